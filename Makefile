@@ -1,0 +1,237 @@
+# objrmap: build, test, install. `make help` lists the targets.
+#
+#   V=name      which build: release (default), debug, asan, tsan, m32, cov, fuzz; with -clang
+#               appended (release-clang, debug-clang...) the same one made by clang
+#   RMAP=name   which reverse-map design of src/rmap/ is linked in (default: objrmap)
+#
+# Every build has a directory of its own, build/$(V), so that they can live side by side. Tests are
+# built as V=debug (all checks on) unless V is given.
+
+RMAP ?= objrmap
+ifeq ($(origin V),undefined)
+V      := release
+TEST_V := debug
+else
+TEST_V := $(V)
+endif
+
+B       := build/$(V)$(if $(filter-out objrmap,$(RMAP)),-$(RMAP))
+PREFIX  ?= /usr/local
+SECONDS ?= 60
+WERROR  ?=
+
+# ---- flags -------------------------------------------------------------------------------------
+
+ifneq ($(filter %-clang fuzz,$(V)),)
+CC := clang
+else ifeq ($(origin CC),default)
+CC := gcc
+endif
+
+WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wundef -Wvla -Wcast-qual $(WERROR)
+WARN_CORE := $(WARN) -Wconversion -Wno-sign-conversion
+
+# Debug builds ask this function before every frame allocation (ports/sim/fail.h).
+HOOK  := -DOM_DEBUG=1 -DOM_FAIL_HOOK=sim_fail_alloc -include ports/sim/fail.h
+DEBUG := -g -O1 -fno-omit-frame-pointer
+
+OPT_release := -O2 -g
+OPT_debug   := $(DEBUG)
+OPT_asan    := $(DEBUG) -fsanitize=address,undefined -fno-sanitize-recover=undefined
+OPT_tsan    := $(DEBUG) -fsanitize=thread
+OPT_m32     := $(DEBUG) -m32 -march=i686 -msse2 -mfpmath=sse
+OPT_cov     := -g -O0 --coverage -fprofile-update=atomic
+OPT_fuzz    := $(DEBUG) -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
+
+KIND := $(V:%-clang=%)
+OPT  := $(OPT_$(KIND))
+ifeq ($(OPT),)
+$(error unknown V=$(V))
+endif
+CHECKS := $(if $(filter-out release,$(KIND)),$(HOOK))
+
+INCLUDE      := -Iinclude -Isrc -Iports/sim
+CORE_CFLAGS  := -std=c11 -ffreestanding -fno-stack-protector $(WARN_CORE) $(OPT) $(CHECKS) $(INCLUDE) $(CFLAGS)
+HOST_CFLAGS  := -std=c11 -D_GNU_SOURCE -pthread $(WARN) $(OPT) $(CHECKS) $(INCLUDE) $(CFLAGS)
+LINK_FLAGS   := -pthread $(OPT) $(LDFLAGS)
+# The core is linked into one object first, so the archive shows nothing but what it exports.
+PARTIAL_LINK := $(CC) $(filter -m%,$(OPT)) -nostdlib -r
+
+# ---- what is built from what -------------------------------------------------------------------
+
+CORE_OBJ := $(patsubst %.c,$(B)/%.o,$(sort $(wildcard src/*.c)) $(wildcard src/rmap/$(RMAP).c))
+SIM_OBJ  := $(patsubst %.c,$(B)/%.o,$(sort $(wildcard ports/sim/*.c)))
+
+LIB   := $(B)/libobjrmap.a
+SIM   := $(B)/libobjrmap-sim.a
+# For unit tests the core again, one object a file (a test that includes x.c replaces x.o), and helpers.
+PARTS := $(B)/libparts.a $(B)/libunit.a
+
+EXAMPLE_DIR := $(if $(filter build/release,$(B)),build/examples,$(B)/examples)
+EXAMPLES    := $(patsubst examples/%.c,$(EXAMPLE_DIR)/%,$(wildcard examples/*.c))
+BENCHES     := $(patsubst bench/%.c,$(B)/bench/%,$(wildcard bench/*.c))
+
+# Integration programs; what else lies in tests/ is linked to each of them. They run a bounded number
+# of steps by default and take -s SEED, -n STEPS, -t SECONDS.
+PROGRAMS     := oracle twin fail hazards threads
+TEST_SRC     := $(wildcard $(PROGRAMS:%=tests/%.c))
+SUPPORT_SRC  := $(filter-out $(PROGRAMS:%=tests/%.c) tests/fuzz.c,$(wildcard tests/*.c))
+UNIT_SRC     := $(wildcard tests/unit/test_*.c)
+UNIT_SUPPORT := $(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c))
+
+TESTS := $(TEST_SRC:%.c=$(B)/%)
+UNITS := $(UNIT_SRC:%.c=$(B)/%)
+# `make test ONLY=name` runs just one.
+SELECT = $(if $(ONLY),$(filter %/$(ONLY) %/test_$(ONLY),$(1)),$(1))
+
+.PHONY: all test check-tests unit check-unit bench run coverage soak fuzz install setup
+.PHONY: check-symbols check-headers check-format check-readme check-install check lint clean help
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+all: $(LIB) $(SIM) $(EXAMPLES) ## the library, the sim port, the examples
+ifeq ($(B),build/release)
+all: build/libobjrmap.a build/libobjrmap-sim.a
+endif
+
+build/%.a: build/release/%.a
+	@cp $< $@
+
+$(B)/objrmap.o: $(CORE_OBJ)
+	@echo "  LINK  $@"
+	@$(PARTIAL_LINK) -o $@ $^
+
+$(LIB): $(B)/objrmap.o
+	@rm -f $@
+	@$(AR) rcs $@ $<
+
+$(B)/libparts.a: $(CORE_OBJ)
+	@rm -f $@
+	@$(AR) rcs $@ $^
+
+$(B)/libunit.a: $(UNIT_SUPPORT:%.c=$(B)/%.o)
+	@rm -f $@
+	@$(AR) rcs $@ $^
+
+$(SIM): $(SIM_OBJ)
+	@rm -f $@
+	@$(AR) rcs $@ $^
+
+$(B)/src/%.o: src/%.c
+	@echo "  CC    $@"
+	@mkdir -p $(@D)
+	@$(CC) $(CORE_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(B)/%.o: %.c
+	@echo "  CC    $@"
+	@mkdir -p $(@D)
+	@$(CC) $(HOST_CFLAGS) -Itests -Itests/unit -MMD -MP -c -o $@ $<
+
+# The port and the core need each other.
+LINK = @echo "  LINK  $@"; mkdir -p $(@D); $(CC) $(LINK_FLAGS) -o $@
+LIBS = -Wl,--start-group $(filter %.a,$^) -Wl,--end-group
+
+$(UNITS): $(B)/tests/unit/%: $(B)/tests/unit/%.o $(PARTS) $(SIM)
+	$(LINK) $(filter %.o,$^) $(LIBS) -lcmocka
+
+$(TESTS): $(B)/tests/%: $(B)/tests/%.o $(SUPPORT_SRC:%.c=$(B)/%.o) $(LIB) $(SIM)
+	$(LINK) $(filter %.o,$^) $(LIBS)
+
+$(BENCHES): $(B)/bench/%: $(B)/bench/%.o $(LIB) $(SIM)
+	$(LINK) $(filter %.o,$^) $(LIBS)
+
+$(EXAMPLE_DIR)/%: $(B)/examples/%.o $(LIB) $(SIM)
+	$(LINK) $(filter %.o,$^) $(LIBS)
+
+# ---- running -----------------------------------------------------------------------------------
+
+test: setup ## all tests with all checks on; ONLY=name for one of them
+	@$(MAKE) --no-print-directory V=$(TEST_V) check-tests
+
+check-tests: $(call SELECT,$(UNITS) $(TESTS))
+	@scripts/run-tests.sh $^
+
+unit: setup ## the unit tests alone
+	@$(MAKE) --no-print-directory V=$(TEST_V) check-unit
+
+check-unit: $(call SELECT,$(UNITS))
+	@scripts/run-tests.sh $^
+
+run: ## the demonstration: a family of processes that needs four times the memory
+	@scripts/setup.sh run
+	@$(MAKE) --no-print-directory $(EXAMPLE_DIR)/family
+	@$(EXAMPLE_DIR)/family
+
+bench: $(BENCHES) ## measure: build/bench.json
+	@scripts/bench.sh build/bench.json $^
+
+coverage: setup ## line and branch coverage of src/ by all tests: build/coverage/index.html
+	@find build/cov -name '*.gcda' -delete 2>/dev/null || true
+	@$(MAKE) --no-print-directory V=cov check-tests
+	@scripts/coverage.sh build/cov build/coverage
+
+soak: ## integration programs for SECONDS=60, a new seed each round
+	@$(MAKE) --no-print-directory V=$(TEST_V) soak-programs
+
+.PHONY: soak-programs
+soak-programs: $(call SELECT,$(TESTS))
+	@scripts/soak.sh $(SECONDS) $^
+
+fuzz: ## libFuzzer over tests/fuzz.c for SECONDS=60
+	@$(MAKE) --no-print-directory V=fuzz build/fuzz/tests/fuzz
+	@mkdir -p build/fuzz/corpus build/fuzz/crash tests/corpus
+	build/fuzz/tests/fuzz -max_total_time=$(SECONDS) -artifact_prefix=build/fuzz/crash/ \
+		build/fuzz/corpus tests/corpus
+
+build/fuzz/tests/fuzz: $(B)/tests/fuzz.o $(SUPPORT_SRC:%.c=$(B)/%.o) $(LIB) $(SIM)
+	$(LINK) -fsanitize=fuzzer $(filter %.o,$^) $(LIBS)
+
+# ---- checks ------------------------------------------------------------------------------------
+
+FORMATTED = $(wildcard $(foreach d,include/objrmap src src/rmap ports/sim ports/template tests tests/unit examples bench,$d/*.c $d/*.h))
+
+check: check-symbols check-headers check-format check-readme check-install ## all checks below
+
+check-symbols: $(LIB) ## the library exports om_* only and needs mem* only
+	@scripts/check-symbols.sh $(LIB)
+
+check-headers: ## each public header stands alone, in C and in C++
+	@scripts/check-headers.sh
+
+check-format: ## clang-format finds nothing to change
+	@clang-format --dry-run -Werror $(FORMATTED)
+
+check-readme: ## the example in README.md is examples/hello.c
+	@scripts/check-readme.sh
+
+check-install: ## an installed copy compiles and runs examples/hello.c through pkg-config
+	@scripts/check-install.sh
+
+lint: ## the static analyser of clang over the core
+	@for f in $(wildcard src/*.c src/rmap/$(RMAP).c); do \
+		clang --analyze --analyzer-output text -std=c11 -ffreestanding $(INCLUDE) $$f || exit 1; done
+
+# ---- installing --------------------------------------------------------------------------------
+
+VERSION = $(shell awk '/define OM_VERSION_(MAJOR|MINOR)/ { v = v s $$3; s = "." } END { print v }' include/objrmap/objrmap.h)
+TO = $(DESTDIR)$(PREFIX)
+
+install: $(LIB) $(SIM) ## DESTDIR=, PREFIX=/usr/local: headers, libraries, objrmap.pc
+	install -d $(TO)/include/objrmap/sim $(TO)/lib/pkgconfig
+	install -m 644 include/objrmap/*.h $(TO)/include/objrmap
+	install -m 644 ports/sim/sim.h ports/sim/fail.h ports/sim/om_arch.h $(TO)/include/objrmap/sim
+	install -m 644 $(LIB) $(SIM) $(TO)/lib
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' scripts/objrmap.pc.in \
+		>$(TO)/lib/pkgconfig/objrmap.pc
+
+setup: ## install what the tests need (Debian), if it is missing
+	@scripts/setup.sh test
+
+clean: ## remove build/
+	rm -rf build
+
+help: ## this list
+	@sed -n '2,9s/^# \{0,1\}//p' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-15s %s\n", $$1, $$2 }' Makefile
+
+-include $(shell find $(B) -name '*.d' 2>/dev/null)

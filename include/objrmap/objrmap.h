@@ -1,0 +1,544 @@
+/*
+ * objrmap.h: virtual memory as a library.
+ *
+ * A `struct om_system` manages the frames of one machine. In it live any number of address spaces
+ * (`struct om_mm`) and mappings (`struct om_mapping`: a file's page cache, or shared anonymous
+ * memory). The embedder calls om_fault() from its page-fault handler and the other functions from
+ * its system calls; docs/porting.md goes through it step by step.
+ *
+ * Conventions, unless a function says otherwise:
+ *   - addresses and lengths are bytes; "page aligned" refers to the port's page size;
+ *   - functions return 0 or a negative OM_E... value, equal to Linux's errno, and after a failure
+ *     nothing has changed; "partial" in a comment marks the exceptions (I10);
+ *   - "may sleep" functions must be called without spinning locks held; they take the mm's
+ *     mmap_lock themselves, so never call one from inside a hook (port.h);
+ *   - every function may be called from any number of threads at once, on the same objects,
+ *     except that an object must not be destroyed while others still use it;
+ *   - -OM_ENOMEM means: no frame could be had, even after reclaim.
+ */
+#ifndef OBJRMAP_OBJRMAP_H
+#define OBJRMAP_OBJRMAP_H
+
+#include <objrmap/port.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define OM_VERSION_MAJOR 0
+#define OM_VERSION_MINOR 1
+
+/* Errors. Functions return them negated. The numbers are Linux's. */
+enum om_errno {
+	OM_EPERM = 1,
+	OM_EIO = 5,
+	OM_EAGAIN = 11,
+	OM_ENOMEM = 12,
+	OM_EACCES = 13,
+	OM_EFAULT = 14,
+	OM_EBUSY = 16,
+	OM_EEXIST = 17,
+	OM_EINVAL = 22,
+	OM_ENOSPC = 28,
+	OM_EOVERFLOW = 75,
+	OM_EOPNOTSUPP = 95,
+};
+
+/* ---------------------------------------------------------------- the system ---------------- */
+
+struct om_arch; /* defined by the port's om_arch.h */
+
+/* Everything a system is made from. Copied; the strings and ops it points to must outlive it. */
+struct om_config {
+	const struct om_arch *arch;     /* the port's compile-time half: how frames are reached */
+	const struct om_port_ops *ops;  /* the run-time half */
+	void *ctx;                      /* first argument of every hook in `ops` */
+	om_pfn_t nr_frames;             /* frames are numbered 0 .. nr_frames-1; holes are fine */
+	void *storage;                  /* om_system_bytes(nr_frames) bytes, 64-byte aligned */
+	unsigned swap_cluster;          /* log2 of pages read ahead from swap; 0 = none, at most 5 */
+};
+
+/*
+ * Bytes of storage a system of `nr_frames` frames needs: a fixed part and 40 bytes a frame
+ * (32 on 32-bit machines).
+ */
+size_t om_system_bytes(om_pfn_t nr_frames);
+
+/*
+ * Build a system in `config->storage`. It owns no frame until om_add_memory() gives it some.
+ * Returns NULL if the configuration cannot work (missing hook, no frames, misaligned storage).
+ * Context: single-threaded. Cost: O(nr_frames).
+ */
+struct om_system *om_system_init(const struct om_config *config);
+
+/*
+ * Take down a system. All mms and mappings must be gone and swap areas off.
+ * Returns -OM_EBUSY, changing nothing, if something still uses a frame. Afterwards the storage and
+ * the frames are the embedder's again.
+ */
+int om_system_fini(struct om_system *sys);
+
+/*
+ * Hand frames [first, first + n) to the system. They must be below nr_frames, not handed over
+ * before, and nobody else may use them from now on. Their contents do not matter.
+ * Errors: EINVAL. Context: may run while the system is in use. Cost: O(n).
+ */
+int om_add_memory(struct om_system *sys, om_pfn_t first, om_pfn_t n);
+
+/*
+ * Frames at which the background thread should start (`low`) and may stop (`high`) reclaiming, and
+ * the frames only the library's own metadata may still take (`min`). Defaults: 1/64, 1/32 and
+ * 1/256 of the memory. Errors: EINVAL unless min <= low <= high <= frames.
+ */
+int om_set_watermarks(struct om_system *sys, om_pfn_t min, om_pfn_t low, om_pfn_t high);
+
+/* Frames free at this moment. */
+om_pfn_t om_free_frames(const struct om_system *sys);
+
+/*
+ * A frame for the embedder's own use (kernel stacks, tables of its own), zeroed; never reclaimed.
+ * Returns -OM_ENOMEM when reclaim finds none. May sleep.
+ */
+int om_frame_alloc(struct om_system *sys, om_pfn_t *pfn);
+void om_frame_free(struct om_system *sys, om_pfn_t pfn);
+
+/* ---------------------------------------------------------------- address spaces ------------ */
+
+struct om_mm;
+
+/* The shape of an address space; all addresses page aligned. */
+struct om_layout {
+	uintptr_t lowest;    /* no mapping below (Linux: mmap_min_addr) */
+	uintptr_t highest;   /* no mapping at or above (Linux: TASK_SIZE) */
+	uintptr_t mmap_base; /* om_mmap without an address searches downwards from here */
+	uintptr_t brk_start; /* where the heap begins; 0: om_brk() always fails */
+	size_t guard_gap;    /* bytes kept free below a GROWSDOWN area (Linux: 256 pages) */
+};
+
+enum om_limit {
+	OM_LIMIT_AS,      /* bytes of address space */
+	OM_LIMIT_DATA,    /* bytes of private writable memory, and of brk */
+	OM_LIMIT_STACK,   /* bytes a GROWSDOWN area may reach */
+	OM_LIMIT_MEMLOCK, /* bytes locked */
+	OM_LIMIT_VMAS,    /* areas (default 65530) */
+	OM_NR_LIMITS
+};
+#define OM_UNLIMITED ((uintptr_t)-1)
+
+/*
+ * Create an empty address space. `cookie` is the port's: om_mm_cookie() gives it back, e.g. to find
+ * the CPUs to interrupt in `flush`. Errors: EINVAL (layout), ENOMEM. May sleep.
+ * Cost: one object and one page-table page.
+ */
+int om_mm_create(struct om_system *sys, const struct om_layout *layout, void *cookie,
+                 struct om_mm **mm);
+
+/*
+ * Give up an address space: everything is unmapped and freed. No CPU may run on it any more, and no
+ * call on it may be under way. May sleep. Cannot fail. Cost: linear in present pages and areas.
+ */
+void om_mm_destroy(struct om_mm *mm);
+
+/* Unmap everything (exec): as om_mm_destroy(), but the mm stays, with limits and brk_start kept. */
+void om_mm_empty(struct om_mm *mm);
+
+/*
+ * Duplicate an address space copy-on-write (fork). The child has the parent's areas, except those
+ * marked DONTFORK; WIPEONFORK areas are empty in it; locks are not inherited.
+ * Errors: ENOMEM; the parent is then as before. May sleep.
+ * Cost: linear in areas and in present private pages; one anon_vma at most per area that has ever
+ * held an anonymous page and has none yet.
+ * Source: RFC of 10 March 2004 (anon_vma is made by fork alone).
+ */
+int om_fork(struct om_mm *parent, void *cookie, struct om_mm **child);
+
+struct om_system *om_mm_system(const struct om_mm *mm);
+void *om_mm_cookie(const struct om_mm *mm);
+/* The frame of the top-level page table, for the port to load into the MMU; fixed for life. */
+om_pfn_t om_mm_root(const struct om_mm *mm);
+
+/* Limits as setrlimit(2) has them; OM_UNLIMITED is the default, except for OM_LIMIT_VMAS. */
+void om_set_limit(struct om_mm *mm, enum om_limit which, uintptr_t value);
+uintptr_t om_get_limit(const struct om_mm *mm, enum om_limit which);
+
+/* ---------------------------------------------------------------- faults and access --------- */
+
+enum om_access { OM_READ = 1, OM_WRITE = 2, OM_EXEC = 4 };
+
+enum om_fault_result {
+	OM_FAULT_MINOR,  /* mended without I/O: let the program go on */
+	OM_FAULT_MAJOR,  /* mended, after a transfer */
+	OM_FAULT_MAPERR, /* nothing is mapped there: SIGSEGV, SEGV_MAPERR */
+	OM_FAULT_ACCERR, /* the area does not allow the access: SIGSEGV, SEGV_ACCERR */
+	OM_FAULT_BUS,    /* beyond the end of the file, or a read error: SIGBUS */
+	OM_FAULT_OOM,    /* no memory, even after reclaim */
+};
+
+/*
+ * The page-fault entry: make the `access` at `addr` possible. Call it with interrupts enabled from
+ * the fault handler, then return to the program, which tries again.
+ * May sleep. Allocates at most one data frame and page-table pages (I6), and, for a page of a file
+ * not yet cached, a frame of the file's index.
+ */
+enum om_fault_result om_fault(struct om_mm *mm, uintptr_t addr, enum om_access access);
+
+/*
+ * Copy between a buffer of the caller and an address space, with faults (copy_from_user,
+ * process_vm_readv). Permissions of the areas hold. Partial: *done (if not NULL) tells the bytes
+ * copied, in order from the start. Errors: EFAULT (includes SIGBUS cases), ENOMEM. May sleep.
+ */
+int om_read(struct om_mm *mm, uintptr_t addr, void *buf, size_t len, size_t *done);
+int om_write(struct om_mm *mm, uintptr_t addr, const void *buf, size_t len, size_t *done);
+
+/*
+ * Pin the page at `addr` for I/O: it stays mapped there and in this frame until om_unpin(), whatever
+ * fork, reclaim or swap do (munmap takes it out of the address space but not away from the pinner).
+ * `access` is what the device will do: OM_WRITE breaks copy-on-write first, OM_READ unshares too, so
+ * that the device sees the program's later writes. *pfn is the frame.
+ * Errors: EFAULT (no such mapping, access not allowed, beyond EOF), ENOMEM, EAGAIN (too many pins).
+ * May sleep.
+ */
+int om_pin(struct om_mm *mm, uintptr_t addr, enum om_access access, om_pfn_t *pfn);
+
+/* Undo one om_pin(); `dirtied`: the device wrote. Context: any thread, may not sleep. */
+void om_unpin(struct om_system *sys, om_pfn_t pfn, bool dirtied);
+
+/* ---------------------------------------------------------------- mapping calls ------------- */
+
+enum om_prot { OM_PROT_NONE = 0, OM_PROT_READ = 1, OM_PROT_WRITE = 2, OM_PROT_EXEC = 4,
+	       OM_PROT_GROWSDOWN = 0x01000000, OM_PROT_GROWSUP = 0x02000000 };
+
+enum om_map_flags {
+	OM_MAP_SHARED = 0x01,
+	OM_MAP_PRIVATE = 0x02,
+	OM_MAP_FIXED = 0x10,
+	OM_MAP_GROWSDOWN = 0x0100,
+	OM_MAP_LOCKED = 0x2000,
+	OM_MAP_NORESERVE = 0x4000, /* accepted: objrmap never reserves */
+	OM_MAP_POPULATE = 0x8000,
+	OM_MAP_FIXED_NOREPLACE = 0x100000,
+	/* Not Linux's: the file was opened read-only, so a shared mapping can never be written. */
+	OM_MAP_FILE_RDONLY = 0x40000000,
+};
+
+struct om_mapping;
+
+/*
+ * mmap(2). `*addr`: in, a hint or with FIXED the place; out, the start of the area. `file` NULL makes
+ * anonymous memory (`offset` is then ignored): private, or shared and swappable. `offset` is bytes,
+ * page aligned.
+ * Errors: EINVAL (len 0, alignment, neither or both of SHARED and PRIVATE, GROWSDOWN with a file or
+ * SHARED), EEXIST (FIXED_NOREPLACE over something), EOVERFLOW (offset + len), EACCES (shared and
+ * writable with FILE_RDONLY), EAGAIN (LOCKED beyond the limit), EPERM (LOCKED with limit 0), ENOMEM
+ * (no room, limits AS, DATA or VMAS, no frame). Failures of POPULATE are not reported, as in Linux.
+ * May sleep. Cost: O(log areas), plus what FIXED replaces and POPULATE touches.
+ */
+int om_mmap(struct om_mm *mm, uintptr_t *addr, size_t len, int prot, int flags,
+            struct om_mapping *file, uint64_t offset);
+
+/*
+ * munmap(2): holes are fine. Errors: EINVAL (len 0, alignment, beyond `highest`), ENOMEM (a split
+ * would pass OM_LIMIT_VMAS, no frame). May sleep.
+ * Cost: linear in present pages and areas of the range.
+ */
+int om_munmap(struct om_mm *mm, uintptr_t addr, size_t len);
+
+/*
+ * mprotect(2). Errors: EINVAL (alignment, unknown bits, GROWSDOWN on another kind of area), EACCES
+ * (write to a shared mapping of a read-only file), ENOMEM (hole: partial, everything before the hole
+ * is changed; limits; no frame).
+ */
+int om_mprotect(struct om_mm *mm, uintptr_t addr, size_t len, int prot);
+
+enum om_mremap_flags { OM_MREMAP_MAYMOVE = 1, OM_MREMAP_FIXED = 2, OM_MREMAP_DONTUNMAP = 4 };
+
+/*
+ * mremap(2). `new_addr` is used with FIXED and, as a hint, with DONTUNMAP. `*result` is the start
+ * of the new area. `old_len` 0 makes a second mapping of shared memory.
+ * Errors: EINVAL, EFAULT (not one area; nothing there), ENOMEM, EAGAIN (locked beyond the limit).
+ * Unlike Linux 6.17, one call moves one area only: with FIXED a range of several is EFAULT.
+ * Cost: O(1) per whole page table moved, else linear in present pages moved.
+ */
+int om_mremap(struct om_mm *mm, uintptr_t old_addr, size_t old_len, size_t new_len, int flags,
+              uintptr_t new_addr, uintptr_t *result);
+
+/*
+ * brk(2): set the end of the heap and return the new end; when that is impossible (limit, collision,
+ * no memory), or `end` is 0, return the old one. The exact value is kept, not rounded.
+ */
+uintptr_t om_brk(struct om_mm *mm, uintptr_t end);
+
+/*
+ * remap_file_pages(2) as it was before Linux 4.0: page i of [addr, addr + len) shows page pgoff + i
+ * of the file from now on, without making a new area. `addr` is rounded down, `prot` must be 0.
+ * The range must lie in one shared mapping. Errors: EINVAL, ENOMEM.
+ * The area becomes nonlinear: absent pages leave file-offset entries in the page table, and the
+ * reverse map finds the present ones by scanning the area's tables.
+ */
+int om_remap_file_pages(struct om_mm *mm, uintptr_t addr, size_t len, int prot, size_t pgoff,
+                        int flags);
+
+enum om_advice {
+	OM_MADV_NORMAL = 0,
+	OM_MADV_RANDOM = 1,
+	OM_MADV_SEQUENTIAL = 2,
+	OM_MADV_WILLNEED = 3,
+	OM_MADV_DONTNEED = 4,
+	OM_MADV_FREE = 8,
+	OM_MADV_REMOVE = 9,
+	OM_MADV_DONTFORK = 10,
+	OM_MADV_DOFORK = 11,
+	OM_MADV_WIPEONFORK = 18,
+	OM_MADV_KEEPONFORK = 19,
+	OM_MADV_COLD = 20,
+	OM_MADV_PAGEOUT = 21,
+	OM_MADV_POPULATE_READ = 22,
+	OM_MADV_POPULATE_WRITE = 23,
+	OM_MADV_DONTNEED_LOCKED = 24,
+};
+
+/*
+ * madvise(2). Errors: EINVAL (alignment, unknown advice, advice that does not fit the area, locked
+ * area), ENOMEM (hole: partial, the mapped parts have been advised), EAGAIN (a split would pass
+ * OM_LIMIT_VMAS or no frame), EFAULT (POPULATE beyond EOF), EIO (WILLNEED, POPULATE), EACCES.
+ */
+int om_madvise(struct om_mm *mm, uintptr_t addr, size_t len, int advice);
+
+enum om_mlock_flags { OM_MLOCK_ONFAULT = 1 };
+enum om_mlockall_flags { OM_MCL_CURRENT = 1, OM_MCL_FUTURE = 2, OM_MCL_ONFAULT = 4 };
+
+/*
+ * mlock(2), mlock2(2): `addr` is rounded down, the end up. Errors: EINVAL (wrap, flags), EPERM (limit
+ * 0), ENOMEM (limit; hole: partial, the part before it is locked; a page could not be made present:
+ * the areas are locked all the same), EAGAIN.
+ */
+int om_mlock(struct om_mm *mm, uintptr_t addr, size_t len, int flags);
+/* munlock(2). Errors: EINVAL (wrap), ENOMEM (hole: partial; split). One call undoes any number. */
+int om_munlock(struct om_mm *mm, uintptr_t addr, size_t len);
+/* mlockall(2). Errors: EINVAL, EPERM, ENOMEM (limit). Pages that cannot be had are not reported. */
+int om_mlockall(struct om_mm *mm, int flags);
+int om_munlockall(struct om_mm *mm);
+
+/*
+ * mincore(2): vec[i] bit 0 = page i is in memory. `addr` page aligned. Errors: EINVAL, ENOMEM (hole).
+ */
+int om_mincore(struct om_mm *mm, uintptr_t addr, size_t len, unsigned char *vec);
+
+enum om_msync_flags { OM_MS_ASYNC = 1, OM_MS_INVALIDATE = 2, OM_MS_SYNC = 4 };
+
+/*
+ * msync(2). Errors: EINVAL (alignment, SYNC and ASYNC together, unknown flag), EBUSY (INVALIDATE on a
+ * locked area), ENOMEM (hole: partial), EIO. May sleep.
+ */
+int om_msync(struct om_mm *mm, uintptr_t addr, size_t len, int flags);
+
+/* ---------------------------------------------------------------- files --------------------- */
+
+/*
+ * Create the page cache of a file of `size` bytes behind `ops` (see om_store_ops; `store` is its
+ * first argument), or with ops == NULL, shared memory that lives in RAM and swap (tmpfs, memfd).
+ * The caller holds one reference. Errors: ENOMEM, EOVERFLOW (more pages than a word can count). May sleep.
+ */
+int om_mapping_create(struct om_system *sys, const struct om_store_ops *ops, void *store,
+                      uint64_t size, struct om_mapping **mapping);
+
+/*
+ * References: each area mapping the file holds one. The last put writes back and drops all pages, those
+ * that cannot be written as well: call om_mapping_sync() before, to know. The last put may sleep.
+ */
+void om_mapping_get(struct om_mapping *mapping);
+void om_mapping_put(struct om_mapping *mapping);
+
+uint64_t om_mapping_size(const struct om_mapping *mapping);
+
+/*
+ * Set the size (ftruncate(2)). Growing: new bytes read as zero. Shrinking: pages beyond the end leave
+ * the cache and every address space, private copies too, and the tail of the last page is zeroed.
+ * Call it before shrinking the store itself. Errors: ENOMEM, EIO (the last page must be read to
+ * zero its tail). May sleep.
+ */
+int om_mapping_truncate(struct om_mapping *mapping, uint64_t size);
+
+/*
+ * Drop the pages that lie wholly in [offset, offset + len) without changing the size, and zero the
+ * partial ones (fallocate(2) PUNCH_HOLE). Private copies stay. Files behind a store: the embedder
+ * punches the store afterwards. Errors: EIO, ENOMEM. May sleep.
+ */
+int om_mapping_punch(struct om_mapping *mapping, uint64_t offset, uint64_t len);
+
+/*
+ * Read and write through the page cache (read(2), write(2)): coherent with every mapping. A write
+ * beyond the end grows the size. Partial: *done tells the bytes moved; a write that failed may have
+ * grown the size by part of a page that reads as zero. Reading stops at the end of the file.
+ * Errors: EIO, ENOMEM, EOVERFLOW (end of a write beyond the largest size). May sleep.
+ */
+int om_mapping_read(struct om_mapping *mapping, uint64_t offset, void *buf, size_t len,
+                    size_t *done);
+int om_mapping_write(struct om_mapping *mapping, uint64_t offset, const void *buf, size_t len,
+                     size_t *done);
+
+/*
+ * Write dirty pages of [offset, offset + len) to the store (fsync(2)); len 0 means to the end.
+ * Returns the first error, after having tried every page; failed pages stay dirty. May sleep.
+ */
+int om_mapping_sync(struct om_mapping *mapping, uint64_t offset, uint64_t len);
+
+/* ---------------------------------------------------------------- swap and reclaim ---------- */
+
+/*
+ * Add a swap area of `slots` pages. Areas of higher `priority` fill first, equal ones in turn.
+ * *area is its number. `ops` and `store` must live until om_swapoff(). Errors: EINVAL (missing hook,
+ * slots 0 or more than 2^26), ENOSPC (all area numbers taken), ENOMEM. May sleep.
+ * Memory: 8 bytes a slot, taken from the system's frames.
+ */
+int om_swapon(struct om_system *sys, const struct om_store_ops *ops, void *store, uint32_t slots,
+              int priority, unsigned *area);
+
+/*
+ * Empty a swap area and forget it: every page in it is read back. Errors: EINVAL (no such area, or
+ * another swapoff is at it), ENOMEM and EIO (the area stays in use). May sleep, long.
+ * Cost: linear in all page tables of the system.
+ */
+int om_swapoff(struct om_system *sys, unsigned area);
+
+/*
+ * Try to free about `pages` frames; returns how many were freed. For the background thread:
+ *     while (om_free_frames(sys) < high && om_reclaim_step(sys, 32) > 0) ;
+ * May sleep.
+ */
+size_t om_reclaim_step(struct om_system *sys, size_t pages);
+
+/* ---------------------------------------------------------------- figures ------------------- */
+
+/* Event counters since om_system_init(), like /proc/vmstat. Names: om_event_name(). */
+enum om_event {
+	OM_EV_PGFAULT,         /* faults that were mended */
+	OM_EV_PGMAJFAULT,      /* of these, with a transfer */
+	OM_EV_FAULT_ANON,      /* by kind: fresh anonymous page */
+	OM_EV_FAULT_ZERO,      /* read of untouched memory: the zero page */
+	OM_EV_FAULT_COW,       /* copied */
+	OM_EV_FAULT_REUSE,     /* sole owner: shared turned direct, or made writable */
+	OM_EV_FAULT_FILE,      /* page of a mapping */
+	OM_EV_FAULT_SWAP,      /* swap entry resolved */
+	OM_EV_PGALLOC,         /* frames allocated */
+	OM_EV_PGFREE,          /* frames freed */
+	OM_EV_META_ALLOC,      /* objects allocated (areas, anon_vmas, mms, mappings) */
+	OM_EV_PSWPIN,          /* pages read from swap */
+	OM_EV_PSWPOUT,         /* pages written to swap */
+	OM_EV_SWAP_RA,         /* of pswpin, read ahead */
+	OM_EV_SWAP_RA_HIT,     /* read-ahead pages that were then faulted */
+	OM_EV_PGPGIN,          /* pages read from files */
+	OM_EV_PGPGOUT,         /* pages written to files */
+	OM_EV_PGSCAN,          /* pages reclaim looked at */
+	OM_EV_PGSTEAL,         /* pages reclaim freed */
+	OM_EV_PGACTIVATE,
+	OM_EV_PGDEACTIVATE,
+	OM_EV_PGLAZYFREE,      /* pages marked by MADV_FREE */
+	OM_EV_PGLAZYFREED,     /* of these, dropped without I/O */
+	OM_EV_UNEVICTABLE_IN,  /* pages that left the LRU because of mlock */
+	OM_EV_UNEVICTABLE_OUT, /* and came back */
+	OM_EV_ALLOCSTALL,      /* direct reclaims */
+	OM_EV_OOM,             /* requests that failed for lack of memory */
+	OM_EV_FORK,
+	OM_EV_FORK_COPY,       /* pages copied by fork because they were pinned */
+	OM_EV_DIRECT_TO_SHARED,/* pages fork made shared */
+	OM_EV_SHARED_TO_DIRECT,/* pages a fault found exclusive again */
+	OM_EV_TABLE_MOVE,      /* whole page tables moved by mremap */
+	OM_EV_RMAP_WALKS,      /* reverse-map walks */
+	OM_EV_RMAP_PROBES,     /* page-table entries looked at in walks */
+	OM_EV_RMAP_FOUND,      /* of these, entries that mapped the page */
+	OM_EV_RMAP_RETRIES,    /* walks started again because the page changed its object */
+	OM_EV_SWAP_READ_ERR,
+	OM_EV_SWAP_WRITE_ERR,
+	OM_NR_EVENTS
+};
+
+const char *om_event_name(enum om_event ev);
+
+/* State of the whole system at one moment (not a consistent snapshot while others run). */
+struct om_sysinfo {
+	uint64_t event[OM_NR_EVENTS];
+	om_pfn_t frames, free;                    /* frames owned; free */
+	om_pfn_t anon_direct, anon_shared;        /* mapped anonymous pages by kind */
+	om_pfn_t file_mapped, file_cached, shmem; /* page cache: mapped, all, of it shared memory */
+	om_pfn_t swap_cached;                     /* anonymous pages with a slot */
+	om_pfn_t tables, index, objects;          /* frames of page tables, file indexes, objects */
+	om_pfn_t active_anon, inactive_anon, active_file, inactive_file, unevictable;
+	uint32_t swap_slots, swap_free;
+	size_t rmap_bytes;                        /* memory of the reverse map beyond the areas */
+	unsigned nr_mm, nr_vma, nr_anon_vma, nr_mapping;
+};
+void om_sysinfo(struct om_system *sys, struct om_sysinfo *info);
+
+/*
+ * Figures of an address space, or of the part [start, end), as /proc/PID/status and smaps have them.
+ * Sizes are in pages. Pss is in 1/4096 of a page. Cost: linear in page-table entries.
+ */
+struct om_mminfo {
+	size_t size;                       /* mapped address space */
+	size_t rss, pss;
+	size_t shared_clean, shared_dirty; /* mapped more than once */
+	size_t private_clean, private_dirty;
+	size_t direct, shared, file;       /* present pages by reverse-map kind */
+	size_t zero;                       /* zero-page entries (not in rss) */
+	size_t swap, locked, referenced;
+	size_t tables;                     /* frames of page tables (whole mm only) */
+	unsigned vmas;
+	size_t data;                       /* private writable address space */
+};
+int om_mminfo(struct om_mm *mm, uintptr_t start, uintptr_t end, struct om_mminfo *info);
+
+enum om_vma_flags {
+	OM_VM_READ = 0x1,
+	OM_VM_WRITE = 0x2,
+	OM_VM_EXEC = 0x4,
+	OM_VM_SHARED = 0x8,
+	OM_VM_MAYWRITE = 0x10,
+	OM_VM_GROWSDOWN = 0x20,
+	OM_VM_LOCKED = 0x40,
+	OM_VM_LOCKONFAULT = 0x80,
+	OM_VM_DONTFORK = 0x100,
+	OM_VM_WIPEONFORK = 0x200,
+	OM_VM_NONLINEAR = 0x400,
+	OM_VM_NORESERVE = 0x800,
+	OM_VM_RAND_READ = 0x1000,
+	OM_VM_SEQ_READ = 0x2000,
+};
+
+/* One area, as a line of /proc/PID/maps. */
+struct om_vmainfo {
+	uintptr_t start, end;
+	unsigned flags;             /* enum om_vma_flags */
+	struct om_mapping *mapping; /* NULL: private anonymous */
+	void *store;                /* the mapping's, as given to om_mapping_create() */
+	uint64_t pgoff;
+};
+
+/*
+ * The first area that ends above `addr`: iterate with addr = info.end. Returns false if there is none.
+ */
+bool om_vma_next(struct om_mm *mm, uintptr_t addr, struct om_vmainfo *info);
+
+/* What a page-table entry holds, for /proc/PID/pagemap. */
+enum om_pagekind { OM_PAGE_NONE, OM_PAGE_ZERO, OM_PAGE_DIRECT, OM_PAGE_SHARED, OM_PAGE_FILE,
+		   OM_PAGE_SWAP, OM_PAGE_OFFSET };
+struct om_pageinfo {
+	enum om_pagekind kind;
+	uint64_t value;    /* pfn, swap entry or file offset */
+	uint32_t mapcount; /* of a present page */
+	bool writable, dirty, young;
+};
+void om_pageinfo(struct om_mm *mm, uintptr_t addr, struct om_pageinfo *info);
+
+/*
+ * Check the invariants I1-I12 (docs/design.md) from scratch, by brute force over all page tables.
+ * The system must be at rest: no other call under way. Returns 0, or the number of violations and
+ * describes the first in *bug (if not NULL). `scratch` is nr_frames * 8 bytes of memory to count in.
+ * Cost: O(frames + page-table entries + areas log areas).
+ */
+unsigned om_verify(struct om_system *sys, void *scratch, struct om_bug *bug);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

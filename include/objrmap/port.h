@@ -1,0 +1,131 @@
+/*
+ * port.h: what the machine under objrmap supplies at run time.
+ *
+ * The compile-time half of a port (page size, page-table entries, frame addresses) is the header
+ * `om_arch.h` that the port puts on the include path; ports/template/om_arch.h is the commented
+ * skeleton. This file is the run-time half: tables of functions, the context first.
+ *
+ * Rules for every hook:
+ *   - results are 0 or a negative OM_E... value unless the hook says otherwise;
+ *   - a hook never calls back into objrmap unless it says so;
+ *   - no hook runs in interrupt context, and objrmap is never entered from an interrupt handler;
+ *   - "may sleep" means that the caller holds no spinning lock at that point.
+ */
+#ifndef OBJRMAP_PORT_H
+#define OBJRMAP_PORT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct om_mm;
+struct om_system;
+
+/* A page frame number: index of a frame in the system's page array. */
+typedef uint32_t om_pfn_t;
+
+/*
+ * An internal contradiction, or a broken promise of the port. Passed to `panic`; all strings are
+ * constants of the library.
+ */
+struct om_bug {
+	const char *rule;   /* "I3", "lock rank", or the name of the port hook that misbehaved */
+	const char *what;   /* the condition that did not hold */
+	const char *file;   /* where it was noticed */
+	int line;
+	const void *object; /* the page, vma, mm... concerned; may be NULL */
+	uintptr_t value[2]; /* the values that contradict each other */
+};
+
+/* Locks a thread of execution holds, kept for the rank checks of debug builds (see `held`). */
+struct om_held {
+	unsigned depth;
+	struct {
+		const void *lock;
+		uint8_t rank;
+	} entry[64];
+};
+
+/*
+ * Machine hooks. Tier 1 (a first fault on one CPU) needs only `flush` and `panic`.
+ */
+struct om_port_ops {
+	/*
+	 * Required. Drop every translation of pages in [start, end) (bytes, page aligned) of `mm`
+	 * from every CPU that may hold one; returns when none is left. `end - start` may be huge:
+	 * flushing the whole mm instead is always right.
+	 * Example: after munmap of page 0x1000 objrmap calls flush(ctx, mm, 0x1000, 0x2000); on
+	 * one CPU without address-space tags that is one `invlpg` if `mm` is the current one.
+	 * Context: may be called under spinning locks; must not sleep. Interrupts are as the
+	 * caller of objrmap left them, so waiting for other CPUs' acknowledgement is fine.
+	 */
+	void (*flush)(void *ctx, struct om_mm *mm, uintptr_t start, uintptr_t end);
+
+	/*
+	 * Required. Reports a contradiction and does not return.
+	 */
+	void (*panic)(void *ctx, const struct om_bug *bug);
+
+	/*
+	 * Optional; needed as soon as two threads of execution use objrmap and I/O hooks sleep.
+	 * Sleep until `wake(key)`, unless `blocked(arg)` is false. `blocked` must be evaluated
+	 * while holding whatever lock `wake` takes for this key, so that no wake-up is lost:
+	 *     lock(bucket(key)); if (blocked(arg)) enqueue-and-sleep; unlock(bucket(key));
+	 * Returning early is allowed (the caller checks again). Default: spin on `blocked`.
+	 */
+	void (*wait)(void *ctx, const void *key, bool (*blocked)(const void *arg), const void *arg);
+
+	/* Required if `wait` is set. Wake every sleeper on `key`. Called under no spinning lock. */
+	void (*wake)(void *ctx, const void *key);
+
+	/*
+	 * Optional. Free frames fell below the low watermark: a hint to run om_reclaim_step() in
+	 * a background thread. Called under no lock from inside an allocation's outermost frame;
+	 * must not sleep and must not reclaim by itself.
+	 */
+	void (*low_memory)(void *ctx);
+
+	/*
+	 * Optional. The lock record of the running thread of execution (not of the CPU, if threads
+	 * may migrate). Debug builds check lock ranks with it; NULL switches the check off.
+	 */
+	struct om_held *(*held)(void *ctx);
+};
+
+/*
+ * Backing store of one file, or of one swap area: transfers of whole pages. `first` counts pages
+ * from the start of the store, `frame[i]` points to the memory of page first + i.
+ *
+ * Context: may sleep. The frames stay valid and unchanged by objrmap until the hook returns, and
+ * no two transfers of one page run at the same time.
+ */
+struct om_store_ops {
+	/*
+	 * Required. Read `n` >= 1 consecutive pages. Bytes beyond the end of a file read as zero.
+	 * Returns 0, or a negative OM_E... value if any of the pages could not be read; the
+	 * contents of all n frames are then undefined and objrmap forgets them.
+	 */
+	int (*read)(void *store, uint64_t first, unsigned n, void *const frame[]);
+
+	/*
+	 * Required for swap and for files with shared writable mappings; may be NULL for a file
+	 * that is never written through a mapping. Write `n` >= 1 consecutive pages. Returns 0
+	 * when all are accepted. On an error all n pages stay in memory and dirty.
+	 */
+	int (*write)(void *store, uint64_t first, unsigned n, void *const frame[]);
+
+	/*
+	 * Optional. The last reference to the om_mapping is gone and its pages are dropped; it is
+	 * not used again. Unused for swap areas. Context: no lock held, may sleep.
+	 */
+	void (*release)(void *store);
+};
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,68 @@
+/*
+ * machine.h: what the files of the sim port share; tests and examples include sim.h instead.
+ *
+ * The TLB lock of a CPU is held for a whole access: lookup, walk, and the move of the bytes. A
+ * flush takes the same lock, so when it returns no access through an old translation is under way,
+ * and no walk is still looking at a page table that was unlinked before. Nobody takes a lock of
+ * objrmap under it.
+ */
+#ifndef SIM_MACHINE_H
+#define SIM_MACHINE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "om_arch.h"
+#include "sim.h"
+
+_Static_assert(SIM_PAGE_SIZE == 1u << OM_PAGE_SHIFT, "sim.h and om_arch.h agree");
+
+#define SIM_TLB_ENTRIES	 256 /* direct mapped */
+#define SIM_WAIT_BUCKETS 64
+
+struct sim_cpu {
+	struct sim *sim;
+	pthread_mutex_t lock;			   /* guards all below */
+	struct sim_tlb_entry tlb[SIM_TLB_ENTRIES]; /* mm NULL: empty */
+	struct sim_cpu_stats stats;
+};
+
+/* Threads that sleep on keys of one hash value. */
+struct sim_bucket {
+	pthread_mutex_t lock;
+	pthread_cond_t cond;
+	unsigned sleepers;
+};
+
+struct sim_kswapd {
+	pthread_t thread;
+	pthread_mutex_t lock;
+	pthread_cond_t cond;
+	om_pfn_t high;
+	bool running;	     /* guarded by lock, like the two below */
+	bool low;	     /* work to do */
+	_Atomic bool stop;   /* written under lock */
+	_Atomic bool hinted; /* low is set or about to be: hints need not take the lock */
+};
+
+struct sim {
+	struct om_arch arch;
+	struct om_system *sys;
+	om_pfn_t nr_frames;
+	size_t ram_bytes;
+	void *storage; /* of the om_system */
+	void (*panic)(void *arg, const struct om_bug *bug);
+	void *panic_arg;
+	struct sim_bucket bucket[SIM_WAIT_BUCKETS];
+	struct sim_kswapd kswapd;
+	unsigned nr_cpus;
+	struct sim_cpu cpu[];
+};
+
+/* The flush hook (mmu.c). */
+void sim_mmu_flush(void *ctx, struct om_mm *mm, uintptr_t start, uintptr_t end);
+
+/* The panic hook (sim.c); also for what the machine itself finds wrong. */
+void sim_panic(void *ctx, const struct om_bug *bug);
+
+#endif

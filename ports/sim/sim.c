@@ -1,0 +1,284 @@
+/*
+ * sim.c: the machine: memory, set-up, and the hooks of port.h other than the TLB (mmu.c).
+ *
+ * Sleeping is done on hashed buckets of a mutex and a condition variable. A sleeper evaluates its
+ * condition under the bucket's lock, which a waker takes too, so no wake-up is lost; keys that
+ * share a bucket wake each other for nothing, which the contract allows.
+ */
+#include "machine.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+const struct om_layout sim_layout = {
+    .lowest = 0x10000,
+    .highest = OM_VA_LIMIT,
+    .mmap_base = OM_VA_LIMIT - 0x10000000,
+    .brk_start = 0x10000000,
+    .guard_gap = 256 * SIM_PAGE_SIZE,
+};
+
+/* ---------------------------------------------------------------- hooks --------------------- */
+
+/* A thread may use several machines, but is inside one call of one of them at a time. */
+static struct om_held *sim_held(void *ctx)
+{
+	static _Thread_local struct om_held held;
+
+	(void)ctx;
+	return &held;
+}
+
+void sim_print_bug(FILE *out, const struct om_bug *bug)
+{
+	const struct om_held *held = sim_held(NULL);
+
+	fprintf(out, "objrmap: bug: %s: \"%s\"\n", bug->rule, bug->what);
+	fprintf(out, "  at %s:%d, object %p, values %#lx %#lx\n", bug->file, bug->line, bug->object,
+		(unsigned long)bug->value[0], (unsigned long)bug->value[1]);
+	for (unsigned i = 0; i < held->depth && i < sizeof(held->entry) / sizeof(*held->entry); i++)
+		fprintf(out, "  holding %p, rank %u\n", held->entry[i].lock, held->entry[i].rank);
+}
+
+void sim_panic(void *ctx, const struct om_bug *bug)
+{
+	struct sim *sim = ctx;
+
+	if (sim->panic)
+		sim->panic(sim->panic_arg, bug);
+	sim_print_bug(stderr, bug);
+	abort();
+}
+
+void sim_on_panic(struct sim *sim, void (*fn)(void *arg, const struct om_bug *bug), void *arg)
+{
+	sim->panic = fn;
+	sim->panic_arg = arg;
+}
+
+static struct sim_bucket *bucket_of(struct sim *sim, const void *key)
+{
+	uint64_t hash = (uint64_t)(uintptr_t)key * 0x9e3779b97f4a7c15u;
+
+	return &sim->bucket[hash >> 58];
+}
+
+static void sim_wait(void *ctx, const void *key, bool (*blocked)(const void *arg), const void *arg)
+{
+	struct sim_bucket *b = bucket_of(ctx, key);
+
+	pthread_mutex_lock(&b->lock);
+	if (blocked(arg)) {
+		b->sleepers++;
+		pthread_cond_wait(&b->cond, &b->lock);
+		b->sleepers--;
+	}
+	pthread_mutex_unlock(&b->lock);
+}
+
+static void sim_wake(void *ctx, const void *key)
+{
+	struct sim_bucket *b = bucket_of(ctx, key);
+
+	pthread_mutex_lock(&b->lock);
+	if (b->sleepers)
+		pthread_cond_broadcast(&b->cond);
+	pthread_mutex_unlock(&b->lock);
+}
+
+/* ---------------------------------------------------------------- background reclaim -------- */
+
+static void sim_low_memory(void *ctx)
+{
+	struct sim_kswapd *k = &((struct sim *)ctx)->kswapd;
+
+	if (atomic_exchange(&k->hinted, true))
+		return;
+	pthread_mutex_lock(&k->lock);
+	k->low = true;
+	pthread_cond_broadcast(&k->cond);
+	pthread_mutex_unlock(&k->lock);
+}
+
+static void kswapd_work(struct sim *sim)
+{
+	while (!atomic_load(&sim->kswapd.stop) && om_free_frames(sim->sys) < sim->kswapd.high) {
+		if (!om_reclaim_step(sim->sys, 32))
+			break;
+	}
+}
+
+static void *kswapd_main(void *arg)
+{
+	struct sim *sim = arg;
+	struct sim_kswapd *k = &sim->kswapd;
+
+	pthread_mutex_lock(&k->lock);
+	while (!atomic_load(&k->stop)) {
+		if (!k->low) {
+			pthread_cond_wait(&k->cond, &k->lock);
+			continue;
+		}
+		k->low = false;
+		/* From here on a hint counts again: it may come after the work has ended. */
+		atomic_store(&k->hinted, false);
+		pthread_mutex_unlock(&k->lock);
+		kswapd_work(sim);
+		pthread_mutex_lock(&k->lock);
+	}
+	pthread_mutex_unlock(&k->lock);
+	return NULL;
+}
+
+int sim_kswapd_start(struct sim *sim, om_pfn_t high)
+{
+	struct sim_kswapd *k = &sim->kswapd;
+
+	if (k->running)
+		return -OM_EBUSY;
+	k->high = high;
+	atomic_store(&k->stop, false);
+	if (pthread_create(&k->thread, NULL, kswapd_main, sim))
+		return -OM_EAGAIN;
+	k->running = true;
+	return 0;
+}
+
+void sim_kswapd_stop(struct sim *sim)
+{
+	struct sim_kswapd *k = &sim->kswapd;
+
+	if (!k->running)
+		return;
+	pthread_mutex_lock(&k->lock);
+	atomic_store(&k->stop, true);
+	pthread_cond_broadcast(&k->cond);
+	pthread_mutex_unlock(&k->lock);
+	pthread_join(k->thread, NULL);
+	k->running = false;
+}
+
+/* ---------------------------------------------------------------- set-up -------------------- */
+
+static const struct om_port_ops sim_ops = {
+    .flush = sim_mmu_flush,
+    .panic = sim_panic,
+    .wait = sim_wait,
+    .wake = sim_wake,
+    .low_memory = sim_low_memory,
+    .held = sim_held,
+};
+
+static bool ram_create(struct sim *sim, bool junk)
+{
+	void *base = mmap(NULL, sim->ram_bytes, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (base == MAP_FAILED)
+		return false;
+	sim->arch.base = base;
+	if (junk)
+		memset(base, 0xa5, sim->ram_bytes);
+	/* Whoever takes 0 for a frame number traps at once. */
+	mprotect(base, SIM_PAGE_SIZE, PROT_NONE);
+	return true;
+}
+
+static bool system_create(struct sim *sim, const struct sim_config *config)
+{
+	struct om_config om = {
+	    .arch = &sim->arch,
+	    .ops = &sim_ops,
+	    .ctx = sim,
+	    .nr_frames = sim->nr_frames,
+	    .swap_cluster = config->swap_cluster,
+	};
+	size_t bytes = om_system_bytes(sim->nr_frames);
+
+	sim->storage = aligned_alloc(64, (bytes + 63) & ~(size_t)63);
+	if (!sim->storage)
+		return false;
+	om.storage = sim->storage;
+	sim->sys = om_system_init(&om);
+	return sim->sys && om_add_memory(sim->sys, 1, sim->nr_frames - 1) == 0;
+}
+
+static void machine_init(struct sim *sim)
+{
+	pthread_mutex_init(&sim->kswapd.lock, NULL);
+	pthread_cond_init(&sim->kswapd.cond, NULL);
+	for (unsigned i = 0; i < SIM_WAIT_BUCKETS; i++) {
+		pthread_mutex_init(&sim->bucket[i].lock, NULL);
+		pthread_cond_init(&sim->bucket[i].cond, NULL);
+	}
+	for (unsigned i = 0; i < sim->nr_cpus; i++) {
+		sim->cpu[i].sim = sim;
+		pthread_mutex_init(&sim->cpu[i].lock, NULL);
+	}
+}
+
+static void machine_free(struct sim *sim)
+{
+	for (unsigned i = 0; i < sim->nr_cpus; i++)
+		pthread_mutex_destroy(&sim->cpu[i].lock);
+	for (unsigned i = 0; i < SIM_WAIT_BUCKETS; i++) {
+		pthread_mutex_destroy(&sim->bucket[i].lock);
+		pthread_cond_destroy(&sim->bucket[i].cond);
+	}
+	pthread_mutex_destroy(&sim->kswapd.lock);
+	pthread_cond_destroy(&sim->kswapd.cond);
+	if (sim->arch.base)
+		munmap(sim->arch.base, sim->ram_bytes);
+	free(sim->storage);
+	free(sim);
+}
+
+struct sim *sim_create(const struct sim_config *config)
+{
+	unsigned nr_cpus = config->nr_cpus ? config->nr_cpus : 1;
+	struct sim *sim = calloc(1, sizeof(*sim) + nr_cpus * sizeof(struct sim_cpu));
+
+	if (!sim)
+		return NULL;
+	sim->nr_cpus = nr_cpus;
+	sim->nr_frames = config->nr_frames;
+	sim->ram_bytes = (size_t)config->nr_frames * SIM_PAGE_SIZE;
+	machine_init(sim);
+	if (!ram_create(sim, config->junk) || !system_create(sim, config)) {
+		machine_free(sim);
+		return NULL;
+	}
+	return sim;
+}
+
+int sim_destroy(struct sim *sim)
+{
+	int err;
+
+	sim_kswapd_stop(sim);
+	err = om_system_fini(sim->sys);
+	if (!err)
+		machine_free(sim);
+	return err;
+}
+
+struct om_system *sim_system(struct sim *sim)
+{
+	return sim->sys;
+}
+
+struct sim_cpu *sim_cpu(struct sim *sim, unsigned nr)
+{
+	return &sim->cpu[nr];
+}
+
+unsigned sim_nr_cpus(const struct sim *sim)
+{
+	return sim->nr_cpus;
+}
+
+void *sim_frame(struct sim *sim, om_pfn_t pfn)
+{
+	return om_arch_frame(&sim->arch, pfn);
+}

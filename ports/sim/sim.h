@@ -1,0 +1,187 @@
+/*
+ * sim.h: a simulated machine under objrmap, in one process.
+ *
+ * RAM is one block of memory; page tables are real tables in it, walked by a software MMU; each CPU
+ * has a software TLB that keeps its translations until objrmap flushes them, and uses them, stale
+ * or not. So a missing flush, a frame freed too early or an entry with too many rights shows as
+ * wrong bytes, just as on hardware, but repeatably. The files behind mappings and swap areas are
+ * `struct sim_store`.
+ *
+ *     struct sim *sim = sim_create(&(struct sim_config){ .nr_frames = 1024 });
+ *     om_mm_create(sim_system(sim), &sim_layout, NULL, &mm);
+ *     om_mmap(mm, &addr, ...);
+ *     sim_store(sim_cpu(sim, 0), mm, addr, "hello", 5);
+ *     sim_destroy(sim);
+ *
+ * Every function may be called from any number of threads, except that one CPU executes for one
+ * thread at a time.
+ */
+#ifndef SIM_H
+#define SIM_H
+
+#include <stdio.h>
+
+#include <objrmap/objrmap.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---------------------------------------------------------------- the machine --------------- */
+
+struct sim;
+struct sim_cpu;
+
+#define SIM_PAGE_SIZE ((uintptr_t)4096)
+
+/* An address space such as a Unix program has, for om_mm_create(). */
+extern const struct om_layout sim_layout;
+
+struct sim_config {
+	om_pfn_t nr_frames;    /* frames of RAM; frame 0 exists, is never handed over, and traps */
+	unsigned nr_cpus;      /* 0 means 1 */
+	unsigned swap_cluster; /* see struct om_config */
+	bool junk;	       /* fill RAM with junk first, to catch whoever expects zeros */
+};
+
+/* A machine with an om_system that owns all frames but frame 0. NULL if the host has no memory. */
+struct sim *sim_create(const struct sim_config *config);
+
+/* Take the machine down: om_system_fini(), and if that answers 0, free everything. Returns its
+ * answer. */
+int sim_destroy(struct sim *sim);
+
+struct om_system *sim_system(struct sim *sim);
+struct sim_cpu *sim_cpu(struct sim *sim, unsigned nr);
+unsigned sim_nr_cpus(const struct sim *sim);
+/* The memory of a frame. */
+void *sim_frame(struct sim *sim, om_pfn_t pfn);
+
+/*
+ * What to do about an om_bug. The default prints it and aborts. `fn` may not return; it may
+ * longjmp, and then only memory may be freed: the system's locks stay as they were.
+ */
+void sim_on_panic(struct sim *sim, void (*fn)(void *arg, const struct om_bug *bug), void *arg);
+void sim_print_bug(FILE *out, const struct om_bug *bug);
+
+/*
+ * Background reclaim: a thread that reclaims until `high` frames are free whenever objrmap says
+ * that memory is low. stop returns when the thread has ended; sim_destroy() stops it too.
+ */
+int sim_kswapd_start(struct sim *sim, om_pfn_t high);
+void sim_kswapd_stop(struct sim *sim);
+
+/* ---------------------------------------------------------------- a CPU --------------------- */
+
+/*
+ * What a program does: load, store, or fetch an instruction. The bytes may cross pages. Each page
+ * is reached through the TLB, or a walk of the page tables, or om_fault() and then another try.
+ * OM_FAULT_MINOR: done. Otherwise the fault that ended it: bytes on the pages before have been
+ * moved.
+ */
+enum om_fault_result sim_load(struct sim_cpu *cpu, struct om_mm *mm, uintptr_t addr, void *buf,
+			      size_t n);
+enum om_fault_result sim_store(struct sim_cpu *cpu, struct om_mm *mm, uintptr_t addr,
+			       const void *buf, size_t n);
+enum om_fault_result sim_exec(struct sim_cpu *cpu, struct om_mm *mm, uintptr_t addr);
+
+/* The same for one machine word, whose value is the result; aborts if the program would be killed.
+ */
+unsigned long sim_get(struct sim_cpu *cpu, struct om_mm *mm, uintptr_t addr);
+void sim_put(struct sim_cpu *cpu, struct om_mm *mm, uintptr_t addr, unsigned long value);
+
+struct sim_cpu_stats {
+	uint64_t hits;	  /* pages reached through the TLB */
+	uint64_t walks;	  /* page tables walked */
+	uint64_t faults;  /* om_fault() called */
+	uint64_t major;	  /* of these, with a transfer */
+	uint64_t flushed; /* translations dropped by flushes */
+};
+void sim_cpu_stats(struct sim_cpu *cpu, struct sim_cpu_stats *stats);
+
+/* ---------------------------------------------------------------- the TLB, for checkers ----- */
+
+struct sim_tlb_entry {
+	struct om_mm *mm;
+	uintptr_t page; /* address >> page shift */
+	om_pfn_t pfn;
+	unsigned prot; /* OM_PROT_... */
+	bool dirty;    /* stores do not look at the page table again */
+};
+
+/* Does any CPU hold a translation to this frame? A free frame must have none (I7). */
+bool sim_tlb_holds(struct sim *sim, om_pfn_t pfn);
+
+/*
+ * Compare every translation of every CPU with the page tables: its mm must be one of the n given,
+ * and the entry must still name the frame and grant at least the same. Returns how many do not, the
+ * first of them in *bad (if not NULL). The machine must be at rest.
+ */
+unsigned sim_check_tlb(struct sim *sim, struct om_mm *const mm[], unsigned n,
+		       struct sim_tlb_entry *bad);
+
+/* Drop everything, as a context switch on a machine without address-space tags does. */
+void sim_tlb_flush(struct sim_cpu *cpu);
+
+/* ---------------------------------------------------------------- stores -------------------- */
+
+/*
+ * A file, or a swap area. `sim_store_ops` with the store as their first argument go to
+ * om_mapping_create() and om_swapon(). What was never written reads as zero. A store watches its
+ * caller: two transfers of one page at a time abort the program.
+ */
+struct sim_store;
+extern const struct om_store_ops sim_store_ops;
+
+/* In memory. NULL if the host has none. */
+struct sim_store *sim_store_ram(void);
+/* In a file of the host, created if needed. NULL, with errno, if it cannot be opened. */
+struct sim_store *sim_store_file(const char *path);
+/* The store must not be in use any more; the file stays. */
+void sim_store_free(struct sim_store *store);
+
+/* Cut off everything from byte `size` on: ftruncate of the file behind a mapping. */
+void sim_store_truncate(struct sim_store *store, uint64_t size);
+
+/* Look at and change the contents without being a transfer. `peek` gives zeros beyond the end. */
+void sim_store_peek(struct sim_store *store, uint64_t offset, void *buf, size_t n);
+void sim_store_poke(struct sim_store *store, uint64_t offset, const void *buf, size_t n);
+
+struct sim_store_stats {
+	uint64_t reads, writes;		    /* transfers */
+	uint64_t pages_read, pages_written; /* pages they moved */
+	uint64_t read_errors, write_errors; /* transfers that failed */
+	unsigned released;		    /* calls of the release hook */
+};
+void sim_store_stats(struct sim_store *store, struct sim_store_stats *stats);
+
+/* Microseconds that a transfer takes (0: none); n pages of one transfer take no longer than one. */
+void sim_store_latency(struct sim_store *store, unsigned read_us, unsigned write_us);
+
+/*
+ * Let the k-th read or write transfer from now fail with -OM_EIO (1 = the next one), it alone or it
+ * and all after it. k = 0 heals the store.
+ */
+enum sim_transfer { SIM_READ, SIM_WRITE };
+void sim_store_fail(struct sim_store *store, enum sim_transfer which, unsigned long k,
+		    bool forever);
+
+/* Failing allocations: see fail.h. */
+
+/* ---------------------------------------------------------------- random numbers ------------ */
+
+/* The same seed gives the same sequence everywhere. */
+struct sim_rand {
+	uint64_t state;
+};
+void sim_rand_seed(struct sim_rand *r, uint64_t seed);
+uint64_t sim_rand(struct sim_rand *r);
+/* 0 .. n-1; n > 0 */
+uint64_t sim_rand_below(struct sim_rand *r, uint64_t n);
+/* True in `percent` of 100 cases. */
+bool sim_rand_chance(struct sim_rand *r, unsigned percent);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,398 @@
+/*
+ * store.c: what lies behind mappings and swap areas: a growing array of pages in memory, or a file
+ * of the host. One implementation of om_store_ops serves both.
+ *
+ * The store checks what port.h promises to a driver: no two transfers of one page at a time. It
+ * fails on request, waits on request, and counts. A failed read leaves junk in the frames, as the
+ * contract allows; a failed write leaves the store as it was.
+ */
+#include "machine.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+
+/* One call of the read or write hook, on the caller's stack. */
+struct transfer {
+	struct transfer *next;
+	uint64_t first, last; /* pages */
+};
+
+struct failing {
+	unsigned long countdown; /* 0: healthy; 1: the next transfer fails */
+	bool forever;
+};
+
+struct sim_store {
+	pthread_mutex_t lock;
+	int fd;		      /* -1: in memory */
+	unsigned char **page; /* in memory: NULL where nothing was written */
+	uint64_t nr_pages;    /* length of `page` */
+	struct transfer *active;
+	struct failing failing[2];
+	unsigned latency[2];
+	struct sim_store_stats stats;
+};
+
+/* ---------------------------------------------------------------- the two kinds ------------- */
+
+/* The memory of page i, made if needed; NULL if absent (or the host has no memory). Lock held. */
+static unsigned char *ram_page(struct sim_store *store, uint64_t i, bool make)
+{
+	if (i >= store->nr_pages) {
+		uint64_t nr = i + 1 + i / 2;
+		unsigned char **page;
+
+		if (!make || !(page = realloc(store->page, nr * sizeof(*page))))
+			return NULL;
+		memset(page + store->nr_pages, 0, (nr - store->nr_pages) * sizeof(*page));
+		store->page = page;
+		store->nr_pages = nr;
+	}
+	if (!store->page[i] && make)
+		store->page[i] = calloc(1, SIM_PAGE_SIZE);
+	return store->page[i];
+}
+
+static unsigned char *ram_page_locked(struct sim_store *store, uint64_t i, bool make)
+{
+	unsigned char *page;
+
+	pthread_mutex_lock(&store->lock);
+	page = ram_page(store, i, make);
+	pthread_mutex_unlock(&store->lock);
+	return page;
+}
+
+static bool ram_read(struct sim_store *store, uint64_t first, unsigned n, void *const frame[])
+{
+	for (unsigned i = 0; i < n; i++) {
+		const unsigned char *page = ram_page_locked(store, first + i, false);
+
+		if (page)
+			memcpy(frame[i], page, SIM_PAGE_SIZE);
+		else
+			memset(frame[i], 0, SIM_PAGE_SIZE);
+	}
+	return true;
+}
+
+static bool ram_write(struct sim_store *store, uint64_t first, unsigned n, void *const frame[])
+{
+	for (unsigned i = 0; i < n; i++) {
+		unsigned char *page = ram_page_locked(store, first + i, true);
+
+		if (!page)
+			return false;
+		memcpy(page, frame[i], SIM_PAGE_SIZE);
+	}
+	return true;
+}
+
+/* Bytes beyond the end of the file read as zero. */
+static bool fd_read(int fd, uint64_t offset, void *buf, size_t n)
+{
+	char *to = buf;
+
+	while (n) {
+		ssize_t got = pread(fd, to, n, (off_t)offset);
+
+		if (got < 0)
+			return false;
+		if (got == 0) {
+			memset(to, 0, n);
+			return true;
+		}
+		to += got;
+		offset += (uint64_t)got;
+		n -= (size_t)got;
+	}
+	return true;
+}
+
+static bool fd_write(int fd, uint64_t offset, const void *buf, size_t n)
+{
+	const char *from = buf;
+
+	while (n) {
+		ssize_t put = pwrite(fd, from, n, (off_t)offset);
+
+		if (put <= 0)
+			return false;
+		from += put;
+		offset += (uint64_t)put;
+		n -= (size_t)put;
+	}
+	return true;
+}
+
+static bool file_read(struct sim_store *store, uint64_t first, unsigned n, void *const frame[])
+{
+	for (unsigned i = 0; i < n; i++) {
+		if (!fd_read(store->fd, (first + i) * SIM_PAGE_SIZE, frame[i], SIM_PAGE_SIZE))
+			return false;
+	}
+	return true;
+}
+
+static bool file_write(struct sim_store *store, uint64_t first, unsigned n, void *const frame[])
+{
+	for (unsigned i = 0; i < n; i++) {
+		if (!fd_write(store->fd, (first + i) * SIM_PAGE_SIZE, frame[i], SIM_PAGE_SIZE))
+			return false;
+	}
+	return true;
+}
+
+/* ---------------------------------------------------------------- transfers ----------------- */
+
+/* Must this transfer fail? Lock held. */
+static bool fails_now(struct failing *f)
+{
+	if (f->countdown == 0)
+		return false;
+	if (f->countdown > 1) {
+		f->countdown--;
+		return false;
+	}
+	if (!f->forever)
+		f->countdown = 0;
+	return true;
+}
+
+/* Enter a transfer; returns whether it shall fail. */
+static bool transfer_begin(struct sim_store *store, enum sim_transfer which, struct transfer *t)
+{
+	uint64_t n = t->last - t->first + 1;
+	bool fail;
+
+	pthread_mutex_lock(&store->lock);
+	for (const struct transfer *o = store->active; o; o = o->next) {
+		if (o->first <= t->last && t->first <= o->last) {
+			fprintf(stderr, "sim store: two transfers of page %llu at a time\n",
+				(unsigned long long)(o->first > t->first ? o->first : t->first));
+			abort();
+		}
+	}
+	t->next = store->active;
+	store->active = t;
+	*(which == SIM_READ ? &store->stats.reads : &store->stats.writes) += 1;
+	*(which == SIM_READ ? &store->stats.pages_read : &store->stats.pages_written) += n;
+	fail = fails_now(&store->failing[which]);
+	pthread_mutex_unlock(&store->lock);
+	return fail;
+}
+
+static void transfer_end(struct sim_store *store, enum sim_transfer which, struct transfer *t,
+			 bool ok)
+{
+	struct transfer **p = &store->active;
+
+	pthread_mutex_lock(&store->lock);
+	while (*p != t)
+		p = &(*p)->next;
+	*p = t->next;
+	if (!ok)
+		*(which == SIM_READ ? &store->stats.read_errors : &store->stats.write_errors) += 1;
+	pthread_mutex_unlock(&store->lock);
+}
+
+static void sleep_us(unsigned us)
+{
+	struct timespec time = {.tv_sec = us / 1000000, .tv_nsec = (long)(us % 1000000) * 1000};
+
+	if (us)
+		nanosleep(&time, NULL);
+}
+
+static int store_read(void *arg, uint64_t first, unsigned n, void *const frame[])
+{
+	struct sim_store *store = arg;
+	struct transfer t = {.first = first, .last = first + n - 1};
+	bool ok = !transfer_begin(store, SIM_READ, &t);
+
+	sleep_us(store->latency[SIM_READ]);
+	if (ok)
+		ok = (store->fd < 0 ? ram_read : file_read)(store, first, n, frame);
+	for (unsigned i = 0; i < n && !ok; i++)
+		memset(frame[i], 0xee, SIM_PAGE_SIZE);
+	transfer_end(store, SIM_READ, &t, ok);
+	return ok ? 0 : -OM_EIO;
+}
+
+static int store_write(void *arg, uint64_t first, unsigned n, void *const frame[])
+{
+	struct sim_store *store = arg;
+	struct transfer t = {.first = first, .last = first + n - 1};
+	bool ok = !transfer_begin(store, SIM_WRITE, &t);
+
+	sleep_us(store->latency[SIM_WRITE]);
+	if (ok)
+		ok = (store->fd < 0 ? ram_write : file_write)(store, first, n, frame);
+	transfer_end(store, SIM_WRITE, &t, ok);
+	return ok ? 0 : -OM_EIO;
+}
+
+/* The store belongs to whoever made it: being released is only counted. */
+static void store_release(void *arg)
+{
+	struct sim_store *store = arg;
+
+	pthread_mutex_lock(&store->lock);
+	store->stats.released++;
+	pthread_mutex_unlock(&store->lock);
+}
+
+const struct om_store_ops sim_store_ops = {
+    .read = store_read,
+    .write = store_write,
+    .release = store_release,
+};
+
+/* ---------------------------------------------------------------- the owner's side ---------- */
+
+static struct sim_store *store_new(int fd)
+{
+	struct sim_store *store = calloc(1, sizeof(*store));
+
+	if (store) {
+		pthread_mutex_init(&store->lock, NULL);
+		store->fd = fd;
+	}
+	return store;
+}
+
+struct sim_store *sim_store_ram(void)
+{
+	return store_new(-1);
+}
+
+struct sim_store *sim_store_file(const char *path)
+{
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+	struct sim_store *store = fd < 0 ? NULL : store_new(fd);
+
+	if (fd >= 0 && !store)
+		close(fd);
+	return store;
+}
+
+void sim_store_free(struct sim_store *store)
+{
+	if (store->fd >= 0)
+		close(store->fd);
+	for (uint64_t i = 0; i < store->nr_pages; i++)
+		free(store->page[i]);
+	free(store->page);
+	pthread_mutex_destroy(&store->lock);
+	free(store);
+}
+
+static void ram_truncate(struct sim_store *store, uint64_t size)
+{
+	size_t tail = (size_t)(size % SIM_PAGE_SIZE);
+	uint64_t keep = size / SIM_PAGE_SIZE + (tail != 0);
+
+	for (uint64_t i = keep; i < store->nr_pages; i++) {
+		free(store->page[i]);
+		store->page[i] = NULL;
+	}
+	if (tail && keep <= store->nr_pages && store->page[keep - 1])
+		memset(store->page[keep - 1] + tail, 0, SIM_PAGE_SIZE - tail);
+}
+
+void sim_store_truncate(struct sim_store *store, uint64_t size)
+{
+	off_t end;
+
+	if (store->fd < 0) {
+		pthread_mutex_lock(&store->lock);
+		ram_truncate(store, size);
+		pthread_mutex_unlock(&store->lock);
+		return;
+	}
+	end = lseek(store->fd, 0, SEEK_END);
+	if (end > 0 && (uint64_t)end > size && ftruncate(store->fd, (off_t)size) != 0) {
+		perror("sim store: ftruncate");
+		abort();
+	}
+}
+
+/* One piece of a peek (to) or poke (from) that lies in one page. Lock held. */
+static void ram_piece(struct sim_store *store, uint64_t offset, void *to, const void *from,
+		      size_t n)
+{
+	unsigned char *page = ram_page(store, offset / SIM_PAGE_SIZE, from != NULL);
+	size_t at = (size_t)(offset % SIM_PAGE_SIZE);
+
+	if (from && !page) {
+		fprintf(stderr, "sim store: the host has no memory\n");
+		abort();
+	}
+	if (from)
+		memcpy(page + at, from, n);
+	else if (page)
+		memcpy(to, page + at, n);
+	else
+		memset(to, 0, n);
+}
+
+static void ram_bytes(struct sim_store *store, uint64_t offset, char *to, const char *from,
+		      size_t n)
+{
+	pthread_mutex_lock(&store->lock);
+	while (n) {
+		size_t rest = (size_t)(SIM_PAGE_SIZE - offset % SIM_PAGE_SIZE);
+		size_t now = n < rest ? n : rest;
+
+		ram_piece(store, offset, to, from, now);
+		offset += now;
+		to = to ? to + now : NULL;
+		from = from ? from + now : NULL;
+		n -= now;
+	}
+	pthread_mutex_unlock(&store->lock);
+}
+
+void sim_store_peek(struct sim_store *store, uint64_t offset, void *buf, size_t n)
+{
+	if (store->fd < 0) {
+		ram_bytes(store, offset, buf, NULL, n);
+	} else if (!fd_read(store->fd, offset, buf, n)) {
+		perror("sim store: pread");
+		abort();
+	}
+}
+
+void sim_store_poke(struct sim_store *store, uint64_t offset, const void *buf, size_t n)
+{
+	if (store->fd < 0) {
+		ram_bytes(store, offset, NULL, buf, n);
+	} else if (!fd_write(store->fd, offset, buf, n)) {
+		perror("sim store: pwrite");
+		abort();
+	}
+}
+
+void sim_store_stats(struct sim_store *store, struct sim_store_stats *stats)
+{
+	pthread_mutex_lock(&store->lock);
+	*stats = store->stats;
+	pthread_mutex_unlock(&store->lock);
+}
+
+void sim_store_latency(struct sim_store *store, unsigned read_us, unsigned write_us)
+{
+	store->latency[SIM_READ] = read_us;
+	store->latency[SIM_WRITE] = write_us;
+}
+
+void sim_store_fail(struct sim_store *store, enum sim_transfer which, unsigned long k, bool forever)
+{
+	pthread_mutex_lock(&store->lock);
+	store->failing[which] = (struct failing){.countdown = k, .forever = forever};
+	pthread_mutex_unlock(&store->lock);
+}

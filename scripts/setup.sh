@@ -1,0 +1,54 @@
+#!/bin/sh
+# Install what building, testing and checking needs, on Debian or Ubuntu. Does nothing if it is there.
+#
+#     scripts/setup.sh [run|test|all]
+#
+# run: a compiler; test: and cmocka; all (the default): everything the Makefile and .ci/run use,
+# including the 32-bit libraries on x86-64.
+set -eu
+
+what=${1:-all}
+need=
+x86_64=$(test "$(uname -m)" = x86_64 && echo yes || true)
+
+# want PACKAGE COMMAND-OR-FILE
+want() {
+	case $2 in
+	/*) test -e "$2" ;;
+	*) command -v "$2" >/dev/null 2>&1 ;;
+	esac || need="$need $1"
+}
+
+want make make
+want gcc gcc
+want libc6-dev /usr/include/stdlib.h
+if [ "$what" != run ]; then
+	want libcmocka-dev /usr/include/cmocka.h
+fi
+if [ "$what" = all ]; then
+	want g++ g++
+	want clang clang
+	want clang-format clang-format
+	want gcovr gcovr
+	want valgrind valgrind
+	want pkg-config pkg-config
+	if [ -n "$x86_64" ]; then
+		# The runtime of clang's sanitizers has no path that is the same everywhere.
+		ls /usr/lib/llvm-*/lib/clang/*/lib/linux/libclang_rt.fuzzer-x86_64.a >/dev/null 2>&1 ||
+			need="$need libclang-rt-14-dev"
+		ls /usr/lib/gcc/x86_64-linux-gnu/*/32/libgcc.a >/dev/null 2>&1 || need="$need gcc-multilib"
+		want libcmocka-dev:i386 /usr/lib/i386-linux-gnu/libcmocka.so
+	fi
+fi
+[ -n "$need" ] || exit 0
+
+echo "setup: installing$need"
+sudo=
+[ "$(id -u)" = 0 ] || sudo=sudo
+case $need in
+*:i386*) $sudo dpkg --add-architecture i386 ;;
+esac
+# One broken package list among many is no reason to stop: installing decides.
+$sudo apt-get -q update || echo "setup: apt-get update failed, going on with the lists there are"
+# shellcheck disable=SC2086 # a list of words
+$sudo env DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends install $need

@@ -1,0 +1,28 @@
+#!/bin/sh
+# Run the integration programs in turn, each round with a new seed, until the time is over. Stops at
+# the first failure and prints the command that repeats it.
+#
+#     scripts/soak.sh SECONDS PROGRAM...
+set -eu
+
+seconds=$1
+shift
+end=$(($(date +%s) + seconds))
+slice=$((seconds / ($# * 4) + 1))
+seed=$(date +%s)
+rounds=0
+export TSAN_OPTIONS="suppressions=$(dirname "$0")/../tests/tsan.supp halt_on_error=1 ${TSAN_OPTIONS:-}"
+
+while [ "$(date +%s)" -lt $end ]; do
+	for program in "$@"; do
+		[ "$(date +%s)" -lt $end ] || break
+		seed=$((seed + 1))
+		if ! "$program" -s $seed -t $slice >"$program.soak.log" 2>&1; then
+			tail -n 40 "$program.soak.log"
+			echo "FAIL  $program -s $seed -t $slice"
+			exit 1
+		fi
+		rounds=$((rounds + 1))
+	done
+done
+echo "soak: $rounds runs in $seconds s, no failure"

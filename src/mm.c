@@ -1,0 +1,201 @@
+/*
+ * mm.c: address spaces.
+ *
+ * An mm is an object, a top-level table and a tree of areas. It is on its system's list while it has a
+ * reference; swapoff walks that list, so an mm may outlive om_mm_destroy() by a moment, empty.
+ */
+#include "mm.h"
+
+#include "reclaim.h"
+#include "slab.h"
+#include "table.h"
+#include "zap.h"
+
+static bool layout_is_sane(const struct om_layout *l)
+{
+	uintptr_t all = l->lowest | l->highest | l->mmap_base | l->guard_gap;
+
+	return !(all & ~OM_PAGE_MASK) && l->lowest >= OM_PAGE_SIZE && l->lowest < l->highest &&
+	       l->highest <= OM_VA_LIMIT && l->mmap_base > l->lowest && l->mmap_base <= l->highest &&
+	       (!l->brk_start || (l->brk_start >= l->lowest && l->brk_start < l->highest));
+}
+
+static void list_add(struct om_mm *mm)
+{
+	struct om_system *sys = mm->sys;
+
+	om_spin_lock(sys, &sys->list_lock, OM_RANK_LIST);
+	mm->next = sys->mms;
+	if (mm->next)
+		mm->next->prev = mm;
+	sys->mms = mm;
+	om_spin_unlock(sys, &sys->list_lock);
+}
+
+static void list_del(struct om_mm *mm)
+{
+	struct om_system *sys = mm->sys;
+
+	if (mm->prev)
+		mm->prev->next = mm->next;
+	else
+		sys->mms = mm->next;
+	if (mm->next)
+		mm->next->prev = mm->prev;
+}
+
+int om_mm_new(struct om_system *sys, const struct om_layout *layout, void *cookie,
+              struct om_mm **out)
+{
+	struct om_mm *mm = om_object_alloc(sys, OM_CACHE_MM);
+
+	if (!mm)
+		return -OM_ENOFRAME;
+	mm->sys = sys;
+	mm->cookie = cookie;
+	mm->layout = *layout;
+	mm->brk = layout->brk_start;
+	atomic_init(&mm->refs, 1);
+	for (unsigned i = 0; i < OM_NR_LIMITS; i++)
+		mm->limit[i] = OM_UNLIMITED;
+	mm->limit[OM_LIMIT_VMAS] = 65530;
+	mm->root = om_table_new_root(mm);
+	if (!mm->root) {
+		om_object_free(sys, OM_CACHE_MM, mm);
+		return -OM_ENOFRAME;
+	}
+	list_add(mm);
+	*out = mm;
+	return 0;
+}
+
+int om_mm_create(struct om_system *sys, const struct om_layout *layout, void *cookie,
+                 struct om_mm **mm)
+{
+	int err;
+
+	om_might_sleep(sys);
+	if (!layout_is_sane(layout))
+		return -OM_EINVAL;
+	OM_RETRY_NOFRAME(sys, 2, err, om_mm_new(sys, layout, cookie, mm));
+	return err;
+}
+
+void om_mm_get(struct om_mm *mm)
+{
+	atomic_fetch_add_explicit(&mm->refs, 1, memory_order_relaxed);
+}
+
+void om_mm_put(struct om_mm *mm)
+{
+	struct om_system *sys = mm->sys;
+	bool last;
+
+	/* Under the list's lock, so that nobody finds it there and takes a reference meanwhile. */
+	om_spin_lock(sys, &sys->list_lock, OM_RANK_LIST);
+	last = atomic_fetch_sub_explicit(&mm->refs, 1, memory_order_acq_rel) == 1;
+	if (last)
+		list_del(mm);
+	om_spin_unlock(sys, &sys->list_lock);
+	if (!last)
+		return;
+	om_table_free_root(mm);
+	om_object_free(sys, OM_CACHE_MM, mm);
+}
+
+struct om_mm *om_mm_iterate(struct om_system *sys, struct om_mm *mm)
+{
+	struct om_mm *next;
+
+	om_spin_lock(sys, &sys->list_lock, OM_RANK_LIST);
+	next = mm ? mm->next : sys->mms;
+	if (next)
+		om_mm_get(next);
+	om_spin_unlock(sys, &sys->list_lock);
+	if (mm)
+		om_mm_put(mm);
+	return next;
+}
+
+/* ---------------------------------------------------------------- emptying ------------------ */
+
+static void free_tables(struct om_mm *mm, uintptr_t start, uintptr_t end)
+{
+	struct om_vma *prev = om_vma_before(mm, start), *next = om_vma_find(mm, end);
+
+	om_table_free_range(mm, start, end, prev ? prev->end : 0, next ? next->start : OM_VA_LIMIT);
+}
+
+void om_unmap_areas(struct om_mm *mm, uintptr_t start, uintptr_t end, bool keep_tables)
+{
+	struct om_gather g;
+	struct om_vma *vma;
+	bool any = false;
+
+	OM_ASSERT(mm->sys, om_rwsem_is_write_locked(&mm->mmap_lock), "mmap_lock", mm);
+	om_gather_init(&g, mm);
+	om_for_each_vma(v, mm, start, end)
+		om_zap(&g, v, v->start, v->end, NULL);
+	om_gather_finish(&g);
+	while ((vma = om_vma_find(mm, start)) && vma->start < end) {
+		OM_BUG_ON(mm->sys, vma->start < start || vma->end > end, "I5", vma, start, end);
+		om_vma_unlink(vma);
+		om_vma_free(vma);
+		any = true;
+	}
+	if (any && !keep_tables)
+		free_tables(mm, start, end);
+}
+
+/* All areas, and the tables with them; what mremap and failed calls left empty, too. */
+static void empty(struct om_mm *mm)
+{
+	om_unmap_areas(mm, 0, OM_VA_LIMIT, true);
+	om_table_free_range(mm, 0, OM_VA_LIMIT, 0, OM_VA_LIMIT);
+}
+
+void om_mm_empty(struct om_mm *mm)
+{
+	om_might_sleep(mm->sys);
+	om_mm_write_lock(mm);
+	empty(mm);
+	mm->brk = mm->layout.brk_start;
+	mm->def_flags = 0;
+	om_mm_write_unlock(mm);
+}
+
+void om_mm_destroy(struct om_mm *mm)
+{
+	om_might_sleep(mm->sys);
+	om_mm_write_lock(mm);
+	empty(mm);
+	om_mm_write_unlock(mm);
+	om_mm_put(mm);
+}
+
+/* ---------------------------------------------------------------- small things -------------- */
+
+struct om_system *om_mm_system(const struct om_mm *mm)
+{
+	return mm->sys;
+}
+
+void *om_mm_cookie(const struct om_mm *mm)
+{
+	return mm->cookie;
+}
+
+om_pfn_t om_mm_root(const struct om_mm *mm)
+{
+	return om_page_pfn(mm->sys, mm->root);
+}
+
+void om_set_limit(struct om_mm *mm, enum om_limit which, uintptr_t value)
+{
+	__atomic_store_n(&mm->limit[which], value, __ATOMIC_RELAXED);
+}
+
+uintptr_t om_get_limit(const struct om_mm *mm, enum om_limit which)
+{
+	return __atomic_load_n(&mm->limit[which], __ATOMIC_RELAXED);
+}

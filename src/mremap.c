@@ -1,0 +1,408 @@
+/*
+ * mremap.c: growing, shrinking and moving an area.
+ *
+ * A move makes a new area with the same numbering (pgoff), queues it, moves the entries while the trees of
+ * the reverse map are locked for writing, so that no walk misses one on its way (hazards 27-29), and takes
+ * the old area away. Shared pages do not notice: their linear index stays. A direct page names its
+ * page-table page: an entry that moves to another table rewrites it; a table that moves whole (2 MiB on
+ * x86-64) changes only its own descriptor.
+ *
+ * An area without an anon_vma gets new numbers at its new place, and so merges with its new neighbours.
+ */
+#include "fault.h"
+#include "mapping.h"
+#include "mm.h"
+#include "reclaim.h"
+#include "rmap.h"
+#include "zap.h"
+
+struct remap {
+	struct om_mm *mm;
+	uintptr_t old, new;
+	size_t old_len, new_len;
+	int flags;
+	struct om_vma *vma; /* the area at `old` */
+	uintptr_t fill, fill_end; /* out: locked memory to be made present */
+};
+
+/* ---------------------------------------------------------------- entries ------------------- */
+
+/* Both tables are locked, or they are one. Returns whether a flush of `from` is owed. */
+static bool move_entry(struct om_system *sys, struct om_page *t1, unsigned s1, struct om_page *t2,
+                       unsigned s2)
+{
+	om_pte_t pte = om_entry_take(sys, t1, s1, 0);
+
+	om_entry_install(sys, t2, s2, pte);
+	if (!om_pte_present(pte))
+		return false;
+	if (om_pte_pfn(pte) != sys->zero_pfn)
+		om_rmap_page_move(sys, om_page_of(sys, om_pte_pfn(pte)), t2, s2);
+	return true;
+}
+
+static void lock_two(struct om_system *sys, struct om_page *a, struct om_page *b)
+{
+	if (a == b) {
+		om_table_lock(sys, a);
+		return;
+	}
+	om_table_lock(sys, a < b ? a : b);
+	om_table_lock_second(sys, a < b ? b : a);
+}
+
+static void unlock_two(struct om_system *sys, struct om_page *a, struct om_page *b)
+{
+	if (a != b)
+		om_table_unlock(sys, b);
+	om_table_unlock(sys, a);
+}
+
+/*
+ * Move n entries, which lie in one table at each end. The old translations are flushed before either lock is
+ * let go: until then nobody can reach, and free, a page by its new address (hazard 8).
+ */
+static void move_entries(struct om_mm *mm, uintptr_t from, uintptr_t to, unsigned n)
+{
+	struct om_system *sys = mm->sys;
+	struct om_page *t1 = om_table_find(mm, from), *t2 = om_table_find(mm, to);
+	bool flush = false;
+
+	if (!t1)
+		return;
+	OM_BUG_ON(sys, !t2, "I5", mm, from, to);
+	lock_two(sys, t1, t2);
+	for (unsigned i = 0; i < n && t1->mapcount; i++) {
+		unsigned slot = om_table_slot(from) + i;
+
+		if (!om_pte_none(om_entry_get(sys, t1, slot)))
+			flush |= move_entry(sys, t1, slot, t2, om_table_slot(to) + i);
+	}
+	if (flush)
+		sys->ops->flush(sys->ctx, mm, from, from + n * OM_PAGE_SIZE);
+	unlock_two(sys, t1, t2);
+}
+
+static uintptr_t to_table_end(uintptr_t addr)
+{
+	return OM_TABLE_SPAN - (addr & (OM_TABLE_SPAN - 1));
+}
+
+static void move_range(struct om_mm *mm, uintptr_t from, uintptr_t to, size_t len)
+{
+	while (len) {
+		size_t step = to_table_end(from) < to_table_end(to) ? to_table_end(from) : to_table_end(to);
+
+		if (step > len)
+			step = len;
+		if (step == OM_TABLE_SPAN) {
+			if (om_table_move(mm, from, to))
+				om_count(mm->sys, OM_EV_TABLE_MOVE, 1);
+		} else {
+			move_entries(mm, from, to, (unsigned)(step >> OM_PAGE_SHIFT));
+		}
+		from += step;
+		to += step;
+		len -= step;
+	}
+}
+
+/* Tables for [start, end), so that the move cannot fail. */
+static bool make_tables(struct om_mm *mm, uintptr_t start, uintptr_t end)
+{
+	for (uintptr_t a = start & ~(OM_TABLE_SPAN - 1); a < end; a += OM_TABLE_SPAN)
+		if (!om_table_make(mm, a < start ? start : a))
+			return false;
+	return true;
+}
+
+/* ---------------------------------------------------------------- moving -------------------- */
+
+static unsigned moved_flags(const struct remap *r)
+{
+	return om_vma_flags(r->vma);
+}
+
+/* The old area is empty: take it away, or with DONTUNMAP leave it, unlocked. */
+static void leave(struct remap *r, size_t moved)
+{
+	if (!(r->flags & OM_MREMAP_DONTUNMAP)) {
+		om_unmap_areas(r->mm, r->old, r->old + moved, false);
+		return;
+	}
+	r->vma = om_vma_find(r->mm, r->old);
+	om_vma_change_flags(r->vma, om_vma_flags(r->vma) &
+	                                ~(unsigned)(OM_VM_LOCKED | OM_VM_LOCKONFAULT));
+	om_vma_merge(r->vma);
+}
+
+/*
+ * Everything at the new place is gone, `vma` is not linked yet, tables are there. Cannot fail.
+ */
+static void move_area(struct remap *r, struct om_vma *vma, size_t moved)
+{
+	struct om_vma *old = om_vma_find(r->mm, r->old);
+
+	om_vma_link(vma);
+	om_rmap_move_begin(vma);
+	move_range(r->mm, old->start, vma->start, moved);
+	om_rmap_move_end(vma);
+	if (om_vma_flags(vma) & OM_VM_LOCKED) {
+		r->fill = vma->start + moved;
+		r->fill_end = vma->end;
+	}
+	leave(r, moved);
+	om_vma_merge(vma);
+}
+
+static int check_move(const struct remap *r)
+{
+	const struct om_mm *mm = r->mm;
+	unsigned flags = moved_flags(r);
+	size_t grow = r->new_len > r->old_len ? r->new_len - r->old_len : 0;
+	size_t add = (r->flags & OM_MREMAP_DONTUNMAP ? r->new_len : grow) >> OM_PAGE_SHIFT;
+
+	if (mm->nr_vmas + 2 >= om_get_limit(mm, OM_LIMIT_VMAS) - 3)
+		return -OM_ENOMEM;
+	if ((flags & OM_VM_LOCKED) && om_check_memlock(r->mm, add, -OM_EAGAIN))
+		return -OM_EAGAIN;
+	return om_check_limits(r->mm, add, flags);
+}
+
+/* The destination is free, or FIXED says to replace what is there. */
+static int move(struct remap *r)
+{
+	struct om_mm *mm = r->mm;
+	size_t moved = r->old_len < r->new_len ? r->old_len : r->new_len;
+	uintptr_t end = r->new + r->new_len, pgoff = om_vma_index(r->vma, r->old);
+	struct om_vma *vma;
+	int err;
+
+	if (!r->vma->mapping && !r->vma->anon_vma)
+		pgoff = r->new >> OM_PAGE_SHIFT;
+	vma = om_vma_new(mm, r->new, end, pgoff, moved_flags(r), r->vma->mapping);
+	if (!vma)
+		return -OM_ENOFRAME;
+	om_rmap_vma_copy(vma, r->vma);
+	err = make_tables(mm, r->new, end) ? 0 : -OM_ENOFRAME;
+	if (!err)
+		err = om_vma_cut_out(mm, r->new, end);
+	if (!err) {
+		err = om_vma_cut_out(mm, r->old, r->old + r->old_len);
+		if (err)
+			om_vma_merge_range(mm, r->new, end);
+	}
+	if (err) {
+		om_vma_free(vma);
+		return err;
+	}
+	om_unmap_areas(mm, r->new, end, true);
+	if (r->old_len > r->new_len)
+		om_unmap_areas(mm, r->old + r->new_len, r->old + r->old_len, false);
+	move_area(r, vma, moved);
+	return 0;
+}
+
+/* ---------------------------------------------------------------- other ways ---------------- */
+
+/* A second mapping of shared memory: an area, and no entries. */
+static int duplicate(struct remap *r)
+{
+	struct om_vma *vma;
+	uintptr_t end = r->new + r->new_len;
+	int err = om_check_limits(r->mm, r->new_len >> OM_PAGE_SHIFT, moved_flags(r));
+
+	if (err)
+		return err;
+	if ((moved_flags(r) & OM_VM_LOCKED) &&
+	    om_check_memlock(r->mm, r->new_len >> OM_PAGE_SHIFT, -OM_EAGAIN))
+		return -OM_EAGAIN;
+	vma = om_vma_new(r->mm, r->new, end, om_vma_index(r->vma, r->old), moved_flags(r),
+	                 r->vma->mapping);
+	if (!vma)
+		return -OM_ENOFRAME;
+	err = om_vma_cut_out(r->mm, r->new, end);
+	if (err) {
+		om_vma_free(vma);
+		return err;
+	}
+	om_unmap_areas(r->mm, r->new, end, true);
+	om_vma_link(vma);
+	if (om_vma_flags(vma) & OM_VM_LOCKED) {
+		r->fill = vma->start;
+		r->fill_end = end;
+	}
+	om_vma_merge(vma);
+	return 0;
+}
+
+/* Room behind the area for `grow` more bytes? */
+static bool can_grow(const struct remap *r, size_t grow)
+{
+	uintptr_t end = r->vma->end + grow;
+	struct om_vma *next = om_vma_after(r->vma);
+
+	return r->old + r->old_len == r->vma->end && end > r->vma->end &&
+	       end <= r->mm->layout.highest && (!next || om_vma_start_gap(next) >= end);
+}
+
+static int grow_in_place(struct remap *r)
+{
+	unsigned flags = om_vma_flags(r->vma);
+
+	if (flags & OM_VM_LOCKED) {
+		r->fill = r->vma->end;
+		r->fill_end = r->old + r->new_len;
+	}
+	om_vma_resize(r->vma, r->vma->start, r->old + r->new_len);
+	om_vma_merge(r->vma);
+	r->new = r->old;
+	return 0;
+}
+
+static int check_grow(const struct remap *r)
+{
+	size_t grow = r->new_len > r->old_len ? r->new_len - r->old_len : 0;
+	size_t pages = grow >> OM_PAGE_SHIFT;
+	uintptr_t index = om_vma_index(r->vma, r->old);
+
+	if (r->old_len > r->vma->end - r->old)
+		return -OM_EFAULT;
+	if (grow == 0)
+		return 0;
+	if (index + (r->new_len >> OM_PAGE_SHIFT) < index)
+		return -OM_EINVAL;
+	if ((om_vma_flags(r->vma) & OM_VM_LOCKED) && om_check_memlock(r->mm, pages, -OM_EAGAIN))
+		return -OM_EAGAIN;
+	return om_check_limits(r->mm, pages, om_vma_flags(r->vma));
+}
+
+/* Find a place for the moved area, the hint first. */
+static int find_place(struct remap *r)
+{
+	const struct om_layout *l = &r->mm->layout;
+	uintptr_t hint = r->new & OM_PAGE_MASK;
+	struct om_vma *next = om_vma_find(r->mm, hint);
+
+	if (hint >= l->lowest && r->new_len <= l->highest && hint <= l->highest - r->new_len &&
+	    (!next || om_vma_start_gap(next) >= hint + r->new_len)) {
+		r->new = hint;
+		return 0;
+	}
+	r->new = om_gap_find(r->mm, r->new_len, l->mmap_base);
+	if (!r->new)
+		r->new = om_gap_find(r->mm, r->new_len, l->highest);
+	return r->new ? 0 : -OM_ENOMEM;
+}
+
+static int remap_fixed(struct remap *r)
+{
+	int err;
+
+	if (r->new < r->mm->layout.lowest)
+		return -OM_EPERM;
+	if (r->old_len == 0)
+		return duplicate(r);
+	err = check_grow(r);
+	if (!err)
+		err = check_move(r);
+	return err ? err : move(r);
+}
+
+static int remap_anywhere(struct remap *r)
+{
+	int err;
+
+	if (r->old_len && r->new_len <= r->old_len && !(r->flags & OM_MREMAP_DONTUNMAP)) {
+		r->new = r->old;
+		if (r->new_len == r->old_len)
+			return 0;
+		err = om_vma_cut_out(r->mm, r->old + r->new_len, r->old + r->old_len);
+		if (!err)
+			om_unmap_areas(r->mm, r->old + r->new_len, r->old + r->old_len, false);
+		return err;
+	}
+	err = check_grow(r);
+	if (err)
+		return err;
+	if (r->old_len && !(r->flags & OM_MREMAP_DONTUNMAP) &&
+	    can_grow(r, r->new_len - r->old_len))
+		return grow_in_place(r);
+	if (!(r->flags & OM_MREMAP_MAYMOVE))
+		return -OM_ENOMEM;
+	if (!(r->flags & OM_MREMAP_DONTUNMAP))
+		r->new = 0;
+	err = find_place(r);
+	if (err)
+		return err;
+	if (r->old_len == 0)
+		return duplicate(r);
+	err = check_move(r);
+	return err ? err : move(r);
+}
+
+/* ---------------------------------------------------------------- the call ------------------ */
+
+static int remap_locked(struct remap *r)
+{
+	r->vma = om_vma_at(r->mm, r->old);
+	if (!r->vma)
+		return -OM_EFAULT;
+	if (r->old_len == 0 && !(om_vma_flags(r->vma) & OM_VM_SHARED))
+		return -OM_EINVAL;
+	return r->flags & OM_MREMAP_FIXED ? remap_fixed(r) : remap_anywhere(r);
+}
+
+static int remap_once(struct remap *r)
+{
+	int err;
+
+	om_mm_write_lock(r->mm);
+	err = remap_locked(r);
+	om_mm_write_unlock(r->mm);
+	return err;
+}
+
+static int check_request(const struct remap *r, size_t old_len, size_t new_len)
+{
+	const int known = OM_MREMAP_MAYMOVE | OM_MREMAP_FIXED | OM_MREMAP_DONTUNMAP;
+	const struct om_layout *l = &r->mm->layout;
+
+	if ((r->flags & ~known) || (r->old & ~OM_PAGE_MASK))
+		return -OM_EINVAL;
+	if ((r->flags & (OM_MREMAP_FIXED | OM_MREMAP_DONTUNMAP)) && !(r->flags & OM_MREMAP_MAYMOVE))
+		return -OM_EINVAL;
+	if ((r->flags & OM_MREMAP_DONTUNMAP) && r->old_len != r->new_len)
+		return -OM_EINVAL;
+	if (r->new_len == 0 || r->new_len < new_len || r->old_len < old_len ||
+	    r->new_len > l->highest || r->old + r->old_len < r->old)
+		return -OM_EINVAL;
+	if (!(r->flags & OM_MREMAP_FIXED))
+		return 0;
+	if ((r->new & ~OM_PAGE_MASK) || r->new > l->highest - r->new_len)
+		return -OM_EINVAL;
+	if (r->old + r->old_len > r->new && r->new + r->new_len > r->old)
+		return -OM_EINVAL;
+	return 0;
+}
+
+int om_mremap(struct om_mm *mm, uintptr_t old_addr, size_t old_len, size_t new_len, int flags,
+              uintptr_t new_addr, uintptr_t *result)
+{
+	struct remap first = {.mm = mm, .old = old_addr, .new = new_addr, .flags = flags,
+	                      .old_len = om_page_align(old_len), .new_len = om_page_align(new_len)};
+	struct remap r;
+	int err = check_request(&first, old_len, new_len);
+
+	om_might_sleep(mm->sys);
+	if (err)
+		return err;
+	OM_RETRY_NOFRAME(mm->sys, (first.new_len >> OM_PAGE_SHIFT) / OM_TABLE_ENTRIES + 4, err,
+	                 (r = first, remap_once(&r)));
+	if (err)
+		return err;
+	*result = r.new;
+	if (r.fill < r.fill_end)
+		(void)om_populate(mm, r.fill, r.fill_end);
+	return 0;
+}

@@ -1,0 +1,334 @@
+/*
+ * stat.c: figures: of the system, of an address space, of one area, of one entry.
+ *
+ * What is counted as it happens (events, frames by kind, pages in caches) is read off; what depends on
+ * the state of pages (direct, shared, mapped) is counted here, by a look at every frame under its frame
+ * lock. So nobody pays for figures that nobody asks for. The numbers are exact when the system is at rest,
+ * and each is right for some moment otherwise.
+ */
+#include "frame.h"
+#include "mem.h"
+#include "mm.h"
+#include "rmap.h"
+#include "table.h"
+
+static const char *const event_name[OM_NR_EVENTS] = {
+    [OM_EV_PGFAULT] = "pgfault",
+    [OM_EV_PGMAJFAULT] = "pgmajfault",
+    [OM_EV_FAULT_ANON] = "fault_anon",
+    [OM_EV_FAULT_ZERO] = "fault_zero",
+    [OM_EV_FAULT_COW] = "fault_cow",
+    [OM_EV_FAULT_REUSE] = "fault_reuse",
+    [OM_EV_FAULT_FILE] = "fault_file",
+    [OM_EV_FAULT_SWAP] = "fault_swap",
+    [OM_EV_PGALLOC] = "pgalloc",
+    [OM_EV_PGFREE] = "pgfree",
+    [OM_EV_META_ALLOC] = "meta_alloc",
+    [OM_EV_PSWPIN] = "pswpin",
+    [OM_EV_PSWPOUT] = "pswpout",
+    [OM_EV_SWAP_RA] = "swap_ra",
+    [OM_EV_SWAP_RA_HIT] = "swap_ra_hit",
+    [OM_EV_PGPGIN] = "pgpgin",
+    [OM_EV_PGPGOUT] = "pgpgout",
+    [OM_EV_PGSCAN] = "pgscan",
+    [OM_EV_PGSTEAL] = "pgsteal",
+    [OM_EV_PGACTIVATE] = "pgactivate",
+    [OM_EV_PGDEACTIVATE] = "pgdeactivate",
+    [OM_EV_PGLAZYFREE] = "pglazyfree",
+    [OM_EV_PGLAZYFREED] = "pglazyfreed",
+    [OM_EV_UNEVICTABLE_IN] = "unevictable_in",
+    [OM_EV_UNEVICTABLE_OUT] = "unevictable_out",
+    [OM_EV_ALLOCSTALL] = "allocstall",
+    [OM_EV_OOM] = "oom",
+    [OM_EV_FORK] = "fork",
+    [OM_EV_FORK_COPY] = "fork_copy",
+    [OM_EV_DIRECT_TO_SHARED] = "direct_to_shared",
+    [OM_EV_SHARED_TO_DIRECT] = "shared_to_direct",
+    [OM_EV_TABLE_MOVE] = "table_move",
+    [OM_EV_RMAP_WALKS] = "rmap_walks",
+    [OM_EV_RMAP_PROBES] = "rmap_probes",
+    [OM_EV_RMAP_FOUND] = "rmap_found",
+    [OM_EV_RMAP_RETRIES] = "rmap_retries",
+    [OM_EV_SWAP_READ_ERR] = "swap_read_err",
+    [OM_EV_SWAP_WRITE_ERR] = "swap_write_err",
+};
+
+const char *om_event_name(enum om_event ev)
+{
+	return (unsigned)ev < OM_NR_EVENTS ? event_name[ev] : NULL;
+}
+
+/* ---------------------------------------------------------------- the system ---------------- */
+
+static void sum_events(struct om_system *sys, uint64_t *event)
+{
+	for (unsigned s = 0; s < OM_NR_CPU_SHARDS; s++)
+		for (unsigned ev = 0; ev < OM_NR_EVENTS; ev++)
+			event[ev] += atomic_load_explicit(&sys->shard[s].event[ev],
+			                                  memory_order_relaxed);
+}
+
+static om_pfn_t load(const _Atomic om_pfn_t *n)
+{
+	return atomic_load_explicit(n, memory_order_relaxed);
+}
+
+static void count_kinds(struct om_system *sys, struct om_sysinfo *info)
+{
+	om_spin_lock(sys, &sys->free_lock, OM_RANK_FREE);
+	info->frames = sys->nr_owned;
+	om_spin_unlock(sys, &sys->free_lock);
+	info->free = load(&sys->nr_free);
+	info->tables = load(&sys->nr_kind[OM_KIND_TABLE]);
+	info->index = load(&sys->nr_kind[OM_KIND_INDEX]);
+	info->objects = load(&sys->nr_kind[OM_KIND_OBJECT]);
+	info->file_cached = load(&sys->nr_cached);
+	info->shmem = load(&sys->nr_shmem);
+	info->swap_cached = load(&sys->nr_swapcache);
+	info->unevictable = load(&sys->nr_unevictable);
+}
+
+/* One mapped page; frame lock held. */
+static void count_mapped(const struct om_page *page, struct om_sysinfo *info)
+{
+	unsigned flags = om_page_flags(page);
+
+	if (!(flags & OM_PG_ANON))
+		info->file_mapped++;
+	else if (flags & OM_PG_DIRECT)
+		info->anon_direct++;
+	else
+		info->anon_shared++;
+}
+
+static void scan_frames(struct om_system *sys, struct om_sysinfo *info)
+{
+	for (om_pfn_t pfn = 0; pfn < sys->nr_frames; pfn++) {
+		struct om_page *page = om_page_of(sys, pfn);
+
+		om_frame_lock(sys, page);
+		if (page->kind == OM_KIND_DATA && page->mapcount)
+			count_mapped(page, info);
+		om_frame_unlock(sys, page);
+	}
+}
+
+static void count_lists(struct om_system *sys, struct om_sysinfo *info)
+{
+	om_spin_lock(sys, &sys->lru_lock, OM_RANK_LRU);
+	info->inactive_anon = sys->lru[OM_LRU_INACTIVE_ANON].count;
+	info->active_anon = sys->lru[OM_LRU_ACTIVE_ANON].count;
+	info->inactive_file = sys->lru[OM_LRU_INACTIVE_FILE].count;
+	info->active_file = sys->lru[OM_LRU_ACTIVE_FILE].count;
+	om_spin_unlock(sys, &sys->lru_lock);
+
+	om_spin_lock(sys, &sys->swap.lock, OM_RANK_SWAP);
+	info->swap_slots = sys->swap.total;
+	info->swap_free = sys->swap.free;
+	om_spin_unlock(sys, &sys->swap.lock);
+}
+
+static unsigned objects(struct om_system *sys, enum om_cache cache)
+{
+	struct om_slab *slab = &sys->slab[cache];
+	size_t n;
+
+	om_spin_lock(sys, &slab->lock, OM_RANK_SLAB);
+	n = slab->in_use;
+	om_spin_unlock(sys, &slab->lock);
+	return (unsigned)n;
+}
+
+void om_sysinfo(struct om_system *sys, struct om_sysinfo *info)
+{
+	memset(info, 0, sizeof(*info));
+	sum_events(sys, info->event);
+	count_kinds(sys, info);
+	scan_frames(sys, info);
+	count_lists(sys, info);
+	info->rmap_bytes = om_rmap_bytes(sys);
+	info->nr_mm = objects(sys, OM_CACHE_MM);
+	info->nr_vma = objects(sys, OM_CACHE_VMA);
+	info->nr_anon_vma = objects(sys, OM_CACHE_ANON_VMA);
+	info->nr_mapping = objects(sys, OM_CACHE_MAPPING);
+}
+
+/* ---------------------------------------------------------------- an address space ---------- */
+
+/* What reports need to know of a page, copied under its frame lock. */
+struct glance {
+	uint32_t mapcount;
+	unsigned flags;
+};
+
+/* The page is mapped and its table locked, so it stays what it is; its mapcount may change. */
+static struct glance glance_at(struct om_system *sys, struct om_page *page)
+{
+	struct glance g;
+
+	om_frame_lock(sys, page);
+	g.mapcount = page->mapcount;
+	g.flags = om_page_flags(page);
+	om_frame_unlock(sys, page);
+	return g;
+}
+
+static enum om_pagekind kind_of(unsigned flags)
+{
+	if (!(flags & OM_PG_ANON))
+		return OM_PAGE_FILE;
+	return flags & OM_PG_DIRECT ? OM_PAGE_DIRECT : OM_PAGE_SHARED;
+}
+
+static void add_page(struct om_mminfo *info, struct glance g, om_pte_t pte)
+{
+	bool dirty = om_pte_dirty(pte) || (g.flags & OM_PG_DIRTY);
+	enum om_pagekind kind = kind_of(g.flags);
+
+	info->rss++;
+	info->pss += 4096u / g.mapcount;
+	if (g.mapcount > 1)
+		*(dirty ? &info->shared_dirty : &info->shared_clean) += 1;
+	else
+		*(dirty ? &info->private_dirty : &info->private_clean) += 1;
+	info->direct += kind == OM_PAGE_DIRECT;
+	info->shared += kind == OM_PAGE_SHARED;
+	info->file += kind == OM_PAGE_FILE;
+	info->referenced += om_pte_young(pte) || (g.flags & OM_PG_REFERENCED);
+}
+
+/* Table locked. */
+static void add_entry(struct om_system *sys, struct om_mminfo *info, om_pte_t pte)
+{
+	if (om_pte_none(pte))
+		return;
+	if (!om_pte_present(pte))
+		info->swap += om_pte_is_swap(pte);
+	else if (om_pte_pfn(pte) == sys->zero_pfn)
+		info->zero++; /* I8 */
+	else
+		add_page(info, glance_at(sys, om_page_of(sys, om_pte_pfn(pte))), pte);
+}
+
+static void add_entries(struct om_mm *mm, uintptr_t start, uintptr_t end, struct om_mminfo *info)
+{
+	struct om_system *sys = mm->sys;
+	struct om_page *table;
+
+	while ((table = om_table_next(mm, start, end))) {
+		uintptr_t base = om_table_addr(table, 0);
+		uintptr_t stop = end - base > OM_TABLE_SPAN ? base + OM_TABLE_SPAN : end;
+
+		om_table_lock(sys, table);
+		for (start = start > base ? start : base; start < stop; start += OM_PAGE_SIZE)
+			add_entry(sys, info, om_entry_get(sys, table, om_table_slot(start)));
+		om_table_unlock(sys, table);
+	}
+}
+
+/* The part of an area inside [start, end). */
+static void add_area(struct om_vma *vma, uintptr_t start, uintptr_t end, struct om_mminfo *info)
+{
+	unsigned flags = om_vma_flags(vma);
+	size_t pages;
+
+	if (start < vma->start)
+		start = vma->start;
+	if (end > vma->end)
+		end = vma->end;
+	pages = (end - start) >> OM_PAGE_SHIFT;
+	info->vmas++;
+	info->size += pages;
+	if (flags & OM_VM_LOCKED)
+		info->locked += pages;
+	if (om_flags_are_data(flags))
+		info->data += pages;
+	add_entries(vma->mm, start, end, info);
+}
+
+int om_mminfo(struct om_mm *mm, uintptr_t start, uintptr_t end, struct om_mminfo *info)
+{
+	om_might_sleep(mm->sys);
+	if (start > end || (start & ~OM_PAGE_MASK))
+		return -OM_EINVAL;
+	memset(info, 0, sizeof(*info));
+	/* Areas end on pages: up to the last page boundary is enough, and cannot wrap. */
+	end = end > mm->layout.highest ? mm->layout.highest : om_page_align(end);
+	om_mm_read_lock(mm);
+	om_for_each_vma(vma, mm, start, end)
+		add_area(vma, start, end, info);
+	if (start <= mm->layout.lowest && end == mm->layout.highest)
+		info->tables = atomic_load_explicit(&mm->nr_tables, memory_order_relaxed);
+	om_mm_read_unlock(mm);
+	return 0;
+}
+
+/* ---------------------------------------------------------------- areas and entries --------- */
+
+bool om_vma_next(struct om_mm *mm, uintptr_t addr, struct om_vmainfo *info)
+{
+	struct om_vma *vma;
+
+	om_might_sleep(mm->sys);
+	om_mm_read_lock(mm);
+	vma = om_vma_find(mm, addr);
+	if (vma) {
+		info->start = vma->start;
+		info->end = vma->end;
+		info->flags = om_vma_flags(vma);
+		info->mapping = vma->mapping;
+		info->store = vma->mapping ? vma->mapping->store : NULL;
+		info->pgoff = vma->pgoff;
+	}
+	om_mm_read_unlock(mm);
+	return vma;
+}
+
+static void describe_present(struct om_system *sys, om_pte_t pte, struct om_pageinfo *info)
+{
+	struct glance g;
+
+	info->value = om_pte_pfn(pte);
+	info->writable = om_pte_write(pte);
+	info->dirty = om_pte_dirty(pte);
+	info->young = om_pte_young(pte);
+	if (om_pte_pfn(pte) == sys->zero_pfn) {
+		info->kind = OM_PAGE_ZERO; /* I8: it has no count */
+		return;
+	}
+	g = glance_at(sys, om_page_of(sys, om_pte_pfn(pte)));
+	info->kind = kind_of(g.flags);
+	info->mapcount = g.mapcount;
+}
+
+static void describe(struct om_system *sys, om_pte_t pte, struct om_pageinfo *info)
+{
+	if (om_pte_present(pte)) {
+		describe_present(sys, pte, info);
+	} else if (om_pte_is_swap(pte)) {
+		info->kind = OM_PAGE_SWAP;
+		info->value = om_pte_slot(pte);
+	} else if (om_pte_is_file(pte)) {
+		info->kind = OM_PAGE_OFFSET;
+		info->value = om_pte_pgoff(pte);
+	}
+}
+
+void om_pageinfo(struct om_mm *mm, uintptr_t addr, struct om_pageinfo *info)
+{
+	struct om_system *sys = mm->sys;
+	struct om_page *table;
+
+	om_might_sleep(sys);
+	memset(info, 0, sizeof(*info)); /* OM_PAGE_NONE */
+	if (addr >= mm->layout.highest)
+		return;
+	om_mm_read_lock(mm);
+	table = om_table_find(mm, addr);
+	if (table) {
+		om_table_lock(sys, table);
+		describe(sys, om_entry_get(sys, table, om_table_slot(addr)), info);
+		om_table_unlock(sys, table);
+	}
+	om_mm_read_unlock(mm);
+}

@@ -1,0 +1,173 @@
+/*
+ * system.c: setting up a machine's memory, and taking it down.
+ */
+#include "frame.h"
+#include "lru.h"
+#include "mem.h"
+#include "reclaim.h"
+#include "slab.h"
+
+#define CACHE_LINE 64u
+
+static size_t round_up(size_t n, size_t to)
+{
+	return (n + to - 1) / to * to;
+}
+
+size_t om_system_bytes(om_pfn_t nr_frames)
+{
+	return round_up(sizeof(struct om_system), CACHE_LINE) + (size_t)nr_frames * sizeof(struct om_page);
+}
+
+static bool config_is_sane(const struct om_config *c)
+{
+	return c->arch && c->ops && c->ops->flush && c->ops->panic && (!c->ops->wait || c->ops->wake) &&
+	       c->nr_frames > 1 && c->nr_frames < OM_NO_PFN / 2 && c->storage &&
+	       !((uintptr_t)c->storage % CACHE_LINE) && c->swap_cluster <= 5;
+}
+
+struct om_system *om_system_init(const struct om_config *config)
+{
+	struct om_system *sys = config->storage;
+
+	if (!config_is_sane(config))
+		return NULL;
+	memset(config->storage, 0, om_system_bytes(config->nr_frames));
+	sys->arch = *config->arch;
+	sys->ops = config->ops;
+	sys->ctx = config->ctx;
+	sys->page = (void *)((char *)config->storage + round_up(sizeof(*sys), CACHE_LINE));
+	sys->nr_frames = config->nr_frames;
+	sys->zero_pfn = OM_NO_PFN;
+	sys->swap_cluster = config->swap_cluster;
+	sys->free_head = OM_NO_PFN;
+	om_lru_init(sys);
+	om_slab_init(sys);
+	return sys;
+}
+
+/* Everything back in the free list but the zero page? */
+static bool is_idle(struct om_system *sys)
+{
+	bool idle = !sys->mms && !sys->mappings;
+
+	for (unsigned i = 0; i < OM_MAX_AREAS; i++)
+		idle = idle && !sys->swap.area[i].ops;
+	if (sys->zero_pfn == OM_NO_PFN)
+		return idle;
+	return idle && om_free_frames(sys) == sys->nr_owned - 1;
+}
+
+int om_system_fini(struct om_system *sys)
+{
+	return is_idle(sys) ? 0 : -OM_EBUSY;
+}
+
+/* ---------------------------------------------------------------- memory -------------------- */
+
+static bool range_is_new(struct om_system *sys, om_pfn_t first, om_pfn_t n)
+{
+	if (n == 0 || first >= sys->nr_frames || n > sys->nr_frames - first)
+		return false;
+	for (om_pfn_t i = first; i < first + n; i++) {
+		bool reserved;
+
+		om_frame_lock(sys, &sys->page[i]);
+		reserved = sys->page[i].kind == OM_KIND_RESERVED;
+		om_frame_unlock(sys, &sys->page[i]);
+		if (!reserved)
+			return false;
+	}
+	return true;
+}
+
+static void derive_watermarks(struct om_system *sys)
+{
+	if (sys->marks_fixed)
+		return;
+	atomic_store_explicit(&sys->mark_min, sys->nr_owned / 256, memory_order_relaxed);
+	atomic_store_explicit(&sys->mark_low, sys->nr_owned / 64, memory_order_relaxed);
+	atomic_store_explicit(&sys->mark_high, sys->nr_owned / 32, memory_order_relaxed);
+}
+
+/* I8: all reads of untouched memory meet in this frame. */
+static void make_zero_page(struct om_system *sys, om_pfn_t pfn)
+{
+	struct om_page *page = &sys->page[pfn];
+
+	memset(om_page_ptr(sys, page), 0, OM_PAGE_SIZE);
+	om_frame_lock(sys, page);
+	page->kind = OM_KIND_ZERO;
+	om_frame_unlock(sys, page);
+	sys->zero_pfn = pfn;
+	atomic_fetch_add_explicit(&sys->nr_kind[OM_KIND_ZERO], 1, memory_order_relaxed);
+}
+
+int om_add_memory(struct om_system *sys, om_pfn_t first, om_pfn_t n)
+{
+	om_pfn_t i = first;
+
+	if (!range_is_new(sys, first, n))
+		return -OM_EINVAL;
+	if (sys->zero_pfn == OM_NO_PFN)
+		make_zero_page(sys, i++);
+	for (; i < first + n; i++)
+		om_frame_donate(sys, &sys->page[i]);
+	om_spin_lock(sys, &sys->free_lock, OM_RANK_FREE);
+	sys->nr_owned += n;
+	derive_watermarks(sys);
+	om_spin_unlock(sys, &sys->free_lock);
+	return 0;
+}
+
+int om_set_watermarks(struct om_system *sys, om_pfn_t min, om_pfn_t low, om_pfn_t high)
+{
+	int err = 0;
+
+	om_spin_lock(sys, &sys->free_lock, OM_RANK_FREE);
+	if (min > low || low > high || high > sys->nr_owned) {
+		err = -OM_EINVAL;
+	} else {
+		sys->marks_fixed = true;
+		atomic_store_explicit(&sys->mark_min, min, memory_order_relaxed);
+		atomic_store_explicit(&sys->mark_low, low, memory_order_relaxed);
+		atomic_store_explicit(&sys->mark_high, high, memory_order_relaxed);
+	}
+	om_spin_unlock(sys, &sys->free_lock);
+	return err;
+}
+
+om_pfn_t om_free_frames(const struct om_system *sys)
+{
+	return atomic_load_explicit(&sys->nr_free, memory_order_relaxed);
+}
+
+/* ---------------------------------------------------------------- embedder's frames --------- */
+
+static int user_frame(struct om_system *sys, om_pfn_t *pfn)
+{
+	struct om_page *page = om_frame_get_zeroed(sys, OM_KIND_USER, 0);
+
+	if (!page)
+		return -OM_ENOFRAME;
+	*pfn = om_page_pfn(sys, page);
+	return 0;
+}
+
+int om_frame_alloc(struct om_system *sys, om_pfn_t *pfn)
+{
+	int err;
+
+	om_might_sleep(sys);
+	OM_RETRY_NOFRAME(sys, 1, err, user_frame(sys, pfn));
+	om_check_low(sys);
+	return err;
+}
+
+void om_frame_free(struct om_system *sys, om_pfn_t pfn)
+{
+	struct om_page *page = om_page_of(sys, pfn);
+
+	OM_BUG_ON(sys, page->kind != OM_KIND_USER, "om_frame_free", page, pfn, page->kind);
+	om_frame_release(sys, page);
+}

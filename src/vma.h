@@ -1,0 +1,124 @@
+/*
+ * vma.h: areas: finding, placing, splitting, merging, counting.
+ *
+ * An area (VMA) is a range of an address space with one set of flags and one backing object. All calls
+ * need mm->mmap_lock, for writing unless the comment says "read".
+ */
+#ifndef OM_VMA_H
+#define OM_VMA_H
+
+#include "types.h"
+
+static inline unsigned om_vma_flags(const struct om_vma *vma)
+{
+	return atomic_load_explicit(&vma->flags, memory_order_relaxed);
+}
+
+static inline void om_vma_set_flags(struct om_vma *vma, unsigned flags)
+{
+	atomic_store_explicit(&vma->flags, flags, memory_order_relaxed);
+}
+
+static inline size_t om_vma_pages(const struct om_vma *vma)
+{
+	return (vma->end - vma->start) >> OM_PAGE_SHIFT;
+}
+
+/* Linear index of an address (design.md, section 2). */
+static inline uintptr_t om_vma_index(const struct om_vma *vma, uintptr_t addr)
+{
+	return vma->pgoff + ((addr - vma->start) >> OM_PAGE_SHIFT);
+}
+
+static inline bool om_vma_covers(const struct om_vma *vma, uintptr_t addr)
+{
+	return vma->start <= addr && addr < vma->end;
+}
+
+/* Private memory that can be written counts as data (OM_LIMIT_DATA); stacks do not. */
+static inline bool om_flags_are_data(unsigned flags)
+{
+	return (flags & (OM_VM_WRITE | OM_VM_SHARED | OM_VM_GROWSDOWN)) == OM_VM_WRITE;
+}
+
+/*
+ * What the hardware shall allow: as on most machines, what can be written or executed can be read. Nothing
+ * for PROT_NONE.
+ */
+static inline unsigned om_vma_prot(unsigned flags)
+{
+	unsigned prot = flags & (OM_VM_READ | OM_VM_WRITE | OM_VM_EXEC);
+
+	return prot ? prot | OM_VM_READ : 0;
+}
+
+/* Remember that the area holds, or held, anonymous pages. mmap_lock read. */
+static inline void om_vma_mark_anon(struct om_vma *vma)
+{
+	if (!atomic_load_explicit(&vma->anon, memory_order_relaxed))
+		atomic_store_explicit(&vma->anon, 1, memory_order_relaxed);
+}
+
+static inline bool om_vma_had_anon(const struct om_vma *vma)
+{
+	return atomic_load_explicit(&vma->anon, memory_order_relaxed);
+}
+
+/* The first area that ends above addr, or NULL. Read. O(log n). */
+struct om_vma *om_vma_find(struct om_mm *mm, uintptr_t addr);
+/* The area that contains addr, or NULL; remembers it. Read. O(1) if it was the last one found. */
+struct om_vma *om_vma_at(struct om_mm *mm, uintptr_t addr);
+/* The last area that starts below addr, or NULL. Read. */
+struct om_vma *om_vma_before(struct om_mm *mm, uintptr_t addr);
+/* The next area, or NULL. Read. */
+struct om_vma *om_vma_after(struct om_vma *vma);
+
+/* The areas that meet [start, end), in order; the body must not remove later ones. */
+#define om_for_each_vma(vma, mm, from, to)                                                         \
+	for (struct om_vma *vma = om_vma_find(mm, from); vma && vma->start < (to);                 \
+	     vma = om_vma_after(vma))
+
+/* Where a new area of len bytes would go: the highest free place below `limit`. 0 if there is none. */
+uintptr_t om_gap_find(struct om_mm *mm, size_t len, uintptr_t limit);
+
+/* Lowest address an area claims: a stack keeps its guard gap free. */
+uintptr_t om_vma_start_gap(const struct om_vma *vma);
+
+/*
+ * A new area, not linked anywhere; takes a reference to the mapping. NULL if no frame is free.
+ * om_vma_free() is for areas that are not linked.
+ */
+struct om_vma *om_vma_new(struct om_mm *mm, uintptr_t start, uintptr_t end, uintptr_t pgoff,
+                          unsigned flags, struct om_mapping *mapping);
+void om_vma_free(struct om_vma *vma);
+
+/* Into the address space and the reverse map (I5), with all counters; and out again. */
+void om_vma_link(struct om_vma *vma);
+void om_vma_unlink(struct om_vma *vma);
+
+/*
+ * Cut an area in two at addr, strictly inside. `*upper`, if not NULL, receives the upper part. Errors:
+ * -OM_ENOFRAME; -OM_ENOMEM (OM_LIMIT_VMAS).
+ */
+int om_vma_split(struct om_vma *vma, uintptr_t addr, struct om_vma **upper);
+
+/* Make [start, end) begin and end at area boundaries. Errors as om_vma_split(), nothing changed. */
+int om_vma_cut_out(struct om_mm *mm, uintptr_t start, uintptr_t end);
+
+/* Join an area with its neighbours where that is possible; returns the area that now covers it. */
+struct om_vma *om_vma_merge(struct om_vma *vma);
+/* The same for all areas that meet or touch [start, end). */
+void om_vma_merge_range(struct om_mm *mm, uintptr_t start, uintptr_t end);
+
+/* Move an area's boundaries (brk, stack growth, mremap in place). Cannot fail. */
+void om_vma_resize(struct om_vma *vma, uintptr_t start, uintptr_t end);
+
+/* Change flags, with the counters that depend on them. */
+void om_vma_change_flags(struct om_vma *vma, unsigned flags);
+
+/* Would `pages` more (of the given flags) pass a limit? -OM_ENOMEM or 0. */
+int om_check_limits(struct om_mm *mm, size_t pages, unsigned flags);
+/* Would locking `pages` more? `error` if so; -OM_EPERM if the limit is 0. */
+int om_check_memlock(struct om_mm *mm, size_t pages, int error);
+
+#endif

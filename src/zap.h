@@ -1,0 +1,54 @@
+/*
+ * zap.h: taking pages out of an address space: the gather, which frees pages only after the TLB has
+ * forgotten them (I7).
+ */
+#ifndef OM_ZAP_H
+#define OM_ZAP_H
+
+#include "rmap.h"
+
+#define OM_GATHER_PAGES 64
+
+struct om_gather {
+	struct om_mm *mm;
+	uintptr_t start, end; /* to be flushed, if start < end */
+	unsigned nr;
+	struct om_page *page[OM_GATHER_PAGES]; /* each with a reference, dropped after the flush */
+};
+
+static inline void om_gather_init(struct om_gather *g, struct om_mm *mm)
+{
+	g->mm = mm;
+	g->start = UINTPTR_MAX;
+	g->end = 0;
+	g->nr = 0;
+}
+
+/* The entry at addr has lost a permission, or its page: a flush is owed (I9). */
+static inline void om_gather_flush_later(struct om_gather *g, uintptr_t addr)
+{
+	if (addr < g->start)
+		g->start = addr;
+	if (addr + OM_PAGE_SIZE > g->end)
+		g->end = addr + OM_PAGE_SIZE;
+}
+
+/* Pay: flush, then drop the pages. Empty afterwards, ready to go on. Takes FRAME, LRU, SWAP, FREE. */
+void om_gather_finish(struct om_gather *g);
+
+/* Which pages to take. All zero: every one. */
+struct om_zap_filter {
+	bool files_only;       /* leave anonymous pages and swap entries (hole punch) */
+	bool by_index;         /* nonlinear area: only file pages with first <= index <= last */
+	uintptr_t first, last;
+};
+
+/*
+ * Clear the entries of vma in [start, end): pages leave the reverse map and gather, swap slots and file
+ * entries are dropped. The caller finishes the gather. Context: mmap_lock, or the lock of the mapping's
+ * tree for writing (truncation). Takes TABLE and below. Cost: linear in entries in use.
+ */
+void om_zap(struct om_gather *g, struct om_vma *vma, uintptr_t start, uintptr_t end,
+            const struct om_zap_filter *filter);
+
+#endif

@@ -1,0 +1,242 @@
+/*
+ * test_index.c: the index of a file against a plain array, from the first entries to the largest
+ * place a word can name; running out of frames at every point; and every node given back.
+ */
+#include "unit.h"
+
+#include <string.h>
+
+#include "index.h"
+
+#define STEPS  100000
+#define PLACES 400
+
+struct model {
+	struct om_system *sys;
+	struct om_index ix;
+	uintptr_t place[PLACES]; /* ascending */
+	om_ientry_t entry[PLACES];
+};
+
+static int compare(const void *a, const void *b)
+{
+	uintptr_t x = *(const uintptr_t *)a, y = *(const uintptr_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* Places of every order of magnitude, some of them neighbours. */
+static void choose_places(struct model *m, uint64_t *seed)
+{
+	const unsigned bits = sizeof(uintptr_t) * 8;
+
+	for (unsigned i = 0; i < PLACES; i++) {
+		uintptr_t r = (uintptr_t)((uint64_t)unit_rand(seed) << 32 | unit_rand(seed));
+
+		m->place[i] = r >> (unit_rand(seed) % bits);
+		if (i && i % 3 == 0)
+			m->place[i] = m->place[i - 1] + 1;
+	}
+	for (unsigned i = 0; i < 24; i++)
+		m->place[i] = i;
+	m->place[24] = 1023;
+	m->place[25] = 1024;
+	m->place[26] = ((uintptr_t)1 << 20) - 1;
+	m->place[27] = (uintptr_t)1 << 20;
+	m->place[28] = UINTPTR_MAX - 1;
+	m->place[29] = UINTPTR_MAX;
+	qsort(m->place, PLACES, sizeof(m->place[0]), compare);
+	for (unsigned i = 1; i < PLACES; i++) {
+		if (m->place[i] <= m->place[i - 1] && m->place[i - 1] < UINTPTR_MAX)
+			m->place[i] = m->place[i - 1] + 1;
+	}
+}
+
+static struct model *model_new(om_pfn_t frames, uint64_t *seed)
+{
+	struct model *m = calloc(1, sizeof(*m));
+
+	assert_non_null(m);
+	m->sys = unit_system(frames);
+	om_index_init(&m->ix);
+	choose_places(m, seed);
+	return m;
+}
+
+static void model_free(struct model *m)
+{
+	for (unsigned i = 0; i < PLACES; i++) {
+		assert_int_equal(om_index_clear(m->sys, &m->ix, m->place[i]), m->entry[i]);
+		m->entry[i] = 0;
+	}
+	assert_int_equal(m->ix.root, OM_NO_PFN);
+	unit_assert_all_free(m->sys);
+	unit_system_free(m->sys);
+	free(m);
+}
+
+/* om_index_next() from any place finds what the array has next. */
+static void check_next(struct model *m, uintptr_t from)
+{
+	uintptr_t at = from;
+	om_ientry_t e = om_index_next(m->sys, &m->ix, &at);
+	unsigned i = 0;
+
+	while (i < PLACES && (m->place[i] < from || !m->entry[i]))
+		i++;
+	if (i == PLACES) {
+		assert_int_equal(e, 0);
+	} else {
+		assert_int_equal(e, m->entry[i]);
+		assert_true(at == m->place[i]);
+	}
+}
+
+static void check_all(struct model *m)
+{
+	for (unsigned i = 0; i < PLACES; i++)
+		assert_int_equal(om_index_get(m->sys, &m->ix, m->place[i]), m->entry[i]);
+}
+
+static void test_random(void **state)
+{
+	uint64_t seed = 1;
+	struct model *m = model_new(3000, &seed);
+
+	(void)state;
+	for (unsigned step = 0; step < STEPS; step++) {
+		/* The tree fills, empties, and fills again. */
+		bool filling = step / 2000 % 2 == 0;
+		unsigned i = unit_rand(&seed) % PLACES;
+
+		if (unit_rand(&seed) % 3 ? filling : !filling) {
+			om_ientry_t e =
+			    unit_rand(&seed) % 2 ? om_ientry_page(i) : om_ientry_slot(i);
+
+			assert_int_equal(om_index_set(m->sys, &m->ix, m->place[i], e), 0);
+			m->entry[i] = e;
+		} else {
+			assert_int_equal(om_index_clear(m->sys, &m->ix, m->place[i]), m->entry[i]);
+			m->entry[i] = 0;
+		}
+		i = unit_rand(&seed) % PLACES;
+		assert_int_equal(om_index_get(m->sys, &m->ix, m->place[i]), m->entry[i]);
+		check_next(m, m->place[i]);
+		check_next(m, m->place[i] + 1);
+		if (step % 1000 == 0)
+			check_all(m);
+	}
+	model_free(m);
+}
+
+static void test_encoding(void **state)
+{
+	(void)state;
+	assert_false(om_ientry_is_page(0));
+	assert_false(om_ientry_is_slot(0));
+	for (uint32_t v = 0; v < 0x20000000; v = v * 2 + 1) {
+		assert_true(om_ientry_is_page(om_ientry_page(v)));
+		assert_false(om_ientry_is_slot(om_ientry_page(v)));
+		assert_int_equal(om_ientry_value(om_ientry_page(v)), v);
+		assert_true(om_ientry_is_slot(om_ientry_slot(v)));
+		assert_false(om_ientry_is_page(om_ientry_slot(v)));
+		assert_int_equal(om_ientry_value(om_ientry_slot(v)), v);
+	}
+}
+
+/* A small file needs no node, and the nodes of a large one go with its last entry. */
+static void test_nodes(void **state)
+{
+	struct om_system *sys = unit_system(20);
+	struct om_index ix;
+	unsigned levels = sizeof(uintptr_t) == 8 ? 7 : 4;
+
+	(void)state;
+	om_index_init(&ix);
+	for (uintptr_t i = 0; i < OM_INDEX_DIRECT; i++)
+		assert_int_equal(om_index_set(sys, &ix, i, om_ientry_page(7)), 0);
+	assert_int_equal(atomic_load(&sys->nr_free), 20);
+	assert_int_equal(om_index_set(sys, &ix, 16, om_ientry_page(8)), 0);
+	assert_int_equal(om_index_set(sys, &ix, 1023, om_ientry_page(9)), 0);
+	assert_int_equal(atomic_load(&sys->nr_free), 19);
+	assert_int_equal(om_index_set(sys, &ix, UINTPTR_MAX, om_ientry_page(9)), 0);
+	assert_int_equal(atomic_load(&sys->nr_free), 20 - 2 * levels + 1);
+	assert_int_equal(om_index_clear(sys, &ix, UINTPTR_MAX), om_ientry_page(9));
+	assert_int_equal(atomic_load(&sys->nr_free), 20 - levels);
+	assert_int_equal(om_index_clear(sys, &ix, 16), om_ientry_page(8));
+	assert_int_equal(om_index_clear(sys, &ix, 1023), om_ientry_page(9));
+	assert_int_equal(om_index_clear(sys, &ix, 1023), 0);
+	assert_int_equal(atomic_load(&sys->nr_free), 20);
+	for (uintptr_t i = 0; i < OM_INDEX_DIRECT; i++)
+		assert_int_equal(om_index_clear(sys, &ix, i), om_ientry_page(7));
+	unit_assert_all_free(sys);
+	unit_system_free(sys);
+}
+
+/* Leave n frames free. */
+static om_pfn_t occupy(struct om_system *sys, om_pfn_t n, struct om_page **kept)
+{
+	om_pfn_t got = 0;
+
+	while (atomic_load(&sys->nr_free) > n)
+		kept[got++] = om_frame_get(sys, OM_KIND_USER, 0);
+	return got;
+}
+
+static void give_back(struct om_system *sys, om_pfn_t n, struct om_page **kept)
+{
+	while (n)
+		om_frame_release(sys, kept[--n]);
+}
+
+/* With too few frames nothing changes; with just enough it works. */
+static void test_no_frames(void **state)
+{
+	static const uintptr_t before[] = {3, 20, 5000, 3000000, UINTPTR_MAX / 2};
+	struct om_system *sys = unit_system(40);
+	struct om_page *kept[40];
+	struct om_index ix, copy;
+
+	(void)state;
+	for (unsigned b = 0; b < 5; b++) {
+		om_pfn_t spare, n;
+		int err;
+
+		om_index_init(&ix);
+		assert_int_equal(om_index_set(sys, &ix, before[b], om_ientry_page(1)), 0);
+		for (spare = 0, err = -OM_ENOFRAME; err; spare++) {
+			copy = ix;
+			n = occupy(sys, spare, kept);
+			err = om_index_set(sys, &ix, UINTPTR_MAX, om_ientry_page(2));
+			give_back(sys, n, kept);
+			if (!err)
+				break;
+			assert_int_equal(err, -OM_ENOFRAME);
+			assert_memory_equal(&ix, &copy, sizeof(ix));
+			assert_int_equal(om_index_get(sys, &ix, before[b]), om_ientry_page(1));
+			assert_int_equal(om_index_get(sys, &ix, UINTPTR_MAX), 0);
+		}
+		assert_true(spare > 0);
+		assert_int_equal(om_index_get(sys, &ix, before[b]), om_ientry_page(1));
+		/* Replacing needs nothing. */
+		n = occupy(sys, 0, kept);
+		assert_int_equal(om_index_set(sys, &ix, UINTPTR_MAX, om_ientry_slot(3)), 0);
+		give_back(sys, n, kept);
+		assert_int_equal(om_index_clear(sys, &ix, UINTPTR_MAX), om_ientry_slot(3));
+		assert_int_equal(om_index_clear(sys, &ix, before[b]), om_ientry_page(1));
+		unit_assert_all_free(sys);
+	}
+	unit_system_free(sys);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_encoding),
+	    cmocka_unit_test(test_nodes),
+	    cmocka_unit_test(test_random),
+	    cmocka_unit_test(test_no_frames),
+	};
+
+	return unit_run(tests);
+}

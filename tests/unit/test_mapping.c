@@ -1,0 +1,321 @@
+/*
+ * test_mapping.c: the page cache of a file: getting pages, errors, two readers of one page,
+ * eviction, dropping, write-back, read-ahead.
+ */
+#include "cache.h"
+
+#include <string.h>
+
+static void test_getpage(void **state)
+{
+	struct om_system *sys = cache_start(10);
+	struct om_mapping *m = cache_file(sys, 2 * OM_PAGE_SIZE + 1);
+	struct om_page *page;
+
+	(void)state;
+	assert_int_equal(om_mapping_pages(m), 3);
+	assert_null(om_mapping_lookup(m, 1));
+	page = cache_get(m, 1, true);
+	assert_true(ram_is(om_page_ptr(sys, page), ram_byte(1)));
+	assert_false(om_page_test(page, OM_PG_DIRTY | OM_PG_SWAPBACKED));
+	cache_release(sys, page);
+	assert_ptr_equal(cache_get(m, 1, false), page);
+	cache_release(sys, page);
+	assert_int_equal(page->refs, 1);
+	cache_touch(m, 2, true);
+	assert_int_equal(om_mapping_getpage(m, 3, &page, NULL), -OM_EFAULT);
+	assert_int_equal(om_mapping_getpage(m, UINTPTR_MAX, &page, NULL), -OM_EFAULT);
+	assert_int_equal(atomic_load(&sys->nr_cached), 2);
+	assert_int_equal(m->nr_pages, 2);
+	assert_int_equal(sys->lru[OM_LRU_INACTIVE_FILE].count, 2);
+	assert_int_equal(cache_event(sys, OM_EV_PGPGIN), 2);
+	om_mapping_put(m);
+	assert_int_equal(atomic_load(&cache_file_store.released), 1);
+	assert_int_equal(atomic_load(&cache_file_store.writes), 0);
+	cache_finish(sys);
+}
+
+static void test_errors(void **state)
+{
+	struct om_system *sys = cache_start(8);
+	struct om_mapping *m = cache_file(sys, CACHE_PAGES * OM_PAGE_SIZE);
+	struct om_page *page;
+	uintptr_t i;
+
+	(void)state;
+	atomic_store(&cache_file_store.fail_reads, 1);
+	assert_int_equal(om_mapping_getpage(m, 0, &page, NULL), -OM_EIO);
+	assert_null(om_mapping_lookup(m, 0));
+	assert_int_equal(atomic_load(&sys->nr_cached), 0);
+	cache_touch(m, 0, true);
+	for (i = 1; i < 7; i++)
+		cache_touch(m, i, true);
+	assert_int_equal(atomic_load(&sys->nr_free), 0); /* seven pages, one frame of objects */
+	assert_int_equal(om_mapping_getpage(m, i, &page, NULL), -OM_ENOFRAME);
+	assert_true(cache_evict(m, 3));
+	/* A frame for the page but none for its node: */
+	assert_int_equal(om_mapping_getpage(m, 20, &page, NULL), -OM_ENOFRAME);
+	assert_int_equal(atomic_load(&sys->nr_free), 1);
+	cache_touch(m, i, true);
+	om_mapping_put(m);
+	cache_finish(sys);
+}
+
+static void test_new(void **state)
+{
+	struct om_system *sys = cache_start(1);
+	struct om_page *user = om_frame_get(sys, OM_KIND_USER, 0);
+	struct om_mapping *a, *b;
+
+	(void)state;
+	assert_int_equal(om_mapping_new(sys, &ram_ops, &cache_file_store, 1, &a), -OM_ENOFRAME);
+	om_frame_release(sys, user);
+	if (OM_MAPPING_MAX < UINT64_MAX)
+		assert_int_equal(om_mapping_new(sys, NULL, NULL, UINT64_MAX, &a), -OM_EOVERFLOW);
+	a = cache_file(sys, 100);
+	b = cache_shmem(sys, 3);
+	assert_ptr_equal(sys->mappings, b);
+	assert_int_equal(om_mapping_size(a), 100);
+	assert_int_equal(om_mapping_size(b), 3 * OM_PAGE_SIZE);
+	om_mapping_get(a);
+	om_mapping_put(a);
+	om_spin_lock(sys, &sys->list_lock, OM_RANK_LIST);
+	assert_true(om_mapping_tryget(a));
+	atomic_store(&b->refs, 0);
+	assert_false(om_mapping_tryget(b));
+	atomic_store(&b->refs, 1);
+	om_spin_unlock(sys, &sys->list_lock);
+	om_mapping_put(a);
+	om_mapping_put(a);
+	assert_ptr_equal(sys->mappings, b);
+	om_mapping_put(b);
+	expect_bug("om_store_ops.read",
+		   om_mapping_new(sys, &(struct om_store_ops){0}, NULL, 0, &a));
+	cache_finish(sys);
+}
+
+/* Each reason to keep a page. */
+static void test_evict(void **state)
+{
+	struct om_system *sys = cache_start(10);
+	struct om_mapping *m = cache_file(sys, CACHE_PAGES * OM_PAGE_SIZE);
+	struct om_page *page = cache_get(m, 5, true);
+
+	(void)state;
+	cache_release(sys, page);
+	page->mapcount = 1;
+	assert_false(cache_evict(m, 5));
+	page->mapcount = 0;
+	page->pins = 1;
+	assert_false(cache_evict(m, 5));
+	page->pins = 0;
+	om_page_ref(sys, page);
+	assert_false(cache_evict(m, 5));
+	om_page_put(sys, page);
+	om_page_set(page, OM_PG_DIRTY);
+	assert_false(cache_evict(m, 5));
+	om_page_lock(sys, page);
+	assert_int_equal(om_mapping_writepage(m, page), 0);
+	om_page_unlock(sys, page);
+	assert_true(cache_evict(m, 5));
+	assert_null(om_mapping_lookup(m, 5));
+	assert_int_equal(page->kind, OM_KIND_FREE);
+	assert_int_equal(atomic_load(&sys->nr_cached), 0);
+	cache_touch(m, 5, true);
+	om_mapping_put(m);
+	cache_finish(sys);
+}
+
+static void test_writepage(void **state)
+{
+	struct om_system *sys = cache_start(10);
+	struct om_mapping *m = cache_file(sys, CACHE_PAGES * OM_PAGE_SIZE), *readonly;
+	struct om_page *page = cache_get(m, 7, true);
+
+	(void)state;
+	memset(om_page_ptr(sys, page), 0xee, OM_PAGE_SIZE);
+	om_page_set(page, OM_PG_DIRTY);
+	atomic_store(&cache_file_store.fail_writes, 1);
+	assert_int_equal(om_mapping_writepage(m, page), -OM_EIO);
+	assert_true(om_page_test(page, OM_PG_DIRTY));
+	assert_int_equal(cache_event(sys, OM_EV_PGPGOUT), 0);
+	assert_int_equal(om_mapping_writepage(m, page), 0);
+	assert_false(om_page_test(page, OM_PG_DIRTY));
+	assert_int_equal(cache_event(sys, OM_EV_PGPGOUT), 1);
+	assert_true(ram_is(cache_file_store.data + 7 * OM_PAGE_SIZE, 0xee));
+	cache_release(sys, page);
+	/* The last put writes what is dirty; what cannot be written is lost. */
+	page = cache_get(m, 8, true);
+	memset(om_page_ptr(sys, page), 0xdd, OM_PAGE_SIZE);
+	om_page_set(page, OM_PG_DIRTY);
+	cache_release(sys, page);
+	page = cache_get(m, 9, true);
+	om_page_set(page, OM_PG_DIRTY);
+	cache_release(sys, page);
+	atomic_store(&cache_file_store.bad_page, 9);
+	om_mapping_put(m);
+	assert_true(ram_is(cache_file_store.data + 8 * OM_PAGE_SIZE, 0xdd));
+	atomic_store(&cache_file_store.bad_page, RAM_NEVER);
+	/* A store that cannot write keeps its pages dirty. */
+	assert_int_equal(om_mapping_new(sys, &ram_ops_readonly, &cache_file_store, OM_PAGE_SIZE,
+					&readonly),
+			 0);
+	page = cache_get(readonly, 0, true);
+	om_page_set(page, OM_PG_DIRTY);
+	assert_int_equal(om_mapping_writepage(readonly, page), -OM_EIO);
+	assert_true(om_page_test(page, OM_PG_DIRTY));
+	cache_release(sys, page);
+	om_mapping_put(readonly);
+	cache_finish(sys);
+}
+
+static void test_drop(void **state)
+{
+	struct om_system *sys = cache_start(50);
+	struct om_mapping *m = cache_file(sys, CACHE_PAGES * OM_PAGE_SIZE);
+	struct om_page *mapped, *held;
+
+	(void)state;
+	for (uintptr_t i = 0; i < CACHE_PAGES; i++)
+		cache_touch(m, i, true);
+	mapped = om_mapping_lookup(m, 25);
+	om_page_put(sys, mapped);
+	mapped->mapcount = 1;
+	held = om_mapping_lookup(m, 26);
+	om_page_set(held, OM_PG_DIRTY);
+	om_mapping_drop(m, 20, 29);
+	assert_int_equal(m->nr_pages, CACHE_PAGES - 9);
+	assert_int_equal(atomic_load(&cache_file_store.writes), 0); /* dropped means dropped */
+	assert_null(om_mapping_lookup(m, 20));
+	assert_null(om_mapping_lookup(m, 29));
+	assert_null(held->as);
+	om_page_put(sys, held);
+	mapped->mapcount = 0;
+	om_mapping_drop(m, 20, UINTPTR_MAX);
+	assert_int_equal(m->nr_pages, 20);
+	om_mapping_drop(m, 30, 20);
+	assert_int_equal(m->nr_pages, 20);
+	om_mapping_put(m);
+	cache_finish(sys);
+}
+
+static void test_next(void **state)
+{
+	struct om_system *sys = cache_start(10);
+	struct om_mapping *m = cache_file(sys, CACHE_PAGES * OM_PAGE_SIZE);
+	struct om_page *page;
+	uintptr_t i = 0;
+
+	(void)state;
+	cache_touch(m, 3, true);
+	cache_touch(m, 30, true);
+	assert_true(om_ientry_is_page(om_mapping_next(m, &i, 29, &page)));
+	assert_int_equal(i, 3);
+	om_page_put(sys, page);
+	i++;
+	assert_int_equal(om_mapping_next(m, &i, 29, &page), 0);
+	i = 4;
+	assert_int_not_equal(om_mapping_next(m, &i, 30, &page), 0);
+	assert_int_equal(i, 30);
+	om_page_put(sys, page);
+	i = 31;
+	assert_int_equal(om_mapping_next(m, &i, UINTPTR_MAX, &page), 0);
+	om_mapping_put(m);
+	cache_finish(sys);
+}
+
+static void test_readahead(void **state)
+{
+	struct om_system *sys = cache_start(60);
+	struct om_mapping *m = cache_file(sys, CACHE_PAGES * OM_PAGE_SIZE);
+
+	(void)state;
+	cache_touch(m, 5, true);
+	atomic_store(&cache_file_store.reads, 0);
+	om_mapping_readahead(m, 0, 0);
+	om_mapping_readahead(m, CACHE_PAGES, 7);
+	assert_int_equal(atomic_load(&cache_file_store.reads), 0);
+	om_mapping_readahead(m, 2, 20); /* 2-4, 6-21 */
+	assert_int_equal(atomic_load(&cache_file_store.reads), 2);
+	assert_int_equal(m->nr_pages, 20);
+	for (uintptr_t i = 2; i < 22; i++) {
+		struct om_page *page = cache_get(m, i, false);
+
+		assert_true(ram_is(om_page_ptr(sys, page), ram_byte(i)));
+		cache_release(sys, page);
+	}
+	/* An error takes its run along, and nobody hears of it. */
+	atomic_store(&cache_file_store.bad_page, 39);
+	om_mapping_readahead(m, 36, 100);
+	assert_int_equal(m->nr_pages, 20);
+	om_mapping_readahead(m, 36, 3);
+	assert_int_equal(m->nr_pages, 23);
+	/* Memory gets low. */
+	atomic_store(&sys->mark_low, atomic_load(&sys->nr_free) - 1);
+	om_mapping_readahead(m, 22, 10);
+	assert_int_equal(m->nr_pages, 25);
+	om_mapping_put(m);
+	cache_finish(sys);
+}
+
+/* ---- threads ---- */
+
+static void read_page_3(void *arg, unsigned i)
+{
+	struct om_mapping *m = arg;
+	struct om_page *page;
+
+	(void)i;
+	unit_check(om_mapping_getpage(m, 3, &page, NULL) == 0);
+	unit_check(ram_is(om_page_ptr(m->sys, page), ram_byte(3)));
+	cache_release(m->sys, page);
+}
+
+static atomic_uint nr_errors;
+
+static void read_page_4(void *arg, unsigned i)
+{
+	struct om_mapping *m = arg;
+	struct om_page *page;
+	int err = om_mapping_getpage(m, 4, &page, NULL);
+
+	(void)i;
+	if (err) {
+		unit_check(err == -OM_EIO);
+		atomic_fetch_add(&nr_errors, 1);
+	} else {
+		cache_release(m->sys, page);
+	}
+}
+
+/* Who finds a page being read waits; if the transfer fails, the next one tries again. */
+static void test_two_readers(void **state)
+{
+	struct om_system *sys = cache_start(20);
+	struct om_mapping *m = cache_file(sys, CACHE_PAGES * OM_PAGE_SIZE);
+
+	(void)state;
+	atomic_store(&cache_file_store.delay, 20000);
+	unit_threads(6, read_page_3, m);
+	assert_int_equal(atomic_load(&cache_file_store.reads), 1);
+	atomic_store(&cache_file_store.fail_reads, 2);
+	atomic_store(&nr_errors, 0);
+	unit_threads(6, read_page_4, m);
+	assert_int_equal(atomic_load(&nr_errors), 2);
+	assert_int_equal(atomic_load(&cache_file_store.reads), 4);
+	om_mapping_put(m);
+	cache_finish(sys);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_getpage),	cmocka_unit_test(test_errors),
+	    cmocka_unit_test(test_new),		cmocka_unit_test(test_evict),
+	    cmocka_unit_test(test_writepage),	cmocka_unit_test(test_drop),
+	    cmocka_unit_test(test_next),	cmocka_unit_test(test_readahead),
+	    cmocka_unit_test(test_two_readers),
+	};
+
+	return unit_run(tests);
+}

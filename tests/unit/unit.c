@@ -1,0 +1,281 @@
+/*
+ * unit.c: the system and the port of unit.h.
+ */
+#include "unit.h"
+
+#include <pthread.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "frame.h"
+#include "lru.h"
+#include "slab.h"
+
+#define JUNK	     0xa5
+#define TEST_SECONDS 300
+
+/* ---------------------------------------------------------------- bugs -------------------------
+ */
+
+static _Thread_local struct om_held held;
+
+static _Thread_local struct {
+	jmp_buf env;
+	bool expecting, is_main;
+	unsigned depth; /* of the lock record, to return to */
+	struct om_bug bug;
+} catch;
+
+jmp_buf *unit_bug_begin(void)
+{
+	catch.expecting = true;
+	catch.depth = held.depth;
+	return &catch.env;
+}
+
+/* In the main thread fail the test, elsewhere the program. */
+static _Noreturn void give_up(const char *file, int line)
+{
+	if (catch.is_main)
+		_fail(file, line);
+	abort();
+}
+
+void unit_bug_missed(const char *rule, const char *call, const char *file, int line)
+{
+	fprintf(stderr, "%s:%d: no bug \"%s\" in %s\n", file, line, rule, call);
+	catch.expecting = false;
+	give_up(file, line);
+}
+
+void unit_bug_end(const char *rule, const char *call, const char *file, int line)
+{
+	catch.expecting = false;
+	held.depth = catch.depth;
+	if (strcmp(catch.bug.rule, rule) == 0)
+		return;
+	fprintf(stderr, "%s:%d: bug \"%s\" (%s) instead of \"%s\" in %s\n", file, line,
+		catch.bug.rule, catch.bug.what, rule, call);
+	give_up(file, line);
+}
+
+static void unit_panic(void *ctx, const struct om_bug *bug)
+{
+	(void)ctx;
+	if (catch.expecting) {
+		catch.bug = *bug;
+		longjmp(catch.env, 1);
+	}
+	fprintf(stderr, "bug \"%s\": %s at %s:%d, object %p, values %#lx %#lx\n", bug->rule,
+		bug->what, bug->file, bug->line, bug->object, (unsigned long)bug->value[0],
+		(unsigned long)bug->value[1]);
+	give_up(bug->file, bug->line);
+}
+
+/* ---------------------------------------------------------------- the port ---------------------
+ */
+
+#define NR_BUCKETS 16
+
+static struct bucket {
+	pthread_mutex_t lock;
+	pthread_cond_t cond;
+} bucket[NR_BUCKETS];
+static pthread_once_t bucket_once = PTHREAD_ONCE_INIT;
+static atomic_uint waits, wakes;
+
+static void bucket_init(void)
+{
+	for (unsigned i = 0; i < NR_BUCKETS; i++) {
+		pthread_mutex_init(&bucket[i].lock, NULL);
+		pthread_cond_init(&bucket[i].cond, NULL);
+	}
+}
+
+static struct bucket *bucket_of(const void *key)
+{
+	pthread_once(&bucket_once, bucket_init);
+	return &bucket[((uintptr_t)key >> 4) % NR_BUCKETS];
+}
+
+static void unit_wait(void *ctx, const void *key, bool (*blocked)(const void *arg), const void *arg)
+{
+	struct bucket *b = bucket_of(key);
+
+	(void)ctx;
+	atomic_fetch_add(&waits, 1);
+	pthread_mutex_lock(&b->lock);
+	if (blocked(arg))
+		pthread_cond_wait(&b->cond, &b->lock);
+	pthread_mutex_unlock(&b->lock);
+}
+
+static void unit_wake(void *ctx, const void *key)
+{
+	struct bucket *b = bucket_of(key);
+
+	(void)ctx;
+	atomic_fetch_add(&wakes, 1);
+	pthread_mutex_lock(&b->lock);
+	pthread_cond_broadcast(&b->cond);
+	pthread_mutex_unlock(&b->lock);
+}
+
+unsigned unit_waits(void)
+{
+	return atomic_load(&waits);
+}
+
+unsigned unit_wakes(void)
+{
+	return atomic_load(&wakes);
+}
+
+static void unit_flush(void *ctx, struct om_mm *mm, uintptr_t start, uintptr_t end)
+{
+	(void)ctx;
+	(void)mm;
+	(void)start;
+	(void)end;
+}
+
+static struct om_held *unit_held(void *ctx)
+{
+	(void)ctx;
+	return &held;
+}
+
+const struct om_port_ops unit_ops = {
+    .flush = unit_flush,
+    .panic = unit_panic,
+    .wait = unit_wait,
+    .wake = unit_wake,
+    .held = unit_held,
+};
+
+/* ---------------------------------------------------------------- the system -------------------
+ */
+
+static void *allocate(size_t align, size_t size)
+{
+	void *p = aligned_alloc(align, (size + align - 1) & ~(align - 1));
+
+	unit_check(p);
+	return p;
+}
+
+static void add_frames(struct om_system *sys)
+{
+	sys->page[0].kind = OM_KIND_ZERO;
+	sys->zero_pfn = 0;
+	memset(om_page_ptr(sys, om_page_of(sys, 0)), 0, OM_PAGE_SIZE);
+	atomic_init(&sys->nr_kind[OM_KIND_ZERO], 1);
+	sys->free_head = OM_NO_PFN;
+	/* Backwards: the first frame allocated is number 1. */
+	for (om_pfn_t pfn = sys->nr_frames - 1; pfn > 0; pfn--)
+		om_frame_donate(sys, om_page_of(sys, pfn));
+	sys->nr_owned = sys->nr_frames;
+}
+
+struct om_system *unit_system(om_pfn_t nr_frames)
+{
+	struct om_system *sys = allocate(_Alignof(struct om_system), sizeof(*sys));
+	size_t bytes = (size_t)(nr_frames + 1) * OM_PAGE_SIZE;
+
+	memset(sys, 0, sizeof(*sys));
+	sys->nr_frames = nr_frames + 1;
+	sys->arch.base = allocate(OM_PAGE_SIZE, bytes);
+	memset(sys->arch.base, JUNK, bytes);
+	sys->page = allocate(sizeof(void *), sys->nr_frames * sizeof(*sys->page));
+	memset(sys->page, 0, sys->nr_frames * sizeof(*sys->page));
+	sys->ops = &unit_ops;
+	add_frames(sys);
+	om_lru_init(sys);
+	om_slab_init(sys);
+	held.depth = 0;
+	catch.is_main = true;
+	return sys;
+}
+
+void unit_system_free(struct om_system *sys)
+{
+	assert_int_equal(held.depth, 0);
+	free(sys->page);
+	free(sys->arch.base);
+	free(sys);
+}
+
+void unit_assert_all_free(struct om_system *sys)
+{
+	assert_int_equal(atomic_load(&sys->nr_free), sys->nr_frames - 1);
+	for (om_pfn_t pfn = 1; pfn < sys->nr_frames; pfn++) {
+		assert_int_equal(sys->page[pfn].kind, OM_KIND_FREE);
+		assert_int_equal(om_page_flags(&sys->page[pfn]), 0);
+	}
+	for (unsigned i = 0; i <= OM_KIND_TABLE; i++)
+		assert_int_equal(atomic_load(&sys->nr_kind[i]), i == OM_KIND_ZERO);
+	for (unsigned i = 0; i < OM_NR_LRU; i++)
+		assert_int_equal(sys->lru[i].count, 0);
+	for (unsigned i = 0; i < OM_NR_CACHES; i++)
+		assert_int_equal(sys->slab[i].in_use + sys->slab[i].frames, 0);
+	assert_int_equal(atomic_load(&sys->nr_unevictable), 0);
+}
+
+/* ---------------------------------------------------------------- tools ------------------------
+ */
+
+struct unit_thread {
+	pthread_t thread;
+	void (*fn)(void *arg, unsigned i);
+	void *arg;
+	unsigned i;
+};
+
+static void *thread_main(void *p)
+{
+	struct unit_thread *t = p;
+
+	t->fn(t->arg, t->i);
+	unit_check(held.depth == 0);
+	return NULL;
+}
+
+struct unit_thread *unit_thread_start(void (*fn)(void *arg, unsigned i), void *arg, unsigned i)
+{
+	struct unit_thread *t = allocate(sizeof(void *), sizeof(*t));
+
+	t->fn = fn;
+	t->arg = arg;
+	t->i = i;
+	unit_check(pthread_create(&t->thread, NULL, thread_main, t) == 0);
+	return t;
+}
+
+void unit_thread_join(struct unit_thread *thread)
+{
+	unit_check(pthread_join(thread->thread, NULL) == 0);
+	free(thread);
+}
+
+void unit_threads(unsigned n, void (*fn)(void *arg, unsigned i), void *arg)
+{
+	struct unit_thread *thread[32];
+
+	unit_check(n <= 32);
+	for (unsigned i = 0; i < n; i++)
+		thread[i] = unit_thread_start(fn, arg, i);
+	for (unsigned i = 0; i < n; i++)
+		unit_thread_join(thread[i]);
+}
+
+uint32_t unit_rand(uint64_t *state)
+{
+	/* A linear congruence; its upper half is good enough for tests. */
+	*state = *state * 6364136223846793005u + 1442695040888963407u;
+	return (uint32_t)(*state >> 32);
+}
+
+void unit_watchdog(void)
+{
+	alarm(TEST_SECONDS);
+}
