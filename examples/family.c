@@ -32,6 +32,7 @@
 #define AREAS	      8u
 #define AREA_PAGES    600u
 #define LOCK_PAGES    16u
+#define PIECE	      (SIM_PAGE_SIZE / 8) /* bytes of one access */
 #define BATCH	      32u
 #define LARGEST_TABLE ((uintptr_t)4 << 20) /* what a page table maps is this or less */
 #define READ_WRITE    (OM_PROT_READ | OM_PROT_WRITE)
@@ -73,21 +74,31 @@ static struct om_system *sys;
 static struct om_mapping *file;
 static struct object *file_object;
 static struct process process[PROCESSES];
-static pthread_rwlock_t world = PTHREAD_RWLOCK_INITIALIZER; /* write: everything stands still */
+/* Held for writing, everything stands still; whoever wants that comes first. */
+static pthread_rwlock_t world = PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP;
 static _Atomic bool finished;
-static _Atomic bool hungry; /* less memory in use than there should be */
+static _Atomic bool hungry; /* less memory in use than there should be: grow */
+static _Atomic bool full;   /* much more: shrink */
 static _Atomic unsigned long pages_checked, pages_written, moves, device_writes, births, deaths;
 
+/* Say what went wrong, and how the memory stands; other threads may go on meanwhile. */
 static void die(const char *format, ...)
 {
+	struct om_sysinfo info;
 	va_list args;
 
 	va_start(args, format);
 	fputs("\nFAILED: ", stdout);
 	vprintf(format, args);
-	putchar('\n');
-	fflush(stdout);
 	va_end(args);
+	om_sysinfo(sys, &info);
+	printf("\n%u of %u frames free, %u of %u swap slots; anonymous %u active, %u inactive; "
+	       "file %u "
+	       "active, %u inactive; %u locked, %u tables, %llu out of memory\n",
+	       info.free, info.frames, info.swap_free, info.swap_slots, info.active_anon,
+	       info.inactive_anon, info.active_file, info.inactive_file, info.unevictable,
+	       info.tables, (unsigned long long)info.event[OM_EV_OOM]);
+	fflush(stdout);
 	_exit(1);
 }
 
@@ -103,7 +114,7 @@ static void die(const char *format, ...)
 static void fill(unsigned char *page, uint64_t tag)
 {
 	for (unsigned i = 0; i < SIM_PAGE_SIZE / sizeof(tag); i++) {
-		uint64_t word = tag ? (tag + i) * 0x9e3779b97f4a7c15u ^ tag : 0;
+		uint64_t word = tag ? tag ^ i * 0x9e3779b97f4a7c15u : 0;
 
 		memcpy(page + i * sizeof(word), &word, sizeof(word));
 	}
@@ -138,6 +149,28 @@ static void set_tag(struct area *a, unsigned i, uint64_t tag)
 	*(a->tag ? &a->tag[i] : &a->object->tag[a->first + i]) = tag;
 }
 
+/* Page i of an area has other contents than it should have: those of which tags? */
+static void mismatch(struct worker *w, struct process *p, struct area *a, unsigned i)
+{
+	struct om_pageinfo info;
+	uint64_t word, last = ~(uint64_t)0;
+
+	printf("\nexpected tag %#llx, found:", (unsigned long long)tag_of(a, i));
+	for (unsigned k = 0; k < SIM_PAGE_SIZE / sizeof(word); k++) {
+		memcpy(&word, w->got + k * sizeof(word), sizeof(word));
+		word ^= word ? k * 0x9e3779b97f4a7c15u : 0;
+		if (word != last)
+			printf(" [%u] %#llx", k, (unsigned long long)word);
+		last = word;
+	}
+	om_pageinfo(p->mm, a->addr + i * SIM_PAGE_SIZE, &info);
+	printf("\nentry: kind %d, value %#llx, mapped %u times, writable %d, dirty %d\n", info.kind,
+	       (unsigned long long)info.value, info.mapcount, info.writable, info.dirty);
+	die("process %td, page %u of the %s %s at %#lx: not as it was written", p - process, i,
+	    a->tag ? "private" : "shared", a->object == file_object ? "file mapping" : "memory",
+	    (unsigned long)a->addr);
+}
+
 /* Compare page i of an area, read by the program or by a system call. */
 static void check_page(struct worker *w, struct process *p, struct area *a, unsigned i)
 {
@@ -149,12 +182,12 @@ static void check_page(struct worker *w, struct process *p, struct area *a, unsi
 	if (sim_rand_chance(&w->rand, 20))
 		MUST(om_read(p->mm, addr, w->got, SIM_PAGE_SIZE, NULL));
 	else
-		MUST(sim_load(w->cpu, p->mm, addr, w->got, SIM_PAGE_SIZE));
+		for (size_t at = 0; at < SIM_PAGE_SIZE; at += PIECE)
+			MUST(sim_load(w->cpu, p->mm, addr + at, w->got + at, PIECE));
 	unlock_page(a, i);
 	fill(w->want, tag);
 	if (memcmp(w->want, w->got, SIM_PAGE_SIZE) != 0)
-		die("process %td, address %#lx: contents differ from what was written (tag %#llx)",
-		    p - process, (unsigned long)addr, (unsigned long long)tag);
+		mismatch(w, p, a, i);
 	pages_checked++;
 }
 
@@ -182,7 +215,8 @@ static void write_page(struct worker *w, struct process *p, struct area *a, unsi
 	else if (how <= 3)
 		MUST(om_write(p->mm, addr, w->want, SIM_PAGE_SIZE, NULL));
 	else
-		MUST(sim_store(w->cpu, p->mm, addr, w->want, SIM_PAGE_SIZE));
+		for (size_t at = 0; at < SIM_PAGE_SIZE; at += PIECE)
+			MUST(sim_store(w->cpu, p->mm, addr + at, w->want + at, PIECE));
 	set_tag(a, i, tag);
 	unlock_page(a, i);
 	pages_written++;
@@ -462,7 +496,10 @@ static void one_operation(struct worker *w, struct process *p)
 	dice = (unsigned)sim_rand_below(&w->rand, total);
 	for (i = 0; dice >= op[i].weight;)
 		dice -= op[i++].weight;
-	op[i].run(w, p);
+	if (full)
+		(sim_rand_chance(&w->rand, 70) ? op_unmap : op_exit)(w, p);
+	else
+		op[i].run(w, p);
 }
 
 static void *work(void *arg)
@@ -545,6 +582,7 @@ static unsigned watch(double seconds)
 		om_sysinfo(sys, &info);
 		peak = demand(&info) > peak ? demand(&info) : peak;
 		hungry = demand(&info) < DEMAND;
+		full = demand(&info) > DEMAND + DEMAND / 4;
 		if (time >= next_line) {
 			progress(time, &info);
 			next_line += isatty(1) ? 0.25 : 2;
@@ -557,7 +595,7 @@ static unsigned watch(double seconds)
 			pthread_rwlock_unlock(&world);
 			next_verify += 2;
 		}
-		usleep(20000);
+		usleep(5000);
 	}
 	putchar('\n');
 	return peak;

@@ -1,19 +1,31 @@
 #!/bin/sh
-# Run the benchmark programs and collect what they print, one JSON object a line, in one array.
+# Run the benchmark, print its table and write it as one JSON object.
 #
-#     scripts/bench.sh OUTPUT PROGRAM...
+#     scripts/bench.sh BENCH SIZE-LIBRARY OUTPUT.json
+#
+# Instructions are counted by callgrind; those of memset and memcpy are left out, so that a figure is what
+# the library does besides moving a page's bytes. text_bytes is the library built with -Os.
 set -eu
 
-out=$1
-shift
-rm -f "$out.lines"
-for program in "$@"; do
-	echo "bench: $program" >&2
-	"$program" | tee -a "$out.lines"
-done
-{
-	echo "["
-	[ ! -e "$out.lines" ] || sed '$!s/$/,/' "$out.lines"
-	echo "]"
-} >"$out"
-rm -f "$out.lines"
+bench=$1 library=$2 out=$3
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+"$bench" figures >"$work/figures"
+valgrind --tool=callgrind --callgrind-out-file="$work/cg" --compress-strings=no --compress-pos=no \
+	"$bench" insn >"$work/log" 2>&1 || { cat "$work/log"; exit 1; }
+
+# One file per profile. Cost lines are "line cost"; the one after "calls=" belongs to the callee.
+for dump in $(ls "$work" | grep '^cg\.' | sort -t. -k2n); do
+	awk '
+	/^desc: Trigger: Client Request: / { key = $5; n = $6 }
+	/^fn=/ { skip = $0 ~ /mem(set|cpy|move)/ }
+	/^calls=/ { callee = 1; next }
+	/^[0-9]/ { if (callee) callee = 0; else if (!skip) cost += $2 }
+	END { if (key != "") printf "%s %.1f\n", key, cost / n }' "$work/$dump"
+done >>"$work/figures"
+size "$library" | awk 'NR > 1 { text += $1 } END { print "text_bytes", text }' >>"$work/figures"
+
+awk '{ printf "  %-38s %12s\n", $1, $2 }' "$work/figures"
+awk 'BEGIN { print "{" } { printf "%s  \"%s\": %s", NR > 1 ? ",\n" : "", $1, $2 } END { print "\n}" }' \
+	"$work/figures" >"$out"

@@ -10,8 +10,7 @@
 #include "lru.h"
 #include "mem.h"
 
-/* ---------------------------------------------------------------- the free list ----------------
- */
+/* ---- the free list ------------------------------------------------------------------------ */
 
 /* All levels of page tables count as one kind. */
 static void count_kind(struct om_system *sys, unsigned kind, om_pfn_t n)
@@ -150,8 +149,7 @@ void om_frame_release_dead(struct om_system *sys, struct om_page *page)
 	make_free(sys, page);
 }
 
-/* ---------------------------------------------------------------- lists ------------------------
- */
+/* ---- lists -------------------------------------------------------------------------------- */
 
 void om_pfn_list_init(struct om_pfn_list *list)
 {

@@ -211,8 +211,7 @@ static int swap_in(struct om_mapping *mapping, uintptr_t index, om_ientry_t e,
 		unlock_put(sys, page);
 		return -OM_EAGAIN;
 	}
-	/* The index's hold first, so that the cache's is the last and no one reads the slot again.
-	 */
+	/* The index's hold first: the cache's is then the last, and none reads the slot again. */
 	om_slot_put(sys, slot);
 	om_swapcache_del(sys, page);
 	om_page_set(page, OM_PG_DIRTY);
@@ -251,8 +250,7 @@ int om_mapping_getpage(struct om_mapping *mapping, uintptr_t index, struct om_pa
 			err = swap_in(mapping, index, e, page, &transfer);
 		else
 			err = lock_found(mapping, index, *page);
-		/* The size shrinks first, then pages go under their page locks: no later check is
-		 * needed. */
+		/* A later shrinking waits for the page lock. */
 		if (!err && index >= om_mapping_pages(mapping)) {
 			unlock_put(mapping->sys, *page);
 			err = -OM_EAGAIN;

@@ -21,8 +21,7 @@
 
 #define RW_CLOSED (OM_RW_WRITER | OM_RW_WAITING) /* to new readers */
 
-/* ---------------------------------------------------------------- the record of held locks -----
- */
+/* ---- the record of held locks ------------------------------------------------------------- */
 
 static struct om_held *held_record(struct om_system *sys)
 {
@@ -87,8 +86,7 @@ void om_might_sleep(struct om_system *sys)
 	}
 }
 
-/* ---------------------------------------------------------------- waiting ----------------------
- */
+/* ---- waiting ------------------------------------------------------------------------------ */
 
 void om_wait(struct om_system *sys, const void *key, bool (*blocked)(const void *arg),
 	     const void *arg)
@@ -108,8 +106,7 @@ void om_wake(struct om_system *sys, const void *key)
 		sys->ops->wake(sys->ctx, key);
 }
 
-/* ---------------------------------------------------------------- spinning ---------------------
- */
+/* ---- spinning ----------------------------------------------------------------------------- */
 
 void om_spin_contended(struct om_spinlock *lock)
 {
@@ -191,8 +188,7 @@ void om_write_unlock(struct om_system *sys, struct om_rwspin *lock)
 	om_arch_spin_leave();
 }
 
-/* ---------------------------------------------------------------- sleeping ---------------------
- */
+/* ---- sleeping ----------------------------------------------------------------------------- */
 
 /* The predicates are handed a const pointer, but belong to the lock and leave their mark in it. */
 static struct om_rwsem *rwsem_of(const void *arg)

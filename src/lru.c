@@ -139,8 +139,7 @@ void om_lru_putback(struct om_system *sys, struct om_page *page)
 	om_page_unlock_or_free(sys, page);
 }
 
-/* ---------------------------------------------------------------- locked pages (I12) -----------
- */
+/* ---- locked pages (I12) ------------------------------------------------------------------- */
 
 void om_page_mlock(struct om_system *sys, struct om_page *page)
 {
@@ -186,8 +185,7 @@ void om_page_munlock_all(struct om_system *sys, struct om_page *page)
 		make_evictable(sys, page);
 }
 
-/* ---------------------------------------------------------------- use --------------------------
- */
+/* ---- use ---------------------------------------------------------------------------------- */
 
 void om_page_touch(struct om_system *sys, struct om_page *page)
 {

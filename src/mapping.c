@@ -49,8 +49,7 @@ void om_mapping_remove(struct om_mapping *mapping, struct om_page *page)
 	om_write_unlock(sys, &mapping->lock);
 }
 
-/* Only the index, and perhaps the swap cache, hold the page, and its contents are safe elsewhere.
- */
+/* Only index and swap cache hold the page, and its contents are safe elsewhere. */
 static bool is_evictable(const struct om_mapping *mapping, const struct om_page *page)
 {
 	unsigned flags = om_page_flags(page);
@@ -99,8 +98,7 @@ bool om_mapping_evict(struct om_mapping *mapping, struct om_page *page)
 		om_index_clear(sys, &mapping->index, page->index);
 	}
 	om_write_unlock(sys, &mapping->lock);
-	/* From here on nothing but this page's swap slot may be touched: the mapping may be gone.
-	 */
+	/* The mapping may be gone from here on: only the page's slot may be touched. */
 	if (done && om_page_test(page, OM_PG_SWAPCACHE))
 		om_swapcache_del(sys, page);
 	return done;
@@ -129,8 +127,7 @@ int om_mapping_writepage(struct om_mapping *mapping, struct om_page *page)
 
 /* ---- dropping ---- */
 
-/* Is the page, whose lock is held, without entries? Then none can come: that takes the page lock.
- */
+/* Is the page, whose lock is held, mapped nowhere? A first entry takes the page lock. */
 static bool is_unmapped(struct om_system *sys, struct om_page *page)
 {
 	bool unmapped;
@@ -141,8 +138,7 @@ static bool is_unmapped(struct om_system *sys, struct om_page *page)
 	return unmapped;
 }
 
-/* Take a referenced page out of the index, unless it is mapped. False if it is not there any more.
- */
+/* Take a referenced page out of the index, unless it is mapped. False: it is not there now. */
 static bool drop_page(struct om_mapping *mapping, uintptr_t index, struct om_page *page,
 		      bool write_back)
 {

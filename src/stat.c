@@ -1,10 +1,10 @@
 /*
  * stat.c: figures: of the system, of an address space, of one area, of one entry.
  *
- * What is counted as it happens (events, frames by kind, pages in caches) is read off; what depends on
- * the state of pages (direct, shared, mapped) is counted here, by a look at every frame under its frame
- * lock. So nobody pays for figures that nobody asks for. The numbers are exact when the system is at rest,
- * and each is right for some moment otherwise.
+ * What is counted as it happens (events, frames by kind, pages in caches) is read off; what depends
+ * on the state of pages (direct, shared, mapped) is counted here, by a look at every frame under
+ * its frame lock. So nobody pays for figures that nobody asks for. The numbers are exact when the
+ * system is at rest, and each is right for some moment otherwise.
  */
 #include "frame.h"
 #include "mem.h"
@@ -64,8 +64,8 @@ static void sum_events(struct om_system *sys, uint64_t *event)
 {
 	for (unsigned s = 0; s < OM_NR_CPU_SHARDS; s++)
 		for (unsigned ev = 0; ev < OM_NR_EVENTS; ev++)
-			event[ev] += atomic_load_explicit(&sys->shard[s].event[ev],
-			                                  memory_order_relaxed);
+			event[ev] +=
+			    atomic_load_explicit(&sys->shard[s].event[ev], memory_order_relaxed);
 }
 
 static om_pfn_t load(const _Atomic om_pfn_t *n)
@@ -255,7 +255,7 @@ int om_mminfo(struct om_mm *mm, uintptr_t start, uintptr_t end, struct om_mminfo
 	/* Areas end on pages: up to the last page boundary is enough, and cannot wrap. */
 	end = end > mm->layout.highest ? mm->layout.highest : om_page_align(end);
 	om_mm_read_lock(mm);
-	om_for_each_vma(vma, mm, start, end)
+	om_for_each_vma (vma, mm, start, end)
 		add_area(vma, start, end, info);
 	if (start <= mm->layout.lowest && end == mm->layout.highest)
 		info->tables = atomic_load_explicit(&mm->nr_tables, memory_order_relaxed);

@@ -235,8 +235,7 @@ struct om_swap_area *om_slot_area(struct om_system *sys, uint32_t slot)
 
 /* ---- finding free slots ---- */
 
-/* The area to allocate from: highest priority, and among equals the next in turn. NULL: all full.
- */
+/* The area to allocate from: highest priority, equals in turn. NULL: all are full. */
 static struct om_swap_area *pick_area(struct om_system *sys)
 {
 	struct om_swap_area *best = NULL;

@@ -213,8 +213,7 @@ static int read_slots(struct om_system *sys, uint32_t slot, struct om_page *cons
 	return 0;
 }
 
-/* Read-ahead of page i is over. Its entries may have gone meanwhile, so it may have become useless.
- */
+/* Read-ahead of a page is over. Its entries may have gone meanwhile: then it is of no use. */
 static void neighbour_done(struct om_system *sys, struct om_page *page, int err)
 {
 	if (err) {
@@ -227,8 +226,7 @@ static void neighbour_done(struct om_system *sys, struct om_page *page, int err)
 	om_page_put(sys, page);
 }
 
-/* Pages [i, end) of the window in one transfer; 0 or the error of the wanted one, if it is among
- * them. */
+/* Read pages [i, end) of the window in one transfer; the error counts only for the wanted one. */
 static int read_run(struct om_system *sys, struct window *w, unsigned i, unsigned end)
 {
 	int err = read_slots(sys, w->first + i, &w->page[i], end - i), wanted_err = 0;

@@ -216,8 +216,7 @@ static void test_assertions(void **state)
 	unit_system_free(sys);
 }
 
-/* ---------------------------------------------------------------- lists ------------------------
- */
+/* ---- lists -------------------------------------------------------------------------------- */
 
 static void check_list(struct om_system *sys, const struct om_pfn_list *list, const om_pfn_t *want,
 		       om_pfn_t n)
@@ -268,8 +267,7 @@ static void test_lists(void **state)
 	unit_system_free(sys);
 }
 
-/* ---------------------------------------------------------------- threads ----------------------
- */
+/* ---- threads ------------------------------------------------------------------------------ */
 
 enum { FRAMES = 24, THREADS = 3, ROUNDS = 100000 };
 

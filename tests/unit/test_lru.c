@@ -344,8 +344,7 @@ static void test_assertions(void **state)
 	unit_system_free(sys);
 }
 
-/* ---------------------------------------------------------------- threads ----------------------
- */
+/* ---- threads ------------------------------------------------------------------------------ */
 
 /*
  * Mappers share a few places, each of which names a page or none: like page tables, a place has a
@@ -365,7 +364,7 @@ struct stress {
 	struct om_system *sys;
 	struct place place[PLACES];
 	atomic_uint running; /* mappers */
-	atomic_uint isolated, died;
+	atomic_uint isolated;
 };
 
 static void stress_new(struct stress *s, struct place *p, uint64_t *rand)
@@ -438,7 +437,8 @@ static void stress_step(struct stress *s, struct place *p, uint64_t *rand)
 
 static void mapper(struct stress *s, uint64_t rand)
 {
-	for (unsigned round = 0; round < ROUNDS; round++) {
+	/* On a busy machine wait for the isolators to have their share. */
+	for (unsigned round = 0; round < ROUNDS || atomic_load(&s->isolated) < 1000; round++) {
 		struct place *p = &s->place[unit_rand(&rand) % PLACES];
 
 		om_spin_lock(s->sys, &p->lock, OM_RANK_TABLE);
@@ -461,8 +461,6 @@ static void isolator(struct stress *s, uint64_t rand)
 				om_page_unlock(s->sys, batch[n]);
 			om_frame_lock(s->sys, batch[n]);
 			unit_check(batch[n]->kind == OM_KIND_DATA);
-			if (batch[n]->mapcount == 0)
-				atomic_fetch_add(&s->died, 1);
 			om_frame_unlock(s->sys, batch[n]);
 			om_lru_putback(s->sys, batch[n]);
 		}
@@ -485,7 +483,6 @@ static void test_threads(void **state)
 	(void)state;
 	atomic_store(&s.running, MAPPERS);
 	unit_threads(MAPPERS + ISOLATORS, stress_thread, &s);
-	assert_true(atomic_load(&s.isolated) > 0);
 	for (unsigned i = 0; i < OM_NR_LRU; i++)
 		listed += s.sys->lru[i].count;
 	for (unsigned i = 0; i < PLACES; i++)

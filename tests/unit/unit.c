@@ -14,8 +14,7 @@
 #define JUNK	     0xa5
 #define TEST_SECONDS 300
 
-/* ---------------------------------------------------------------- bugs -------------------------
- */
+/* ---- bugs --------------------------------------------------------------------------------- */
 
 static _Thread_local struct om_held held;
 
@@ -72,8 +71,7 @@ static void unit_panic(void *ctx, const struct om_bug *bug)
 	give_up(bug->file, bug->line);
 }
 
-/* ---------------------------------------------------------------- the port ---------------------
- */
+/* ---- the port ----------------------------------------------------------------------------- */
 
 #define NR_BUCKETS 16
 
@@ -153,8 +151,7 @@ const struct om_port_ops unit_ops = {
     .held = unit_held,
 };
 
-/* ---------------------------------------------------------------- the system -------------------
- */
+/* ---- the system --------------------------------------------------------------------------- */
 
 static void *allocate(size_t align, size_t size)
 {
@@ -221,8 +218,7 @@ void unit_assert_all_free(struct om_system *sys)
 	assert_int_equal(atomic_load(&sys->nr_unevictable), 0);
 }
 
-/* ---------------------------------------------------------------- tools ------------------------
- */
+/* ---- tools -------------------------------------------------------------------------------- */
 
 struct unit_thread {
 	pthread_t thread;

@@ -1,0 +1,227 @@
+/*
+ * port.c: the run-time half of a port: the hooks of struct om_port_ops, and setting up a system.
+ *
+ * A skeleton to copy, next to om_arch.h. It works as it stands for one CPU whose threads change
+ * only where they ask for it: its memory is a static array, and the five places where a real
+ * machine has to do something are the functions port_invalidate() to port_yield() just below.
+ * Nothing is needed from a C library.
+ *
+ * Each hook says: whether it is required and what happens without it; what may be held when it is
+ * called and whether it may sleep; what may be a no-op.
+ */
+#include <objrmap/objrmap.h>
+
+#include "om_arch.h"
+#include "port.h"
+
+/* ---------------------------------------------------------------- the machine --------------- */
+
+/*
+ * Memory. On a real machine: the direct map of all of it, set up by your boot code; frames that the
+ * kernel itself occupies are not handed to om_add_memory().
+ */
+static char ram[PORT_FRAMES << OM_PAGE_SHIFT] __attribute__((aligned(1 << OM_PAGE_SHIFT)));
+
+/* The struct om_system and its page array: om_system_bytes() of memory that is not in `ram`. */
+static char storage[PORT_STORAGE] __attribute__((aligned(64)));
+
+/* The address space this CPU runs on. */
+static struct om_mm *current_mm;
+
+static struct om_arch arch = {.base = ram};
+
+/* Drop one translation of the current address space. x86-64: invlpg. */
+static void port_invalidate(uintptr_t addr)
+{
+	/* __asm__ volatile("invlpg (%0)" : : "r"(addr) : "memory"); */
+	(void)addr;
+}
+
+/* Drop all translations of user addresses. x86-64 without tags: mov %cr3, %rax; mov %rax, %cr3. */
+static void port_invalidate_all(void)
+{
+}
+
+/* Let the MMU walk another top-level table. x86-64: mov to CR3, which drops all translations, too.
+ */
+static void port_load_root(om_pfn_t root)
+{
+	/* uint64_t cr3 = ((uint64_t)root + PORT_FIRST_FRAME) << OM_PAGE_SHIFT;
+	 * __asm__ volatile("mov %0, %%cr3" : : "r"(cr3) : "memory"); */
+	(void)root;
+}
+
+/* Print what you can, and stop the machine. */
+static _Noreturn void port_halt(const struct om_bug *bug)
+{
+	/* printk("objrmap: %s: %s at %s:%d\n", bug->rule, bug->what, bug->file, bug->line); */
+	(void)bug;
+	for (;;)
+		om_arch_pause();
+}
+
+/* Run another thread of this CPU, if there is one. */
+static void port_yield(void)
+{
+	om_arch_pause();
+}
+
+/* ---------------------------------------------------------------- tier 1 -------------------- */
+
+/*
+ * Required. No CPU may use a translation of [start, end) of `mm` when this returns.
+ *
+ * Context: spinning locks may be held, so it must not sleep; it may spin for other CPUs. Interrupts
+ * are as the caller of objrmap left them.
+ * No-op: if nothing of `mm` can be in a TLB. On a machine without address-space tags that is every
+ * mm but the current one, as loading a root drops everything. With tags, invalidate by tag.
+ * Example: flush(ctx, mm, 0x400000, 0x402000) is two invlpg, at 0x400000 and 0x401000; fork asks
+ * for 0 .. OM_VA_LIMIT: that is one reload of CR3, not 2^35 invlpg.
+ *
+ * It must cover cached upper-level entries as well: objrmap calls it before it frees page tables.
+ * invlpg does that for the address it is given; check what your MMU does.
+ */
+static void port_flush(void *ctx, struct om_mm *mm, uintptr_t start, uintptr_t end)
+{
+	(void)ctx;
+	if (mm != current_mm)
+		return;
+	if ((end - start) >> OM_PAGE_SHIFT > PORT_FLUSH_PAGES) {
+		port_invalidate_all();
+		return;
+	}
+	for (uintptr_t addr = start; addr < end; addr += (uintptr_t)1 << OM_PAGE_SHIFT)
+		port_invalidate(addr);
+}
+
+/*
+ * Required. objrmap has met a contradiction: going on would lose data. Must not return (if it does,
+ * the core traps). Context: anything may be held: do not call objrmap, do not sleep.
+ */
+static void port_panic(void *ctx, const struct om_bug *bug)
+{
+	(void)ctx;
+	port_halt(bug);
+}
+
+/* ---------------------------------------------------------------- tier 4 -------------------- */
+
+static bool memory_is_low;
+
+/*
+ * Optional; without it there is only direct reclaim: whoever needs a frame looks for one himself.
+ * Frames have fallen below the low watermark: wake the thread that calls port_reclaim().
+ *
+ * Context: no lock is held; must not sleep, must not reclaim, may be called very often. So: set a
+ * flag, and wake the thread if it was clear.
+ */
+static void port_low_memory(void *ctx)
+{
+	(void)ctx;
+	memory_is_low = true;
+}
+
+/* What the background thread, or an idle loop, does. Returns whether it did anything. */
+bool port_reclaim(struct om_system *sys, om_pfn_t high)
+{
+	if (!memory_is_low)
+		return false;
+	memory_is_low = false;
+	while (om_free_frames(sys) < high && om_reclaim_step(sys, 32) > 0)
+		port_yield();
+	return true;
+}
+
+/* ---------------------------------------------------------------- tier 5 -------------------- */
+
+/*
+ * Optional; needed as soon as two threads use objrmap at a time. Sleep until port_wake(key), unless
+ * blocked(arg) is false. Without it the core spins on blocked(arg), which is right as long as
+ * whoever is waited for runs on another CPU.
+ *
+ * Context: no spinning lock is held. blocked(arg) must be called under the lock that wake takes for
+ * this key: it tells the other side, by a bit, that somebody is about to sleep. Returning early is
+ * allowed, the core checks again. With a sleep queue for each of, say, 64 hash values of the key:
+ *
+ *     struct queue *q = queue_of(key);
+ *     spin_lock(&q->lock);
+ *     if (blocked(arg))
+ *         sleep_on(q);                  releases q->lock while the thread sleeps
+ *     spin_unlock(&q->lock);
+ *
+ * This one lets the other threads of the only CPU run until the condition has changed.
+ */
+static void port_wait(void *ctx, const void *key, bool (*blocked)(const void *arg), const void *arg)
+{
+	(void)ctx;
+	(void)key;
+	while (blocked(arg))
+		port_yield();
+}
+
+/*
+ * Required if there is `wait`. Wake every thread that sleeps on `key`; others that share its queue
+ * may be woken as well. Context: no spinning lock is held; must not sleep.
+ * No-op: here, where sleepers look for themselves whenever they run.
+ */
+static void port_wake(void *ctx, const void *key)
+{
+	(void)ctx;
+	(void)key;
+}
+
+/*
+ * Optional: NULL switches the check of lock ranks off. Asked for in debug builds only (OM_DEBUG=1),
+ * at every lock and unlock. The record of the running thread: its own, not that of the CPU, if
+ * threads can change while one of them sleeps inside objrmap; zeroed when the thread is made.
+ */
+static struct om_held *port_held(void *ctx)
+{
+	static struct om_held held; /* one thread. Otherwise: return &current_thread->held; */
+
+	(void)ctx;
+	return &held;
+}
+
+/* ---------------------------------------------------------------- set-up -------------------- */
+
+static const struct om_port_ops ops = {
+    .flush = port_flush,
+    .panic = port_panic,
+    .wait = port_wait,
+    .wake = port_wake,
+    .low_memory = port_low_memory,
+    .held = port_held,
+};
+
+struct om_system *port_init(void)
+{
+	const struct om_config config = {
+	    .arch = &arch,
+	    .ops = &ops,
+	    .nr_frames = PORT_FRAMES,
+	    .storage = storage,
+	    .swap_cluster = 3,
+	};
+	struct om_system *sys;
+
+	if (om_system_bytes(PORT_FRAMES) > sizeof(storage))
+		return NULL;
+	sys = om_system_init(&config);
+	if (!sys || om_add_memory(sys, 0, PORT_FRAMES))
+		return NULL;
+	return sys;
+}
+
+/*
+ * The context switch. Loading the root drops the translations of the mm before, so from here on
+ * port_flush() need not care about it. Load a kernel's own root (mm NULL) before om_mm_destroy().
+ */
+void port_switch(struct om_mm *mm)
+{
+	if (mm == current_mm)
+		return;
+	current_mm = mm;
+	if (mm)
+		port_load_root(om_mm_root(mm));
+}
