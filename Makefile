@@ -31,8 +31,9 @@ endif
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wundef -Wvla -Wcast-qual $(WERROR)
 WARN_CORE := $(WARN) -Wconversion -Wno-sign-conversion
 
-# Debug builds ask this function before every frame allocation (ports/sim/fail.h).
-HOOK  := -DOM_DEBUG=1 -DOM_FAIL_HOOK=sim_fail_alloc -include ports/sim/fail.h
+# Debug builds ask sim_fail_alloc() before every frame allocation (ports/sim/fail.h) and call sim_pause()
+# while they spin (ports/sim/sim.h).
+HOOK  := -DOM_DEBUG=1 -DOM_FAIL_HOOK=sim_fail_alloc -DSIM_PAUSE_HOOK=sim_pause -include ports/sim/fail.h
 DEBUG := -g -O1 -fno-omit-frame-pointer
 
 OPT_release := -O2 -g
@@ -71,21 +72,23 @@ EXAMPLE_DIR := $(if $(filter build/release,$(B)),build/examples,$(B)/examples)
 EXAMPLES    := $(patsubst examples/%.c,$(EXAMPLE_DIR)/%,$(wildcard examples/*.c))
 BENCHES     := $(patsubst bench/%.c,$(B)/bench/%,$(wildcard bench/*.c))
 
-# Integration programs; what else lies in tests/ is linked to each of them. They run a bounded number
-# of steps by default and take -s SEED, -n STEPS, -t SECONDS.
+# Integration programs, each tests/NAME.c or all of tests/NAME/*.c; what else lies in tests/ is linked to
+# each of them. They run a bounded number of steps by default and take -s SEED, -n STEPS, -t SECONDS.
 PROGRAMS     := oracle twin fail hazards threads
-TEST_SRC     := $(wildcard $(PROGRAMS:%=tests/%.c))
+program_src   = $(wildcard tests/$(1).c tests/$(1)/*.c)
+PRESENT      := $(foreach p,$(PROGRAMS),$(if $(call program_src,$(p)),$(p)))
 SUPPORT_SRC  := $(filter-out $(PROGRAMS:%=tests/%.c) tests/fuzz.c,$(wildcard tests/*.c))
 UNIT_SRC     := $(wildcard tests/unit/test_*.c)
 UNIT_SUPPORT := $(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c))
 
-TESTS := $(TEST_SRC:%.c=$(B)/%)
+TESTS := $(foreach p,$(PRESENT),$(B)/tests/$(p)/$(p))
 UNITS := $(UNIT_SRC:%.c=$(B)/%)
 # `make test ONLY=name` runs just one.
 SELECT = $(if $(ONLY),$(filter %/$(ONLY) %/test_$(ONLY),$(1)),$(1))
 
 .PHONY: all test check-tests unit check-unit bench run coverage soak fuzz install setup
-.PHONY: check-symbols check-headers check-format check-readme check-install check lint clean help
+.PHONY: template check check-symbols check-headers check-format check-readme check-docs check-install
+.PHONY: lint clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -134,14 +137,34 @@ LIBS = -Wl,--start-group $(filter %.a,$^) -Wl,--end-group
 $(UNITS): $(B)/tests/unit/%: $(B)/tests/unit/%.o $(PARTS) $(SIM)
 	$(LINK) $(filter %.o,$^) $(LIBS) -lcmocka
 
-$(TESTS): $(B)/tests/%: $(B)/tests/%.o $(SUPPORT_SRC:%.c=$(B)/%.o) $(LIB) $(SIM)
-	$(LINK) $(filter %.o,$^) $(LIBS)
+define program_rule
+$(B)/tests/$(1)/$(1): $(patsubst %.c,$(B)/%.o,$(call program_src,$(1)) $(SUPPORT_SRC)) $(LIB) $(SIM)
+	$$(LINK) $$(filter %.o,$$^) $$(LIBS) -lcmocka
+endef
+$(foreach p,$(PRESENT),$(eval $(call program_rule,$(p))))
 
 $(BENCHES): $(B)/bench/%: $(B)/bench/%.o $(LIB) $(SIM)
 	$(LINK) $(filter %.o,$^) $(LIBS)
 
 $(EXAMPLE_DIR)/%: $(B)/examples/%.o $(LIB) $(SIM)
 	$(LINK) $(filter %.o,$^) $(LIBS)
+
+# The core on the skeleton a port begins with, freestanding: it compiles, and needs nothing but mem*.
+T ?= build/template
+TEMPLATE_OBJ := $(patsubst %.c,$(T)/%.o,$(sort $(wildcard src/*.c)) src/rmap/$(RMAP).c ports/template/port.c ports/template/check.c)
+
+template: $(T)/kernel.o ## compile the core with the port skeleton, ports/template
+	@! nm --undefined-only $< | grep -vE ' (mem(cpy|set|move|cmp)|_GLOBAL_OFFSET_TABLE_)$$'
+	@echo "template: ok"
+
+$(T)/kernel.o: $(TEMPLATE_OBJ)
+	@$(CC) -nostdlib -r -o $@ $^
+
+$(T)/%.o: %.c
+	@echo "  CC    $@"
+	@mkdir -p $(@D)
+	@$(CC) -std=c11 -ffreestanding -fno-stack-protector $(WARN_CORE) -O2 -g $(TEMPLATE_CFLAGS) \
+		-Iinclude -Isrc -Iports/template -MMD -MP -c -o $@ $<
 
 # ---- running -----------------------------------------------------------------------------------
 
@@ -188,9 +211,9 @@ build/fuzz/tests/fuzz: $(B)/tests/fuzz.o $(SUPPORT_SRC:%.c=$(B)/%.o) $(LIB) $(SI
 
 # ---- checks ------------------------------------------------------------------------------------
 
-FORMATTED = $(wildcard $(foreach d,include/objrmap src src/rmap ports/sim ports/template tests tests/unit examples bench,$d/*.c $d/*.h))
+FORMATTED = $(wildcard $(foreach d,include/objrmap src src/rmap ports/sim ports/template tests tests/unit $(PROGRAMS:%=tests/%) examples bench,$d/*.c $d/*.h))
 
-check: check-symbols check-headers check-format check-readme check-install ## all checks below
+check: template check-symbols check-headers check-format check-readme check-docs check-install ## all checks below
 
 check-symbols: $(LIB) ## the library exports om_* only and needs mem* only
 	@scripts/check-symbols.sh $(LIB)
@@ -203,6 +226,10 @@ check-format: ## clang-format finds nothing to change
 
 check-readme: ## the example in README.md is examples/hello.c
 	@scripts/check-readme.sh
+
+check-docs: ## the code in docs/porting.md compiles with the port skeleton, and runs
+	@$(MAKE) --no-print-directory T=build/template-debug TEMPLATE_CFLAGS=-DOM_DEBUG=1 template
+	@scripts/check-docs.sh build/template-debug/kernel.o
 
 check-install: ## an installed copy compiles and runs examples/hello.c through pkg-config
 	@scripts/check-install.sh
@@ -234,4 +261,4 @@ help: ## this list
 	@sed -n '2,9s/^# \{0,1\}//p' Makefile
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-15s %s\n", $$1, $$2 }' Makefile
 
--include $(shell find $(B) -name '*.d' 2>/dev/null)
+-include $(shell find $(B) $(T) -name '*.d' 2>/dev/null)

@@ -163,6 +163,8 @@ static void mismatch(struct worker *w, struct process *p, struct area *a, unsign
 			printf(" [%u] %#llx", k, (unsigned long long)word);
 		last = word;
 	}
+	if (a->object)
+		printf(" (object: %#llx)", (unsigned long long)a->object->tag[a->first + i]);
 	om_pageinfo(p->mm, a->addr + i * SIM_PAGE_SIZE, &info);
 	printf("\nentry: kind %d, value %#llx, mapped %u times, writable %d, dirty %d\n", info.kind,
 	       (unsigned long long)info.value, info.mapcount, info.writable, info.dirty);
@@ -360,11 +362,15 @@ static void op_resize(struct worker *w, struct process *p)
 	a->pages = pages;
 }
 
+/*
+ * Not for private areas of the file: a lock makes their pages present with a copy each, and from
+ * that moment, which we do not know, they no longer show what others write to the file.
+ */
 static void op_lock(struct worker *w, struct process *p)
 {
 	struct area *a = some_area(w, p);
 
-	if (!a)
+	if (!a || (a->object && a->tag))
 		return;
 	if (a->locked) {
 		MUST(om_munlock(p->mm, a->addr, a->pages * SIM_PAGE_SIZE));

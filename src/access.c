@@ -216,7 +216,7 @@ static bool in_core(struct om_vma *vma, uintptr_t addr)
 	om_pte_t pte = 0;
 
 	if (table)
-		pte = om_arch_pte_load(om_table_entry(sys, table, om_table_slot(addr)));
+		pte = om_arch_pte_load(om_table_entry(table, om_table_slot(addr)));
 	if (om_pte_present(pte))
 		return true;
 	if (om_pte_is_swap(pte))

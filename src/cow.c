@@ -42,7 +42,9 @@ static void replace(struct om_fault *f, struct om_page *old, struct om_page *pag
 		return;
 	if (!om_page_test(old, OM_PG_ANON))
 		atomic_fetch_sub_explicit(&f->mm->rss_file, 1, memory_order_relaxed);
-	om_rmap_page_remove(sys, old, f->vma, false);
+	om_frame_lock(sys, old);
+	om_rmap_page_remove(sys, old, om_vma_flags(f->vma) & OM_VM_LOCKED);
+	om_frame_unlock(sys, old);
 }
 
 static void put_old(struct om_system *sys, struct om_page *old)

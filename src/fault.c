@@ -104,7 +104,7 @@ int om_handle_fault(struct om_mm *mm, uintptr_t addr, unsigned access)
 	if (om_unlikely(!f.table))
 		return -OM_ENOFRAME;
 	f.slot = om_table_slot(addr);
-	f.pte = om_arch_pte_load(om_table_entry(mm->sys, f.table, f.slot));
+	f.pte = om_arch_pte_load(om_table_entry(f.table, f.slot));
 	return dispatch(&f);
 }
 

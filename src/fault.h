@@ -48,7 +48,7 @@ static inline bool om_fault_lock_same(struct om_fault *f)
 	struct om_system *sys = f->mm->sys;
 
 	om_spin_lock(sys, &f->table->lock, OM_RANK_TABLE);
-	if (om_likely(om_arch_pte_load((om_pte_t *)om_page_ptr(sys, f->table) + f->slot) == f->pte))
+	if (om_likely(om_arch_pte_load(f->table->entries + f->slot) == f->pte))
 		return true;
 	om_spin_unlock(sys, &f->table->lock);
 	return false;

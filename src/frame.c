@@ -10,6 +10,11 @@
 #include "lru.h"
 #include "mem.h"
 
+/* Tests make allocations fail on demand (ports/sim/fail.h). */
+#ifndef OM_FAIL_HOOK
+#define OM_FAIL_HOOK(sys) false
+#endif
+
 /* ---- the free list ------------------------------------------------------------------------ */
 
 /* All levels of page tables count as one kind. */
@@ -55,7 +60,7 @@ struct om_page *om_frame_get(struct om_system *sys, enum om_kind kind, unsigned 
 {
 	om_pfn_t reserve =
 	    kind == OM_KIND_DATA ? atomic_load_explicit(&sys->mark_min, memory_order_relaxed) : 0;
-	struct om_page *page = free_pop(sys, reserve);
+	struct om_page *page = OM_FAIL_HOOK(sys) ? NULL : free_pop(sys, reserve);
 
 	if (om_unlikely(!page))
 		return NULL;
@@ -121,6 +126,52 @@ void om_frame_release(struct om_system *sys, struct om_page *page)
 	OM_BUG_ON(sys, flags & (OM_PG_LRU | OM_PG_ISOLATED | OM_PG_UNEVICTABLE | OM_PG_SWAPCACHE),
 		  "I7", page, flags, page->kind);
 	make_free(sys, page);
+}
+
+/* A batch on its way to the free list, chained through lru.next. */
+struct chain {
+	om_pfn_t head;
+	struct om_page *last;
+	om_pfn_t n;
+};
+
+/* The page is off its list, unless it is isolated: then its isolator frees it. */
+static void chain_dead(struct om_system *sys, struct om_page *page, struct chain *c)
+{
+	om_frame_lock(sys, page);
+	OM_BUG_ON(sys, page->mapcount || page->refs != 1 || page->pins, "I7", page, page->mapcount,
+		  page->refs);
+	page->refs = 0;
+	if (om_unlikely(om_page_test(page, OM_PG_ISOLATED | OM_PG_LRU | OM_PG_UNEVICTABLE))) {
+		om_page_unlock_or_free(sys, page);
+		return;
+	}
+	page->kind = OM_KIND_FREE;
+	page->as = NULL;
+	atomic_store_explicit(&page->flags, 0, memory_order_release);
+	page->lru.next = c->head;
+	c->head = om_page_pfn(sys, page);
+	if (!c->n++)
+		c->last = page;
+	om_frame_unlock(sys, page);
+}
+
+void om_frame_put_batch(struct om_system *sys, struct om_page *const page[], unsigned n)
+{
+	struct chain c = {OM_NO_PFN, NULL, 0};
+
+	om_lru_del_batch(sys, page, n);
+	for (unsigned i = 0; i < n; i++)
+		chain_dead(sys, page[i], &c);
+	if (!c.n)
+		return;
+	count_kind(sys, OM_KIND_DATA, (om_pfn_t)-c.n);
+	om_count(sys, OM_EV_PGFREE, c.n);
+	om_spin_lock(sys, &sys->free_lock, OM_RANK_FREE);
+	c.last->lru.next = sys->free_head;
+	sys->free_head = c.head;
+	set_nr_free(sys, atomic_load_explicit(&sys->nr_free, memory_order_relaxed) + c.n);
+	om_spin_unlock(sys, &sys->free_lock);
 }
 
 /*

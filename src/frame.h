@@ -27,6 +27,12 @@ void om_frame_release(struct om_system *sys, struct om_page *page);
  */
 void om_frame_release_dead(struct om_system *sys, struct om_page *page);
 
+/*
+ * Drop the only reference to each of n dead data pages, which nothing maps and no cache holds. Takes FRAME,
+ * LRU and FREE, the last two once for all.
+ */
+void om_frame_put_batch(struct om_system *sys, struct om_page *const page[], unsigned n);
+
 /* A RESERVED frame is handed over: it is free now. The caller counts nr_owned. Takes FRAME, FREE. */
 void om_frame_donate(struct om_system *sys, struct om_page *page);
 

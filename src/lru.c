@@ -71,6 +71,20 @@ void om_lru_del(struct om_system *sys, struct om_page *page)
 	lru_unlock(sys);
 }
 
+void om_lru_del_batch(struct om_system *sys, struct om_page *const page[], unsigned n)
+{
+	lru_lock(sys);
+	for (unsigned i = 0; i < n; i++) {
+		unsigned flags = om_page_flags(page[i]);
+
+		if (om_likely(flags & OM_PG_LRU)) {
+			om_pfn_list_del(sys, list_of(sys, flags), page[i]);
+			om_page_clear(page[i], OM_PG_LRU);
+		}
+	}
+	lru_unlock(sys);
+}
+
 void om_lru_move(struct om_system *sys, struct om_page *page, unsigned set, unsigned clear,
 		 bool tail)
 {

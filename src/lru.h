@@ -23,6 +23,12 @@ void om_lru_add(struct om_system *sys, struct om_page *page);
 void om_lru_del(struct om_system *sys, struct om_page *page);
 
 /*
+ * Take n pages, to each of which the caller has the only reference, off their lists; pages that are isolated
+ * stay so. No frame lock is needed: nobody can find them but through a list. Takes LRU once.
+ */
+void om_lru_del_batch(struct om_system *sys, struct om_page *const page[], unsigned n);
+
+/*
  * Move a listed page to the list that results from setting and clearing flags (ACTIVE, SWAPBACKED); at
  * the head, or at the tail (next to be reclaimed). An isolated or unevictable page just changes its
  * flags. Frame lock held. Takes LRU.

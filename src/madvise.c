@@ -232,7 +232,7 @@ static void willneed(struct om_vma *vma, uintptr_t start, uintptr_t end)
 			break;
 		if (om_table_addr(table, 0) > a)
 			a = om_table_addr(table, 0);
-		pte = om_arch_pte_load(om_table_entry(sys, table, om_table_slot(a)));
+		pte = om_arch_pte_load(om_table_entry(table, om_table_slot(a)));
 		if (om_pte_is_swap(pte) && !om_swap_readpage(sys, om_pte_slot(pte), &page, &read))
 			om_page_put(sys, page);
 	}

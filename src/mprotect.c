@@ -31,7 +31,7 @@ static void protect_table(struct om_gather *g, struct om_page *table, uintptr_t 
 			om_entry_protect(sys, table, slot, prot);
 		else
 			om_entry_protect(sys, table, slot, prot & ~(unsigned)OM_PROT_WRITE);
-		om_gather_flush_later(g, addr);
+		om_gather_flush_later(g, addr, addr + OM_PAGE_SIZE);
 	}
 	om_table_unlock(sys, table);
 }

@@ -30,10 +30,11 @@ bool om_rmap_page_dup(struct om_system *sys, struct om_page *page, struct om_vma
                       struct om_page *table, unsigned slot);
 
 /*
- * An entry of any kind of page went away. `keep`: take a reference at the same time, which the caller
- * drops after its TLB flush.
+ * An entry of any kind of page went away; `locked`: it was in a VM_LOCKED area. The frame lock is held, and
+ * the TLB has been flushed, or the caller has another claim on the page (I7): until this call the entry
+ * counts, so the page lives. The one call that needs no table's lock.
  */
-void om_rmap_page_remove(struct om_system *sys, struct om_page *page, struct om_vma *vma, bool keep);
+void om_rmap_page_remove(struct om_system *sys, struct om_page *page, bool locked);
 
 /* mremap moved an entry of an anonymous page to `slot` of `table`. Both tables' locks are held. */
 void om_rmap_page_move(struct om_system *sys, struct om_page *page, struct om_page *table,

@@ -53,7 +53,7 @@ static int swap_in_vma(struct om_vma *vma, unsigned area, uintptr_t *addr)
 		*addr = *addr > base ? *addr : base;
 		for (; *addr < vma->end && *addr - base < OM_TABLE_SPAN; *addr += OM_PAGE_SIZE) {
 			om_pte_t pte =
-			    om_arch_pte_load(om_table_entry(sys, table, om_table_slot(*addr)));
+			    om_arch_pte_load(om_table_entry(table, om_table_slot(*addr)));
 			int r;
 
 			if (!om_pte_is_swap(pte) || !in_area(om_pte_slot(pte), area))

@@ -32,6 +32,7 @@ static struct om_page *new_table(struct om_mm *mm, unsigned level, uintptr_t add
 		return NULL;
 	om_table_lock_second(mm->sys, table);
 	table->as = mm;
+	table->entries = om_page_ptr(mm->sys, table);
 	table->index = level == OM_LEVELS ? 0 : (addr & ~(level_span(level + 1) - 1)) >> OM_PAGE_SHIFT;
 	om_table_unlock(mm->sys, table);
 	atomic_fetch_add_explicit(&mm->nr_tables, 1, memory_order_relaxed);
@@ -55,19 +56,25 @@ void om_table_free_root(struct om_mm *mm)
 	free_table(mm, mm->root);
 }
 
+/* The entry for addr in the table of this level that is in frame pfn. */
+static inline om_pte_t load_at(struct om_system *sys, om_pfn_t pfn, uintptr_t addr, unsigned level)
+{
+	return om_arch_pte_load((om_pte_t *)om_arch_frame(&sys->arch, pfn) + level_slot(addr, level));
+}
+
 /* The table of `level` that covers addr, or NULL. */
 static inline struct om_page *find_level(struct om_mm *mm, uintptr_t addr, unsigned level)
 {
-	struct om_page *table = mm->root;
+	om_pfn_t pfn = om_page_pfn(mm->sys, mm->root);
 
 	for (unsigned l = OM_LEVELS; l > level; l--) {
-		om_pte_t e = om_arch_pte_load(om_table_entry(mm->sys, table, level_slot(addr, l)));
+		om_pte_t e = load_at(mm->sys, pfn, addr, l);
 
 		if (!om_pte_present(e))
 			return NULL;
-		table = om_page_of(mm->sys, om_pte_pfn(e));
+		pfn = om_pte_pfn(e);
 	}
-	return table;
+	return om_page_of(mm->sys, pfn);
 }
 
 struct om_page *om_table_find(struct om_mm *mm, uintptr_t addr)
@@ -96,36 +103,37 @@ static struct om_page *make_child(struct om_mm *mm, struct om_page *table, unsig
 	return om_page_of(sys, om_pte_pfn(e));
 }
 
-struct om_page *om_table_make(struct om_mm *mm, uintptr_t addr)
+struct om_page *om_table_make_slow(struct om_mm *mm, uintptr_t addr)
 {
 	struct om_page *table = mm->root;
 
 	for (unsigned l = OM_LEVELS; l > 1 && table; l--) {
-		om_pte_t e = om_arch_pte_load(om_table_entry(mm->sys, table, level_slot(addr, l)));
+		om_pte_t e = om_arch_pte_load(om_table_entry(table, level_slot(addr, l)));
 
 		table = om_likely(om_pte_present(e)) ? om_page_of(mm->sys, om_pte_pfn(e))
 		                                     : make_child(mm, table, l, addr);
 	}
+	if (table)
+		atomic_store_explicit(&mm->table_hint, table, memory_order_release);
 	return table;
 }
 
 struct om_page *om_table_next(struct om_mm *mm, uintptr_t addr, uintptr_t end)
 {
 	while (addr < end) {
-		struct om_page *table = mm->root;
+		om_pfn_t pfn = om_page_pfn(mm->sys, mm->root);
 		unsigned l = OM_LEVELS;
 		uintptr_t next;
 
 		for (; l > 1; l--) {
-			om_pte_t e =
-			    om_arch_pte_load(om_table_entry(mm->sys, table, level_slot(addr, l)));
+			om_pte_t e = load_at(mm->sys, pfn, addr, l);
 
 			if (!om_pte_present(e))
 				break;
-			table = om_page_of(mm->sys, om_pte_pfn(e));
+			pfn = om_pte_pfn(e);
 		}
 		if (l == 1)
-			return table;
+			return om_page_of(mm->sys, pfn);
 		next = (addr & ~(level_span(l) - 1)) + level_span(l);
 		if (next < addr) /* the last span of the machine's addresses */
 			return NULL;
@@ -136,22 +144,35 @@ struct om_page *om_table_next(struct om_mm *mm, uintptr_t addr, uintptr_t end)
 
 /* ---------------------------------------------------------------- freeing ------------------- */
 
-/* Take `table`, already unlinked from its parent, and all below it off the tree and onto *list. */
-static void unlink_subtree(struct om_mm *mm, struct om_page *table, unsigned level, om_pfn_t *list)
+/* Clear an upper entry; returns the table it named, or NULL. */
+static struct om_page *unlink_child(struct om_mm *mm, struct om_page *table, unsigned slot)
+{
+	struct om_system *sys = mm->sys;
+	om_pte_t e = om_arch_pte_load(om_table_entry(table, slot));
+
+	if (om_pte_none(e))
+		return NULL;
+	om_table_lock(sys, table);
+	om_entry_take(sys, table, slot, 0);
+	om_table_unlock(sys, table);
+	return om_page_of(sys, om_pte_pfn(e));
+}
+
+/*
+ * Take `table`, already unlinked from its parent, and all below it off the tree and onto *list. Most tables
+ * have few children, near `hint`: start there.
+ */
+static void unlink_subtree(struct om_mm *mm, struct om_page *table, unsigned level, uintptr_t hint,
+                           om_pfn_t *list)
 {
 	struct om_system *sys = mm->sys;
 
-	if (level > 1) {
-		for (unsigned i = 0; i < OM_TABLE_ENTRIES && table->mapcount; i++) {
-			om_pte_t e = om_entry_get(sys, table, i);
+	for (unsigned i = level_slot(hint, level), n = 0; level > 1 && table->mapcount && n < OM_TABLE_ENTRIES;
+	     i = (i + 1) % OM_TABLE_ENTRIES, n++) {
+		struct om_page *child = unlink_child(mm, table, i);
 
-			if (om_pte_none(e))
-				continue;
-			om_table_lock(sys, table);
-			om_entry_take(sys, table, i, 0);
-			om_table_unlock(sys, table);
-			unlink_subtree(mm, om_page_of(sys, om_pte_pfn(e)), level - 1, list);
-		}
+		if (child)
+			unlink_subtree(mm, child, level - 1, hint, list);
 	}
 	OM_BUG_ON(sys, table->mapcount != 0, "I5", table, table->mapcount, table->index);
 	table->lru.next = *list;
@@ -168,25 +189,19 @@ struct hole {
 static void unlink_range(struct om_mm *mm, struct om_page *table, unsigned level, uintptr_t base,
                          struct hole *h)
 {
-	struct om_system *sys = mm->sys;
 	uintptr_t span = level_span(level);
 	uintptr_t from = base > h->start ? base : h->start & ~(span - 1);
 
-	for (unsigned i = level_slot(from, level); i < OM_TABLE_ENTRIES && from < h->end;
-	     i++, from += span) {
-		om_pte_t e = om_entry_get(sys, table, i);
-		struct om_page *child = om_page_of(sys, om_pte_pfn(e));
+	for (unsigned i = level_slot(from, level);
+	     i < OM_TABLE_ENTRIES && from < h->end && table->mapcount; i++, from += span) {
+		om_pte_t e = om_arch_pte_load(om_table_entry(table, i));
 
 		if (om_pte_none(e))
 			continue;
-		if (from >= h->floor && from + (span - 1) <= h->ceiling - 1) {
-			om_table_lock(sys, table);
-			om_entry_take(sys, table, i, 0);
-			om_table_unlock(sys, table);
-			unlink_subtree(mm, child, level - 1, &h->list);
-		} else if (level > 2) {
-			unlink_range(mm, child, level - 1, from, h);
-		}
+		if (from >= h->floor && from + (span - 1) <= h->ceiling - 1)
+			unlink_subtree(mm, unlink_child(mm, table, i), level - 1, h->start, &h->list);
+		else if (level > 2)
+			unlink_range(mm, om_page_of(mm->sys, om_pte_pfn(e)), level - 1, from, h);
 		if (from + span < from)
 			break;
 	}
@@ -200,6 +215,7 @@ void om_table_free_range(struct om_mm *mm, uintptr_t start, uintptr_t end, uintp
 	om_pfn_t list;
 
 	OM_ASSERT(sys, om_rwsem_is_write_locked(&mm->mmap_lock), "mmap_lock", mm);
+	atomic_store_explicit(&mm->table_hint, NULL, memory_order_relaxed);
 	unlink_range(mm, mm->root, OM_LEVELS, 0, &h);
 	list = h.list;
 	if (list == OM_NO_PFN)
@@ -225,6 +241,7 @@ bool om_table_move(struct om_mm *mm, uintptr_t from, uintptr_t to)
 	if (!table)
 		return false;
 	OM_ASSERT(sys, om_rwsem_is_write_locked(&mm->mmap_lock), "mmap_lock", mm);
+	atomic_store_explicit(&mm->table_hint, NULL, memory_order_relaxed);
 	om_table_lock(sys, src);
 	om_entry_take(sys, src, level_slot(from, 2), 0);
 	om_table_unlock(sys, src);
@@ -252,43 +269,10 @@ bool om_table_move(struct om_mm *mm, uintptr_t from, uintptr_t to)
 
 /* ---------------------------------------------------------------- entries ------------------- */
 
-void om_entry_install(struct om_system *sys, struct om_page *table, unsigned slot, om_pte_t pte)
-{
-	om_pte_t *p = om_table_entry(sys, table, slot);
-	om_pte_t old = om_arch_pte_load(p);
-
-	OM_ASSERT(sys, om_held(sys, &table->lock), "I9", table);
-	OM_BUG_ON(sys, om_pte_present(old), "I9", table, old, pte);
-	table->mapcount += om_pte_none(old);
-	om_arch_pte_store(p, pte);
-}
-
-om_pte_t om_entry_take(struct om_system *sys, struct om_page *table, unsigned slot, om_pte_t absent)
-{
-	om_pte_t old;
-
-	OM_ASSERT(sys, om_held(sys, &table->lock), "I9", table);
-	OM_ASSERT(sys, !om_pte_present(absent), "I9", table);
-	old = om_arch_pte_xchg(om_table_entry(sys, table, slot), absent);
-	if (om_pte_none(absent) && !om_pte_none(old))
-		table->mapcount--;
-	return old;
-}
-
-om_pte_t om_entry_replace(struct om_system *sys, struct om_page *table, unsigned slot, om_pte_t pte)
-{
-	om_pte_t old;
-
-	OM_ASSERT(sys, om_held(sys, &table->lock), "I9", table);
-	old = om_arch_pte_xchg(om_table_entry(sys, table, slot), pte);
-	OM_BUG_ON(sys, !om_pte_present(old), "I9", table, old, pte);
-	return old;
-}
-
 /* The MMU sets bits at any time: change the entry with a loop that loses none of them. */
 #define OM_ENTRY_UPDATE(sys, table, slot, old, expr)                                               \
 	do {                                                                                       \
-		om_pte_t *p_ = om_table_entry(sys, table, slot);                                   \
+		om_pte_t *p_ = om_table_entry(table, slot);                                   \
                                                                                                    \
 		OM_ASSERT(sys, om_held(sys, &(table)->lock), "I9", table);                         \
 		(old) = om_arch_pte_load(p_);                                                      \
@@ -301,14 +285,6 @@ om_pte_t om_entry_protect(struct om_system *sys, struct om_page *table, unsigned
 	om_pte_t old;
 
 	OM_ENTRY_UPDATE(sys, table, slot, old, om_pte_modify(old, prot));
-	return old;
-}
-
-om_pte_t om_entry_wrprotect(struct om_system *sys, struct om_page *table, unsigned slot)
-{
-	om_pte_t old;
-
-	OM_ENTRY_UPDATE(sys, table, slot, old, om_pte_wrprotect(old));
 	return old;
 }
 

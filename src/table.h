@@ -41,9 +41,9 @@ static inline struct om_mm *om_table_mm(const struct om_page *table)
 	return (struct om_mm *)table->as;
 }
 
-static inline om_pte_t *om_table_entry(struct om_system *sys, struct om_page *table, unsigned slot)
+static inline om_pte_t *om_table_entry(const struct om_page *table, unsigned slot)
 {
-	return (om_pte_t *)om_page_ptr(sys, table) + slot;
+	return table->entries + slot;
 }
 
 /* An empty top-level table for `mm`, or NULL. */
@@ -53,7 +53,17 @@ struct om_page *om_table_new_root(struct om_mm *mm);
 struct om_page *om_table_find(struct om_mm *mm, uintptr_t addr);
 
 /* The same, making what is missing; NULL if no frame is free. mmap_lock held. Takes TABLE. */
-struct om_page *om_table_make(struct om_mm *mm, uintptr_t addr);
+struct om_page *om_table_make_slow(struct om_mm *mm, uintptr_t addr);
+
+/* With mmap_lock held, the table found last is alive; neighbouring faults meet in it. */
+static inline struct om_page *om_table_make(struct om_mm *mm, uintptr_t addr)
+{
+	struct om_page *table = atomic_load_explicit(&mm->table_hint, memory_order_acquire);
+
+	if (om_likely(table && (addr >> OM_PAGE_SHIFT) - table->index < OM_TABLE_ENTRIES))
+		return table;
+	return om_table_make_slow(mm, addr);
+}
 
 /*
  * The first leaf table that maps any of [addr, end), or NULL; skips what has no table at once. Iterate:
@@ -84,30 +94,69 @@ bool om_table_move(struct om_mm *mm, uintptr_t from, uintptr_t to);
 
 static inline om_pte_t om_entry_get(struct om_system *sys, struct om_page *table, unsigned slot)
 {
-	return om_arch_pte_load(om_table_entry(sys, table, slot));
+	return om_arch_pte_load(om_table_entry(table, slot));
 }
 
 /* Fill an entry that is none, or replace one that is absent (swap, file) or unused. No flush is owed. */
-void om_entry_install(struct om_system *sys, struct om_page *table, unsigned slot, om_pte_t pte);
+static inline void om_entry_install(struct om_system *sys, struct om_page *table, unsigned slot,
+                                    om_pte_t pte)
+{
+	om_pte_t *p = om_table_entry(table, slot);
+	om_pte_t old = om_arch_pte_load(p);
+
+	OM_ASSERT(sys, om_held(sys, &table->lock), "I9", table);
+	OM_BUG_ON(sys, om_pte_present(old), "I9", table, old, pte);
+	table->mapcount += om_pte_none(old);
+	om_arch_pte_store(p, pte);
+}
 
 /*
  * Replace whatever is there by an absent entry (0, swap, file) and return the old one with its final
  * dirty and young bits. A flush is owed if the old one was present.
  */
-om_pte_t om_entry_take(struct om_system *sys, struct om_page *table, unsigned slot, om_pte_t absent);
+static inline om_pte_t om_entry_take(struct om_system *sys, struct om_page *table, unsigned slot,
+                                     om_pte_t absent)
+{
+	om_pte_t old;
+
+	OM_ASSERT(sys, om_held(sys, &table->lock), "I9", table);
+	OM_ASSERT(sys, !om_pte_present(absent), "I9", table);
+	old = om_arch_pte_xchg(om_table_entry(table, slot), absent);
+	if (om_pte_none(absent) && !om_pte_none(old))
+		table->mapcount--;
+	return old;
+}
 
 /*
  * Replace a present entry by another one; returns the old one. A flush is owed unless only permissions
  * were added (same pfn, nothing taken away).
  */
-om_pte_t om_entry_replace(struct om_system *sys, struct om_page *table, unsigned slot, om_pte_t pte);
+static inline om_pte_t om_entry_replace(struct om_system *sys, struct om_page *table, unsigned slot,
+                                        om_pte_t pte)
+{
+	om_pte_t old;
+
+	OM_ASSERT(sys, om_held(sys, &table->lock), "I9", table);
+	old = om_arch_pte_xchg(om_table_entry(table, slot), pte);
+	OM_BUG_ON(sys, !om_pte_present(old), "I9", table, old, pte);
+	return old;
+}
+
+/* Take write permission away; returns the old entry. Flush owed if it was writable. */
+static inline om_pte_t om_entry_wrprotect(struct om_system *sys, struct om_page *table, unsigned slot)
+{
+	om_pte_t *p = om_table_entry(table, slot), old = om_arch_pte_load(p);
+
+	OM_ASSERT(sys, om_held(sys, &table->lock), "I9", table);
+	/* The MMU sets bits at any time: lose none of them. */
+	while (!om_arch_pte_cas(p, &old, om_pte_wrprotect(old)))
+		;
+	return old;
+}
 
 /* Change a present entry's permissions, keeping dirty and young; returns the old one. Flush owed if any
  * permission was taken away. */
 om_pte_t om_entry_protect(struct om_system *sys, struct om_page *table, unsigned slot, unsigned prot);
-
-/* Take write permission away; returns the old entry. Flush owed if it was writable. */
-om_pte_t om_entry_wrprotect(struct om_system *sys, struct om_page *table, unsigned slot);
 
 /* Take write permission and the dirty bit; returns the old entry. Flush owed if either was set. */
 om_pte_t om_entry_clean(struct om_system *sys, struct om_page *table, unsigned slot);

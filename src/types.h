@@ -64,7 +64,7 @@ enum om_pageflag {
 
 /*
  * A page descriptor. For page-table pages: `as` is the mm, `index` the page number of the first
- * address it maps, `mapcount` the number of entries in use (T).
+ * address it maps, `mapcount` the number of entries in use (T), `entries` their address.
  */
 struct om_page {
 	struct om_spinlock lock; /* the frame lock; valid in every state of the frame */
@@ -80,7 +80,8 @@ struct om_page {
 		struct {
 			om_pfn_t prev, next; /* (L) LRU; free list; slab list */
 		} lru;
-		uint32_t mlocked; /* (F) if UNEVICTABLE: PTEs in VM_LOCKED areas (I12) */
+		uint32_t mlocked;  /* (F) if UNEVICTABLE: PTEs in VM_LOCKED areas (I12) */
+		om_pte_t *entries; /* (c) of a page-table page: where they are */
 	};
 };
 
@@ -145,6 +146,7 @@ struct om_mm {
 	_Atomic uint32_t refs;          /* the owner, and swapoff while it looks */
 	struct om_node *vmas;           /* (M) by address, augmented with the largest gap */
 	struct om_vma *_Atomic hint;    /* (a) last area found; cleared when it goes */
+	struct om_page *_Atomic table_hint; /* (a) last leaf table; cleared when tables go or move */
 	unsigned nr_vmas;               /* (M) */
 	unsigned def_flags;             /* (M) flags of new areas: MCL_FUTURE */
 	struct om_layout layout;        /* (c) */

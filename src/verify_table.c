@@ -140,7 +140,7 @@ static bool check_table(struct om_check *c, struct om_mm *mm, struct om_page *ta
 	    !OM_CHECK(c, om_tally_of(c, table)->seen++ == 0, "I5", table, mm, level))
 		return false;
 	for (unsigned i = 0; i < OM_TABLE_ENTRIES; i++)
-		used += !om_pte_none(om_arch_pte_load(om_table_entry(c->sys, table, i)));
+		used += !om_pte_none(om_arch_pte_load(om_table_entry(table, i)));
 	OM_CHECK(c, table->as == mm, "I5", table, table->as, mm);
 	OM_CHECK(c, table->index == index, "I5", table, table->index, index);
 	OM_CHECK(c, table->mapcount == used, "I5", table, table->mapcount, used);
@@ -170,7 +170,7 @@ static void add_table(struct om_system *sys, struct om_page *table, unsigned lev
 {
 	s->tables++;
 	for (unsigned i = 0; i < OM_TABLE_ENTRIES; i++) {
-		om_pte_t pte = om_arch_pte_load(om_table_entry(sys, table, i));
+		om_pte_t pte = om_arch_pte_load(om_table_entry(table, i));
 
 		if (om_pte_none(pte))
 			continue;

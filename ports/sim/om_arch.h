@@ -178,9 +178,14 @@ static inline unsigned om_arch_cpu(void)
 	return 0;
 }
 
+/* Debug builds let a test know that a CPU spins: see sim_on_pause(). */
+void sim_pause(void);
+
 static inline void om_arch_pause(void)
 {
-#if defined(__x86_64__) || defined(__i386__)
+#ifdef SIM_PAUSE_HOOK
+	SIM_PAUSE_HOOK();
+#elif defined(__x86_64__) || defined(__i386__)
 	__builtin_ia32_pause();
 #endif
 }

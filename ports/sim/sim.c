@@ -87,6 +87,21 @@ static void sim_wake(void *ctx, const void *key)
 	pthread_mutex_unlock(&b->lock);
 }
 
+static void (*pause_fn)(void *arg);
+static void *pause_arg;
+
+void sim_on_pause(void (*fn)(void *arg), void *arg)
+{
+	pause_fn = fn;
+	pause_arg = arg;
+}
+
+void sim_pause(void)
+{
+	if (pause_fn)
+		pause_fn(pause_arg);
+}
+
 /* ---------------------------------------------------------------- background reclaim -------- */
 
 static void sim_low_memory(void *ctx)
@@ -161,7 +176,7 @@ void sim_kswapd_stop(struct sim *sim)
 
 /* ---------------------------------------------------------------- set-up -------------------- */
 
-static const struct om_port_ops sim_ops = {
+const struct om_port_ops sim_port_ops = {
     .flush = sim_mmu_flush,
     .panic = sim_panic,
     .wait = sim_wait,
@@ -189,7 +204,7 @@ static bool system_create(struct sim *sim, const struct sim_config *config)
 {
 	struct om_config om = {
 	    .arch = &sim->arch,
-	    .ops = &sim_ops,
+	    .ops = config->ops ? config->ops : &sim_port_ops,
 	    .ctx = sim,
 	    .nr_frames = sim->nr_frames,
 	    .swap_cluster = config->swap_cluster,

@@ -42,7 +42,20 @@ struct sim_config {
 	unsigned nr_cpus;      /* 0 means 1 */
 	unsigned swap_cluster; /* see struct om_config */
 	bool junk;	       /* fill RAM with junk first, to catch whoever expects zeros */
+	const struct om_port_ops *ops; /* NULL: sim_port_ops */
 };
+
+/*
+ * The hooks of this machine. A test that wants to see them called gives sim_create() a copy in which
+ * it has put functions of its own in front of these; their `ctx` is the struct sim.
+ */
+extern const struct om_port_ops sim_port_ops;
+
+/*
+ * Debug builds call this function when a CPU spins for a lock, with the value of `arg`. NULL, the
+ * default: it just spins. Set it before threads start.
+ */
+void sim_on_pause(void (*fn)(void *arg), void *arg);
 
 /* A machine with an om_system that owns all frames but frame 0. NULL if the host has no memory. */
 struct sim *sim_create(const struct sim_config *config);

@@ -11,8 +11,8 @@
  * sleep, and must not call the core. What an item must guarantee is said above it; the lines that
  * begin with "x86-64:" say what the code below them does about it.
  *
- * Only <stdint.h>, <stdbool.h> and port.h are needed. Names that do not begin with om_ or OM_ are
- * yours to choose: the core never uses them.
+ * Only <stdint.h>, <stdbool.h> and objrmap.h (for OM_PROT_...) are needed. Names that do not begin
+ * with om_ or OM_ are yours to choose: the core never uses them.
  */
 #ifndef OM_ARCH_H
 #define OM_ARCH_H
@@ -20,7 +20,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include <objrmap/port.h>
+#include <objrmap/objrmap.h>
 
 /* ---------------------------------------------------------------- sizes --------------------- */
 
@@ -132,9 +132,10 @@ typedef uint64_t om_pte_t;
 
 /*
  * Entries are read and written by all CPUs and their MMUs at once. Each access must be one
- * indivisible access of the full width; load has acquire and store has release order, xchg and cas
- * have both. The core writes only under the table's lock, but reads, and the MMU sets bits, at any
- * time: so a set bit may be lost only where the core says so by `store`.
+ * indivisible access of the full width; load has acquire order, store has release order, xchg and
+ * cas have both. The core writes an entry only under its table's lock, but reads it at any time,
+ * and at any time an MMU may set the accessed or dirty bit of a present one: xchg and cas must be
+ * indivisible for the MMU, too, so that no such bit is lost.
  */
 static inline om_pte_t om_arch_pte_load(const om_pte_t *p)
 {
@@ -171,10 +172,10 @@ static inline bool om_pte_present(om_pte_t e)
 	return e & PORT_HELD;
 }
 
-/* May the program write through it? */
+/* May the program write through it? This and the next two are asked of present entries only. */
 static inline bool om_pte_write(om_pte_t e)
 {
-	return (e & (PORT_HELD | PORT_W)) == (PORT_HELD | PORT_W);
+	return e & PORT_W;
 }
 
 /*

@@ -213,9 +213,15 @@ struct om_system *port_init(void)
 	return sys;
 }
 
+void *port_frame(om_pfn_t pfn)
+{
+	return om_arch_frame(&arch, pfn);
+}
+
 /*
- * The context switch. Loading the root drops the translations of the mm before, so from here on
- * port_flush() need not care about it. Load a kernel's own root (mm NULL) before om_mm_destroy().
+ * The context switch. Loading a root drops the translations of the mm before, so from here on
+ * port_flush() need not care about it. Switch to NULL before om_mm_destroy(): an mm must not be in
+ * use when it goes, and its address may be that of the next one.
  */
 void port_switch(struct om_mm *mm)
 {
@@ -224,4 +230,6 @@ void port_switch(struct om_mm *mm)
 	current_mm = mm;
 	if (mm)
 		port_load_root(om_mm_root(mm));
+	else
+		port_invalidate_all(); /* and load your kernel's own root */
 }

@@ -111,17 +111,13 @@ bool om_rmap_page_dup(struct om_system *sys, struct om_page *page, struct om_vma
 	return true;
 }
 
-void om_rmap_page_remove(struct om_system *sys, struct om_page *page, struct om_vma *vma, bool keep)
+void om_rmap_page_remove(struct om_system *sys, struct om_page *page, bool locked)
 {
-	unsigned flags;
+	unsigned flags = om_page_flags(page);
 
-	om_frame_lock(sys, page);
+	OM_ASSERT(sys, om_held(sys, &page->lock), "frame lock", page);
 	OM_BUG_ON(sys, page->mapcount == 0, "I1", page, om_page_pfn(sys, page), page->refs);
-	flags = om_page_flags(page);
-	page->mapcount--;
-	if (keep)
-		om_page_ref_locked(sys, page);
-	if (page->mapcount == 0) {
+	if (--page->mapcount == 0) {
 		if (om_unlikely(flags & OM_PG_UNEVICTABLE))
 			om_page_munlock_all(sys, page);
 		if (flags & OM_PG_ANON) {
@@ -130,11 +126,9 @@ void om_rmap_page_remove(struct om_system *sys, struct om_page *page, struct om_
 			if (flags & OM_PG_DIRECT)
 				om_page_clear(page, OM_PG_DIRECT);
 		}
-	} else if (om_unlikely(flags & OM_PG_UNEVICTABLE) && vma &&
-	           (om_vma_flags(vma) & OM_VM_LOCKED)) {
+	} else if (om_unlikely(locked && (flags & OM_PG_UNEVICTABLE))) {
 		om_page_munlock(sys, page);
 	}
-	om_frame_unlock(sys, page);
 }
 
 void om_rmap_page_move(struct om_system *sys, struct om_page *page, struct om_page *table,
@@ -406,7 +400,10 @@ static void look_at(struct om_system *sys, struct om_page *page, struct target *
 	om_frame_unlock(sys, page);
 }
 
-/* False: the page named another object by the time the table was locked. */
+/*
+ * False: the page named another object by the time the table was locked. An entry that is gone although the
+ * page still counts it is being zapped, and its flush is under way: there is nothing to visit.
+ */
 static bool walk_direct(struct om_walk *w, const struct target *t)
 {
 	struct om_system *sys = w->sys;
@@ -422,11 +419,11 @@ static bool walk_direct(struct om_walk *w, const struct target *t)
 	if (still) {
 		om_pte_t pte = om_entry_get(sys, table, slot);
 
-		OM_BUG_ON(sys, !om_pte_present(pte) || om_pte_pfn(pte) != om_page_pfn(sys, page),
-		          "I2", page, pte, slot);
 		w->probed++;
-		w->found++;
-		w->visit(w, page, NULL, table, slot);
+		if (om_pte_present(pte) && om_pte_pfn(pte) == om_page_pfn(sys, page)) {
+			w->found++;
+			w->visit(w, page, NULL, table, slot);
+		}
 	}
 	om_table_unlock(sys, table);
 	return still;

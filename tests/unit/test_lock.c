@@ -176,6 +176,47 @@ static void test_uncontended(void **state)
 	unit_system_free(sys);
 }
 
+/*
+ * With a sleeper marked, a release wakes once, and has taken the mark away by then: a mark taken
+ * away later might be that of a thread that went to sleep in between.
+ */
+static struct om_page *woken_page;
+static unsigned clean_wakes;
+
+static void check_wake(void *ctx, const void *key)
+{
+	(void)ctx;
+	assert_true(key == &sem || key == woken_page);
+	assert_false(atomic_load(&sem.state) & OM_RW_SLEEPERS);
+	assert_false(om_page_test(woken_page, OM_PG_WAITERS));
+	clean_wakes++;
+}
+
+static void test_wake_after_clear(void **state)
+{
+	struct om_system *sys = unit_system(1);
+	struct om_port_ops ops = unit_ops;
+
+	(void)state;
+	ops.wake = check_wake;
+	sys->ops = &ops;
+	woken_page = om_page_of(sys, 1);
+	clean_wakes = 0;
+	om_rwsem_read(sys, &sem, OM_RANK_MMAP);
+	atomic_fetch_or(&sem.state, OM_RW_SLEEPERS);
+	om_rwsem_read_done(sys, &sem);
+	assert_int_equal(clean_wakes, 1);
+	om_rwsem_write(sys, &sem, OM_RANK_MMAP);
+	atomic_fetch_or(&sem.state, OM_RW_SLEEPERS);
+	om_rwsem_write_done(sys, &sem);
+	assert_int_equal(clean_wakes, 2);
+	om_page_lock(sys, woken_page);
+	om_page_set(woken_page, OM_PG_WAITERS);
+	om_page_unlock(sys, woken_page);
+	assert_int_equal(clean_wakes, 3);
+	unit_system_free(sys);
+}
+
 /* ---- exclusion ---------------------------------------------------------------------------- */
 
 enum { THREADS = 4 };
@@ -501,6 +542,7 @@ int main(void)
 	    cmocka_unit_test(test_record_full),
 	    cmocka_unit_test(test_no_record),
 	    cmocka_unit_test(test_uncontended),
+	    cmocka_unit_test(test_wake_after_clear),
 	    cmocka_unit_test(test_spinlock),
 	    cmocka_unit_test(test_rwspin),
 	    cmocka_unit_test(test_rwsem),

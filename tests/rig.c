@@ -1,0 +1,393 @@
+/*
+ * rig.c: see rig.h.
+ */
+#include "rig.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---------------------------------------------------------------- failing ------------------- */
+
+_Thread_local char rig_scene[160];
+void (*rig_failed)(void) = abort;
+
+void rig_fail(const char *file, int line, const char *format, ...)
+{
+	va_list args;
+
+	fflush(stdout);
+	fprintf(stderr, "%s\n  %s:%d: ", rig_scene, file, line);
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	fprintf(stderr, "\n");
+	fflush(stderr);
+	rig_failed();
+	abort();
+}
+
+static void panic(void *arg, const struct om_bug *bug)
+{
+	(void)arg;
+	sim_print_bug(stderr, bug);
+	rig_fail(bug->file, bug->line, "om_bug %s", bug->rule);
+}
+
+/* ---------------------------------------------------------------- life ---------------------- */
+
+struct rig *rig_create(const struct rig_config *config)
+{
+	struct sim_config sim = {.nr_frames = config->frames,
+				 .nr_cpus = config->cpus,
+				 .swap_cluster = config->cluster,
+				 .junk = config->frames <= 1024,
+				 .ops = config->ops};
+	struct rig *r = calloc(1, sizeof(*r));
+
+	rig_check(r);
+	r->store_ops = config->store_ops ? config->store_ops : &sim_store_ops;
+	r->scratch = malloc((size_t)config->frames * 8);
+	r->sim = sim_create(&sim);
+	rig_check(r->scratch && r->sim);
+	r->sys = sim_system(r->sim);
+	sim_on_panic(r->sim, panic, r);
+	if (config->slots)
+		rig_equal(rig_swapon(r, config->slots), 0);
+	return r;
+}
+
+static void destroy_files(struct rig *r)
+{
+	for (unsigned i = 0; i < RIG_FILES; i++)
+		if (r->file[i].mapping)
+			om_mapping_put(r->file[i].mapping);
+}
+
+static void free_stores(struct rig *r)
+{
+	for (unsigned i = 0; i < RIG_FILES; i++)
+		if (r->file[i].store)
+			sim_store_free(r->file[i].store);
+	for (unsigned i = 0; i < RIG_SWAPS; i++)
+		if (r->swap[i].store)
+			sim_store_free(r->swap[i].store);
+}
+
+void rig_destroy(struct rig *r)
+{
+	for (unsigned i = 0; i < RIG_PINS; i++)
+		if (r->pin[i])
+			om_unpin(r->sys, r->pin[i], false);
+	for (unsigned i = 0; i < RIG_MMS; i++)
+		if (r->mm[i])
+			om_mm_destroy(r->mm[i]);
+	destroy_files(r);
+	for (unsigned i = 0; i < RIG_SWAPS; i++)
+		if (r->swap[i].on)
+			rig_ok(om_swapoff(r->sys, r->swap[i].area));
+	rig_ok(sim_destroy(r->sim));
+	free_stores(r);
+	free(r->scratch);
+	free(r);
+}
+
+/* ---------------------------------------------------------------- address spaces ------------ */
+
+static struct om_mm **free_mm(struct rig *r)
+{
+	unsigned i = 0;
+
+	while (i < RIG_MMS && r->mm[i])
+		i++;
+	rig_check(i < RIG_MMS);
+	return &r->mm[i];
+}
+
+struct om_mm *rig_mm(struct rig *r)
+{
+	struct om_mm **mm = free_mm(r);
+
+	rig_ok(om_mm_create(r->sys, &sim_layout, NULL, mm));
+	return *mm;
+}
+
+struct om_mm *rig_fork(struct rig *r, struct om_mm *parent, int *err)
+{
+	struct om_mm **slot = free_mm(r), *child = NULL;
+	int result = om_fork(parent, NULL, &child);
+
+	if (err)
+		*err = result;
+	else
+		rig_ok(result);
+	if (!result)
+		*slot = child;
+	return result ? NULL : child;
+}
+
+void rig_exit(struct rig *r, struct om_mm *mm)
+{
+	for (unsigned i = 0; i < RIG_MMS; i++)
+		if (r->mm[i] == mm)
+			r->mm[i] = NULL;
+	om_mm_destroy(mm);
+}
+
+uintptr_t rig_map(struct rig *r, struct om_mm *mm, uintptr_t addr, size_t pages, int prot,
+		  int flags, struct om_mapping *file, uint64_t pgoff)
+{
+	uintptr_t at = addr;
+
+	(void)r;
+	rig_ok(om_mmap(mm, &at, pages * RIG_PAGE, prot, flags | (addr ? OM_MAP_FIXED : 0), file,
+		       pgoff * RIG_PAGE));
+	return at;
+}
+
+/* ---------------------------------------------------------------- files and swap ------------ */
+
+static struct om_mapping *add_file(struct rig *r, struct sim_store *store, unsigned pages)
+{
+	unsigned i = 0;
+
+	while (i < RIG_FILES && (r->file[i].mapping || r->file[i].store))
+		i++;
+	rig_check(i < RIG_FILES);
+	r->file[i].store = store;
+	rig_ok(om_mapping_create(r->sys, store ? r->store_ops : NULL, store, pages * RIG_PAGE,
+				 &r->file[i].mapping));
+	return r->file[i].mapping;
+}
+
+struct om_mapping *rig_file(struct rig *r, unsigned pages, unsigned long tag)
+{
+	struct sim_store *store = sim_store_ram();
+	unsigned char page[RIG_PAGE];
+
+	rig_check(store);
+	memset(page, 0, sizeof(page));
+	for (unsigned i = 0; i < pages; i++) {
+		rig_set_tag(page, tag + i);
+		sim_store_poke(store, i * RIG_PAGE, page, RIG_PAGE);
+	}
+	return add_file(r, store, pages);
+}
+
+struct om_mapping *rig_shmem(struct rig *r, unsigned pages, unsigned long tag)
+{
+	struct om_mapping *m = add_file(r, NULL, pages);
+	unsigned char page[RIG_PAGE];
+
+	memset(page, 0, sizeof(page));
+	for (unsigned i = 0; i < pages; i++) {
+		rig_set_tag(page, tag + i);
+		rig_ok(om_mapping_write(m, i * RIG_PAGE, page, RIG_PAGE, NULL));
+	}
+	return m;
+}
+
+struct sim_store *rig_store(struct rig *r, const struct om_mapping *file)
+{
+	for (unsigned i = 0; i < RIG_FILES; i++)
+		if (r->file[i].mapping == file)
+			return r->file[i].store;
+	rig_fail(__FILE__, __LINE__, "not a file of this rig");
+}
+
+int rig_swapon(struct rig *r, unsigned slots)
+{
+	unsigned i = 0;
+	int err;
+
+	while (i < RIG_SWAPS && r->swap[i].on)
+		i++;
+	rig_check(i < RIG_SWAPS);
+	if (!r->swap[i].store)
+		r->swap[i].store = sim_store_ram();
+	rig_check(r->swap[i].store);
+	err = om_swapon(r->sys, r->store_ops, r->swap[i].store, slots, 0, &r->swap[i].area);
+	r->swap[i].on = !err;
+	return err ? err : (int)i;
+}
+
+int rig_swapoff(struct rig *r, unsigned index)
+{
+	int err = om_swapoff(r->sys, r->swap[index].area);
+
+	if (!err)
+		r->swap[index].on = false;
+	return err;
+}
+
+int rig_pin(struct rig *r, struct om_mm *mm, uintptr_t addr, enum om_access access, om_pfn_t *pfn)
+{
+	unsigned i = 0;
+	int err;
+
+	while (i < RIG_PINS && r->pin[i])
+		i++;
+	rig_check(i < RIG_PINS);
+	err = om_pin(mm, addr, access, pfn);
+	if (!err)
+		r->pin[i] = *pfn;
+	return err;
+}
+
+void rig_unpin(struct rig *r, om_pfn_t pfn, bool dirtied)
+{
+	unsigned i = 0;
+
+	while (i < RIG_PINS && r->pin[i] != pfn)
+		i++;
+	rig_check(i < RIG_PINS);
+	r->pin[i] = 0;
+	om_unpin(r->sys, pfn, dirtied);
+}
+
+/* ---------------------------------------------------------------- contents ------------------ */
+
+#define WORDS 3
+static const size_t word_at[WORDS] = {0, RIG_PAGE / 2, RIG_PAGE - sizeof(unsigned long)};
+
+unsigned long rig_tag(const void *page)
+{
+	unsigned long word[WORDS];
+
+	for (unsigned i = 0; i < WORDS; i++)
+		memcpy(&word[i], (const char *)page + word_at[i], sizeof(word[i]));
+	return word[0] == word[1] && word[1] == word[2] ? word[0] : RIG_TORN;
+}
+
+void rig_set_tag(void *page, unsigned long tag)
+{
+	for (unsigned i = 0; i < WORDS; i++)
+		memcpy((char *)page + word_at[i], &tag, sizeof(tag));
+}
+
+enum om_fault_result rig_get(struct sim_cpu *cpu, struct om_mm *mm, uintptr_t addr,
+			     unsigned long *tag)
+{
+	unsigned long word[WORDS] = {0};
+	enum om_fault_result result = OM_FAULT_MINOR;
+
+	for (unsigned i = 0; i < WORDS && result == OM_FAULT_MINOR; i++)
+		result = sim_load(cpu, mm, addr + word_at[i], &word[i], sizeof(word[i]));
+	*tag = word[0] == word[1] && word[1] == word[2] ? word[0] : RIG_TORN;
+	return result;
+}
+
+enum om_fault_result rig_set(struct sim_cpu *cpu, struct om_mm *mm, uintptr_t addr,
+			     unsigned long tag)
+{
+	enum om_fault_result result = OM_FAULT_MINOR;
+
+	for (unsigned i = 0; i < WORDS && result == OM_FAULT_MINOR; i++)
+		result = sim_store(cpu, mm, addr + word_at[i], &tag, sizeof(tag));
+	return result;
+}
+
+void rig_put(struct rig *r, struct om_mm *mm, uintptr_t addr, size_t pages, unsigned long tag)
+{
+	for (size_t i = 0; i < pages; i++)
+		rig_equal(rig_set(sim_cpu(r->sim, 0), mm, addr + i * RIG_PAGE, tag + i),
+			  OM_FAULT_MINOR);
+}
+
+void rig_expect(struct rig *r, struct om_mm *mm, uintptr_t addr, size_t pages, unsigned long tag)
+{
+	for (size_t i = 0; i < pages; i++) {
+		unsigned long got;
+
+		rig_equal(rig_get(sim_cpu(r->sim, 0), mm, addr + i * RIG_PAGE, &got),
+			  OM_FAULT_MINOR);
+		if (got != tag + i)
+			rig_fail(__FILE__, __LINE__, "page %zu at %#lx holds %#lx, not %#lx", i,
+				 (unsigned long)addr, got, tag + i);
+	}
+}
+
+unsigned long rig_file_tag(struct om_mapping *file, unsigned i)
+{
+	unsigned char page[RIG_PAGE];
+	size_t done = 0;
+
+	memset(page, 0, sizeof(page));
+	if (om_mapping_read(file, i * RIG_PAGE, page, sizeof(page), &done))
+		return RIG_TORN;
+	return rig_tag(page);
+}
+
+unsigned long rig_store_tag(struct sim_store *store, unsigned i)
+{
+	unsigned char page[RIG_PAGE];
+
+	sim_store_peek(store, i * RIG_PAGE, page, sizeof(page));
+	return rig_tag(page);
+}
+
+struct om_pageinfo rig_info(struct om_mm *mm, uintptr_t addr)
+{
+	struct om_pageinfo info;
+
+	om_pageinfo(mm, addr, &info);
+	return info;
+}
+
+uint64_t rig_event(struct rig *r, enum om_event ev)
+{
+	struct om_sysinfo info;
+
+	om_sysinfo(r->sys, &info);
+	return info.event[ev];
+}
+
+unsigned rig_vmas(struct om_mm *mm)
+{
+	struct om_vmainfo info;
+	unsigned n = 0;
+
+	for (uintptr_t at = 0; om_vma_next(mm, at, &info); at = info.end)
+		n++;
+	return n;
+}
+
+/* ---------------------------------------------------------------- pressure ------------------ */
+
+void rig_pageout(struct rig *r, struct om_mm *mm, uintptr_t addr, size_t pages)
+{
+	(void)r;
+	rig_ok(om_madvise(mm, addr, pages * RIG_PAGE, OM_MADV_PAGEOUT));
+	for (size_t i = 0; i < pages; i++) {
+		enum om_pagekind kind = rig_info(mm, addr + i * RIG_PAGE).kind;
+
+		rig_check(kind == OM_PAGE_SWAP || kind == OM_PAGE_NONE || kind == OM_PAGE_OFFSET);
+	}
+}
+
+void rig_reclaim(struct rig *r)
+{
+	for (unsigned dry = 0; dry < 3;)
+		dry = om_reclaim_step(r->sys, 1u << 20) ? 0 : dry + 1;
+}
+
+/* ---------------------------------------------------------------- checking ------------------ */
+
+void rig_verify(struct rig *r)
+{
+	struct om_mm *mm[RIG_MMS];
+	struct sim_tlb_entry bad;
+	struct om_bug bug;
+	unsigned n = 0, violations = om_verify(r->sys, r->scratch, &bug);
+
+	if (violations) {
+		sim_print_bug(stderr, &bug);
+		rig_fail(bug.file, bug.line, "om_verify: %u violations", violations);
+	}
+	for (unsigned i = 0; i < RIG_MMS; i++)
+		if (r->mm[i])
+			mm[n++] = r->mm[i];
+	if (sim_check_tlb(r->sim, mm, n, &bad))
+		rig_fail(__FILE__, __LINE__, "stale translation: mm %p page %#lx frame %lu prot %u",
+			 (void *)bad.mm, (unsigned long)bad.page, (unsigned long)bad.pfn, bad.prot);
+}

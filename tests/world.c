@@ -1,0 +1,367 @@
+/*
+ * world.c: see world.h.
+ */
+#include "world.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---------------------------------------------------------------- reporting ----------------- */
+
+void world_trace(struct world *w, const char *format, ...)
+{
+	va_list args;
+
+	if (!w->trace)
+		return;
+	va_start(args, format);
+	vfprintf(w->trace, format, args);
+	va_end(args);
+}
+
+void world_fail(struct world *w, const char *file, int line, const char *format, ...)
+{
+	const char *base = strrchr(file, '/');
+	char where[80];
+	va_list args;
+
+	snprintf(where, sizeof(where), "%s:%d", base ? base + 1 : file, line);
+	fprintf(stderr, "step %u, %s: %s: ", w->step, w->op, where);
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	fputc('\n', stderr);
+	if (w->failed)
+		w->failed(w, where);
+	abort();
+}
+
+static void panicked(void *arg, const struct om_bug *bug)
+{
+	struct world *w = arg;
+	const char *base = strrchr(bug->file, '/');
+	char where[80];
+
+	snprintf(where, sizeof(where), "%s:%d", base ? base + 1 : bug->file, bug->line);
+	fprintf(stderr, "step %u, %s: objrmap panics\n", w->step, w->op);
+	sim_print_bug(stderr, bug);
+	if (w->failed)
+		w->failed(w, where);
+	abort();
+}
+
+/* ---------------------------------------------------------------- life ---------------------- */
+
+struct world *world_new(const struct world_config *config)
+{
+	struct world *w = calloc(1, sizeof(*w));
+	struct sim_config sim = {.nr_frames = config->frames,
+	                         .nr_cpus = 2,
+	                         .swap_cluster = config->swap_cluster,
+	                         .junk = true};
+
+	if (!w)
+		abort();
+	w->op = "start";
+	w->sim = sim_create(&sim);
+	w->scratch = malloc((size_t)config->frames * 8);
+	if (!w->sim || !w->scratch)
+		abort();
+	w->sys = sim_system(w->sim);
+	sim_on_panic(w->sim, panicked, w);
+	return w;
+}
+
+static void end_pins(struct world *w)
+{
+	for (unsigned i = 0; i < NR_PINS; i++) {
+		if (!w->pin[i].used)
+			continue;
+		om_unpin(w->sys, w->pin[i].pfn, w->pin[i].dirtied);
+		if (w->pin[i].content)
+			content_unpin(w->pin[i].content);
+		w->pin[i].used = false;
+	}
+}
+
+static void end_objects(struct world *w)
+{
+	for (unsigned i = 0; i < NR_SPACES; i++) {
+		if (!w->space[i].mm)
+			continue;
+		om_mm_destroy(w->space[i].mm);
+		space_free(&w->space[i], world_object_gone, w);
+	}
+	for (unsigned i = 0; i < NR_FILES; i++) {
+		if (!w->file[i])
+			continue;
+		om_mapping_put(w->file[i]->mapping);
+		w->file[i]->open = false;
+		world_object_gone(w, w->file[i]);
+		w->file[i] = NULL;
+	}
+}
+
+void world_end(struct world *w)
+{
+	struct om_bug bug;
+
+	w->op = "end";
+	end_pins(w);
+	end_objects(w);
+	for (unsigned i = 0; i < NR_USER; i++)
+		if (w->user[i].used)
+			om_frame_free(w->sys, w->user[i].pfn);
+	for (unsigned i = 0; i < NR_AREAS; i++) {
+		if (!w->swap[i].on)
+			continue;
+		if (om_swapoff(w->sys, w->swap[i].area))
+			FAIL(w, "nothing is left, but swapoff fails");
+		sim_store_free(w->swap[i].store);
+	}
+	if (om_verify(w->sys, w->scratch, &bug)) {
+		sim_print_bug(stderr, &bug);
+		FAIL(w, "om_verify finds something at the end");
+	}
+	if (sim_destroy(w->sim))
+		FAIL(w, "frames are lost: the system is still busy");
+	free(w->scratch);
+	free(w);
+}
+
+/* ---------------------------------------------------------------- choosing ------------------ */
+
+struct space *pick_space(struct world *w, uint32_t a)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < NR_SPACES; i++)
+		n += w->space[i].mm != NULL;
+	if (!n)
+		return NULL;
+	n = a % n;
+	for (struct space *s = w->space;; s++)
+		if (s->mm && n-- == 0)
+			return s;
+}
+
+struct space *free_space(struct world *w)
+{
+	for (unsigned i = 0; i < NR_SPACES; i++)
+		if (!w->space[i].mm)
+			return &w->space[i];
+	return NULL;
+}
+
+struct object *pick_file(struct world *w, uint32_t a)
+{
+	for (unsigned i = 0; i < NR_FILES; i++) {
+		struct object *o = w->file[(a + i) % NR_FILES];
+
+		if (o)
+			return o;
+	}
+	return NULL;
+}
+
+/* Does something other than the page before begin here? */
+static bool is_edge(const struct space *s, size_t page)
+{
+	const struct mpage *p = &s->page[page], *q = p - 1;
+
+	if (page == 0)
+		return p->flags;
+	return p->flags != q->flags || p->object != q->object;
+}
+
+static size_t pick_nth(const struct space *s, uint32_t a, bool (*fits)(const struct space *, size_t))
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < MODEL_PAGES; i++)
+		n += fits(s, i);
+	if (!n)
+		return MODEL_PAGES;
+	n = a % n;
+	for (size_t i = 0;; i++)
+		if (fits(s, i) && n-- == 0)
+			return i;
+}
+
+size_t pick_mapped(const struct space *s, uint32_t a)
+{
+	size_t page = pick_nth(s, a, is_mapped);
+
+	return page < MODEL_PAGES ? page : pick_page(s, a << 4);
+}
+
+/* Places where things happen: around the borders of the tables, and at both ends. */
+size_t pick_page(const struct space *s, uint32_t a)
+{
+	static const size_t spot[] = {0, TABLE_PAGES - 12, 2 * TABLE_PAGES - 12, MODEL_PAGES - 24};
+	size_t page = MODEL_PAGES;
+	uint32_t b = a >> 4;
+
+	switch (a % 16) {
+	case 0:
+		return b % MODEL_PAGES;
+	case 1:
+		return b % 3 * TABLE_PAGES;
+	case 2 ... 7:
+		page = pick_nth(s, b, is_mapped);
+		break;
+	case 8 ... 11:
+		page = pick_nth(s, b, is_edge);
+		break;
+	}
+	return page < MODEL_PAGES ? page : spot[b % 4] + (b >> 2) % 24;
+}
+
+size_t pick_len(const struct space *s, size_t page, uint32_t a)
+{
+	size_t n, end = page + 1;
+	uint32_t b = a >> 5;
+
+	switch (a % 32) {
+	case 0:
+		n = TABLE_PAGES;
+		break;
+	case 1:
+		n = 1 + b % MODEL_PAGES;
+		break;
+	case 2 ... 5:
+		n = 1 + b % 40;
+		break;
+	case 6 ... 11: /* to the next edge */
+		while (end < MODEL_PAGES && !is_edge(s, end))
+			end++;
+		n = end - page;
+		break;
+	default:
+		n = 1 + b % 8;
+	}
+	return n < MODEL_PAGES - page ? n : MODEL_PAGES - page;
+}
+
+/* ---------------------------------------------------------------- results ------------------- */
+
+bool had_oom(const struct world *w)
+{
+	return atomic_load(&w->sys->shard[0].event[OM_EV_OOM]) != w->oom;
+}
+
+bool agree_or(struct world *w, int got, int want, int error, bool excuse)
+{
+	world_trace(w, " = %d\n", got);
+	if (got == want)
+		return got == 0;
+	if (got == -OM_ENOMEM && had_oom(w))
+		return false;
+	if (excuse && got == error)
+		return false;
+	FAIL(w, "result %d, expected %d", got, want);
+}
+
+bool agree(struct world *w, int got, int want)
+{
+	return agree_or(w, got, want, 0, false);
+}
+
+/* ---------------------------------------------------------------- areas --------------------- */
+
+void list_areas(const struct space *s, struct areas *list)
+{
+	struct om_vmainfo info;
+
+	list->n = 0;
+	for (uintptr_t addr = 0; om_vma_next(s->mm, addr, &info); addr = info.end) {
+		if (list->n == MODEL_PAGES)
+			return; /* the comparison will say why */
+		list->area[list->n].first = (info.start - MODEL_BASE) / PAGE;
+		list->area[list->n].end = (info.end - MODEL_BASE) / PAGE;
+		list->area[list->n].pgoff = info.pgoff;
+		list->area[list->n++].flags = info.flags;
+	}
+}
+
+int area_at(const struct areas *list, size_t page)
+{
+	for (unsigned i = 0; i < list->n; i++)
+		if (list->area[i].first <= page && page < list->area[i].end)
+			return (int)i;
+	return -1;
+}
+
+bool near_vma_limit(const struct space *s)
+{
+	struct om_mminfo info;
+
+	om_mminfo(s->mm, 0, OM_VA_LIMIT, &info);
+	return info.vmas + 6 >= s->limit[OM_LIMIT_VMAS];
+}
+
+/* ---------------------------------------------------------------- objects ------------------- */
+
+static bool is_pinned(const struct world *w, const struct object *o, size_t index)
+{
+	for (unsigned i = 0; i < NR_PINS; i++)
+		if (w->pin[i].used && w->pin[i].object == o && w->pin[i].index == index)
+			return true;
+	return false;
+}
+
+/* What a device wrote and has not told yet, nobody could have written back. */
+static void check_written_back(struct world *w, const struct object *o)
+{
+	uint8_t want[SIM_PAGE_SIZE], have[SIM_PAGE_SIZE];
+
+	for (size_t i = 0; i < object_pages(o); i++) {
+		size_t n = object_valid(o, i);
+
+		if (is_pinned(w, o, i))
+			continue;
+		object_read(o, (uint64_t)i * PAGE, want, n);
+		sim_store_peek(o->store, (uint64_t)i * PAGE, have, n);
+		if (memcmp(want, have, n))
+			FAIL(w, "the last user of a file is gone; its page %zu was not written back", i);
+	}
+}
+
+void orphan_pins(struct world *w, const struct object *o, size_t first, size_t end)
+{
+	for (unsigned i = 0; i < NR_PINS; i++) {
+		struct pin *pin = &w->pin[i];
+
+		if (!pin->used || pin->object != o || pin->index < first || pin->index >= end)
+			continue;
+		pin->content = content_new();
+		pin->content->refs = 0;
+		pin->content->pins = 1;
+		memcpy(pin->content->byte, sim_frame(w->sim, pin->pfn), PAGE);
+		pin->object = NULL;
+	}
+}
+
+void world_object_gone(void *world, struct object *o)
+{
+	struct world *w = world;
+	struct sim_store_stats stats;
+
+	if (o->open || o->mapped)
+		return;
+	if (o->store) {
+		check_written_back(w, o);
+		sim_store_stats(o->store, &stats);
+		if (stats.released != 1)
+			FAIL(w, "the store of a file was released %u times", stats.released);
+		sim_store_free(o->store);
+	}
+	orphan_pins(w, o, 0, SIZE_MAX);
+	object_free(o);
+}
+
+void world_unmap(struct world *w, struct space *s, size_t first, size_t n)
+{
+	space_unmap(s, first, n, world_object_gone, w);
+}
