@@ -37,6 +37,7 @@ HOOK  := -DOM_DEBUG=1 -DOM_FAIL_HOOK=sim_fail_alloc -DSIM_PAUSE_HOOK=sim_pause -
 DEBUG := -g -O1 -fno-omit-frame-pointer
 
 OPT_release := -O2 -g
+OPT_size    := -Os
 OPT_debug   := $(DEBUG)
 OPT_asan    := $(DEBUG) -fsanitize=address,undefined -fno-sanitize-recover=undefined
 OPT_tsan    := $(DEBUG) -fsanitize=thread
@@ -49,10 +50,10 @@ OPT  := $(OPT_$(KIND))
 ifeq ($(OPT),)
 $(error unknown V=$(V))
 endif
-CHECKS := $(if $(filter-out release,$(KIND)),$(HOOK))
+CHECKS := $(if $(filter-out release size,$(KIND)),$(HOOK))
 
 INCLUDE      := -Iinclude -Isrc -Iports/sim
-CORE_CFLAGS  := -std=c11 -ffreestanding -fno-stack-protector $(WARN_CORE) $(OPT) $(CHECKS) $(INCLUDE) $(CFLAGS)
+CORE_CFLAGS  := -std=c11 -ffreestanding -fno-stack-protector $(if $(filter release size,$(KIND)),-fno-asynchronous-unwind-tables) $(WARN_CORE) $(OPT) $(CHECKS) $(INCLUDE) $(CFLAGS)
 HOST_CFLAGS  := -std=c11 -D_GNU_SOURCE -pthread $(WARN) $(OPT) $(CHECKS) $(INCLUDE) $(CFLAGS)
 LINK_FLAGS   := -pthread $(OPT) $(LDFLAGS)
 # The core is linked into one object first, so the archive shows nothing but what it exports.
@@ -185,8 +186,11 @@ run: ## the demonstration: a family of processes that needs four times the memor
 	@$(MAKE) --no-print-directory $(EXAMPLE_DIR)/family
 	@$(EXAMPLE_DIR)/family
 
-bench: $(BENCHES) ## measure: build/bench.json
-	@scripts/bench.sh build/bench.json $^
+bench: ## measure: build/bench.json
+	@scripts/setup.sh bench
+	@$(MAKE) --no-print-directory V=release build/release/bench/bench
+	@$(MAKE) --no-print-directory V=size build/size/libobjrmap.a
+	@scripts/bench.sh build/release/bench/bench build/size/libobjrmap.a build/bench.json
 
 coverage: setup ## line and branch coverage of src/ by all tests: build/coverage/index.html
 	@find build/cov -name '*.gcda' -delete 2>/dev/null || true
@@ -206,7 +210,7 @@ fuzz: ## libFuzzer over tests/fuzz.c for SECONDS=60
 	build/fuzz/tests/fuzz -max_total_time=$(SECONDS) -artifact_prefix=build/fuzz/crash/ \
 		build/fuzz/corpus tests/corpus
 
-build/fuzz/tests/fuzz: $(B)/tests/fuzz.o $(SUPPORT_SRC:%.c=$(B)/%.o) $(LIB) $(SIM)
+build/fuzz/tests/fuzz: $(FUZZ_SRC:%.c=$(B)/%.o) $(LIB) $(SIM)
 	$(LINK) -fsanitize=fuzzer $(filter %.o,$^) $(LIBS)
 
 # ---- checks ------------------------------------------------------------------------------------

@@ -3,8 +3,9 @@
 #
 #     scripts/bench.sh BENCH SIZE-LIBRARY OUTPUT.json
 #
-# Instructions are counted by callgrind; those of memset and memcpy are left out, so that a figure is what
-# the library does besides moving a page's bytes. text_bytes is the library built with -Os.
+# Instructions are counted by callgrind: those of the library's own functions. What memset and memcpy do to
+# a page, and what stands for hardware here (the port's TLB, the swap store), is left out. text_bytes is
+# the library built with -Os.
 set -eu
 
 bench=$1 library=$2 out=$3
@@ -15,17 +16,18 @@ trap 'rm -rf "$work"' EXIT
 valgrind --tool=callgrind --callgrind-out-file="$work/cg" --compress-strings=no --compress-pos=no \
 	"$bench" insn >"$work/log" 2>&1 || { cat "$work/log"; exit 1; }
 
-# One file per profile. Cost lines are "line cost"; the one after "calls=" belongs to the callee.
+# One file per profile. "fl=" is the file a function is in; cost lines are "line cost", and the one after
+# "calls=" belongs to the callee.
 for dump in $(ls "$work" | grep '^cg\.' | sort -t. -k2n); do
 	awk '
 	/^desc: Trigger: Client Request: / { key = $5; n = $6 }
-	/^fn=/ { skip = $0 ~ /mem(set|cpy|move)/ }
+	/^fl=/ { ours = $0 ~ /(^fl=|\/)src\// }
 	/^calls=/ { callee = 1; next }
-	/^[0-9]/ { if (callee) callee = 0; else if (!skip) cost += $2 }
+	/^[0-9]/ { if (callee) callee = 0; else if (ours) cost += $2 }
 	END { if (key != "") printf "%s %.1f\n", key, cost / n }' "$work/$dump"
 done >>"$work/figures"
 size "$library" | awk 'NR > 1 { text += $1 } END { print "text_bytes", text }' >>"$work/figures"
 
 awk '{ printf "  %-38s %12s\n", $1, $2 }' "$work/figures"
-awk 'BEGIN { print "{" } { printf "%s  \"%s\": %s", NR > 1 ? ",\n" : "", $1, $2 } END { print "\n}" }' \
+awk 'BEGIN { print "{" } { printf "%s  \"%s\": %s", (NR > 1 ? ",\n" : ""), $1, $2 } END { print "\n}" }' \
 	"$work/figures" >"$out"

@@ -17,9 +17,10 @@ if [ -n "$bad" ]; then
 	echo "check-symbols: $1 exports:" $bad
 	exit 1
 fi
-# Writable data would be a global variable: everything belongs to a struct om_system.
-bad=$(nm --defined-only "$1" | awk 'NF == 3 && $2 ~ /^[bBdDcC]$/ { print $3 }' |
-	grep -vE '\.(constprop|isra)' || true)
+# Writable data would be a global variable: everything belongs to a struct om_system. (Constants that hold
+# addresses are in .data.rel.ro.)
+bad=$(objdump -t "$1" | awk 'NF >= 4 && $NF !~ /^\./ && $(NF - 2) !~ /^\.data\.rel\.ro/ &&
+	$(NF - 2) ~ /^(\.data|\.bss|\.tdata|\.tbss|\*COM\*)/ { print $NF }')
 if [ -n "$bad" ]; then
 	echo "check-symbols: $1 has writable variables:" $bad
 	exit 1

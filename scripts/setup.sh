@@ -1,9 +1,9 @@
 #!/bin/sh
 # Install what building, testing and checking needs, on Debian or Ubuntu. Does nothing if it is there.
 #
-#     scripts/setup.sh [run|test|all]
+#     scripts/setup.sh [run|test|bench|all]
 #
-# run: a compiler; test: and cmocka; all (the default): everything the Makefile and .ci/run use,
+# run: a compiler; test: and cmocka; bench: and valgrind; all (the default): everything the Makefile and .ci/run use,
 # including the 32-bit libraries on x86-64.
 set -eu
 
@@ -24,6 +24,9 @@ want gcc gcc
 want libc6-dev /usr/include/stdlib.h
 if [ "$what" != run ]; then
 	want libcmocka-dev /usr/include/cmocka.h
+fi
+if [ "$what" = bench ]; then
+	want valgrind valgrind
 fi
 if [ "$what" = all ]; then
 	want g++ g++

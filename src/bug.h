@@ -18,6 +18,13 @@
 
 struct om_system;
 
+/* The few functions that every fault, fork or unmap runs for each page; worth their text. */
+#define OM_INLINE static inline __attribute__((always_inline))
+/* Beside it: do not make the way past it pay for its registers. */
+#define OM_NOINLINE __attribute__((noinline))
+/* What they call when something is unusual. */
+#define OM_COLD __attribute__((noinline, cold))
+
 #define om_likely(x)   __builtin_expect(!!(x), 1)
 #define om_unlikely(x) __builtin_expect(!!(x), 0)
 

@@ -2,8 +2,8 @@
  * fault.c: the page-fault entry.
  *
  *     om_fault            outermost: mmap_lock, stack growth, reclaim and start again
- *       om_handle_fault   find area and entry, check access, choose:
- *         none            private anonymous: om_fault_anon (here); else om_fault_file (filefault.c)
+ *       handle_fault      find area and entry, check access, choose:
+ *         none            private anonymous: fault_anon (here); else om_fault_file (filefault.c)
  *         file entry      om_fault_file, at the offset the entry holds
  *         swap entry      om_fault_swap (swapfault.c)
  *         present         write to a read-only entry: om_fault_write (cow.c); else it was mended meanwhile
@@ -23,7 +23,7 @@
 
 static int fault_zero(struct om_fault *f)
 {
-	struct om_system *sys = f->mm->sys;
+	struct om_system *sys = f->sys;
 	om_pte_t pte = om_pte_mkyoung(om_pte_make(sys->zero_pfn, f->prot & ~(unsigned)OM_PROT_WRITE));
 
 	if (om_fault_lock_same(f)) {
@@ -34,24 +34,23 @@ static int fault_zero(struct om_fault *f)
 	return OM_FAULT_MINOR;
 }
 
-int om_fault_anon(struct om_fault *f)
+static inline int fault_anon(struct om_fault *f)
 {
-	struct om_system *sys = f->mm->sys;
+	struct om_system *sys = f->sys;
 	struct om_page *page;
 
 	if (!om_fault_wants_own(f))
 		return fault_zero(f);
-	page = om_frame_get_zeroed(sys, OM_KIND_DATA, 0);
-	if (!page)
+	page = om_frame_take(sys, OM_KIND_DATA, 0);
+	if (om_unlikely(!page))
 		return -OM_ENOFRAME;
+	memset(om_page_ptr(sys, page), 0, OM_PAGE_SIZE);
 	om_vma_mark_anon(f->vma);
 	if (om_unlikely(!om_fault_lock_same(f))) {
 		om_page_put(sys, page);
 		return OM_FAULT_MINOR;
 	}
-	om_entry_install(
-	    sys, f->table, f->slot,
-	    om_pte_mkdirty(om_pte_mkyoung(om_pte_make(om_page_pfn(sys, page), f->prot))));
+	om_entry_install(sys, f->table, f->slot, om_fault_own_pte(f, om_page_pfn(sys, page)));
 	om_rmap_page_new(sys, page, f->vma, f->table, f->slot);
 	om_table_unlock(sys, f->table);
 	atomic_fetch_add_explicit(&f->mm->rss_anon, 1, memory_order_relaxed);
@@ -70,13 +69,13 @@ static bool access_ok(unsigned flags, unsigned access)
 	return om_vma_prot(flags) != 0;
 }
 
-static int dispatch(struct om_fault *f)
+static inline int dispatch(struct om_fault *f)
 {
 	om_pte_t pte = f->pte;
 
 	if (om_pte_none(pte))
 		return f->vma->mapping ? om_fault_file(f, om_vma_index(f->vma, f->addr))
-		                       : om_fault_anon(f);
+		                       : fault_anon(f);
 	if (!om_pte_present(pte))
 		return om_pte_is_swap(pte) ? om_fault_swap(f)
 		                           : om_fault_file(f, om_pte_pgoff(pte));
@@ -85,9 +84,10 @@ static int dispatch(struct om_fault *f)
 	return OM_FAULT_MINOR;
 }
 
-int om_handle_fault(struct om_mm *mm, uintptr_t addr, unsigned access)
+/* mmap_lock is held for reading. enum om_fault_result, or -OM_ENOFRAME. */
+static inline int handle_fault(struct om_mm *mm, uintptr_t addr, unsigned access)
 {
-	struct om_fault f = {.mm = mm, .addr = addr & OM_PAGE_MASK, .access = access};
+	struct om_fault f;
 	unsigned flags;
 
 	OM_ASSERT(mm->sys, om_rwsem_is_locked(&mm->mmap_lock), "mmap_lock", mm);
@@ -97,12 +97,15 @@ int om_handle_fault(struct om_mm *mm, uintptr_t addr, unsigned access)
 	flags = om_vma_flags(f.vma);
 	if (om_unlikely(!access_ok(flags, access)))
 		return OM_FAULT_ACCERR;
-	if (flags & OM_VM_SHARED) /* its pages are the file's own: there is nothing to unshare */
-		f.access &= ~OM_UNSHARE;
-	f.prot = om_vma_prot(flags);
 	f.table = om_table_make(mm, addr);
 	if (om_unlikely(!f.table))
 		return -OM_ENOFRAME;
+	f.sys = mm->sys;
+	f.mm = mm;
+	f.addr = addr & OM_PAGE_MASK;
+	/* The pages of a shared area are the file's own: there is nothing to unshare. */
+	f.access = om_unlikely(flags & OM_VM_SHARED) ? access & ~OM_UNSHARE : access;
+	f.prot = om_vma_prot(flags);
 	f.slot = om_table_slot(addr);
 	f.pte = om_arch_pte_load(om_table_entry(f.table, f.slot));
 	return dispatch(&f);
@@ -153,36 +156,49 @@ static bool expand_stack(struct om_mm *mm, uintptr_t addr)
 
 /* ---------------------------------------------------------------- outermost ----------------- */
 
-static bool below_stack(struct om_mm *mm, uintptr_t addr)
+/* Internal, beside -OM_ENOFRAME: an area that grows down may reach the address. */
+#define GROW_STACK (-OM_EAGAIN)
+
+static OM_COLD bool below_stack(struct om_mm *mm, uintptr_t addr)
 {
 	struct om_vma *vma = om_vma_find(mm, addr);
 
 	return vma && vma->start > addr && (om_vma_flags(vma) & OM_VM_GROWSDOWN);
 }
 
-static int fault(struct om_mm *mm, uintptr_t addr, unsigned access)
+static inline int fault_once(struct om_mm *mm, uintptr_t addr, unsigned access)
 {
-	struct om_system *sys = mm->sys;
-	unsigned tries = 0;
-	bool grow;
 	int r;
 
-	for (;;) {
-		om_mm_read_lock(mm);
-		r = om_handle_fault(mm, addr, access);
-		grow = r == OM_FAULT_MAPERR && below_stack(mm, addr);
-		om_mm_read_unlock(mm);
-		if (om_unlikely(grow) && expand_stack(mm, addr))
-			continue;
-		if (om_likely(r != -OM_ENOFRAME))
-			break;
-		if (om_reclaim_retry(sys, &tries, 1)) {
-			r = OM_FAULT_OOM;
-			break;
-		}
-	}
-	om_check_low(sys);
+	om_mm_read_lock(mm);
+	r = handle_fault(mm, addr, access);
+	if (om_unlikely(r == OM_FAULT_MAPERR) && below_stack(mm, addr))
+		r = GROW_STACK;
+	om_mm_read_unlock(mm);
 	return r;
+}
+
+/*
+ * The first try ended with `r`, which was not a minor fault. What stopped it is dealt with without locks, and
+ * the fault starts again.
+ */
+static OM_COLD enum om_fault_result fault_again(struct om_mm *mm, uintptr_t addr, unsigned access, int r)
+{
+	unsigned tries = 0;
+
+	while (r < 0) {
+		if (r == GROW_STACK && !expand_stack(mm, addr))
+			r = OM_FAULT_MAPERR;
+		else if (r == -OM_ENOFRAME && om_reclaim_retry(mm->sys, &tries, 1))
+			r = OM_FAULT_OOM;
+		else
+			r = fault_once(mm, addr, access);
+	}
+	if (r == OM_FAULT_MAJOR)
+		om_count(mm->sys, OM_EV_PGMAJFAULT, 1);
+	if (r <= OM_FAULT_MAJOR)
+		om_count(mm->sys, OM_EV_PGFAULT, 1);
+	return (enum om_fault_result)r;
 }
 
 enum om_fault_result om_fault(struct om_mm *mm, uintptr_t addr, enum om_access access)
@@ -190,13 +206,12 @@ enum om_fault_result om_fault(struct om_mm *mm, uintptr_t addr, enum om_access a
 	int r;
 
 	om_might_sleep(mm->sys);
-	r = fault(mm, addr, access);
-	if (om_likely(r == OM_FAULT_MINOR || r == OM_FAULT_MAJOR)) {
-		om_count(mm->sys, OM_EV_PGFAULT, 1);
-		if (r == OM_FAULT_MAJOR)
-			om_count(mm->sys, OM_EV_PGMAJFAULT, 1);
-	}
-	return (enum om_fault_result)r;
+	r = fault_once(mm, addr, access);
+	om_check_low(mm->sys);
+	if (om_unlikely(r != OM_FAULT_MINOR))
+		return fault_again(mm, addr, access, r);
+	om_count(mm->sys, OM_EV_PGFAULT, 1);
+	return OM_FAULT_MINOR;
 }
 
 /* ---------------------------------------------------------------- populate ------------------ */
@@ -204,7 +219,7 @@ enum om_fault_result om_fault(struct om_mm *mm, uintptr_t addr, enum om_access a
 int om_populate_access(struct om_mm *mm, uintptr_t start, uintptr_t end, unsigned access)
 {
 	for (uintptr_t addr = start; addr < end; addr += OM_PAGE_SIZE) {
-		switch (fault(mm, addr, access)) {
+		switch (om_fault(mm, addr, (enum om_access)access)) {
 		case OM_FAULT_MINOR:
 		case OM_FAULT_MAJOR:
 			break;

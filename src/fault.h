@@ -13,13 +13,9 @@
  */
 #define OM_UNSHARE 8u
 
-/*
- * One fault, mmap_lock held for reading. enum om_fault_result, or -OM_ENOFRAME. May sleep.
- */
-int om_handle_fault(struct om_mm *mm, uintptr_t addr, unsigned access);
-
 /* What the steps of one fault share. */
 struct om_fault {
+	struct om_system *sys;
 	struct om_mm *mm;
 	struct om_vma *vma;
 	uintptr_t addr; /* page aligned */
@@ -31,7 +27,6 @@ struct om_fault {
 };
 
 /* The kinds of fault; each returns enum om_fault_result or -OM_ENOFRAME. No spinning lock held. */
-int om_fault_anon(struct om_fault *f);
 int om_fault_file(struct om_fault *f, uintptr_t index);
 int om_fault_swap(struct om_fault *f);
 int om_fault_write(struct om_fault *f); /* present, read-only: COW, reuse, first write to a file */
@@ -42,10 +37,18 @@ static inline bool om_fault_wants_own(const struct om_fault *f)
 	return f->access & (OM_WRITE | OM_UNSHARE);
 }
 
+/* What a page of the area's own is mapped with: writable, and then dirty, if the area is. */
+static inline om_pte_t om_fault_own_pte(const struct om_fault *f, om_pfn_t pfn)
+{
+	om_pte_t pte = om_pte_mkyoung(om_pte_make(pfn, f->prot));
+
+	return f->prot & OM_PROT_WRITE ? om_pte_mkdirty(pte) : pte;
+}
+
 /* Take the table's lock if the entry is still what it was when we looked. */
 static inline bool om_fault_lock_same(struct om_fault *f)
 {
-	struct om_system *sys = f->mm->sys;
+	struct om_system *sys = f->sys;
 
 	om_spin_lock(sys, &f->table->lock, OM_RANK_TABLE);
 	if (om_likely(om_arch_pte_load(f->table->entries + f->slot) == f->pte))

@@ -15,9 +15,8 @@
 /* `from` is locked and referenced; it stays so. */
 static int map_copy(struct om_fault *f, struct om_page *from)
 {
-	struct om_system *sys = f->mm->sys;
+	struct om_system *sys = f->sys;
 	struct om_page *page = om_frame_get(sys, OM_KIND_DATA, 0);
-	om_pte_t pte;
 
 	if (!page)
 		return -OM_ENOFRAME;
@@ -27,10 +26,7 @@ static int map_copy(struct om_fault *f, struct om_page *from)
 		om_page_put(sys, page);
 		return OM_FAULT_MINOR;
 	}
-	pte = om_pte_mkyoung(om_pte_make(om_page_pfn(sys, page), f->prot));
-	if (f->prot & OM_PROT_WRITE)
-		pte = om_pte_mkdirty(pte);
-	om_entry_install(sys, f->table, f->slot, pte);
+	om_entry_install(sys, f->table, f->slot, om_fault_own_pte(f, om_page_pfn(sys, page)));
 	om_rmap_page_new(sys, page, f->vma, f->table, f->slot);
 	om_table_unlock(sys, f->table);
 	atomic_fetch_add_explicit(&f->mm->rss_anon, 1, memory_order_relaxed);
@@ -40,7 +36,7 @@ static int map_copy(struct om_fault *f, struct om_page *from)
 
 static int map_page(struct om_fault *f, struct om_page *page)
 {
-	struct om_system *sys = f->mm->sys;
+	struct om_system *sys = f->sys;
 	bool write = (f->access & OM_WRITE) && (om_vma_flags(f->vma) & OM_VM_SHARED);
 	unsigned prot = write ? f->prot : f->prot & ~(unsigned)OM_PROT_WRITE;
 	om_pte_t pte = om_pte_mkyoung(om_pte_make(om_page_pfn(sys, page), prot));
@@ -64,7 +60,7 @@ static int map_page(struct om_fault *f, struct om_page *page)
 
 int om_fault_file(struct om_fault *f, uintptr_t index)
 {
-	struct om_system *sys = f->mm->sys;
+	struct om_system *sys = f->sys;
 	bool own = om_fault_wants_own(f) && !(om_vma_flags(f->vma) & OM_VM_SHARED);
 	bool read = false;
 	struct om_page *page;

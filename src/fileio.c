@@ -142,6 +142,8 @@ int om_mapping_write(struct om_mapping *mapping, uint64_t offset, const void *bu
 	om_might_sleep(mapping->sys);
 	if (offset > OM_MAPPING_MAX || len > OM_MAPPING_MAX - offset)
 		err = -OM_EOVERFLOW;
+	else if (len && offset > om_mapping_size(mapping))
+		err = om_mapping_zero_beyond(mapping);
 	while (moved < len && !err) {
 		size_t n = in_page(offset + moved, len - moved);
 

@@ -25,12 +25,12 @@ struct copy {
 	struct om_page *from, *to; /* tables: both locked while entries are copied */
 	bool flush;                /* the parent has lost write permissions */
 	size_t anon, file, swap;   /* entries given to the child */
+	size_t now_shared;         /* pages that were direct */
 };
 
 /* The child's own copy of a page that must not be shared. Both tables are locked. */
-static int copy_page(struct copy *c, struct om_page *page, unsigned slot)
+static OM_COLD int copy_page(struct om_system *sys, struct copy *c, struct om_page *page, unsigned slot)
 {
-	struct om_system *sys = c->parent->mm->sys;
 	struct om_page *new = om_frame_get(sys, OM_KIND_DATA, 0);
 	om_pte_t pte;
 
@@ -47,71 +47,78 @@ static int copy_page(struct copy *c, struct om_page *page, unsigned slot)
 	return 0;
 }
 
-static int copy_anon(struct copy *c, struct om_page *page, unsigned slot, om_pte_t pte)
+static OM_COLD int copy_file(struct om_system *sys, struct copy *c, struct om_page *page, unsigned slot,
+                             om_pte_t pte)
 {
-	struct om_system *sys = c->parent->mm->sys;
-
-	if (om_unlikely(!om_rmap_page_dup(sys, page, c->parent, c->from, slot)))
-		return copy_page(c, page, slot);
-	if (om_pte_write(pte)) {
-		pte = om_entry_wrprotect(sys, c->from, slot); /* with its last dirty bit */
-		c->flush = true;
-	}
-	om_entry_install(sys, c->to, slot, om_pte_mkold(om_pte_wrprotect(pte)));
-	c->anon++;
+	if (!om_rmap_file_add(sys, page, c->child))
+		return 0; /* the child's fault will tell */
+	/* The first write faults, and marks the page dirty. */
+	om_entry_fill(sys, c->to, slot, om_pte_mkold(om_pte_mkclean(om_pte_wrprotect(pte))));
+	c->file++;
 	return 0;
 }
 
-static int copy_present(struct copy *c, unsigned slot, om_pte_t pte)
+/* Anything but an anonymous page that can be shared. */
+static OM_COLD int copy_other(struct om_system *sys, struct copy *c, unsigned slot, om_pte_t pte)
 {
-	struct om_system *sys = c->parent->mm->sys;
 	struct om_page *page = om_page_of(sys, om_pte_pfn(pte));
 
-	if (om_pte_pfn(pte) == sys->zero_pfn) { /* I8 */
-		om_entry_install(sys, c->to, slot, pte);
-		return 0;
-	}
-	if (om_page_test(page, OM_PG_ANON))
-		return copy_anon(c, page, slot, pte);
-	if (om_rmap_file_add(sys, page, c->child)) {
-		/* The first write faults, and marks the page dirty. */
-		om_entry_install(sys, c->to, slot,
-		                 om_pte_mkold(om_pte_mkclean(om_pte_wrprotect(pte))));
-		c->file++;
-	}
-	return 0;
-}
-
-static int copy_entry(struct copy *c, unsigned slot, om_pte_t pte)
-{
-	struct om_system *sys = c->parent->mm->sys;
-
-	if (om_pte_present(pte))
-		return copy_present(c, slot, pte);
+	if (om_pte_present(pte) && om_page_test(page, OM_PG_ANON))
+		return copy_page(sys, c, page, slot);
+	if (om_pte_present(pte) && page->kind != OM_KIND_ZERO)
+		return copy_file(sys, c, page, slot, pte);
 	if (om_pte_is_swap(pte)) {
 		if (!om_slot_dup(sys, om_pte_slot(pte)))
 			return -OM_ENOMEM;
 		c->swap++;
 	}
-	om_entry_install(sys, c->to, slot, pte);
+	om_entry_fill(sys, c->to, slot, pte); /* the zero page, too (I8) */
 	return 0;
 }
 
-/* Copy [addr, end), which lies in one table. */
-static int copy_table(struct copy *c, uintptr_t addr, uintptr_t end)
+/*
+ * Copy slots [slot, stop); `index` is the linear index of slot 0. Both tables are locked. An entry that the
+ * parent could write through loses that; the child gets it with its last dirty bit.
+ */
+static int copy_slots(struct om_system *sys, struct copy *c, unsigned slot, unsigned stop, uintptr_t index)
 {
-	struct om_system *sys = c->parent->mm->sys;
-	unsigned slot = om_table_slot(addr), stop = slot + (unsigned)((end - addr) >> OM_PAGE_SHIFT);
+	struct om_page *from = c->from, *to = c->to;
+	struct om_vma *parent = c->parent;
+	size_t now_shared = 0;
+	om_pte_t all = 0;
 	int err = 0;
+
+	for (; slot < stop; slot++) {
+		om_pte_t pte = om_entry_get(sys, from, slot);
+		struct om_page *page = om_page_of(sys, om_pte_pfn(pte));
+
+		if (om_unlikely(!om_pte_present(pte) || !om_page_test(page, OM_PG_ANON) ||
+		                !om_rmap_page_dup(sys, page, parent, index + slot, &now_shared))) {
+			err = om_pte_none(pte) ? 0 : copy_other(sys, c, slot, pte);
+			if (err)
+				break;
+			continue;
+		}
+		if (om_pte_write(pte))
+			pte = om_entry_wrprotect(sys, from, slot);
+		all |= pte;
+		om_entry_fill(sys, to, slot, om_pte_mkold(om_pte_wrprotect(pte)));
+		c->anon++;
+	}
+	c->flush |= om_pte_write(all);
+	c->now_shared += now_shared;
+	return err;
+}
+
+/* Copy [addr, end), which lies in one table. */
+static int copy_table(struct om_system *sys, struct copy *c, uintptr_t addr, uintptr_t end)
+{
+	unsigned slot = om_table_slot(addr), n = (unsigned)((end - addr) >> OM_PAGE_SHIFT);
+	int err;
 
 	om_table_lock(sys, c->from);
 	om_table_lock_second(sys, c->to);
-	for (; slot < stop && !err; slot++) {
-		om_pte_t pte = om_entry_get(sys, c->from, slot);
-
-		if (!om_pte_none(pte))
-			err = copy_entry(c, slot, pte);
-	}
+	err = copy_slots(sys, c, slot, slot + n, om_vma_index(c->parent, addr) - slot);
 	om_table_unlock(sys, c->to);
 	om_table_unlock(sys, c->from);
 	return err;
@@ -132,7 +139,7 @@ static int copy_chunk(struct copy *c, uintptr_t addr, uintptr_t end)
 		return -OM_ENOFRAME;
 	if (mapping)
 		om_read_lock(sys, &mapping->lock, OM_RANK_MAPPING);
-	err = copy_table(c, addr, end);
+	err = copy_table(sys, c, addr, end);
 	if (mapping)
 		om_read_unlock(sys, &mapping->lock);
 	return err;
@@ -145,6 +152,7 @@ static void settle(struct copy *c)
 	atomic_fetch_add_explicit(&mm->rss_anon, c->anon, memory_order_relaxed);
 	atomic_fetch_add_explicit(&mm->rss_file, c->file, memory_order_relaxed);
 	atomic_fetch_add_explicit(&mm->swapents, c->swap, memory_order_relaxed);
+	om_count(mm->sys, OM_EV_DIRECT_TO_SHARED, c->now_shared);
 }
 
 static int copy_entries(struct om_vma *parent, struct om_vma *child, bool *flush)

@@ -9,12 +9,55 @@
 
 #include "page.h"
 
+/* Tests make allocations fail on demand (ports/sim/fail.h). */
+#ifndef OM_FAIL_HOOK
+#define OM_FAIL_HOOK(sys) false
+#endif
+
 /*
- * A frame of the given kind, or NULL. `flags` are its first flags; refs is 1 (the caller's), all else
- * is zero. Contents are undefined. The last mark_min frames serve kinds other than DATA only.
+ * A frame of the given kind, or NULL. `flags` are its first flags; refs is 1 (the caller's), mapcount and
+ * pins are 0, `as` is NULL; index, slot and links mean nothing yet. Contents are undefined. The last mark_min frames serve kinds other than DATA only.
  * Context: any; takes FREE, and after it FRAME.
  */
 struct om_page *om_frame_get(struct om_system *sys, enum om_kind kind, unsigned flags);
+
+/* All levels of page tables count as one kind. */
+OM_INLINE void om_frame_count(struct om_system *sys, unsigned kind, om_pfn_t n)
+{
+	kind = kind > OM_KIND_TABLE ? OM_KIND_TABLE : kind;
+	atomic_fetch_add_explicit(&sys->nr_kind[kind], n, memory_order_relaxed);
+}
+
+/* om_frame_get() for the hot paths. A free frame has nothing left of its past: no field needs clearing. */
+OM_INLINE struct om_page *om_frame_take(struct om_system *sys, unsigned kind, unsigned flags)
+{
+	struct om_page *page = NULL;
+	om_pfn_t n, reserve = 0;
+
+	if (kind == OM_KIND_DATA)
+		reserve = atomic_load_explicit(&sys->mark_min, memory_order_relaxed);
+	if (OM_FAIL_HOOK(sys))
+		return NULL;
+	om_spin_lock(sys, &sys->free_lock, OM_RANK_FREE);
+	n = atomic_load_explicit(&sys->nr_free, memory_order_relaxed);
+	if (om_likely(n > reserve)) {
+		page = om_page_of(sys, sys->free_head);
+		sys->free_head = page->lru.next;
+		atomic_store_explicit(&sys->nr_free, n - 1, memory_order_relaxed);
+	}
+	om_spin_unlock(sys, &sys->free_lock);
+	if (om_unlikely(!page))
+		return NULL;
+	om_frame_lock(sys, page);
+	OM_BUG_ON(sys, page->kind != OM_KIND_FREE || page->mapcount, "I7", page, page->kind, kind);
+	page->kind = (uint8_t)kind;
+	page->refs = 1;
+	atomic_store_explicit(&page->flags, (uint16_t)flags, memory_order_release);
+	om_frame_unlock(sys, page);
+	om_frame_count(sys, kind, 1);
+	om_count(sys, OM_EV_PGALLOC, 1);
+	return page;
+}
 
 /* The same with the contents zeroed. */
 struct om_page *om_frame_get_zeroed(struct om_system *sys, enum om_kind kind, unsigned flags);
@@ -28,10 +71,10 @@ void om_frame_release(struct om_system *sys, struct om_page *page);
 void om_frame_release_dead(struct om_system *sys, struct om_page *page);
 
 /*
- * Drop the only reference to each of n dead data pages, which nothing maps and no cache holds. Takes FRAME,
- * LRU and FREE, the last two once for all.
+ * Put n frames that are FREE already, chained from `first` to `last` through lru.next, on the free list.
+ * They were DATA. Takes FREE.
  */
-void om_frame_put_batch(struct om_system *sys, struct om_page *const page[], unsigned n);
+void om_frame_free_chain(struct om_system *sys, struct om_page *first, struct om_page *last, om_pfn_t n);
 
 /* A RESERVED frame is handed over: it is free now. The caller counts nr_owned. Takes FRAME, FREE. */
 void om_frame_donate(struct om_system *sys, struct om_page *page);
@@ -45,8 +88,35 @@ static inline bool om_frames_low(struct om_system *sys)
 
 /* pfn-linked lists through page->lru: each operation O(1), under the list's lock. */
 void om_pfn_list_init(struct om_pfn_list *list);
-void om_pfn_list_push(struct om_system *sys, struct om_pfn_list *list, struct om_page *page);
 void om_pfn_list_push_tail(struct om_system *sys, struct om_pfn_list *list, struct om_page *page);
-void om_pfn_list_del(struct om_system *sys, struct om_pfn_list *list, struct om_page *page);
+
+OM_INLINE void om_pfn_list_push(struct om_system *sys, struct om_pfn_list *list, struct om_page *page)
+{
+	om_pfn_t pfn = om_page_pfn(sys, page);
+
+	page->lru.prev = OM_NO_PFN;
+	page->lru.next = list->head;
+	if (list->head == OM_NO_PFN)
+		list->tail = pfn;
+	else
+		om_page_of(sys, list->head)->lru.prev = pfn;
+	list->head = pfn;
+	list->count++;
+}
+
+OM_INLINE void om_pfn_list_del(struct om_system *sys, struct om_pfn_list *list, struct om_page *page)
+{
+	om_pfn_t prev = page->lru.prev, next = page->lru.next;
+
+	if (prev == OM_NO_PFN)
+		list->head = next;
+	else
+		om_page_of(sys, prev)->lru.next = next;
+	if (next == OM_NO_PFN)
+		list->tail = prev;
+	else
+		om_page_of(sys, next)->lru.prev = prev;
+	list->count--;
+}
 
 #endif

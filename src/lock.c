@@ -19,7 +19,6 @@
 
 #define HELD_MAX (sizeof(((struct om_held *)0)->entry) / sizeof(((struct om_held *)0)->entry[0]))
 
-#define RW_CLOSED (OM_RW_WRITER | OM_RW_WAITING) /* to new readers */
 
 /* ---- the record of held locks ------------------------------------------------------------- */
 
@@ -73,7 +72,7 @@ bool om_held(struct om_system *sys, const void *lock)
 	return false;
 }
 
-void om_might_sleep(struct om_system *sys)
+void om_assert_may_sleep(struct om_system *sys)
 {
 	struct om_held *held = held_record(sys);
 
@@ -136,7 +135,7 @@ void om_read_lock(struct om_system *sys, struct om_rwspin *lock, enum om_rank ra
 	om_arch_spin_enter();
 	v = rw_load(&lock->state);
 	for (;;) {
-		if (om_likely(!(v & RW_CLOSED))) {
+		if (om_likely(!(v & OM_RW_CLOSED))) {
 			if (om_likely(rw_cas(&lock->state, &v, v + 1)))
 				return;
 		} else {
@@ -209,7 +208,7 @@ static bool rwsem_blocked(struct om_rwsem *sem, uint32_t busy, uint32_t mark)
 
 static bool read_blocked(const void *arg)
 {
-	return rwsem_blocked(rwsem_of(arg), RW_CLOSED, OM_RW_SLEEPERS);
+	return rwsem_blocked(rwsem_of(arg), OM_RW_CLOSED, OM_RW_SLEEPERS);
 }
 
 static bool write_blocked(const void *arg)
@@ -218,12 +217,12 @@ static bool write_blocked(const void *arg)
 			     OM_RW_SLEEPERS | OM_RW_WAITING);
 }
 
-static void rwsem_read_slow(struct om_system *sys, struct om_rwsem *sem)
+void om_rwsem_read_slow(struct om_system *sys, struct om_rwsem *sem)
 {
 	for (;;) {
 		uint32_t v = rw_load(&sem->state);
 
-		while (!(v & RW_CLOSED))
+		while (!(v & OM_RW_CLOSED))
 			if (rw_cas(&sem->state, &v, v + 1))
 				return;
 		om_wait(sys, sem, read_blocked, sem);
@@ -242,28 +241,8 @@ static void rwsem_write_slow(struct om_system *sys, struct om_rwsem *sem)
 	}
 }
 
-void om_rwsem_read(struct om_system *sys, struct om_rwsem *sem, enum om_rank rank)
+void om_rwsem_read_wake(struct om_system *sys, struct om_rwsem *sem)
 {
-	uint32_t v;
-
-	if (OM_DEBUG)
-		om_held_push(sys, sem, rank, true);
-	v = rw_load(&sem->state);
-	if (om_likely(!(v & RW_CLOSED)) && om_likely(rw_cas(&sem->state, &v, v + 1)))
-		return;
-	rwsem_read_slow(sys, sem);
-}
-
-void om_rwsem_read_done(struct om_system *sys, struct om_rwsem *sem)
-{
-	uint32_t old;
-
-	if (OM_DEBUG)
-		om_held_pop(sys, sem);
-	old = atomic_fetch_sub_explicit(&sem->state, 1, memory_order_release);
-	OM_ASSERT(sys, old & OM_RW_READERS, "lock not held", sem);
-	if (om_likely((old & (OM_RW_SLEEPERS | OM_RW_READERS)) != (OM_RW_SLEEPERS | 1)))
-		return;
 	atomic_fetch_and_explicit(&sem->state, ~OM_RW_SLEEPERS, memory_order_relaxed);
 	om_wake(sys, sem);
 }

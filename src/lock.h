@@ -66,7 +66,13 @@ void om_held_pop(struct om_system *sys, const void *lock);
 bool om_held(struct om_system *sys, const void *lock);
 
 /* First line of every function that may sleep: no spinning lock may be held. */
-void om_might_sleep(struct om_system *sys);
+void om_assert_may_sleep(struct om_system *sys);
+
+static inline void om_might_sleep(struct om_system *sys)
+{
+	if (OM_DEBUG)
+		om_assert_may_sleep(sys);
+}
 
 void om_spin_contended(struct om_spinlock *lock);
 
@@ -92,9 +98,37 @@ void om_read_unlock(struct om_system *sys, struct om_rwspin *lock);
 void om_write_lock(struct om_system *sys, struct om_rwspin *lock, enum om_rank rank);
 void om_write_unlock(struct om_system *sys, struct om_rwspin *lock);
 
+#define OM_RW_CLOSED (OM_RW_WRITER | OM_RW_WAITING) /* to readers */
+
+void om_rwsem_read_slow(struct om_system *sys, struct om_rwsem *sem);
+void om_rwsem_read_wake(struct om_system *sys, struct om_rwsem *sem);
+
 /* May sleep. A waiting writer keeps new readers out, so writers do not starve. */
-void om_rwsem_read(struct om_system *sys, struct om_rwsem *sem, enum om_rank rank);
-void om_rwsem_read_done(struct om_system *sys, struct om_rwsem *sem);
+static inline void om_rwsem_read(struct om_system *sys, struct om_rwsem *sem, enum om_rank rank)
+{
+	uint32_t v = atomic_load_explicit(&sem->state, memory_order_relaxed);
+
+	if (OM_DEBUG)
+		om_held_push(sys, sem, rank, true);
+	if (om_unlikely(v & OM_RW_CLOSED) ||
+	    om_unlikely(!atomic_compare_exchange_strong_explicit(
+	        &sem->state, &v, v + 1, memory_order_acquire, memory_order_relaxed)))
+		om_rwsem_read_slow(sys, sem);
+}
+
+/* The last reader wakes whoever waits for it. */
+static inline void om_rwsem_read_done(struct om_system *sys, struct om_rwsem *sem)
+{
+	uint32_t old;
+
+	if (OM_DEBUG)
+		om_held_pop(sys, sem);
+	old = atomic_fetch_sub_explicit(&sem->state, 1, memory_order_release);
+	OM_ASSERT(sys, old & OM_RW_READERS, "lock not held", sem);
+	if (om_unlikely((old & (OM_RW_SLEEPERS | OM_RW_READERS)) == (OM_RW_SLEEPERS | 1)))
+		om_rwsem_read_wake(sys, sem);
+}
+
 void om_rwsem_write(struct om_system *sys, struct om_rwsem *sem, enum om_rank rank);
 void om_rwsem_write_done(struct om_system *sys, struct om_rwsem *sem);
 /* For assertions. */

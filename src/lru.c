@@ -22,14 +22,6 @@ static inline void lru_unlock(struct om_system *sys)
 	om_spin_unlock(sys, &sys->lru_lock);
 }
 
-/* LRU lock held, or the page is on no list and its frame lock is held. */
-static inline struct om_pfn_list *list_of(struct om_system *sys, unsigned flags)
-{
-	if (flags & OM_PG_SWAPBACKED)
-		return &sys->lru[flags & OM_PG_ACTIVE ? OM_LRU_ACTIVE_ANON : OM_LRU_INACTIVE_ANON];
-	return &sys->lru[flags & OM_PG_ACTIVE ? OM_LRU_ACTIVE_FILE : OM_LRU_INACTIVE_FILE];
-}
-
 static inline void assert_frame_locked(struct om_system *sys, struct om_page *page)
 {
 	OM_ASSERT(sys, om_held(sys, &page->lock), "frame lock", page);
@@ -50,7 +42,7 @@ void om_lru_add(struct om_system *sys, struct om_page *page)
 	if (om_page_test(page, OM_PG_LRU | OM_PG_ISOLATED | OM_PG_UNEVICTABLE))
 		return;
 	lru_lock(sys);
-	om_pfn_list_push(sys, list_of(sys, om_page_flags(page)), page);
+	om_pfn_list_push(sys, om_lru_list_of(sys, om_page_flags(page)), page);
 	om_page_set(page, OM_PG_LRU);
 	lru_unlock(sys);
 }
@@ -65,24 +57,81 @@ void om_lru_del(struct om_system *sys, struct om_page *page)
 	lru_lock(sys);
 	flags = om_page_flags(page);
 	if (om_likely(flags & OM_PG_LRU)) {
-		om_pfn_list_del(sys, list_of(sys, flags), page);
+		om_pfn_list_del(sys, om_lru_list_of(sys, flags), page);
 		om_page_clear(page, OM_PG_LRU);
 	}
 	lru_unlock(sys);
 }
 
-void om_lru_del_batch(struct om_system *sys, struct om_page *const page[], unsigned n)
+/*
+ * Pages that came one after the other are neighbours on their list, too: such a run, page[0] to page[n - 1]
+ * from tail to head, is cut out as one, and is then chained as the free list wants it. Clears the flags of
+ * the run; returns its length. LRU lock held; page[0] is listed.
+ */
+static unsigned cut_run(struct om_system *sys, struct om_page *const page[], unsigned n)
 {
-	lru_lock(sys);
-	for (unsigned i = 0; i < n; i++) {
-		unsigned flags = om_page_flags(page[i]);
+	struct om_page *p = page[0];
+	unsigned flags = om_page_flags(p), len = 0;
+	struct om_pfn_list *list = om_lru_list_of(sys, flags);
+	om_pfn_t next = p->lru.next, prev;
 
-		if (om_likely(flags & OM_PG_LRU)) {
-			om_pfn_list_del(sys, list_of(sys, flags), page[i]);
-			om_page_clear(page[i], OM_PG_LRU);
+	do {
+		atomic_store_explicit(&p->flags, 0, memory_order_release);
+		prev = p->lru.prev;
+		if (++len == n || prev == OM_NO_PFN)
+			break;
+		p = om_page_of(sys, prev);
+	} while (p == page[len] && om_page_flags(p) == flags);
+	if (prev == OM_NO_PFN)
+		list->head = next;
+	else
+		om_page_of(sys, prev)->lru.next = next;
+	if (next == OM_NO_PFN)
+		list->tail = prev;
+	else
+		om_page_of(sys, next)->lru.prev = prev;
+	list->count -= len;
+	return len;
+}
+
+/* The chain of frames on its way to the free list. */
+struct chain {
+	struct om_page *first, *last;
+	om_pfn_t n;
+};
+
+/* Put pages, chained from head[0] down to tail[0], before the chain. */
+static void prepend(struct om_system *sys, struct chain *c, struct om_page *head, struct om_page *tail,
+		    unsigned n)
+{
+	if (c->n)
+		tail->lru.next = om_page_pfn(sys, c->first);
+	else
+		c->last = tail;
+	c->first = head;
+	c->n += n;
+}
+
+void om_lru_free_dying(struct om_system *sys, struct om_page *const page[], unsigned n)
+{
+	struct chain c = {NULL, NULL, 0};
+
+	lru_lock(sys);
+	for (unsigned i = 0, run; i < n; i += run) {
+		run = 1;
+		if (om_likely(om_page_test(page[i], OM_PG_LRU))) {
+			run = cut_run(sys, page + i, n - i);
+		} else if (om_page_test(page[i], OM_PG_ISOLATED)) {
+			om_page_set(page[i], OM_PG_ORPHAN);
+			continue;
+		} else {
+			atomic_store_explicit(&page[i]->flags, 0, memory_order_release);
 		}
+		prepend(sys, &c, page[i + run - 1], page[i], run);
 	}
 	lru_unlock(sys);
+	if (c.n)
+		om_frame_free_chain(sys, c.first, c.last, c.n);
 }
 
 void om_lru_move(struct om_system *sys, struct om_page *page, unsigned set, unsigned clear,
@@ -97,11 +146,11 @@ void om_lru_move(struct om_system *sys, struct om_page *page, unsigned set, unsi
 	om_page_clear(page, clear);
 	if (old & OM_PG_LRU) {
 		now = (old | set) & ~clear;
-		om_pfn_list_del(sys, list_of(sys, old), page);
+		om_pfn_list_del(sys, om_lru_list_of(sys, old), page);
 		if (tail)
-			om_pfn_list_push_tail(sys, list_of(sys, now), page);
+			om_pfn_list_push_tail(sys, om_lru_list_of(sys, now), page);
 		else
-			om_pfn_list_push(sys, list_of(sys, now), page);
+			om_pfn_list_push(sys, om_lru_list_of(sys, now), page);
 	}
 	lru_unlock(sys);
 }
@@ -136,9 +185,24 @@ bool om_lru_isolate_page(struct om_system *sys, struct om_page *page)
 	lru_lock(sys);
 	flags = om_page_flags(page);
 	if (flags & OM_PG_LRU)
-		isolate(sys, list_of(sys, flags), page);
+		isolate(sys, om_lru_list_of(sys, flags), page);
 	lru_unlock(sys);
 	return flags & OM_PG_LRU;
+}
+
+/* It died while we had it: ours to free if the batch it died in has passed, else the batch's. */
+static void putback_dying(struct om_system *sys, struct om_page *page)
+{
+	bool ours;
+
+	lru_lock(sys);
+	ours = om_page_clear(page, OM_PG_ISOLATED) & OM_PG_ORPHAN;
+	if (ours)
+		atomic_store_explicit(&page->flags, 0, memory_order_release);
+	lru_unlock(sys);
+	om_frame_unlock(sys, page);
+	if (ours)
+		om_frame_free_chain(sys, page, page, 1);
 }
 
 void om_lru_putback(struct om_system *sys, struct om_page *page)
@@ -146,6 +210,10 @@ void om_lru_putback(struct om_system *sys, struct om_page *page)
 	unsigned old;
 
 	om_frame_lock(sys, page);
+	if (om_unlikely(page->kind == OM_KIND_FREE)) {
+		putback_dying(sys, page);
+		return;
+	}
 	old = om_page_clear(page, OM_PG_ISOLATED);
 	OM_BUG_ON(sys, !(old & OM_PG_ISOLATED), "lru", page, old, page->kind);
 	if (!om_page_is_dead(page))

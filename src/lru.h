@@ -9,9 +9,17 @@
 #ifndef OM_LRU_H
 #define OM_LRU_H
 
-#include "page.h"
+#include "frame.h"
 
 void om_lru_init(struct om_system *sys);
+
+/* The list that a page of these flags belongs to. */
+OM_INLINE struct om_pfn_list *om_lru_list_of(struct om_system *sys, unsigned flags)
+{
+	if (flags & OM_PG_SWAPBACKED)
+		return &sys->lru[flags & OM_PG_ACTIVE ? OM_LRU_ACTIVE_ANON : OM_LRU_INACTIVE_ANON];
+	return &sys->lru[flags & OM_PG_ACTIVE ? OM_LRU_ACTIVE_FILE : OM_LRU_INACTIVE_FILE];
+}
 
 /*
  * Put a page on the list its flags (SWAPBACKED, ACTIVE) say, at the head, unless it is listed, isolated
@@ -19,14 +27,49 @@ void om_lru_init(struct om_system *sys);
  */
 void om_lru_add(struct om_system *sys, struct om_page *page);
 
+/*
+ * The same for a page that is new, has no flags and that only the caller knows: gives it `flags`, which say
+ * which list, all at once. Frame lock held. Takes LRU.
+ */
+OM_INLINE void om_lru_add_new(struct om_system *sys, struct om_page *page, unsigned flags)
+{
+	OM_ASSERT(sys, om_held(sys, &page->lock), "frame lock", page);
+	OM_ASSERT(sys, om_page_flags(page) == 0, "lru", page);
+	om_spin_lock(sys, &sys->lru_lock, OM_RANK_LRU);
+	om_pfn_list_push(sys, om_lru_list_of(sys, flags), page);
+	atomic_store_explicit(&page->flags, (uint16_t)(flags | OM_PG_LRU), memory_order_release);
+	om_spin_unlock(sys, &sys->lru_lock);
+}
+
 /* Take a page off its list, if it is on one. Frame lock held. Takes LRU. */
 void om_lru_del(struct om_system *sys, struct om_page *page);
 
 /*
- * Take n pages, to each of which the caller has the only reference, off their lists; pages that are isolated
- * stay so. No frame lock is needed: nobody can find them but through a list. Takes LRU once.
+ * Freeing many pages at once. A page on a list that nothing holds but its last entry, which is gone, dies
+ * at once: it is FREE, but still listed. The caller must hand it to om_lru_free_dying() soon. False, and
+ * nothing done: it is not such a page. Frame lock held.
+ *
+ * Reclaim may isolate a dying page before that, and put it back. Under the LRU lock the two agree who
+ * frees it: OM_PG_ORPHAN says that the batch has been here and left it to the isolator.
  */
-void om_lru_del_batch(struct om_system *sys, struct om_page *const page[], unsigned n);
+OM_INLINE bool om_lru_page_die(struct om_system *sys, struct om_page *page)
+{
+	const unsigned plain = OM_PG_ANON | OM_PG_DIRECT | OM_PG_LRU | OM_PG_ACTIVE | OM_PG_REFERENCED | OM_PG_DIRTY |
+	                       OM_PG_UPTODATE | OM_PG_SWAPBACKED | OM_PG_LAZYFREE | OM_PG_READAHEAD;
+
+	unsigned flags = om_page_flags(page);
+
+	OM_ASSERT(sys, om_held(sys, &page->lock) && page->mapcount == 1, "I1", page);
+	if (om_unlikely((flags & ~plain) || !(flags & OM_PG_LRU) || page->refs || page->pins))
+		return false;
+	page->mapcount = 0;
+	page->kind = OM_KIND_FREE;
+	page->as = NULL;
+	return true;
+}
+
+/* n dying pages leave their lists for the free list. Takes LRU and FREE, once for all. */
+void om_lru_free_dying(struct om_system *sys, struct om_page *const page[], unsigned n);
 
 /*
  * Move a listed page to the list that results from setting and clearing flags (ACTIVE, SWAPBACKED); at

@@ -208,10 +208,12 @@ static void advise_entries(struct om_vma *vma, uintptr_t start, uintptr_t end,
 
 static void dontneed(struct om_vma *vma, uintptr_t start, uintptr_t end)
 {
+	const struct om_zap_filter filter = {.keep_offsets = true};
+	bool nonlinear = om_vma_flags(vma) & OM_VM_NONLINEAR;
 	struct om_gather g;
 
 	om_gather_init(&g, vma->mm);
-	om_zap(&g, vma, start, end, NULL);
+	om_zap(&g, vma, start, end, nonlinear ? &filter : NULL);
 	om_gather_finish(&g);
 }
 
@@ -338,7 +340,7 @@ static int populate(struct om_mm *mm, uintptr_t start, uintptr_t end, bool write
 
 		if (!om_vma_next(mm, start, &info) || info.start > start)
 			return -OM_ENOMEM;
-		if (!(info.flags & (write ? OM_VM_WRITE : OM_VM_READ | OM_VM_WRITE | OM_VM_EXEC)))
+		if (!(info.flags & (write ? OM_VM_WRITE : OM_VM_READ)))
 			return -OM_EINVAL;
 		stop = info.end < end ? info.end : end;
 		err = om_populate_access(mm, start, stop, write ? OM_WRITE : OM_READ);

@@ -83,6 +83,12 @@ bool om_mapping_evict(struct om_mapping *mapping, struct om_page *page);
  */
 int om_mapping_writepage(struct om_mapping *mapping, struct om_page *page);
 
+/*
+ * A write is about to leave a gap behind the end of the file: what programs have stored beyond the end, in the
+ * last page, must not come to light (truncate.c). Outermost: reclaims. -OM_ENOMEM, -OM_EIO.
+ */
+int om_mapping_zero_beyond(struct om_mapping *mapping);
+
 /* Largest size whose page numbers fit a word. */
 #define OM_MAPPING_MAX ((uint64_t)UINTPTR_MAX << OM_PAGE_SHIFT)
 

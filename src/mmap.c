@@ -22,10 +22,9 @@ struct request {
 	unsigned vm_flags;
 };
 
-/* The checks that need no lock, in the order Linux makes them. */
+/* The checks that need no lock. Here and below in the order Linux makes them. */
 static int check_request(struct request *r)
 {
-	unsigned type = (unsigned)r->flags & (OM_MAP_SHARED | OM_MAP_PRIVATE);
 	size_t len = om_page_align(r->len);
 
 	if (r->len == 0 || (r->file && (r->offset & ~(uint64_t)OM_PAGE_MASK)))
@@ -38,14 +37,22 @@ static int check_request(struct request *r)
 		return -OM_EOVERFLOW;
 	if (r->file && r->offset + len < r->offset)
 		return -OM_EOVERFLOW;
+	r->len = len;
+	return 0;
+}
+
+/* May this be mapped in this way? Asked when a place has been found. */
+static int check_kind(const struct request *r)
+{
+	unsigned type = (unsigned)r->flags & (OM_MAP_SHARED | OM_MAP_PRIVATE);
+
 	if (type != OM_MAP_SHARED && type != OM_MAP_PRIVATE)
-		return -OM_EINVAL;
-	if ((r->flags & OM_MAP_GROWSDOWN) && (r->file || type == OM_MAP_SHARED))
 		return -OM_EINVAL;
 	if (r->file && type == OM_MAP_SHARED && (r->flags & OM_MAP_FILE_RDONLY) &&
 	    (r->prot & OM_PROT_WRITE))
 		return -OM_EACCES;
-	r->len = len;
+	if ((r->flags & OM_MAP_GROWSDOWN) && (r->file || type == OM_MAP_SHARED))
+		return -OM_EINVAL;
 	return 0;
 }
 
@@ -128,8 +135,6 @@ static int check_mm(struct om_mm *mm, const struct request *r)
 	size_t pages = r->len >> OM_PAGE_SHIFT;
 	int err;
 
-	if (mm->nr_vmas > om_get_limit(mm, OM_LIMIT_VMAS))
-		return -OM_ENOMEM;
 	if (r->vm_flags & OM_VM_LOCKED) {
 		if ((r->flags & OM_MAP_LOCKED) && om_get_limit(mm, OM_LIMIT_MEMLOCK) == 0)
 			return -OM_EPERM;
@@ -137,6 +142,9 @@ static int check_mm(struct om_mm *mm, const struct request *r)
 		if (err)
 			return err == -OM_EPERM ? -OM_EAGAIN : err;
 	}
+	err = check_kind(r);
+	if (err)
+		return err;
 	return om_check_limits(mm, pages - pages_in(mm, r->addr, r->addr + r->len, 0),
 	                       r->vm_flags);
 }
@@ -171,8 +179,11 @@ static int map_area(struct om_mm *mm, const struct request *r, struct om_mapping
 static int mmap_locked(struct om_mm *mm, struct request *r)
 {
 	struct om_mapping *shmem = NULL;
-	int err = place(mm, r);
+	int err;
 
+	if (mm->nr_vmas > om_get_limit(mm, OM_LIMIT_VMAS))
+		return -OM_ENOMEM;
+	err = place(mm, r);
 	if (err)
 		return err;
 	r->vm_flags = request_vm_flags(r, mm->def_flags);

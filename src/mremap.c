@@ -123,17 +123,24 @@ static unsigned moved_flags(const struct remap *r)
 	return om_vma_flags(r->vma);
 }
 
-/* The old area is empty: take it away, or with DONTUNMAP leave it, unlocked. */
-static void leave(struct remap *r, size_t moved)
+static size_t moved_len(const struct remap *r)
+{
+	return r->old_len < r->new_len ? r->old_len : r->new_len;
+}
+
+/*
+ * The old area is empty: take it away, with what a smaller size cuts off behind it, or with DONTUNMAP leave it,
+ * unlocked. Not before the new area is linked: that keeps the tables at the new place (I5).
+ */
+static void leave(struct remap *r)
 {
 	if (!(r->flags & OM_MREMAP_DONTUNMAP)) {
-		om_unmap_areas(r->mm, r->old, r->old + moved, false);
+		om_unmap_areas(r->mm, r->old, r->old + r->old_len, false);
 		return;
 	}
 	r->vma = om_vma_find(r->mm, r->old);
 	om_vma_change_flags(r->vma, om_vma_flags(r->vma) &
 	                                ~(unsigned)(OM_VM_LOCKED | OM_VM_LOCKONFAULT));
-	om_vma_merge(r->vma);
 }
 
 /*
@@ -151,29 +158,28 @@ static void move_area(struct remap *r, struct om_vma *vma, size_t moved)
 		r->fill = vma->start + moved;
 		r->fill_end = vma->end;
 	}
-	leave(r, moved);
+	leave(r);
+	/* The two may be neighbours, and one now: look for the old one again. */
 	om_vma_merge(vma);
+	if (r->flags & OM_MREMAP_DONTUNMAP)
+		om_vma_merge(om_vma_find(r->mm, r->old));
 }
 
+/* Moving adds nothing that is counted (growth: check_grow), but for DONTUNMAP, which keeps the old area. */
 static int check_move(const struct remap *r)
 {
-	const struct om_mm *mm = r->mm;
-	unsigned flags = moved_flags(r);
-	size_t grow = r->new_len > r->old_len ? r->new_len - r->old_len : 0;
-	size_t add = (r->flags & OM_MREMAP_DONTUNMAP ? r->new_len : grow) >> OM_PAGE_SHIFT;
-
-	if (mm->nr_vmas + 2 >= om_get_limit(mm, OM_LIMIT_VMAS) - 3)
+	if (r->mm->nr_vmas + 2 >= om_get_limit(r->mm, OM_LIMIT_VMAS) - 3)
 		return -OM_ENOMEM;
-	if ((flags & OM_VM_LOCKED) && om_check_memlock(r->mm, add, -OM_EAGAIN))
-		return -OM_EAGAIN;
-	return om_check_limits(r->mm, add, flags);
+	if (!(r->flags & OM_MREMAP_DONTUNMAP))
+		return 0;
+	return om_check_limits(r->mm, r->new_len >> OM_PAGE_SHIFT, moved_flags(r));
 }
 
 /* The destination is free, or FIXED says to replace what is there. */
 static int move(struct remap *r)
 {
 	struct om_mm *mm = r->mm;
-	size_t moved = r->old_len < r->new_len ? r->old_len : r->new_len;
+	size_t moved = moved_len(r);
 	uintptr_t end = r->new + r->new_len, pgoff = om_vma_index(r->vma, r->old);
 	struct om_vma *vma;
 	int err;
@@ -197,8 +203,6 @@ static int move(struct remap *r)
 		return err;
 	}
 	om_unmap_areas(mm, r->new, end, true);
-	if (r->old_len > r->new_len)
-		om_unmap_areas(mm, r->old + r->new_len, r->old + r->old_len, false);
 	move_area(r, vma, moved);
 	return 0;
 }
@@ -266,8 +270,11 @@ static int check_grow(const struct remap *r)
 	size_t pages = grow >> OM_PAGE_SHIFT;
 	uintptr_t index = om_vma_index(r->vma, r->old);
 
-	if (r->old_len > r->vma->end - r->old)
+	/* What a smaller size cuts off may hold several areas and holes: it is unmapped. */
+	if (moved_len(r) > r->vma->end - r->old)
 		return -OM_EFAULT;
+	if (r->old_len > r->mm->layout.highest - r->old)
+		return -OM_EINVAL;
 	if (grow == 0)
 		return 0;
 	if (index + (r->new_len >> OM_PAGE_SHIFT) < index)
@@ -317,6 +324,8 @@ static int remap_anywhere(struct remap *r)
 		r->new = r->old;
 		if (r->new_len == r->old_len)
 			return 0;
+		if (r->old_len > r->mm->layout.highest - r->old)
+			return -OM_EINVAL;
 		err = om_vma_cut_out(r->mm, r->old + r->new_len, r->old + r->old_len);
 		if (!err)
 			om_unmap_areas(r->mm, r->old + r->new_len, r->old + r->old_len, false);
@@ -363,22 +372,22 @@ static int remap_once(struct remap *r)
 	return err;
 }
 
-static int check_request(const struct remap *r, size_t old_len, size_t new_len)
+static int check_request(const struct remap *r)
 {
 	const int known = OM_MREMAP_MAYMOVE | OM_MREMAP_FIXED | OM_MREMAP_DONTUNMAP;
 	const struct om_layout *l = &r->mm->layout;
 
 	if ((r->flags & ~known) || (r->old & ~OM_PAGE_MASK))
 		return -OM_EINVAL;
-	if ((r->flags & (OM_MREMAP_FIXED | OM_MREMAP_DONTUNMAP)) && !(r->flags & OM_MREMAP_MAYMOVE))
+	if (r->new_len == 0 || r->new_len > l->highest)
+		return -OM_EINVAL;
+	/* Both name a new address: for DONTUNMAP alone it is a hint, and checked all the same. */
+	if (!(r->flags & (OM_MREMAP_FIXED | OM_MREMAP_DONTUNMAP)))
+		return 0;
+	if (!(r->flags & OM_MREMAP_MAYMOVE))
 		return -OM_EINVAL;
 	if ((r->flags & OM_MREMAP_DONTUNMAP) && r->old_len != r->new_len)
 		return -OM_EINVAL;
-	if (r->new_len == 0 || r->new_len < new_len || r->old_len < old_len ||
-	    r->new_len > l->highest || r->old + r->old_len < r->old)
-		return -OM_EINVAL;
-	if (!(r->flags & OM_MREMAP_FIXED))
-		return 0;
 	if ((r->new & ~OM_PAGE_MASK) || r->new > l->highest - r->new_len)
 		return -OM_EINVAL;
 	if (r->old + r->old_len > r->new && r->new + r->new_len > r->old)
@@ -392,7 +401,7 @@ int om_mremap(struct om_mm *mm, uintptr_t old_addr, size_t old_len, size_t new_l
 	struct remap first = {.mm = mm, .old = old_addr, .new = new_addr, .flags = flags,
 	                      .old_len = om_page_align(old_len), .new_len = om_page_align(new_len)};
 	struct remap r;
-	int err = check_request(&first, old_len, new_len);
+	int err = check_request(&first);
 
 	om_might_sleep(mm->sys);
 	if (err)

@@ -6,6 +6,7 @@
  * map scans its tables. Each remapped page gets a file-offset entry; the fault decodes it, and when reclaim
  * takes the page away it puts the entry back.
  */
+#include "fault.h"
 #include "mapping.h"
 #include "mm.h"
 #include "reclaim.h"
@@ -56,6 +57,16 @@ static int remap_locked(struct om_mm *mm, uintptr_t start, uintptr_t end, uintpt
 	return 0;
 }
 
+/* Locked memory stays present, whatever it shows. */
+static void fill_locked(struct om_mm *mm, uintptr_t start, uintptr_t end)
+{
+	struct om_vmainfo info;
+
+	if (om_vma_next(mm, start, &info) &&
+	    (info.flags & (OM_VM_LOCKED | OM_VM_LOCKONFAULT)) == OM_VM_LOCKED)
+		(void)om_populate(mm, start, end);
+}
+
 static int remap_once(struct om_mm *mm, uintptr_t start, uintptr_t end, uintptr_t index)
 {
 	int err;
@@ -73,7 +84,7 @@ int om_remap_file_pages(struct om_mm *mm, uintptr_t addr, size_t len, int prot, 
 	size_t pages = (end - start) >> OM_PAGE_SHIFT;
 	int err;
 
-	(void)flags; /* MAP_NONBLOCK: entries are always left to faults */
+	(void)flags; /* MAP_NONBLOCK: entries are left to faults anyway */
 	om_might_sleep(mm->sys);
 	if (prot || end <= start || pgoff + pages < pgoff)
 		return -OM_EINVAL;
@@ -81,5 +92,7 @@ int om_remap_file_pages(struct om_mm *mm, uintptr_t addr, size_t len, int prot, 
 		return -OM_EINVAL;
 	OM_RETRY_NOFRAME(mm->sys, pages / OM_TABLE_ENTRIES + 4, err,
 	                 remap_once(mm, start, end, pgoff));
+	if (!err)
+		fill_locked(mm, start, end);
 	return err;
 }

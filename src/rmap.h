@@ -15,36 +15,41 @@
  * A fresh anonymous page gets its first entry; it is exclusive. The page is not on a list yet. Takes
  * over the caller's reference, and puts the page on the active list (or makes it unevictable).
  */
-void om_rmap_page_new(struct om_system *sys, struct om_page *page, struct om_vma *vma,
+OM_INLINE void om_rmap_page_new(struct om_system *sys, struct om_page *page, struct om_vma *vma,
                       struct om_page *table, unsigned slot);
 
 /* One more entry maps a file page. False if the page has too many mappers. */
 bool om_rmap_file_add(struct om_system *sys, struct om_page *page, struct om_vma *vma);
 
 /*
- * fork: `page`, anonymous and mapped at `slot` of the parent's `table`, gets a second entry in the
- * child's table, at the same slot. Both are read-only from now on; both tables' locks are held, and both
- * areas are in one anon_vma. False: the page is pinned (or has too many mappers) and must be copied.
+ * fork: `page`, anonymous and mapped in `parent` at linear index `index`, gets a second entry in the child's
+ * table. Both are read-only from now on; both tables' locks are held, and both areas are in one anon_vma.
+ * *now_shared is incremented if the page was direct. False: it is pinned, or has too many mappers, and
+ * the child must get a copy.
  */
-bool om_rmap_page_dup(struct om_system *sys, struct om_page *page, struct om_vma *parent,
-                      struct om_page *table, unsigned slot);
+OM_INLINE bool om_rmap_page_dup(struct om_system *sys, struct om_page *page, struct om_vma *parent,
+                                uintptr_t index, size_t *now_shared);
 
 /*
  * An entry of any kind of page went away; `locked`: it was in a VM_LOCKED area. The frame lock is held, and
  * the TLB has been flushed, or the caller has another claim on the page (I7): until this call the entry
- * counts, so the page lives. The one call that needs no table's lock.
+ * counts, so the page lives. These two calls need no table's lock.
  */
-void om_rmap_page_remove(struct om_system *sys, struct om_page *page, bool locked);
+OM_INLINE void om_rmap_page_remove(struct om_system *sys, struct om_page *page, bool locked);
+
+/* Call after that if the page may live on: with no entry left, it names no object. Frame lock held. */
+OM_INLINE void om_rmap_page_forget(struct om_page *page);
 
 /* mremap moved an entry of an anonymous page to `slot` of `table`. Both tables' locks are held. */
 void om_rmap_page_move(struct om_system *sys, struct om_page *page, struct om_page *table,
                        unsigned slot);
 
 /*
- * A write fault on a shared page: if this entry is its only one and no swap slot is held by others, make
- * it direct and return true.
+ * A write fault on a page of any kind: if it is anonymous, this entry is its only one and no swap slot is
+ * held by others, make it direct and return true. Otherwise return false, with a reference for the caller,
+ * who copies it.
  */
-bool om_rmap_page_reuse(struct om_system *sys, struct om_page *page, struct om_page *table,
+OM_INLINE bool om_rmap_page_reuse(struct om_system *sys, struct om_page *page, struct om_page *table,
                         unsigned slot);
 
 /*
@@ -119,5 +124,14 @@ size_t om_rmap_bytes(struct om_system *sys);
 
 /* Interval operations of the two trees, for verify.c and truncation. */
 extern const struct om_interval_ops om_file_tree, om_anon_tree;
+
+/*
+ * The bodies of the inline ones. A design is a pair of files in src/rmap/; the build names another one
+ * with -DOM_RMAP_DESIGN.
+ */
+#ifndef OM_RMAP_DESIGN
+#define OM_RMAP_DESIGN "rmap/objrmap.h"
+#endif
+#include OM_RMAP_DESIGN
 
 #endif

@@ -127,18 +127,34 @@ static unsigned put(struct om_system *sys, uint32_t slot, struct slot *s)
 	return 0;
 }
 
+static bool dup(struct om_system *sys, uint32_t slot)
+{
+	struct slot *s = used(sys, slot);
+
+	if (s->count >= OM_SLOT_COUNT_MAX)
+		return false;
+	s->count++;
+	return true;
+}
+
 bool om_slot_dup(struct om_system *sys, uint32_t slot)
 {
-	struct slot *s;
-	bool room;
+	bool done;
 
 	lock(sys);
-	s = used(sys, slot);
-	room = s->count < OM_SLOT_COUNT_MAX;
-	if (room)
-		s->count++;
+	done = dup(sys, slot);
 	unlock(sys);
-	return room;
+	return done;
+}
+
+bool om_slot_dup_out(struct om_system *sys, uint32_t slot)
+{
+	bool done;
+
+	lock(sys);
+	done = find_area(sys, slot)->writable && dup(sys, slot);
+	unlock(sys);
+	return done;
 }
 
 unsigned om_slot_put(struct om_system *sys, uint32_t slot)

@@ -26,6 +26,12 @@ unsigned om_slot_alloc(struct om_system *sys, unsigned n, uint32_t *first);
 /* One more entry holds the slot. False if its count is full (nothing changed). */
 bool om_slot_dup(struct om_system *sys, uint32_t slot);
 
+/*
+ * The same for an entry whose page shall leave memory: also false if the area is being emptied, for then the
+ * page would have to come back at once, and swapoff would not come to an end.
+ */
+bool om_slot_dup_out(struct om_system *sys, uint32_t slot);
+
 /* One entry less; the last one frees the slot. Returns the count that is left. */
 unsigned om_slot_put(struct om_system *sys, uint32_t slot);
 

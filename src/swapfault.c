@@ -14,13 +14,18 @@
 /* Page and table are locked, the entry is unchanged. Returns whether the page is direct. */
 static bool map_page(struct om_fault *f, struct om_page *page)
 {
-	struct om_system *sys = f->mm->sys;
-	bool exclusive = om_slot_put(sys, om_pte_slot(f->pte)) == 1;
+	struct om_system *sys = f->sys;
+	uint32_t slot = om_pte_slot(f->pte);
 	om_pte_t pte;
 	bool direct;
 
+	/*
+	 * Held by this entry and the cache alone? Give the slot back only when the page counts the entry:
+	 * another mapper that finds itself the sole one must not miss us in between.
+	 */
 	om_vma_mark_anon(f->vma);
-	direct = om_rmap_page_swapin(sys, page, f->vma, f->table, f->slot, exclusive);
+	direct = om_rmap_page_swapin(sys, page, f->vma, f->table, f->slot, om_slot_count(sys, slot) == 2);
+	om_slot_put(sys, slot);
 	pte = om_pte_mkyoung(om_pte_make(
 	    om_page_pfn(sys, page), direct ? f->prot : f->prot & ~(unsigned)OM_PROT_WRITE));
 	if (direct && (f->access & OM_WRITE))
@@ -49,7 +54,7 @@ static bool is_in_slot(const struct om_page *page, uint32_t slot)
 /* `page` is locked. Returns whether the entry is mended; *again: it still needs a page of its own. */
 static bool resolve(struct om_fault *f, struct om_page *page, bool *again)
 {
-	struct om_system *sys = f->mm->sys;
+	struct om_system *sys = f->sys;
 	bool direct;
 
 	if (!is_in_slot(page, om_pte_slot(f->pte)) || !om_fault_lock_same(f))
@@ -65,7 +70,7 @@ static bool resolve(struct om_fault *f, struct om_page *page, bool *again)
 
 int om_fault_swap(struct om_fault *f)
 {
-	struct om_system *sys = f->mm->sys;
+	struct om_system *sys = f->sys;
 	bool read = false, again = false;
 	struct om_page *page;
 	int r = om_swap_readpage(sys, om_pte_slot(f->pte), &page, &read);

@@ -29,12 +29,28 @@ static bool in_area(uint32_t slot, unsigned area)
 	return slot >> OM_SWAP_AREA_SHIFT == area;
 }
 
+/* A page only the cache still ties to its slot: its contents stay in memory. */
+static void uncache(struct om_system *sys, uint32_t slot)
+{
+	struct om_page *page = om_swapcache_lookup(sys, slot);
+
+	if (!page)
+		return;
+	om_page_lock(sys, page);
+	if (om_page_test(page, OM_PG_SWAPCACHE) && page->slot == slot && om_slot_count(sys, slot) == 1) {
+		om_page_set(page, OM_PG_DIRTY);
+		om_swapcache_del(sys, page);
+	}
+	om_page_unlock(sys, page);
+	om_page_put(sys, page);
+}
+
 /* ---------------------------------------------------------------- address spaces ------------ */
 
 /* Serve a fault at one entry, whatever the area allows. enum om_fault_result or -OM_ENOFRAME. */
 static int swap_in_entry(struct om_vma *vma, struct om_page *table, uintptr_t addr, om_pte_t pte)
 {
-	struct om_fault f = {.mm = vma->mm, .vma = vma, .addr = addr, .table = table,
+	struct om_fault f = {.sys = vma->mm->sys, .mm = vma->mm, .vma = vma, .addr = addr, .table = table,
 	                     .prot = om_vma_prot(om_vma_flags(vma)), .slot = om_table_slot(addr),
 	                     .pte = pte};
 
@@ -44,7 +60,6 @@ static int swap_in_entry(struct om_vma *vma, struct om_page *table, uintptr_t ad
 /* mmap_lock is held. *addr: where to go on. */
 static int swap_in_vma(struct om_vma *vma, unsigned area, uintptr_t *addr)
 {
-	struct om_system *sys = vma->mm->sys;
 	struct om_page *table;
 
 	while (*addr < vma->end && (table = om_table_next(vma->mm, *addr, vma->end))) {
@@ -63,6 +78,8 @@ static int swap_in_vma(struct om_vma *vma, unsigned area, uintptr_t *addr)
 				return r;
 			if (r != OM_FAULT_MINOR && r != OM_FAULT_MAJOR)
 				return r == OM_FAULT_OOM ? -OM_ENOMEM : -OM_EIO;
+			/* Reclaim leaves pages of this area alone: let it have those that can go. */
+			uncache(vma->mm->sys, om_pte_slot(pte));
 		}
 	}
 	return 0;
@@ -83,15 +100,30 @@ static int swap_in_areas(struct om_mm *mm, unsigned area, uintptr_t *addr)
 	return err;
 }
 
+/* A whole address space may need any number of rounds of reclaim, as long as it gets on. */
+static int swap_in_mm(struct om_mm *mm, unsigned area)
+{
+	uintptr_t addr = 0, last = 0;
+	unsigned tries = 0;
+	int err;
+
+	while ((err = swap_in_areas(mm, area, &addr)) == -OM_ENOFRAME) {
+		if (addr != last)
+			tries = 0;
+		last = addr;
+		if (om_reclaim_retry(mm->sys, &tries, 1))
+			return -OM_ENOMEM;
+	}
+	return err;
+}
+
 static int swap_in_mms(struct om_system *sys, unsigned area)
 {
 	struct om_mm *mm = NULL;
 	int err = 0;
 
 	while ((mm = om_mm_iterate(sys, mm))) {
-		uintptr_t addr = 0;
-
-		OM_RETRY_NOFRAME(sys, 1, err, swap_in_areas(mm, area, &addr));
+		err = swap_in_mm(mm, area);
 		if (err) {
 			om_mm_put(mm);
 			break;
@@ -166,22 +198,6 @@ static int swap_in_mappings(struct om_system *sys, unsigned area)
 }
 
 /* ---------------------------------------------------------------- swap cache ---------------- */
-
-/* A page only the cache still ties to its slot: its contents stay in memory. */
-static void uncache(struct om_system *sys, uint32_t slot)
-{
-	struct om_page *page = om_swapcache_lookup(sys, slot);
-
-	if (!page)
-		return;
-	om_page_lock(sys, page);
-	if (om_page_test(page, OM_PG_SWAPCACHE) && page->slot == slot && om_slot_count(sys, slot) == 1) {
-		om_page_set(page, OM_PG_DIRTY);
-		om_swapcache_del(sys, page);
-	}
-	om_page_unlock(sys, page);
-	om_page_put(sys, page);
-}
 
 /* Returns whether a slot is left in use. */
 static bool uncache_area(struct om_system *sys, unsigned area)

@@ -144,16 +144,14 @@ struct om_page *om_table_next(struct om_mm *mm, uintptr_t addr, uintptr_t end)
 
 /* ---------------------------------------------------------------- freeing ------------------- */
 
-/* Clear an upper entry; returns the table it named, or NULL. */
+/* Clear an upper entry in use; returns the table it named. */
 static struct om_page *unlink_child(struct om_mm *mm, struct om_page *table, unsigned slot)
 {
 	struct om_system *sys = mm->sys;
-	om_pte_t e = om_arch_pte_load(om_table_entry(table, slot));
+	om_pte_t e;
 
-	if (om_pte_none(e))
-		return NULL;
 	om_table_lock(sys, table);
-	om_entry_take(sys, table, slot, 0);
+	e = om_entry_take(sys, table, slot, 0);
 	om_table_unlock(sys, table);
 	return om_page_of(sys, om_pte_pfn(e));
 }
@@ -169,10 +167,8 @@ static void unlink_subtree(struct om_mm *mm, struct om_page *table, unsigned lev
 
 	for (unsigned i = level_slot(hint, level), n = 0; level > 1 && table->mapcount && n < OM_TABLE_ENTRIES;
 	     i = (i + 1) % OM_TABLE_ENTRIES, n++) {
-		struct om_page *child = unlink_child(mm, table, i);
-
-		if (child)
-			unlink_subtree(mm, child, level - 1, hint, list);
+		if (!om_pte_none(om_arch_pte_load(om_table_entry(table, i))))
+			unlink_subtree(mm, unlink_child(mm, table, i), level - 1, hint, list);
 	}
 	OM_BUG_ON(sys, table->mapcount != 0, "I5", table, table->mapcount, table->index);
 	table->lru.next = *list;

@@ -94,6 +94,7 @@ bool om_table_move(struct om_mm *mm, uintptr_t from, uintptr_t to);
 
 static inline om_pte_t om_entry_get(struct om_system *sys, struct om_page *table, unsigned slot)
 {
+	(void)sys;
 	return om_arch_pte_load(om_table_entry(table, slot));
 }
 
@@ -108,6 +109,16 @@ static inline void om_entry_install(struct om_system *sys, struct om_page *table
 	OM_BUG_ON(sys, om_pte_present(old), "I9", table, old, pte);
 	table->mapcount += om_pte_none(old);
 	om_arch_pte_store(p, pte);
+}
+
+/* The same for an entry that is known to be none. */
+static inline void om_entry_fill(struct om_system *sys, struct om_page *table, unsigned slot,
+                                 om_pte_t pte)
+{
+	OM_ASSERT(sys, om_held(sys, &table->lock), "I9", table);
+	OM_ASSERT(sys, om_pte_none(om_arch_pte_load(om_table_entry(table, slot))), "I9", table);
+	table->mapcount++;
+	om_arch_pte_store(om_table_entry(table, slot), pte);
 }
 
 /*
@@ -125,6 +136,14 @@ static inline om_pte_t om_entry_take(struct om_system *sys, struct om_page *tabl
 	if (om_pte_none(absent) && !om_pte_none(old))
 		table->mapcount--;
 	return old;
+}
+
+/* The same for an entry that is known to be present, leaving none. A flush is owed. */
+static inline om_pte_t om_entry_clear(struct om_system *sys, struct om_page *table, unsigned slot)
+{
+	OM_ASSERT(sys, om_held(sys, &table->lock), "I9", table);
+	table->mapcount--;
+	return om_arch_pte_xchg(om_table_entry(table, slot), 0);
 }
 
 /*

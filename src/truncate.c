@@ -22,7 +22,7 @@ static void unmap_area(struct om_vma *vma, uintptr_t first, uintptr_t last, bool
 	struct om_gather g;
 
 	if (om_vma_flags(vma) & OM_VM_NONLINEAR) {
-		filter.by_index = true;
+		filter.by_index = filter.keep_offsets = true;
 		filter.first = first;
 		filter.last = last;
 	} else {
@@ -117,6 +117,44 @@ static int zero_tail(struct om_mapping *mapping, uint64_t size)
 	uint64_t old = om_mapping_size(mapping), end = size < old ? size : old;
 
 	return size == old ? 0 : zero_part(mapping, end, page_end(end));
+}
+
+/*
+ * The same under the page lock, with the size of that moment: a writer raises the size inside the page lock, so
+ * what it has just written is not taken for tail.
+ */
+static int zero_beyond(struct om_mapping *mapping)
+{
+	struct om_system *sys = mapping->sys;
+	uint64_t size = om_mapping_size(mapping);
+	uintptr_t index = (uintptr_t)(size >> OM_PAGE_SHIFT), i = index;
+	struct om_page *page;
+	int err;
+
+	if (!(size & ~(uint64_t)OM_PAGE_MASK) || !om_mapping_next(mapping, &i, index, &page))
+		return 0;
+	if (page)
+		om_page_put(sys, page);
+	err = om_mapping_getpage(mapping, index, &page, NULL);
+	if (err)
+		return err == -OM_EFAULT ? 0 : err;
+	size = om_mapping_size(mapping);
+	if (size >> OM_PAGE_SHIFT == index) {
+		memset((char *)om_page_ptr(sys, page) + (size & ~(uint64_t)OM_PAGE_MASK), 0,
+		       (size_t)(page_end(size) - size));
+		om_page_set(page, OM_PG_DIRTY);
+	}
+	om_page_unlock(sys, page);
+	om_page_put(sys, page);
+	return 0;
+}
+
+int om_mapping_zero_beyond(struct om_mapping *mapping)
+{
+	int err;
+
+	OM_RETRY_NOFRAME(mapping->sys, 1, err, zero_beyond(mapping));
+	return err;
 }
 
 int om_mapping_truncate(struct om_mapping *mapping, uint64_t size)

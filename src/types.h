@@ -60,6 +60,7 @@ enum om_pageflag {
 	OM_PG_LAZYFREE = 0x1000,    /* (F) MADV_FREE: may be dropped while clean */
 	OM_PG_SWAPBACKED = 0x2000,  /* (L) goes to swap, so belongs to the anon lists */
 	OM_PG_READAHEAD = 0x4000,   /* (a) read ahead, not asked for yet */
+	OM_PG_ORPHAN = 0x8000,      /* (L) died while isolated: its isolator frees it */
 };
 
 /*

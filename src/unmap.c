@@ -43,7 +43,7 @@ static bool absent_entry(struct om_system *sys, struct om_page *page, struct om_
 	}
 	if (flags & OM_PG_LAZYFREE)
 		return true;
-	if (!(flags & OM_PG_SWAPCACHE) || !om_slot_dup(sys, swap_slot))
+	if (!(flags & OM_PG_SWAPCACHE) || !om_slot_dup_out(sys, swap_slot))
 		return false;
 	*absent = om_pte_mkswap(swap_slot);
 	return true;
@@ -93,6 +93,7 @@ static enum om_walk_verdict unmap_one(struct om_walk *w, struct om_page *page, s
 	account(om_table_mm(table), anon, absent);
 	om_frame_lock(w->sys, page);
 	om_rmap_page_remove(w->sys, page, false); /* an entry that is locked would have kept the page */
+	om_rmap_page_forget(page);
 	om_frame_unlock(w->sys, page);
 	return OM_WALK_GO;
 }

@@ -78,7 +78,7 @@ static void scan_table(struct om_check *c, struct om_mm *mm, struct om_page *tab
 
 	if (scan->table && !scan->table(c, mm, table, level, index))
 		return;
-	for (unsigned i = 0; i < OM_TABLE_ENTRIES; i++) {
+	for (unsigned i = 0; i < om_table_ours(level); i++) {
 		om_pte_t e = om_arch_pte_load(om_table_entry(table, i));
 
 		if (om_pte_none(e))

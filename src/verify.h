@@ -48,6 +48,17 @@ static inline struct om_tally *om_tally_of(struct om_check *c, const struct om_p
 	return &c->tally[om_page_pfn(c->sys, page)];
 }
 
+/*
+ * How many entries of a table of this level are the library's: in the top one those from OM_VA_LIMIT on
+ * belong to the port's kernel.
+ */
+static inline unsigned om_table_ours(unsigned level)
+{
+	unsigned shift = OM_PAGE_SHIFT + (level - 1) * OM_TABLE_SHIFT;
+
+	return level < OM_LEVELS ? OM_TABLE_ENTRIES : (unsigned)((OM_VA_LIMIT - 1) >> shift) + 1;
+}
+
 /* The tallies start again from zero. */
 void om_tally_clear(struct om_check *c);
 

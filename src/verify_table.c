@@ -139,7 +139,7 @@ static bool check_table(struct om_check *c, struct om_mm *mm, struct om_page *ta
 	if (!OM_CHECK(c, table->kind == OM_KIND_TABLE + level, "I5", table, table->kind, level) ||
 	    !OM_CHECK(c, om_tally_of(c, table)->seen++ == 0, "I5", table, mm, level))
 		return false;
-	for (unsigned i = 0; i < OM_TABLE_ENTRIES; i++)
+	for (unsigned i = 0; i < om_table_ours(level); i++)
 		used += !om_pte_none(om_arch_pte_load(om_table_entry(table, i)));
 	OM_CHECK(c, table->as == mm, "I5", table, table->as, mm);
 	OM_CHECK(c, table->index == index, "I5", table, table->index, index);
@@ -169,7 +169,7 @@ static void add_table(struct om_system *sys, struct om_page *table, unsigned lev
 		      struct entry_sums *s)
 {
 	s->tables++;
-	for (unsigned i = 0; i < OM_TABLE_ENTRIES; i++) {
+	for (unsigned i = 0; i < om_table_ours(level); i++) {
 		om_pte_t pte = om_arch_pte_load(om_table_entry(table, i));
 
 		if (om_pte_none(pte))

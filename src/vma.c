@@ -42,13 +42,10 @@ struct om_vma *om_vma_find(struct om_mm *mm, uintptr_t addr)
 	return best;
 }
 
-struct om_vma *om_vma_at(struct om_mm *mm, uintptr_t addr)
+struct om_vma *om_vma_at_slow(struct om_mm *mm, uintptr_t addr)
 {
-	struct om_vma *vma = atomic_load_explicit(&mm->hint, memory_order_acquire);
+	struct om_vma *vma = om_vma_find(mm, addr);
 
-	if (om_likely(vma && om_vma_covers(vma, addr)))
-		return vma;
-	vma = om_vma_find(mm, addr);
 	if (!vma || vma->start > addr)
 		return NULL;
 	atomic_store_explicit(&mm->hint, vma, memory_order_release);

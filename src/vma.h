@@ -66,8 +66,16 @@ static inline bool om_vma_had_anon(const struct om_vma *vma)
 
 /* The first area that ends above addr, or NULL. Read. O(log n). */
 struct om_vma *om_vma_find(struct om_mm *mm, uintptr_t addr);
+struct om_vma *om_vma_at_slow(struct om_mm *mm, uintptr_t addr);
+
 /* The area that contains addr, or NULL; remembers it. Read. O(1) if it was the last one found. */
-struct om_vma *om_vma_at(struct om_mm *mm, uintptr_t addr);
+static inline struct om_vma *om_vma_at(struct om_mm *mm, uintptr_t addr)
+{
+	struct om_vma *vma = atomic_load_explicit(&mm->hint, memory_order_acquire);
+
+	return om_likely(vma && om_vma_covers(vma, addr)) ? vma : om_vma_at_slow(mm, addr);
+}
+
 /* The last area that starts below addr, or NULL. Read. */
 struct om_vma *om_vma_before(struct om_mm *mm, uintptr_t addr);
 /* The next area, or NULL. Read. */

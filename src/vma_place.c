@@ -105,7 +105,7 @@ uintptr_t om_gap_find(struct om_mm *mm, size_t len, uintptr_t limit)
 		uintptr_t start = om_vma_start_gap(vma);
 
 		if (vma->start >= limit) {
-			hi = start < hi ? start : hi;
+			hi = start < limit ? start : limit; /* the nearest one decides */
 			n = n->left;
 			continue;
 		}

@@ -47,6 +47,7 @@ void om_gather_finish(struct om_gather *g);
 struct om_zap_filter {
 	bool files_only;       /* leave anonymous pages and swap entries (hole punch) */
 	bool by_index;         /* nonlinear area: only file pages with first <= index <= last */
+	bool keep_offsets;     /* nonlinear area: entries go on to say which page they show */
 	uintptr_t first, last;
 };
 

@@ -30,6 +30,11 @@ static struct om_held *sim_held(void *ctx)
 	return &held;
 }
 
+const struct om_held *sim_held_locks(void)
+{
+	return sim_held(NULL);
+}
+
 void sim_print_bug(FILE *out, const struct om_bug *bug)
 {
 	const struct om_held *held = sim_held(NULL);

@@ -46,8 +46,8 @@ struct sim_config {
 };
 
 /*
- * The hooks of this machine. A test that wants to see them called gives sim_create() a copy in which
- * it has put functions of its own in front of these; their `ctx` is the struct sim.
+ * The hooks of this machine. A test that wants to see them called gives sim_create() a copy in
+ * which it has put functions of its own in front of these; their `ctx` is the struct sim.
  */
 extern const struct om_port_ops sim_port_ops;
 
@@ -76,6 +76,8 @@ void *sim_frame(struct sim *sim, om_pfn_t pfn);
  */
 void sim_on_panic(struct sim *sim, void (*fn)(void *arg, const struct om_bug *bug), void *arg);
 void sim_print_bug(FILE *out, const struct om_bug *bug);
+/* The calling thread's record of objrmap's locks it holds (debug builds), for a watchdog to look at. */
+const struct om_held *sim_held_locks(void);
 
 /*
  * Background reclaim: a thread that reclaims until `high` frames are free whenever objrmap says

@@ -27,43 +27,6 @@
 
 /* ---------------------------------------------------------------- pages --------------------- */
 
-static void set_direct(struct om_page *page, struct om_page *table, unsigned slot)
-{
-	page->as = table;
-	page->index = slot;
-	om_page_set(page, OM_PG_ANON | OM_PG_DIRECT);
-}
-
-/* `page` was direct, or not mapped, at `slot` of `table`, inside vma. */
-static void set_shared(struct om_system *sys, struct om_page *page, struct om_vma *vma,
-                       struct om_page *table, unsigned slot)
-{
-	OM_BUG_ON(sys, !vma->anon_vma, "I4", page, vma->start, slot);
-	page->as = vma->anon_vma;
-	page->index = om_vma_index(vma, om_table_addr(table, slot));
-	om_page_set(page, OM_PG_ANON);
-	om_page_clear(page, OM_PG_DIRECT);
-}
-
-void om_rmap_page_new(struct om_system *sys, struct om_page *page, struct om_vma *vma,
-                      struct om_page *table, unsigned slot)
-{
-	OM_ASSERT(sys, om_held(sys, &table->lock), "I9", table);
-	om_frame_lock(sys, page);
-	OM_ASSERT(sys, page->mapcount == 0 && page->refs == 1, "I1", page);
-	page->as = table;
-	page->index = slot;
-	page->mapcount = 1;
-	page->refs = 0;
-	om_page_set(page,
-	            OM_PG_ANON | OM_PG_DIRECT | OM_PG_SWAPBACKED | OM_PG_UPTODATE | OM_PG_ACTIVE);
-	if (om_unlikely(om_vma_flags(vma) & OM_VM_LOCKED))
-		om_page_mlock(sys, page);
-	else
-		om_lru_add(sys, page);
-	om_frame_unlock(sys, page);
-}
-
 bool om_rmap_file_add(struct om_system *sys, struct om_page *page, struct om_vma *vma)
 {
 	bool room;
@@ -81,54 +44,11 @@ bool om_rmap_file_add(struct om_system *sys, struct om_page *page, struct om_vma
 }
 
 /* MADV_FREE'd contents that are needed after all: a swap-backed page like any other again. */
-static void cancel_lazyfree(struct om_system *sys, struct om_page *page)
+void om_rmap_cancel_lazyfree(struct om_system *sys, struct om_page *page)
 {
 	om_page_clear(page, OM_PG_LAZYFREE);
 	om_page_set(page, OM_PG_DIRTY);
 	om_lru_move(sys, page, OM_PG_SWAPBACKED, 0, false);
-}
-
-bool om_rmap_page_dup(struct om_system *sys, struct om_page *page, struct om_vma *parent,
-                      struct om_page *table, unsigned slot)
-{
-	unsigned flags;
-
-	OM_ASSERT(sys, om_held(sys, &table->lock), "I9", table);
-	om_frame_lock(sys, page);
-	if (om_unlikely(page->pins || page->mapcount >= OM_MAPCOUNT_MAX)) {
-		om_frame_unlock(sys, page);
-		return false;
-	}
-	flags = om_page_flags(page);
-	if (flags & OM_PG_DIRECT) {
-		set_shared(sys, page, parent, table, slot);
-		om_count(sys, OM_EV_DIRECT_TO_SHARED, 1);
-	}
-	if (om_unlikely(flags & OM_PG_LAZYFREE))
-		cancel_lazyfree(sys, page);
-	page->mapcount++;
-	om_frame_unlock(sys, page);
-	return true;
-}
-
-void om_rmap_page_remove(struct om_system *sys, struct om_page *page, bool locked)
-{
-	unsigned flags = om_page_flags(page);
-
-	OM_ASSERT(sys, om_held(sys, &page->lock), "frame lock", page);
-	OM_BUG_ON(sys, page->mapcount == 0, "I1", page, om_page_pfn(sys, page), page->refs);
-	if (--page->mapcount == 0) {
-		if (om_unlikely(flags & OM_PG_UNEVICTABLE))
-			om_page_munlock_all(sys, page);
-		if (flags & OM_PG_ANON) {
-			/* It may live on in the swap cache; `as` means nothing while unmapped. */
-			page->as = NULL;
-			if (flags & OM_PG_DIRECT)
-				om_page_clear(page, OM_PG_DIRECT);
-		}
-	} else if (om_unlikely(locked && (flags & OM_PG_UNEVICTABLE))) {
-		om_page_munlock(sys, page);
-	}
 }
 
 void om_rmap_page_move(struct om_system *sys, struct om_page *page, struct om_page *table,
@@ -137,32 +57,8 @@ void om_rmap_page_move(struct om_system *sys, struct om_page *page, struct om_pa
 	OM_ASSERT(sys, om_held(sys, &table->lock), "I9", table);
 	om_frame_lock(sys, page);
 	if (om_page_test(page, OM_PG_DIRECT))
-		set_direct(page, table, slot);
+		om_rmap_set_direct(page, table, slot);
 	om_frame_unlock(sys, page);
-}
-
-bool om_rmap_page_reuse(struct om_system *sys, struct om_page *page, struct om_page *table,
-                        unsigned slot)
-{
-	unsigned flags;
-	bool sole;
-
-	OM_ASSERT(sys, om_held(sys, &table->lock), "I9", table);
-	om_frame_lock(sys, page);
-	flags = om_page_flags(page);
-	/*
-	 * A mapcount of one can only grow by a fork of this mm, which mmap_lock keeps out, or by a swap-in
-	 * of somebody who still holds the slot.
-	 */
-	sole = (flags & OM_PG_DIRECT) ||
-	       (page->mapcount == 1 &&
-	        (!(flags & OM_PG_SWAPCACHE) || om_swapcache_is_sole(sys, page)));
-	if (sole && !(flags & OM_PG_DIRECT)) {
-		set_direct(page, table, slot);
-		om_count(sys, OM_EV_SHARED_TO_DIRECT, 1);
-	}
-	om_frame_unlock(sys, page);
-	return sole;
 }
 
 bool om_rmap_page_swapin(struct om_system *sys, struct om_page *page, struct om_vma *vma,
@@ -176,9 +72,9 @@ bool om_rmap_page_swapin(struct om_system *sys, struct om_page *page, struct om_
 	          page->mapcount, page->slot);
 	direct = exclusive && page->mapcount == 0;
 	if (direct)
-		set_direct(page, table, slot);
+		om_rmap_set_direct(page, table, slot);
 	else
-		set_shared(sys, page, vma, table, slot);
+		om_rmap_set_shared(sys, page, vma, table, slot);
 	page->mapcount++;
 	if (om_vma_flags(vma) & OM_VM_LOCKED)
 		om_page_mlock(sys, page);

@@ -35,9 +35,8 @@ static void test_get_and_put(void **state)
 	assert_int_equal(page->kind, OM_KIND_DATA);
 	assert_int_equal(om_page_flags(page), OM_PG_SWAPBACKED | OM_PG_LOCKED);
 	assert_int_equal(page->refs, 1);
-	assert_int_equal(page->mapcount | page->pins | page->slot | page->mlocked, 0);
+	assert_int_equal(page->mapcount | page->pins, 0);
 	assert_null(page->as);
-	assert_int_equal(page->index, 0);
 	assert_int_equal(nr_free(sys), 3);
 	assert_int_equal(nr_kind(sys, OM_KIND_DATA), 1);
 	om_page_clear(page, OM_PG_LOCKED);
@@ -50,9 +49,8 @@ static void test_get_and_put(void **state)
 	om_page_put(sys, page);
 	unit_assert_all_free(sys);
 	assert_ptr_equal(om_frame_get(sys, OM_KIND_INDEX, 0), page);
-	assert_int_equal(om_page_flags(page) | page->slot, 0);
+	assert_int_equal(om_page_flags(page) | page->mapcount | page->pins, 0);
 	assert_null(page->as);
-	assert_int_equal(page->index, 0);
 	om_frame_release(sys, page);
 	unit_assert_all_free(sys);
 	assert_int_equal(event(sys, OM_EV_PGALLOC), 2);

@@ -1,8 +1,9 @@
 /*
  * world.h: a simulated machine and the model of it, side by side.
  *
- * Operations (ops.h) act on both and compare. What they share is here: the state, how an operation's
- * numbers choose something that exists, how results are compared, and how a difference is reported.
+ * Operations (ops.h) act on both and compare. What they share is here: the state, how an
+ * operation's numbers choose something that exists, how results are compared, and how a difference
+ * is reported.
  *
  * A call may always fail for lack of memory, as the machines are small; then objrmap has counted an
  * OM_EV_OOM event, and the model stays as it was.
@@ -15,16 +16,16 @@
 
 #define NR_SPACES 8
 #define NR_FILES  4
-#define NR_AREAS  3  /* of swap */
-#define NR_PINS   12
-#define NR_USER   8
+#define NR_AREAS  3 /* of swap */
+#define NR_PINS	  12
+#define NR_USER	  8
 #define FILE_ROOM 64 /* pages that a file of the test may have */
 
 struct pin {
 	bool used, write, dirtied;
 	om_pfn_t pfn;
 	struct content *content; /* private memory, or an orphan of a file */
-	struct object *object;   /* page `index` of a file */
+	struct object *object;	 /* page `index` of a file */
 	size_t index;
 };
 
@@ -36,6 +37,7 @@ struct swap {
 
 struct world_config {
 	unsigned frames, swap_cluster;
+	unsigned check_every; /* steps between two looks at all contents; 0: a few */
 };
 
 struct world {
@@ -53,9 +55,9 @@ struct world {
 
 	void *scratch; /* for om_verify() */
 	uint64_t oom;  /* OM_EV_OOM when the operation began */
-	unsigned step;
+	unsigned step, check_every;
 	const char *op; /* name of the operation under way */
-	FILE *trace;    /* NULL, or where to tell what happens */
+	FILE *trace;	/* NULL, or where to tell what happens */
 	/* Called when something is wrong, after the message; does not return. */
 	void (*failed)(struct world *w, const char *where);
 };
@@ -78,7 +80,7 @@ size_t pick_page(const struct space *s, uint32_t a);
 /* A page that is mapped if there is one. */
 size_t pick_mapped(const struct space *s, uint32_t a);
 size_t pick_len(const struct space *s, size_t page, uint32_t a); /* pages, cut at the end */
-struct object *pick_file(struct world *w, uint32_t a); /* NULL: there is none */
+struct object *pick_file(struct world *w, uint32_t a);		 /* NULL: there is none */
 static inline unsigned space_nr(const struct world *w, const struct space *s)
 {
 	return (unsigned)(s - w->space);
@@ -89,8 +91,8 @@ static inline unsigned space_nr(const struct world *w, const struct space *s)
 /* Has a request failed for lack of memory since the operation began? */
 bool had_oom(const struct world *w);
 /*
- * True if the call did what was expected: `want` is 0 and so is the result. Any other difference ends the
- * run, except that lack of memory explains -OM_ENOMEM.
+ * True if the call did what was expected: `want` is 0 and so is the result. Any other difference
+ * ends the run, except that lack of memory explains -OM_ENOMEM.
  */
 bool agree(struct world *w, int got, int want);
 /* The same when, beside `want`, one more error is right if `excuse` is true. */
@@ -109,6 +111,12 @@ struct areas {
 void list_areas(const struct space *s, struct areas *list);
 /* The area that contains the page; -1 if none does. */
 int area_at(const struct areas *list, size_t page);
+/*
+ * Memory or areas were short half way: each page's flags are as before, or have `set` in place of
+ * `mask`. Take over which.
+ */
+void world_adopt_flags(struct world *w, struct space *s, size_t first, size_t n, unsigned mask,
+		       unsigned set);
 /* May a call that splits areas fail for OM_LIMIT_VMAS? */
 bool near_vma_limit(const struct space *s);
 

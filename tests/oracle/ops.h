@@ -1,9 +1,10 @@
 /*
  * ops.h: operations on a world, as plain records.
  *
- * A record is a code and six numbers, which say what to act on: "the a[0]-th space there is", "the a[1]-th
- * mapped page". So any record means something in any state, and a failing sequence can be cut down, or made
- * from the bytes of a fuzzer. Each operation does the same to the machine and to the model and compares.
+ * A record is a code and six numbers, which say what to act on: "the a[0]-th space there is", "the
+ * a[1]-th mapped page". So any record means something in any state, and a failing sequence can be
+ * cut down, or made from the bytes of a fuzzer. Each operation does the same to the machine and to
+ * the model and compares.
  */
 #ifndef OPS_H
 #define OPS_H

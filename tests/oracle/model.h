@@ -1,9 +1,9 @@
 /*
  * model.h: a plain model of address spaces and files, for the oracle.
  *
- * No page tables, no frames, no sharing but of contents: for each page of an address space what is mapped
- * there and, if it is private and was written, its bytes; for each file its bytes. The model knows what a
- * program must see, and nothing of how objrmap does it.
+ * No page tables, no frames, no sharing but of contents: for each page of an address space what is
+ * mapped there and, if it is private and was written, its bytes; for each file its bytes. The model
+ * knows what a program must see, and nothing of how objrmap does it.
  *
  *     space      page[]: flags, object and index shown there, own contents
  *     object     a file or shared memory: bytes and size
@@ -28,14 +28,14 @@
 #else
 #define MODEL_BASE (0x40000000ul - TABLE_BYTES)
 #endif
-#define MODEL_END  (MODEL_BASE + MODEL_PAGES * PAGE)
+#define MODEL_END   (MODEL_BASE + MODEL_PAGES * PAGE)
 #define GUARD_PAGES 4u
 #define BRK_PAGE    (TABLE_PAGES + 200u)
 #define MMAP_PAGE   (2 * TABLE_PAGES + 300u)
 
 struct content {
-	unsigned refs; /* pages of spaces that show it */
-	unsigned pins; /* pins that hold it */
+	unsigned refs;	       /* pages of spaces that show it */
+	unsigned pins;	       /* pins that hold it */
 	unsigned unknown_from; /* bytes from here on come from beyond a file's end */
 	uint8_t byte[SIM_PAGE_SIZE];
 };
@@ -43,22 +43,22 @@ struct content {
 struct object {
 	struct om_mapping *mapping; /* NULL until it is seen, for anonymous shared memory */
 	struct sim_store *store;    /* NULL: shared memory */
-	bool open;                  /* the test holds the mapping itself */
-	unsigned mapped;            /* pages of spaces that show it */
+	bool open;		    /* the test holds the mapping itself */
+	unsigned mapped;	    /* pages of spaces that show it */
 	uint64_t size;
-	size_t room;    /* pages in page[] */
+	size_t room;	/* pages in page[] */
 	uint8_t **page; /* NULL: zeros */
 };
 
 #define MP_MAPPED 0x80000000u /* beside enum om_vma_flags */
 #define MP_LOCKS  ((unsigned)(OM_VM_LOCKED | OM_VM_LOCKONFAULT))
-#define MP_PROT   7u
+#define MP_PROT	  7u
 
 struct mpage {
 	unsigned flags; /* 0: nothing is mapped */
-	bool lazy;      /* MADV_FREE'd: `own`, or zeros */
-	size_t linear;  /* page of the object by the area's numbering */
-	size_t index;   /* page of the object that is shown: another one after remap_file_pages */
+	bool lazy;	/* MADV_FREE'd: `own`, or zeros */
+	size_t linear;	/* page of the object by the area's numbering */
+	size_t index;	/* page of the object that is shown: another one after remap_file_pages */
 	struct object *object;
 	struct content *own; /* private: what was written here; NULL: nothing */
 };
@@ -125,7 +125,8 @@ size_t space_count(const struct space *s, size_t first, size_t n, unsigned flag)
 size_t space_data_pages(const struct space *s);
 bool flags_are_data(unsigned flags);
 
-/* First page that an area beginning at this page keeps free below it, itself without a guard gap. */
+/* First page that an area beginning at this page keeps free below it, itself without a guard gap.
+ */
 size_t space_claim(const struct space *s, size_t page);
 /* First mapped page at or after `page`; MODEL_PAGES if there is none. */
 size_t space_next(const struct space *s, size_t page);

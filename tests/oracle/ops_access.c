@@ -1,6 +1,6 @@
 /*
- * ops_access.c: programs load, store and execute; the core reads and writes for them; devices write to
- * pinned pages.
+ * ops_access.c: programs load, store and execute; the core reads and writes for them; devices write
+ * to pinned pages.
  */
 #include "ops.h"
 
@@ -34,7 +34,7 @@ static bool stack_grows(const struct space *s, size_t page)
 		return false;
 	return !(flags & OM_VM_LOCKED) ||
 	       space_count(s, 0, MODEL_PAGES, OM_VM_LOCKED) + top - page <=
-	           s->limit[OM_LIMIT_MEMLOCK] / PAGE;
+		   s->limit[OM_LIMIT_MEMLOCK] / PAGE;
 }
 
 static void grow_stack(struct space *s, size_t page)
@@ -46,7 +46,8 @@ static void grow_stack(struct space *s, size_t page)
 		space_map(s, top, flags, NULL, 0);
 }
 
-/* What an access will come to. The model's stack grows at once: it does even if memory is short then. */
+/* What an access will come to. The model's stack grows at once: it does even if memory is short
+ * then. */
 static enum om_fault_result foresee(struct space *s, size_t page, unsigned access)
 {
 	unsigned flags;
@@ -62,6 +63,19 @@ static enum om_fault_result foresee(struct space *s, size_t page, unsigned acces
 	    ((access & OM_EXEC) && !(flags & OM_VM_EXEC)))
 		return OM_FAULT_ACCERR;
 	return space_is_beyond(s, page) ? OM_FAULT_BUS : OM_FAULT_MINOR;
+}
+
+/* Memory was short before the copy came to a stack that the model has grown. */
+static void shrink_stacks(struct world *w, struct space *s, size_t first, size_t n)
+{
+	struct areas list;
+
+	if (!had_oom(w))
+		return;
+	list_areas(s, &list);
+	for (size_t i = first; i < first + n && i < MODEL_PAGES; i++)
+		if ((s->page[i].flags & OM_VM_GROWSDOWN) && area_at(&list, i) < 0)
+			world_unmap(w, s, i, 1);
 }
 
 static bool fault_agrees(struct world *w, enum om_fault_result got, enum om_fault_result want)
@@ -86,7 +100,7 @@ static void fill_bytes(uint8_t *buf, size_t n, uint32_t seed)
 
 /* These bytes have been found on an accessible page. */
 static void check_seen(struct world *w, struct space *s, size_t page, size_t offset,
-                       const uint8_t *have, size_t n)
+		       const uint8_t *have, size_t n)
 {
 	struct mpage *p = &s->page[page];
 	uint8_t want[SIM_PAGE_SIZE];
@@ -100,13 +114,14 @@ static void check_seen(struct world *w, struct space *s, size_t page, size_t off
 		zeros &= have[i] == 0;
 	if (!memcmp(have, want + offset, n) || (p->lazy && zeros))
 		return;
-	FAIL(w, "space %u, page %zu, bytes %zu to %zu are not as they were written: %#x, expected %#x",
+	FAIL(w,
+	     "space %u, page %zu, bytes %zu to %zu are not as they were written: %#x, expected %#x",
 	     space_nr(w, s), page, offset, offset + n, have[0], want[offset]);
 }
 
 /* What MADV_FREE left of a page under this write: all of it or nothing. */
 static void settle_base(struct world *w, struct space *s, size_t page, size_t offset,
-                        const uint8_t *data, size_t n)
+			const uint8_t *data, size_t n)
 {
 	struct content *c = space_own(s, page);
 	uint8_t have[SIM_PAGE_SIZE], want[SIM_PAGE_SIZE];
@@ -122,7 +137,7 @@ static void settle_base(struct world *w, struct space *s, size_t page, size_t of
 
 /* These bytes have been written to an accessible page. */
 static void note_written(struct world *w, struct space *s, size_t page, size_t offset,
-                         const uint8_t *data, size_t n)
+			 const uint8_t *data, size_t n)
 {
 	struct mpage *p = &s->page[page];
 
@@ -157,7 +172,7 @@ static bool pick_place(struct world *w, const uint32_t *a, struct place *p)
 		p->n = PAGE - p->offset;
 	p->cpu = sim_cpu(w->sim, a[3] % sim_nr_cpus(w->sim));
 	world_trace(w, " space %u page %zu offset %zu n %zu", space_nr(w, p->s), p->page, p->offset,
-	            p->n);
+		    p->n);
 	return true;
 }
 
@@ -232,7 +247,7 @@ void op_tlb_flush(struct world *w, const uint32_t *a)
 
 /* How far a copy of n bytes comes, and what it then meets. */
 static int foresee_copy(struct space *s, size_t page, size_t offset, size_t n, unsigned access,
-                        size_t *done)
+			size_t *done)
 {
 	for (*done = 0; *done < n; offset = 0, page++) {
 		size_t piece = PAGE - offset < n - *done ? PAGE - offset : n - *done;
@@ -246,9 +261,9 @@ static int foresee_copy(struct space *s, size_t page, size_t offset, size_t n, u
 
 /* Bytes [0, done) of the buffer have moved; `fn` gets them page by page. */
 static void each_piece(struct world *w, struct space *s, size_t page, size_t offset,
-                       const uint8_t *buf, size_t done,
-                       void (*fn)(struct world *, struct space *, size_t, size_t,
-                                  const uint8_t *, size_t))
+		       const uint8_t *buf, size_t done,
+		       void (*fn)(struct world *, struct space *, size_t, size_t, const uint8_t *,
+				  size_t))
 {
 	for (size_t at = 0; at < done; offset = 0, page++) {
 		size_t piece = PAGE - offset < done - at ? PAGE - offset : done - at;
@@ -275,6 +290,7 @@ static void copy(struct world *w, const uint32_t *a, bool write)
 	else
 		got = om_read(p.s->mm, addr_of(p.page) + p.offset, buf, n, &done);
 	agree(w, got, want);
+	shrink_stacks(w, p.s, p.page, n / PAGE + 2);
 	if (done > want_done || (got == want && done != want_done))
 		FAIL(w, "%zu bytes were copied, expected %zu", done, want_done);
 	each_piece(w, p.s, p.page, p.offset, buf, done, write ? note_written : check_seen);
@@ -319,11 +335,9 @@ static void note_pinned(struct world *w, struct place *at, struct pin *pin)
 		pin->index = p->index;
 		return;
 	}
-	settle_page(w, at->s, at->page); /* it may have been freed before it was pinned */
+	settle_page(w, at->s, at->page);
 	if (peek_page(w, at->s, at->page, have) != PEEK_OWN)
 		FAIL(w, "a pinned page is not the space's own");
-	if (p->lazy && memcmp(have, p->own->byte, PAGE))
-		memset(space_own(at->s, at->page)->byte, 0, PAGE);
 	if (pin->write)
 		p->lazy = false;
 	pin->content = space_own(at->s, at->page);

@@ -10,26 +10,51 @@ static const struct {
 	op_function *run;
 	unsigned weight; /* how often, relative to the others */
 } table[] = {
-    {"load", op_load, 60},	  {"store", op_store, 120},	{"exec", op_exec, 4},
-    {"fill", op_fill, 70},	  {"read", op_read, 15},	{"write", op_write, 30},
-    {"pin", op_pin, 12},	  {"unpin", op_unpin, 14},	{"dma", op_dma, 8},
-    {"mincore", op_mincore, 4},	  {"tlb_flush", op_tlb_flush, 2}, {"mmap", op_mmap, 60},
-    {"munmap", op_munmap, 20},	  {"mprotect", op_mprotect, 25}, {"brk", op_brk, 8},
-    {"remap", op_remap, 12},	  {"mremap", op_mremap, 30},	{"create", op_create, 8},
-    {"fork", op_fork, 20},	  {"exit", op_exit, 12},	{"empty", op_empty, 2},
-    {"limit", op_limit, 4},	  {"mlock", op_mlock, 10},	{"munlock", op_munlock, 10},
-    {"mlockall", op_mlockall, 1}, {"munlockall", op_munlockall, 3}, {"mminfo", op_mminfo, 3},
-    {"madvise", op_madvise, 45},  {"msync", op_msync, 6},	{"open", op_open, 8},
-    {"close", op_close, 4},	  {"truncate", op_truncate, 12}, {"punch", op_punch, 6},
-    {"fread", op_fread, 10},	  {"fwrite", op_fwrite, 16},	{"fsync", op_fsync, 6},
-    {"swapon", op_swapon, 6},	  {"swapoff", op_swapoff, 3},	{"reclaim", op_reclaim, 25},
-    {"frame", op_frame, 6},	  {"watermarks", op_watermarks, 1}, {"check", op_check, 10},
+    {"load", op_load, 60},
+    {"store", op_store, 120},
+    {"exec", op_exec, 4},
+    {"fill", op_fill, 70},
+    {"read", op_read, 15},
+    {"write", op_write, 30},
+    {"pin", op_pin, 12},
+    {"unpin", op_unpin, 14},
+    {"dma", op_dma, 8},
+    {"mincore", op_mincore, 4},
+    {"tlb_flush", op_tlb_flush, 2},
+    {"mmap", op_mmap, 60},
+    {"munmap", op_munmap, 20},
+    {"mprotect", op_mprotect, 25},
+    {"brk", op_brk, 8},
+    {"remap", op_remap, 12},
+    {"mremap", op_mremap, 30},
+    {"create", op_create, 8},
+    {"fork", op_fork, 20},
+    {"exit", op_exit, 12},
+    {"empty", op_empty, 2},
+    {"limit", op_limit, 4},
+    {"mlock", op_mlock, 10},
+    {"munlock", op_munlock, 10},
+    {"mlockall", op_mlockall, 1},
+    {"munlockall", op_munlockall, 3},
+    {"mminfo", op_mminfo, 3},
+    {"madvise", op_madvise, 45},
+    {"msync", op_msync, 6},
+    {"open", op_open, 8},
+    {"close", op_close, 4},
+    {"truncate", op_truncate, 12},
+    {"punch", op_punch, 6},
+    {"fread", op_fread, 10},
+    {"fwrite", op_fwrite, 16},
+    {"fsync", op_fsync, 6},
+    {"swapon", op_swapon, 6},
+    {"swapoff", op_swapoff, 3},
+    {"reclaim", op_reclaim, 25},
+    {"frame", op_frame, 6},
+    {"watermarks", op_watermarks, 1},
+    {"check", op_check, 10},
 };
 
 #define NR_OPS ((unsigned)(sizeof(table) / sizeof(table[0])))
-
-/* Steps between two looks at all contents. */
-#define CHECK_EVERY 24
 
 unsigned op_codes(void)
 {
@@ -98,6 +123,6 @@ void op_run(struct world *w, const struct op *op)
 	world_trace(w, "%5u  %s", w->step, w->op);
 	table[op->code].run(w, op->a);
 	check_always(w);
-	if (++w->step % CHECK_EVERY == 0)
+	if (++w->step % w->check_every == 0)
 		check_contents(w);
 }

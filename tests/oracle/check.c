@@ -1,9 +1,9 @@
 /*
  * check.c: is the machine what the model says?
  *
- * check_always() is cheap enough for every step. check_contents() looks at all bytes without a fault: into
- * the frames that page tables name, into swap slots, into page caches and stores. So it neither disturbs
- * what it looks at nor hides an error by mending it.
+ * check_always() is cheap enough for every step. check_contents() looks at all bytes without a
+ * fault: into the frames that page tables name, into swap slots, into page caches and stores. So it
+ * neither disturbs what it looks at nor hides an error by mending it.
  */
 #include "world.h"
 
@@ -19,7 +19,7 @@
 	 OM_VM_WIPEONFORK | OM_VM_NORESERVE | OM_VM_RAND_READ | OM_VM_SEQ_READ)
 
 static void check_area_page(struct world *w, struct space *s, size_t page,
-                            const struct om_vmainfo *info)
+			    const struct om_vmainfo *info)
 {
 	struct mpage *p = &s->page[page];
 	size_t linear = (size_t)info->pgoff + page - (info->start - MODEL_BASE) / PAGE;
@@ -140,8 +140,8 @@ static void peek_slot(struct world *w, uint32_t slot, uint8_t *buf)
 	if (pfn != OM_NO_PFN)
 		memcpy(buf, sim_frame(w->sim, pfn), PAGE);
 	else
-		sim_store_peek(om_slot_area(w->sys, slot)->store, (uint64_t)om_slot_offset(slot) * PAGE,
-		               buf, PAGE);
+		sim_store_peek(om_slot_area(w->sys, slot)->store,
+			       (uint64_t)om_slot_offset(slot) * PAGE, buf, PAGE);
 }
 
 void peek_file(struct world *w, const struct object *o, size_t index, uint8_t *buf)
@@ -187,18 +187,18 @@ static bool all_zero(const uint8_t *buf)
 
 /* MADV_FREE'd: the bytes are there, or gone for good (hazard 66). */
 static void settle_lazy(struct world *w, struct space *s, size_t page, enum peek kind,
-                        const uint8_t *have)
+			const uint8_t *have)
 {
 	struct mpage *p = &s->page[page];
 
-	if (kind == PEEK_NONE || kind == PEEK_ZERO) {
-		content_put(p->own);
-		p->own = NULL;
-		p->lazy = false;
-	} else if (memcmp(have, p->own->byte, p->own->unknown_from)) {
+	if (kind == PEEK_OWN && !memcmp(have, p->own->byte, p->own->unknown_from))
+		return;
+	if (kind == PEEK_OWN && !all_zero(have))
 		FAIL(w, "space %u: page %zu after MADV_FREE has neither its bytes nor zeros",
 		     space_nr(w, s), page);
-	}
+	content_put(p->own);
+	p->own = NULL;
+	p->lazy = false;
 }
 
 void settle_page(struct world *w, struct space *s, size_t page)
@@ -263,8 +263,8 @@ static void check_same(struct world *w, const struct space *s, size_t page, cons
 	while (i < n && have[i] == want[i])
 		i++;
 	if (i < n)
-		FAIL(w, "space %u: page %zu, byte %zu is %#x, expected %#x", space_nr(w, s), page, i,
-		     have[i], want[i]);
+		FAIL(w, "space %u: page %zu, byte %zu is %#x, expected %#x", space_nr(w, s), page,
+		     i, have[i], want[i]);
 }
 
 static void check_page(struct world *w, struct space *s, size_t page)

@@ -18,16 +18,18 @@ void world_trace(struct world *w, const char *format, ...)
 	va_start(args, format);
 	vfprintf(w->trace, format, args);
 	va_end(args);
+	fflush(w->trace);
 }
 
 void world_fail(struct world *w, const char *file, int line, const char *format, ...)
 {
 	const char *base = strrchr(file, '/');
-	char where[80];
+	char where[128];
 	va_list args;
 
-	snprintf(where, sizeof(where), "%s:%d", base ? base + 1 : file, line);
-	fprintf(stderr, "step %u, %s: %s: ", w->step, w->op, where);
+	snprintf(where, sizeof(where), "%s: %s:%d", w->op, base ? base + 1 : file, line);
+	world_trace(w, "\n");
+	fprintf(stderr, "step %u, %s: ", w->step, where);
 	va_start(args, format);
 	vfprintf(stderr, format, args);
 	va_end(args);
@@ -44,6 +46,7 @@ static void panicked(void *arg, const struct om_bug *bug)
 	char where[80];
 
 	snprintf(where, sizeof(where), "%s:%d", base ? base + 1 : bug->file, bug->line);
+	world_trace(w, "\n");
 	fprintf(stderr, "step %u, %s: objrmap panics\n", w->step, w->op);
 	sim_print_bug(stderr, bug);
 	if (w->failed)
@@ -57,13 +60,14 @@ struct world *world_new(const struct world_config *config)
 {
 	struct world *w = calloc(1, sizeof(*w));
 	struct sim_config sim = {.nr_frames = config->frames,
-	                         .nr_cpus = 2,
-	                         .swap_cluster = config->swap_cluster,
-	                         .junk = true};
+				 .nr_cpus = 2,
+				 .swap_cluster = config->swap_cluster,
+				 .junk = true};
 
 	if (!w)
 		abort();
 	w->op = "start";
+	w->check_every = config->check_every ? config->check_every : 24;
 	w->sim = sim_create(&sim);
 	w->scratch = malloc((size_t)config->frames * 8);
 	if (!w->sim || !w->scratch)
@@ -175,7 +179,8 @@ static bool is_edge(const struct space *s, size_t page)
 	return p->flags != q->flags || p->object != q->object;
 }
 
-static size_t pick_nth(const struct space *s, uint32_t a, bool (*fits)(const struct space *, size_t))
+static size_t pick_nth(const struct space *s, uint32_t a,
+		       bool (*fits)(const struct space *, size_t))
 {
 	size_t n = 0;
 
@@ -253,6 +258,8 @@ bool had_oom(const struct world *w)
 
 bool agree_or(struct world *w, int got, int want, int error, bool excuse)
 {
+	char place[64];
+
 	world_trace(w, " = %d\n", got);
 	if (got == want)
 		return got == 0;
@@ -260,7 +267,9 @@ bool agree_or(struct world *w, int got, int want, int error, bool excuse)
 		return false;
 	if (excuse && got == error)
 		return false;
-	FAIL(w, "result %d, expected %d", got, want);
+	/* Runs that fail with other results fail for another reason. */
+	snprintf(place, sizeof(place), "result %d, expected %d", got, want);
+	world_fail(w, place, 0, "%s", place);
 }
 
 bool agree(struct world *w, int got, int want)
@@ -291,6 +300,25 @@ int area_at(const struct areas *list, size_t page)
 		if (list->area[i].first <= page && page < list->area[i].end)
 			return (int)i;
 	return -1;
+}
+
+void world_adopt_flags(struct world *w, struct space *s, size_t first, size_t n, unsigned mask,
+		       unsigned set)
+{
+	struct areas list;
+
+	list_areas(s, &list);
+	for (size_t page = first; page < first + n; page++) {
+		unsigned old = s->page[page].flags, have;
+		int i = area_at(&list, page);
+
+		if (i < 0 || !old)
+			continue; /* the comparison of areas will find what is wrong */
+		have = list.area[i].flags & mask;
+		if (have != (old & mask) && have != set)
+			FAIL(w, "page %zu has flags %#x after a failed call", page, have);
+		s->page[page].flags = (old & ~mask) | have;
+	}
 }
 
 bool near_vma_limit(const struct space *s)
@@ -324,7 +352,9 @@ static void check_written_back(struct world *w, const struct object *o)
 		object_read(o, (uint64_t)i * PAGE, want, n);
 		sim_store_peek(o->store, (uint64_t)i * PAGE, have, n);
 		if (memcmp(want, have, n))
-			FAIL(w, "the last user of a file is gone; its page %zu was not written back", i);
+			FAIL(w,
+			     "the last user of a file is gone; its page %zu was not written back",
+			     i);
 	}
 }
 

@@ -1,0 +1,117 @@
+/*
+ * hazards.c: the bugs this field has already had, row by row (docs/testing.md, "Hazards"), as named
+ * tests. Most play a few calls and check bytes and om_verify(); those about races explore schedules
+ * (sched.h).
+ *
+ *     hazards [-v] [-s SEED] [-n PLANS] [-t SECONDS] [--only TEST] [--plan SCENE:PLAN]
+ *
+ * A failing schedule prints SCENE:PLAN, which --plan repeats alone. -n is the number of plans with two
+ * or three interruptions tried for each scene, besides each single one; -t repeats with other seeds
+ * until the time is over.
+ */
+#include "hazards.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+static const struct tests *const all[] = {&cow_tests,  &tlb_tests,  &family_tests,
+					  &move_tests, &area_tests, &lock_tests,
+					  &swap_tests, &file_tests, &scale_tests};
+#define NR_FILES (sizeof(all) / sizeof(*all))
+
+static const char *only;
+static long seconds;
+
+static void failed(void)
+{
+	fail();
+}
+
+static void on_alarm(int sig)
+{
+	static const char text[] = "hangs: ";
+
+	(void)sig;
+	(void)!write(2, text, sizeof(text) - 1);
+	(void)!write(2, rig_scene, strlen(rig_scene));
+	(void)!write(2, "\n", 1);
+	abort();
+}
+
+/* Names a failure that happens outside of a schedule, and begins a new watch. */
+static int setup(void **state)
+{
+	(void)state;
+	rig_scene[0] = 0;
+	alarm(300);
+	return 0;
+}
+
+static size_t collect(struct CMUnitTest *tests)
+{
+	size_t n = 0;
+
+	for (size_t f = 0; f < NR_FILES; f++)
+		for (size_t i = 0; i < all[f]->n; i++) {
+			if (only && !strstr(all[f]->test[i].name, only))
+				continue;
+			if (tests) {
+				tests[n] = all[f]->test[i];
+				tests[n].setup_func = setup;
+			}
+			n++;
+		}
+	return n;
+}
+
+static void parse(int argc, char **argv)
+{
+	for (int i = 1; i < argc; i++) {
+		if (!strcmp(argv[i], "-v")) {
+			sched_verbose = true;
+			continue;
+		}
+		if (i + 1 == argc) {
+			fprintf(stderr, "usage: hazards [-v] [-s SEED] [-n PLANS] [-t SECONDS] [--only TEST] "
+					"[--plan SCENE:PLAN]\n");
+			exit(2);
+		}
+		if (!strcmp(argv[i], "-s"))
+			sched_seed = strtoull(argv[++i], NULL, 0);
+		else if (!strcmp(argv[i], "-n"))
+			sched_budget = strtoul(argv[++i], NULL, 0);
+		else if (!strcmp(argv[i], "-t"))
+			seconds = strtol(argv[++i], NULL, 0);
+		else if (!strcmp(argv[i], "--only"))
+			only = argv[++i];
+		else if (!strcmp(argv[i], "--plan"))
+			sched_only = argv[++i];
+	}
+}
+
+int main(int argc, char **argv)
+{
+	time_t end;
+	struct CMUnitTest *tests;
+	int result = 0;
+	size_t n;
+
+	parse(argc, argv);
+	end = time(NULL) + seconds;
+	signal(SIGALRM, on_alarm);
+	rig_failed = failed;
+	n = collect(NULL);
+	tests = calloc(n + 1, sizeof(*tests));
+	collect(tests);
+	do {
+		result |= _cmocka_run_group_tests("hazards", tests, n, NULL, NULL);
+		sched_seed++;
+	} while (!result && time(NULL) < end);
+	printf("%lu schedules\n", sched_runs);
+	free(tests);
+	return result;
+}

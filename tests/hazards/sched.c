@@ -1,0 +1,504 @@
+/*
+ * sched.c: see sched.h. Tasks are threads that hand a baton around: `running` says whose turn it is, and
+ * everybody else sleeps. So all state here is touched by one thread at a time.
+ */
+#include "sched.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "machine.h"
+#include "types.h"
+
+#define NOBODY	  ((unsigned)-1)
+#define MAX_STEPS 3000000ul
+#define MAX_SPINS 2000u /* turns of nothing but spinning */
+#define TURN	  5000ul /* steps, after which another task has a turn: some loops wait without sleeping */
+
+enum status { READY, BLOCKED, SPINS, DONE };
+
+struct task {
+	pthread_t thread;
+	pthread_cond_t turn;
+	void (*fn)(struct play *p);
+	enum status status;
+	const void *key; /* BLOCKED on */
+	unsigned depth;	 /* of the record of held locks, when it was seen last */
+};
+
+static struct {
+	pthread_mutex_t lock;
+	pthread_cond_t over;
+	unsigned running; /* task, or NOBODY: it is over */
+	unsigned n;
+	struct task task[SCHED_TASKS];
+	struct play *play;
+	const struct sched_plan *plan;
+	unsigned next; /* point of the plan */
+	unsigned long step;
+	unsigned long turn; /* step at which the running task's turn began */
+	unsigned spins;	    /* turns since something else happened */
+	bool failed;
+	char scene[160];
+} s = {.lock = PTHREAD_MUTEX_INITIALIZER, .over = PTHREAD_COND_INITIALIZER, .running = NOBODY};
+
+static _Thread_local unsigned me = NOBODY;
+
+unsigned long sched_budget = 400, sched_runs;
+uint64_t sched_seed = 1;
+const char *sched_only;
+bool sched_verbose;
+
+bool sched_possible(void)
+{
+#if OM_DEBUG && defined(SIM_PAUSE_HOOK)
+	return true;
+#else
+	return false;
+#endif
+}
+
+/* ---------------------------------------------------------------- the baton ----------------- */
+
+static void wait_for_turn(void)
+{
+	while (s.running != me)
+		pthread_cond_wait(&s.task[me].turn, &s.lock);
+}
+
+/* s.lock is held. Returns when it is this task's turn again. */
+static void pass_to(unsigned task)
+{
+	s.running = task;
+	if (task == NOBODY)
+		pthread_cond_signal(&s.over);
+	else
+		pthread_cond_signal(&s.task[task].turn);
+}
+
+static void switch_to(unsigned task)
+{
+	if (task == me)
+		return;
+	pthread_mutex_lock(&s.lock);
+	s.turn = s.step;
+	pass_to(task);
+	wait_for_turn();
+	pthread_mutex_unlock(&s.lock);
+}
+
+/* The next task after this one that can run; one that does more than spin, if there is one. */
+static unsigned choose(void)
+{
+	unsigned spinning = NOBODY;
+
+	for (unsigned i = 1; i <= s.n; i++) {
+		unsigned t = (me + i) % s.n;
+
+		if (s.task[t].status == READY)
+			return t;
+		if (s.task[t].status == SPINS && spinning == NOBODY)
+			spinning = t;
+	}
+	return spinning;
+}
+
+/* A task is stuck, or has found a bug: the run is over, and this thread stays where it is. */
+static void give_up(void)
+{
+	pthread_mutex_lock(&s.lock);
+	s.failed = true;
+	pass_to(NOBODY);
+	pthread_mutex_unlock(&s.lock);
+	for (;;)
+		pause();
+}
+
+static void (*main_failed)(void);
+
+static void task_failed(void)
+{
+	if (me == NOBODY)
+		main_failed();
+	else
+		give_up();
+}
+
+/* ---------------------------------------------------------------- steps --------------------- */
+
+void sched_step(void)
+{
+	const struct sched_plan *plan = s.plan;
+
+	if (me == NOBODY)
+		return;
+	s.step++;
+	s.spins = 0;
+	s.task[me].status = READY;
+	if (s.step > MAX_STEPS)
+		rig_fail(__FILE__, __LINE__, "no end after %lu steps", s.step);
+	while (s.next < plan->n && plan->point[s.next].step < s.step)
+		s.next++;
+	if (s.next < plan->n && plan->point[s.next].step == s.step) {
+		unsigned to = plan->point[s.next++].task;
+
+		if (s.task[to].status == READY || s.task[to].status == SPINS)
+			switch_to(to);
+	} else if (s.step - s.turn > TURN) {
+		switch_to(choose());
+		s.turn = s.step;
+	}
+}
+
+static void on_pause(void *arg)
+{
+	unsigned to;
+
+	(void)arg;
+	if (me == NOBODY)
+		return;
+	s.task[me].status = SPINS;
+	if (s.spins++ > MAX_SPINS)
+		rig_fail(__FILE__, __LINE__, "everybody spins");
+	to = choose();
+	switch_to(to);
+}
+
+static void hook_wait(void *ctx, const void *key, bool (*blocked)(const void *arg), const void *arg)
+{
+	unsigned to;
+
+	if (me == NOBODY) {
+		sim_port_ops.wait(ctx, key, blocked, arg);
+		return;
+	}
+	sched_step();
+	if (!blocked(arg))
+		return;
+	s.task[me].status = BLOCKED;
+	s.task[me].key = key;
+	to = choose();
+	if (to == NOBODY)
+		rig_fail(__FILE__, __LINE__, "deadlock: nobody is left to wake this task");
+	switch_to(to);
+}
+
+static void hook_wake(void *ctx, const void *key)
+{
+	(void)ctx;
+	for (unsigned i = 0; i < s.n; i++)
+		if (s.task[i].status == BLOCKED && s.task[i].key == key)
+			s.task[i].status = READY;
+	sched_step();
+}
+
+/*
+ * Called for each lock taken or released, before the record changes, and for assertions. So the record has
+ * another depth than last time if a lock has been taken or released since.
+ */
+static struct om_held *hook_held(void *ctx)
+{
+	struct om_held *held = sim_port_ops.held(ctx);
+
+	if (me != NOBODY && s.task[me].depth != held->depth) {
+		s.task[me].depth = held->depth;
+		sched_step();
+	}
+	return held;
+}
+
+/* I7: no CPU can reach a frame that is free, not even for the moment until a flush. */
+static void check_tlb(struct sim *sim)
+{
+	for (unsigned c = 0; c < sim->nr_cpus; c++)
+		for (unsigned i = 0; i < SIM_TLB_ENTRIES; i++) {
+			const struct sim_tlb_entry *e = &sim->cpu[c].tlb[i];
+
+			if (e->mm && sim->sys->page[e->pfn].kind == OM_KIND_FREE)
+				rig_fail(__FILE__, __LINE__,
+					 "CPU %u has a translation of %#lx to free frame %lu", c,
+					 (unsigned long)e->page, (unsigned long)e->pfn);
+		}
+}
+
+static void hook_flush(void *ctx, struct om_mm *mm, uintptr_t start, uintptr_t end)
+{
+	if (me != NOBODY) {
+		check_tlb(ctx);
+		sched_step();
+	}
+	sim_port_ops.flush(ctx, mm, start, end);
+	sched_step();
+}
+
+const struct om_port_ops sched_ops = {
+    .flush = hook_flush,
+    .panic = sim_panic,
+    .wait = hook_wait,
+    .wake = hook_wake,
+    .held = hook_held,
+};
+
+/* ---------------------------------------------------------------- transfers ----------------- */
+
+/* Pages under transfer by the tasks: port.h promises that no page is transferred twice at a time. */
+static struct {
+	void *store;
+	uint64_t first;
+	unsigned n;
+} active[SCHED_TASKS];
+
+static void transfer_begin(void *store, uint64_t first, unsigned n)
+{
+	if (me == NOBODY)
+		return;
+	for (unsigned i = 0; i < SCHED_TASKS; i++)
+		if (active[i].n && active[i].store == store && first < active[i].first + active[i].n &&
+		    active[i].first < first + n)
+			rig_fail(__FILE__, __LINE__, "two transfers of page %llu at a time",
+				 (unsigned long long)first);
+	active[me].store = store;
+	active[me].first = first;
+	active[me].n = n;
+	sched_step();
+}
+
+static void transfer_end(void)
+{
+	if (me == NOBODY)
+		return;
+	sched_step();
+	active[me].n = 0;
+}
+
+static int store_read(void *store, uint64_t first, unsigned n, void *const frame[])
+{
+	int err;
+
+	transfer_begin(store, first, n);
+	err = sim_store_ops.read(store, first, n, frame);
+	transfer_end();
+	return err;
+}
+
+static int store_write(void *store, uint64_t first, unsigned n, void *const frame[])
+{
+	int err;
+
+	transfer_begin(store, first, n);
+	err = sim_store_ops.write(store, first, n, frame);
+	transfer_end();
+	return err;
+}
+
+static void store_release(void *store)
+{
+	sim_store_ops.release(store);
+}
+
+const struct om_store_ops sched_store_ops = {
+    .read = store_read,
+    .write = store_write,
+    .release = store_release,
+};
+
+/* ---------------------------------------------------------------- one run ------------------- */
+
+static void *task_main(void *arg)
+{
+	struct task *task = arg;
+	unsigned to;
+
+	me = (unsigned)(task - s.task);
+	memcpy(rig_scene, s.scene, sizeof(rig_scene));
+	pthread_mutex_lock(&s.lock);
+	wait_for_turn();
+	pthread_mutex_unlock(&s.lock);
+	task->fn(s.play);
+	task->status = DONE;
+	to = choose();
+	if (to == NOBODY)
+		for (unsigned i = 0; i < s.n; i++)
+			if (s.task[i].status != DONE)
+				rig_fail(__FILE__, __LINE__, "deadlock: task %u sleeps for ever", i);
+	pthread_mutex_lock(&s.lock);
+	pass_to(to);
+	pthread_mutex_unlock(&s.lock);
+	return NULL;
+}
+
+static void run_tasks(const struct scene *scene, struct play *p, const struct sched_plan *plan)
+{
+	s.play = p;
+	s.plan = plan;
+	s.next = 0;
+	s.step = s.turn = 0;
+	s.spins = 0;
+	s.n = 0;
+	memset(active, 0, sizeof(active));
+	memcpy(s.scene, rig_scene, sizeof(s.scene));
+	while (s.n < SCHED_TASKS && scene->task[s.n]) {
+		struct task *task = &s.task[s.n++];
+
+		*task = (struct task){.fn = scene->task[s.n - 1]};
+		pthread_cond_init(&task->turn, NULL);
+	}
+	sim_on_pause(on_pause, NULL);
+	for (unsigned i = 0; i < s.n; i++)
+		rig_check(!pthread_create(&s.task[i].thread, NULL, task_main, &s.task[i]));
+	pthread_mutex_lock(&s.lock);
+	pass_to(plan->first);
+	while (s.running != NOBODY)
+		pthread_cond_wait(&s.over, &s.lock);
+	pthread_mutex_unlock(&s.lock);
+	sim_on_pause(NULL, NULL);
+	if (s.failed) {
+		s.failed = false;
+		main_failed(); /* the task has said why; its thread stays behind */
+	}
+	for (unsigned i = 0; i < s.n; i++) {
+		pthread_join(s.task[i].thread, NULL);
+		pthread_cond_destroy(&s.task[i].turn);
+	}
+}
+
+struct sim_cpu *sched_cpu(const struct play *p)
+{
+	return sim_cpu(p->r->sim, me == NOBODY ? 0 : me);
+}
+
+static void name_run(const struct scene *scene, const struct sched_plan *plan)
+{
+	int n = snprintf(rig_scene, sizeof(rig_scene), "%s:%u", scene->name, plan->first);
+
+	for (unsigned i = 0; i < plan->n; i++)
+		n += snprintf(rig_scene + n, sizeof(rig_scene) - (size_t)n, ",%lu>%u",
+			      plan->point[i].step, plan->point[i].task);
+}
+
+/* Returns the number of steps. */
+static unsigned long run(const struct scene *scene, const struct sched_plan *plan)
+{
+	struct play p = {.r = NULL};
+
+	name_run(scene, plan);
+	alarm(60);
+	sched_runs++;
+	p.r = rig_create(&(struct rig_config){.frames = scene->frames ? scene->frames : 256,
+					      .cpus = SCHED_TASKS,
+					      .slots = scene->slots ? scene->slots : 256,
+					      .ops = &sched_ops,
+					      .store_ops = &sched_store_ops});
+	scene->setup(&p);
+	run_tasks(scene, &p, plan);
+	rig_verify(p.r);
+	if (scene->check) {
+		scene->check(&p);
+		rig_verify(p.r);
+	}
+	rig_destroy(p.r);
+	return s.step;
+}
+
+/* ---------------------------------------------------------------- many runs ----------------- */
+
+/* "scene:first,step>task,..." */
+static bool parse_plan(const struct scene *scene, struct sched_plan *plan)
+{
+	size_t len = strlen(scene->name);
+	const char *at = sched_only;
+
+	memset(plan, 0, sizeof(*plan));
+	if (strncmp(at, scene->name, len) || at[len] != ':')
+		return false;
+	at += len + 1;
+	plan->first = (unsigned)strtoul(at, (char **)(uintptr_t)&at, 10);
+	while (*at == ',' && plan->n < SCHED_POINTS) {
+		plan->point[plan->n].step = strtoul(at + 1, (char **)(uintptr_t)&at, 10);
+		if (*at == '>')
+			plan->point[plan->n].task = (unsigned)strtoul(at + 1, (char **)(uintptr_t)&at, 10);
+		plan->n++;
+	}
+	return true;
+}
+
+static unsigned nr_tasks(const struct scene *scene)
+{
+	unsigned n = 0;
+
+	while (n < SCHED_TASKS && scene->task[n])
+		n++;
+	return n;
+}
+
+/* Every single interruption of a run that begins with `first`; steps[i] is how long run i took. */
+static unsigned long explore_single(const struct scene *scene, unsigned first)
+{
+	struct sched_plan plan = {.first = first};
+	unsigned n = nr_tasks(scene);
+	unsigned long steps = run(scene, &plan);
+
+	plan.n = 1;
+	for (unsigned long step = 1; step <= steps; step++)
+		for (unsigned other = 0; other < n; other++) {
+			plan.point[0].step = step;
+			plan.point[0].task = other;
+			if (n == 2 && other == first)
+				continue;
+			run(scene, &plan);
+		}
+	return steps;
+}
+
+/* `n` plans with two or three interruptions, at random. */
+static void explore_random(const struct scene *scene, unsigned long steps, unsigned long n,
+			   struct sim_rand *rand)
+{
+	unsigned tasks = nr_tasks(scene);
+
+	while (n--) {
+		struct sched_plan plan = {.first = (unsigned)sim_rand_below(rand, tasks)};
+		unsigned long step = 0;
+
+		plan.n = sim_rand_chance(rand, 70) ? 2 : 3;
+		for (unsigned i = 0; i < plan.n; i++) {
+			/* Near ones as often as far ones. */
+			unsigned long reach = sim_rand_chance(rand, 50) ? 40 : steps;
+
+			if (i == 0)
+				reach = steps;
+			step += 1 + sim_rand_below(rand, reach);
+			plan.point[i].step = step;
+			plan.point[i].task = (unsigned)sim_rand_below(rand, tasks);
+		}
+		run(scene, &plan);
+	}
+}
+
+void explore(const struct scene *scene)
+{
+	struct sim_rand rand;
+	struct sched_plan plan;
+	unsigned long steps = 0, before = sched_runs;
+
+	if (!main_failed) {
+		main_failed = rig_failed;
+		rig_failed = task_failed;
+	}
+	if (sched_only) {
+		if (parse_plan(scene, &plan))
+			run(scene, &plan);
+		return;
+	}
+	for (unsigned first = 0; first < nr_tasks(scene); first++) {
+		unsigned long took = explore_single(scene, first);
+
+		steps = took > steps ? took : steps;
+	}
+	sim_rand_seed(&rand, sched_seed);
+	explore_random(scene, steps, sched_budget, &rand);
+	if (sched_verbose)
+		printf("  %s: %lu steps, %lu plans\n", scene->name, steps, sched_runs - before);
+}

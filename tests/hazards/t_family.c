@@ -1,0 +1,385 @@
+/*
+ * t_family.c: the objects behind shared pages: rows 17, 21-26, 53, 62.
+ */
+#include "hazards.h"
+
+#include <string.h>
+
+/* ---------------------------------------------------------------- 17: random families ------- */
+
+#define POOL   8
+#define EXTENT 16 /* pages of address space that are played with */
+
+struct member {
+	struct om_mm *mm;
+	bool mapped[EXTENT];
+	unsigned long tag[EXTENT];
+};
+
+struct tree {
+	struct rig *r;
+	struct member member[POOL];
+	struct sim_rand rand;
+	unsigned long next_tag;
+};
+
+static unsigned below(struct tree *t, unsigned n)
+{
+	return (unsigned)sim_rand_below(&t->rand, n);
+}
+
+static void tree_write(struct tree *t, struct member *m, unsigned i, unsigned n)
+{
+	for (; n-- && i < EXTENT; i++) {
+		if (!m->mapped[i])
+			continue;
+		m->tag[i] = t->next_tag++;
+		rig_put(t->r, m->mm, HERE + PAGES(i), 1, m->tag[i]);
+	}
+}
+
+static void tree_fork(struct tree *t, const struct member *m)
+{
+	struct member *free = t->member;
+
+	while (free < t->member + POOL && free->mm)
+		free++;
+	if (free == t->member + POOL)
+		return;
+	*free = *m;
+	free->mm = rig_fork(t->r, m->mm, NULL);
+}
+
+static void tree_exit(struct tree *t, struct member *m)
+{
+	rig_exit(t->r, m->mm);
+	m->mm = NULL;
+}
+
+static void tree_unmap(struct member *m, unsigned i, unsigned n)
+{
+	rig_ok(om_munmap(m->mm, HERE + PAGES(i), PAGES(n)));
+	memset(&m->mapped[i], 0, n);
+}
+
+static void tree_map(struct tree *t, struct member *m, unsigned i, unsigned n)
+{
+	rig_map(t->r, m->mm, HERE + PAGES(i), n, RIG_RW, OM_MAP_PRIVATE, NULL, 0);
+	for (; n--; i++) {
+		m->mapped[i] = true;
+		m->tag[i] = 0;
+	}
+}
+
+/* Split, and join again. */
+static void tree_protect(struct member *m, unsigned i, unsigned n)
+{
+	(void)om_mprotect(m->mm, HERE + PAGES(i), PAGES(n), OM_PROT_READ);
+	for (; n--; i++)
+		(void)om_mprotect(m->mm, HERE + PAGES(i), PAGES(1), RIG_RW);
+}
+
+/* Some pages go to another place over what is there. */
+static void tree_move(struct member *m, unsigned i, unsigned n)
+{
+	unsigned to = i < EXTENT / 2 ? EXTENT / 2 : 0;
+	uintptr_t at;
+
+	if (om_mremap(m->mm, HERE + PAGES(i), PAGES(n), PAGES(n), OM_MREMAP_MAYMOVE | OM_MREMAP_FIXED,
+		      HERE + PAGES(to), &at))
+		return;
+	for (; n--; i++, to++) {
+		m->mapped[to] = true;
+		m->tag[to] = m->tag[i];
+		m->mapped[i] = false;
+	}
+}
+
+static void tree_check(struct tree *t)
+{
+	for (struct member *m = t->member; m < t->member + POOL; m++)
+		for (unsigned i = 0; m->mm && i < EXTENT; i++)
+			if (m->mapped[i])
+				rig_expect(t->r, m->mm, HERE + PAGES(i), 1, m->tag[i]);
+}
+
+static void tree_step(struct tree *t)
+{
+	struct member *m = &t->member[below(t, POOL)];
+	unsigned i = below(t, EXTENT), n = 1 + below(t, i < EXTENT / 2 ? EXTENT / 2 - i : EXTENT - i);
+
+	if (!m->mm)
+		return;
+	switch (below(t, 12)) {
+	case 0:
+	case 1:
+		tree_fork(t, m);
+		break;
+	case 2:
+		tree_exit(t, m);
+		break;
+	case 3:
+		tree_unmap(m, i, n);
+		break;
+	case 4:
+		tree_map(t, m, i, n);
+		break;
+	case 5:
+		tree_protect(m, i, n);
+		break;
+	case 6:
+	case 7:
+		tree_move(m, i, n);
+		break;
+	case 8:
+		rig_reclaim(t->r);
+		break;
+	default:
+		tree_write(t, m, i, n);
+	}
+}
+
+static bool tree_extinct(const struct tree *t)
+{
+	for (unsigned i = 0; i < POOL; i++)
+		if (t->member[i].mm)
+			return false;
+	return true;
+}
+
+/* fork, exit, split, merge, move: after each, every mapped page is found from its object (I1, I4). */
+static void test_h17_random_families(void **state)
+{
+	(void)state;
+	for (unsigned seed = 1; seed <= 4; seed++) {
+		struct tree t = {.r = small_rig(), .next_tag = 1};
+
+		snprintf(rig_scene, sizeof(rig_scene), "h17 seed %u", seed);
+		sim_rand_seed(&t.rand, sched_seed * 1000 + seed);
+		for (unsigned n = 0; n < 250; n++) {
+			if (tree_extinct(&t)) {
+				t.member[0].mm = rig_mm(t.r);
+				tree_map(&t, &t.member[0], 0, EXTENT);
+			}
+			tree_step(&t);
+			rig_verify(t.r);
+			if (n % 10 == 0)
+				tree_check(&t);
+		}
+		tree_check(&t);
+		rig_destroy(t.r);
+	}
+}
+
+/* ---------------------------------------------------------------- 21, 22 -------------------- */
+
+/* An area that fork has given an object takes in a neighbour that has none. */
+static void test_h21_merge_with_object(void **state)
+{
+	struct rig *r = small_rig();
+	struct om_mm *mm = rig_mm(r), *child, *late;
+	uintptr_t a = rig_map(r, mm, HERE, 8, RIG_RW, OM_MAP_PRIVATE, NULL, 0);
+
+	(void)state;
+	rig_put(r, mm, a, 8, 100);
+	child = rig_fork(r, mm, NULL);
+	rig_ok(om_munmap(mm, a + PAGES(4), PAGES(4)));
+	rig_map(r, mm, a + PAGES(4), 4, RIG_RW, OM_MAP_PRIVATE, NULL, 0);
+	rig_put(r, mm, a + PAGES(4), 4, 200);
+	rig_verify(r);
+	late = rig_fork(r, mm, NULL);
+	rig_reclaim(r);
+	rig_verify(r);
+	rig_equal(rig_info(late, a + PAGES(5)).kind, OM_PAGE_SWAP);
+	rig_expect(r, mm, a, 4, 100);
+	rig_expect(r, late, a + PAGES(4), 4, 200);
+	rig_expect(r, child, a, 8, 100);
+	rig_verify(r);
+	rig_destroy(r);
+}
+
+/* Two faulted areas with a hole, each of which has got an object of its own, do not merge wrongly. */
+static void test_h21_different_objects(void **state)
+{
+	struct rig *r = small_rig();
+	struct om_mm *mm = rig_mm(r), *one, *two;
+	uintptr_t a = rig_map(r, mm, HERE, 4, RIG_RW, OM_MAP_PRIVATE, NULL, 0);
+	uintptr_t b = rig_map(r, mm, HERE + PAGES(5), 4, RIG_RW, OM_MAP_PRIVATE, NULL, 0);
+
+	(void)state;
+	rig_put(r, mm, a, 4, 100);
+	rig_put(r, mm, b, 4, 200);
+	one = rig_fork(r, mm, NULL);
+	rig_map(r, mm, a + PAGES(4), 1, RIG_RW, OM_MAP_PRIVATE, NULL, 0);
+	rig_put(r, mm, a + PAGES(4), 1, 300);
+	rig_verify(r);
+	two = rig_fork(r, mm, NULL);
+	rig_reclaim(r);
+	rig_verify(r);
+	rig_expect(r, mm, a, 4, 100);
+	rig_expect(r, two, a + PAGES(4), 1, 300);
+	rig_expect(r, two, b, 4, 200);
+	rig_expect(r, one, b, 4, 200);
+	rig_verify(r);
+	rig_destroy(r);
+}
+
+/* The child brings the page back first, the parent later: both are found from it. */
+static void test_h22_child_swaps_in_first(void **state)
+{
+	struct rig *r = small_rig();
+	struct om_mm *mm = rig_mm(r), *child, *deep;
+	uintptr_t a = rig_map(r, mm, HERE, 4, RIG_RW, OM_MAP_PRIVATE, NULL, 0);
+
+	(void)state;
+	rig_put(r, mm, a, 4, 100);
+	child = rig_fork(r, mm, NULL);
+	deep = rig_fork(r, child, NULL);
+	rig_reclaim(r);
+	rig_expect(r, deep, a, 4, 100);
+	rig_verify(r);
+	rig_exit(r, child);
+	rig_expect(r, mm, a, 4, 100);
+	rig_equal(rig_info(mm, a).value, rig_info(deep, a).value);
+	rig_equal(rig_info(mm, a).mapcount, 2);
+	rig_verify(r);
+	rig_reclaim(r);
+	rig_equal(rig_info(mm, a).kind, OM_PAGE_SWAP);
+	rig_equal(rig_info(deep, a).kind, OM_PAGE_SWAP);
+	rig_expect(r, mm, a, 4, 100);
+	rig_expect(r, deep, a, 4, 100);
+	rig_verify(r);
+	rig_destroy(r);
+}
+
+/* ---------------------------------------------------------------- 23-26, 53 ----------------- */
+
+static void cold_anon(struct play *p)
+{
+	play_anon(p, 8);
+	play_cold(p, p->mm, 8);
+}
+
+static void check_parent_child(struct play *p)
+{
+	rig_expect(p->r, p->mm, p->a, 8, 100);
+	rig_expect(p->r, p->other, p->a, 8, 100);
+	rig_put(p->r, p->mm, p->a, 8, 300);
+	rig_expect(p->r, p->other, p->a, 8, 100);
+}
+
+static void cold_family(struct play *p)
+{
+	play_family(p, 8);
+	play_cold(p, p->mm, 8);
+	play_cold(p, p->child, 8);
+}
+
+static void swapped_anon(struct play *p)
+{
+	play_anon(p, 8);
+	rig_pageout(p->r, p->mm, p->a, 8);
+	rig_expect(p->r, p->mm, p->a, 4, 100);
+	play_cold(p, p->mm, 8);
+}
+
+/* The object of the pages is made while reclaim looks at them. */
+static void test_h23_fork_x_reclaim(void **state)
+{
+	(void)state;
+	EXPLORE({.name = "h23_step", .setup = cold_anon, .task = {task_fork, task_reclaim},
+		 .check = check_parent_child},
+		{.name = "h23_pageout", .setup = cold_anon, .task = {task_fork, task_pageout},
+		 .check = check_parent_child},
+		{.name = "h23_swapped", .setup = swapped_anon, .task = {task_fork, task_pageout},
+		 .check = check_parent_child});
+}
+
+/* The second fork, of an area that has its object, and pages that are shared already. */
+static void test_h53_second_fork_x_reclaim(void **state)
+{
+	(void)state;
+	EXPLORE({.name = "h53", .setup = cold_family, .task = {task_fork, task_reclaim},
+		 .check = check_parent_child});
+}
+
+static void task_exit_mm(struct play *p)
+{
+	rig_exit(p->r, p->mm);
+}
+
+static void task_exit_child(struct play *p)
+{
+	rig_exit(p->r, p->child);
+}
+
+static void check_third(struct play *p)
+{
+	rig_expect(p->r, p->other, p->a, 8, 100);
+}
+
+static void cold_three(struct play *p)
+{
+	play_family(p, 8);
+	p->other = rig_fork(p->r, p->child, NULL);
+	play_cold(p, p->mm, 8);
+	play_cold(p, p->child, 8);
+	play_cold(p, p->other, 8);
+}
+
+/* Reclaim holds on to the object of a page that everybody leaves. */
+static void test_h24_exit_x_reclaim(void **state)
+{
+	(void)state;
+	EXPLORE({.name = "h24_family", .setup = cold_family, .task = {task_exit_child, task_reclaim}},
+		{.name = "h24_three", .setup = cold_three,
+		 .task = {task_exit_mm, task_exit_child, task_reclaim}, .check = check_third});
+}
+
+static void task_munmap_refill(struct play *p)
+{
+	rig_ok(om_munmap(p->mm, p->a, PAGES(8)));
+	p->other = rig_mm(p->r);
+	rig_map(p->r, p->other, p->a, 8, RIG_RW, OM_MAP_PRIVATE, NULL, 0);
+	for (unsigned i = 0; i < 8; i++)
+		rig_equal(rig_set(sched_cpu(p), p->other, p->a + PAGES(i), 100 + i), OM_FAULT_MINOR);
+}
+
+/* The last entry goes while reclaim has the page in hand; the frame is used again at once. */
+static void test_h25_munmap_x_reclaim(void **state)
+{
+	(void)state;
+	EXPLORE({.name = "h25_step", .setup = cold_anon, .task = {task_munmap_refill, task_reclaim},
+		 .check = check_third},
+		{.name = "h25_pageout", .setup = cold_family, .task = {task_munmap_refill, task_reclaim},
+		 .check = check_third},
+		{.name = "h25_swapped", .setup = swapped_anon,
+		 .task = {task_munmap_refill, task_reclaim}, .check = check_third});
+}
+
+static void swapped_family(struct play *p)
+{
+	play_family(p, 8);
+	rig_reclaim(p->r);
+	rig_expect(p->r, p->mm, p->a, 3, 100);
+	rig_expect(p->r, p->child, p->a + PAGES(2), 3, 102);
+}
+
+/* Objects, tables, frames and slots are all free when both are over: rig_destroy() sees to it. */
+static void test_h26_two_last_exits(void **state)
+{
+	(void)state;
+	EXPLORE({.name = "h26", .setup = cold_family, .task = {task_exit_mm, task_exit_child}},
+		{.name = "h26_swapped", .setup = swapped_family, .task = {task_exit_mm, task_exit_child}},
+		{.name = "h26_reclaim", .setup = swapped_family,
+		 .task = {task_exit_mm, task_exit_child, task_reclaim}});
+}
+
+static const struct CMUnitTest list[] = {
+    cmocka_unit_test(test_h17_random_families),	  cmocka_unit_test(test_h21_merge_with_object),
+    cmocka_unit_test(test_h21_different_objects), cmocka_unit_test(test_h22_child_swaps_in_first),
+    cmocka_unit_test(test_h23_fork_x_reclaim),	  cmocka_unit_test(test_h24_exit_x_reclaim),
+    cmocka_unit_test(test_h25_munmap_x_reclaim),  cmocka_unit_test(test_h26_two_last_exits),
+    cmocka_unit_test(test_h53_second_fork_x_reclaim),
+};
+TESTS(family_tests, list);

@@ -1,0 +1,235 @@
+/*
+ * files.c: what is done to files: by their pages' owners, with everybody mapping them.
+ */
+#include "threads.h"
+
+static struct file *any_file(struct thread *t, unsigned *nr)
+{
+	*nr = below(t, NR_FILES);
+	return t->w->file[*nr];
+}
+
+/* A page of t's, and how many after it are t's as well, at most `max`. */
+static unsigned pick_pages(struct thread *t, const struct file *f, unsigned max, unsigned *k)
+{
+	unsigned n = 0;
+
+	for (unsigned tries = 0; tries < 8; tries++) {
+		*k = below(t, f->nr_pages);
+		if (f->page[*k].owner == t->nr)
+			break;
+	}
+	max = 1 + below(t, max);
+	while (n < max && *k + n < f->nr_pages && f->page[*k + n].owner == t->nr)
+		n++;
+	return n;
+}
+
+/* write(2) within the file. */
+void op_file_write(struct thread *t)
+{
+	unsigned nr, k, n, blocks;
+	struct file *f = any_file(t, &nr);
+	size_t done;
+	uint64_t tag;
+	int err;
+
+	n = pick_pages(t, f, 1, &k);
+	blocks = n ? atomic_load(&f->page[k].blocks) : 0;
+	if (!blocks)
+		return;
+	content_begin(&f->page[k].c);
+	tag = content_next(t, &f->page[k].c);
+	fill_words(t->page, blocks * PAGE_WORDS / BLOCKS, 0, tag);
+	RETRY(t, err, om_mapping_write(f->mapping, k * PAGE, t->page, blocks * BLOCK, &done));
+	CHECK(t, !err && done == blocks * BLOCK, "om_mapping_write: %d, %zu bytes", err, done);
+	content_set(&f->page[k].c, 0, blocks, tag);
+	content_end(&f->page[k].c);
+	t->writes++;
+}
+
+/* A store through any mapping that shows a page of t's. */
+void op_file_map_write(struct thread *t)
+{
+	static const unsigned shared[] = {SHM, FILEMAP, TWIST_SHM, TWIST_FILE, OWN_SHM};
+	struct proc *p = chance(t, 60) ? t->w->shared[below(t, NR_SHARED)] : pick_proc(t);
+	unsigned r = shared[below(t, 5)], i = below(t, region[r].pages);
+
+	if (region[r].file == OWN_FILE && !p->own)
+		return;
+	/* Look for one. */
+	for (unsigned n = 0; n < 16 && file_page_of(t, p, r, i)->owner != t->nr; n++)
+		i = (i + 1) % region[r].pages;
+	check_write(t, p, r, i);
+}
+
+void op_file_read(struct thread *t)
+{
+	unsigned nr;
+	struct file *f = any_file(t, &nr);
+
+	check_file_read(t, f, below(t, f->nr_pages));
+}
+
+/* ---------------------------------------------------------------- size ---------------------- */
+
+static unsigned size_in_blocks(const struct file *f)
+{
+	unsigned blocks = 0;
+
+	for (unsigned k = 0; k < f->nr_pages; k++)
+		blocks += atomic_load(&f->page[k].blocks);
+	return blocks;
+}
+
+/* The size in blocks becomes `now`: pages behind it are cut off, what is new is zero. */
+static void resize_shadow(struct file *f, unsigned old, unsigned now)
+{
+	for (unsigned k = FILE_FIXED; k < f->nr_pages; k++) {
+		struct file_page *page = &f->page[k];
+		unsigned was = atomic_load(&page->blocks);
+		unsigned is = now <= k * BLOCKS		  ? 0
+			      : now - k * BLOCKS < BLOCKS ? now - k * BLOCKS
+							  : BLOCKS;
+		unsigned first = is < was ? is : was;
+
+		if (old != now)
+			content_set(&page->c, first, BLOCKS - first, 0);
+		atomic_store(&page->blocks, is);
+	}
+}
+
+void op_truncate(struct thread *t)
+{
+	unsigned nr, old, now, gone;
+	struct file *f = any_file(t, &nr);
+	int err;
+
+	if (f->owner != t->nr)
+		return;
+	old = size_in_blocks(f);
+	now = FILE_FIXED * BLOCKS + below(t, (f->nr_pages - FILE_FIXED) * BLOCKS + 1);
+	if (chance(t, 30))
+		now = f->nr_pages * BLOCKS;
+	gone = (now + BLOCKS - 1) / BLOCKS; /* this page and those behind it go */
+	for (unsigned k = FILE_FIXED; k < f->nr_pages; k++)
+		content_begin(&f->page[k].c);
+	for (unsigned k = gone; k < f->nr_pages; k++)
+		atomic_fetch_add(&f->page[k].cuts, 1);
+	RETRY(t, err, om_mapping_truncate(f->mapping, now * BLOCK));
+	CHECK(t, !err, "om_mapping_truncate: %d", err);
+	if (f->store && now < old)
+		sim_store_truncate(f->store, now * BLOCK);
+	resize_shadow(f, old, now);
+	for (unsigned k = gone; k < f->nr_pages; k++)
+		atomic_fetch_add(&f->page[k].cuts, 1);
+	for (unsigned k = FILE_FIXED; k < f->nr_pages; k++)
+		content_end(&f->page[k].c);
+	CHECK(t, om_mapping_size(f->mapping) == now * BLOCK, "a file of %u blocks has %llu bytes",
+	      now, (unsigned long long)om_mapping_size(f->mapping));
+}
+
+/* ---------------------------------------------------------------- holes --------------------- */
+
+/* Through a mapping; false if there is none of t's that shows the pages. */
+static bool remove_mapped(struct thread *t, struct file *f, unsigned k, unsigned n)
+{
+	struct proc *p = pick_proc(t);
+	uint32_t attr = attr_of(spot_of(p, SHM, k));
+	int err;
+
+	if (f != t->w->file[0])
+		return false;
+	for (unsigned j = k; j < k + n; j++)
+		if (!is_mine(t, p, SHM, j) || !(attr_of(spot_of(p, SHM, j)) & A_MAPPED) ||
+		    (attr_of(spot_of(p, SHM, j)) & (A_LOC | A_LOCKED)) != (attr & A_LOC))
+			return false;
+	RETRY(t, err, om_madvise(p->mm, addr_at(SHM, k, loc_of(attr)), n * PAGE, OM_MADV_REMOVE));
+	CHECK(t, !err, "MADV_REMOVE: %d", err);
+	return true;
+}
+
+static void punch(struct thread *t, struct file *f, unsigned k, unsigned n)
+{
+	int err;
+
+	RETRY(t, err, om_mapping_punch(f->mapping, k * PAGE, n * PAGE));
+	CHECK(t, !err, "om_mapping_punch: %d", err);
+}
+
+void op_punch(struct thread *t)
+{
+	static const uint64_t zero[PAGE_WORDS];
+	unsigned nr, k, n;
+	struct file *f = any_file(t, &nr);
+
+	n = pick_pages(t, f, 4, &k);
+	if (!n)
+		return;
+	for (unsigned j = k; j < k + n; j++)
+		content_begin(&f->page[j].c);
+	if (!remove_mapped(t, f, k, n)) {
+		punch(t, f, k, n);
+		if (f->store) {
+			/* Somebody may have read the old contents again before the store was
+			 * punched. */
+			for (unsigned j = k; j < k + n; j++)
+				sim_store_poke(f->store, j * PAGE, zero, PAGE);
+			punch(t, f, k, n);
+		}
+	}
+	for (unsigned j = k; j < k + n; j++) {
+		content_set(&f->page[j].c, 0, BLOCKS, 0);
+		content_end(&f->page[j].c);
+	}
+}
+
+/* ---------------------------------------------------------------- writing back -------------- */
+
+/* Page k, which is t's and was synced, is in the store. */
+static void check_store(struct thread *t, struct file *f, unsigned k)
+{
+	unsigned blocks = atomic_load(&f->page[k].blocks);
+
+	sim_store_peek(f->store, k * PAGE, t->page, PAGE);
+	for (unsigned j = 0; j < blocks * PAGE_WORDS / BLOCKS; j++) {
+		uint64_t tag = atomic_load(&f->page[k].c.tag[j / (PAGE_WORDS / BLOCKS)]),
+			 want = tag ? tag | j : 0;
+
+		CHECK(t, t->page[j] == want,
+		      "file page %u was synced, but the store has %#llx in word %u, not %#llx", k,
+		      (unsigned long long)t->page[j], j, (unsigned long long)want);
+	}
+}
+
+void op_sync(struct thread *t)
+{
+	struct file *f = t->w->file[1];
+	unsigned k, n = pick_pages(t, f, 16, &k);
+	int err;
+
+	if (!n)
+		return;
+	RETRY(t, err, om_mapping_sync(f->mapping, k * PAGE, chance(t, 20) ? 0 : n * PAGE));
+	CHECK(t, !err, "om_mapping_sync: %d", err);
+	for (unsigned j = k; j < k + n; j++)
+		check_store(t, f, j);
+}
+
+void op_msync(struct thread *t)
+{
+	static const int flags[] = {OM_MS_SYNC, OM_MS_ASYNC, OM_MS_SYNC | OM_MS_INVALIDATE};
+	struct proc *p = pick_proc(t);
+	unsigned r = chance(t, 70) ? FILEMAP : TWIST_FILE, i;
+	unsigned n = pick_run(t, p, r, A_MAPPED, A_LOCKED, A_LOC, 16, &i);
+	int which = flags[below(t, 3)], err;
+
+	if (!n)
+		return;
+	RETRY(t, err,
+	      om_msync(p->mm, addr_at(r, i, loc_of(attr_of(spot_of(p, r, i)))), n * PAGE, which));
+	CHECK(t, !err, "msync of %u pages of %s: %d", n, region[r].name, err);
+	for (unsigned j = i; (which & OM_MS_SYNC) && r == FILEMAP && j < i + n; j++)
+		if (t->w->file[1]->page[j].owner == t->nr)
+			check_store(t, t->w->file[1], j);
+}

@@ -1,0 +1,216 @@
+/*
+ * exempt.c: calls that are not made, because the library and this kernel differ deliberately.
+ *
+ * The whole list of deliberate differences; those that need no code here are marked (g): never
+ * generated, (r): run.c, (l): lazy.c.
+ *
+ *   joined     The library joins neighbouring areas more often than Linux, which keeps two areas with
+ *              different anon_vmas apart. Only mremap, PROT_GROWSDOWN and the stack limit can tell:
+ *              skipped if the areas at the range differ on the two sides.
+ *   several    mremap(FIXED) of several areas with an unchanged size: Linux 6.17 and later moves them
+ *              all, earlier ones and the library say EFAULT.
+ *   store      MADV_REMOVE of a file behind a store: the library leaves it to the embedder
+ *              (EOPNOTSUPP); the host's file is a memfd.
+ *   code       C_EXEC of anything but a return instruction.
+ *   free       read(2) and write(2) over pages that MADV_FREE left open; (l) such pages may be old
+ *              or zero.
+ *   brk data   RLIMIT_DATA against brk: Linux counts the program's own data segment from its start.
+ *   mlockall   (MCL_CURRENT) locks the worker's own memory as well: only if the hard limit allows.
+ *   tail (r)   Bytes written behind the end of a file, in its last page, come to light when a memfd
+ *              grows; disk filesystems and the library show zeros. Wiped before a file grows.
+ *   mincore (r) Of files not compared: the caches differ. Of anonymous memory, a page in swap counts
+ *              as in memory: the host has no swap.
+ *   places (g) Which address the kernel chooses: results outside of the windows are brought home.
+ *   counts (g) RLIMIT_NPROC, max_map_count: not limits of one process.
+ *   other (g)  remap_file_pages; MAP_HUGETLB and the like; execution through protection keys.
+ */
+#include "twin.h"
+
+#include <stdlib.h>
+
+enum reason { JOINED, SEVERAL, STORE, CODE, FREE, BRK_DATA, LOCK_ALL, NR_REASONS };
+
+static const char *const names[NR_REASONS] = {"areas joined differently",
+					      "mremap of several areas",
+					      "MADV_REMOVE behind a store",
+					      "no return instruction to call",
+					      "kernel copy over MADV_FREE'd pages",
+					      "brk near RLIMIT_DATA",
+					      "mlockall with too low a hard limit"};
+
+/* ---------------------------------------------------------------- areas on both sides ------- */
+
+struct span {
+	bool mapped;	/* the first page */
+	bool whole;	/* one area covers the range */
+	uint64_t start, end; /* of the area at the first page */
+};
+
+static struct span span_of(const struct segment *s, unsigned n, uint64_t start, uint64_t end)
+{
+	struct span span = {0};
+
+	for (unsigned i = 0; i < n; i++) {
+		if (s[i].start <= start && start < s[i].end) {
+			span.mapped = true;
+			span.whole = end <= s[i].end;
+			span.start = s[i].start;
+			span.end = s[i].end;
+		}
+	}
+	return span;
+}
+
+static struct span lib_span(unsigned proc, uint64_t start, uint64_t end)
+{
+	struct om_vmainfo info;
+	struct segment s;
+
+	if (!om_vma_next(twin.mm[proc], (uintptr_t)start, &info))
+		return (struct span){0};
+	s.start = info.start;
+	s.end = info.end;
+	return span_of(&s, 1, start, end);
+}
+
+static struct span host_span(unsigned proc, uint64_t start, uint64_t end)
+{
+	static struct segment s[MAX_SEGMENTS];
+
+	run_flush();
+	return span_of(s, host_segments(proc, s, false), start, end);
+}
+
+/* ---------------------------------------------------------------- by call ------------------- */
+
+static int exempt_mremap(const struct call *c)
+{
+	uint64_t old = real_address(c->a[0]), old_len = round_up(c->a[1]);
+	struct span lib, host;
+
+	if (old % PAGE || old + old_len < old || !old_len)
+		return -1;
+	lib = lib_span(c->proc, old, old + old_len);
+	host = host_span(c->proc, old, old + old_len);
+	if (lib.mapped != host.mapped || lib.whole != host.whole)
+		return JOINED;
+	if (!lib.whole && (c->a[3] & OM_MREMAP_FIXED) && old_len == round_up(c->a[2]))
+		return SEVERAL;
+	return -1;
+}
+
+/* PROT_GROWSDOWN changes everything from the start of the area on. */
+static int exempt_mprotect(const struct call *c)
+{
+	uint64_t addr = real_address(c->a[0]);
+
+	if (!(c->a[2] & OM_PROT_GROWSDOWN) || addr % PAGE)
+		return -1;
+	return lib_span(c->proc, addr, addr + 1).start == host_span(c->proc, addr, addr + 1).start
+		   ? -1
+		   : JOINED;
+}
+
+static int exempt_madvise(const struct call *c)
+{
+	uint64_t addr = real_address(c->a[0]);
+	struct om_vmainfo info;
+
+	if (c->a[2] != OM_MADV_REMOVE || addr % PAGE)
+		return -1;
+	for (uint64_t at = addr; at - addr < c->a[1]; at = info.end) {
+		if (!om_vma_next(twin.mm[c->proc], (uintptr_t)at, &info) ||
+		    (info.start > at && info.start - addr >= c->a[1]))
+			return -1;
+		for (unsigned i = 0; i < NR_FILES; i++)
+			if (info.mapping == twin.file[i].mapping && twin.file[i].store)
+				return STORE;
+	}
+	return -1;
+}
+
+/* Only what does nothing, or is sure not to be executed. */
+static int exempt_exec(const struct call *c)
+{
+	struct call read = {.kind = C_READ, .proc = c->proc, .a = {c->a[0], 1}};
+	uint64_t addr = real_address(c->a[0]);
+	struct om_vmainfo info;
+	struct result r;
+
+	if (!om_vma_next(twin.mm[c->proc], (uintptr_t)addr, &info) || info.start > addr ||
+	    !(info.flags & OM_VM_EXEC))
+		return -1;
+	lib_call(&read, &r);
+	return !r.ret && r.v != 0xc3 ? CODE : -1;
+}
+
+/* An access that makes a stack grow is measured from the end of the area. */
+static int exempt_growth(const struct call *c)
+{
+	uint64_t addr = real_address(c->a[0]);
+	struct om_vmainfo info;
+	struct span host;
+
+	if (om_get_limit(twin.mm[c->proc], OM_LIMIT_STACK) == OM_UNLIMITED ||
+	    !om_vma_next(twin.mm[c->proc], (uintptr_t)addr, &info) || info.start <= addr ||
+	    !(info.flags & OM_VM_GROWSDOWN))
+		return -1;
+	host = host_span(c->proc, info.start, info.start + 1);
+	return host.end == info.end ? -1 : JOINED;
+}
+
+static int exempt_brk(const struct call *c)
+{
+	return om_get_limit(twin.mm[c->proc], OM_LIMIT_DATA) < c->a[0] ? BRK_DATA : -1;
+}
+
+static int exempt_copy(const struct call *c)
+{
+	if (lazy_any(c->proc, real_address(c->a[0]), c->a[1]))
+		return FREE;
+	return exempt_growth(c);
+}
+
+const char *exempt(const struct call *c)
+{
+	int reason = -1;
+
+	switch (c->kind) {
+	case C_MREMAP:
+		reason = exempt_mremap(c);
+		break;
+	case C_MPROTECT:
+		reason = exempt_mprotect(c);
+		break;
+	case C_MADVISE:
+		reason = exempt_madvise(c);
+		break;
+	case C_MLOCKALL:
+		reason = (c->a[0] & OM_MCL_CURRENT) && !shared->can_lock_all ? LOCK_ALL : -1;
+		break;
+	case C_BRK:
+		reason = exempt_brk(c);
+		break;
+	case C_UREAD:
+	case C_UWRITE:
+		reason = exempt_copy(c);
+		break;
+	case C_EXEC:
+		reason = exempt_exec(c);
+		break;
+	default:
+		break;
+	}
+	if (reason < 0 && (c->kind == C_READ || c->kind == C_WRITE || c->kind == C_EXEC))
+		reason = exempt_growth(c);
+	if (reason < 0)
+		return NULL;
+	shared->skipped[reason]++;
+	return names[reason];
+}
+
+void print_exemptions(FILE *out)
+{
+	for (unsigned i = 0; i < NR_REASONS; i++)
+		fprintf(out, "  %-36s %9llu\n", names[i], (unsigned long long)shared->skipped[i]);
+}

@@ -1,0 +1,425 @@
+/*
+ * test_reclaim.c: which pages reclaim takes, in which order, and what it leaves behind.
+ */
+#include "space.h"
+
+#include <string.h>
+
+#include "frame.h"
+#include "lru.h"
+#include "reclaim.h"
+#include "swap.h"
+#include "table.h"
+#include "unmap.h"
+
+static om_pfn_t listed(struct space *s, enum om_lru_list list)
+{
+	return s->sys->lru[list].count;
+}
+
+/* Forget all uses of pages [first, first + n), as if some time had passed. */
+static void forget(struct space *s, struct om_mm *mm, uintptr_t first, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct om_page *page = space_page(mm, first + i, NULL, NULL);
+
+		om_page_lock(s->sys, page);
+		om_page_referenced(s->sys, page);
+		om_page_unlock(s->sys, page);
+	}
+	sim_tlb_flush(s->cpu); /* young bits are set by walks */
+}
+
+/* Isolate a batch from a list's tail and give it to the engine. */
+static unsigned reclaim(struct space *s, enum om_lru_list list, unsigned n, bool force)
+{
+	struct om_page *batch[OM_RECLAIM_BATCH];
+
+	n = om_lru_isolate(s->sys, list, batch, n);
+	return om_reclaim_pages(s->sys, batch, n, force);
+}
+
+/* Make all active pages of one kind inactive. */
+static void deactivate(struct space *s, enum om_lru_list active)
+{
+	while (listed(s, active)) {
+		struct om_page *page = om_page_of(s->sys, s->sys->lru[active].tail);
+
+		om_frame_lock(s->sys, page);
+		om_lru_move(s->sys, page, 0, OM_PG_ACTIVE, false);
+		om_frame_unlock(s->sys, page);
+	}
+}
+
+/* ---------------------------------------------------------------- second chance ------------- */
+
+/* A file page starts inactive. Used once: it stays. Used again: active. Not used: gone. */
+static void test_second_chance(void **state)
+{
+	struct space s = space_start(128, 0);
+	struct om_mapping *file = space_file(&s, 10);
+	struct om_page *page;
+
+	(void)state;
+	space_map_file(&s, 0, 10, R, 0, file, 0);
+	assert_int_equal(space_get(&s, s.mm, 3), 4);
+	page = space_page(s.mm, 3, NULL, NULL);
+	assert_int_equal(listed(&s, OM_LRU_INACTIVE_FILE), 1);
+	forget(&s, s.mm, 3, 1);
+
+	assert_int_equal(space_get(&s, s.mm, 3), 4);
+	assert_int_equal(reclaim(&s, OM_LRU_INACTIVE_FILE, 1, false), 0);
+	assert_int_equal(listed(&s, OM_LRU_INACTIVE_FILE), 1);
+	assert_true(om_page_test(page, OM_PG_REFERENCED));
+
+	sim_tlb_flush(s.cpu);
+	assert_int_equal(space_get(&s, s.mm, 3), 4);
+	assert_int_equal(reclaim(&s, OM_LRU_INACTIVE_FILE, 1, false), 0);
+	assert_int_equal(listed(&s, OM_LRU_ACTIVE_FILE), 1);
+	assert_int_equal(space_event(s.sys, OM_EV_PGACTIVATE), 1);
+
+	deactivate(&s, OM_LRU_ACTIVE_FILE);
+	forget(&s, s.mm, 3, 1);
+	assert_int_equal(reclaim(&s, OM_LRU_INACTIVE_FILE, 1, false), 1);
+	assert_int_equal(space_kind(s.mm, 3), OM_PAGE_NONE);
+	assert_int_equal(space_get(&s, s.mm, 3), 4);
+	om_mapping_put(file);
+	space_finish(&s);
+}
+
+/* Anonymous pages start active; one use at the inactive tail takes them back. */
+static void test_anon_active(void **state)
+{
+	struct space s = space_start(128, 64);
+
+	(void)state;
+	space_map(&s, 0, 2, RW, 0);
+	space_fill(&s, s.mm, 0, 2, 'a');
+	assert_int_equal(listed(&s, OM_LRU_ACTIVE_ANON), 2);
+	deactivate(&s, OM_LRU_ACTIVE_ANON);
+	forget(&s, s.mm, 0, 2);
+	space_put(&s, s.mm, 1, 'B');
+	assert_int_equal(reclaim(&s, OM_LRU_INACTIVE_ANON, 2, false), 1);
+	assert_int_equal(space_kind(s.mm, 0), OM_PAGE_SWAP);
+	assert_int_equal(space_kind(s.mm, 1), OM_PAGE_DIRECT);
+	assert_int_equal(listed(&s, OM_LRU_ACTIVE_ANON), 1);
+	/* Unless there is need. */
+	deactivate(&s, OM_LRU_ACTIVE_ANON);
+	assert_int_equal(reclaim(&s, OM_LRU_INACTIVE_ANON, 1, true), 1);
+	assert_int_equal(space_get(&s, s.mm, 0), 'a');
+	assert_int_equal(space_get(&s, s.mm, 1), 'B');
+	space_check(&s);
+	space_finish(&s);
+}
+
+/* om_reclaim_step() ages the active list by itself: the cold half goes, the hot half stays. */
+static void test_hot_and_cold(void **state)
+{
+	struct space s = space_start(256, 128);
+	unsigned hot = 0, cold = 0;
+
+	(void)state;
+	space_map(&s, 0, 64, RW, 0);
+	space_fill(&s, s.mm, 0, 64, 0);
+	forget(&s, s.mm, 0, 64);
+	for (unsigned round = 0; round < 16 && cold < 24; round++) {
+		sim_tlb_flush(s.cpu);
+		for (uintptr_t i = 0; i < 32; i++)
+			space_put(&s, s.mm, i, (int)i);
+		om_reclaim_step(s.sys, 4);
+		for (uintptr_t i = hot = cold = 0; i < 64; i++)
+			*(i < 32 ? &hot : &cold) += space_kind(s.mm, i) == OM_PAGE_SWAP;
+	}
+	assert_true(cold >= 24);
+	assert_true(hot < cold / 2);
+	space_expect(&s, s.mm, 0, 64, 0);
+	space_check(&s);
+	space_finish(&s);
+}
+
+/* ---------------------------------------------------------------- what stays ---------------- */
+
+static void test_mlocked(void **state)
+{
+	struct space s = space_start(128, 64);
+	struct om_page *page;
+
+	(void)state;
+	space_map(&s, 0, 8, RW, 0);
+	space_fill(&s, s.mm, 0, 8, 'a');
+	assert_int_equal(om_mlock(s.mm, at(2), 3 * OM_PAGE_SIZE, 0), 0);
+	page = space_page(s.mm, 2, NULL, NULL);
+	assert_true(om_page_test(page, OM_PG_UNEVICTABLE));
+	assert_int_equal(listed(&s, OM_LRU_ACTIVE_ANON), 5);
+	assert_int_equal(atomic_load(&s.sys->nr_unevictable), 3);
+	while (om_reclaim_step(s.sys, 100))
+		;
+	for (uintptr_t i = 0; i < 8; i++)
+		assert_int_equal(space_kind(s.mm, i),
+				 i >= 2 && i < 5 ? OM_PAGE_DIRECT : OM_PAGE_SWAP);
+	space_check(&s);
+
+	/* A page that is locked while it is isolated stays, and is on no list afterwards. */
+	assert_int_equal(om_munlock(s.mm, at(2), 3 * OM_PAGE_SIZE), 0);
+	om_frame_lock(s.sys, page);
+	assert_true(om_lru_isolate_page(s.sys, page));
+	om_frame_unlock(s.sys, page);
+	assert_int_equal(om_mlock(s.mm, at(2), OM_PAGE_SIZE, 0), 0);
+	assert_int_equal(om_reclaim_pages(s.sys, &page, 1, true), 0);
+	assert_int_equal(space_kind(s.mm, 2), OM_PAGE_DIRECT);
+	assert_false(om_page_test(page, OM_PG_LRU));
+	space_check(&s);
+	space_expect(&s, s.mm, 0, 8, 'a');
+	space_finish(&s);
+}
+
+static void test_pinned(void **state)
+{
+	struct space s = space_start(128, 64);
+	om_pfn_t pfn;
+
+	(void)state;
+	space_map(&s, 0, 4, RW, 0);
+	space_fill(&s, s.mm, 0, 4, 'a');
+	assert_int_equal(om_pin(s.mm, at(1), OM_WRITE, &pfn), 0);
+	while (om_reclaim_step(s.sys, 100))
+		;
+	assert_int_equal(space_kind(s.mm, 1), OM_PAGE_DIRECT);
+	assert_int_equal(om_page_pfn(s.sys, space_page(s.mm, 1, NULL, NULL)), pfn);
+	assert_int_equal(space_kind(s.mm, 0), OM_PAGE_SWAP);
+	((char *)sim_frame(s.sim, pfn))[SIM_PAGE_SIZE / 2] = 'P'; /* the device */
+	om_unpin(s.sys, pfn, true);
+	assert_true(om_reclaim_step(s.sys, 100) >= 1);
+	assert_int_equal(space_kind(s.mm, 1), OM_PAGE_SWAP);
+	assert_int_equal(space_get(&s, s.mm, 1), 'P');
+	space_finish(&s);
+}
+
+/* Without swap anonymous pages stay; with files beside them, these go. */
+static void test_no_swap(void **state)
+{
+	struct space s = space_start(128, 0);
+	struct om_mapping *file = space_file(&s, 10);
+
+	(void)state;
+	space_map(&s, 0, 10, RW, 0);
+	space_fill(&s, s.mm, 0, 10, 'a');
+	assert_int_equal(om_reclaim_step(s.sys, 100), 0);
+	space_map_file(&s, 20, 10, R, 0, file, 0);
+	space_expect(&s, s.mm, 20, 10, 1);
+	assert_int_equal(om_reclaim_step(s.sys, 100), 10);
+	space_expect(&s, s.mm, 0, 10, 'a');
+	for (uintptr_t i = 0; i < 10; i++)
+		assert_int_equal(space_kind(s.mm, i), OM_PAGE_DIRECT);
+	space_check(&s);
+	om_mapping_put(file);
+	space_finish(&s);
+}
+
+/* A swap area that fills up: the pages it has no room for stay. */
+static void test_full_swap(void **state)
+{
+	struct space s = space_start(128, 8);
+	unsigned out = 0;
+
+	(void)state;
+	space_map(&s, 0, 20, RW, 0);
+	space_fill(&s, s.mm, 0, 20, 'a');
+	while (om_reclaim_step(s.sys, 100))
+		;
+	for (uintptr_t i = 0; i < 20; i++)
+		out += space_kind(s.mm, i) == OM_PAGE_SWAP;
+	assert_int_equal(out, 8);
+	space_check(&s);
+	space_expect(&s, s.mm, 0, 20, 'a');
+	space_check(&s);
+	space_finish(&s);
+}
+
+/* ---------------------------------------------------------------- writing ------------------- */
+
+/* A dirty page of a shared file mapping is written before it goes, a clean one just goes. */
+static void test_file_write(void **state)
+{
+	struct space s = space_start(128, 0);
+	struct om_mapping *file = space_file(&s, 10);
+	struct sim_store_stats stats;
+	unsigned char byte;
+
+	(void)state;
+	space_map_file(&s, 0, 4, RW, 0, file, 0);
+	space_expect(&s, s.mm, 0, 4, 1);
+	space_put(&s, s.mm, 2, 'd');
+	assert_int_equal(om_reclaim_step(s.sys, 100), 4);
+	sim_store_stats(s.file_store, &stats);
+	assert_int_equal(stats.pages_written, 1);
+	sim_store_peek(s.file_store, 2 * SIM_PAGE_SIZE + SIM_PAGE_SIZE / 2, &byte, 1);
+	assert_int_equal(byte, 'd');
+	assert_int_equal(space_get(&s, s.mm, 2), 'd');
+	om_mapping_put(file);
+	space_finish(&s);
+}
+
+/* A write that fails: the page stays in memory, dirty, and can still be used. */
+static void test_write_fails(void **state)
+{
+	struct space s = space_start(128, 64);
+	struct om_mapping *file = space_file(&s, 10);
+
+	(void)state;
+	space_map_file(&s, 0, 2, RW, 0, file, 0);
+	space_map(&s, 10, 2, RW, 0);
+	space_fill(&s, s.mm, 0, 2, 'f');
+	space_fill(&s, s.mm, 10, 2, 's');
+	sim_store_fail(s.file_store, SIM_WRITE, 1, true);
+	sim_store_fail(s.swap, SIM_WRITE, 1, true);
+	assert_int_equal(om_reclaim_step(s.sys, 100), 0);
+	assert_true(space_event(s.sys, OM_EV_SWAP_WRITE_ERR) > 0);
+	space_check(&s);
+	space_expect(&s, s.mm, 0, 2, 'f');
+	space_expect(&s, s.mm, 10, 2, 's');
+	sim_store_fail(s.file_store, SIM_WRITE, 0, false);
+	sim_store_fail(s.swap, SIM_WRITE, 0, false);
+	assert_int_equal(om_reclaim_step(s.sys, 100), 4);
+	space_expect(&s, s.mm, 0, 2, 'f');
+	space_expect(&s, s.mm, 10, 2, 's');
+	space_check(&s);
+	om_mapping_put(file);
+	space_finish(&s);
+}
+
+/* Pages of one batch get slots side by side, and go out in one transfer. */
+static void test_clusters(void **state)
+{
+	struct space s = space_start(128, 64);
+	struct sim_store_stats stats;
+	struct om_pageinfo info;
+	uint64_t first;
+
+	(void)state;
+	space_map(&s, 0, 16, RW, 0);
+	space_fill(&s, s.mm, 0, 16, 'a');
+	deactivate(&s, OM_LRU_ACTIVE_ANON);
+	forget(&s, s.mm, 0, 16);
+	assert_int_equal(reclaim(&s, OM_LRU_INACTIVE_ANON, 16, false), 16);
+	sim_store_stats(s.swap, &stats);
+	assert_int_equal(stats.writes, 1);
+	assert_int_equal(stats.pages_written, 16);
+	om_pageinfo(s.mm, at(0), &info);
+	assert_int_equal(info.kind, OM_PAGE_SWAP);
+	first = info.value;
+	for (uintptr_t i = 1; i < 16; i++) {
+		om_pageinfo(s.mm, at(i), &info);
+		assert_int_equal(info.value > first ? info.value - first : first - info.value, i);
+	}
+	space_expect(&s, s.mm, 0, 16, 'a');
+	space_finish(&s);
+}
+
+/* A page that is still in swap unchanged goes out again without a transfer. */
+static void test_clean_swap(void **state)
+{
+	struct space s = space_start(128, 64);
+	struct sim_store_stats stats;
+
+	(void)state;
+	space_map(&s, 0, 4, RW, 0);
+	space_fill(&s, s.mm, 0, 4, 'a');
+	assert_int_equal(om_reclaim_step(s.sys, 4), 4);
+	space_expect(&s, s.mm, 0, 4, 'a'); /* read: the slots stay */
+	space_put(&s, s.mm, 3, 'D');	   /* written: its slot does not hold this */
+	assert_int_equal(om_reclaim_step(s.sys, 4), 4);
+	sim_store_stats(s.swap, &stats);
+	assert_int_equal(stats.pages_written, 5);
+	space_expect(&s, s.mm, 0, 3, 'a');
+	assert_int_equal(space_get(&s, s.mm, 3), 'D');
+	space_check(&s);
+	space_finish(&s);
+}
+
+/* ---------------------------------------------------------------- MADV_FREE ----------------- */
+
+/* Dropped without a transfer; what was written since is kept. */
+static void test_lazyfree(void **state)
+{
+	struct space s = space_start(128, 64);
+	struct sim_store_stats stats;
+
+	(void)state;
+	space_map(&s, 0, 4, RW, 0);
+	space_fill(&s, s.mm, 0, 4, 'a');
+	assert_int_equal(om_madvise(s.mm, at(0), 3 * OM_PAGE_SIZE, OM_MADV_FREE), 0);
+	assert_int_equal(listed(&s, OM_LRU_INACTIVE_FILE), 3);
+	space_put(&s, s.mm, 1, 'N');
+	while (om_reclaim_step(s.sys, 100))
+		;
+	sim_store_stats(s.swap, &stats);
+	assert_int_equal(stats.pages_written, 2);
+	assert_int_equal(space_event(s.sys, OM_EV_PGLAZYFREED), 2);
+	assert_int_equal(space_get(&s, s.mm, 0), 0);
+	assert_int_equal(space_get(&s, s.mm, 1), 'N');
+	assert_int_equal(space_get(&s, s.mm, 2), 0);
+	assert_int_equal(space_get(&s, s.mm, 3), 'd');
+	space_check(&s);
+	space_finish(&s);
+}
+
+/* ---------------------------------------------------------------- the outside --------------- */
+
+/* More data than memory, in several processes, without anybody asking for it. */
+static void test_direct(void **state)
+{
+	struct space s = space_start(128, 1024);
+	struct om_mm *child[3];
+
+	(void)state;
+	space_map(&s, 0, 200, RW, 0);
+	space_fill(&s, s.mm, 0, 200, 0);
+	for (int k = 0; k < 3; k++) {
+		assert_int_equal(om_fork(s.mm, NULL, &child[k]), 0);
+		space_fill(&s, child[k], (uintptr_t)k * 50, 60, 100 + k);
+		space_check(&s);
+	}
+	space_expect(&s, s.mm, 0, 200, 0);
+	for (int k = 0; k < 3; k++) {
+		space_expect(&s, child[k], (uintptr_t)k * 50, 60, 100 + k);
+		om_mm_destroy(child[k]);
+	}
+	assert_true(space_event(s.sys, OM_EV_ALLOCSTALL) > 0);
+	assert_int_equal(space_event(s.sys, OM_EV_OOM), 0);
+	space_finish(&s);
+}
+
+/* Nothing left: the fault says so, and everything else still works. */
+static void test_oom(void **state)
+{
+	struct space s = space_start(64, 0);
+	uintptr_t i;
+
+	(void)state;
+	space_map(&s, 0, 100, RW, 0);
+	for (i = 0; i < 100 && space_try(&s, s.mm, i, true) == OM_FAULT_MINOR; i++)
+		;
+	assert_true(i > 40 && i < 64);
+	assert_int_equal(space_try(&s, s.mm, i, true), OM_FAULT_OOM);
+	assert_true(space_event(s.sys, OM_EV_OOM) > 0);
+	space_check(&s);
+	assert_int_equal(om_munmap(s.mm, at(0), 4 * OM_PAGE_SIZE), 0);
+	assert_int_equal(space_try(&s, s.mm, i, true), OM_FAULT_MINOR);
+	space_finish(&s);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_second_chance), cmocka_unit_test(test_anon_active),
+	    cmocka_unit_test(test_hot_and_cold),  cmocka_unit_test(test_mlocked),
+	    cmocka_unit_test(test_pinned),	  cmocka_unit_test(test_no_swap),
+	    cmocka_unit_test(test_full_swap),	  cmocka_unit_test(test_file_write),
+	    cmocka_unit_test(test_write_fails),	  cmocka_unit_test(test_clusters),
+	    cmocka_unit_test(test_clean_swap),	  cmocka_unit_test(test_lazyfree),
+	    cmocka_unit_test(test_direct),	  cmocka_unit_test(test_oom),
+	};
+
+	return unit_run(tests);
+}

@@ -1,0 +1,559 @@
+/*
+ * test_vma.c: areas: finding, placing, splitting, merging, counting.
+ *
+ * Never-forked areas always merge where they can, so their layout follows from what each page is:
+ * the random test keeps a plain array of pages and compares after every step. What fork does to
+ * merging is tested case by case, with layouts as tables.
+ */
+#include "space.h"
+
+#include <string.h>
+
+#include "mapping.h"
+#include "rmap.h"
+#include "table.h"
+
+/* ---------------------------------------------------------------- splitting and merging ------ */
+
+/* An area of a mapping, or anonymous, by hand. mmap_lock held for writing. */
+static struct om_vma *link_area(struct om_mm *mm, uintptr_t first, uintptr_t end, unsigned flags,
+				struct om_mapping *mapping, uintptr_t pgoff)
+{
+	struct om_vma *vma =
+	    om_vma_new(mm, at(first), at(end), pgoff, flags | OM_VM_MAYWRITE, mapping);
+
+	assert_non_null(vma);
+	om_vma_link(vma);
+	return vma;
+}
+
+static void unlink_area(struct om_vma *vma)
+{
+	om_vma_unlink(vma);
+	om_vma_free(vma);
+}
+
+static void test_split(void **state)
+{
+	struct space s = space_start(64, 0);
+	struct om_mapping *file = space_file(&s, 20);
+	struct om_vma *vma, *upper;
+
+	(void)state;
+	om_mm_write_lock(s.mm);
+	vma = link_area(s.mm, 0, 8, RW | SH, file, 10);
+	assert_int_equal(om_vma_split(vma, at(3), &upper), 0);
+	assert_int_equal(vma->end, at(3));
+	assert_int_equal(upper->start, at(3));
+	assert_int_equal(upper->end, at(8));
+	assert_int_equal(upper->pgoff, 13);
+	assert_ptr_equal(upper->mapping, file);
+	assert_int_equal(om_vma_flags(upper), om_vma_flags(vma));
+	assert_int_equal(s.mm->nr_vmas, 2);
+	assert_int_equal(s.mm->total_vm, 8);
+	assert_ptr_equal(om_vma_merge(upper), vma);
+	assert_int_equal(vma->end, at(8));
+	assert_int_equal(s.mm->nr_vmas, 1);
+	unlink_area(vma);
+	om_mm_write_unlock(s.mm);
+	om_mapping_put(file);
+	space_finish(&s);
+}
+
+static void test_cut_out(void **state)
+{
+	struct space s = space_start(64, 0);
+
+	(void)state;
+	space_map(&s, 0, 10, RW, 0);
+	om_mm_write_lock(s.mm);
+	assert_int_equal(om_vma_cut_out(s.mm, at(0), at(10)), 0); /* nothing to do */
+	assert_int_equal(om_vma_cut_out(s.mm, at(20), at(30)), 0);
+	assert_int_equal(s.mm->nr_vmas, 1);
+	assert_int_equal(om_vma_cut_out(s.mm, at(3), at(6)), 0);
+	om_mm_write_unlock(s.mm);
+	expect_layout(s.mm, {0, 3, RW}, {3, 6, RW}, {6, 10, RW});
+	om_mm_write_lock(s.mm);
+	assert_int_equal(om_vma_cut_out(s.mm, at(1), at(8)), 0); /* over several */
+	om_mm_write_unlock(s.mm);
+	expect_layout(s.mm, {0, 1, RW}, {1, 3, RW}, {3, 6, RW}, {6, 8, RW}, {8, 10, RW});
+	om_mm_write_lock(s.mm);
+	om_vma_merge_range(s.mm, at(0), at(10));
+	om_mm_write_unlock(s.mm);
+	expect_layout(s.mm, {0, 10, RW});
+	space_finish(&s);
+}
+
+/* At the limit of areas, and without a frame: nothing has changed (I10). */
+static void test_cut_out_fails(void **state)
+{
+	struct space s = space_start(64, 0);
+	unsigned n;
+
+	(void)state;
+	space_map(&s, 0, 10, RW, 0);
+	om_set_limit(s.mm, OM_LIMIT_VMAS, 2);
+	om_mm_write_lock(s.mm);
+	assert_int_equal(om_vma_cut_out(s.mm, at(3), at(6)), -OM_ENOMEM);
+	assert_int_equal(om_vma_cut_out(s.mm, at(3), at(10)), 0);
+	assert_int_equal(om_vma_split(om_vma_at(s.mm, at(0)), at(1), NULL), -OM_ENOMEM);
+	om_vma_merge_range(s.mm, at(0), at(10));
+	om_set_limit(s.mm, OM_LIMIT_VMAS, OM_UNLIMITED);
+
+	/* Fill the frame of areas up to one free object: the first cut works, the second does not.
+	 */
+	n = (unsigned)(OM_PAGE_SIZE / s.sys->slab[OM_CACHE_VMA].size);
+	for (uintptr_t i = 2; i < n; i++)
+		link_area(s.mm, 10 * i, 10 * i + 1, RW, NULL, 0);
+	space_hog(s.sys, 0);
+	assert_int_equal(om_vma_cut_out(s.mm, at(3), at(6)), -OM_ENOFRAME);
+	space_unhog(s.sys);
+	assert_int_equal(s.mm->nr_vmas, n - 1);
+	assert_int_equal(om_vma_find(s.mm, 0)->start, at(0));
+	assert_int_equal(om_vma_find(s.mm, 0)->end, at(10));
+	om_mm_write_unlock(s.mm);
+	space_check(&s);
+	space_finish(&s);
+}
+
+static void test_resize(void **state)
+{
+	struct space s = space_start(64, 0);
+	struct om_mapping *file = space_file(&s, 20);
+	struct om_vma *vma;
+
+	(void)state;
+	om_mm_write_lock(s.mm);
+	vma = link_area(s.mm, 4, 8, RW | SH, file, 10);
+	om_vma_resize(vma, at(2), at(8));
+	assert_int_equal(vma->pgoff, 8);
+	assert_int_equal(s.mm->total_vm, 6);
+	om_vma_resize(vma, at(3), at(5));
+	assert_int_equal(vma->pgoff, 9);
+	assert_int_equal(s.mm->total_vm, 2);
+	assert_ptr_equal(om_vma_at(s.mm, at(3)), vma);
+	assert_null(om_vma_at(s.mm, at(5)));
+	assert_null(om_vma_at(s.mm, at(2)));
+	unlink_area(vma);
+	om_mm_write_unlock(s.mm);
+	om_mapping_put(file);
+	space_finish(&s);
+}
+
+/* ---------------------------------------------------------------- who merges ---------------- */
+
+/* Both faulted, in separate places, then joined: one area, though Linux keeps two. */
+static void test_merge_faulted(void **state)
+{
+	struct space s = space_start(64, 0);
+
+	(void)state;
+	space_map(&s, 0, 2, RW, 0);
+	space_map(&s, 4, 2, RW, 0);
+	space_fill(&s, s.mm, 0, 2, 'a');
+	space_fill(&s, s.mm, 4, 2, 'e');
+	expect_layout(s.mm, {0, 2, RW}, {4, 6, RW});
+	space_map(&s, 2, 2, RW, 0);
+	expect_layout(s.mm, {0, 6, RW});
+	space_expect(&s, s.mm, 0, 2, 'a');
+	space_expect(&s, s.mm, 4, 2, 'e');
+	space_finish(&s);
+}
+
+static void test_merge_flags(void **state)
+{
+	struct space s = space_start(64, 0);
+
+	(void)state;
+	space_map(&s, 0, 6, RW, 0);
+	space_fill(&s, s.mm, 0, 6, 'a');
+	assert_int_equal(om_mprotect(s.mm, at(2), 2 * OM_PAGE_SIZE, OM_PROT_READ), 0);
+	expect_layout(s.mm, {0, 2, RW}, {2, 4, R}, {4, 6, RW});
+	space_expect(&s, s.mm, 0, 6, 'a');
+	assert_int_equal(om_mprotect(s.mm, at(2), OM_PAGE_SIZE, OM_PROT_READ | OM_PROT_WRITE), 0);
+	expect_layout(s.mm, {0, 3, RW}, {3, 4, R}, {4, 6, RW});
+	assert_int_equal(om_mprotect(s.mm, at(3), OM_PAGE_SIZE, OM_PROT_READ | OM_PROT_WRITE), 0);
+	expect_layout(s.mm, {0, 6, RW});
+	space_check(&s);
+	space_finish(&s);
+}
+
+static void test_merge_files(void **state)
+{
+	struct space s = space_start(64, 0);
+	struct om_mapping *file = space_file(&s, 10), *shm;
+
+	(void)state;
+	assert_int_equal(om_mapping_create(s.sys, NULL, NULL, 10 * OM_PAGE_SIZE, &shm), 0);
+	space_map_file(&s, 0, 2, R, 0, file, 0);
+	space_map_file(&s, 2, 2, R, 0, file, 2);	      /* continues */
+	space_map_file(&s, 4, 2, R, 0, file, 5);	      /* does not */
+	space_map_file(&s, 6, 2, R, OM_MAP_PRIVATE, file, 7); /* is another kind */
+	space_map_file(&s, 8, 2, R, 0, shm, 9);
+	expect_layout(s.mm, {0, 4, R | SH, 0}, {4, 6, R | SH, 5}, {6, 8, R, 7}, {8, 10, R | SH, 9});
+	om_mapping_put(file);
+	om_mapping_put(shm);
+	space_finish(&s);
+}
+
+/*
+ * After a fork an area with shared pages has an anon_vma and keeps its numbers; a neighbour without
+ * one takes numbers that fit, before it or behind it.
+ */
+static void test_merge_after_fork(void **state)
+{
+	struct space s = space_start(128, 0);
+	struct om_mm *child;
+	struct om_vma *vma;
+
+	(void)state;
+	space_map(&s, 10, 4, RW, 0);
+	space_fill(&s, s.mm, 10, 4, 'k');
+	assert_int_equal(om_fork(s.mm, NULL, &child), 0);
+	space_map(&s, 14, 2, RW, 0);
+	space_map(&s, 8, 2, RW, 0);
+	expect_layout(s.mm, {8, 16, RW});
+	space_fill(&s, s.mm, 8, 2, 'i');
+	space_fill(&s, s.mm, 14, 2, 'o');
+	vma = s.mm->vmas ? om_vma_find(s.mm, 0) : NULL;
+	assert_non_null(vma->anon_vma);
+	assert_int_equal(om_vma_index(vma, at(10)), om_vma_index(om_vma_find(child, 0), at(10)));
+	space_check(&s);
+	space_expect(&s, s.mm, 8, 8, 'i');
+	space_expect(&s, child, 10, 4, 'k');
+	om_mm_destroy(child);
+	space_finish(&s);
+}
+
+/* Two lineages do not mix, nor do parts of one that are numbered otherwise. */
+static void test_no_merge_after_fork(void **state)
+{
+	struct space s = space_start(128, 0);
+	struct om_mm *child;
+	uintptr_t to;
+
+	(void)state;
+	space_map(&s, 0, 2, RW, 0);
+	space_map(&s, 4, 2, RW, 0);
+	space_fill(&s, s.mm, 0, 2, 'a');
+	space_fill(&s, s.mm, 4, 2, 'e');
+	assert_int_equal(om_fork(s.mm, NULL, &child), 0);
+	space_map(&s, 2, 2, RW, 0); /* joins one of them, but not both */
+	expect_layout(s.mm, {0, 4, RW}, {4, 6, RW});
+
+	/* Half of it moves behind the other half: same anon_vma, wrong numbers. */
+	space_map(&s, 20, 4, RW, 0);
+	space_fill(&s, s.mm, 20, 4, 'u');
+	om_mm_destroy(child);
+	assert_int_equal(om_fork(s.mm, NULL, &child), 0);
+	assert_int_equal(om_mremap(s.mm, at(20), 2 * OM_PAGE_SIZE, 2 * OM_PAGE_SIZE,
+				   OM_MREMAP_MAYMOVE | OM_MREMAP_FIXED, at(24), &to),
+			 0);
+	expect_layout(s.mm, {0, 4, RW}, {4, 6, RW}, {22, 24, RW}, {24, 26, RW});
+	/* And back again: one area. */
+	assert_int_equal(om_mremap(s.mm, at(24), 2 * OM_PAGE_SIZE, 2 * OM_PAGE_SIZE,
+				   OM_MREMAP_MAYMOVE | OM_MREMAP_FIXED, at(20), &to),
+			 0);
+	expect_layout(s.mm, {0, 4, RW}, {4, 6, RW}, {20, 24, RW});
+	space_expect(&s, s.mm, 20, 4, 'u');
+	space_check(&s);
+	om_mm_destroy(child);
+	space_finish(&s);
+}
+
+/* Numbers of an anonymous area cannot fall below zero: then the two stay apart. */
+static void test_merge_wraps(void **state)
+{
+	struct space s = space_start(64, 0);
+	struct om_mm *mm = s.mm;
+	struct om_vma *a, *b;
+
+	(void)state;
+	om_mm_write_lock(mm);
+	a = link_area(mm, 0, 4, RW, NULL, 100);
+	b = link_area(mm, 4, 6, RW, NULL, 2);	     /* a would have to begin at -2 */
+	assert_int_equal(om_rmap_vma_fork(a, a), 0); /* no pages: no anon_vma */
+	assert_null(a->anon_vma);
+	assert_ptr_equal(om_vma_merge(b), a); /* b takes a's numbers instead */
+	assert_int_equal(a->pgoff, 100);
+	unlink_area(a);
+	om_mm_write_unlock(mm);
+	space_finish(&s);
+}
+
+/* ---------------------------------------------------------------- counters ------------------ */
+
+static void test_counters(void **state)
+{
+	struct space s = space_start(64, 0);
+
+	(void)state;
+	space_map(&s, 0, 4, RW, 0);
+	space_map(&s, 10, 2, R, 0);
+	space_map(&s, 20, 3, RW, OM_MAP_SHARED);
+	space_map(&s, 40, 5, RW, OM_MAP_GROWSDOWN);
+	assert_int_equal(s.mm->total_vm, 14);
+	assert_int_equal(s.mm->data_vm, 4); /* neither the stack nor what is shared */
+	assert_int_equal(s.mm->locked_vm, 0);
+	assert_int_equal(om_mlock(s.mm, at(1), 2 * OM_PAGE_SIZE, 0), 0);
+	assert_int_equal(s.mm->locked_vm, 2);
+	expect_layout(s.mm, {0, 1, RW}, {1, 3, RW | LK}, {3, 4, RW}, {10, 12, R}, {20, 23, RW | SH},
+		      {40, 45, RW | GD});
+	assert_int_equal(om_mprotect(s.mm, at(0), 4 * OM_PAGE_SIZE, OM_PROT_READ), 0);
+	assert_int_equal(s.mm->data_vm, 0);
+	assert_int_equal(om_munmap(s.mm, at(0), 4 * OM_PAGE_SIZE), 0);
+	assert_int_equal(s.mm->locked_vm, 0);
+	assert_int_equal(s.mm->total_vm, 10);
+	space_finish(&s);
+}
+
+/* ---------------------------------------------------------------- random -------------------- */
+
+#define NPAGES 96
+#define MW     ((unsigned)OM_VM_MAYWRITE)
+#define GUARD  4
+
+static const struct om_layout small = {.lowest = SPACE_BASE,
+				       .highest = SPACE_BASE + (NPAGES << OM_PAGE_SHIFT),
+				       .mmap_base = SPACE_BASE + (NPAGES << OM_PAGE_SHIFT),
+				       .guard_gap = GUARD << OM_PAGE_SHIFT};
+
+/* What one page is. */
+struct cell {
+	bool mapped;
+	unsigned flags;
+	struct om_mapping *file;
+	uintptr_t pgoff; /* of files */
+};
+
+struct model {
+	struct om_mm *mm;
+	struct cell cell[NPAGES];
+	struct om_mapping *file[2];
+	uint64_t seed;
+};
+
+static bool joined(const struct cell *a, const struct cell *b)
+{
+	return a->mapped && b->mapped && a->flags == b->flags && a->file == b->file &&
+	       (!a->file || a->pgoff + 1 == b->pgoff);
+}
+
+/* The page after the last one of the area that begins at i. */
+static unsigned run_end(const struct model *m, unsigned i)
+{
+	while (i + 1 < NPAGES && joined(&m->cell[i], &m->cell[i + 1]))
+		i++;
+	return i + 1;
+}
+
+static void check_areas(const struct model *m)
+{
+	struct om_vma *vma = om_vma_find(m->mm, 0);
+	size_t total = 0, data = 0, locked = 0;
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < NPAGES; i++) {
+		const struct cell *c = &m->cell[i];
+
+		if (!c->mapped)
+			continue;
+		assert_non_null(vma);
+		assert_int_equal(vma->start, at(i));
+		assert_int_equal(om_vma_flags(vma), c->flags);
+		assert_ptr_equal(vma->mapping, c->file);
+		if (c->file)
+			assert_int_equal(vma->pgoff, c->pgoff);
+		total += run_end(m, i) - i;
+		data += om_flags_are_data(c->flags) ? run_end(m, i) - i : 0;
+		locked += c->flags & LK ? run_end(m, i) - i : 0;
+		i = run_end(m, i) - 1;
+		assert_int_equal(vma->end, at(i + 1));
+		vma = om_vma_after(vma);
+		n++;
+	}
+	assert_null(vma);
+	assert_int_equal(m->mm->nr_vmas, n);
+	assert_int_equal(m->mm->total_vm, total);
+	assert_int_equal(m->mm->data_vm, data);
+	assert_int_equal(m->mm->locked_vm, locked);
+}
+
+static void check_finding(struct model *m)
+{
+	unsigned p = unit_rand(&m->seed) % NPAGES, next = p, prev = p;
+	uintptr_t addr = at(p) + unit_rand(&m->seed) % OM_PAGE_SIZE;
+	struct om_vma *vma = om_vma_at(m->mm, addr);
+
+	assert_int_equal(vma != NULL, m->cell[p].mapped);
+	if (vma)
+		assert_true(om_vma_covers(vma, addr));
+	while (next < NPAGES && !m->cell[next].mapped)
+		next++;
+	vma = om_vma_find(m->mm, addr);
+	assert_int_equal(vma != NULL, next < NPAGES);
+	if (vma)
+		assert_true(vma->end > addr && vma->start <= at(next) && at(next) < vma->end);
+	/* The last area that starts below the page. */
+	while (prev > 0 && !m->cell[prev - 1].mapped)
+		prev--;
+	vma = om_vma_before(m->mm, at(p));
+	assert_int_equal(vma != NULL, prev > 0);
+	if (vma)
+		assert_true(vma->start < at(p) && vma->end >= at(prev));
+}
+
+/* Is the place free, and is what comes after it no stack that wants a gap? */
+static bool is_free(const struct model *m, unsigned first, unsigned n)
+{
+	unsigned next = first;
+
+	while (next < NPAGES && !m->cell[next].mapped)
+		next++;
+	if (next < NPAGES && (m->cell[next].flags & GD))
+		next = next > GUARD ? next - GUARD : 0;
+	return first + n <= next;
+}
+
+static void check_placing(struct model *m)
+{
+	unsigned n = 1 + unit_rand(&m->seed) % 12, limit = unit_rand(&m->seed) % (NPAGES + 1), i;
+	uintptr_t found = om_gap_find(m->mm, n << OM_PAGE_SHIFT, at(limit));
+
+	for (i = limit >= n ? limit - n + 1 : 0; i > 0 && !is_free(m, i - 1, n); i--)
+		;
+	assert_int_equal(found, i ? at(i - 1) : 0);
+}
+
+static void do_map(struct model *m, unsigned first, unsigned n, unsigned flags,
+		   struct om_mapping *file, uintptr_t pgoff)
+{
+	uintptr_t start = at(first), end = at(first + n);
+	struct om_vma *vma =
+	    om_vma_new(m->mm, start, end, file ? pgoff : start >> OM_PAGE_SHIFT, flags, file);
+
+	assert_non_null(vma);
+	assert_int_equal(om_vma_cut_out(m->mm, start, end), 0);
+	om_unmap_areas(m->mm, start, end, true);
+	om_vma_link(vma);
+	om_vma_merge(vma);
+	for (unsigned i = 0; i < n; i++)
+		m->cell[first + i] = (struct cell){true, flags, file, pgoff + i};
+}
+
+static void do_unmap(struct model *m, unsigned first, unsigned n)
+{
+	assert_int_equal(om_vma_cut_out(m->mm, at(first), at(first + n)), 0);
+	om_unmap_areas(m->mm, at(first), at(first + n), false);
+	memset(&m->cell[first], 0, n * sizeof(m->cell[0]));
+}
+
+static void do_flags(struct model *m, unsigned first, unsigned n, unsigned toggle)
+{
+	assert_int_equal(om_vma_cut_out(m->mm, at(first), at(first + n)), 0);
+	om_for_each_vma (vma, m->mm, at(first), at(first + n))
+		om_vma_change_flags(vma, om_vma_flags(vma) ^ toggle);
+	om_vma_merge_range(m->mm, at(first), at(first + n));
+	for (unsigned i = first; i < first + n; i++)
+		m->cell[i].flags ^= m->cell[i].mapped ? toggle : 0;
+}
+
+/* The last page of an area goes away, or one more comes. */
+static void do_resize(struct model *m, unsigned first)
+{
+	struct om_vma *vma = om_vma_at(m->mm, at(first));
+	unsigned end;
+
+	if (!vma)
+		return;
+	end = (unsigned)((vma->end - SPACE_BASE) >> OM_PAGE_SHIFT);
+	if (end < NPAGES && !m->cell[end].mapped) {
+		om_vma_resize(vma, vma->start, vma->end + OM_PAGE_SIZE);
+		m->cell[end] = m->cell[end - 1];
+		m->cell[end].pgoff++;
+		om_vma_merge(vma);
+	} else if (om_vma_pages(vma) > 1) {
+		om_vma_resize(vma, vma->start, vma->end - OM_PAGE_SIZE);
+		memset(&m->cell[end - 1], 0, sizeof(m->cell[0]));
+	}
+}
+
+static void random_step(struct model *m)
+{
+	static const unsigned kinds[] = {RW | MW, RW | MW, R | MW, RW | MW | GD, RW | MW | LK};
+	unsigned first = unit_rand(&m->seed) % NPAGES;
+	unsigned n = 1 + unit_rand(&m->seed) % (NPAGES - first < 16 ? NPAGES - first : 16);
+	unsigned flags = kinds[unit_rand(&m->seed) % 5];
+
+	switch (unit_rand(&m->seed) % 8) {
+	case 0:
+	case 1:
+		do_map(m, first, n, flags, NULL, 0);
+		break;
+	case 2:
+	case 3: /* often such that it continues a neighbour */
+		do_map(m, first, n, (flags & ~GD) | (flags & LK ? SH : 0),
+		       m->file[unit_rand(&m->seed) % 2],
+		       first + (unit_rand(&m->seed) % 4 ? 0 : 1000));
+		break;
+	case 4:
+		do_flags(m, first, n, W);
+		break;
+	case 5:
+		do_flags(m, first, n, LK);
+		break;
+	case 6:
+		do_resize(m, first);
+		break;
+	default:
+		do_unmap(m, first, n);
+	}
+}
+
+static void test_random(void **state)
+{
+	struct space s = space_start(256, 0);
+	struct model m = {.seed = 42};
+
+	(void)state;
+	om_mm_destroy(s.mm);
+	assert_int_equal(om_mm_create(s.sys, &small, NULL, &s.mm), 0);
+	m.mm = s.mm;
+	for (unsigned i = 0; i < 2; i++)
+		assert_int_equal(om_mapping_create(s.sys, NULL, NULL, 2000 * OM_PAGE_SIZE,
+						   &m.file[i]),
+				 0);
+	for (unsigned step = 0; step < 20000; step++) {
+		om_mm_write_lock(s.mm);
+		random_step(&m);
+		check_areas(&m);
+		check_finding(&m);
+		check_placing(&m);
+		om_mm_write_unlock(s.mm);
+		if (step % 256 == 0)
+			space_check(&s);
+	}
+	om_mapping_put(m.file[0]);
+	om_mapping_put(m.file[1]);
+	space_finish(&s);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_split),
+	    cmocka_unit_test(test_cut_out),
+	    cmocka_unit_test(test_cut_out_fails),
+	    cmocka_unit_test(test_resize),
+	    cmocka_unit_test(test_merge_faulted),
+	    cmocka_unit_test(test_merge_flags),
+	    cmocka_unit_test(test_merge_files),
+	    cmocka_unit_test(test_merge_after_fork),
+	    cmocka_unit_test(test_no_merge_after_fork),
+	    cmocka_unit_test(test_merge_wraps),
+	    cmocka_unit_test(test_counters),
+	    cmocka_unit_test(test_random),
+	};
+
+	return unit_run(tests);
+}
