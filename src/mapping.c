@@ -127,17 +127,6 @@ int om_mapping_writepage(struct om_mapping *mapping, struct om_page *page)
 
 /* ---- dropping ---- */
 
-/* Is the page, whose lock is held, mapped nowhere? A first entry takes the page lock. */
-static bool is_unmapped(struct om_system *sys, struct om_page *page)
-{
-	bool unmapped;
-
-	om_frame_lock(sys, page);
-	unmapped = page->mapcount == 0;
-	om_frame_unlock(sys, page);
-	return unmapped;
-}
-
 /* Take a referenced page out of the index, unless it is mapped. False: it is not there now. */
 static bool drop_page(struct om_mapping *mapping, uintptr_t index, struct om_page *page,
 		      bool write_back)
@@ -147,7 +136,8 @@ static bool drop_page(struct om_mapping *mapping, uintptr_t index, struct om_pag
 
 	om_page_lock(sys, page);
 	there = om_mapping_has(mapping, page, index);
-	if (there && is_unmapped(sys, page)) {
+	/* A first entry takes the page lock, so none can come now. */
+	if (there && !om_page_is_mapped(sys, page)) {
 		if (write_back && om_page_test(page, OM_PG_DIRTY))
 			om_mapping_writepage(mapping, page);
 		om_mapping_remove(mapping, page);

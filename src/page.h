@@ -96,6 +96,17 @@ static inline void om_page_ref(struct om_system *sys, struct om_page *page)
 	om_frame_unlock(sys, page);
 }
 
+/* Does an entry count in it? Takes FRAME. */
+static inline bool om_page_is_mapped(struct om_system *sys, struct om_page *page)
+{
+	bool mapped;
+
+	om_frame_lock(sys, page);
+	mapped = page->mapcount != 0;
+	om_frame_unlock(sys, page);
+	return mapped;
+}
+
 /* Drop a reference, and the page with the last. Takes frame, LRU and free-list locks. */
 void om_page_put(struct om_system *sys, struct om_page *page);
 

@@ -298,11 +298,10 @@ static size_t shrink_pair(struct om_system *sys, enum om_lru_list inactive, unsi
 	return freed;
 }
 
-size_t om_reclaim_step(struct om_system *sys, size_t pages)
+static size_t shrink(struct om_system *sys, size_t pages)
 {
 	size_t freed = 0;
 
-	om_might_sleep(sys);
 	for (unsigned prio = 6; freed < pages; prio--) {
 		freed += shrink_pair(sys, OM_LRU_INACTIVE_FILE, prio, pages - freed);
 		if (freed < pages)
@@ -313,16 +312,64 @@ size_t om_reclaim_step(struct om_system *sys, size_t pages)
 	return freed;
 }
 
-/* Rounds of direct reclaim without any result before a request fails, and in all. */
+size_t om_reclaim_step(struct om_system *sys, size_t pages)
+{
+	size_t freed;
+
+	om_might_sleep(sys);
+	atomic_fetch_add(&sys->reclaimers, 1);
+	freed = shrink(sys, pages);
+	atomic_fetch_sub(&sys->reclaimers, 1);
+	atomic_fetch_add(&sys->reclaim_done, 1);
+	om_wake(sys, &sys->reclaim_done);
+	return freed;
+}
+
+/* ---------------------------------------------------------------- direct reclaim ------------ */
+
+/* Rounds without any result before a request fails, and rounds in all. */
 #define DRY_ROUNDS 3
 #define MAX_ROUNDS 64
 
+struct others {
+	struct om_system *sys;
+	uint32_t done; /* reclaim_done when we looked */
+};
+
+static bool others_busy(const void *arg)
+{
+	const struct others *o = arg;
+
+	return atomic_load(&o->sys->reclaimers) && atomic_load(&o->sys->reclaim_done) == o->done;
+}
+
+/*
+ * We found nothing: perhaps because other threads have all pages isolated. Wait until one of them is done;
+ * false if there is none, so that it was really nothing.
+ */
+static bool wait_for_others(struct om_system *sys)
+{
+	struct others o = {sys, atomic_load(&sys->reclaim_done)};
+
+	if (!others_busy(&o))
+		return false;
+	while (others_busy(&o))
+		om_wait(sys, &sys->reclaim_done, others_busy, &o);
+	return true;
+}
+
 int om_reclaim_retry(struct om_system *sys, unsigned *tries, size_t want)
 {
+	unsigned dry = 0;
+
 	om_count(sys, OM_EV_ALLOCSTALL, 1);
-	for (unsigned dry = 0; dry < DRY_ROUNDS && *tries < MAX_ROUNDS; dry++) {
+	while (dry < DRY_ROUNDS && *tries < MAX_ROUNDS) {
 		++*tries;
 		if (om_reclaim_step(sys, want < OM_RECLAIM_BATCH ? OM_RECLAIM_BATCH : want))
+			return 0;
+		if (!wait_for_others(sys))
+			dry++;
+		else if (om_free_frames(sys) > want)
 			return 0;
 	}
 	om_count(sys, OM_EV_OOM, 1);

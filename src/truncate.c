@@ -50,18 +50,32 @@ static void unmap_mapping(struct om_mapping *mapping, uintptr_t first, uintptr_t
 	om_write_unlock(sys, &mapping->lock);
 }
 
-/* A page that was mapped again since: with its lock held, that cannot happen twice (hazard 55). */
-static void evict_page(struct om_mapping *mapping, uintptr_t index, struct om_page *page)
+/*
+ * A page that was mapped again since. With its lock held no entry can come any more (hazard 55), but one that
+ * munmap has cleared already counts until munmap's flush: then false, and it cannot take long.
+ */
+static bool try_evict(struct om_mapping *mapping, uintptr_t index, struct om_page *page)
 {
 	struct om_system *sys = mapping->sys;
+	bool done = true;
 
 	om_page_lock(sys, page);
 	if (om_mapping_has(mapping, page, index)) {
 		unmap_mapping(mapping, index, index, true);
-		om_mapping_remove(mapping, page);
+		done = !om_page_is_mapped(sys, page);
+		if (done)
+			om_mapping_remove(mapping, page);
 	}
 	om_page_unlock(sys, page);
-	om_page_put(sys, page);
+	return done;
+}
+
+/* The page comes with a reference, which is dropped. */
+static void evict_page(struct om_mapping *mapping, uintptr_t index, struct om_page *page)
+{
+	while (!try_evict(mapping, index, page))
+		om_arch_pause();
+	om_page_put(mapping->sys, page);
 }
 
 /* Pages [first, last] leave the file and all areas. */
@@ -165,7 +179,7 @@ int om_mapping_truncate(struct om_mapping *mapping, uint64_t size)
 
 	om_might_sleep(mapping->sys);
 	if (size > OM_MAPPING_MAX)
-		return -OM_EINVAL;
+		return -OM_EOVERFLOW;
 	OM_RETRY_NOFRAME(mapping->sys, 1, err, zero_tail(mapping, size));
 	if (err)
 		return err;

@@ -229,6 +229,9 @@ struct om_system {
 	struct om_pfn_list lru[OM_NR_LRU]; /* (L) */
 	_Atomic om_pfn_t nr_unevictable;
 
+	_Atomic uint32_t reclaimers;    /* threads inside om_reclaim_step() */
+	_Atomic uint32_t reclaim_done;  /* times one has left it: wait key */
+
 	struct om_slab slab[OM_NR_CACHES];
 	struct om_swap swap;
 

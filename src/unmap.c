@@ -98,23 +98,13 @@ static enum om_walk_verdict unmap_one(struct om_walk *w, struct om_page *page, s
 	return OM_WALK_GO;
 }
 
-static bool is_mapped(struct om_system *sys, struct om_page *page)
-{
-	bool mapped;
-
-	om_frame_lock(sys, page);
-	mapped = page->mapcount != 0;
-	om_frame_unlock(sys, page);
-	return mapped;
-}
-
 enum om_unmap_result om_try_to_unmap(struct om_system *sys, struct om_page *page)
 {
 	enum om_unmap_result result = OM_UNMAP_AGAIN;
 	struct om_walk w = {.visit = unmap_one, .arg = &result};
 
 	om_rmap_walk(sys, page, &w);
-	return is_mapped(sys, page) ? result : OM_UNMAP_SUCCESS;
+	return om_page_is_mapped(sys, page) ? result : OM_UNMAP_SUCCESS;
 }
 
 static enum om_walk_verdict age_one(struct om_walk *w, struct om_page *page, struct om_vma *vma,

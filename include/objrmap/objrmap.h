@@ -355,7 +355,7 @@ uint64_t om_mapping_size(const struct om_mapping *mapping);
  * Set the size (ftruncate(2)). Growing: new bytes read as zero. Shrinking: pages beyond the end leave
  * the cache and every address space, private copies too, and the tail of the last page is zeroed.
  * Call it before shrinking the store itself. Errors: ENOMEM, EIO (the last page must be read to
- * zero its tail). May sleep.
+ * zero its tail), EOVERFLOW. May sleep.
  */
 int om_mapping_truncate(struct om_mapping *mapping, uint64_t size);
 

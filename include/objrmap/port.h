@@ -79,7 +79,10 @@ struct om_port_ops {
 	 */
 	void (*wait)(void *ctx, const void *key, bool (*blocked)(const void *arg), const void *arg);
 
-	/* Required if `wait` is set. Wake every sleeper on `key`. Called under no spinning lock. */
+	/*
+	 * Required if `wait` is set. Wake every sleeper on `key`. May be called under spinning
+	 * locks; must not sleep.
+	 */
 	void (*wake)(void *ctx, const void *key);
 
 	/*

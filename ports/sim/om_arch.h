@@ -185,6 +185,12 @@ static inline void om_arch_pause(void)
 {
 #ifdef SIM_PAUSE_HOOK
 	SIM_PAUSE_HOOK();
+#elif defined(__x86_64__) && defined(__linux__)
+	/* sched_yield(): with more simulated CPUs than real ones, the holder of the lock may be off. */
+	long r;
+
+	__asm__ volatile("syscall" : "=a"(r) : "0"(24L) : "rcx", "r11", "memory");
+	(void)r;
 #elif defined(__x86_64__) || defined(__i386__)
 	__builtin_ia32_pause();
 #endif

@@ -20,6 +20,7 @@
 enum status { READY, BLOCKED, SPINS, DONE };
 
 struct task {
+	struct run *run;
 	pthread_t thread;
 	pthread_cond_t turn;
 	void (*fn)(struct play *p);
@@ -28,22 +29,24 @@ struct task {
 	unsigned depth;	 /* of the record of held locks, when it was seen last */
 };
 
-static struct {
+/* One run. A run that failed is left alone for ever, with the threads that are stuck in it. */
+struct run {
 	pthread_mutex_t lock;
 	pthread_cond_t over;
 	unsigned running; /* task, or NOBODY: it is over */
 	unsigned n;
 	struct task task[SCHED_TASKS];
 	struct play *play;
-	const struct sched_plan *plan;
+	struct sched_plan plan;
 	unsigned next; /* point of the plan */
 	unsigned long step;
 	unsigned long turn; /* step at which the running task's turn began */
 	unsigned spins;	    /* turns since something else happened */
 	bool failed;
-	char scene[160];
-} s = {.lock = PTHREAD_MUTEX_INITIALIZER, .over = PTHREAD_COND_INITIALIZER, .running = NOBODY};
+	char scene[sizeof(rig_scene)];
+};
 
+static _Thread_local struct run *s; /* the run this thread has a part in */
 static _Thread_local unsigned me = NOBODY;
 
 unsigned long sched_budget = 400, sched_runs;
@@ -64,29 +67,29 @@ bool sched_possible(void)
 
 static void wait_for_turn(void)
 {
-	while (s.running != me)
-		pthread_cond_wait(&s.task[me].turn, &s.lock);
+	while (s->running != me)
+		pthread_cond_wait(&s->task[me].turn, &s->lock);
 }
 
-/* s.lock is held. Returns when it is this task's turn again. */
+/* s->lock is held. Returns when it is this task's turn again. */
 static void pass_to(unsigned task)
 {
-	s.running = task;
+	s->running = task;
 	if (task == NOBODY)
-		pthread_cond_signal(&s.over);
+		pthread_cond_signal(&s->over);
 	else
-		pthread_cond_signal(&s.task[task].turn);
+		pthread_cond_signal(&s->task[task].turn);
 }
 
 static void switch_to(unsigned task)
 {
 	if (task == me)
 		return;
-	pthread_mutex_lock(&s.lock);
-	s.turn = s.step;
+	pthread_mutex_lock(&s->lock);
+	s->turn = s->step;
 	pass_to(task);
 	wait_for_turn();
-	pthread_mutex_unlock(&s.lock);
+	pthread_mutex_unlock(&s->lock);
 }
 
 /* The next task after this one that can run; one that does more than spin, if there is one. */
@@ -94,12 +97,12 @@ static unsigned choose(void)
 {
 	unsigned spinning = NOBODY;
 
-	for (unsigned i = 1; i <= s.n; i++) {
-		unsigned t = (me + i) % s.n;
+	for (unsigned i = 1; i <= s->n; i++) {
+		unsigned t = (me + i) % s->n;
 
-		if (s.task[t].status == READY)
+		if (s->task[t].status == READY)
 			return t;
-		if (s.task[t].status == SPINS && spinning == NOBODY)
+		if (s->task[t].status == SPINS && spinning == NOBODY)
 			spinning = t;
 	}
 	return spinning;
@@ -108,10 +111,10 @@ static unsigned choose(void)
 /* A task is stuck, or has found a bug: the run is over, and this thread stays where it is. */
 static void give_up(void)
 {
-	pthread_mutex_lock(&s.lock);
-	s.failed = true;
+	pthread_mutex_lock(&s->lock);
+	s->failed = true;
 	pass_to(NOBODY);
-	pthread_mutex_unlock(&s.lock);
+	pthread_mutex_unlock(&s->lock);
 	for (;;)
 		pause();
 }
@@ -130,25 +133,26 @@ static void task_failed(void)
 
 void sched_step(void)
 {
-	const struct sched_plan *plan = s.plan;
+	const struct sched_plan *plan;
 
 	if (me == NOBODY)
 		return;
-	s.step++;
-	s.spins = 0;
-	s.task[me].status = READY;
-	if (s.step > MAX_STEPS)
-		rig_fail(__FILE__, __LINE__, "no end after %lu steps", s.step);
-	while (s.next < plan->n && plan->point[s.next].step < s.step)
-		s.next++;
-	if (s.next < plan->n && plan->point[s.next].step == s.step) {
-		unsigned to = plan->point[s.next++].task;
+	plan = &s->plan;
+	s->step++;
+	s->spins = 0;
+	s->task[me].status = READY;
+	if (s->step > MAX_STEPS)
+		rig_fail(__FILE__, __LINE__, "no end after %lu steps", s->step);
+	while (s->next < plan->n && plan->point[s->next].step < s->step)
+		s->next++;
+	if (s->next < plan->n && plan->point[s->next].step == s->step) {
+		unsigned to = plan->point[s->next++].task;
 
-		if (s.task[to].status == READY || s.task[to].status == SPINS)
+		if (s->task[to].status == READY || s->task[to].status == SPINS)
 			switch_to(to);
-	} else if (s.step - s.turn > TURN) {
+	} else if (s->step - s->turn > TURN) {
 		switch_to(choose());
-		s.turn = s.step;
+		s->turn = s->step;
 	}
 }
 
@@ -159,8 +163,8 @@ static void on_pause(void *arg)
 	(void)arg;
 	if (me == NOBODY)
 		return;
-	s.task[me].status = SPINS;
-	if (s.spins++ > MAX_SPINS)
+	s->task[me].status = SPINS;
+	if (s->spins++ > MAX_SPINS)
 		rig_fail(__FILE__, __LINE__, "everybody spins");
 	to = choose();
 	switch_to(to);
@@ -177,8 +181,8 @@ static void hook_wait(void *ctx, const void *key, bool (*blocked)(const void *ar
 	sched_step();
 	if (!blocked(arg))
 		return;
-	s.task[me].status = BLOCKED;
-	s.task[me].key = key;
+	s->task[me].status = BLOCKED;
+	s->task[me].key = key;
 	to = choose();
 	if (to == NOBODY)
 		rig_fail(__FILE__, __LINE__, "deadlock: nobody is left to wake this task");
@@ -188,9 +192,9 @@ static void hook_wait(void *ctx, const void *key, bool (*blocked)(const void *ar
 static void hook_wake(void *ctx, const void *key)
 {
 	(void)ctx;
-	for (unsigned i = 0; i < s.n; i++)
-		if (s.task[i].status == BLOCKED && s.task[i].key == key)
-			s.task[i].status = READY;
+	for (unsigned i = 0; i < s->n; i++)
+		if (s->task[i].status == BLOCKED && s->task[i].key == key)
+			s->task[i].status = READY;
 	sched_step();
 }
 
@@ -202,8 +206,8 @@ static struct om_held *hook_held(void *ctx)
 {
 	struct om_held *held = sim_port_ops.held(ctx);
 
-	if (me != NOBODY && s.task[me].depth != held->depth) {
-		s.task[me].depth = held->depth;
+	if (me != NOBODY && s->task[me].depth != held->depth) {
+		s->task[me].depth = held->depth;
 		sched_step();
 	}
 	return held;
@@ -311,57 +315,77 @@ static void *task_main(void *arg)
 	struct task *task = arg;
 	unsigned to;
 
-	me = (unsigned)(task - s.task);
-	memcpy(rig_scene, s.scene, sizeof(rig_scene));
-	pthread_mutex_lock(&s.lock);
+	s = task->run;
+	me = (unsigned)(task - s->task);
+	memcpy(rig_scene, s->scene, sizeof(rig_scene));
+	pthread_mutex_lock(&s->lock);
 	wait_for_turn();
-	pthread_mutex_unlock(&s.lock);
-	task->fn(s.play);
+	pthread_mutex_unlock(&s->lock);
+	task->fn(s->play);
 	task->status = DONE;
 	to = choose();
 	if (to == NOBODY)
-		for (unsigned i = 0; i < s.n; i++)
-			if (s.task[i].status != DONE)
+		for (unsigned i = 0; i < s->n; i++)
+			if (s->task[i].status != DONE)
 				rig_fail(__FILE__, __LINE__, "deadlock: task %u sleeps for ever", i);
-	pthread_mutex_lock(&s.lock);
+	pthread_mutex_lock(&s->lock);
 	pass_to(to);
-	pthread_mutex_unlock(&s.lock);
+	pthread_mutex_unlock(&s->lock);
 	return NULL;
 }
 
-static void run_tasks(const struct scene *scene, struct play *p, const struct sched_plan *plan)
+static struct run *new_run(const struct scene *scene, struct play *p, const struct sched_plan *plan)
 {
-	s.play = p;
-	s.plan = plan;
-	s.next = 0;
-	s.step = s.turn = 0;
-	s.spins = 0;
-	s.n = 0;
-	memset(active, 0, sizeof(active));
-	memcpy(s.scene, rig_scene, sizeof(s.scene));
-	while (s.n < SCHED_TASKS && scene->task[s.n]) {
-		struct task *task = &s.task[s.n++];
+	struct run *run = calloc(1, sizeof(*run));
 
-		*task = (struct task){.fn = scene->task[s.n - 1]};
+	rig_check(run);
+	pthread_mutex_init(&run->lock, NULL);
+	pthread_cond_init(&run->over, NULL);
+	run->running = plan->first;
+	run->play = p;
+	run->plan = *plan;
+	memcpy(run->scene, rig_scene, sizeof(run->scene));
+	while (run->n < SCHED_TASKS && scene->task[run->n]) {
+		struct task *task = &run->task[run->n];
+
+		task->run = run;
+		task->fn = scene->task[run->n++];
 		pthread_cond_init(&task->turn, NULL);
 	}
+	return run;
+}
+
+static void free_run(struct run *run)
+{
+	for (unsigned i = 0; i < run->n; i++)
+		pthread_cond_destroy(&run->task[i].turn);
+	pthread_cond_destroy(&run->over);
+	pthread_mutex_destroy(&run->lock);
+	free(run);
+}
+
+/* Returns the number of steps. */
+static unsigned long run_tasks(const struct scene *scene, struct play *p, const struct sched_plan *plan)
+{
+	struct run *run = new_run(scene, p, plan);
+	unsigned long steps;
+
+	memset(active, 0, sizeof(active));
 	sim_on_pause(on_pause, NULL);
-	for (unsigned i = 0; i < s.n; i++)
-		rig_check(!pthread_create(&s.task[i].thread, NULL, task_main, &s.task[i]));
-	pthread_mutex_lock(&s.lock);
-	pass_to(plan->first);
-	while (s.running != NOBODY)
-		pthread_cond_wait(&s.over, &s.lock);
-	pthread_mutex_unlock(&s.lock);
+	for (unsigned i = 0; i < run->n; i++)
+		rig_check(!pthread_create(&run->task[i].thread, NULL, task_main, &run->task[i]));
+	pthread_mutex_lock(&run->lock);
+	while (run->running != NOBODY)
+		pthread_cond_wait(&run->over, &run->lock);
+	pthread_mutex_unlock(&run->lock);
 	sim_on_pause(NULL, NULL);
-	if (s.failed) {
-		s.failed = false;
-		main_failed(); /* the task has said why; its thread stays behind */
-	}
-	for (unsigned i = 0; i < s.n; i++) {
-		pthread_join(s.task[i].thread, NULL);
-		pthread_cond_destroy(&s.task[i].turn);
-	}
+	if (run->failed)
+		main_failed(); /* the task has said why */
+	for (unsigned i = 0; i < run->n; i++)
+		pthread_join(run->task[i].thread, NULL);
+	steps = run->step;
+	free_run(run);
+	return steps;
 }
 
 struct sim_cpu *sched_cpu(const struct play *p)
@@ -381,25 +405,28 @@ static void name_run(const struct scene *scene, const struct sched_plan *plan)
 /* Returns the number of steps. */
 static unsigned long run(const struct scene *scene, const struct sched_plan *plan)
 {
-	struct play p = {.r = NULL};
+	struct play *p = calloc(1, sizeof(*p)); /* left behind, too, if the run fails */
+	unsigned long steps;
 
 	name_run(scene, plan);
 	alarm(60);
 	sched_runs++;
-	p.r = rig_create(&(struct rig_config){.frames = scene->frames ? scene->frames : 256,
+	rig_check(p);
+	p->r = rig_create(&(struct rig_config){.frames = scene->frames ? scene->frames : 256,
 					      .cpus = SCHED_TASKS,
 					      .slots = scene->slots ? scene->slots : 256,
 					      .ops = &sched_ops,
 					      .store_ops = &sched_store_ops});
-	scene->setup(&p);
-	run_tasks(scene, &p, plan);
-	rig_verify(p.r);
+	scene->setup(p);
+	steps = run_tasks(scene, p, plan);
+	rig_verify(p->r);
 	if (scene->check) {
-		scene->check(&p);
-		rig_verify(p.r);
+		scene->check(p);
+		rig_verify(p->r);
 	}
-	rig_destroy(p.r);
-	return s.step;
+	rig_destroy(p->r);
+	free(p);
+	return steps;
 }
 
 /* ---------------------------------------------------------------- many runs ----------------- */

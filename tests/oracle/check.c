@@ -240,11 +240,15 @@ void check_present(struct world *w, struct space *s, size_t first, size_t n)
 {
 	uint8_t have[SIM_PAGE_SIZE];
 
+	bool stalled = event(w, OM_EV_ALLOCSTALL) != w->stalls;
+
 	if (had_oom(w))
 		return;
 	for (size_t i = first; i < first + n; i++) {
 		const struct mpage *p = &s->page[i];
 
+		if (stalled && !(p->flags & OM_VM_LOCKED))
+			return;
 		if (!p->flags || !(p->flags & MP_PROT) || space_is_beyond(s, i))
 			return;
 		if (peek_page(w, s, i, have) == PEEK_NONE)

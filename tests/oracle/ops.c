@@ -119,7 +119,8 @@ bool op_parse(const char *line, struct op *op)
 void op_run(struct world *w, const struct op *op)
 {
 	w->op = table[op->code].name;
-	w->oom = atomic_load(&w->sys->shard[0].event[OM_EV_OOM]);
+	w->oom = event(w, OM_EV_OOM);
+	w->stalls = event(w, OM_EV_ALLOCSTALL);
 	world_trace(w, "%5u  %s", w->step, w->op);
 	table[op->code].run(w, op->a);
 	check_always(w);

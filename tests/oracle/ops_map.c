@@ -94,9 +94,6 @@ static int foresee_map(const struct map *m, size_t place)
 	const struct space *s = m->s;
 	size_t locked = space_count(s, 0, MODEL_PAGES, OM_VM_LOCKED);
 
-	if ((m->flags & OM_MAP_SHARED) && (m->flags & OM_MAP_FILE_RDONLY) &&
-	    (m->prot & OM_PROT_WRITE))
-		return -OM_EACCES;
 	if (place == MODEL_PAGES)
 		return -OM_ENOMEM;
 	if ((m->flags & OM_MAP_FIXED_NOREPLACE) && space_next(s, place) < place + m->n)
@@ -105,6 +102,9 @@ static int foresee_map(const struct map *m, size_t place)
 		return -OM_EPERM;
 	if ((m->vm_flags & OM_VM_LOCKED) && locked + m->n > limit_pages(s, OM_LIMIT_MEMLOCK))
 		return -OM_EAGAIN;
+	if ((m->flags & OM_MAP_SHARED) && (m->flags & OM_MAP_FILE_RDONLY) &&
+	    (m->prot & OM_PROT_WRITE))
+		return -OM_EACCES;
 	return map_limits(s, m->n - space_count(s, place, m->n, MP_MAPPED), m->vm_flags);
 }
 
@@ -156,7 +156,7 @@ static void bad_map(struct world *w, struct map *m, uint32_t a)
 		want = -OM_ENOMEM;
 		break;
 	case 6:
-		flags = OM_MAP_SHARED | OM_MAP_GROWSDOWN;
+		flags = OM_MAP_SHARED | OM_MAP_GROWSDOWN | OM_MAP_FIXED;
 		break;
 	default:
 		if (!m->file)
@@ -166,7 +166,8 @@ static void bad_map(struct world *w, struct map *m, uint32_t a)
 		want = a & 8 ? -OM_EINVAL : -OM_EOVERFLOW;
 		len = 2 * PAGE;
 	}
-	agree(w, om_mmap(m->s->mm, &addr, len, m->prot, flags, file, offset), want);
+	agree_or(w, om_mmap(m->s->mm, &addr, len, m->prot, flags, file, offset), want, -OM_ENOMEM,
+	         near_vma_limit(m->s));
 }
 
 static void pick_map(struct world *w, const uint32_t *a, struct map *m)

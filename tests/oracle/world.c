@@ -251,9 +251,14 @@ size_t pick_len(const struct space *s, size_t page, uint32_t a)
 
 /* ---------------------------------------------------------------- results ------------------- */
 
+uint64_t event(const struct world *w, enum om_event ev)
+{
+	return atomic_load(&w->sys->shard[0].event[ev]);
+}
+
 bool had_oom(const struct world *w)
 {
-	return atomic_load(&w->sys->shard[0].event[OM_EV_OOM]) != w->oom;
+	return event(w, OM_EV_OOM) != w->oom;
 }
 
 bool agree_or(struct world *w, int got, int want, int error, bool excuse)

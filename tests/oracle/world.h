@@ -54,7 +54,7 @@ struct world {
 	} user[NR_USER];
 
 	void *scratch; /* for om_verify() */
-	uint64_t oom;  /* OM_EV_OOM when the operation began */
+	uint64_t oom, stalls; /* OM_EV_OOM and OM_EV_ALLOCSTALL when the operation began */
 	unsigned step, check_every;
 	const char *op; /* name of the operation under way */
 	FILE *trace;	/* NULL, or where to tell what happens */
@@ -88,6 +88,7 @@ static inline unsigned space_nr(const struct world *w, const struct space *s)
 
 /* ---- results ---- */
 
+uint64_t event(const struct world *w, enum om_event ev);
 /* Has a request failed for lack of memory since the operation began? */
 bool had_oom(const struct world *w);
 /*
@@ -147,7 +148,10 @@ void peek_file(struct world *w, const struct object *o, size_t index, uint8_t *b
 void settle_page(struct world *w, struct space *s, size_t page);
 /* Pages were to be made present as far as possible: private pages of files may be copies now. */
 void settle_populated(struct world *w, struct space *s, size_t first, size_t n);
-/* All these pages must be present, up to the first that cannot be had; if memory sufficed. */
+/*
+ * All these pages must be present, up to the first that cannot be had, if memory sufficed. Pages that are not
+ * locked may have gone again, if anything had to be reclaimed.
+ */
 void check_present(struct world *w, struct space *s, size_t first, size_t n);
 
 #endif

@@ -296,7 +296,7 @@ void op_forget(struct thread *t)
 	struct proc *p = pick_proc(t);
 	unsigned r = any_region(t), i;
 	unsigned n = pick_run(t, p, r, A_MAPPED, 0, A_LOC | A_LOCKED, 12, &i);
-	bool free = n && !region[r].file ? false : region[r].file < 0 && chance(t, 50), locked;
+	bool free = region[r].file < 0 && chance(t, 50), locked;
 	int err;
 
 	if (!n)
@@ -316,7 +316,7 @@ void op_forget(struct thread *t)
 	if (free)
 		spots_attr(p, r, i, n, 0, A_FREED);
 	else
-		for (unsigned k = i; k < i + n; k++)
+		for (unsigned k = i; holds_private(r) && k < i + n; k++)
 			spot_zero(t, p, r, k);
 	if (locked)
 		spots_attr(p, r, i, n, 0, A_ABSENT);

@@ -26,6 +26,7 @@
  */
 #include "twin.h"
 
+#include <fcntl.h>
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
@@ -159,22 +160,38 @@ static void report(const struct round *round, const struct options *o)
 
 /* ---------------------------------------------------------------- replay -------------------- */
 
+/* Without stdio, which would allocate. */
+static char *read_text(const char *path)
+{
+	static char text[4 << 20];
+	int fd = open(path, O_RDONLY);
+	size_t n = 0;
+	ssize_t got = 0;
+
+	if (fd < 0)
+		return NULL;
+	while (n < sizeof(text) - 1 && (got = read(fd, text + n, sizeof(text) - 1 - n)) > 0)
+		n += (size_t)got;
+	close(fd);
+	return got < 0 ? NULL : text;
+}
+
 static bool read_list(const char *path, struct round *round, struct call *call, uint32_t *n)
 {
-	FILE *f = fopen(path, "r");
+	char *text = read_text(path), *save, *line;
 	unsigned long long seed;
-	char line[512];
 
-	if (!f)
+	if (!text)
 		return false;
-	for (*n = 0; *n < MAX_CALLS && fgets(line, sizeof(line), f);) {
+	*n = 0;
+	for (line = strtok_r(text, "\n", &save); line && *n < MAX_CALLS;
+	     line = strtok_r(NULL, "\n", &save)) {
 		if (sscanf(line, "round seed=%llu frames=%u swap_cluster=%u stores=%u", &seed,
 			   &round->frames, &round->swap_cluster, &round->stores) == 4)
 			round->seed = seed;
 		else if (parse_call(line, &call[*n]))
 			++*n;
 	}
-	fclose(f);
 	return true;
 }
 

@@ -81,7 +81,7 @@ static void test_grow_file(void **state)
 static void test_blocked(void **state)
 {
 	struct space s = space_start(128, 0);
-	uintptr_t to;
+	uintptr_t to = 0;
 
 	(void)state;
 	space_map(&s, 0, 4, RW, 0);
