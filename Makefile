@@ -79,6 +79,8 @@ PROGRAMS     := oracle twin fail hazards threads
 program_src   = $(wildcard tests/$(1).c tests/$(1)/*.c)
 PRESENT      := $(foreach p,$(PROGRAMS),$(if $(call program_src,$(p)),$(p)))
 SUPPORT_SRC  := $(filter-out $(PROGRAMS:%=tests/%.c) tests/fuzz.c,$(wildcard tests/*.c))
+# The fuzzer plays the oracle's operations.
+FUZZ_SRC     := tests/fuzz.c $(filter-out tests/oracle/oracle.c,$(wildcard tests/oracle/*.c)) $(SUPPORT_SRC)
 UNIT_SRC     := $(wildcard tests/unit/test_*.c)
 UNIT_SUPPORT := $(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c))
 
@@ -215,7 +217,7 @@ build/fuzz/tests/fuzz: $(FUZZ_SRC:%.c=$(B)/%.o) $(LIB) $(SIM)
 
 # ---- checks ------------------------------------------------------------------------------------
 
-FORMATTED = $(wildcard $(foreach d,include/objrmap src src/rmap ports/sim ports/template tests tests/unit $(PROGRAMS:%=tests/%) examples bench,$d/*.c $d/*.h))
+FORMATTED = $(wildcard $(foreach d,include/objrmap src src/rmap ports/sim ports/template tests tests/unit tests/docs $(PROGRAMS:%=tests/%) examples bench,$d/*.c $d/*.h))
 
 check: template check-symbols check-headers check-format check-readme check-docs check-install ## all checks below
 

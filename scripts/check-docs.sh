@@ -1,9 +1,26 @@
 #!/bin/sh
-# The C blocks of docs/porting.md, put together in their order, are a piece of a kernel: compile it
-# freestanding with the port skeleton, link it with tests/docs/machine.c, and run that.
+# Documentation that cannot rot unseen. Every om_ name and every file of the tree that the pages mention
+# exists. And the C blocks of docs/porting.md, put together in their order, are a piece of a kernel: they
+# are compiled freestanding with the port skeleton, linked with tests/docs/machine.c, and run.
 #
 #     scripts/check-docs.sh KERNEL_OBJECT        the core and ports/template, partially linked
 set -eu
+
+bad=0
+pages=$(ls README.md CHANGELOG.md docs/*.md 2>/dev/null || true)
+# shellcheck disable=SC2086 # lists of words
+for name in $(grep -ohE '\b(om|OM)_[A-Za-z0-9_]*[A-Za-z0-9]\b' $pages | sort -u); do
+	grep -rqwE "$name" include src ports tests Makefile || {
+		echo "check-docs: $name is in the documentation only" && bad=1
+	}
+done
+# shellcheck disable=SC2086
+for file in $(grep -ohE '\b(src|include|ports|tests|docs|examples|scripts|bench|kernel|workbench)/[a-zA-Z0-9_/.-]*[a-z0-9]\b' $pages | grep -v NAME | sort -u); do
+	ls $file* >/dev/null 2>&1 || {
+		echo "check-docs: there is no $file" && bad=1
+	}
+done
+[ $bad = 0 ] || exit 1
 
 dir=$(dirname "$1")/docs
 warn="-std=c11 -g -O1 -Wall -Wextra -Wshadow -Wundef -Wvla -Wcast-qual -Werror"

@@ -69,6 +69,19 @@ static bool access_ok(unsigned flags, unsigned access)
 	return om_vma_prot(flags) != 0;
 }
 
+/*
+ * The entry allows the access already: another thread's fault mended it, or the MMU leaves it to software to
+ * note the use.
+ */
+static OM_COLD int fault_spurious(struct om_fault *f)
+{
+	if (om_fault_lock_same(f)) {
+		om_entry_use(f->sys, f->table, f->slot, f->access & OM_WRITE);
+		om_table_unlock(f->sys, f->table);
+	}
+	return OM_FAULT_MINOR;
+}
+
 static inline int dispatch(struct om_fault *f)
 {
 	om_pte_t pte = f->pte;
@@ -81,7 +94,7 @@ static inline int dispatch(struct om_fault *f)
 		                           : om_fault_file(f, om_pte_pgoff(pte));
 	if (((f->access & OM_WRITE) && !om_pte_write(pte)) || (f->access & OM_UNSHARE))
 		return om_fault_write(f);
-	return OM_FAULT_MINOR;
+	return fault_spurious(f);
 }
 
 /* mmap_lock is held for reading. enum om_fault_result, or -OM_ENOFRAME. */
@@ -216,9 +229,26 @@ enum om_fault_result om_fault(struct om_mm *mm, uintptr_t addr, enum om_access a
 
 /* ---------------------------------------------------------------- populate ------------------ */
 
+/*
+ * A fault that was crossed by another one, or by reclaim, has perhaps mended nothing: the program would try
+ * again. So do we, for mlock() promises that the page is there.
+ */
+static bool is_mended(struct om_mm *mm, uintptr_t addr, unsigned access)
+{
+	struct om_page *table;
+	om_pte_t pte = 0;
+
+	om_mm_read_lock(mm);
+	table = om_table_find(mm, addr);
+	if (table)
+		pte = om_arch_pte_load(om_table_entry(table, om_table_slot(addr)));
+	om_mm_read_unlock(mm);
+	return om_pte_present(pte) && (!(access & OM_WRITE) || om_pte_write(pte));
+}
+
 int om_populate_access(struct om_mm *mm, uintptr_t start, uintptr_t end, unsigned access)
 {
-	for (uintptr_t addr = start; addr < end; addr += OM_PAGE_SIZE) {
+	for (uintptr_t addr = start; addr < end;) {
 		switch (om_fault(mm, addr, (enum om_access)access)) {
 		case OM_FAULT_MINOR:
 		case OM_FAULT_MAJOR:
@@ -228,6 +258,8 @@ int om_populate_access(struct om_mm *mm, uintptr_t start, uintptr_t end, unsigne
 		default:
 			return -OM_EFAULT;
 		}
+		if (om_likely(is_mended(mm, addr, access)))
+			addr += OM_PAGE_SIZE;
 	}
 	return 0;
 }

@@ -49,7 +49,9 @@ OM_INLINE struct om_page *om_frame_take(struct om_system *sys, unsigned kind, un
 	if (om_unlikely(!page))
 		return NULL;
 	om_frame_lock(sys, page);
-	OM_BUG_ON(sys, page->kind != OM_KIND_FREE || page->mapcount, "I7", page, page->kind, kind);
+	/* Two checks: one condition would be compiled into one load, of the lock as well. */
+	OM_BUG_ON(sys, page->kind != OM_KIND_FREE, "I7", page, page->kind, kind);
+	OM_BUG_ON(sys, page->mapcount, "I7", page, page->mapcount, kind);
 	page->kind = (uint8_t)kind;
 	page->refs = 1;
 	atomic_store_explicit(&page->flags, (uint16_t)flags, memory_order_release);

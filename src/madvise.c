@@ -85,8 +85,9 @@ static uintptr_t visit_table(struct visitor *v, struct om_page *table, uintptr_t
 	for (; addr < end && v->n < OM_RECLAIM_BATCH; addr += OM_PAGE_SIZE) {
 		om_pte_t pte = om_entry_get(sys, table, om_table_slot(addr));
 
-		if (!om_pte_none(pte) && om_pte_pfn(pte) != sys->zero_pfn)
-			v->visit(v, table, om_table_slot(addr), pte);
+		if (om_pte_none(pte) || (om_pte_present(pte) && om_pte_pfn(pte) == sys->zero_pfn))
+			continue;
+		v->visit(v, table, om_table_slot(addr), pte);
 	}
 	om_table_unlock(sys, table);
 	return addr;

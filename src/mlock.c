@@ -80,29 +80,23 @@ static int lock_vma(struct om_vma **vma, uintptr_t start, uintptr_t end, unsigne
 }
 
 /*
- * Locking stops at a hole, with everything before it locked; unlocking passes over it. Both report -OM_ENOMEM
+ * Both locking and unlocking stop at a hole, with everything before it changed, and report -OM_ENOMEM
  * (semantics of Linux, unlike its manual).
  */
 static int lock_range(struct om_mm *mm, uintptr_t start, uintptr_t end, unsigned bits)
 {
-	int result = 0;
-
 	while (start < end) {
 		struct om_vma *vma = om_vma_find(mm, start);
 		int err;
 
-		if (!vma || vma->start > start) {
-			result = -OM_ENOMEM;
-			if ((bits & OM_VM_LOCKED) || !vma || vma->start >= end)
-				break;
-			start = vma->start;
-		}
+		if (!vma || vma->start > start)
+			return -OM_ENOMEM;
 		err = lock_vma(&vma, start, end, bits);
 		if (err)
 			return err;
 		start = vma->end;
 	}
-	return result;
+	return 0;
 }
 
 static size_t locked_in(struct om_mm *mm, uintptr_t start, uintptr_t end)
@@ -127,20 +121,19 @@ static int lock_once(struct om_mm *mm, uintptr_t start, uintptr_t end, unsigned 
 	if (bits & OM_VM_LOCKED)
 		err = om_check_memlock(mm, ((end - start) >> OM_PAGE_SHIFT) - locked_in(mm, start, end),
 		                       -OM_ENOMEM);
-	if (!err)
-		err = lock_range(mm, start, end, bits);
+	if (!err) /* Linux sees that the range wraps only now */
+		err = end < start ? -OM_EINVAL : lock_range(mm, start, end, bits);
 	om_mm_write_unlock(mm);
 	return err;
 }
 
-/* Round as mlock(2) does; false if the range wraps. */
-static bool round_range(uintptr_t addr, size_t len, uintptr_t *start, uintptr_t *end)
+/* Round as mlock(2) does. */
+static void round_range(uintptr_t addr, size_t len, uintptr_t *start, uintptr_t *end)
 {
 	uintptr_t offset = addr & ~OM_PAGE_MASK;
 
 	*start = addr & OM_PAGE_MASK;
 	*end = *start + om_page_align(len + offset);
-	return *end >= *start;
 }
 
 /* ---------------------------------------------------------------- calls --------------------- */
@@ -156,8 +149,7 @@ int om_mlock(struct om_mm *mm, uintptr_t addr, size_t len, int flags)
 		return -OM_EINVAL;
 	if (om_get_limit(mm, OM_LIMIT_MEMLOCK) == 0)
 		return -OM_EPERM;
-	if (!round_range(addr, len, &start, &end))
-		return -OM_EINVAL;
+	round_range(addr, len, &start, &end);
 	OM_RETRY_NOFRAME(mm->sys, 2, err, lock_once(mm, start, end, bits));
 	if (!err && !(flags & OM_MLOCK_ONFAULT))
 		err = om_populate(mm, start, end);
@@ -170,8 +162,7 @@ int om_munlock(struct om_mm *mm, uintptr_t addr, size_t len)
 	int err;
 
 	om_might_sleep(mm->sys);
-	if (!round_range(addr, len, &start, &end))
-		return -OM_EINVAL;
+	round_range(addr, len, &start, &end);
 	OM_RETRY_NOFRAME(mm->sys, 2, err, lock_once(mm, start, end, 0));
 	return err;
 }

@@ -35,8 +35,6 @@ static int check_request(struct request *r)
 		return -OM_ENOMEM;
 	if (r->file && (r->offset >> OM_PAGE_SHIFT) + (len >> OM_PAGE_SHIFT) > UINTPTR_MAX)
 		return -OM_EOVERFLOW;
-	if (r->file && r->offset + len < r->offset)
-		return -OM_EOVERFLOW;
 	r->len = len;
 	return 0;
 }
@@ -46,6 +44,8 @@ static int check_kind(const struct request *r)
 {
 	unsigned type = (unsigned)r->flags & (OM_MAP_SHARED | OM_MAP_PRIVATE);
 
+	if (r->file && r->offset + r->len < r->offset)
+		return -OM_EOVERFLOW;
 	if (type != OM_MAP_SHARED && type != OM_MAP_PRIVATE)
 		return -OM_EINVAL;
 	if (r->file && type == OM_MAP_SHARED && (r->flags & OM_MAP_FILE_RDONLY) &&

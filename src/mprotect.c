@@ -7,6 +7,7 @@
  * An entry only ever loses permissions here, or gets read and execute ones: write permission comes back by a
  * fault, which knows whether the page may be written (I3).
  */
+#include "fault.h"
 #include "mm.h"
 #include "reclaim.h"
 #include "rmap.h"
@@ -54,21 +55,43 @@ static void protect_entries(struct om_vma *vma)
 	om_gather_finish(&g);
 }
 
-/* Change the part of `vma` inside [start, end); *vma becomes the area that covers it afterwards. */
-static int protect_vma(struct om_vma **vma, uintptr_t start, uintptr_t end, unsigned prot)
+struct protect {
+	struct om_mm *mm;
+	uintptr_t start, end;
+	unsigned prot;
+	bool down; /* from the start of the stack on */
+	bool up;   /* to the end of a stack that grows up: there are none */
+	uintptr_t fill, fill_end; /* out: locked memory that has become writable, first to last */
+};
+
+/* Locked private memory that can be written from now on: its pages are to be copied. */
+static void note_fill(struct protect *p, unsigned old, uintptr_t from, uintptr_t to)
 {
-	struct om_mm *mm = (*vma)->mm;
-	unsigned old = om_vma_flags(*vma), flags = (old & ~(unsigned)PROT_BITS) | prot;
-	uintptr_t from = (*vma)->start > start ? (*vma)->start : start;
-	uintptr_t to = (*vma)->end < end ? (*vma)->end : end;
+	if ((old & (OM_VM_WRITE | OM_VM_SHARED | OM_VM_LOCKED)) != OM_VM_LOCKED ||
+	    !(p->prot & OM_VM_WRITE))
+		return;
+	if (!p->fill_end)
+		p->fill = from;
+	p->fill_end = to;
+}
+
+/* Change the part of `vma` inside the range; *vma becomes the area that covers it afterwards. */
+static int protect_vma(struct protect *p, struct om_vma **vma)
+{
+	struct om_mm *mm = p->mm;
+	unsigned old = om_vma_flags(*vma), flags = (old & ~(unsigned)PROT_BITS) | p->prot;
+	uintptr_t from = (*vma)->start > p->start ? (*vma)->start : p->start;
+	uintptr_t to = (*vma)->end < p->end ? (*vma)->end : p->end;
+	size_t pages = (to - from) >> OM_PAGE_SHIFT;
 	int err;
 
-	if ((prot & OM_VM_WRITE) && !(old & OM_VM_MAYWRITE))
+	if ((p->prot & OM_VM_WRITE) && !(old & OM_VM_MAYWRITE))
 		return -OM_EACCES;
 	if (flags == old)
 		return 0;
-	if (om_flags_are_data(flags) && !om_flags_are_data(old) &&
-	    mm->data_vm + ((to - from) >> OM_PAGE_SHIFT) > om_get_limit(mm, OM_LIMIT_DATA) >> OM_PAGE_SHIFT)
+	/* Only what becomes data is asked about: all of it is there already. */
+	if ((p->prot & OM_VM_WRITE) && om_check_limits(mm, pages, flags) &&
+	    !om_check_limits(mm, pages, old))
 		return -OM_ENOMEM;
 	err = om_vma_cut_out(mm, from, to);
 	if (err)
@@ -77,48 +100,65 @@ static int protect_vma(struct om_vma **vma, uintptr_t start, uintptr_t end, unsi
 	om_vma_change_flags(*vma, flags);
 	protect_entries(*vma);
 	*vma = om_vma_merge(*vma);
+	note_fill(p, old, from, to);
 	return 0;
 }
 
-static int protect_range(struct om_mm *mm, uintptr_t start, uintptr_t end, unsigned prot, bool down)
+static int protect_range(struct protect *p)
 {
-	struct om_vma *vma = om_vma_find(mm, start);
+	struct om_vma *vma = om_vma_find(p->mm, p->start);
 
-	if (down) {
-		if (!vma || vma->start >= end)
+	if (p->down) {
+		if (!vma || vma->start >= p->end)
 			return -OM_ENOMEM;
 		if (!(om_vma_flags(vma) & OM_VM_GROWSDOWN))
 			return -OM_EINVAL;
-		start = vma->start;
+		p->start = vma->start;
 	}
-	while (start < end) {
+	if (p->up)
+		return vma && vma->start <= p->start ? -OM_EINVAL : -OM_ENOMEM;
+	for (uintptr_t at = p->start; at < p->end;) {
 		int err;
 
-		if (!vma || vma->start > start)
+		if (!vma || vma->start > at)
 			return -OM_ENOMEM;
-		err = protect_vma(&vma, start, end, prot);
+		err = protect_vma(p, &vma);
 		if (err)
 			return err;
-		start = vma->end;
-		vma = om_vma_find(mm, start);
+		at = vma->end;
+		vma = om_vma_find(p->mm, at);
 	}
 	return 0;
 }
 
-static int protect_once(struct om_mm *mm, uintptr_t start, uintptr_t end, unsigned prot, bool down)
+static int protect_once(struct protect *p)
 {
 	int err;
 
-	om_mm_write_lock(mm);
-	err = protect_range(mm, start, end, prot, down);
-	om_mm_write_unlock(mm);
+	om_mm_write_lock(p->mm);
+	err = protect_range(p);
+	om_mm_write_unlock(p->mm);
 	return err;
+}
+
+/* So that no fault is left to do it. Other areas between are passed over. */
+static void populate_locked(const struct protect *p)
+{
+	const unsigned mask = OM_VM_LOCKED | OM_VM_SHARED | OM_VM_WRITE;
+	uintptr_t start = p->fill, end = p->fill_end;
+	struct om_vmainfo info;
+
+	for (; start < end && om_vma_next(p->mm, start, &info) && info.start < end; start = info.end)
+		if ((info.flags & mask) == (OM_VM_LOCKED | OM_VM_WRITE))
+			(void)om_populate(p->mm, info.start > start ? info.start : start,
+			                  info.end < end ? info.end : end);
 }
 
 int om_mprotect(struct om_mm *mm, uintptr_t addr, size_t len, int prot)
 {
 	const int grows = OM_PROT_GROWSDOWN | OM_PROT_GROWSUP;
-	uintptr_t end;
+	struct protect p = {.mm = mm, .start = addr, .prot = (unsigned)prot & PROT_BITS,
+	                    .down = prot & OM_PROT_GROWSDOWN, .up = prot & OM_PROT_GROWSUP};
 	int err;
 
 	om_might_sleep(mm->sys);
@@ -126,14 +166,11 @@ int om_mprotect(struct om_mm *mm, uintptr_t addr, size_t len, int prot)
 		return -OM_EINVAL;
 	if (len == 0)
 		return 0;
-	if (!om_range(addr, len, &end) || end == addr)
+	if (!om_range(addr, len, &p.end) || p.end == addr)
 		return -OM_ENOMEM;
 	if (prot & ~(int)(PROT_BITS | (unsigned)grows))
 		return -OM_EINVAL;
-	if (prot & OM_PROT_GROWSUP)
-		return -OM_EINVAL;
-	OM_RETRY_NOFRAME(mm->sys, 2, err,
-	                 protect_once(mm, addr, end, (unsigned)prot & PROT_BITS,
-	                              prot & OM_PROT_GROWSDOWN));
+	OM_RETRY_NOFRAME(mm->sys, 2, err, protect_once(&p));
+	populate_locked(&p);
 	return err;
 }

@@ -165,14 +165,41 @@ static void move_area(struct remap *r, struct om_vma *vma, size_t moved)
 		om_vma_merge(om_vma_find(r->mm, r->old));
 }
 
-/* Moving adds nothing that is counted (growth: check_grow), but for DONTUNMAP, which keeps the old area. */
+/* Pages of areas that FIXED will replace, all and those that count as data. */
+static void count_replaced(const struct remap *r, size_t *total, size_t *data)
+{
+	uintptr_t start = r->new, end = r->new + r->new_len;
+
+	*total = *data = 0;
+	if (!(r->flags & OM_MREMAP_FIXED))
+		return;
+	om_for_each_vma(vma, r->mm, start, end) {
+		uintptr_t from = vma->start > start ? vma->start : start;
+		uintptr_t to = vma->end < end ? vma->end : end;
+
+		*total += (to - from) >> OM_PAGE_SHIFT;
+		if (om_flags_are_data(om_vma_flags(vma)))
+			*data += (to - from) >> OM_PAGE_SHIFT;
+	}
+}
+
+/* DONTUNMAP keeps the old area: there will be one more. Any other growth is check_grow()'s. */
 static int check_move(const struct remap *r)
 {
-	if (r->mm->nr_vmas + 2 >= om_get_limit(r->mm, OM_LIMIT_VMAS) - 3)
+	struct om_mm *mm = r->mm;
+	size_t add = r->new_len >> OM_PAGE_SHIFT, total, data;
+
+	if (mm->nr_vmas + 2 >= om_get_limit(mm, OM_LIMIT_VMAS) - 3)
 		return -OM_ENOMEM;
 	if (!(r->flags & OM_MREMAP_DONTUNMAP))
 		return 0;
-	return om_check_limits(r->mm, r->new_len >> OM_PAGE_SHIFT, moved_flags(r));
+	count_replaced(r, &total, &data);
+	if (mm->total_vm - total + add > om_get_limit(mm, OM_LIMIT_AS) >> OM_PAGE_SHIFT)
+		return -OM_ENOMEM;
+	if (om_flags_are_data(moved_flags(r)) &&
+	    mm->data_vm - data + add > om_get_limit(mm, OM_LIMIT_DATA) >> OM_PAGE_SHIFT)
+		return -OM_ENOMEM;
+	return 0;
 }
 
 /* The destination is free, or FIXED says to replace what is there. */
@@ -214,13 +241,14 @@ static int duplicate(struct remap *r)
 {
 	struct om_vma *vma;
 	uintptr_t end = r->new + r->new_len;
-	int err = om_check_limits(r->mm, r->new_len >> OM_PAGE_SHIFT, moved_flags(r));
+	int err;
 
-	if (err)
-		return err;
 	if ((moved_flags(r) & OM_VM_LOCKED) &&
 	    om_check_memlock(r->mm, r->new_len >> OM_PAGE_SHIFT, -OM_EAGAIN))
 		return -OM_EAGAIN;
+	err = om_check_limits(r->mm, r->new_len >> OM_PAGE_SHIFT, moved_flags(r));
+	if (err)
+		return err;
 	vma = om_vma_new(r->mm, r->new, end, om_vma_index(r->vma, r->old), moved_flags(r),
 	                 r->vma->mapping);
 	if (!vma)
@@ -240,14 +268,14 @@ static int duplicate(struct remap *r)
 	return 0;
 }
 
-/* Room behind the area for `grow` more bytes? */
+/* Room behind the area for `grow` more bytes? As with FIXED, a guard gap does not count (Linux). */
 static bool can_grow(const struct remap *r, size_t grow)
 {
 	uintptr_t end = r->vma->end + grow;
 	struct om_vma *next = om_vma_after(r->vma);
 
 	return r->old + r->old_len == r->vma->end && end > r->vma->end &&
-	       end <= r->mm->layout.highest && (!next || om_vma_start_gap(next) >= end);
+	       end <= r->mm->layout.highest && (!next || next->start >= end);
 }
 
 static int grow_in_place(struct remap *r)

@@ -59,7 +59,8 @@ int om_msync(struct om_mm *mm, uintptr_t addr, size_t len, int flags)
 	om_might_sleep(mm->sys);
 	if ((flags & ~(both | OM_MS_INVALIDATE)) || (addr & ~OM_PAGE_MASK) || (flags & both) == both)
 		return -OM_EINVAL;
-	if (!om_range(addr, len, &end))
+	end = addr + om_page_align(len); /* a length that rounds up to 0 is none, as in Linux */
+	if (end < addr)
 		return -OM_ENOMEM;
 	while (addr < end) {
 		struct part p;

@@ -108,14 +108,15 @@ struct om_walk {
 	enum om_walk_verdict (*visit)(struct om_walk *w, struct om_page *page, struct om_vma *vma,
 	                              struct om_page *table, unsigned slot);
 	void *arg;
+	bool all; /* do not stop early: fork adds entries meanwhile, and none of the others may be missed */
 	struct om_system *sys;
 	unsigned probed, found; /* out: entries looked at; of these, entries that map the page */
 };
 
 /*
- * Visit every entry that maps the page, once each (I1), stopping when mapcount entries have been found.
- * Page lock held; takes MAPPING or ANON for reading, then TABLE. Entries that come or go meanwhile may
- * be missed: the caller looks at mapcount afterwards.
+ * Visit every entry that maps the page, once each (I1), stopping when mapcount entries have been found
+ * (unless `all`). Page lock held; takes MAPPING or ANON for reading, then TABLE. Entries that come or
+ * go meanwhile may be missed: the caller looks at mapcount afterwards.
  */
 void om_rmap_walk(struct om_system *sys, struct om_page *page, struct om_walk *w);
 

@@ -167,14 +167,14 @@ static int swap_in_mapping(struct om_mapping *mapping, unsigned area)
 	return err == -OM_EAGAIN ? 0 : err;
 }
 
-/* The mapping after `m` (NULL: the first), referenced; drops the reference on `m`. */
+/* The shared memory after `m` (NULL: the first), referenced; drops the reference on `m`. */
 static struct om_mapping *next_mapping(struct om_system *sys, struct om_mapping *m)
 {
 	struct om_mapping *next;
 
 	om_spin_lock(sys, &sys->list_lock, OM_RANK_LIST);
 	next = m ? m->next : sys->mappings;
-	while (next && !om_mapping_tryget(next))
+	while (next && (!om_mapping_is_shmem(next) || !om_mapping_tryget(next)))
 		next = next->next;
 	om_spin_unlock(sys, &sys->list_lock);
 	if (m)

@@ -50,35 +50,45 @@ static void unmap_mapping(struct om_mapping *mapping, uintptr_t first, uintptr_t
 	om_write_unlock(sys, &mapping->lock);
 }
 
+enum evicted { EVICTED, GONE, BUSY };
+
 /*
  * A page that was mapped again since. With its lock held no entry can come any more (hazard 55), but one that
- * munmap has cleared already counts until munmap's flush: then false, and it cannot take long.
+ * munmap has cleared already counts until munmap's flush: then BUSY, and it cannot take long. GONE: it is not
+ * there any more.
  */
-static bool try_evict(struct om_mapping *mapping, uintptr_t index, struct om_page *page)
+static enum evicted try_evict(struct om_mapping *mapping, uintptr_t index, struct om_page *page)
 {
 	struct om_system *sys = mapping->sys;
-	bool done = true;
+	enum evicted result = GONE;
 
 	om_page_lock(sys, page);
 	if (om_mapping_has(mapping, page, index)) {
 		unmap_mapping(mapping, index, index, true);
-		done = !om_page_is_mapped(sys, page);
-		if (done)
+		result = om_page_is_mapped(sys, page) ? BUSY : EVICTED;
+		if (result == EVICTED)
 			om_mapping_remove(mapping, page);
 	}
 	om_page_unlock(sys, page);
-	return done;
+	return result;
 }
 
-/* The page comes with a reference, which is dropped. */
-static void evict_page(struct om_mapping *mapping, uintptr_t index, struct om_page *page)
+/* The page comes with a reference, which is dropped. False: it was not there any more. */
+static bool evict_page(struct om_mapping *mapping, uintptr_t index, struct om_page *page)
 {
-	while (!try_evict(mapping, index, page))
+	enum evicted result;
+
+	while ((result = try_evict(mapping, index, page)) == BUSY)
 		om_arch_pause();
 	om_page_put(mapping->sys, page);
+	return result == EVICTED;
 }
 
-/* Pages [first, last] leave the file and all areas. */
+/*
+ * Pages [first, last] leave the file and all areas. What a fault brought back meanwhile is evicted in the
+ * second round. There reclaim may turn the page into a slot, and a fault the slot into a page, under our
+ * eyes: then the same place is looked at again.
+ */
 static void evict_range(struct om_mapping *mapping, uintptr_t first, uintptr_t last, bool files_only)
 {
 	struct om_page *page;
@@ -87,34 +97,67 @@ static void evict_range(struct om_mapping *mapping, uintptr_t first, uintptr_t l
 	unmap_mapping(mapping, first, last, files_only);
 	om_mapping_drop(mapping, first, last);
 	while (om_mapping_next(mapping, &i, last, &page)) {
-		if (page)
-			evict_page(mapping, i, page);
-		if (i++ == last)
+		if (!page)
+			om_mapping_drop(mapping, i, i);
+		else if (evict_page(mapping, i, page) && i++ == last)
 			break;
 	}
 }
 
-/* Zero bytes [from, to) of one page, if it is in memory or, for shared memory, in swap. */
-static int zero_part(struct om_mapping *mapping, uint64_t from, uint64_t to)
+/*
+ * The page of a byte, referenced and so there to stay, if it is in memory or, for shared memory, in swap.
+ * Otherwise NULL: the store answers for its own zeros.
+ */
+static int hold_page(struct om_mapping *mapping, uint64_t offset, struct om_page **page)
 {
 	struct om_system *sys = mapping->sys;
-	uintptr_t index = (uintptr_t)(from >> OM_PAGE_SHIFT), i = index;
-	struct om_page *page;
+	uintptr_t index = (uintptr_t)(offset >> OM_PAGE_SHIFT), i = index;
 	int err;
 
-	if (from >= to || !om_mapping_next(mapping, &i, index, &page))
-		return 0; /* not here: the store answers for its own zeros */
-	if (page)
-		om_page_put(sys, page);
-	err = om_mapping_getpage(mapping, index, &page, NULL);
-	if (err)
+	if (!om_mapping_next(mapping, &i, index, page))
+		return 0;
+	if (*page)
+		return 0;
+	err = om_mapping_getpage(mapping, index, page, NULL);
+	if (err) {
+		*page = NULL;
 		return err == -OM_EFAULT ? 0 : err;
+	}
+	om_page_unlock(sys, *page);
+	return 0;
+}
+
+/* Both ends lie in the page, whose lock is held. */
+static void zero_bytes(struct om_system *sys, struct om_page *page, uint64_t from, uint64_t to)
+{
 	memset((char *)om_page_ptr(sys, page) + (from & ~(uint64_t)OM_PAGE_MASK), 0,
 	       (size_t)(to - from));
 	om_page_set(page, OM_PG_DIRTY);
+}
+
+/* Zero bytes [from, to) of a held page (or NULL), unless it has left the file since, and let go of it. */
+static void zero_held(struct om_mapping *mapping, struct om_page *page, uint64_t from, uint64_t to)
+{
+	struct om_system *sys = mapping->sys;
+
+	if (!page)
+		return;
+	om_page_lock(sys, page);
+	if (om_mapping_has(mapping, page, (uintptr_t)(from >> OM_PAGE_SHIFT)))
+		zero_bytes(sys, page, from, to);
 	om_page_unlock(sys, page);
 	om_page_put(sys, page);
-	return 0;
+}
+
+/* Zero bytes [from, to) of one page. */
+static int zero_part(struct om_mapping *mapping, uint64_t from, uint64_t to)
+{
+	struct om_page *page = NULL;
+	int err = from < to ? hold_page(mapping, from, &page) : 0;
+
+	if (!err)
+		zero_held(mapping, page, from, to);
+	return err;
 }
 
 static uint64_t page_end(uint64_t offset)
@@ -141,23 +184,16 @@ static int zero_beyond(struct om_mapping *mapping)
 {
 	struct om_system *sys = mapping->sys;
 	uint64_t size = om_mapping_size(mapping);
-	uintptr_t index = (uintptr_t)(size >> OM_PAGE_SHIFT), i = index;
-	struct om_page *page;
-	int err;
+	uintptr_t index = (uintptr_t)(size >> OM_PAGE_SHIFT);
+	struct om_page *page = NULL;
+	int err = size & ~(uint64_t)OM_PAGE_MASK ? hold_page(mapping, size, &page) : 0;
 
-	if (!(size & ~(uint64_t)OM_PAGE_MASK) || !om_mapping_next(mapping, &i, index, &page))
-		return 0;
-	if (page)
-		om_page_put(sys, page);
-	err = om_mapping_getpage(mapping, index, &page, NULL);
-	if (err)
-		return err == -OM_EFAULT ? 0 : err;
+	if (err || !page)
+		return err;
+	om_page_lock(sys, page);
 	size = om_mapping_size(mapping);
-	if (size >> OM_PAGE_SHIFT == index) {
-		memset((char *)om_page_ptr(sys, page) + (size & ~(uint64_t)OM_PAGE_MASK), 0,
-		       (size_t)(page_end(size) - size));
-		om_page_set(page, OM_PG_DIRTY);
-	}
+	if (om_mapping_has(mapping, page, index) && size >> OM_PAGE_SHIFT == index)
+		zero_bytes(sys, page, size, page_end(size));
 	om_page_unlock(sys, page);
 	om_page_put(sys, page);
 	return 0;
@@ -173,7 +209,6 @@ int om_mapping_zero_beyond(struct om_mapping *mapping)
 
 int om_mapping_truncate(struct om_mapping *mapping, uint64_t size)
 {
-	uint64_t old = om_mapping_size(mapping);
 	uintptr_t first = (uintptr_t)(page_end(size) >> OM_PAGE_SHIFT);
 	int err;
 
@@ -183,12 +218,32 @@ int om_mapping_truncate(struct om_mapping *mapping, uint64_t size)
 	OM_RETRY_NOFRAME(mapping->sys, 1, err, zero_tail(mapping, size));
 	if (err)
 		return err;
-	atomic_store_explicit(&mapping->size, size, memory_order_release);
-	if (size >= old)
+	/* A write may have made it longer meanwhile. */
+	if (size >= atomic_exchange_explicit(&mapping->size, size, memory_order_acq_rel))
 		return 0;
 	evict_range(mapping, first, UINTPTR_MAX, false);
 	unmap_mapping(mapping, first, UINTPTR_MAX, false);
 	return 0;
+}
+
+/* Both partial pages are held before either changes: a punch that fails has changed nothing (I10). */
+static int zero_ends(struct om_mapping *mapping, uint64_t offset, uint64_t first, uint64_t last, uint64_t end)
+{
+	struct om_system *sys = mapping->sys;
+	struct om_page *head = NULL, *tail = NULL;
+	int err = 0;
+
+	if (offset < first)
+		OM_RETRY_NOFRAME(sys, 1, err, hold_page(mapping, offset, &head));
+	if (!err && last < end)
+		OM_RETRY_NOFRAME(sys, 1, err, hold_page(mapping, last, &tail));
+	if (!err) {
+		zero_held(mapping, head, offset, first);
+		zero_held(mapping, tail, last, end);
+	} else if (head) {
+		om_page_put(sys, head);
+	}
+	return err;
 }
 
 int om_mapping_punch(struct om_mapping *mapping, uint64_t offset, uint64_t len)
@@ -202,9 +257,7 @@ int om_mapping_punch(struct om_mapping *mapping, uint64_t offset, uint64_t len)
 		OM_RETRY_NOFRAME(mapping->sys, 1, err, zero_part(mapping, offset, end));
 		return err;
 	}
-	OM_RETRY_NOFRAME(mapping->sys, 1, err, zero_part(mapping, offset, first));
-	if (!err)
-		OM_RETRY_NOFRAME(mapping->sys, 1, err, zero_part(mapping, last, end));
+	err = zero_ends(mapping, offset, first, last, end);
 	if (!err && first < last)
 		evict_range(mapping, (uintptr_t)(first >> OM_PAGE_SHIFT),
 		            (uintptr_t)((last >> OM_PAGE_SHIFT) - 1), true);

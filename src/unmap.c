@@ -144,7 +144,7 @@ static enum om_walk_verdict clean_one(struct om_walk *w, struct om_page *page, s
 
 void om_page_mkclean(struct om_system *sys, struct om_page *page)
 {
-	struct om_walk w = {.visit = clean_one};
+	struct om_walk w = {.visit = clean_one, .all = true};
 
 	om_rmap_walk(sys, page, &w);
 }

@@ -313,7 +313,10 @@ enum om_mlockall_flags { OM_MCL_CURRENT = 1, OM_MCL_FUTURE = 2, OM_MCL_ONFAULT =
  * the areas are locked all the same), EAGAIN.
  */
 int om_mlock(struct om_mm *mm, uintptr_t addr, size_t len, int flags);
-/* munlock(2). Errors: EINVAL (wrap), ENOMEM (hole: partial; split). One call undoes any number. */
+/*
+ * munlock(2). Errors: EINVAL (wrap), ENOMEM (hole: partial, the part before it is unlocked; split). One
+ * call undoes any number.
+ */
 int om_munlock(struct om_mm *mm, uintptr_t addr, size_t len);
 /* mlockall(2). Errors: EINVAL, EPERM, ENOMEM (limit). Pages that cannot be had are not reported. */
 int om_mlockall(struct om_mm *mm, int flags);

@@ -161,7 +161,7 @@ static void port_wait(void *ctx, const void *key, bool (*blocked)(const void *ar
 
 /*
  * Required if there is `wait`. Wake every thread that sleeps on `key`; others that share its queue
- * may be woken as well. Context: no spinning lock is held; must not sleep.
+ * may be woken as well. Context: spinning locks may be held; must not sleep.
  * No-op: here, where sleepers look for themselves whenever they run.
  */
 static void port_wake(void *ctx, const void *key)

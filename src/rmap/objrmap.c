@@ -335,7 +335,8 @@ static bool probe(struct om_walk *w, const struct target *t, struct om_vma *vma,
 	if (!om_pte_present(pte) || om_pte_pfn(pte) != om_page_pfn(w->sys, t->page))
 		return true;
 	w->found++;
-	return w->visit(w, t->page, vma, table, slot) == OM_WALK_GO && w->found < t->mapcount;
+	return w->visit(w, t->page, vma, table, slot) == OM_WALK_GO &&
+	       (w->all || w->found < t->mapcount);
 }
 
 static bool probe_linear(struct om_walk *w, const struct target *t, struct om_vma *vma)

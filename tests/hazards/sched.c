@@ -15,7 +15,7 @@
 #define NOBODY	  ((unsigned)-1)
 #define MAX_STEPS 3000000ul
 #define MAX_SPINS 2000u /* turns of nothing but spinning */
-#define TURN	  5000ul /* steps, after which another task has a turn: some loops wait without sleeping */
+#define TURN	  3000ul /* steps, after which another task has a turn: some loops wait without sleeping */
 
 enum status { READY, BLOCKED, SPINS, DONE };
 
@@ -108,6 +108,18 @@ static unsigned choose(void)
 	return spinning;
 }
 
+/* The next one whose turn it is when this one has had its own, also if it has been spinning. */
+static unsigned rotate(void)
+{
+	for (unsigned i = 1; i < s->n; i++) {
+		unsigned t = (me + i) % s->n;
+
+		if (s->task[t].status == READY || s->task[t].status == SPINS)
+			return t;
+	}
+	return me;
+}
+
 /* A task is stuck, or has found a bug: the run is over, and this thread stays where it is. */
 static void give_up(void)
 {
@@ -131,6 +143,17 @@ static void task_failed(void)
 
 /* ---------------------------------------------------------------- steps --------------------- */
 
+/* Would others only spin if they had a turn now? */
+static bool holds_spinning_lock(void)
+{
+	const struct om_held *held = sim_port_ops.held(NULL);
+
+	for (unsigned i = 0; i < held->depth; i++)
+		if (held->entry[i].rank >= OM_RANK_MAPPING)
+			return true;
+	return false;
+}
+
 void sched_step(void)
 {
 	const struct sched_plan *plan;
@@ -150,8 +173,8 @@ void sched_step(void)
 
 		if (s->task[to].status == READY || s->task[to].status == SPINS)
 			switch_to(to);
-	} else if (s->step - s->turn > TURN) {
-		switch_to(choose());
+	} else if (s->step - s->turn > TURN && !holds_spinning_lock()) {
+		switch_to(rotate());
 		s->turn = s->step;
 	}
 }
@@ -191,7 +214,10 @@ static void hook_wait(void *ctx, const void *key, bool (*blocked)(const void *ar
 
 static void hook_wake(void *ctx, const void *key)
 {
-	(void)ctx;
+	if (me == NOBODY) {
+		sim_port_ops.wake(ctx, key);
+		return;
+	}
 	for (unsigned i = 0; i < s->n; i++)
 		if (s->task[i].status == BLOCKED && s->task[i].key == key)
 			s->task[i].status = READY;

@@ -325,7 +325,7 @@ void op_mprotect(struct world *w, const uint32_t *a)
 	err = om_mprotect(s->mm, addr_of(page), n * PAGE - a[4] % PAGE,
 			  (int)prot | (down ? OM_PROT_GROWSDOWN : 0));
 	agree_or(w, err, want, -OM_ENOMEM, near);
-	if (err == want)
+	if (!err || (err == want && !near && !had_oom(w)))
 		note_protect(s, from, stop, prot);
 	else
 		world_adopt_flags(w, s, from, stop - from, MP_PROT, prot);

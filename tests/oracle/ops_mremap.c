@@ -26,6 +26,8 @@ static int foresee_limits(const struct move *m, size_t n)
 {
 	const struct space *s = m->s;
 
+	if (n == 0)
+		return 0;
 	/* With DONTUNMAP the old area is locked no more. */
 	if ((m->area_flags & OM_VM_LOCKED) && !(m->flags & OM_MREMAP_DONTUNMAP) &&
 	    space_count(s, 0, MODEL_PAGES, OM_VM_LOCKED) + n > s->limit[OM_LIMIT_MEMLOCK] / PAGE)

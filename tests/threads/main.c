@@ -33,6 +33,7 @@ static const struct {
     {"read another's page", 60, op_spy},
     {"write", 120, op_write},
     {"execute", 10, op_exec},
+    {"write as a guest", 60, op_guest},
     {"mmap", 30, op_map},
     {"munmap", 12, op_unmap},
     {"mprotect", 15, op_protect},

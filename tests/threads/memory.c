@@ -107,6 +107,27 @@ void op_exec(struct thread *t)
 		check_exec(t, p, r, i);
 }
 
+/* A page of another thread's that t is a guest in. */
+void op_guest(struct thread *t)
+{
+	static const unsigned guests[] = {ANON, ANON, BIG, HEAP};
+	struct proc *p = t->w->shared[below(t, NR_SHARED)];
+	unsigned r = guests[below(t, 4)], i = pick_page(t, r);
+
+	/* Of two threads one is the owner, so the other is the guest; of more, it depends on the
+	 * page. */
+	for (unsigned n = 0; n < 16; n++, i = (i + 8) % region[r].pages) {
+		unsigned owner = 0;
+
+		while (!is_mine(&t->w->thread[owner], p, r, i))
+			owner++;
+		if ((owner + 1 + i % (t->w->nr_threads - 1)) % t->w->nr_threads == t->nr) {
+			check_guest(t, p, r, i);
+			return;
+		}
+	}
+}
+
 /* ---------------------------------------------------------------- areas --------------------- */
 
 void op_map(struct thread *t)

@@ -41,8 +41,11 @@ void op_pin(struct thread *t)
 		return;
 	RETRY(t, err, om_pin(p->mm, addr_at(r, i, loc_of(attr)), write ? OM_WRITE : OM_READ, &pfn));
 	CHECK(t, !err, "om_pin of page %u of %s: %d", i, region[r].name, err);
-	t->pin[t->nr_pins++] =
-	    (struct pin){.pfn = pfn, .proc = p, .spot = region[r].first + i, .write = write};
+	t->pin[t->nr_pins++] = (struct pin){.pfn = pfn,
+					    .proc = p,
+					    .spot = region[r].first + i,
+					    .write = write,
+					    .end = known_blocks(p, r, attr)};
 	atomic_store(&s->attr, attr | A_PINNED);
 	check_pin(t, &t->pin[t->nr_pins - 1]);
 }
@@ -109,11 +112,11 @@ void op_device(struct thread *t)
 		return;
 	}
 	c = &pin->proc->spot[pin->spot].c;
-	block = below(t, BLOCKS);
+	block = below(t, pin->end);
 	content_begin(c);
 	tag = content_next(t, c);
-	device_write(t, pin->pfn, block, BLOCKS - block, tag);
-	content_set(c, block, BLOCKS - block, tag);
+	device_write(t, pin->pfn, block, pin->end - block, tag);
+	content_set(c, block, pin->end - block, tag);
 	content_end(c);
 }
 

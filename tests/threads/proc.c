@@ -224,16 +224,16 @@ static bool may_have_one_more(struct thread *t)
 }
 
 /* The child's spot from the parent's, which nobody has changed since it was sampled. */
-static void inherit(struct spot *to, const struct spot *from)
+static void inherit(struct spot *to, const struct spot *from, bool hazy)
 {
-	uint32_t attr = attr_of(from);
+	uint32_t attr = attr_of(from) | (hazy ? A_HAZY : 0);
 
 	content_copy(&to->c, &from->c);
 	atomic_store(&to->file_page, atomic_load(&from->file_page));
 	atomic_store(&to->cut, atomic_load(&from->cut));
 	if (attr & A_WIPE) {
 		content_set(&to->c, 0, BLOCKS, 0);
-		attr &= ~A_FREED;
+		attr &= ~(A_FREED | A_HAZY);
 	}
 	if (attr & A_NOFORK)
 		attr = attr & A_LOC;
@@ -295,18 +295,13 @@ static void inherit_all(struct thread *t, struct proc *parent, struct proc *chil
 {
 	bool busy[NR_REGIONS] = {false};
 
-	for (unsigned n = 0; n < NR_SPOTS; n++) {
-		inherit(&child->spot[n], &parent->spot[n]);
-		if (!is_steady(&parent->spot[n], before[n]))
-			content_begin(&child->spot[n].c);
-	}
 	for (unsigned r = 0; r < NR_REGIONS; r++) {
 		for (unsigned i = 0; i < region[r].pages; i++) {
-			struct spot *s = spot_of(child, r, i);
+			const struct spot *from = spot_of(parent, r, i);
 
-			if (!(atomic_load(&s->c.seq) & 1))
+			inherit(spot_of(child, r, i), from, has_guest(parent, r));
+			if (is_steady(from, before[region[r].first + i]))
 				continue;
-			content_end(&s->c);
 			busy[r] = true;
 			if (r != HEAP && r != STACK)
 				forget_spot(t, child, r, i);

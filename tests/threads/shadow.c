@@ -125,14 +125,18 @@ bool is_mine(const struct thread *t, const struct proc *p, unsigned r, unsigned 
 
 void spots_begin(struct proc *p, unsigned r, unsigned i, unsigned n)
 {
-	while (n--)
+	while (n--) {
+		atomic_fetch_add(&spot_of(p, r, i)->upset, 1);
 		content_begin(&spot_of(p, r, i++)->c);
+	}
 }
 
 void spots_end(struct proc *p, unsigned r, unsigned i, unsigned n)
 {
-	while (n--)
-		content_end(&spot_of(p, r, i++)->c);
+	while (n--) {
+		content_end(&spot_of(p, r, i)->c);
+		atomic_fetch_add(&spot_of(p, r, i++)->upset, 1);
+	}
 }
 
 void spots_attr(struct proc *p, unsigned r, unsigned i, unsigned n, uint32_t clear, uint32_t set)
@@ -151,7 +155,7 @@ void spot_zero(struct thread *t, struct proc *p, unsigned r, unsigned i)
 	if (attr_of(s) & A_PINNED)
 		pins_detach(t, p, r, i);
 	content_set(&s->c, 0, BLOCKS, 0);
-	atomic_store(&s->attr, attr_of(s) & ~(A_FREED | A_COPY));
+	atomic_store(&s->attr, attr_of(s) & ~(A_FREED | A_COPY | A_HAZY));
 	if (region[r].kind == K_TWISTED) /* linear again */
 		atomic_store(&s->file_page, region[r].file_page + i);
 }
@@ -168,6 +172,11 @@ struct view {
 	bool anyone; /* words of other address spaces may be inherited */
 };
 
+unsigned known_blocks(const struct proc *p, unsigned r, uint32_t attr)
+{
+	return has_guest(p, r) || (attr & A_HAZY) ? BLOCKS - 1 : BLOCKS;
+}
+
 static void look(struct thread *t, struct view *v, struct proc *p, unsigned r, unsigned i)
 {
 	const struct content *c;
@@ -177,11 +186,15 @@ static void look(struct thread *t, struct view *v, struct proc *p, unsigned r, u
 	v->attr = attr_of(v->s);
 	v->f = file_page_of(t, p, r, i);
 	v->own = !v->f || (v->attr & A_COPY);
+	v->end = known_blocks(p, r, v->attr);
 	v->anyone = p->shared < 0 || region[r].kind == K_TWISTED;
 	if (v->f) {
 		v->fseq = atomic_load(&v->f->c.seq);
 		v->cuts = atomic_load(&v->f->cuts);
 		v->blocks = atomic_load(&v->f->blocks);
+		/* What lies in the last page beyond the end of the file is nobody's. */
+		if (!v->own)
+			v->end = v->blocks;
 	}
 	c = v->own ? &v->s->c : &v->f->c;
 	for (unsigned b = 0; b < BLOCKS; b++)
@@ -262,6 +275,8 @@ static bool is_plausible(const struct view *v, uint64_t word, unsigned place)
 			return false;
 		c = &v->f->c;
 	}
+	if (v->own && !v->f && v->end < BLOCKS && place >= v->end * (PAGE_WORDS / BLOCKS))
+		return (word & ~ID_MASK) >> VERSION_SHIFT <= atomic_load(&v->s->guest_version);
 	return (word & ~ID_MASK) >> VERSION_SHIFT <= atomic_load(&c->version);
 }
 
@@ -300,7 +315,7 @@ static bool blocks_are(const struct thread *t, const uint64_t *tag, unsigned fir
 static void describe_difference(struct thread *t, const struct view *v, const char *where,
 				unsigned i, unsigned first, unsigned n)
 {
-	for (unsigned b = first; b < first + n; b++) {
+	for (unsigned b = first; b < first + n && b < v->end; b++) {
 		for (unsigned j = 0; j < PAGE_WORDS / BLOCKS; j++) {
 			unsigned place = b * (PAGE_WORDS / BLOCKS) + j;
 			uint64_t want = v->tag[b] ? v->tag[b] | place : 0;
@@ -320,16 +335,16 @@ static void describe_difference(struct thread *t, const struct view *v, const ch
 static void demand_data(struct thread *t, struct view *v, const char *where, struct proc *p,
 			unsigned r, unsigned i, unsigned first, unsigned n)
 {
-	/* What lies in the last page beyond the end of the file is nobody's. */
-	unsigned end = v->own ? BLOCKS : v->blocks;
-
-	if (blocks_are(t, v->tag, first, n, end))
+	if (first + n > v->end)
+		demand_plausible(t, v, where, i, first, n);
+	if (blocks_are(t, v->tag, first, n, v->end))
 		return;
-	if ((v->attr & A_FREED) && blocks_are(t, NULL, first, n, BLOCKS)) {
+	if ((v->attr & A_FREED) && blocks_are(t, NULL, first, n, v->end)) {
 		if (is_mine(t, p, r, i)) { /* it has been dropped, and stays zero */
-			spots_begin(p, r, i, 1);
-			spot_zero(t, p, r, i);
-			spots_end(p, r, i, 1);
+			content_begin(&v->s->c);
+			content_set(&v->s->c, 0, BLOCKS, 0);
+			atomic_store(&v->s->attr, v->attr & ~A_FREED);
+			content_end(&v->s->c);
 		}
 		return;
 	}
@@ -489,19 +504,21 @@ static void write_own(struct thread *t, struct proc *p, unsigned r, unsigned i)
 		look(t, &v, p, r, i);
 	}
 	whole = (v.attr & A_FREED) || !v.own;
+	n = has_guest(p, r) ? BLOCKS - 1 : BLOCKS;
 	if (!whole)
-		choose_blocks(t, BLOCKS, &first, &n);
-	spots_begin(p, r, i, 1);
+		choose_blocks(t, n, &first, &n);
+	content_begin(&s->c);
 	tag = content_next(t, &s->c);
 	fill_words(t->page, n * PAGE_WORDS / BLOCKS, first * PAGE_WORDS / BLOCKS, tag);
 	result = store(t, p, addr_at(r, i, loc_of(v.attr)) + first * BLOCK, n * BLOCK);
 	if (!result) {
 		content_set(&s->c, first, n, tag);
-		atomic_store(&s->attr, (v.attr & ~A_FREED) | (v.f ? A_COPY : 0));
+		atomic_store(&s->attr, (v.attr & ~(A_FREED | (first + n == BLOCKS ? A_HAZY : 0))) |
+					   (v.f ? A_COPY : 0));
 		if (!v.own)
 			atomic_store(&s->cut, v.cuts);
 	}
-	spots_end(p, r, i, 1);
+	content_end(&s->c);
 	/* A truncation may have come in between: then the next look finds the copy lost. */
 	if (!v.f ||
 	    (!(v.cuts & 1) && atomic_load(&v.f->cuts) == v.cuts && (v.own || file_is_steady(&v))))
@@ -561,11 +578,57 @@ void check_write(struct thread *t, struct proc *p, unsigned r, unsigned i)
 		write_file(t, p, r, i, f);
 }
 
+/* The last block of a page of a shared address space, whose guest t is. */
+void check_guest(struct thread *t, struct proc *p, unsigned r, unsigned i)
+{
+	struct spot *s = spot_of(p, r, i);
+	uint32_t upset = atomic_load(&s->upset);
+	unsigned b = BLOCKS - 1;
+	bool write = chance(t, 60), by_core = false, steady;
+	uint64_t tag = 0;
+	struct view v;
+	uintptr_t addr;
+	int result;
+
+	look(t, &v, p, r, i);
+	addr = addr_at(r, i, loc_of(v.attr)) + b * BLOCK;
+	if (write) {
+		uint32_t version = atomic_fetch_add(&s->guest_version, 1) + 1;
+
+		CHECK(t, version < 1u << VERSION_BITS,
+		      "too many versions for a tag: run it shorter");
+		tag = s->c.id | (uint64_t)version << VERSION_SHIFT;
+		fill_words(t->page, PAGE_WORDS / BLOCKS, b * (PAGE_WORDS / BLOCKS), tag);
+		result = store(t, p, addr, BLOCK);
+	} else {
+		result = load(t, p, addr, BLOCK, &by_core);
+	}
+	steady = !(upset & 1) && atomic_load(&s->upset) == upset;
+	if (steady)
+		demand(t, &v, write ? "a guest's writing" : "a guest's reading", region[r].name, i,
+		       result, expected(&v, write ? A_WRITE : 0));
+	if (result)
+		return;
+	if (write) {
+		s->guest_tag = tag;
+		s->guest_upset = steady ? upset : 1;
+	} else if (steady && s->guest_upset == upset) {
+		t->exact++;
+		CHECK(t, block_is(t, b, b, s->guest_tag),
+		      "page %u of %s: the guest's block has %#llx, not %#llx", i, region[r].name,
+		      (unsigned long long)t->page[0],
+		      (unsigned long long)(s->guest_tag ? s->guest_tag | b * (PAGE_WORDS / BLOCKS)
+							: 0));
+	} else {
+		demand_plausible(t, &v, region[r].name, i, b, 1);
+	}
+}
+
 void check_file_read(struct thread *t, struct file *f, unsigned k)
 {
 	struct file_page *page = &f->page[k];
 	struct spot none = {0};
-	struct view v = {.s = &none, .f = page, .anyone = true};
+	struct view v = {.s = &none, .f = page, .anyone = true, .end = BLOCKS};
 	unsigned first, n;
 	size_t done, want;
 	int err;

@@ -14,6 +14,10 @@
  * that it does not own demands the exact contents if the number stood still meanwhile; otherwise,
  * that each word is zero or a version which the owner has at least begun to write.
  *
+ * In the shared address spaces the last block of a page belongs to a guest, another thread, so that
+ * two write to one page at a time. A guest knows what its block holds as long as the page's owner
+ * has done nothing that may take the page away.
+ *
  * A forked child gets its parent's spots. Of a shared parent, those whose owners were busy during
  * the fork are looked at and then unmapped in the child.
  *
@@ -84,6 +88,7 @@ struct file {
 #define A_NOFORK   0x0100u /* DONTFORK */
 #define A_COPY	   0x0200u /* private mapping of a file: has a copy of its own */
 #define A_PINNED   0x0400u
+#define A_HAZY	   0x0800u /* inherited from a page with a guest, whose block is not known */
 #define A_LOC	   0x3000u
 #define A_LOCSHIFT 12
 
@@ -93,6 +98,11 @@ struct spot {
 	_Atomic uint32_t attr;
 	_Atomic uint32_t file_page; /* which page of the file it shows */
 	_Atomic uint32_t cut;	    /* A_COPY: the file page's `cuts` when it was made */
+	_Atomic uint32_t upset;	    /* odd while the owner may take the page away */
+	/* Of the guest alone, but for the version. */
+	uint64_t guest_tag;
+	uint32_t guest_upset; /* `upset` when that was written; odd: not known */
+	_Atomic uint32_t guest_version;
 };
 
 enum region_nr {
@@ -147,7 +157,8 @@ struct pin {
 	struct proc *proc; /* NULL: the page has left its address space */
 	unsigned spot;
 	bool write;
-	uint64_t tag[BLOCKS]; /* then: what it holds */
+	unsigned end;	      /* blocks known */
+	uint64_t tag[BLOCKS]; /* then: what they hold */
 };
 
 struct thread {
@@ -262,6 +273,10 @@ static inline unsigned loc_of(uint32_t attr)
 	return (attr & A_LOC) >> A_LOCSHIFT;
 }
 bool is_mine(const struct thread *t, const struct proc *p, unsigned r, unsigned i);
+static inline bool has_guest(const struct proc *p, unsigned r)
+{
+	return p->shared >= 0 && (r == ANON || r == BIG || r == HEAP);
+}
 static inline bool holds_private(unsigned r)
 {
 	return region[r].kind != K_SHARED && region[r].kind != K_TWISTED;
@@ -277,6 +292,9 @@ void spot_zero(struct thread *t, struct proc *p, unsigned r,
 /* Accesses, checked. */
 void check_read(struct thread *t, struct proc *p, unsigned r, unsigned i);
 void check_exec(struct thread *t, struct proc *p, unsigned r, unsigned i);
+/* A guest's block. */
+void check_guest(struct thread *t, struct proc *p, unsigned r, unsigned i);
+unsigned known_blocks(const struct proc *p, unsigned r, uint32_t attr);
 /* Write through an address space: a spot's own contents, or the file page that it shows, owned by
  * t. */
 void check_write(struct thread *t, struct proc *p, unsigned r, unsigned i);
@@ -317,6 +335,7 @@ void op_read(struct thread *t);
 void op_spy(struct thread *t);
 void op_write(struct thread *t);
 void op_exec(struct thread *t);
+void op_guest(struct thread *t);
 void op_map(struct thread *t);
 void op_unmap(struct thread *t);
 void op_protect(struct thread *t);

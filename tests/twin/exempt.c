@@ -5,16 +5,23 @@
  * generated, (r): run.c, (l): lazy.c.
  *
  *   joined     The library joins neighbouring areas more often than Linux, which keeps two areas with
- *              different anon_vmas apart. Only mremap, PROT_GROWSDOWN and the stack limit can tell:
- *              skipped if the areas at the range differ on the two sides.
+ *              different anon_vmas apart. Only mremap, PROT_GROWSDOWN, and limits that stop a call at an
+ *              area can tell: skipped if the areas at the range differ on the two sides.
  *   several    mremap(FIXED) of several areas with an unchanged size: Linux 6.17 and later moves them
  *              all, earlier ones and the library say EFAULT.
+ *   emptied    mremap(FIXED): Linux empties the destination first and may fail then: with a source
+ *              that wraps, or (old size 0) that has just gone with it (skipped), or with DONTUNMAP at
+ *              a limit (lib.c empties it too). The library changes nothing when it fails.
+ *   leak       mremap(DONTUNMAP) of locked memory: Linux unlocks the old area but goes on counting
+ *              it in VmLck.
  *   store      MADV_REMOVE of a file behind a store: the library leaves it to the embedder
  *              (EOPNOTSUPP); the host's file is a memfd.
  *   code       C_EXEC of anything but a return instruction.
  *   free       read(2) and write(2) over pages that MADV_FREE left open; (l) such pages may be old
  *              or zero.
  *   brk data   RLIMIT_DATA against brk: Linux counts the program's own data segment from its start.
+ *   brk hole   Shrinking a heap that munmap has taken away: refused by Linux since 6.0 or so, before
+ *              and in the library it is granted.
  *   mlockall   (MCL_CURRENT) locks the worker's own memory as well: only if the hard limit allows.
  *   tail (r)   Bytes written behind the end of a file, in its last page, come to light when a memfd
  *              grows; disk filesystems and the library show zeros. Wiped before a file grows.
@@ -22,20 +29,23 @@
  *              as in memory: the host has no swap.
  *   places (g) Which address the kernel chooses: results outside of the windows are brought home.
  *   counts (g) RLIMIT_NPROC, max_map_count: not limits of one process.
- *   other (g)  remap_file_pages; MAP_HUGETLB and the like; execution through protection keys.
+ *   other (g)  remap_file_pages; PROT_SEM; MAP_HUGETLB and the like; protection keys.
  */
 #include "twin.h"
 
 #include <stdlib.h>
 
-enum reason { JOINED, SEVERAL, STORE, CODE, FREE, BRK_DATA, LOCK_ALL, NR_REASONS };
+enum reason { JOINED, SEVERAL, EMPTIED, LEAK, STORE, CODE, FREE, BRK_DATA, BRK_HOLE, LOCK_ALL, NR_REASONS };
 
 static const char *const names[NR_REASONS] = {"areas joined differently",
 					      "mremap of several areas",
+					      "mremap that fails late",
+					      "DONTUNMAP of locked memory",
 					      "MADV_REMOVE behind a store",
 					      "no return instruction to call",
 					      "kernel copy over MADV_FREE'd pages",
 					      "brk near RLIMIT_DATA",
+					      "brk shrinks over nothing",
 					      "mlockall with too low a hard limit"};
 
 /* ---------------------------------------------------------------- areas on both sides ------- */
@@ -44,6 +54,7 @@ struct span {
 	bool mapped;	/* the first page */
 	bool whole;	/* one area covers the range */
 	uint64_t start, end; /* of the area at the first page */
+	unsigned flags;
 };
 
 static struct span span_of(const struct segment *s, unsigned n, uint64_t start, uint64_t end)
@@ -56,6 +67,7 @@ static struct span span_of(const struct segment *s, unsigned n, uint64_t start, 
 			span.whole = end <= s[i].end;
 			span.start = s[i].start;
 			span.end = s[i].end;
+			span.flags = s[i].flags;
 		}
 	}
 	return span;
@@ -70,6 +82,7 @@ static struct span lib_span(unsigned proc, uint64_t start, uint64_t end)
 		return (struct span){0};
 	s.start = info.start;
 	s.end = info.end;
+	s.flags = info.flags;
 	return span_of(&s, 1, start, end);
 }
 
@@ -81,34 +94,63 @@ static struct span host_span(unsigned proc, uint64_t start, uint64_t end)
 	return span_of(s, host_segments(proc, s, false), start, end);
 }
 
+/* Do the areas that meet a range begin and end at the same places? */
+static bool same_bounds(unsigned proc, uint64_t start, uint64_t end)
+{
+	static struct segment s[MAX_SEGMENTS];
+	struct om_vmainfo info;
+	uint64_t at = start;
+	unsigned n, i = 0;
+
+	run_flush();
+	n = host_segments(proc, s, false);
+	while (i < n && s[i].end <= start)
+		i++;
+	while (om_vma_next(twin.mm[proc], (uintptr_t)at, &info) && info.start < end) {
+		if (i == n || s[i].start != info.start || s[i].end != info.end)
+			return false;
+		at = info.end;
+		i++;
+	}
+	return i == n || s[i].start >= end;
+}
+
 /* ---------------------------------------------------------------- by call ------------------- */
 
 static int exempt_mremap(const struct call *c)
 {
-	uint64_t old = real_address(c->a[0]), old_len = round_up(c->a[1]);
+	uint64_t old = real_address(c->a[0]), old_len = round_up(c->a[1]), moved;
 	struct span lib, host;
 
+	if ((c->a[3] & OM_MREMAP_FIXED) && old_len > (uint64_t)1 << 46)
+		return EMPTIED;
+	if ((c->a[3] & OM_MREMAP_FIXED) && !old_len && old - real_address(c->a[4]) < c->a[2])
+		return EMPTIED;
 	if (old % PAGE || old + old_len < old || !old_len)
 		return -1;
-	lib = lib_span(c->proc, old, old + old_len);
-	host = host_span(c->proc, old, old + old_len);
+	moved = old_len < round_up(c->a[2]) ? old_len : round_up(c->a[2]);
+	lib = lib_span(c->proc, old, old + moved);
+	host = host_span(c->proc, old, old + moved);
 	if (lib.mapped != host.mapped || lib.whole != host.whole)
 		return JOINED;
+	if ((lib.flags & OM_VM_LOCKED) && (c->a[3] & OM_MREMAP_DONTUNMAP))
+		return LEAK;
 	if (!lib.whole && (c->a[3] & OM_MREMAP_FIXED) && old_len == round_up(c->a[2]))
 		return SEVERAL;
 	return -1;
 }
 
-/* PROT_GROWSDOWN changes everything from the start of the area on. */
+/* PROT_GROWSDOWN changes everything from the start of the area on; a limit stops at an area. */
 static int exempt_mprotect(const struct call *c)
 {
 	uint64_t addr = real_address(c->a[0]);
+	bool limited = (c->a[2] & OM_PROT_WRITE) &&
+		       om_get_limit(twin.mm[c->proc], OM_LIMIT_DATA) != OM_UNLIMITED;
 
-	if (!(c->a[2] & OM_PROT_GROWSDOWN) || addr % PAGE)
+	if (addr % PAGE || (!limited && !(c->a[2] & OM_PROT_GROWSDOWN)) ||
+	    addr + c->a[1] < addr)
 		return -1;
-	return lib_span(c->proc, addr, addr + 1).start == host_span(c->proc, addr, addr + 1).start
-		   ? -1
-		   : JOINED;
+	return same_bounds(c->proc, addr, addr + round_up(c->a[1])) ? -1 : JOINED;
 }
 
 static int exempt_madvise(const struct call *c)
@@ -137,9 +179,10 @@ static int exempt_exec(const struct call *c)
 	struct om_vmainfo info;
 	struct result r;
 
-	if (!om_vma_next(twin.mm[c->proc], (uintptr_t)addr, &info) || info.start > addr ||
-	    !(info.flags & OM_VM_EXEC))
+	if (!om_vma_next(twin.mm[c->proc], (uintptr_t)addr, &info) || !(info.flags & OM_VM_EXEC))
 		return -1;
+	if (info.start > addr)
+		return info.flags & OM_VM_GROWSDOWN ? CODE : -1;
 	lib_call(&read, &r);
 	return !r.ret && r.v != 0xc3 ? CODE : -1;
 }
@@ -161,7 +204,16 @@ static int exempt_growth(const struct call *c)
 
 static int exempt_brk(const struct call *c)
 {
-	return om_get_limit(twin.mm[c->proc], OM_LIMIT_DATA) < c->a[0] ? BRK_DATA : -1;
+	struct om_mm *mm = twin.mm[c->proc];
+	uintptr_t old = (uintptr_t)round_up(om_brk(mm, 0));
+	uintptr_t new = (uintptr_t)round_up(shared->heap + c->a[0]);
+	struct om_vmainfo info;
+
+	if (om_get_limit(mm, OM_LIMIT_DATA) < c->a[0])
+		return BRK_DATA;
+	if (new < old && (!om_vma_next(mm, new, &info) || info.start >= old))
+		return BRK_HOLE;
+	return -1;
 }
 
 static int exempt_copy(const struct call *c)

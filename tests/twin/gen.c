@@ -178,7 +178,7 @@ static void pick_file(struct call *c, unsigned page)
 	if (chance(1))
 		c->a[5] += between(1, PAGE - 1);
 	else if (chance(1))
-		c->a[5] = (uint64_t)0 - between(1, 64) * PAGE;
+		c->a[5] = (uint64_t)0 - PAGE; /* the end is beyond all files */
 }
 
 static void gen_mmap(struct call *c)
@@ -217,7 +217,7 @@ static void gen_mprotect(struct call *c)
 	if (chance(2))
 		c->a[2] |= OM_PROT_GROWSDOWN;
 	else if (chance(1))
-		c->a[2] |= (uint64_t)8 << below(25);
+		c->a[2] |= (uint64_t)16 << below(22); /* up to GROWSUP; 8 is PROT_SEM */
 }
 
 /* Where a moved area goes: the same offset in its table, for whole tables. */
@@ -243,10 +243,16 @@ static uint64_t pick_new_length(const struct range *r)
 	return kind < 98 ? pick_length(r->page) * PAGE : below(2 * PAGE);
 }
 
+/* Whole tables move, with whatever is in them. */
+static struct range whole_tables(void)
+{
+	return (struct range){(unsigned)between(2, 9) * 512, (unsigned)between(1, 2) * 512};
+}
+
 static void gen_mremap(struct call *c)
 {
 	static const uint8_t flags[] = {3, 3, 3, 3, 3, 3, 3, 3, 3, 1, 1, 1, 1, 0, 0, 5, 7, 7};
-	struct range r = pick_range(93);
+	struct range r = chance(10) ? whole_tables() : pick_range(93);
 
 	set_range(c, r);
 	c->a[2] = pick_new_length(&r);

@@ -108,10 +108,14 @@ bool lazy_follow(unsigned proc, uintptr_t addr, uint64_t lib, uint64_t host)
 
 	if (!m || !*m || (lib && host) || ((lib | host) & HASH_FAULT))
 		return false;
-	if (host)
+	/* Looked at again after it was dropped, so that both sides map zeros (mincore tells). */
+	if (host) {
 		host_drop(proc, addr);
-	else
+		host_hash(proc, addr);
+	} else {
 		om_madvise(twin.mm[proc], addr, PAGE, OM_MADV_DONTNEED_LOCKED);
+		lib_hash(proc, addr);
+	}
 	*m = 0;
 	return true;
 }

@@ -31,6 +31,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -160,20 +161,23 @@ static void report(const struct round *round, const struct options *o)
 
 /* ---------------------------------------------------------------- replay -------------------- */
 
-/* Without stdio, which would allocate. */
+/* As a string. Without stdio, which would allocate. */
 static char *read_text(const char *path)
 {
-	static char text[4 << 20];
 	int fd = open(path, O_RDONLY);
-	size_t n = 0;
-	ssize_t got = 0;
+	struct stat st;
+	char *text;
 
 	if (fd < 0)
 		return NULL;
-	while (n < sizeof(text) - 1 && (got = read(fd, text + n, sizeof(text) - 1 - n)) > 0)
-		n += (size_t)got;
+	if (fstat(fd, &st))
+		st.st_size = 0;
+	text = mmap(NULL, (size_t)st.st_size + 1, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (text == MAP_FAILED || read(fd, text, (size_t)st.st_size) != st.st_size)
+		text = NULL;
 	close(fd);
-	return got < 0 ? NULL : text;
+	return text;
 }
 
 static bool read_list(const char *path, struct round *round, struct call *call, uint32_t *n)
@@ -228,12 +232,12 @@ static void print_figures(unsigned rounds)
 {
 	uint64_t run = 0, compared = 0;
 
-	printf("%-14s %10s %10s\n", "call", "made", "compared");
+	printf("%-14s %10s %10s %10s\n", "call", "made", "compared", "succeeded");
 	for (unsigned k = 0; k < NR_KINDS; k++) {
 		const struct tally *t = &shared->tally[k];
 
-		printf("%-14s %10llu %10llu\n", kind_name(k), (unsigned long long)t->run,
-		       (unsigned long long)t->compared);
+		printf("%-14s %10llu %10llu %10llu\n", kind_name(k), (unsigned long long)t->run,
+		       (unsigned long long)t->compared, (unsigned long long)t->good);
 		run += t->run;
 		compared += t->compared;
 	}

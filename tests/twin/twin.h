@@ -138,7 +138,7 @@ struct slot {
 };
 
 struct tally {
-	uint64_t run, compared;
+	uint64_t run, compared, good;
 };
 
 struct shared {
@@ -233,7 +233,9 @@ struct twin {
 
 extern struct twin twin;
 
-#define MEMLOCK (256 * PAGE) /* limit of a new process */
+/* Limits of a new process. */
+#define MEMLOCK (256 * PAGE)
+#define STACK	(2048 * PAGE)
 
 /* lib.c */
 void lib_open(const struct round *round);

@@ -459,6 +459,7 @@ _Noreturn void worker(unsigned slot)
 {
 	become(slot);
 	catch_signals();
+	set_limit(OM_LIMIT_STACK, STACK);
 	sigsetjmp(restart, 0);
 	for (;;)
 		work();

@@ -225,6 +225,38 @@ static void test_merge_after_fork(void **state)
 	space_finish(&s);
 }
 
+/* An area that keeps its old numbers at a new place: the neighbours take numbers that fit these. */
+static void test_renumber(void **state)
+{
+	struct space s = space_start(128, 0);
+	struct om_mm *child;
+	struct om_vma *vma;
+	uintptr_t to;
+
+	(void)state;
+	space_map(&s, 20, 4, RW, 0);
+	space_fill(&s, s.mm, 20, 4, 'k');
+	assert_int_equal(om_fork(s.mm, NULL, &child), 0);
+	assert_int_equal(om_mremap(s.mm, at(20), 4 * OM_PAGE_SIZE, 4 * OM_PAGE_SIZE,
+				   OM_MREMAP_MAYMOVE | OM_MREMAP_FIXED, at(40), &to),
+			 0);
+	space_map(&s, 30, 2, RW, 0);
+	space_fill(&s, s.mm, 30, 2, 'i'); /* direct pages, whose numbers do not matter */
+	assert_int_equal(om_mremap(s.mm, at(30), 2 * OM_PAGE_SIZE, 2 * OM_PAGE_SIZE,
+				   OM_MREMAP_MAYMOVE | OM_MREMAP_FIXED, at(38), &to),
+			 0);
+	space_map(&s, 44, 2, RW, 0);
+	expect_layout(s.mm, {38, 46, RW});
+	vma = om_vma_find(s.mm, 0);
+	assert_int_equal(om_vma_index(vma, at(40)), at(20) >> OM_PAGE_SHIFT);
+	assert_int_equal(vma->pgoff, at(18) >> OM_PAGE_SHIFT);
+	space_check(&s);
+	space_expect(&s, s.mm, 38, 6, 'i');
+	space_expect(&s, child, 20, 4, 'k');
+	om_mm_destroy(child);
+	space_finish(&s);
+}
+
 /* Two lineages do not mix, nor do parts of one that are numbered otherwise. */
 static void test_no_merge_after_fork(void **state)
 {
@@ -541,17 +573,12 @@ static void test_random(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_split),
-	    cmocka_unit_test(test_cut_out),
-	    cmocka_unit_test(test_cut_out_fails),
-	    cmocka_unit_test(test_resize),
-	    cmocka_unit_test(test_merge_faulted),
-	    cmocka_unit_test(test_merge_flags),
-	    cmocka_unit_test(test_merge_files),
-	    cmocka_unit_test(test_merge_after_fork),
-	    cmocka_unit_test(test_no_merge_after_fork),
-	    cmocka_unit_test(test_merge_wraps),
-	    cmocka_unit_test(test_counters),
+	    cmocka_unit_test(test_split),	  cmocka_unit_test(test_cut_out),
+	    cmocka_unit_test(test_cut_out_fails), cmocka_unit_test(test_resize),
+	    cmocka_unit_test(test_merge_faulted), cmocka_unit_test(test_merge_flags),
+	    cmocka_unit_test(test_merge_files),	  cmocka_unit_test(test_merge_after_fork),
+	    cmocka_unit_test(test_renumber),	  cmocka_unit_test(test_no_merge_after_fork),
+	    cmocka_unit_test(test_merge_wraps),	  cmocka_unit_test(test_counters),
 	    cmocka_unit_test(test_random),
 	};
 

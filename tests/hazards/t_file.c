@@ -1,0 +1,286 @@
+/*
+ * t_file.c: truncation, holes, nonlinear areas: rows 54-56, 58, 62, 64.
+ */
+#include "hazards.h"
+
+#include "fail.h"
+
+static void private_file(struct play *p)
+{
+	play_file(p, 8, OM_MAP_PRIVATE);
+	rig_expect(p->r, p->mm, p->a, 4, 200);
+	rig_put(p->r, p->mm, p->a, 2, 300);
+	rig_put(p->r, p->mm, p->a + PAGES(6), 1, 306);
+}
+
+static void shared_file(struct play *p)
+{
+	play_file(p, 8, OM_MAP_SHARED);
+	rig_put(p->r, p->mm, p->a, 8, 300);
+}
+
+static void shared_shmem(struct play *p)
+{
+	p->mm = rig_mm(p->r);
+	p->file = rig_shmem(p->r, 8, 600);
+	p->a = rig_map(p->r, p->mm, HERE, 8, RIG_RW, OM_MAP_SHARED, p->file, 0);
+	rig_put(p->r, p->mm, p->a, 8, 300);
+}
+
+static void task_truncate2(struct play *p)
+{
+	rig_ok(om_mapping_truncate(p->file, PAGES(2)));
+}
+
+/* ---------------------------------------------------------------- 54: truncate x fault ------ */
+
+static void task_write_beyond(struct play *p)
+{
+	for (unsigned i = 2; i < 8; i++) {
+		enum om_fault_result result = rig_set(sched_cpu(p), p->mm, p->a + PAGES(i), 900);
+
+		rig_check(result == OM_FAULT_MINOR || result == OM_FAULT_BUS);
+	}
+}
+
+static void task_read_beyond(struct play *p)
+{
+	for (unsigned i = 2; i < 8; i++) {
+		unsigned long tag;
+		enum om_fault_result result =
+		    rig_get(sched_cpu(p), p->mm, p->a + PAGES(i), &tag);
+
+		rig_check(result == OM_FAULT_MINOR || result == OM_FAULT_BUS);
+	}
+}
+
+static void expect_end(struct play *p, struct om_mm *mm)
+{
+	unsigned long tag;
+
+	rig_expect(p->r, mm, p->a, 2, 300);
+	for (unsigned i = 2; i < 8; i++) {
+		rig_check(rig_info(mm, p->a + PAGES(i)).kind == OM_PAGE_NONE);
+		rig_equal(rig_get(sched_cpu(p), mm, p->a + PAGES(i), &tag), OM_FAULT_BUS);
+	}
+}
+
+static void check_end(struct play *p)
+{
+	expect_end(p, p->mm);
+	/* What was cut off does not come back. */
+	rig_ok(om_mapping_truncate(p->file, PAGES(8)));
+	if (!rig_store(p->r, p->file))
+		rig_expect(p->r, p->mm, p->a + PAGES(3), 1, 0);
+}
+
+static void test_h54_truncate_x_fault(void **state)
+{
+	(void)state;
+	EXPLORE({.name = "h54_write", .setup = private_file, .task = {task_truncate2, task_write_beyond},
+		 .check = check_end},
+		{.name = "h54_read", .setup = shared_file, .task = {task_truncate2, task_read_beyond},
+		 .check = check_end},
+		{.name = "h54_shmem", .setup = shared_shmem,
+		 .task = {task_truncate2, task_write_beyond, task_reclaim}, .check = check_end});
+}
+
+/* ---------------------------------------------------------------- 55: holes ----------------- */
+
+static void task_punch(struct play *p)
+{
+	rig_ok(om_mapping_punch(p->file, 0, PAGES(8)));
+	p->flag[0] = true;
+}
+
+/*
+ * Fills the hole again as fast as it can, until the other is done. That the run comes to an end shows that the
+ * other makes progress.
+ */
+static void task_refill(struct play *p)
+{
+	for (unsigned n = 0; !p->flag[0]; n++) {
+		sched_step();
+		rig_equal(rig_set(sched_cpu(p), p->mm, p->a + PAGES(n % 8), 900), OM_FAULT_MINOR);
+	}
+}
+
+static void check_punched(struct play *p)
+{
+	for (unsigned i = 0; i < 8; i++) {
+		unsigned long tag = get_tag(p, p->mm, p->a + PAGES(i));
+
+		rig_check(tag == 0 || tag == 900);
+	}
+}
+
+static void test_h55_punch_x_faults(void **state)
+{
+	(void)state;
+	EXPLORE({.name = "h55", .setup = shared_shmem, .task = {task_punch, task_refill},
+		 .check = check_punched},
+		{.name = "h55_two", .setup = shared_shmem, .task = {task_punch, task_refill, task_refill},
+		 .check = check_punched});
+}
+
+/* ---------------------------------------------------------------- 56, 58: nonlinear --------- */
+
+static void nonlinear(struct play *p)
+{
+	play_file(p, 8, OM_MAP_SHARED);
+	rig_ok(om_remap_file_pages(p->mm, p->a, PAGES(4), 0, 4, 0));
+	rig_ok(om_remap_file_pages(p->mm, p->a + PAGES(4), PAGES(4), 0, 0, 0));
+	rig_put(p->r, p->mm, p->a, 4, 304);
+	rig_put(p->r, p->mm, p->a + PAGES(4), 4, 300);
+}
+
+static void expect_nonlinear(struct play *p, struct om_mm *mm, uintptr_t a)
+{
+	rig_expect(p->r, mm, a, 4, 304);
+	rig_expect(p->r, mm, a + PAGES(4), 4, 300);
+}
+
+static void task_swap_halves(struct play *p)
+{
+	rig_ok(om_remap_file_pages(p->mm, p->a, PAGES(8), 0, 0, 0));
+	rig_ok(om_remap_file_pages(p->mm, p->a, PAGES(4), 0, 4, 0));
+	rig_ok(om_remap_file_pages(p->mm, p->a + PAGES(4), PAGES(4), 0, 0, 0));
+}
+
+static void check_nonlinear(struct play *p)
+{
+	rig_reclaim(p->r);
+	rig_check(rig_info(p->mm, p->a).kind == OM_PAGE_OFFSET);
+	expect_nonlinear(p, p->mm, p->a);
+	for (unsigned i = 0; i < 8; i++)
+		rig_equal(rig_file_tag(p->file, i), 300 + i);
+}
+
+static void task_pageout_nonlinear(struct play *p)
+{
+	(void)om_madvise(p->mm, p->a, PAGES(8), OM_MADV_PAGEOUT);
+}
+
+static void test_h56_nonlinear_pages_are_found(void **state)
+{
+	(void)state;
+	EXPLORE({.name = "h56", .setup = nonlinear, .task = {task_swap_halves, task_pageout_nonlinear},
+		 .check = check_nonlinear},
+		{.name = "h56_step", .setup = nonlinear, .task = {task_swap_halves, task_reclaim},
+		 .check = check_nonlinear});
+}
+
+/* Offsets in entries go with the entries: split, moved, forked, unmapped; and never to other areas. */
+static void test_h58_entries_that_are_offsets(void **state)
+{
+	struct play p = {.r = small_rig()};
+	struct om_mm *child;
+	uintptr_t at;
+
+	(void)state;
+	nonlinear(&p);
+	rig_reclaim(p.r);
+	rig_verify(p.r);
+	rig_ok(om_mprotect(p.mm, p.a + PAGES(2), PAGES(2), OM_PROT_READ));
+	rig_verify(p.r);
+	child = rig_fork(p.r, p.mm, NULL);
+	rig_verify(p.r);
+	expect_nonlinear(&p, child, p.a);
+	rig_ok(om_mremap(child, p.a + PAGES(4), PAGES(4), PAGES(4), OM_MREMAP_MAYMOVE | OM_MREMAP_FIXED,
+			 THERE, &at));
+	rig_verify(p.r);
+	rig_reclaim(p.r);
+	rig_expect(p.r, child, THERE, 4, 300);
+	rig_map(p.r, p.mm, p.a + PAGES(4), 2, RIG_RW, OM_MAP_PRIVATE, NULL, 0);
+	rig_expect(p.r, p.mm, p.a + PAGES(6), 2, 302);
+	rig_put(p.r, p.mm, p.a + PAGES(4), 2, 800);
+	rig_verify(p.r);
+	rig_ok(om_mapping_truncate(p.file, PAGES(4)));
+	rig_equal(rig_get(sim_cpu(p.r->sim, 0), p.mm, p.a, &(unsigned long){0}), OM_FAULT_BUS);
+	rig_expect(p.r, p.mm, p.a + PAGES(6), 2, 302);
+	rig_verify(p.r);
+	rig_destroy(p.r);
+}
+
+/* ---------------------------------------------------------------- 62, 64 -------------------- */
+
+static void check_fork_end(struct play *p)
+{
+	expect_end(p, p->other);
+	expect_end(p, p->mm);
+}
+
+/* The child's areas are found by truncation before they have entries, and with them. */
+static void test_h62_fork_x_truncate(void **state)
+{
+	(void)state;
+	EXPLORE({.name = "h62", .setup = private_file, .task = {task_fork, task_truncate2},
+		 .check = check_fork_end},
+		{.name = "h62_fault", .setup = private_file,
+		 .task = {task_fork, task_truncate2, task_write_beyond}, .check = check_fork_end});
+}
+
+static void test_h62_failing_fork(void **state)
+{
+	unsigned long asked = 1;
+	int err = 1;
+
+	(void)state;
+	for (unsigned long k = 1; err; k++) {
+		struct play p = {.r = small_rig()};
+		struct om_mm *child;
+
+		private_file(&p);
+		rig_map(p.r, p.mm, THERE, 8, RIG_RW, OM_MAP_PRIVATE, NULL, 0);
+		rig_put(p.r, p.mm, THERE, 8, 500);
+		sim_fail_arm(p.r->sys, k, true);
+		child = rig_fork(p.r, p.mm, &err);
+		asked = sim_fail_disarm();
+		rig_verify(p.r);
+		rig_expect(p.r, p.mm, p.a, 2, 300);
+		rig_expect(p.r, p.mm, THERE, 8, 500);
+		rig_ok(om_mapping_truncate(p.file, PAGES(2)));
+		rig_verify(p.r);
+		expect_end(&p, p.mm);
+		if (child)
+			expect_end(&p, child);
+		if (!err && asked >= k && k > 1)
+			rig_fail(__FILE__, __LINE__, "failure %lu was not noticed", k);
+		rig_destroy(p.r);
+	}
+}
+
+static void dirty_pages(struct play *p)
+{
+	shared_file(p);
+	play_cold(p, p->mm, 8);
+}
+
+static void dirty_shmem(struct play *p)
+{
+	shared_shmem(p);
+	play_cold(p, p->mm, 8);
+}
+
+/* Reclaim writes a page whose file has just become shorter. */
+static void test_h64_reclaim_x_truncate(void **state)
+{
+	(void)state;
+	EXPLORE({.name = "h64_file", .setup = dirty_pages, .task = {task_truncate2, task_reclaim},
+		 .check = check_end},
+		{.name = "h64_pageout", .setup = dirty_pages, .task = {task_truncate2, task_pageout},
+		 .check = check_end},
+		{.name = "h64_shmem", .setup = dirty_shmem, .task = {task_truncate2, task_reclaim},
+		 .check = check_end});
+}
+
+static const struct CMUnitTest list[] = {
+    cmocka_unit_test(test_h54_truncate_x_fault),
+    cmocka_unit_test(test_h55_punch_x_faults),
+    cmocka_unit_test(test_h56_nonlinear_pages_are_found),
+    cmocka_unit_test(test_h58_entries_that_are_offsets),
+    cmocka_unit_test(test_h62_fork_x_truncate),
+    cmocka_unit_test(test_h62_failing_fork),
+    cmocka_unit_test(test_h64_reclaim_x_truncate),
+};
+TESTS(file_tests, list);
