@@ -174,7 +174,7 @@ void op_mlock(struct world *w, const uint32_t *a)
 void op_munlock(struct world *w, const uint32_t *a)
 {
 	struct space *s = pick_space(w, a[0]);
-	size_t page, n;
+	size_t page, n, run;
 	int err, want;
 
 	if (!s)
@@ -182,13 +182,14 @@ void op_munlock(struct world *w, const uint32_t *a)
 	page = pick_page(s, a[1]);
 	n = pick_len(s, page, a[2]);
 	world_trace(w, " space %u page %zu n %zu", space_nr(w, s), page, n);
-	want = run_length(s, page, n) < n ? -OM_ENOMEM : 0;
+	run = run_length(s, page, n); /* up to a hole */
+	want = run < n ? -OM_ENOMEM : 0;
 	err = om_munlock(s->mm, addr_of(page), n * PAGE);
 	agree_or(w, err, want, -OM_ENOMEM, near_vma_limit(s));
 	if (err == want && !had_oom(w) && !near_vma_limit(s))
-		set_flags(s, page, n, MP_LOCKS, 0);
+		set_flags(s, page, run, MP_LOCKS, 0);
 	else
-		world_adopt_flags(w, s, page, n, MP_LOCKS, 0);
+		world_adopt_flags(w, s, page, run, MP_LOCKS, 0);
 }
 
 static int foresee_mlockall(const struct space *s, int flags)

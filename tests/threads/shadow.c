@@ -168,8 +168,9 @@ struct view {
 	struct file_page *f; /* NULL: anonymous */
 	uint32_t seq, attr, fseq, cuts, blocks;
 	uint64_t tag[BLOCKS];
-	bool own;    /* the contents are the spot's, not the file's */
-	bool anyone; /* words of other address spaces may be inherited */
+	unsigned end; /* blocks that are known */
+	bool own;     /* the contents are the spot's, not the file's */
+	bool anyone;  /* words of other address spaces may be inherited */
 };
 
 unsigned known_blocks(const struct proc *p, unsigned r, uint32_t attr)
@@ -628,13 +629,13 @@ void check_file_read(struct thread *t, struct file *f, unsigned k)
 {
 	struct file_page *page = &f->page[k];
 	struct spot none = {0};
-	struct view v = {.s = &none, .f = page, .anyone = true, .end = BLOCKS};
+	struct view v = {.s = &none, .f = page, .anyone = true};
 	unsigned first, n;
 	size_t done, want;
 	int err;
 
 	v.fseq = atomic_load(&page->c.seq);
-	v.blocks = atomic_load(&page->blocks);
+	v.end = v.blocks = atomic_load(&page->blocks);
 	for (unsigned b = 0; b < BLOCKS; b++)
 		v.tag[b] = atomic_load(&page->c.tag[b]);
 	choose_blocks(t, BLOCKS, &first, &n);
