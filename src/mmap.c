@@ -27,7 +27,7 @@ static int check_request(struct request *r)
 {
 	size_t len = om_page_align(r->len);
 
-	if (r->len == 0 || (r->file && (r->offset & ~(uint64_t)OM_PAGE_MASK)))
+	if (r->len == 0 || (r->file && (r->offset & (OM_PAGE_SIZE - 1))))
 		return -OM_EINVAL;
 	if (r->flags & OM_MAP_FIXED_NOREPLACE)
 		r->flags |= OM_MAP_FIXED;

@@ -130,7 +130,7 @@ static int hold_page(struct om_mapping *mapping, uint64_t offset, struct om_page
 /* Both ends lie in the page, whose lock is held. */
 static void zero_bytes(struct om_system *sys, struct om_page *page, uint64_t from, uint64_t to)
 {
-	memset((char *)om_page_ptr(sys, page) + (from & ~(uint64_t)OM_PAGE_MASK), 0,
+	memset((char *)om_page_ptr(sys, page) + (from & (OM_PAGE_SIZE - 1)), 0,
 	       (size_t)(to - from));
 	om_page_set(page, OM_PG_DIRTY);
 }
@@ -186,7 +186,7 @@ static int zero_beyond(struct om_mapping *mapping)
 	uint64_t size = om_mapping_size(mapping);
 	uintptr_t index = (uintptr_t)(size >> OM_PAGE_SHIFT);
 	struct om_page *page = NULL;
-	int err = size & ~(uint64_t)OM_PAGE_MASK ? hold_page(mapping, size, &page) : 0;
+	int err = size & (OM_PAGE_SIZE - 1) ? hold_page(mapping, size, &page) : 0;
 
 	if (err || !page)
 		return err;

@@ -1,8 +1,8 @@
 /*
- * fail.c: failure schedules. For every scene (scenes.c), in a machine with room and in one without:
- * let the k-th frame allocation fail, k = 1, 2, 3... until the scene is over before it comes to k;
- * it alone, or it and all that follow. The same with the k-th transfer, to or from a file or a swap
- * area. After each:
+ * fail.c: failure schedules. For every scene (scenes.c), in machines with room and without
+ * (stage.h): let the k-th frame allocation fail, k = 1, 2, 3... until the scene is over before it
+ * comes to k; it alone, or it and all that follow. The same with the k-th transfer, to or from a
+ * file or a swap area. After each:
  *
  *   - the answer is success, or the one that fits (out of memory, SIGBUS, EIO);
  *   - the state is that after the call, or that before it; where the header says "partial", each
@@ -29,10 +29,13 @@
 #include "fail.h"
 
 enum what { ALLOC, SWAP_READ, SWAP_WRITE, FILE_READ, FILE_WRITE, NR_WHAT };
-static const char *const what_name[] = {"alloc", "swap-read", "swap-write", "file-read", "file-write"};
+static const char *const what_name[] = {"alloc", "swap-read", "swap-write", "file-read",
+					"file-write"};
+
+static const char *const world_name[] = {"roomy", "tight", "areas0", "areas1", "areas2"};
 
 struct mode {
-	bool tight;
+	enum world world;
 	enum what what;
 	bool forever;
 };
@@ -44,7 +47,7 @@ static unsigned long runs;
 
 static void mode_name(const struct mode *m, char *buf, size_t n)
 {
-	snprintf(buf, n, "%s.%s.%s", m->tight ? "tight" : "roomy", what_name[m->what],
+	snprintf(buf, n, "%s.%s.%s", world_name[m->world], what_name[m->what],
 		 m->forever ? "forever" : "once");
 }
 
@@ -150,7 +153,8 @@ static void repeat(const struct goal *g, struct stage *s)
 	struct state *now;
 
 	if (!is_success(answer))
-		rig_fail(__FILE__, __LINE__, "nothing fails any more, but the call answers %d", answer);
+		rig_fail(__FILE__, __LINE__, "nothing fails any more, but the call answers %d",
+			 answer);
 	rig_verify(s->r);
 	now = state_of(s);
 	check_state(g, now, true);
@@ -160,7 +164,7 @@ static void repeat(const struct goal *g, struct stage *s)
 /* True if k was reached. */
 static bool run(const struct goal *g, const struct mode *m, unsigned long k)
 {
-	struct stage *s = stage_create(g->scene, m->tight);
+	struct stage *s = stage_create(g->scene, m->world);
 	struct state *now;
 	bool reached, success;
 	int answer;
@@ -172,7 +176,7 @@ static bool run(const struct goal *g, const struct mode *m, unsigned long k)
 	reached = disarm(s, m, k);
 	success = is_success(answer);
 	/* In a small machine a call may fail because it is small. */
-	if (reached || !m->tight || success)
+	if (reached || m->world != TIGHT || success)
 		check_answer(g, m, answer);
 	rig_verify(s->r);
 	now = state_of(s);
@@ -203,9 +207,9 @@ static void try_all(const struct goal *g, const struct mode *m)
 }
 
 /* The state before the call, and the one after a call that nothing disturbs. */
-static struct state *undisturbed(const struct scene *scene, bool tight, bool call)
+static struct state *undisturbed(const struct scene *scene, enum world world, bool call)
 {
-	struct stage *s = stage_create(scene, tight);
+	struct stage *s = stage_create(scene, world);
 	struct state *state;
 	int answer = call ? scene->call(s) : 0;
 
@@ -225,12 +229,13 @@ static void test_scene(void **arg)
 
 	if (only_scene[0] && strcmp(only_scene, scene->name))
 		skip();
-	for (unsigned tight = 0; tight < 2; tight++) {
-		struct goal g = {scene, undisturbed(scene, tight, false), undisturbed(scene, tight, true)};
+	for (enum world world = 0; world < NR_WORLDS; world++) {
+		struct goal g = {scene, undisturbed(scene, world, false),
+				 undisturbed(scene, world, true)};
 
-		for (enum what what = 0; what < NR_WHAT; what++)
+		for (enum what what = 0; what < (world < AREAS0 ? NR_WHAT : 1); what++)
 			for (unsigned forever = 0; forever < 2; forever++)
-				try_all(&g, &(struct mode){tight, what, forever});
+				try_all(&g, &(struct mode){world, what, forever});
 		state_free(g.before);
 		state_free(g.after);
 	}
@@ -266,7 +271,8 @@ static void parse(int argc, char **argv)
 				printf("%s\n", scenes[n].name);
 			exit(0);
 		} else if (!strcmp(argv[i], "--only") && i + 1 < argc) {
-			if (sscanf(argv[++i], "%63[^:]:%63[^:]:%lu", only_scene, only_mode, &only_k) < 1)
+			if (sscanf(argv[++i], "%63[^:]:%63[^:]:%lu", only_scene, only_mode,
+				   &only_k) < 1)
 				usage();
 		} else if (argv[i][0] == '-' && strchr("snt", argv[i][1]) && i + 1 < argc) {
 			i++; /* nothing here is random: soak runs repeat the same */

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#define PAGES(n) ((size_t)(n) * RIG_PAGE)
+#define PAGES(n) ((size_t)(n)*RIG_PAGE)
 /* Bytes under one page table: 512 entries on 64-bit machines, 1024 on 32-bit ones. */
 #define SPAN (sizeof(long) == 8 ? PAGES(512) : PAGES(1024))
 
@@ -118,8 +118,8 @@ static int mremap_over(struct stage *s)
 
 static int mremap_dontunmap(struct stage *s)
 {
-	return remap(s, ANON, 12, 12,
-		     OM_MREMAP_MAYMOVE | OM_MREMAP_FIXED | OM_MREMAP_DONTUNMAP, FAR);
+	return remap(s, ANON, 12, 12, OM_MREMAP_MAYMOVE | OM_MREMAP_FIXED | OM_MREMAP_DONTUNMAP,
+		     FAR);
 }
 
 static int mremap_alias(struct stage *s)
@@ -599,11 +599,19 @@ static int frame_alloc(struct stage *s)
 
 /* ---------------------------------------------------------------- the list ------------------ */
 
-#define CALL(name, flags, prepare) {#name, flags, prepare, name, -OM_ENOMEM, -OM_EIO, NULL}
+#define CALL(name, flags, prepare)                                                                 \
+	{                                                                                          \
+#name, flags, prepare, name, -OM_ENOMEM, -OM_EIO, NULL                             \
+	}
 #define FAULT(name, flags, prepare)                                                                \
-	{#name, flags, prepare, name, OM_FAULT_OOM, OM_FAULT_BUS, NULL}
+	{                                                                                          \
+#name, flags, prepare, name, OM_FAULT_OOM, OM_FAULT_BUS, NULL                      \
+	}
 /* The same call on a stage with family. */
-#define AGAIN(name, flags, prepare) {#name "_family", FAMILY | (flags), prepare, name, -OM_ENOMEM, -OM_EIO, NULL}
+#define AGAIN(name, flags, prepare)                                                                \
+	{                                                                                          \
+#name "_family", FAMILY | (flags), prepare, name, -OM_ENOMEM, -OM_EIO, NULL        \
+	}
 
 const struct scene scenes[] = {
     CALL(mmap_anon, 0, NULL),

@@ -6,8 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ROOMY 512
-#define TIGHT 112
+#include "types.h"
+
+#define MANY 512 /* frames */
+#define FEW  112
 
 static void map_private(struct stage *s)
 {
@@ -57,18 +59,28 @@ static void add_hog(struct stage *s)
 {
 	struct om_mm *hog = rig_mm(s->r);
 
-	rig_map(s->r, hog, ANON, TIGHT, RIG_RW, OM_MAP_PRIVATE, NULL, 0);
-	rig_put(s->r, hog, ANON, TIGHT, 9000);
+	rig_map(s->r, hog, ANON, FEW, RIG_RW, OM_MAP_PRIVATE, NULL, 0);
+	rig_put(s->r, hog, ANON, FEW, 9000);
 }
 
-struct stage *stage_create(const struct scene *scene, bool tight)
+/* Another process has so many areas that there is room for `spare` more in their frames. */
+static void fill_areas(struct stage *s, size_t spare)
+{
+	const struct om_slab *slab = &s->r->sys->slab[OM_CACHE_VMA];
+	struct om_mm *mm = rig_mm(s->r);
+
+	for (unsigned i = 0; slab->frames * (RIG_PAGE / slab->size) - slab->in_use != spare; i++)
+		rig_map(s->r, mm, AT(2 * i), 1, RIG_RW, OM_MAP_PRIVATE, NULL, 0);
+}
+
+struct stage *stage_create(const struct scene *scene, enum world world)
 {
 	struct stage *s = calloc(1, sizeof(*s));
 
 	rig_check(s);
 	s->swap = -1;
 	s->r = rig_create(&(struct rig_config){
-	    .frames = tight ? TIGHT : ROOMY, .cpus = 1, .slots = 1024, .cluster = 2});
+	    .frames = world == TIGHT ? FEW : MANY, .cpus = 1, .slots = 1024, .cluster = 2});
 	s->mm = rig_mm(s->r);
 	map_private(s);
 	map_files(s);
@@ -77,10 +89,12 @@ struct stage *stage_create(const struct scene *scene, bool tight)
 		s->deep = rig_fork(s->r, s->child, NULL);
 	}
 	swap_out(s);
-	if (tight)
+	if (world == TIGHT)
 		add_hog(s);
 	if (scene->prepare)
 		scene->prepare(s);
+	if (world >= AREAS0)
+		fill_areas(s, world - AREAS0);
 	return s;
 }
 

@@ -1,9 +1,9 @@
 /*
- * state.c: the state of a stage as a list of facts, one for each page and each file page, which can be
- * compared.
+ * state.c: the state of a stage as a list of facts, one for each page and each file page, which can
+ * be compared.
  *
- * Two lists: `area` is the layout as it is; `fact` is page by page, so that it can be said of each page alone
- * whether it is as before or as after.
+ * Two lists: `area` is the layout as it is; `fact` is page by page, so that it can be said of each
+ * page alone whether it is as before or as after.
  */
 #include "stage.h"
 
@@ -169,7 +169,8 @@ struct state *state_of(struct stage *s)
 	rig_check(st);
 	for (unsigned i = 0; i < RIG_PINS; i++)
 		if (s->r->pin[i])
-			set_contents(add_fact(st, WHERE_PIN, i), sim_frame(s->r->sim, s->r->pin[i]));
+			set_contents(add_fact(st, WHERE_PIN, i),
+				     sim_frame(s->r->sim, s->r->pin[i]));
 	for (unsigned i = 0; i < RIG_MMS; i++)
 		if (s->r->mm[i])
 			add_mm(st, s, i);
@@ -196,8 +197,8 @@ static bool fact_same(const struct fact *a, const struct fact *b)
 
 static bool area_same(const struct area *a, const struct area *b)
 {
-	return a->mm == b->mm && a->flags == b->flags && a->start == b->start &&
-	       a->end == b->end && a->brk == b->brk && a->file == b->file && a->pgoff == b->pgoff;
+	return a->mm == b->mm && a->flags == b->flags && a->start == b->start && a->end == b->end &&
+	       a->brk == b->brk && a->file == b->file && a->pgoff == b->pgoff;
 }
 
 static bool same_place(const struct fact *a, const struct fact *b)

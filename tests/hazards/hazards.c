@@ -5,9 +5,9 @@
  *
  *     hazards [-v] [-s SEED] [-n PLANS] [-t SECONDS] [--only TEST] [--plan SCENE:PLAN]
  *
- * A failing schedule prints SCENE:PLAN, which --plan repeats alone. -n is the number of plans with two
- * or three interruptions tried for each scene, besides each single one; -t repeats with other seeds
- * until the time is over.
+ * A failing schedule prints SCENE:PLAN, which --plan repeats alone. -n is about how many plans with
+ * one interruption, and how many with two or three, are tried for each scene; with 1000 it is each
+ * single one of nearly all scenes. -t repeats with other seeds until the time is over.
  */
 #include "hazards.h"
 
@@ -77,8 +77,10 @@ static void parse(int argc, char **argv)
 			continue;
 		}
 		if (i + 1 == argc) {
-			fprintf(stderr, "usage: hazards [-v] [-s SEED] [-n PLANS] [-t SECONDS] [--only TEST] "
-					"[--plan SCENE:PLAN]\n");
+			fprintf(
+			    stderr,
+			    "usage: hazards [-v] [-s SEED] [-n PLANS] [-t SECONDS] [--only TEST] "
+			    "[--plan SCENE:PLAN]\n");
 			exit(2);
 		}
 		if (!strcmp(argv[i], "-s"))

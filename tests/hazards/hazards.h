@@ -1,6 +1,6 @@
 /*
- * hazards.h: what the tests of hazards.md share. A test is called test_hNN_name after its row there;
- * docs/testing.md has the table.
+ * hazards.h: what the tests of hazards.md share. A test is called test_hNN_name after its row
+ * there; docs/testing.md has the table.
  */
 #ifndef HAZARDS_H
 #define HAZARDS_H
@@ -15,10 +15,10 @@
 #include "rig.h"
 #include "sched.h"
 
-#define PAGES(n) ((size_t)(n) * RIG_PAGE)
+#define PAGES(n) ((size_t)(n)*RIG_PAGE)
 /* Bytes under one page table. */
-#define SPAN (sizeof(long) == 8 ? PAGES(512) : PAGES(1024))
-#define HERE ((uintptr_t)0x20000000)
+#define SPAN  (sizeof(long) == 8 ? PAGES(512) : PAGES(1024))
+#define HERE  ((uintptr_t)0x20000000)
 #define THERE ((uintptr_t)0x40000000)
 
 /* Each file's tests. */
@@ -45,13 +45,14 @@ void play_cold(struct play *p, struct om_mm *mm, unsigned pages);
 void play_warm(struct play *p, struct om_mm *mm, uintptr_t addr, unsigned pages, bool write);
 
 /* Tasks that many scenes have. */
-void task_reclaim(struct play *p);  /* a step big enough to take all there is */
-void task_pageout(struct play *p);  /* the first 8 pages at p->a in p->mm, by advice */
-void task_fork(struct play *p);	    /* p->other = fork(p->mm) */
-void task_swapoff(struct play *p);  /* area 0 of the rig */
+void task_reclaim(struct play *p); /* a step big enough to take all there is */
+void task_pageout(struct play *p); /* the first 8 pages at p->a in p->mm, by advice */
+void task_fork(struct play *p);	   /* p->other = fork(p->mm) */
+void task_swapoff(struct play *p); /* area 0 of the rig */
 
 /* One word of a page through the running task's CPU. */
-enum om_fault_result get_word(struct play *p, struct om_mm *mm, uintptr_t addr, unsigned long *word);
+enum om_fault_result get_word(struct play *p, struct om_mm *mm, uintptr_t addr,
+			      unsigned long *word);
 enum om_fault_result set_word(struct play *p, struct om_mm *mm, uintptr_t addr, unsigned long word);
 /* A whole page by om_write(), and by the task's CPU. */
 int write_tag(struct om_mm *mm, uintptr_t addr, unsigned long tag);

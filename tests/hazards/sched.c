@@ -1,6 +1,6 @@
 /*
- * sched.c: see sched.h. Tasks are threads that hand a baton around: `running` says whose turn it is, and
- * everybody else sleeps. So all state here is touched by one thread at a time.
+ * sched.c: see sched.h. Tasks are threads that hand a baton around: `running` says whose turn it
+ * is, and everybody else sleeps. So all state here is touched by one thread at a time.
  */
 #include "sched.h"
 
@@ -15,7 +15,8 @@
 #define NOBODY	  ((unsigned)-1)
 #define MAX_STEPS 3000000ul
 #define MAX_SPINS 2000u /* turns of nothing but spinning */
-#define TURN	  3000ul /* steps, after which another task has a turn: some loops wait without sleeping */
+#define TURN                                                                                       \
+	3000ul /* steps, after which another task has a turn: some loops wait without sleeping */
 
 enum status { READY, BLOCKED, SPINS, DONE };
 
@@ -49,7 +50,7 @@ struct run {
 static _Thread_local struct run *s; /* the run this thread has a part in */
 static _Thread_local unsigned me = NOBODY;
 
-unsigned long sched_budget = 400, sched_runs;
+unsigned long sched_budget = 200, sched_runs;
 uint64_t sched_seed = 1;
 const char *sched_only;
 bool sched_verbose;
@@ -225,8 +226,8 @@ static void hook_wake(void *ctx, const void *key)
 }
 
 /*
- * Called for each lock taken or released, before the record changes, and for assertions. So the record has
- * another depth than last time if a lock has been taken or released since.
+ * Called for each lock taken or released, before the record changes, and for assertions. So the
+ * record has another depth than last time if a lock has been taken or released since.
  */
 static struct om_held *hook_held(void *ctx)
 {
@@ -273,7 +274,8 @@ const struct om_port_ops sched_ops = {
 
 /* ---------------------------------------------------------------- transfers ----------------- */
 
-/* Pages under transfer by the tasks: port.h promises that no page is transferred twice at a time. */
+/* Pages under transfer by the tasks: port.h promises that no page is transferred twice at a time.
+ */
 static struct {
 	void *store;
 	uint64_t first;
@@ -285,8 +287,8 @@ static void transfer_begin(void *store, uint64_t first, unsigned n)
 	if (me == NOBODY)
 		return;
 	for (unsigned i = 0; i < SCHED_TASKS; i++)
-		if (active[i].n && active[i].store == store && first < active[i].first + active[i].n &&
-		    active[i].first < first + n)
+		if (active[i].n && active[i].store == store &&
+		    first < active[i].first + active[i].n && active[i].first < first + n)
 			rig_fail(__FILE__, __LINE__, "two transfers of page %llu at a time",
 				 (unsigned long long)first);
 	active[me].store = store;
@@ -353,7 +355,8 @@ static void *task_main(void *arg)
 	if (to == NOBODY)
 		for (unsigned i = 0; i < s->n; i++)
 			if (s->task[i].status != DONE)
-				rig_fail(__FILE__, __LINE__, "deadlock: task %u sleeps for ever", i);
+				rig_fail(__FILE__, __LINE__, "deadlock: task %u sleeps for ever",
+					 i);
 	pthread_mutex_lock(&s->lock);
 	pass_to(to);
 	pthread_mutex_unlock(&s->lock);
@@ -391,7 +394,8 @@ static void free_run(struct run *run)
 }
 
 /* Returns the number of steps. */
-static unsigned long run_tasks(const struct scene *scene, struct play *p, const struct sched_plan *plan)
+static unsigned long run_tasks(const struct scene *scene, struct play *p,
+			       const struct sched_plan *plan)
 {
 	struct run *run = new_run(scene, p, plan);
 	unsigned long steps;
@@ -439,10 +443,10 @@ static unsigned long run(const struct scene *scene, const struct sched_plan *pla
 	sched_runs++;
 	rig_check(p);
 	p->r = rig_create(&(struct rig_config){.frames = scene->frames ? scene->frames : 256,
-					      .cpus = SCHED_TASKS,
-					      .slots = scene->slots ? scene->slots : 256,
-					      .ops = &sched_ops,
-					      .store_ops = &sched_store_ops});
+					       .cpus = SCHED_TASKS,
+					       .slots = scene->slots ? scene->slots : 256,
+					       .ops = &sched_ops,
+					       .store_ops = &sched_store_ops});
 	scene->setup(p);
 	steps = run_tasks(scene, p, plan);
 	rig_verify(p->r);
@@ -471,7 +475,8 @@ static bool parse_plan(const struct scene *scene, struct sched_plan *plan)
 	while (*at == ',' && plan->n < SCHED_POINTS) {
 		plan->point[plan->n].step = strtoul(at + 1, (char **)(uintptr_t)&at, 10);
 		if (*at == '>')
-			plan->point[plan->n].task = (unsigned)strtoul(at + 1, (char **)(uintptr_t)&at, 10);
+			plan->point[plan->n].task =
+			    (unsigned)strtoul(at + 1, (char **)(uintptr_t)&at, 10);
 		plan->n++;
 	}
 	return true;
@@ -486,53 +491,72 @@ static unsigned nr_tasks(const struct scene *scene)
 	return n;
 }
 
-/* Every single interruption of a run that begins with `first`; steps[i] is how long run i took. */
+/*
+ * Every single interruption of a run that begins with `first`; of a long run, as many as the budget
+ * allows, at equal distances. Returns the length of the run without any.
+ */
 static unsigned long explore_single(const struct scene *scene, unsigned first)
 {
 	struct sched_plan plan = {.first = first};
 	unsigned n = nr_tasks(scene);
-	unsigned long steps = run(scene, &plan);
+	unsigned long steps = run(scene, &plan), stride = steps / sched_budget + 1;
 
 	plan.n = 1;
-	for (unsigned long step = 1; step <= steps; step++)
+	for (unsigned long step = 1 + sched_seed % stride; step <= steps; step += stride)
 		for (unsigned other = 0; other < n; other++) {
 			plan.point[0].step = step;
 			plan.point[0].task = other;
-			if (n == 2 && other == first)
-				continue;
-			run(scene, &plan);
+			if (n > 2 || other != first)
+				run(scene, &plan);
 		}
 	return steps;
 }
 
-/* `n` plans with two or three interruptions, at random. */
-static void explore_random(const struct scene *scene, unsigned long steps, unsigned long n,
-			   struct sim_rand *rand)
+/* All pairs of interruptions of two tasks: to the other one, and back. */
+static void explore_pairs(const struct scene *scene, unsigned long steps)
+{
+	for (unsigned first = 0; first < 2; first++)
+		for (unsigned long one = 1; one < steps; one++)
+			for (unsigned long two = one + 1; two <= steps; two++)
+				run(scene,
+				    &(struct sched_plan){.first = first,
+							 .n = 2,
+							 .point = {{one, !first}, {two, first}}});
+}
+
+/* One plan with two or three interruptions, the later ones as often near as far. */
+static void explore_random(const struct scene *scene, unsigned long steps, struct sim_rand *rand)
 {
 	unsigned tasks = nr_tasks(scene);
+	struct sched_plan plan = {.first = (unsigned)sim_rand_below(rand, tasks),
+				  .n = sim_rand_chance(rand, 70) ? 2 : 3};
+	unsigned long step = 0;
 
-	while (n--) {
-		struct sched_plan plan = {.first = (unsigned)sim_rand_below(rand, tasks)};
-		unsigned long step = 0;
+	for (unsigned i = 0; i < plan.n; i++) {
+		unsigned long reach = i && sim_rand_chance(rand, 50) ? 40 : steps;
 
-		plan.n = sim_rand_chance(rand, 70) ? 2 : 3;
-		for (unsigned i = 0; i < plan.n; i++) {
-			/* Near ones as often as far ones. */
-			unsigned long reach = sim_rand_chance(rand, 50) ? 40 : steps;
-
-			if (i == 0)
-				reach = steps;
-			step += 1 + sim_rand_below(rand, reach);
-			plan.point[i].step = step;
-			plan.point[i].task = (unsigned)sim_rand_below(rand, tasks);
-		}
-		run(scene, &plan);
+		step += 1 + sim_rand_below(rand, reach);
+		plan.point[i].step = step;
+		plan.point[i].task = (unsigned)sim_rand_below(rand, tasks);
 	}
+	run(scene, &plan);
+}
+
+static void explore_double(const struct scene *scene, unsigned long steps)
+{
+	struct sim_rand rand;
+
+	if (nr_tasks(scene) == 2 && steps * steps <= sched_budget) {
+		explore_pairs(scene, steps);
+		return;
+	}
+	sim_rand_seed(&rand, sched_seed);
+	for (unsigned long n = 0; n < sched_budget; n++)
+		explore_random(scene, steps, &rand);
 }
 
 void explore(const struct scene *scene)
 {
-	struct sim_rand rand;
 	struct sched_plan plan;
 	unsigned long steps = 0, before = sched_runs;
 
@@ -550,8 +574,7 @@ void explore(const struct scene *scene)
 
 		steps = took > steps ? took : steps;
 	}
-	sim_rand_seed(&rand, sched_seed);
-	explore_random(scene, steps, sched_budget, &rand);
+	explore_double(scene, steps);
 	if (sched_verbose)
 		printf("  %s: %lu steps, %lu plans\n", scene->name, steps, sched_runs - before);
 }

@@ -1,14 +1,15 @@
 /*
- * sched.h: controlled interleaving. Up to three tasks, one for each simulated CPU, run one at a time; at
- * certain steps the running one is interrupted and another goes on. Which steps, says the plan, so every
- * run can be repeated.
+ * sched.h: controlled interleaving. Up to three tasks, one for each simulated CPU, run one at a
+ * time; at certain steps the running one is interrupted and another goes on. Which steps, says the
+ * plan, so every run can be repeated.
  *
- * A step is a lock taken or released (seen through the `held` hook), a flush, and the begin, middle and end
- * of a transfer. A task that sleeps (`wait`) or spins (sim_on_pause()) lets another one run without being
- * told to; a task may be interrupted while it holds spinning locks, since the others then spin. If nobody
- * can run, or all spin, or there are far too many steps, the run has failed.
+ * A step is a lock taken or released (seen through the `held` hook), a flush, and the begin, middle
+ * and end of a transfer. A task that sleeps (`wait`) or spins (sim_on_pause()) lets another one run
+ * without being told to; a task may be interrupted while it holds spinning locks, since the others
+ * then spin. If nobody can run, or all spin, or there are far too many steps, the run has failed.
  *
- * explore() runs a scene under many plans: none, each single interruption, and pairs of them.
+ * explore() runs a scene under many plans: none, each single interruption, and pairs of them; as
+ * many as sched_budget allows.
  */
 #ifndef HAZARDS_SCHED_H
 #define HAZARDS_SCHED_H
@@ -48,8 +49,8 @@ struct play {
 
 struct scene {
 	const char *name;
-	om_pfn_t frames;	/* 0: 256 */
-	unsigned slots;		/* 0: 256 */
+	om_pfn_t frames; /* 0: 256 */
+	unsigned slots;	 /* 0: 256 */
 	void (*setup)(struct play *p);
 	void (*task[SCHED_TASKS])(struct play *p); /* NULL: no such task */
 	void (*check)(struct play *p);		   /* at rest; om_verify() has found nothing */
@@ -58,10 +59,10 @@ struct scene {
 void explore(const struct scene *scene);
 
 /* From the command line. */
-extern unsigned long sched_budget; /* plans with two interruptions, for each scene */
+extern unsigned long sched_budget; /* plans of each kind, for each scene */
 extern uint64_t sched_seed;
 extern const char *sched_only; /* "scene:plan", to be run alone */
-extern bool sched_verbose;	  /* say how long each scene is */
+extern bool sched_verbose;     /* say how long each scene is */
 extern unsigned long sched_runs;
 
 /* A step of the running task's own, e.g. between two accesses. */

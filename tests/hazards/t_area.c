@@ -43,8 +43,13 @@ static void test_h35_brk_bounds(void **state)
 	struct rig *r = small_rig();
 	struct om_mm *mm = rig_mm(r);
 	const uintptr_t start = sim_layout.brk_start;
-	uintptr_t bad[] = {1, start - 1, TOP, TOP & ~(RIG_PAGE - 1), sim_layout.highest,
-			   sim_layout.highest + 1, sim_layout.highest - 1};
+	uintptr_t bad[] = {1,
+			   start - 1,
+			   TOP,
+			   TOP & ~(RIG_PAGE - 1),
+			   sim_layout.highest,
+			   sim_layout.highest + 1,
+			   sim_layout.highest - 1};
 
 	(void)state;
 	rig_equal(om_brk(mm, start + 5), start + 5);
@@ -235,16 +240,21 @@ static void stack_one(struct play *p)
 static void test_h36_growth_x_lookups(void **state)
 {
 	(void)state;
-	EXPLORE({.name = "h36", .setup = stack_one, .task = {task_grow3, task_look},
+	EXPLORE({.name = "h36",
+		 .setup = stack_one,
+		 .task = {task_grow3, task_look},
 		 .check = check_grown});
 }
 
 static void test_h37_two_faults_grow_one_stack(void **state)
 {
 	(void)state;
-	EXPLORE({.name = "h37", .setup = stack, .task = {task_grow3, task_grow6}, .check = check_grown},
-		{.name = "h37_look", .setup = stack, .task = {task_grow3, task_grow6, task_look},
-		 .check = check_grown});
+	EXPLORE(
+	    {.name = "h37", .setup = stack, .task = {task_grow3, task_grow6}, .check = check_grown},
+	    {.name = "h37_look",
+	     .setup = stack,
+	     .task = {task_grow3, task_grow6, task_look},
+	     .check = check_grown});
 }
 
 /* Below the stack lies something that goes away; its tables are the stack's, too. */
@@ -292,10 +302,14 @@ static void check_grown_into(struct play *p)
 static void test_h38_munmap_x_growth(void **state)
 {
 	(void)state;
-	EXPLORE({.name = "h38", .setup = stack_over_area, .task = {task_unmap_below, task_grow_into},
+	EXPLORE({.name = "h38",
+		 .setup = stack_over_area,
+		 .task = {task_unmap_below, task_grow_into},
 		 .check = check_grown_into},
-		{.name = "h38_three", .setup = stack_over_area,
-		 .task = {task_unmap_below, task_grow_into, task_grow_above}, .check = check_grown_into});
+		{.name = "h38_three",
+		 .setup = stack_over_area,
+		 .task = {task_unmap_below, task_grow_into, task_grow_above},
+		 .check = check_grown_into});
 }
 
 static void test_h39_guard_gap(void **state)
@@ -354,9 +368,12 @@ static void check_parent(struct play *p)
 static void test_h40_exit_x_swapoff(void **state)
 {
 	(void)state;
-	EXPLORE({.name = "h40", .setup = swapped_family, .task = {task_exit_child, task_swapoff},
+	EXPLORE({.name = "h40",
+		 .setup = swapped_family,
+		 .task = {task_exit_child, task_swapoff},
 		 .check = check_parent},
-		{.name = "h40_both", .setup = swapped_family,
+		{.name = "h40_both",
+		 .setup = swapped_family,
 		 .task = {task_exit_child, task_swapoff, task_exit_parent}});
 }
 
@@ -391,7 +408,9 @@ static void check_neighbours(struct play *p)
 static void test_h41_fault_x_neighbour(void **state)
 {
 	(void)state;
-	EXPLORE({.name = "h41", .setup = neighbours, .task = {task_first_fault, task_neighbour},
+	EXPLORE({.name = "h41",
+		 .setup = neighbours,
+		 .task = {task_first_fault, task_neighbour},
 		 .check = check_neighbours});
 }
 
@@ -414,7 +433,8 @@ static void task_touch(struct play *p)
 		rig_check(result == OM_FAULT_MINOR || result == OM_FAULT_MAPERR ||
 			  (result == OM_FAULT_ACCERR && n % 4 == 2));
 		result = get_word(p, p->mm, p->a + PAGES(n % 4), &word);
-		rig_check(result == OM_FAULT_MAPERR || word == 0 || word == 900 || word == 100 + n % 4);
+		rig_check(result == OM_FAULT_MAPERR || word == 0 || word == 900 ||
+			  word == 100 + n % 4);
 	}
 }
 
@@ -453,7 +473,8 @@ static void test_h63_failing_mmap(void **state)
 
 			at = a + PAGES(2);
 			sim_fail_arm(r->sys, k, true);
-			err = om_mmap(mm, &at, PAGES(3), OM_PROT_READ, OM_MAP_SHARED | OM_MAP_FIXED, file, 0);
+			err = om_mmap(mm, &at, PAGES(3), OM_PROT_READ, OM_MAP_SHARED | OM_MAP_FIXED,
+				      file, 0);
 			asked = sim_fail_disarm();
 			rig_verify(r);
 			if (err) {
@@ -465,7 +486,8 @@ static void test_h63_failing_mmap(void **state)
 			rig_expect(r, mm, a + PAGES(2), 3, 200);
 			rig_map(r, mm, a + PAGES(2), 3, RIG_RW, OM_MAP_PRIVATE, NULL, 0);
 			rig_put(r, mm, a + PAGES(2), 3, 102);
-			rig_map(r, mm, THERE + PAGES(2 * n + 128), 1, RIG_RW, OM_MAP_PRIVATE, NULL, 0);
+			rig_map(r, mm, THERE + PAGES(2 * n + 128), 1, RIG_RW, OM_MAP_PRIVATE, NULL,
+				0);
 		}
 		rig_destroy(r);
 	}
@@ -525,9 +547,13 @@ static void check_frozen(struct play *p)
 static void test_h68_write_x_replace(void **state)
 {
 	(void)state;
-	EXPLORE({.name = "h68_replace", .setup = big_buffer, .task = {task_write_all, task_replace},
+	EXPLORE({.name = "h68_replace",
+		 .setup = big_buffer,
+		 .task = {task_write_all, task_replace},
 		 .check = check_file_untouched},
-		{.name = "h68_protect", .setup = big_buffer, .task = {task_write_all, task_protect},
+		{.name = "h68_protect",
+		 .setup = big_buffer,
+		 .task = {task_write_all, task_protect},
 		 .check = check_frozen});
 }
 

@@ -46,9 +46,13 @@ static void check_dirty_cow(struct play *p)
 static void test_h01_dirty_cow(void **state)
 {
 	(void)state;
-	EXPLORE({.name = "h01_write", .setup = private_file, .task = {task_write_page, task_dontneed},
+	EXPLORE({.name = "h01_write",
+		 .setup = private_file,
+		 .task = {task_write_page, task_dontneed},
 		 .check = check_dirty_cow},
-		{.name = "h01_pin", .setup = private_file, .task = {task_pin_write, task_dontneed},
+		{.name = "h01_pin",
+		 .setup = private_file,
+		 .task = {task_pin_write, task_dontneed},
 		 .check = check_dirty_cow});
 }
 
@@ -132,7 +136,9 @@ static void check_no_secret(struct play *p)
 static void test_h04_pin_sees_no_secret(void **state)
 {
 	(void)state;
-	EXPLORE({.name = "h04", .setup = family4, .task = {task_child_pins, task_parent_writes},
+	EXPLORE({.name = "h04",
+		 .setup = family4,
+		 .task = {task_child_pins, task_parent_writes},
 		 .check = check_no_secret});
 }
 
@@ -193,11 +199,17 @@ static void swapped_anon(struct play *p)
 static void test_h05_pin_x_reclaim(void **state)
 {
 	(void)state;
-	EXPLORE({.name = "h05_step", .setup = cold_anon, .task = {task_pin, task_reclaim},
+	EXPLORE({.name = "h05_step",
+		 .setup = cold_anon,
+		 .task = {task_pin, task_reclaim},
 		 .check = check_pinned},
-		{.name = "h05_pageout", .setup = cold_anon, .task = {task_pin, task_pageout},
+		{.name = "h05_pageout",
+		 .setup = cold_anon,
+		 .task = {task_pin, task_pageout},
 		 .check = check_pinned},
-		{.name = "h05_swapped", .setup = swapped_anon, .task = {task_pin, task_pageout},
+		{.name = "h05_swapped",
+		 .setup = swapped_anon,
+		 .task = {task_pin, task_pageout},
 		 .check = check_pinned});
 }
 
@@ -232,8 +244,13 @@ static void check_fork_pin4(struct play *p)
 static void test_h06_fork_x_pin(void **state)
 {
 	(void)state;
-	EXPLORE({.name = "h06", .setup = anon4, .task = {task_fork, task_pin}, .check = check_fork_pin4},
-		{.name = "h06_reclaim", .setup = cold_anon, .task = {task_fork, task_pin, task_pageout},
+	EXPLORE({.name = "h06",
+		 .setup = anon4,
+		 .task = {task_fork, task_pin},
+		 .check = check_fork_pin4},
+		{.name = "h06_reclaim",
+		 .setup = cold_anon,
+		 .task = {task_fork, task_pin, task_pageout},
 		 .check = check_fork_pin});
 }
 
@@ -280,11 +297,16 @@ static void task_third_reads(struct play *p)
 static void test_h07_reuse_x_exit(void **state)
 {
 	(void)state;
-	EXPLORE({.name = "h07_exit", .setup = family4, .task = {task_parent_writes, task_child_exits},
+	EXPLORE({.name = "h07_exit",
+		 .setup = family4,
+		 .task = {task_parent_writes, task_child_exits},
 		 .check = check_parent},
-		{.name = "h07_write", .setup = family4, .task = {task_parent_writes, task_child_writes},
+		{.name = "h07_write",
+		 .setup = family4,
+		 .task = {task_parent_writes, task_child_writes},
 		 .check = check_both},
-		{.name = "h07_three", .setup = family_of_three,
+		{.name = "h07_three",
+		 .setup = family_of_three,
 		 .task = {task_parent_writes, task_child_writes, task_third_reads},
 		 .check = check_three});
 }
@@ -323,7 +345,9 @@ static void check_snapshot(struct play *p)
 static void test_h07_fork_x_write(void **state)
 {
 	(void)state;
-	EXPLORE({.name = "h07_fork", .setup = warm_anon, .task = {task_fork, task_counts},
+	EXPLORE({.name = "h07_fork",
+		 .setup = warm_anon,
+		 .task = {task_fork, task_counts},
 		 .check = check_snapshot});
 }
 
@@ -477,6 +501,11 @@ static void test_h67_read_only_shared(void **state)
 	rig_equal(om_madvise(mm, a, PAGES(2), OM_MADV_POPULATE_WRITE), -OM_EINVAL);
 	rig_equal(rig_file_tag(file, 0), 200);
 	rig_check(!rig_info(mm, a).writable);
+	/* What may not be read is not read either, though it is there. */
+	rig_ok(om_mprotect(mm, a, PAGES(1), OM_PROT_NONE));
+	rig_equal(rig_info(mm, a).kind, OM_PAGE_FILE);
+	rig_equal(om_read(mm, a, &pfn, sizeof(pfn), NULL), -OM_EFAULT);
+	rig_equal(om_pin(mm, a, OM_READ, &pfn), -OM_EFAULT);
 	rig_verify(r);
 	rig_destroy(r);
 }
@@ -509,7 +538,8 @@ static void test_h70_copies_do_not_change(void **state)
 	rig_destroy(r);
 }
 
-/* Fork again before anybody wrote: what the hardware may not write, the program may all the same. */
+/* Fork again before anybody wrote: what the hardware may not write, the program may all the same.
+ */
 static void test_h71_chained_forks(void **state)
 {
 	struct rig *r = small_rig();

@@ -85,8 +85,8 @@ static void tree_move(struct member *m, unsigned i, unsigned n)
 	unsigned to = i < EXTENT / 2 ? EXTENT / 2 : 0;
 	uintptr_t at;
 
-	if (om_mremap(m->mm, HERE + PAGES(i), PAGES(n), PAGES(n), OM_MREMAP_MAYMOVE | OM_MREMAP_FIXED,
-		      HERE + PAGES(to), &at))
+	if (om_mremap(m->mm, HERE + PAGES(i), PAGES(n), PAGES(n),
+		      OM_MREMAP_MAYMOVE | OM_MREMAP_FIXED, HERE + PAGES(to), &at))
 		return;
 	for (; n--; i++, to++) {
 		m->mapped[to] = true;
@@ -106,7 +106,8 @@ static void tree_check(struct tree *t)
 static void tree_step(struct tree *t)
 {
 	struct member *m = &t->member[below(t, POOL)];
-	unsigned i = below(t, EXTENT), n = 1 + below(t, i < EXTENT / 2 ? EXTENT / 2 - i : EXTENT - i);
+	unsigned i = below(t, EXTENT),
+		 n = 1 + below(t, i < EXTENT / 2 ? EXTENT / 2 - i : EXTENT - i);
 
 	if (!m->mm)
 		return;
@@ -147,7 +148,8 @@ static bool tree_extinct(const struct tree *t)
 	return true;
 }
 
-/* fork, exit, split, merge, move: after each, every mapped page is found from its object (I1, I4). */
+/* fork, exit, split, merge, move: after each, every mapped page is found from its object (I1, I4).
+ */
 static void test_h17_random_families(void **state)
 {
 	(void)state;
@@ -198,7 +200,8 @@ static void test_h21_merge_with_object(void **state)
 	rig_destroy(r);
 }
 
-/* Two faulted areas with a hole, each of which has got an object of its own, do not merge wrongly. */
+/* Two faulted areas with a hole, each of which has got an object of its own, do not merge wrongly.
+ */
 static void test_h21_different_objects(void **state)
 {
 	struct rig *r = small_rig();
@@ -287,11 +290,17 @@ static void swapped_anon(struct play *p)
 static void test_h23_fork_x_reclaim(void **state)
 {
 	(void)state;
-	EXPLORE({.name = "h23_step", .setup = cold_anon, .task = {task_fork, task_reclaim},
+	EXPLORE({.name = "h23_step",
+		 .setup = cold_anon,
+		 .task = {task_fork, task_reclaim},
 		 .check = check_parent_child},
-		{.name = "h23_pageout", .setup = cold_anon, .task = {task_fork, task_pageout},
+		{.name = "h23_pageout",
+		 .setup = cold_anon,
+		 .task = {task_fork, task_pageout},
 		 .check = check_parent_child},
-		{.name = "h23_swapped", .setup = swapped_anon, .task = {task_fork, task_pageout},
+		{.name = "h23_swapped",
+		 .setup = swapped_anon,
+		 .task = {task_fork, task_pageout},
 		 .check = check_parent_child});
 }
 
@@ -299,7 +308,9 @@ static void test_h23_fork_x_reclaim(void **state)
 static void test_h53_second_fork_x_reclaim(void **state)
 {
 	(void)state;
-	EXPLORE({.name = "h53", .setup = cold_family, .task = {task_fork, task_reclaim},
+	EXPLORE({.name = "h53",
+		 .setup = cold_family,
+		 .task = {task_fork, task_reclaim},
 		 .check = check_parent_child});
 }
 
@@ -331,9 +342,13 @@ static void cold_three(struct play *p)
 static void test_h24_exit_x_reclaim(void **state)
 {
 	(void)state;
-	EXPLORE({.name = "h24_family", .setup = cold_family, .task = {task_exit_child, task_reclaim}},
-		{.name = "h24_three", .setup = cold_three,
-		 .task = {task_exit_mm, task_exit_child, task_reclaim}, .check = check_third});
+	EXPLORE({.name = "h24_family",
+		 .setup = cold_family,
+		 .task = {task_exit_child, task_reclaim}},
+		{.name = "h24_three",
+		 .setup = cold_three,
+		 .task = {task_exit_mm, task_exit_child, task_reclaim},
+		 .check = check_third});
 }
 
 static void task_munmap_refill(struct play *p)
@@ -342,19 +357,26 @@ static void task_munmap_refill(struct play *p)
 	p->other = rig_mm(p->r);
 	rig_map(p->r, p->other, p->a, 8, RIG_RW, OM_MAP_PRIVATE, NULL, 0);
 	for (unsigned i = 0; i < 8; i++)
-		rig_equal(rig_set(sched_cpu(p), p->other, p->a + PAGES(i), 100 + i), OM_FAULT_MINOR);
+		rig_equal(rig_set(sched_cpu(p), p->other, p->a + PAGES(i), 100 + i),
+			  OM_FAULT_MINOR);
 }
 
 /* The last entry goes while reclaim has the page in hand; the frame is used again at once. */
 static void test_h25_munmap_x_reclaim(void **state)
 {
 	(void)state;
-	EXPLORE({.name = "h25_step", .setup = cold_anon, .task = {task_munmap_refill, task_reclaim},
+	EXPLORE({.name = "h25_step",
+		 .setup = cold_anon,
+		 .task = {task_munmap_refill, task_reclaim},
 		 .check = check_third},
-		{.name = "h25_pageout", .setup = cold_family, .task = {task_munmap_refill, task_reclaim},
+		{.name = "h25_pageout",
+		 .setup = cold_family,
+		 .task = {task_munmap_refill, task_reclaim},
 		 .check = check_third},
-		{.name = "h25_swapped", .setup = swapped_anon,
-		 .task = {task_munmap_refill, task_reclaim}, .check = check_third});
+		{.name = "h25_swapped",
+		 .setup = swapped_anon,
+		 .task = {task_munmap_refill, task_reclaim},
+		 .check = check_third});
 }
 
 static void swapped_family(struct play *p)
@@ -370,16 +392,23 @@ static void test_h26_two_last_exits(void **state)
 {
 	(void)state;
 	EXPLORE({.name = "h26", .setup = cold_family, .task = {task_exit_mm, task_exit_child}},
-		{.name = "h26_swapped", .setup = swapped_family, .task = {task_exit_mm, task_exit_child}},
-		{.name = "h26_reclaim", .setup = swapped_family,
+		{.name = "h26_swapped",
+		 .setup = swapped_family,
+		 .task = {task_exit_mm, task_exit_child}},
+		{.name = "h26_reclaim",
+		 .setup = swapped_family,
 		 .task = {task_exit_mm, task_exit_child, task_reclaim}});
 }
 
 static const struct CMUnitTest list[] = {
-    cmocka_unit_test(test_h17_random_families),	  cmocka_unit_test(test_h21_merge_with_object),
-    cmocka_unit_test(test_h21_different_objects), cmocka_unit_test(test_h22_child_swaps_in_first),
-    cmocka_unit_test(test_h23_fork_x_reclaim),	  cmocka_unit_test(test_h24_exit_x_reclaim),
-    cmocka_unit_test(test_h25_munmap_x_reclaim),  cmocka_unit_test(test_h26_two_last_exits),
+    cmocka_unit_test(test_h17_random_families),
+    cmocka_unit_test(test_h21_merge_with_object),
+    cmocka_unit_test(test_h21_different_objects),
+    cmocka_unit_test(test_h22_child_swaps_in_first),
+    cmocka_unit_test(test_h23_fork_x_reclaim),
+    cmocka_unit_test(test_h24_exit_x_reclaim),
+    cmocka_unit_test(test_h25_munmap_x_reclaim),
+    cmocka_unit_test(test_h26_two_last_exits),
     cmocka_unit_test(test_h53_second_fork_x_reclaim),
 };
 TESTS(family_tests, list);

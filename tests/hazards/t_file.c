@@ -47,8 +47,7 @@ static void task_read_beyond(struct play *p)
 {
 	for (unsigned i = 2; i < 8; i++) {
 		unsigned long tag;
-		enum om_fault_result result =
-		    rig_get(sched_cpu(p), p->mm, p->a + PAGES(i), &tag);
+		enum om_fault_result result = rig_get(sched_cpu(p), p->mm, p->a + PAGES(i), &tag);
 
 		rig_check(result == OM_FAULT_MINOR || result == OM_FAULT_BUS);
 	}
@@ -77,12 +76,18 @@ static void check_end(struct play *p)
 static void test_h54_truncate_x_fault(void **state)
 {
 	(void)state;
-	EXPLORE({.name = "h54_write", .setup = private_file, .task = {task_truncate2, task_write_beyond},
+	EXPLORE({.name = "h54_write",
+		 .setup = private_file,
+		 .task = {task_truncate2, task_write_beyond},
 		 .check = check_end},
-		{.name = "h54_read", .setup = shared_file, .task = {task_truncate2, task_read_beyond},
+		{.name = "h54_read",
+		 .setup = shared_file,
+		 .task = {task_truncate2, task_read_beyond},
 		 .check = check_end},
-		{.name = "h54_shmem", .setup = shared_shmem,
-		 .task = {task_truncate2, task_write_beyond, task_reclaim}, .check = check_end});
+		{.name = "h54_shmem",
+		 .setup = shared_shmem,
+		 .task = {task_truncate2, task_write_beyond, task_reclaim},
+		 .check = check_end});
 }
 
 /* ---------------------------------------------------------------- 55: holes ----------------- */
@@ -94,8 +99,8 @@ static void task_punch(struct play *p)
 }
 
 /*
- * Fills the hole again as fast as it can, until the other is done. That the run comes to an end shows that the
- * other makes progress.
+ * Fills the hole again as fast as it can, until the other is done. That the run comes to an end
+ * shows that the other makes progress.
  */
 static void task_refill(struct play *p)
 {
@@ -117,9 +122,13 @@ static void check_punched(struct play *p)
 static void test_h55_punch_x_faults(void **state)
 {
 	(void)state;
-	EXPLORE({.name = "h55", .setup = shared_shmem, .task = {task_punch, task_refill},
+	EXPLORE({.name = "h55",
+		 .setup = shared_shmem,
+		 .task = {task_punch, task_refill},
 		 .check = check_punched},
-		{.name = "h55_two", .setup = shared_shmem, .task = {task_punch, task_refill, task_refill},
+		{.name = "h55_two",
+		 .setup = shared_shmem,
+		 .task = {task_punch, task_refill, task_refill},
 		 .check = check_punched});
 }
 
@@ -164,13 +173,18 @@ static void task_pageout_nonlinear(struct play *p)
 static void test_h56_nonlinear_pages_are_found(void **state)
 {
 	(void)state;
-	EXPLORE({.name = "h56", .setup = nonlinear, .task = {task_swap_halves, task_pageout_nonlinear},
+	EXPLORE({.name = "h56",
+		 .setup = nonlinear,
+		 .task = {task_swap_halves, task_pageout_nonlinear},
 		 .check = check_nonlinear},
-		{.name = "h56_step", .setup = nonlinear, .task = {task_swap_halves, task_reclaim},
+		{.name = "h56_step",
+		 .setup = nonlinear,
+		 .task = {task_swap_halves, task_reclaim},
 		 .check = check_nonlinear});
 }
 
-/* Offsets in entries go with the entries: split, moved, forked, unmapped; and never to other areas. */
+/* Offsets in entries go with the entries: split, moved, forked, unmapped; and never to other areas.
+ */
 static void test_h58_entries_that_are_offsets(void **state)
 {
 	struct play p = {.r = small_rig()};
@@ -186,8 +200,8 @@ static void test_h58_entries_that_are_offsets(void **state)
 	child = rig_fork(p.r, p.mm, NULL);
 	rig_verify(p.r);
 	expect_nonlinear(&p, child, p.a);
-	rig_ok(om_mremap(child, p.a + PAGES(4), PAGES(4), PAGES(4), OM_MREMAP_MAYMOVE | OM_MREMAP_FIXED,
-			 THERE, &at));
+	rig_ok(om_mremap(child, p.a + PAGES(4), PAGES(4), PAGES(4),
+			 OM_MREMAP_MAYMOVE | OM_MREMAP_FIXED, THERE, &at));
 	rig_verify(p.r);
 	rig_reclaim(p.r);
 	rig_expect(p.r, child, THERE, 4, 300);
@@ -214,10 +228,14 @@ static void check_fork_end(struct play *p)
 static void test_h62_fork_x_truncate(void **state)
 {
 	(void)state;
-	EXPLORE({.name = "h62", .setup = private_file, .task = {task_fork, task_truncate2},
+	EXPLORE({.name = "h62",
+		 .setup = private_file,
+		 .task = {task_fork, task_truncate2},
 		 .check = check_fork_end},
-		{.name = "h62_fault", .setup = private_file,
-		 .task = {task_fork, task_truncate2, task_write_beyond}, .check = check_fork_end});
+		{.name = "h62_fault",
+		 .setup = private_file,
+		 .task = {task_fork, task_truncate2, task_write_beyond},
+		 .check = check_fork_end});
 }
 
 static void test_h62_failing_fork(void **state)
@@ -266,11 +284,17 @@ static void dirty_shmem(struct play *p)
 static void test_h64_reclaim_x_truncate(void **state)
 {
 	(void)state;
-	EXPLORE({.name = "h64_file", .setup = dirty_pages, .task = {task_truncate2, task_reclaim},
+	EXPLORE({.name = "h64_file",
+		 .setup = dirty_pages,
+		 .task = {task_truncate2, task_reclaim},
 		 .check = check_end},
-		{.name = "h64_pageout", .setup = dirty_pages, .task = {task_truncate2, task_pageout},
+		{.name = "h64_pageout",
+		 .setup = dirty_pages,
+		 .task = {task_truncate2, task_pageout},
 		 .check = check_end},
-		{.name = "h64_shmem", .setup = dirty_shmem, .task = {task_truncate2, task_reclaim},
+		{.name = "h64_shmem",
+		 .setup = dirty_shmem,
+		 .task = {task_truncate2, task_reclaim},
 		 .check = check_end});
 }
 

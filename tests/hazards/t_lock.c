@@ -104,7 +104,9 @@ static void check_nonlinear(struct play *p)
 static void test_h42_nonlinear_munlock(void **state)
 {
 	(void)state;
-	EXPLORE({.name = "h42", .setup = locked_nonlinear, .task = {task_munlock_half, task_reclaim},
+	EXPLORE({.name = "h42",
+		 .setup = locked_nonlinear,
+		 .task = {task_munlock_half, task_reclaim},
 		 .check = check_nonlinear});
 }
 
@@ -113,15 +115,25 @@ static void test_h42_nonlinear_munlock(void **state)
 static void test_h43_munlock_x_reclaim(void **state)
 {
 	(void)state;
-	EXPLORE({.name = "h43_munlock", .setup = locked_anon, .task = {task_munlock, task_reclaim},
+	EXPLORE({.name = "h43_munlock",
+		 .setup = locked_anon,
+		 .task = {task_munlock, task_reclaim},
 		 .check = check_unlocked},
-		{.name = "h43_mlock", .setup = cold_anon, .task = {task_mlock, task_reclaim},
+		{.name = "h43_mlock",
+		 .setup = cold_anon,
+		 .task = {task_mlock, task_reclaim},
 		 .check = check_locked},
-		{.name = "h43_both", .setup = cold_anon, .task = {task_mlock_munlock, task_pageout},
+		{.name = "h43_both",
+		 .setup = cold_anon,
+		 .task = {task_mlock_munlock, task_pageout},
 		 .check = check_unlocked},
-		{.name = "h43_again", .setup = locked_anon, .task = {task_munlock_mlock, task_reclaim},
+		{.name = "h43_again",
+		 .setup = locked_anon,
+		 .task = {task_munlock_mlock, task_reclaim},
 		 .check = check_locked},
-		{.name = "h43_swapped", .setup = swapped_anon, .task = {task_mlock, task_pageout},
+		{.name = "h43_swapped",
+		 .setup = swapped_anon,
+		 .task = {task_mlock, task_pageout},
 		 .check = check_locked});
 }
 
@@ -139,7 +151,9 @@ static void check_nothing_locked(struct play *p)
 static void test_h44_exit_of_locked_memory(void **state)
 {
 	(void)state;
-	EXPLORE({.name = "h44", .setup = locked_anon, .task = {task_exit, task_reclaim},
+	EXPLORE({.name = "h44",
+		 .setup = locked_anon,
+		 .task = {task_exit, task_reclaim},
 		 .check = check_nothing_locked});
 }
 
@@ -193,11 +207,16 @@ static void task_truncate(struct play *p)
 static void test_h45_no_stranded_pages(void **state)
 {
 	(void)state;
-	EXPLORE({.name = "h45_one", .setup = two_mappers, .task = {task_munlock4, task_reclaim},
+	EXPLORE({.name = "h45_one",
+		 .setup = two_mappers,
+		 .task = {task_munlock4, task_reclaim},
 		 .check = check_one_left},
-		{.name = "h45_both", .setup = two_mappers,
-		 .task = {task_munlock4, task_unmap_child, task_reclaim}, .check = check_none_left},
-		{.name = "h45_truncate", .setup = two_mappers,
+		{.name = "h45_both",
+		 .setup = two_mappers,
+		 .task = {task_munlock4, task_unmap_child, task_reclaim},
+		 .check = check_none_left},
+		{.name = "h45_truncate",
+		 .setup = two_mappers,
 		 .task = {task_munlock4, task_unmap_child, task_truncate},
 		 .check = check_nothing_locked});
 }
@@ -214,7 +233,8 @@ static void test_h46_no_anonymous_page_in_shared_area(void **state)
 
 	(void)state;
 	for (unsigned n = 0; n < 2; n++) {
-		uintptr_t a = rig_map(r, mm, HERE + n * PAGES(16), 6, RIG_RW, OM_MAP_SHARED, file[n], 0);
+		uintptr_t a =
+		    rig_map(r, mm, HERE + n * PAGES(16), 6, RIG_RW, OM_MAP_SHARED, file[n], 0);
 
 		rig_put(r, mm, a, 1, 900);
 		rig_ok(write_tag(mm, a + PAGES(1), 901));

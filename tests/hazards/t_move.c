@@ -63,20 +63,69 @@ static void check_moved(struct play *p)
 static void test_h27_walk_x_moving_down(void **state)
 {
 	(void)state;
-	EXPLORE({.name = "h27_down", .setup = family_cold, .task = {task_move_down, task_reclaim},
+	EXPLORE({.name = "h27_down",
+		 .setup = family_cold,
+		 .task = {task_move_down, task_reclaim},
 		 .check = check_moved},
-		{.name = "h27_near", .setup = family_cold, .task = {task_move_near, task_reclaim},
+		{.name = "h27_near",
+		 .setup = family_cold,
+		 .task = {task_move_near, task_reclaim},
 		 .check = check_moved});
+}
+
+/* Shared and dirty. It has moved once, so that the next move is towards the area that walks see
+ * first. */
+static void moved_file(struct play *p)
+{
+	play_file(p, 8, OM_MAP_SHARED);
+	rig_put(p->r, p->mm, p->a, 8, 300);
+	remap(p, p->mm, p->a, THERE, PAGES(8));
+	p->c = p->a;
+	p->a = THERE;
+}
+
+static void task_move_home(struct play *p)
+{
+	remap(p, p->mm, p->a, p->c, PAGES(8));
+}
+
+static void task_sync(struct play *p)
+{
+	rig_ok(om_mapping_sync(p->file, 0, 0));
+}
+
+/* The walk that cleans entries before a write has not missed one: the next store is noticed. */
+static void check_clean(struct play *p)
+{
+	rig_put(p->r, p->mm, p->b, 8, 500);
+	rig_ok(om_mapping_sync(p->file, 0, 0));
+	for (unsigned i = 0; i < 8; i++)
+		rig_equal(rig_store_tag(rig_store(p->r, p->file), i), 500 + i);
+}
+
+static void test_h28_msync_x_mremap(void **state)
+{
+	(void)state;
+	EXPLORE({.name = "h28_msync",
+		 .setup = moved_file,
+		 .task = {task_move_home, task_sync},
+		 .check = check_clean});
 }
 
 static void test_h28_reclaim_x_mremap(void **state)
 {
 	(void)state;
-	EXPLORE({.name = "h28_direct", .setup = anon_cold, .task = {task_move_up, task_reclaim},
+	EXPLORE({.name = "h28_direct",
+		 .setup = anon_cold,
+		 .task = {task_move_up, task_reclaim},
 		 .check = check_moved},
-		{.name = "h28_up", .setup = family_cold, .task = {task_move_up, task_reclaim},
+		{.name = "h28_up",
+		 .setup = family_cold,
+		 .task = {task_move_up, task_reclaim},
 		 .check = check_moved},
-		{.name = "h28_back", .setup = family_cold, .task = {task_move_back, task_reclaim},
+		{.name = "h28_back",
+		 .setup = family_cold,
+		 .task = {task_move_back, task_reclaim},
 		 .check = check_moved});
 }
 
@@ -124,9 +173,13 @@ static void check_table(struct play *p)
 static void test_h29_table_move_x_walk(void **state)
 {
 	(void)state;
-	EXPLORE({.name = "h29_direct", .setup = big_anon, .task = {task_move_table, task_reclaim},
+	EXPLORE({.name = "h29_direct",
+		 .setup = big_anon,
+		 .task = {task_move_table, task_reclaim},
 		 .check = check_table},
-		{.name = "h29_family", .setup = big_family, .task = {task_move_table, task_reclaim},
+		{.name = "h29_family",
+		 .setup = big_family,
+		 .task = {task_move_table, task_reclaim},
 		 .check = check_table});
 }
 
@@ -157,9 +210,13 @@ static void check_truncated_table(struct play *p)
 static void test_h30_table_move_x_freed_table(void **state)
 {
 	(void)state;
-	EXPLORE({.name = "h30_empty", .setup = big_over_empty, .task = {task_move_table, task_reclaim},
+	EXPLORE({.name = "h30_empty",
+		 .setup = big_over_empty,
+		 .task = {task_move_table, task_reclaim},
 		 .check = check_table},
-		{.name = "h30_truncate", .setup = big_file, .task = {task_move_table, task_truncate4},
+		{.name = "h30_truncate",
+		 .setup = big_file,
+		 .task = {task_move_table, task_truncate4},
 		 .check = check_truncated_table});
 }
 
@@ -180,8 +237,8 @@ static void test_h32_mremap_at_the_limit(void **state)
 		int err;
 
 		om_set_limit(mm, OM_LIMIT_VMAS, limit);
-		err = om_mremap(mm, a + PAGES(2), PAGES(3), PAGES(3), OM_MREMAP_MAYMOVE | OM_MREMAP_FIXED,
-				THERE + PAGES(1), &at);
+		err = om_mremap(mm, a + PAGES(2), PAGES(3), PAGES(3),
+				OM_MREMAP_MAYMOVE | OM_MREMAP_FIXED, THERE + PAGES(1), &at);
 		rig_verify(r);
 		if (!err)
 			break;
@@ -219,7 +276,7 @@ static void test_h33_empty_areas(void **state)
 }
 
 /* MREMAP_DONTUNMAP to the place beside: old and new area become one while the move is on. */
-static void test_h32_move_beside(void **state)
+static void test_move_beside(void **state)
 {
 	struct rig *r = small_rig();
 	struct om_mm *mm = rig_mm(r);
@@ -231,7 +288,8 @@ static void test_h32_move_beside(void **state)
 		uintptr_t a = rig_map(r, mm, HERE, 4, RIG_RW, OM_MAP_PRIVATE, NULL, 0);
 
 		rig_put(r, mm, a, 4, 100);
-		rig_ok(om_mremap(mm, a, PAGES(4), PAGES(4), flags, a + (uintptr_t)side * PAGES(4), &at));
+		rig_ok(om_mremap(mm, a, PAGES(4), PAGES(4), flags, a + (uintptr_t)side * PAGES(4),
+				 &at));
 		rig_verify(r);
 		rig_expect(r, mm, at, 4, 100);
 		rig_check(rig_info(mm, a).kind == OM_PAGE_NONE);
@@ -262,6 +320,14 @@ static void task_truncate2(struct play *p)
 	rig_ok(om_mapping_truncate(p->file, PAGES(2)));
 }
 
+static void task_move_about(struct play *p)
+{
+	for (unsigned n = 0; n < 3; n++) {
+		remap(p, p->mm, p->a, THERE, PAGES(8));
+		remap(p, p->mm, THERE, p->a, PAGES(8));
+	}
+}
+
 /* Beyond the end there is nothing, at the old place or the new one. */
 static void check_truncated(struct play *p)
 {
@@ -277,21 +343,32 @@ static void check_truncated(struct play *p)
 static void test_h54_mremap_x_truncate(void **state)
 {
 	(void)state;
-	EXPLORE({.name = "h54_private", .setup = mixed_file, .task = {task_move_up, task_truncate2},
+	EXPLORE({.name = "h54_private",
+		 .setup = mixed_file,
+		 .task = {task_move_up, task_truncate2},
 		 .check = check_truncated},
-		{.name = "h54_down", .setup = mixed_file, .task = {task_move_down, task_truncate2},
+		{.name = "h54_down",
+		 .setup = mixed_file,
+		 .task = {task_move_down, task_truncate2},
 		 .check = check_truncated},
-		{.name = "h54_shared", .setup = shared_file, .task = {task_move_up, task_truncate2},
+		{.name = "h54_about",
+		 .setup = mixed_file,
+		 .task = {task_move_about, task_truncate2},
+		 .check = check_truncated},
+		{.name = "h54_shared",
+		 .setup = shared_file,
+		 .task = {task_move_up, task_truncate2},
 		 .check = check_truncated});
 }
 
 static const struct CMUnitTest list[] = {
     cmocka_unit_test(test_h27_walk_x_moving_down),
     cmocka_unit_test(test_h28_reclaim_x_mremap),
+    cmocka_unit_test(test_h28_msync_x_mremap),
     cmocka_unit_test(test_h29_table_move_x_walk),
     cmocka_unit_test(test_h30_table_move_x_freed_table),
     cmocka_unit_test(test_h32_mremap_at_the_limit),
-    cmocka_unit_test(test_h32_move_beside),
+    cmocka_unit_test(test_move_beside),
     cmocka_unit_test(test_h33_empty_areas),
     cmocka_unit_test(test_h54_mremap_x_truncate),
 };

@@ -60,7 +60,8 @@ static struct work work_of(struct rig *r)
 static void test_h19_large_family(void **state)
 {
 	static struct om_mm *child[CHILDREN];
-	struct rig *r = rig_create(&(struct rig_config){.frames = 14000, .cpus = 1, .slots = 16384});
+	struct rig *r =
+	    rig_create(&(struct rig_config){.frames = 14000, .cpus = 1, .slots = 16384});
 	struct om_mm *mm = rig_mm(r);
 	uintptr_t a = rig_map(r, mm, HERE, 4, RIG_RW, OM_MAP_PRIVATE, NULL, 0);
 	struct work before, after;

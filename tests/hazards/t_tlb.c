@@ -1,8 +1,8 @@
 /*
  * t_tlb.c: translations that outlive their entries, and bits lost in them: rows 8-12, 14-16.
  *
- * The simulated CPUs keep a translation until they are told to drop it, and use it. So a flush that is
- * missing or late shows as a wrong byte, or an access that should have been refused.
+ * The simulated CPUs keep a translation until they are told to drop it, and use it. So a flush that
+ * is missing or late shows as a wrong byte, or an access that should have been refused.
  */
 #include "hazards.h"
 
@@ -54,11 +54,46 @@ static void check_others(struct play *p)
 		rig_equal(get_tag(p, p->other, HERE + PAGES(i)), 666);
 }
 
+static void cold4(struct play *p)
+{
+	warm4(p);
+	rig_ok(om_madvise(p->mm, p->a, PAGES(4), OM_MADV_COLD)); /* translations stay */
+}
+
+static void task_move(struct play *p)
+{
+	uintptr_t at;
+
+	rig_ok(om_mremap(p->mm, p->a, PAGES(4), PAGES(4), OM_MREMAP_MAYMOVE | OM_MREMAP_FIXED, p->b,
+			 &at));
+	p->flag[0] = true;
+}
+
+/* Reclaim finds a page by its new address, and others get the frame. */
+static void task_reclaim_fill(struct play *p)
+{
+	om_reclaim_step(p->r->sys, 64);
+	for (unsigned i = 0; i < 8; i++)
+		rig_equal(rig_set(sched_cpu(p), p->other, HERE + PAGES(i), 666), OM_FAULT_MINOR);
+}
+
+static void check_moved(struct play *p)
+{
+	check_others(p);
+	rig_expect(p->r, p->mm, p->b, 4, 100);
+}
+
 static void test_h08_mremap_flushes(void **state)
 {
 	(void)state;
-	EXPLORE({.name = "h08", .setup = warm4, .task = {task_move_away, task_use_old},
-		 .check = check_others});
+	EXPLORE({.name = "h08",
+		 .setup = warm4,
+		 .task = {task_move_away, task_use_old},
+		 .check = check_others},
+		{.name = "h08_reclaim",
+		 .setup = cold4,
+		 .task = {task_move, task_reclaim_fill, task_use_old},
+		 .check = check_moved});
 }
 
 /* ---------------------------------------------------------------- 9: reclaim x mprotect ----- */
@@ -92,9 +127,13 @@ static void check_contents(struct play *p)
 static void test_h09_reclaim_x_mprotect(void **state)
 {
 	(void)state;
-	EXPLORE({.name = "h09_step", .setup = cold_warm, .task = {task_reclaim, task_protect},
+	EXPLORE({.name = "h09_step",
+		 .setup = cold_warm,
+		 .task = {task_reclaim, task_protect},
 		 .check = check_contents},
-		{.name = "h09_pageout", .setup = cold_warm, .task = {task_pageout, task_protect},
+		{.name = "h09_pageout",
+		 .setup = cold_warm,
+		 .task = {task_pageout, task_protect},
 		 .check = check_contents});
 }
 
@@ -129,10 +168,14 @@ static void check_last_word(struct play *p)
 static void test_h09_mprotect_x_fault(void **state)
 {
 	(void)state;
-	EXPLORE({.name = "h09_fault", .setup = warm4, .task = {task_write_words, task_protect_twice},
+	EXPLORE({.name = "h09_fault",
+		 .setup = warm4,
+		 .task = {task_write_words, task_protect_twice},
 		 .check = check_last_word},
-		{.name = "h09_three", .setup = cold_warm,
-		 .task = {task_write_words, task_protect_twice, task_pageout}, .check = check_last_word});
+		{.name = "h09_three",
+		 .setup = cold_warm,
+		 .task = {task_write_words, task_protect_twice, task_pageout},
+		 .check = check_last_word});
 }
 
 /* ---------------------------------------------------------------- 10, 11: who flushes ------- */
@@ -167,8 +210,8 @@ static void test_h11_all_areas_are_flushed(void **state)
 	(void)state;
 	for (unsigned round = 0; round < 2; round++) {
 		for (unsigned i = 0; i < 10; i++) {
-			rig_map(r, mm, HERE + PAGES(3 * i), 2, i % 2 ? RIG_RW : RIG_RW | OM_PROT_EXEC,
-				OM_MAP_PRIVATE, NULL, 0);
+			rig_map(r, mm, HERE + PAGES(3 * i), 2,
+				i % 2 ? RIG_RW : RIG_RW | OM_PROT_EXEC, OM_MAP_PRIVATE, NULL, 0);
 			rig_put(r, mm, HERE + PAGES(3 * i), 2, 100);
 			play_warm(&p, mm, HERE + PAGES(3 * i), 2, true);
 		}
@@ -181,7 +224,8 @@ static void test_h11_all_areas_are_flushed(void **state)
 				enum om_fault_result result =
 				    rig_get(sim_cpu(r->sim, c), mm, HERE + PAGES(i), &tag);
 
-				rig_equal(result, round && i % 3 < 2 ? OM_FAULT_MINOR : OM_FAULT_MAPERR);
+				rig_equal(result,
+					  round && i % 3 < 2 ? OM_FAULT_MINOR : OM_FAULT_MAPERR);
 				rig_check(result || tag == 0);
 			}
 		rig_verify(r);
@@ -212,7 +256,8 @@ static void task_truncate(struct play *p)
 static void task_fill_other(struct play *p)
 {
 	for (unsigned i = 0; i < 8; i++)
-		rig_equal(rig_set(sched_cpu(p), p->other, THERE + PAGES(i), 700 + i), OM_FAULT_MINOR);
+		rig_equal(rig_set(sched_cpu(p), p->other, THERE + PAGES(i), 700 + i),
+			  OM_FAULT_MINOR);
 }
 
 /* Writes where it may until it may not: nobody else's frame is hit. */
@@ -236,8 +281,10 @@ static void task_truncate_fill(struct play *p)
 static void test_h12_munmap_x_truncate(void **state)
 {
 	(void)state;
-	EXPLORE({.name = "h12", .setup = shared_file,
-		 .task = {task_munmap, task_truncate_fill, task_scribble}, .check = check_filled});
+	EXPLORE({.name = "h12",
+		 .setup = shared_file,
+		 .task = {task_munmap, task_truncate_fill, task_scribble},
+		 .check = check_filled});
 }
 
 /* ---------------------------------------------------------------- 14, 15: dirty bits -------- */
@@ -295,12 +342,18 @@ static void clean_file(struct play *p)
 static void test_h14_no_dirty_bit_is_lost(void **state)
 {
 	(void)state;
-	EXPLORE({.name = "h14_munmap", .setup = shared_file,
-		 .task = {task_munmap, task_sync, task_write_until_gone}, .check = check_file_word},
-		{.name = "h14_dontneed", .setup = shared_file,
-		 .task = {task_drop_shared, task_sync, task_write_shared}, .check = check_file_word},
-		{.name = "h14_pageout", .setup = shared_file,
-		 .task = {task_pageout_twice, task_write_shared}, .check = check_file_word});
+	EXPLORE({.name = "h14_munmap",
+		 .setup = shared_file,
+		 .task = {task_munmap, task_sync, task_write_until_gone},
+		 .check = check_file_word},
+		{.name = "h14_dontneed",
+		 .setup = shared_file,
+		 .task = {task_drop_shared, task_sync, task_write_shared},
+		 .check = check_file_word},
+		{.name = "h14_pageout",
+		 .setup = shared_file,
+		 .task = {task_pageout_twice, task_write_shared},
+		 .check = check_file_word});
 }
 
 static void task_msync(struct play *p)
@@ -311,9 +364,13 @@ static void task_msync(struct play *p)
 static void test_h15_msync_x_write_fault(void **state)
 {
 	(void)state;
-	EXPLORE({.name = "h15", .setup = clean_file, .task = {task_msync, task_write_shared},
+	EXPLORE({.name = "h15",
+		 .setup = clean_file,
+		 .task = {task_msync, task_write_shared},
 		 .check = check_file_word},
-		{.name = "h15_two", .setup = shared_file, .task = {task_msync, task_write_shared, task_sync},
+		{.name = "h15_two",
+		 .setup = shared_file,
+		 .task = {task_msync, task_write_shared, task_sync},
 		 .check = check_file_word});
 }
 
@@ -331,12 +388,18 @@ static void task_store_words(struct play *p)
 static void test_h16_reclaim_x_stores(void **state)
 {
 	(void)state;
-	EXPLORE({.name = "h16_pageout", .setup = cold_warm, .task = {task_pageout, task_store_words},
+	EXPLORE({.name = "h16_pageout",
+		 .setup = cold_warm,
+		 .task = {task_pageout, task_store_words},
 		 .check = check_last_word},
-		{.name = "h16_step", .setup = cold_warm, .task = {task_reclaim, task_store_words},
+		{.name = "h16_step",
+		 .setup = cold_warm,
+		 .task = {task_reclaim, task_store_words},
 		 .check = check_last_word},
-		{.name = "h16_mprotect", .setup = cold_warm,
-		 .task = {task_pageout, task_write_words, task_protect_twice}, .check = check_last_word});
+		{.name = "h16_mprotect",
+		 .setup = cold_warm,
+		 .task = {task_pageout, task_write_words, task_protect_twice},
+		 .check = check_last_word});
 }
 
 static const struct CMUnitTest list[] = {

@@ -283,6 +283,13 @@ static void note_protect(struct space *s, size_t page, size_t end, unsigned prot
 		s->page[p].flags = (s->page[p].flags & ~MP_PROT) | prot;
 }
 
+static void settle_locked(struct world *w, struct space *s, size_t page, size_t end)
+{
+	for (; page < end; page++)
+		if (s->page[page].flags & OM_VM_LOCKED)
+			settle_populated(w, s, page, 1);
+}
+
 static int foresee_growsdown(const struct space *s, size_t *page, size_t end)
 {
 	size_t first = space_next(s, *page);
@@ -313,9 +320,14 @@ void op_mprotect(struct world *w, const uint32_t *a)
 	world_trace(w, " space %u page %zu n %zu prot %u%s", space_nr(w, s), page, n, prot,
 		    down ? " down" : "");
 	if (ONE_IN(32, a[4])) {
+		int wrong = bad[(a[4] >> 6) % 3];
+
+		want = -OM_EINVAL;
+		if (wrong == OM_PROT_GROWSUP && !(a[4] & 32) && !is_mapped(s, page))
+			want = -OM_ENOMEM; /* a hole is found first */
 		err = om_mprotect(s->mm, addr_of(page) + (a[4] & 32 ? 4 : 0), n * PAGE,
-				  a[4] & 32 ? 1 : bad[(a[4] >> 6) % 3]);
-		agree(w, err, -OM_EINVAL);
+		                  a[4] & 32 ? 1 : wrong);
+		agree(w, err, want);
 		return;
 	}
 	near = near_vma_limit(s);
@@ -329,6 +341,9 @@ void op_mprotect(struct world *w, const uint32_t *a)
 		note_protect(s, from, stop, prot);
 	else
 		world_adopt_flags(w, s, from, stop - from, MP_PROT, prot);
+	/* Locked memory that becomes writable gets its copies at once. */
+	if (prot & OM_PROT_WRITE)
+		settle_locked(w, s, from, stop);
 }
 
 /* ---------------------------------------------------------------- brk ----------------------- */

@@ -45,13 +45,13 @@ static size_t growth(const struct move *m)
 	return m->new_n > m->old_n ? m->new_n - m->old_n : 0;
 }
 
-/* Room behind the area, which ends where the range ends? */
+/* Room behind the area, which ends where the range ends? A stack above it loses its guard gap. */
 static bool can_grow(const struct move *m)
 {
 	size_t end = m->old + m->new_n;
 
 	return m->old + m->old_n == m->area_end && end <= MODEL_PAGES &&
-	       space_is_free(m->s, m->area_end, end - m->area_end);
+	       space_next(m->s, m->area_end) >= end;
 }
 
 /* With DONTUNMAP the address is a wish. */

@@ -15,7 +15,7 @@ static unsigned pick_pages(struct thread *t, const struct file *f, unsigned max,
 	unsigned n = 0;
 
 	for (unsigned tries = 0; tries < 8; tries++) {
-		*k = below(t, f->nr_pages);
+		*k = pick_page(t, FILEMAP);
 		if (f->page[*k].owner == t->nr)
 			break;
 	}
@@ -53,7 +53,7 @@ void op_file_map_write(struct thread *t)
 {
 	static const unsigned shared[] = {SHM, FILEMAP, TWIST_SHM, TWIST_FILE, OWN_SHM};
 	struct proc *p = chance(t, 60) ? t->w->shared[below(t, NR_SHARED)] : pick_proc(t);
-	unsigned r = shared[below(t, 5)], i = below(t, region[r].pages);
+	unsigned r = shared[below(t, 5)], i = pick_page(t, r);
 
 	if (region[r].file == OWN_FILE && !p->own)
 		return;
@@ -68,7 +68,7 @@ void op_file_read(struct thread *t)
 	unsigned nr;
 	struct file *f = any_file(t, &nr);
 
-	check_file_read(t, f, below(t, f->nr_pages));
+	check_file_read(t, f, pick_page(t, FILEMAP));
 }
 
 /* ---------------------------------------------------------------- size ---------------------- */

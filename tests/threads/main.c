@@ -304,7 +304,8 @@ static struct world *world_new(const struct config *cfg)
 	w->sim = sim_create(&(struct sim_config){.nr_frames = cfg->frames,
 						 .nr_cpus = cfg->cpus + 1,
 						 .swap_cluster = cfg->cluster,
-						 .junk = true});
+						 .junk = true,
+						 .ops = jitter_ops(cfg->jitter)});
 	w->sys = sim_system(w->sim);
 	w->scratch = calloc(cfg->frames, 8);
 	pthread_mutex_init(&w->lock, NULL);
@@ -431,8 +432,8 @@ static void run(const struct config *cfg)
 static void run_all(const struct config *given)
 {
 	static const struct {
-		unsigned cpus, frames, cluster, latency;
-	} variant[] = {{4, 512, 3, 0}, {8, 768, 3, 20}, {6, 2048, 0, 0}};
+		unsigned cpus, frames, cluster, latency, jitter;
+	} variant[] = {{4, 512, 3, 0, 0}, {8, 768, 3, 20, 2000}, {6, 1536, 0, 0, 500}};
 	unsigned n = sizeof(variant) / sizeof(variant[0]);
 
 	for (unsigned i = 0; i < n; i++) {
@@ -443,6 +444,7 @@ static void run_all(const struct config *given)
 		cfg.frames = variant[i].frames;
 		cfg.cluster = variant[i].cluster;
 		cfg.latency = variant[i].latency;
+		cfg.jitter = variant[i].jitter;
 		cfg.seconds /= n;
 		run(&cfg);
 	}
@@ -450,24 +452,30 @@ static void run_all(const struct config *given)
 
 static void usage(void)
 {
-	fprintf(stderr, "usage: threads [--seed N] [--cpus N] [--frames N] [--seconds N | --rounds "
-			"N] [--ops N]\n"
-			"               [--cluster N] [--latency MICROSECONDS] [--verbose]\n");
+	fprintf(stderr,
+		"usage: threads [--seed N] [--cpus N] [--frames N] [--seconds N | --rounds "
+		"N] [--ops N]\n"
+		"               [--cluster N] [--latency MICROSECONDS] [--jitter N] [--verbose]\n");
 	exit(2);
 }
 
 int main(int argc, char **argv)
 {
-	static const struct option options[] = {
-	    {"seed", required_argument, NULL, 's'},    {"cpus", required_argument, NULL, 'c'},
-	    {"frames", required_argument, NULL, 'f'},  {"seconds", required_argument, NULL, 't'},
-	    {"rounds", required_argument, NULL, 'r'},  {"ops", required_argument, NULL, 'o'},
-	    {"cluster", required_argument, NULL, 'k'}, {"latency", required_argument, NULL, 'l'},
-	    {"verbose", no_argument, NULL, 'v'},       {NULL, 0, NULL, 0}};
+	static const struct option options[] = {{"seed", required_argument, NULL, 's'},
+						{"cpus", required_argument, NULL, 'c'},
+						{"frames", required_argument, NULL, 'f'},
+						{"seconds", required_argument, NULL, 't'},
+						{"rounds", required_argument, NULL, 'r'},
+						{"ops", required_argument, NULL, 'o'},
+						{"cluster", required_argument, NULL, 'k'},
+						{"latency", required_argument, NULL, 'l'},
+						{"jitter", required_argument, NULL, 'j'},
+						{"verbose", no_argument, NULL, 'v'},
+						{NULL, 0, NULL, 0}};
 	struct config cfg = {.seed = 1, .ops = 1000, .seconds = 10, .cluster = 3};
 	int c;
 
-	while ((c = getopt_long(argc, argv, "s:c:f:t:r:o:k:l:n:v", options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "s:c:f:t:r:o:k:l:j:n:v", options, NULL)) != -1) {
 		unsigned long n = optarg ? strtoul(optarg, NULL, 0) : 0;
 
 		switch (c) {
@@ -497,6 +505,9 @@ int main(int argc, char **argv)
 			break;
 		case 'l':
 			cfg.latency = (unsigned)n;
+			break;
+		case 'j':
+			cfg.jitter = (unsigned)n;
 			break;
 		case 'v':
 			cfg.verbose = true;

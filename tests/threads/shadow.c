@@ -689,6 +689,8 @@ void check_pin(struct thread *t, struct pin *pin)
 		uint64_t tag = s ? atomic_load(&s->c.tag[b]) : pin->tag[b];
 		uint64_t want = tag ? tag | j : 0;
 
+		if (b == pin->end)
+			break;
 		CHECK(t, word[j] == want,
 		      "frame %u, pinned at page %u, %s: word %u is %#llx, not %#llx", pin->pfn,
 		      pin->spot, s ? "mapped" : "detached", j, (unsigned long long)word[j],

@@ -26,6 +26,7 @@
  *   proc.c    address spaces: making, forking, passing on, ending
  *   memory.c  what is done to areas: map, unmap, protect, move, advise, lock
  *   files.c   what is done to files: write, truncate, punch, sync
+ *   jitter.c  hooks that lose the CPU now and then
  *   others.c  pins, short-lived areas and files, reclaim, queries
  */
 #ifndef THREADS_H
@@ -189,7 +190,7 @@ struct thread {
 
 struct config {
 	uint64_t seed;
-	unsigned cpus, frames, cluster, latency;
+	unsigned cpus, frames, cluster, latency, jitter;
 	unsigned rounds, ops;
 	double seconds;
 	bool verbose;
@@ -373,5 +374,8 @@ void op_reclaim(struct thread *t);
 void op_query(struct thread *t);
 void op_frame(struct thread *t);
 void frames_free_all(struct thread *t);
+
+/* Hooks for the machine that give up the CPU once in so many calls. */
+const struct om_port_ops *jitter_ops(unsigned one_in);
 
 #endif

@@ -1,8 +1,8 @@
 /*
  * call.c: calls as text.
  *
- * A line is the process, the name, and name=value for each argument; what follows a # is for people.
- * Such lines are what a failure prints and what --replay reads.
+ * A line is the process, the name, and name=value for each argument; what follows a # is for
+ * people. Such lines are what a failure prints and what --replay reads.
  */
 #include "twin.h"
 
@@ -56,12 +56,9 @@ struct flag {
 	const char *name;
 };
 
-static const struct flag prot_flags[] = {{OM_PROT_READ, "READ"},
-					 {OM_PROT_WRITE, "WRITE"},
-					 {OM_PROT_EXEC, "EXEC"},
-					 {OM_PROT_GROWSDOWN, "GROWSDOWN"},
-					 {OM_PROT_GROWSUP, "GROWSUP"},
-					 {0, NULL}};
+static const struct flag prot_flags[] = {
+    {OM_PROT_READ, "READ"},	      {OM_PROT_WRITE, "WRITE"},	    {OM_PROT_EXEC, "EXEC"},
+    {OM_PROT_GROWSDOWN, "GROWSDOWN"}, {OM_PROT_GROWSUP, "GROWSUP"}, {0, NULL}};
 
 static const struct flag map_flags[] = {{OM_MAP_SHARED, "SHARED"},
 					{OM_MAP_PRIVATE, "PRIVATE"},

@@ -1,10 +1,11 @@
 /*
  * check.c: the two worlds at rest, compared.
  *
- * Areas: what is mapped where, with which rights, flags, object and offset; neighbours that agree in
- * all of this count as one on both sides. Then the kernel's counters, then the bytes of every page,
- * by a sum that each side computes where it is, through ordinary loads. A page that neither side has
- * ever touched is mostly left alone, because looking at it touches it. Files are read whole.
+ * Areas: what is mapped where, with which rights, flags, object and offset; neighbours that agree
+ * in all of this count as one on both sides. Then the kernel's counters, then the bytes of every
+ * page, by a sum that each side computes where it is, through ordinary loads. A page that neither
+ * side has ever touched is mostly left alone, because looking at it touches it. Files are read
+ * whole.
  */
 #include "twin.h"
 

@@ -4,38 +4,48 @@
  * The whole list of deliberate differences; those that need no code here are marked (g): never
  * generated, (r): run.c, (l): lazy.c.
  *
- *   joined     The library joins neighbouring areas more often than Linux, which keeps two areas with
- *              different anon_vmas apart. Only mremap, PROT_GROWSDOWN, and limits that stop a call at an
+ *   joined     The library joins neighbouring areas more often than Linux, which keeps two areas
+ * with different anon_vmas apart. Only mremap, PROT_GROWSDOWN, and limits that stop a call at an
  *              area can tell: skipped if the areas at the range differ on the two sides.
- *   several    mremap(FIXED) of several areas with an unchanged size: Linux 6.17 and later moves them
- *              all, earlier ones and the library say EFAULT.
- *   emptied    mremap(FIXED): Linux empties the destination first and may fail then: with a source
- *              that wraps, or (old size 0) that has just gone with it (skipped), or with DONTUNMAP at
- *              a limit (lib.c empties it too). The library changes nothing when it fails.
- *   leak       mremap(DONTUNMAP) of locked memory: Linux unlocks the old area but goes on counting
- *              it in VmLck.
- *   store      MADV_REMOVE of a file behind a store: the library leaves it to the embedder
- *              (EOPNOTSUPP); the host's file is a memfd.
- *   code       C_EXEC of anything but a return instruction.
- *   free       read(2) and write(2) over pages that MADV_FREE left open; (l) such pages may be old
- *              or zero.
- *   brk data   RLIMIT_DATA against brk: Linux counts the program's own data segment from its start.
- *   brk hole   Shrinking a heap that munmap has taken away: refused by Linux since 6.0 or so, before
- *              and in the library it is granted.
- *   mlockall   (MCL_CURRENT) locks the worker's own memory as well: only if the hard limit allows.
- *   tail (r)   Bytes written behind the end of a file, in its last page, come to light when a memfd
- *              grows; disk filesystems and the library show zeros. Wiped before a file grows.
- *   mincore (r) Of files not compared: the caches differ. Of anonymous memory, a page in swap counts
- *              as in memory: the host has no swap.
- *   places (g) Which address the kernel chooses: results outside of the windows are brought home.
- *   counts (g) RLIMIT_NPROC, max_map_count: not limits of one process.
- *   other (g)  remap_file_pages; PROT_SEM; MAP_HUGETLB and the like; protection keys.
+ *   several    mremap(FIXED) of several areas with an unchanged size: Linux 6.17 and later moves
+ * them all, earlier ones and the library say EFAULT. emptied    mremap(FIXED): Linux empties the
+ * destination first and may fail then: with a source that wraps, or (old size 0) that has just gone
+ * with it (skipped), or with DONTUNMAP at a limit (lib.c empties it too). The library changes
+ * nothing when it fails. leak       mremap(DONTUNMAP) of locked memory: Linux unlocks the old area
+ * but goes on counting it in VmLck. store      MADV_REMOVE of a file behind a store: the library
+ * leaves it to the embedder (EOPNOTSUPP); the host's file is a memfd. code       C_EXEC of anything
+ * but a return instruction. free       read(2) and write(2) over pages that MADV_FREE left open;
+ * (l) such pages may be old or zero. brk data   RLIMIT_DATA against brk: Linux counts the program's
+ * own data segment from its start. brk hole   Shrinking a heap that munmap has taken away: refused
+ * by Linux since 6.0 or so, before and in the library it is granted. heap stack Growth of a
+ * GROWSDOWN area that was moved to the heap: the worker's own memory below it counts for the guard
+ * gap, and growth by terabytes as overcommitment. mlockall   (MCL_CURRENT) locks the worker's own
+ * memory as well: only if the hard limit allows. tail (r)   Bytes written behind the end of a file,
+ * in its last page, come to light when a memfd grows; disk filesystems and the library show zeros.
+ * Wiped before a file grows. mincore (r) Of files not compared: the caches differ. Of anonymous
+ * memory, a page in swap counts as in memory: the host has no swap. places (g) Which address the
+ * kernel chooses: results outside of the windows are brought home. counts (g) RLIMIT_NPROC,
+ * max_map_count: not limits of one process. other (g)  remap_file_pages; PROT_SEM; MAP_HUGETLB and
+ * the like; protection keys.
  */
 #include "twin.h"
 
 #include <stdlib.h>
 
-enum reason { JOINED, SEVERAL, EMPTIED, LEAK, STORE, CODE, FREE, BRK_DATA, BRK_HOLE, LOCK_ALL, NR_REASONS };
+enum reason {
+	JOINED,
+	SEVERAL,
+	EMPTIED,
+	LEAK,
+	STORE,
+	CODE,
+	FREE,
+	BRK_DATA,
+	BRK_HOLE,
+	HEAP_STACK,
+	LOCK_ALL,
+	NR_REASONS
+};
 
 static const char *const names[NR_REASONS] = {"areas joined differently",
 					      "mremap of several areas",
@@ -46,13 +56,14 @@ static const char *const names[NR_REASONS] = {"areas joined differently",
 					      "kernel copy over MADV_FREE'd pages",
 					      "brk near RLIMIT_DATA",
 					      "brk shrinks over nothing",
+					      "growth of a stack near the heap",
 					      "mlockall with too low a hard limit"};
 
 /* ---------------------------------------------------------------- areas on both sides ------- */
 
 struct span {
-	bool mapped;	/* the first page */
-	bool whole;	/* one area covers the range */
+	bool mapped;	     /* the first page */
+	bool whole;	     /* one area covers the range */
 	uint64_t start, end; /* of the area at the first page */
 	unsigned flags;
 };
@@ -147,8 +158,7 @@ static int exempt_mprotect(const struct call *c)
 	bool limited = (c->a[2] & OM_PROT_WRITE) &&
 		       om_get_limit(twin.mm[c->proc], OM_LIMIT_DATA) != OM_UNLIMITED;
 
-	if (addr % PAGE || (!limited && !(c->a[2] & OM_PROT_GROWSDOWN)) ||
-	    addr + c->a[1] < addr)
+	if (addr % PAGE || (!limited && !(c->a[2] & OM_PROT_GROWSDOWN)) || addr + c->a[1] < addr)
 		return -1;
 	return same_bounds(c->proc, addr, addr + round_up(c->a[1])) ? -1 : JOINED;
 }
@@ -188,17 +198,17 @@ static int exempt_exec(const struct call *c)
 }
 
 /* An access that makes a stack grow is measured from the end of the area. */
-static int exempt_growth(const struct call *c)
+static int exempt_growth(unsigned proc, uint64_t addr)
 {
-	uint64_t addr = real_address(c->a[0]);
 	struct om_vmainfo info;
 	struct span host;
 
-	if (om_get_limit(twin.mm[c->proc], OM_LIMIT_STACK) == OM_UNLIMITED ||
-	    !om_vma_next(twin.mm[c->proc], (uintptr_t)addr, &info) || info.start <= addr ||
+	if (!om_vma_next(twin.mm[proc], (uintptr_t)addr, &info) || info.start <= addr ||
 	    !(info.flags & OM_VM_GROWSDOWN))
 		return -1;
-	host = host_span(c->proc, info.start, info.start + 1);
+	if (info.start >= ARENA + ARENA_PAGES * PAGE)
+		return HEAP_STACK;
+	host = host_span(proc, info.start, info.start + 1);
 	return host.end == info.end ? -1 : JOINED;
 }
 
@@ -218,9 +228,14 @@ static int exempt_brk(const struct call *c)
 
 static int exempt_copy(const struct call *c)
 {
-	if (lazy_any(c->proc, real_address(c->a[0]), c->a[1]))
+	uint64_t addr = real_address(c->a[0]);
+
+	if (lazy_any(c->proc, addr, c->a[1]))
 		return FREE;
-	return exempt_growth(c);
+	for (uint64_t at = addr; at < addr + c->a[1]; at = (at | (PAGE - 1)) + 1)
+		if (exempt_growth(c->proc, at) >= 0)
+			return exempt_growth(c->proc, at);
+	return -1;
 }
 
 const char *exempt(const struct call *c)
@@ -254,7 +269,7 @@ const char *exempt(const struct call *c)
 		break;
 	}
 	if (reason < 0 && (c->kind == C_READ || c->kind == C_WRITE || c->kind == C_EXEC))
-		reason = exempt_growth(c);
+		reason = exempt_growth(c->proc, real_address(c->a[0]));
 	if (reason < 0)
 		return NULL;
 	shared->skipped[reason]++;

@@ -1,11 +1,11 @@
 /*
  * gen.c: random calls.
  *
- * Calls are only useful where something happens, so addresses come from a few small zones and mostly
- * from areas that exist: their edges, their insides, the pages beside them. The zones: pages around
- * the border of two page-table pages; eight whole tables, for large areas and moves of whole tables;
- * a wide one, for stacks and their guard gaps; a far one; the heap. One process makes a few calls,
- * then another.
+ * Calls are only useful where something happens, so addresses come from a few small zones and
+ * mostly from areas that exist: their edges, their insides, the pages beside them. The zones: pages
+ * around the border of two page-table pages; eight whole tables, for large areas and moves of whole
+ * tables; a wide one, for stacks and their guard gaps; a far one; the heap. One process makes a few
+ * calls, then another.
  */
 #include "twin.h"
 
@@ -15,6 +15,7 @@
 static struct sim_rand rnd;
 static unsigned current, turn; /* whose turn it is, and for how many more calls */
 static unsigned since_check, since_full_check;
+static bool freed; /* by MADV_FREE, a moment ago */
 
 static uint64_t below(uint64_t n)
 {
@@ -35,7 +36,8 @@ static uint64_t between(uint64_t a, uint64_t b)
 
 static const struct {
 	unsigned first, pages, weight;
-} zones[] = {{384, 256, 50}, {1024, 4096, 14}, {6144, 4096, 10}, {12288, 64, 8}, {ARENA_PAGES, 128, 8}};
+} zones[] = {
+    {384, 256, 50}, {1024, 4096, 14}, {6144, 4096, 10}, {12288, 64, 8}, {ARENA_PAGES, 128, 8}};
 
 enum { SMALL, TABLES, STACKS, FAR, HEAP, NR_ZONES };
 
@@ -68,7 +70,8 @@ static bool pick_area(struct om_vmainfo *area)
 {
 	struct om_mm *mm = twin.mm[current];
 
-	return om_vma_next(mm, page_address(page_in(pick_zone())), area) || om_vma_next(mm, 0, area);
+	return om_vma_next(mm, page_address(page_in(pick_zone())), area) ||
+	       om_vma_next(mm, 0, area);
 }
 
 static unsigned pick_length(unsigned page)
@@ -142,7 +145,8 @@ static void spoil(struct call *c)
 		c->a[1] = 0;
 		break;
 	case 2:
-		c->a[1] = (uintptr_t)0 - between(1, 3 * PAGE); /* wraps */
+		if (sizeof(long) == 8) /* wraps; under a 64-bit kernel nothing of 32 bits does */
+			c->a[1] = (uint64_t)0 - between(1, 3 * PAGE);
 		break;
 	case 3:
 		c->a[1] -= between(1, PAGE - 1); /* rounded up again */
@@ -177,7 +181,7 @@ static void pick_file(struct call *c, unsigned page)
 	c->a[5] = (chance(60) ? page % 64 : below(24)) * PAGE;
 	if (chance(1))
 		c->a[5] += between(1, PAGE - 1);
-	else if (chance(1))
+	else if (chance(1) && sizeof(long) == 8)
 		c->a[5] = (uint64_t)0 - PAGE; /* the end is beyond all files */
 }
 
@@ -243,23 +247,41 @@ static uint64_t pick_new_length(const struct range *r)
 	return kind < 98 ? pick_length(r->page) * PAGE : below(2 * PAGE);
 }
 
-/* Whole tables move, with whatever is in them. */
+/* Tables that lie in one area, to be moved whole; or any. */
 static struct range whole_tables(void)
 {
-	return (struct range){(unsigned)between(2, 9) * 512, (unsigned)between(1, 2) * 512};
+	struct range r = {(unsigned)between(2, 9) * 512, 512};
+	struct om_vmainfo area;
+
+	for (unsigned i = 0; i < 8; i++) {
+		if (om_vma_next(twin.mm[current], page_address(r.page), &area) &&
+		    area.start <= page_address(r.page) && area.end >= page_address(r.page + 512))
+			break;
+		r.page = r.page == 9 * 512 ? 1024 : r.page + 512;
+	}
+	if (chance(20))
+		r.n = 1024;
+	return r;
+}
+
+/* The same place in another table. */
+static uint64_t other_table(unsigned page)
+{
+	return encode((unsigned)between(2, 9) * 512 + page % 512);
 }
 
 static void gen_mremap(struct call *c)
 {
 	static const uint8_t flags[] = {3, 3, 3, 3, 3, 3, 3, 3, 3, 1, 1, 1, 1, 0, 0, 5, 7, 7};
-	struct range r = chance(10) ? whole_tables() : pick_range(93);
+	bool whole = chance(12);
+	struct range r = whole ? whole_tables() : pick_range(93);
 
 	set_range(c, r);
 	c->a[2] = pick_new_length(&r);
 	c->a[3] = chance(97) ? flags[below(sizeof(flags))] : below(16);
 	if ((c->a[3] & OM_MREMAP_DONTUNMAP) && chance(85))
 		c->a[2] = c->a[1];
-	c->a[4] = pick_target(r.page);
+	c->a[4] = whole ? other_table(r.page) : pick_target(r.page);
 	if (chance(2))
 		c->a[4] += between(1, PAGE - 1);
 	if (chance(4))
@@ -269,12 +291,13 @@ static void gen_mremap(struct call *c)
 
 static void gen_madvise(struct call *c)
 {
-	static const uint8_t advice[] = {
-	    4,	4,  4,	4,  4,	8,  8,	8,  8, 3, 3, 20, 20, 21, 21, 21, 21, 21, 22, 22, 23, 23,
-	    10, 11, 11, 18, 18, 19, 19, 9, 9, 9, 24, 24, 0,  1,  2,	 0,  7,	 5};
+	static const uint8_t advice[] = {4,  4,	 4,  4,	 4,  8,	 8,  8,	 8,  3,	 3,  20, 20, 21,
+					 21, 21, 21, 21, 22, 22, 23, 23, 10, 11, 11, 18, 18, 19,
+					 19, 9,	 9,  9,	 24, 24, 0,  1,	 2,  0,	 7,  5};
 
 	set_range(c, pick_range(90));
 	c->a[2] = advice[below(sizeof(advice))];
+	freed |= c->a[2] == OM_MADV_FREE;
 }
 
 static void gen_range(struct call *c)
@@ -336,9 +359,20 @@ static void gen_limit(struct call *c)
 
 /* ---------------------------------------------------------------- accesses ------------------ */
 
-static uint64_t pick_byte(void)
+/* A page of an area that allows the access, for most tries. */
+static struct range pick_for(unsigned flag)
 {
-	struct range r = pick_range(93);
+	struct om_vmainfo area;
+
+	for (unsigned i = 0; flag && i < 4; i++)
+		if (pick_area(&area) && (area.flags & flag))
+			return part_of(&area);
+	return pick_range(93);
+}
+
+static uint64_t pick_byte(unsigned flag)
+{
+	struct range r = pick_for(chance(80) ? flag : 0);
 	struct om_vmainfo area;
 	unsigned page;
 
@@ -350,24 +384,40 @@ static uint64_t pick_byte(void)
 	return encode(r.page);
 }
 
-static void gen_access(struct call *c)
-{
-	unsigned max = c->kind == C_WRITE ? 16 : 8;
+/* Where return instructions were written last. */
+static uint64_t code[16];
+static unsigned nr_code;
 
-	c->a[0] = pick_byte();
-	if (c->kind == C_EXEC)
-		return;
-	c->a[1] = between(1, max);
-	c->a[2] = c->kind == C_WRITE ? sim_rand(&rnd) >> 8 | 2 : 0;
-	if (c->kind == C_WRITE && chance(10))
+static void gen_exec(struct call *c)
+{
+	c->a[0] = nr_code && chance(75) ? code[below(nr_code < 16 ? nr_code : 16)]
+					: pick_byte(OM_VM_EXEC);
+}
+
+static void gen_write(struct call *c)
+{
+	bool ret = chance(12);
+
+	c->a[0] = pick_byte(ret ? OM_VM_EXEC : OM_VM_WRITE);
+	c->a[1] = between(1, 16);
+	if (ret) {
 		c->a[2] = SEED_RET;
-	else
-		c->a[0] += below(PAGE - max + 1);
+		code[nr_code++ % 16] = c->a[0];
+	} else {
+		c->a[0] += below(PAGE - 15);
+		c->a[2] = sim_rand(&rnd) >> 8 | 2;
+	}
+}
+
+static void gen_read(struct call *c)
+{
+	c->a[0] = pick_byte(0) + below(PAGE - 7);
+	c->a[1] = between(1, 8);
 }
 
 static void gen_copy(struct call *c)
 {
-	c->a[0] = pick_byte() + below(PAGE);
+	c->a[0] = pick_byte(c->kind == C_UWRITE ? OM_VM_WRITE : 0) + below(PAGE);
 	c->a[1] = between(1, chance(50) ? 64 : 3 * PAGE);
 	c->a[2] = c->kind == C_UWRITE ? sim_rand(&rnd) >> 8 | 2 : 0;
 }
@@ -462,16 +512,16 @@ static const struct {
 	uint16_t weight;
 	void (*gen)(struct call *c);
 } menu[] = {
-    {C_WRITE, 260, gen_access},	   {C_READ, 110, gen_access},	 {C_MMAP, 90, gen_mmap},
-    {C_MUNMAP, 45, gen_munmap},	   {C_MPROTECT, 70, gen_mprotect}, {C_MREMAP, 75, gen_mremap},
-    {C_MADVISE, 95, gen_madvise},  {C_MLOCK, 22, gen_range},	 {C_MLOCK2, 8, gen_range},
-    {C_MUNLOCK, 20, gen_range},	   {C_MLOCKALL, 3, gen_mlockall}, {C_MUNLOCKALL, 4, NULL},
-    {C_MINCORE, 18, gen_range},	   {C_MSYNC, 12, gen_range},	 {C_BRK, 20, gen_brk},
-    {C_LIMIT, 6, gen_limit},	   {C_EXEC, 12, gen_access},	 {C_UREAD, 20, gen_copy},
-    {C_UWRITE, 25, gen_copy},	   {C_SPAWN, 1, gen_process},	 {C_FORK, 13, gen_process},
-    {C_EXIT, 9, gen_process},	   {C_TRUNCATE, 7, gen_file},	 {C_PUNCH, 7, gen_file},
-    {C_PREAD, 10, gen_file},	   {C_PWRITE, 16, gen_file},	 {C_FSYNC, 2, gen_file},
-    {C_RECLAIM, 20, NULL},	   {C_SWAPOFF, 1, NULL},	 {C_FLUSH_TLB, 3, NULL},
+    {C_WRITE, 260, gen_write},	  {C_READ, 110, gen_read},	  {C_MMAP, 90, gen_mmap},
+    {C_MUNMAP, 45, gen_munmap},	  {C_MPROTECT, 70, gen_mprotect}, {C_MREMAP, 75, gen_mremap},
+    {C_MADVISE, 95, gen_madvise}, {C_MLOCK, 22, gen_range},	  {C_MLOCK2, 8, gen_range},
+    {C_MUNLOCK, 20, gen_range},	  {C_MLOCKALL, 3, gen_mlockall},  {C_MUNLOCKALL, 4, NULL},
+    {C_MINCORE, 18, gen_range},	  {C_MSYNC, 12, gen_range},	  {C_BRK, 20, gen_brk},
+    {C_LIMIT, 6, gen_limit},	  {C_EXEC, 14, gen_exec},	  {C_UREAD, 20, gen_copy},
+    {C_UWRITE, 25, gen_copy},	  {C_SPAWN, 1, gen_process},	  {C_FORK, 13, gen_process},
+    {C_EXIT, 9, gen_process},	  {C_TRUNCATE, 7, gen_file},	  {C_PUNCH, 7, gen_file},
+    {C_PREAD, 10, gen_file},	  {C_PWRITE, 16, gen_file},	  {C_FSYNC, 2, gen_file},
+    {C_RECLAIM, 30, NULL},	  {C_SWAPOFF, 1, NULL},		  {C_FLUSH_TLB, 3, NULL},
 };
 
 static void gen_from_menu(struct call *c)
@@ -499,7 +549,8 @@ static void gen_from_menu(struct call *c)
 void gen_open(uint64_t seed)
 {
 	sim_rand_seed(&rnd, seed);
-	turn = since_check = since_full_check = 0;
+	turn = since_check = since_full_check = nr_code = 0;
+	freed = false;
 }
 
 void gen_call(struct call *c)
@@ -516,12 +567,16 @@ void gen_call(struct call *c)
 	turn--;
 	c->proc = (uint8_t)current;
 	since_full_check++;
+	if (freed && chance(30)) {
+		c->kind = C_RECLAIM; /* or else the pages are rarely lost */
+		c->a[0] = between(1, 300);
+		freed = false;
+		return;
+	}
 	if (++since_check > 120 && turn == 0)
 		gen_check(c);
 	else
 		gen_from_menu(c);
-	if (c->kind == C_READ && !c->a[1]) { /* an exit that may not be */
-		c->a[0] = pick_byte();
-		c->a[1] = 1;
-	}
+	if (c->kind == C_READ && !c->a[1]) /* an exit that may not be */
+		gen_read(c);
 }

@@ -107,7 +107,9 @@ static uint64_t number(const char **p, int base)
 	char *end;
 	uint64_t v = strtoull(*p, &end, base);
 
-	*p = end + (*end != 0);
+	if (*end)
+		end++;
+	*p = end;
 	return v;
 }
 
@@ -130,8 +132,8 @@ static void parse_area(const char *p, struct segment *s)
 		   (p[2] == 'x' ? OM_VM_EXEC : 0u) | (p[3] == 's' ? OM_VM_SHARED : 0u);
 	p += 5;
 	s->offset = number(&p, 16);
-	p = strchr(p, ' ');
-	p++;
+	p += strcspn(p, " \n"); /* the device */
+	p += *p == ' ';
 	s->object = object_of(number(&p, 10));
 	if (s->object == -1)
 		s->offset = 0;

@@ -2,13 +2,13 @@
  * lazy.c: pages whose contents MADV_FREE left open.
  *
  * After MADV_FREE a page holds its old bytes or zeros, until it is written: both are right, and the
- * host, with plenty of memory, mostly keeps the old ones where the library, with little, drops them.
- * So the test remembers which pages are open. When the page reads as zeros on one side only, the
- * other side is told to drop its page too (MADV_DONTNEED), and the two agree again. Anything but
- * zeros or the old bytes is a failure still.
+ * host, with plenty of memory, mostly keeps the old ones where the library, with little, drops
+ * them. So the test remembers which pages are open. When the page reads as zeros on one side only,
+ * the other side is told to drop its page too (MADV_DONTNEED), and the two agree again. Anything
+ * but zeros or the old bytes is a failure still.
  *
- * The marks are per process and page; they follow fork and mremap. A mark too many hides only the loss
- * of a whole page.
+ * The marks are per process and page; they follow fork and mremap. A mark too many hides only the
+ * loss of a whole page.
  */
 #include "twin.h"
 
@@ -53,7 +53,8 @@ bool lazy_any(unsigned proc, uint64_t addr, uint64_t len)
 
 static void after_mremap(const struct call *c, const struct result *r)
 {
-	uint64_t old = real_address(c->a[0]), old_len = round_up(c->a[1]), new_len = round_up(c->a[2]);
+	uint64_t old = real_address(c->a[0]), old_len = round_up(c->a[1]),
+		 new_len = round_up(c->a[2]);
 	uint64_t to = r->v == 1 ? real_address(c->a[5]) : r->v;
 	static uint8_t moved[NR_PAGES];
 	unsigned n = 0, page;

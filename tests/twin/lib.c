@@ -1,8 +1,9 @@
 /*
  * lib.c: the library's side: one simulated machine with little memory, and each call made on it.
  *
- * The machine has two CPUs; the processes are dealt out to them, so translations live on while others
- * run. Whatever must stay invisible to programs (reclaim, swapoff, TLB flushes) is a call too.
+ * The machine has two CPUs; the processes are dealt out to them, so translations live on while
+ * others run. Whatever must stay invisible to programs (reclaim, swapoff, TLB flushes) is a call
+ * too.
  */
 #include "twin.h"
 
@@ -339,8 +340,8 @@ static void swap_off_and_on(unsigned i)
 
 	if (err == -OM_ENOMEM)
 		return;
-	if (err || om_swapon(twin.sys, &sim_store_ops, twin.swap[i], SWAP_SLOTS, 0,
-			     &twin.swap_area[i]))
+	if (err ||
+	    om_swapon(twin.sys, &sim_store_ops, twin.swap[i], SWAP_SLOTS, 0, &twin.swap_area[i]))
 		fail("lib: swap off and on: %d", err);
 }
 

@@ -2,15 +2,15 @@
  * The twin test: the same random sequence of calls on the library and on real processes of the
  * kernel we run on; answers and contents must agree.
  *
- * A round is a fresh machine and fresh processes, and a few thousand calls. For each address space of
- * the library there is a process of the host, a worker, forked by its real parent (worker.c). The
- * runner (run.c) makes each call in the library first, then sends it to the worker. The library has
- * a few MiB of memory and swaps all the time; the host has plenty. What is compared:
+ * A round is a fresh machine and fresh processes, and a few thousand calls. For each address space
+ * of the library there is a process of the host, a worker, forked by its real parent (worker.c).
+ * The runner (run.c) makes each call in the library first, then sends it to the worker. The library
+ * has a few MiB of memory and swaps all the time; the host has plenty. What is compared:
  *
  *   - the answer of every call: result or errno, addresses, bytes read, and for accesses that fault
  *     the signal and its code (MAPERR, ACCERR, BUS);
- *   - now and then everything else (check.c): areas with rights, flags, objects and offsets; VmSize,
- *     VmData, VmLck; every byte of every mapped page, of every file, and their sizes.
+ *   - now and then everything else (check.c): areas with rights, flags, objects and offsets;
+ * VmSize, VmData, VmLck; every byte of every mapped page, of every file, and their sizes.
  *
  * Deliberate differences are listed, all of them, in exempt.c.
  *
@@ -36,7 +36,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define ROUND_CALLS 4000u
+#define ROUND_CALLS   4000u
 #define ROUND_SECONDS 300u /* of a round; more is a hang */
 
 struct shared *shared;
@@ -56,7 +56,7 @@ static void make_round(struct round *round, const struct options *o, uint64_t se
 
 	sim_rand_seed(&r, seed * 7919 + 1);
 	round->seed = seed;
-	round->frames = 2600 + (unsigned)sim_rand_below(&r, 3000);
+	round->frames = 2200 + (unsigned)sim_rand_below(&r, 2500);
 	if (sim_rand_chance(&r, 10))
 		round->frames = 60000; /* no reclaim at all */
 	round->swap_cluster = (unsigned)sim_rand_below(&r, 5);
@@ -128,8 +128,7 @@ static bool replay(const struct round *round, const struct call *call, uint32_t 
 static void print_list(FILE *out, const struct round *round, const struct call *call, uint32_t n)
 {
 	fprintf(out, "round seed=%llu frames=%u swap_cluster=%u stores=%u\n",
-		(unsigned long long)round->seed, round->frames, round->swap_cluster,
-		round->stores);
+		(unsigned long long)round->seed, round->frames, round->swap_cluster, round->stores);
 	for (uint32_t i = 0; i < n; i++)
 		print_call(out, &call[i]);
 }
@@ -139,7 +138,8 @@ static void report(const struct round *round, const struct options *o)
 	size_t bytes = MAX_CALLS * sizeof(struct call);
 	struct call *call =
 	    mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	uint32_t n = shared->failed_at < shared->nr_calls ? shared->failed_at + 1 : shared->nr_calls;
+	uint32_t n =
+	    shared->failed_at < shared->nr_calls ? shared->failed_at + 1 : shared->nr_calls;
 	char failure[sizeof(shared->failure)], last[sizeof(shared->failure)];
 
 	memcpy(call, call_list, shared->nr_calls * sizeof(*call));
@@ -295,9 +295,9 @@ static int usage(void)
 
 static bool parse_options(int argc, char **argv, struct options *o)
 {
-	static const struct option longs[] = {{"seed", 1, NULL, 's'},	{"calls", 1, NULL, 'n'},
+	static const struct option longs[] = {{"seed", 1, NULL, 's'},	 {"calls", 1, NULL, 'n'},
 					      {"seconds", 1, NULL, 't'}, {"shrink", 1, NULL, 'k'},
-					      {"replay", 1, NULL, 'r'},	{"frames", 1, NULL, 'f'},
+					      {"replay", 1, NULL, 'r'},	 {"frames", 1, NULL, 'f'},
 					      {NULL, 0, NULL, 0}};
 	int c;
 
@@ -337,7 +337,8 @@ int main(int argc, char **argv)
 	setvbuf(stdout, out, _IOLBF, sizeof(out));
 	if (!parse_options(argc, argv, &o))
 		return usage();
-	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	shared =
+	    mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	call_list = mmap(NULL, MAX_CALLS * sizeof(*call_list), PROT_READ | PROT_WRITE,
 			 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (shared == MAP_FAILED || call_list == MAP_FAILED) {

@@ -1,9 +1,9 @@
 /*
  * run.c: each call on both sides.
  *
- * The library goes first; the call and its answer are queued, and the worker is woken when its batch
- * is full or somebody else's turn comes, so that a million calls cost few switches. Only one process
- * has calls queued at a time: the order of all calls is the same on both sides.
+ * The library goes first; the call and its answer are queued, and the worker is woken when its
+ * batch is full or somebody else's turn comes, so that a million calls cost few switches. Only one
+ * process has calls queued at a time: the order of all calls is the same on both sides.
  */
 #include "twin.h"
 
@@ -55,9 +55,9 @@ static void compare(const struct call *c, const struct queued *q, const struct r
 	if (same(c, q, host))
 		return;
 	shared->failed_at = q->number;
-	fail("result: %s by process %u: library %lld (%#llx), host %lld (%#llx)", kind_name(c->kind),
-	     c->proc, (long long)q->lib.ret, (unsigned long long)q->lib.v, (long long)host->ret,
-	     (unsigned long long)host->v);
+	fail("result: %s by process %u: library %lld (%#llx), host %lld (%#llx)",
+	     kind_name(c->kind), c->proc, (long long)q->lib.ret, (unsigned long long)q->lib.v,
+	     (long long)host->ret, (unsigned long long)host->v);
 }
 
 void run_flush(void)
@@ -87,8 +87,8 @@ static void enqueue(uint32_t number, const struct call *c, const struct result *
 /* ---------------------------------------------------------------- mincore ------------------- */
 
 /*
- * Of a private anonymous area the library knows which pages exist, in memory or in swap; the host has
- * no swap, so for it they are in memory. Of files, the caches may differ.
+ * Of a private anonymous area the library knows which pages exist, in memory or in swap; the host
+ * has no swap, so for it they are in memory. Of files, the caches may differ.
  */
 static uint64_t mincore_known(const struct call *c, struct result *r)
 {
@@ -169,8 +169,8 @@ static void run_lazy(uint32_t number, const struct call *c)
 }
 
 /*
- * Before a file grows, what programs wrote behind its end, in its last page, is wiped on both sides:
- * see exempt.c.
+ * Before a file grows, what programs wrote behind its end, in its last page, is wiped on both
+ * sides: see exempt.c.
  */
 static void wipe_tail(uint32_t number, const struct call *c)
 {

@@ -65,7 +65,7 @@ uint32_t shrink(const struct round *round, struct call *call, uint32_t n, const 
 		replay_fn replay, unsigned seconds)
 {
 	size_t bytes = MAX_CALLS * sizeof(*call);
-	struct state s = {round,   call,   NULL, n, failure, replay, time(NULL) + seconds};
+	struct state s = {round, call, NULL, n, failure, replay, time(NULL) + seconds};
 	uint32_t size = n / 2;
 
 	s.trial = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

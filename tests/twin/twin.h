@@ -4,6 +4,8 @@
 #ifndef TWIN_H
 #define TWIN_H
 
+#define _FILE_OFFSET_BITS 64 /* before any header: for 32-bit builds */
+
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -19,12 +21,12 @@
 /* ---------------------------------------------------------------- sizes --------------------- */
 
 #define PAGE	 ((uintptr_t)4096)
-#define NR_PROCS 6	  /* processes alive at one time */
+#define NR_PROCS 6 /* processes alive at one time */
 #define NR_SLOTS (NR_PROCS + 1)
 #define ZYGOTE	 NR_PROCS /* slot of the process that all others descend from; it stays empty */
 #define NR_FILES 5
-#define BATCH	 64	  /* calls a worker is sent at once */
-#define HASHES	 1024	  /* pages a worker looks at in one call */
+#define BATCH	 64   /* calls a worker is sent at once */
+#define HASHES	 1024 /* pages a worker looks at in one call */
 #define COPY_MAX (4 * PAGE)
 
 /* Calls a round may have. */
@@ -50,25 +52,25 @@
 
 enum kind {
 	/* Address-space calls, made by process `proc`. */
-	C_MMAP,	  /* addr len prot flags file offset; file: -1 none, + 100: opened read-only */
-	C_MUNMAP, /* addr len */
+	C_MMAP,	    /* addr len prot flags file offset; file: -1 none, + 100: opened read-only */
+	C_MUNMAP,   /* addr len */
 	C_MPROTECT, /* addr len prot */
 	C_MREMAP, /* old old_len new_len flags new home; home: where a moved area is brought back */
-	C_MADVISE, /* addr len advice */
-	C_MLOCK,  /* addr len */
-	C_MLOCK2, /* addr len flags */
-	C_MUNLOCK, /* addr len */
+	C_MADVISE,  /* addr len advice */
+	C_MLOCK,    /* addr len */
+	C_MLOCK2,   /* addr len flags */
+	C_MUNLOCK,  /* addr len */
 	C_MLOCKALL, /* flags */
 	C_MUNLOCKALL,
 	C_MINCORE, /* addr len */
-	C_MSYNC,  /* addr len flags */
-	C_BRK,	  /* offset from the start of the heap */
-	C_LIMIT,  /* which (enum om_limit), value */
+	C_MSYNC,   /* addr len flags */
+	C_BRK,	   /* offset from the start of the heap */
+	C_LIMIT,   /* which (enum om_limit), value */
 	/* What the program does itself. */
-	C_WRITE, /* addr n seed: at most 16 bytes, within a page */
-	C_READ,	 /* addr n: at most 8 bytes, within a page */
-	C_EXEC,	 /* addr: call it, if there is a return instruction (pattern SEED_RET) */
-	C_UREAD, /* addr len: read by the kernel: write(2) from there */
+	C_WRITE,  /* addr n seed: at most 16 bytes, within a page */
+	C_READ,	  /* addr n: at most 8 bytes, within a page */
+	C_EXEC,	  /* addr: call it, if there is a return instruction (pattern SEED_RET) */
+	C_UREAD,  /* addr len: read by the kernel: write(2) from there */
 	C_UWRITE, /* addr len seed: written by the kernel: read(2) to there */
 	/* Processes. */
 	C_SPAWN, /* a new, empty one */
@@ -76,10 +78,10 @@ enum kind {
 	C_EXIT,
 	/* Files. */
 	C_TRUNCATE, /* file size */
-	C_PUNCH, /* file offset len */
-	C_PREAD, /* file offset len */
-	C_PWRITE, /* file offset len seed */
-	C_FSYNC, /* file: the library only */
+	C_PUNCH,    /* file offset len */
+	C_PREAD,    /* file offset len */
+	C_PWRITE,   /* file offset len seed */
+	C_FSYNC,    /* file: the library only */
 	/* The library's own affairs, which no program may notice. */
 	C_RECLAIM, /* pages */
 	C_SWAPOFF, /* area: and on again */
@@ -143,11 +145,11 @@ struct tally {
 
 struct shared {
 	struct slot slot[NR_SLOTS];
-	int runner; /* pid; workers end when it does */
-	uintptr_t heap;	/* start of the heap in all workers */
+	int runner;	   /* pid; workers end when it does */
+	uintptr_t heap;	   /* start of the heap in all workers */
 	bool can_lock_all; /* the limit is high enough to lock a worker's own memory too */
 	bool heap_is_ours; /* nothing is there, and the kernel thinks it begins here */
-	uint64_t base_size, base_data;	/* bytes mapped by a worker itself */
+	uint64_t base_size, base_data; /* bytes mapped by a worker itself */
 	struct {
 		uintptr_t start, end;
 	} own[64]; /* that memory */
@@ -179,15 +181,15 @@ _Noreturn void worker(unsigned slot);
 extern int file_fd[NR_FILES], file_rdonly_fd[NR_FILES], scratch_fd;
 
 /* host.c: the runner's end of it. */
-void host_open(void);	/* the files and the zygote; before anything allocates memory */
-void host_close(void);	/* end all workers */
+void host_open(void);  /* the files and the zygote; before anything allocates memory */
+void host_close(void); /* end all workers */
 bool host_alive(unsigned proc);
 /* Let a worker run what is in its slot, and wait. */
 void host_run(unsigned proc);
 /* One call at once. */
 struct result host_call(const struct call *c);
 uint64_t host_hash(unsigned proc, uintptr_t addr);
-void host_adopt(unsigned proc);	/* a worker has appeared in this slot */
+void host_adopt(unsigned proc); /* a worker has appeared in this slot */
 void host_forget(unsigned proc);
 
 /* A part of an address space, with what can be seen of it. */
@@ -196,7 +198,7 @@ struct segment {
 	uint32_t flags; /* enum om_vma_flags */
 	int64_t object; /* -1 private anonymous, a file, or OTHER + a number for shared anonymous */
 };
-#define OTHER 1000
+#define OTHER	     1000
 #define MAX_SEGMENTS 2048
 /* The areas of a worker inside the windows, in order; `flags` also those of smaps. */
 unsigned host_segments(unsigned proc, struct segment *s, bool flags);

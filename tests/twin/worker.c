@@ -1,10 +1,10 @@
 /*
  * worker.c: a process of the host, told what to do.
  *
- * A worker is forked by its real parent when the sequence forks, so what it sees is the kernel's real
- * copy-on-write. It sleeps on a futex in its slot of the shared memory, makes the calls it finds
- * there, and leaves the results. It allocates nothing, so that the heap and the limits belong to
- * the test; its own memory (`base`) is added to the limits the test asks for.
+ * A worker is forked by its real parent when the sequence forks, so what it sees is the kernel's
+ * real copy-on-write. It sleeps on a futex in its slot of the shared memory, makes the calls it
+ * finds there, and leaves the results. It allocates nothing, so that the heap and the limits belong
+ * to the test; its own memory (`base`) is added to the limits the test asks for.
  *
  * Everything is called through syscall(2): what a C library does besides would count as the call.
  */
@@ -139,8 +139,8 @@ static struct result uwrite(uintptr_t addr, size_t len, uint64_t seed)
 		buffer[i] = pattern(seed, i);
 	if (pwrite(scratch_fd, buffer, len, scratch(addr)) != (ssize_t)len)
 		return (struct result){-EIO, 0};
-	return (struct result){
-	    answer(syscall(SYS_pread64, scratch_fd, addr, len, scratch(addr))), 0};
+	return (struct result){answer(syscall(SYS_pread64, scratch_fd, addr, len, scratch(addr))),
+			       0};
 }
 
 static struct result file_read(unsigned file, off_t offset, size_t len)
@@ -161,8 +161,8 @@ static int64_t file_write(unsigned file, off_t offset, size_t len, uint64_t seed
 
 static int64_t punch(unsigned file, off_t offset, off_t len)
 {
-	return answer(fallocate(file_fd[file], FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset,
-			       len));
+	return answer(
+	    fallocate(file_fd[file], FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, len));
 }
 
 /* ---------------------------------------------------------------- mapping ------------------- */
@@ -272,7 +272,8 @@ static void set_limit(unsigned which, uint64_t value)
 static void unlock_self(void)
 {
 	for (unsigned i = 0; i < shared->nr_own; i++)
-		syscall(SYS_munlock, shared->own[i].start, shared->own[i].end - shared->own[i].start);
+		syscall(SYS_munlock, shared->own[i].start,
+			shared->own[i].end - shared->own[i].start);
 }
 
 static int64_t do_mlockall(int flags)
@@ -411,8 +412,9 @@ static struct result make_call(const struct call *c)
 	case C_MSYNC:
 		return value(answer(syscall(SYS_msync, addr, len, (int)a[2])));
 	case C_BRK:
-		return (struct result){
-		    0, (uintptr_t)syscall(SYS_brk, shared->heap + (uintptr_t)a[0]) - shared->heap};
+		return (struct result){0,
+				       (uintptr_t)syscall(SYS_brk, shared->heap + (uintptr_t)a[0]) -
+					   shared->heap};
 	case C_LIMIT:
 		set_limit((unsigned)a[0], a[1]);
 		return value(0);
