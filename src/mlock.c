@@ -115,11 +115,13 @@ static size_t locked_in(struct om_mm *mm, uintptr_t start, uintptr_t end)
 
 static int lock_once(struct om_mm *mm, uintptr_t start, uintptr_t end, unsigned bits)
 {
+	size_t already;
 	int err = 0;
 
 	om_mm_write_lock(mm);
+	already = start < end ? locked_in(mm, start, end) : 0;
 	if (bits & OM_VM_LOCKED)
-		err = om_check_memlock(mm, ((end - start) >> OM_PAGE_SHIFT) - locked_in(mm, start, end),
+		err = om_check_memlock(mm, ((end - start) >> OM_PAGE_SHIFT) - already,
 		                       -OM_ENOMEM);
 	if (!err) /* Linux sees that the range wraps only now */
 		err = end < start ? -OM_EINVAL : lock_range(mm, start, end, bits);

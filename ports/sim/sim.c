@@ -7,6 +7,7 @@
  */
 #include "machine.h"
 
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -105,6 +106,8 @@ void sim_pause(void)
 {
 	if (pause_fn)
 		pause_fn(pause_arg);
+	else
+		sched_yield();
 }
 
 /* ---------------------------------------------------------------- background reclaim -------- */

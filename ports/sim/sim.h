@@ -53,7 +53,7 @@ extern const struct om_port_ops sim_port_ops;
 
 /*
  * Debug builds call this function when a CPU spins for a lock, with the value of `arg`. NULL, the
- * default: it just spins. Set it before threads start.
+ * default: sched_yield(). Set it before threads start.
  */
 void sim_on_pause(void (*fn)(void *arg), void *arg);
 

@@ -66,14 +66,14 @@ static enum om_fault_result foresee(struct space *s, size_t page, unsigned acces
 }
 
 /* Memory was short before the copy came to a stack that the model has grown. */
-static void shrink_stacks(struct world *w, struct space *s, size_t first, size_t n)
+static void shrink_stacks(struct world *w, struct space *s, size_t first)
 {
 	struct areas list;
 
 	if (!had_oom(w))
 		return;
 	list_areas(s, &list);
-	for (size_t i = first; i < first + n && i < MODEL_PAGES; i++)
+	for (size_t i = first; i < MODEL_PAGES; i++)
 		if ((s->page[i].flags & OM_VM_GROWSDOWN) && area_at(&list, i) < 0)
 			world_unmap(w, s, i, 1);
 }
@@ -290,7 +290,7 @@ static void copy(struct world *w, const uint32_t *a, bool write)
 	else
 		got = om_read(p.s->mm, addr_of(p.page) + p.offset, buf, n, &done);
 	agree(w, got, want);
-	shrink_stacks(w, p.s, p.page, n / PAGE + 2);
+	shrink_stacks(w, p.s, p.page);
 	if (done > want_done || (got == want && done != want_done))
 		FAIL(w, "%zu bytes were copied, expected %zu", done, want_done);
 	each_piece(w, p.s, p.page, p.offset, buf, done, write ? note_written : check_seen);

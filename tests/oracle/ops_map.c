@@ -242,6 +242,13 @@ void op_munmap(struct world *w, const uint32_t *a)
 
 /* ---------------------------------------------------------------- mprotect ------------------ */
 
+/* Could that many pages of the kind be added? */
+static bool expandable(const struct space *s, size_t data, size_t n, unsigned flags)
+{
+	return space_count(s, 0, MODEL_PAGES, MP_MAPPED) + n <= limit_pages(s, OM_LIMIT_AS) &&
+	       (!flags_are_data(flags) || data + n <= limit_pages(s, OM_LIMIT_DATA));
+}
+
 /*
  * What happens area by area, up to the first problem; everything before it has changed. `stop` is
  * where.
@@ -265,13 +272,11 @@ static int foresee_protect(const struct space *s, size_t page, size_t end, unsig
 		to = list.area[i].end < end ? list.area[i].end : end;
 		if ((prot & OM_VM_WRITE) && !(old & OM_VM_MAYWRITE))
 			return -OM_EACCES;
-		if (flags_are_data(new) && !flags_are_data(old)) {
-			data += to - *stop;
-			if (data > limit_pages(s, OM_LIMIT_DATA))
-				return -OM_ENOMEM;
-		} else if (!flags_are_data(new) && flags_are_data(old)) {
-			data -= to - *stop;
-		}
+		if ((prot & OM_VM_WRITE) && !expandable(s, data, to - *stop, new) &&
+		    expandable(s, data, to - *stop, old))
+			return -OM_ENOMEM;
+		data += flags_are_data(new) ? to - *stop : 0;
+		data -= flags_are_data(old) ? to - *stop : 0;
 		*stop = to;
 	}
 	return 0;

@@ -3,9 +3,19 @@
  */
 #include "threads.h"
 
+/* Any page; the one that all are after, if it is a file's. */
+static unsigned any_page(struct thread *t)
+{
+	if (t->aim.on && region[t->aim.r].file >= 0)
+		return region[t->aim.r].file_page + t->aim.i;
+	return below(t, FILE_PAGES);
+}
+
 static struct file *any_file(struct thread *t, unsigned *nr)
 {
 	*nr = below(t, NR_FILES);
+	if (t->aim.on && region[t->aim.r].file >= 0)
+		*nr = (unsigned)region[t->aim.r].file;
 	return t->w->file[*nr];
 }
 
@@ -15,7 +25,7 @@ static unsigned pick_pages(struct thread *t, const struct file *f, unsigned max,
 	unsigned n = 0;
 
 	for (unsigned tries = 0; tries < 8; tries++) {
-		*k = pick_page(t, FILEMAP);
+		*k = any_page(t);
 		if (f->page[*k].owner == t->nr)
 			break;
 	}
@@ -53,7 +63,8 @@ void op_file_map_write(struct thread *t)
 {
 	static const unsigned shared[] = {SHM, FILEMAP, TWIST_SHM, TWIST_FILE, OWN_SHM};
 	struct proc *p = chance(t, 60) ? t->w->shared[below(t, NR_SHARED)] : pick_proc(t);
-	unsigned r = shared[below(t, 5)], i = pick_page(t, r);
+	unsigned r = t->aim.on && !holds_private(t->aim.r) ? t->aim.r : shared[below(t, 5)],
+		 i = pick_page(t, r);
 
 	if (region[r].file == OWN_FILE && !p->own)
 		return;
@@ -68,7 +79,7 @@ void op_file_read(struct thread *t)
 	unsigned nr;
 	struct file *f = any_file(t, &nr);
 
-	check_file_read(t, f, pick_page(t, FILEMAP));
+	check_file_read(t, f, any_page(t));
 }
 
 /* ---------------------------------------------------------------- size ---------------------- */
@@ -101,7 +112,7 @@ static void resize_shadow(struct file *f, unsigned old, unsigned now)
 
 void op_truncate(struct thread *t)
 {
-	unsigned nr, old, now, gone;
+	unsigned nr, old, now, gone, k = any_page(t);
 	struct file *f = any_file(t, &nr);
 	int err;
 
@@ -111,19 +122,21 @@ void op_truncate(struct thread *t)
 	now = FILE_FIXED * BLOCKS + below(t, (f->nr_pages - FILE_FIXED) * BLOCKS + 1);
 	if (chance(t, 30))
 		now = f->nr_pages * BLOCKS;
+	else if (k > FILE_FIXED && t->aim.on)
+		now = k * BLOCKS - chance(t, 50);
 	gone = (now + BLOCKS - 1) / BLOCKS; /* this page and those behind it go */
-	for (unsigned k = FILE_FIXED; k < f->nr_pages; k++)
+	for (k = FILE_FIXED; k < f->nr_pages; k++)
 		content_begin(&f->page[k].c);
-	for (unsigned k = gone; k < f->nr_pages; k++)
+	for (k = gone; k < f->nr_pages; k++)
 		atomic_fetch_add(&f->page[k].cuts, 1);
 	RETRY(t, err, om_mapping_truncate(f->mapping, now * BLOCK));
 	CHECK(t, !err, "om_mapping_truncate: %d", err);
 	if (f->store && now < old)
 		sim_store_truncate(f->store, now * BLOCK);
 	resize_shadow(f, old, now);
-	for (unsigned k = gone; k < f->nr_pages; k++)
+	for (k = gone; k < f->nr_pages; k++)
 		atomic_fetch_add(&f->page[k].cuts, 1);
-	for (unsigned k = FILE_FIXED; k < f->nr_pages; k++)
+	for (k = FILE_FIXED; k < f->nr_pages; k++)
 		content_end(&f->page[k].c);
 	CHECK(t, om_mapping_size(f->mapping) == now * BLOCK, "a file of %u blocks has %llu bytes",
 	      now, (unsigned long long)om_mapping_size(f->mapping));
@@ -220,8 +233,8 @@ void op_msync(struct thread *t)
 {
 	static const int flags[] = {OM_MS_SYNC, OM_MS_ASYNC, OM_MS_SYNC | OM_MS_INVALIDATE};
 	struct proc *p = pick_proc(t);
-	unsigned r = chance(t, 70) ? FILEMAP : TWIST_FILE, i;
-	unsigned n = pick_run(t, p, r, A_MAPPED, A_LOCKED, A_LOC, 16, &i);
+	unsigned r = t->aim.on ? t->aim.r : chance(t, 70) ? FILEMAP : TWIST_FILE, i;
+	unsigned n = r < HEAP ? pick_run(t, p, r, A_MAPPED, A_LOCKED, A_LOC, 16, &i) : 0;
 	int which = flags[below(t, 3)], err;
 
 	if (!n)

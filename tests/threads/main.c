@@ -95,6 +95,9 @@ static void one_op(struct thread *t)
 	for (pick = below(t, total); pick >= op[i].weight; i++)
 		pick -= op[i].weight;
 	atomic_store(&t->doing, op[i].name);
+	if (t->nr == 0 && chance(t, 2))
+		aim_change(t);
+	aim_take(t);
 	op[i].run(t);
 	t->count[i]++;
 	atomic_fetch_add(&t->ops, 1);
@@ -181,6 +184,7 @@ static void *cpu_main(void *arg)
 		for (unsigned i = 0; i < w->cfg.ops; i++)
 			one_op(t);
 		atomic_store(&t->doing, "check all");
+		t->aim.on = false;
 		for (unsigned k = 0; round % 4 == 3 && k < t->nr_own; k++)
 			check_all(t, t->own[k]);
 		for (unsigned k = 0; round % 4 == 3 && k < NR_SHARED; k++)

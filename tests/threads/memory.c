@@ -9,17 +9,34 @@
 
 #define AREA_BITS (A_MAPPED | A_PROT | A_LOC | A_LOCKED | A_WIPE | A_NOFORK)
 
-/*
- * BIG is sparse: most of its pages are never touched. Of the other regions some pages are hot, so
- * that threads meet; of files, pages that may be truncated among them.
- */
+/* ---------------------------------------------------------------- choosing ------------------ */
+
+/* Threads rarely meet at one page by chance. */
+void aim_change(struct thread *t)
+{
+	static const unsigned regions[] = {ANON,    ANON,      PRIVATE_SHM, PRIVATE_FILE, SHM,
+					   FILEMAP, TWIST_SHM, TWIST_FILE,  HEAP};
+	unsigned r = regions[below(t, 9)], i = below(t, region[r].pages);
+
+	if (region[r].file >= 0 && region[r].file_page + i < FILE_FIXED && chance(t, 60))
+		i = region[r].pages - 1 -
+		    below(t, region[r].pages / 2); /* one that may be truncated */
+	atomic_store(&t->w->aim, below(t, NR_SHARED) << 24 | r << 16 | i);
+}
+
+void aim_take(struct thread *t)
+{
+	uint32_t aim = atomic_load(&t->w->aim);
+
+	t->aim = (struct aim){chance(t, 50), aim >> 24, aim >> 16 & 0xff, aim & 0xffff};
+}
+
+/* BIG is sparse: most of its pages are never touched. */
 unsigned pick_page(struct thread *t, unsigned r)
 {
-	if (r == BIG)
-		return below(t, BIG_PAGES / 8) * 8;
-	if (chance(t, 40))
-		return (chance(t, 50) ? 0 : region[r].pages / 2) + below(t, 4);
-	return below(t, region[r].pages);
+	if (t->aim.on && t->aim.r == r)
+		return t->aim.i;
+	return r == BIG ? below(t, BIG_PAGES / 8) * 8 : below(t, region[r].pages);
 }
 
 static bool is_candidate(struct thread *t, struct proc *p, unsigned r, unsigned i, uint32_t set,
@@ -37,6 +54,8 @@ unsigned pick_run(struct thread *t, struct proc *p, unsigned r, uint32_t set, ui
 
 	for (unsigned tries = 0; tries < 8; tries++) {
 		*i = r == BIG ? below(t, BIG_PAGES) : pick_page(t, r);
+		if (t->aim.on && *i && chance(t, 50)) /* in the middle of the run */
+			--*i;
 		if (is_candidate(t, p, r, *i, set, clear))
 			break;
 	}
@@ -50,6 +69,8 @@ static unsigned any_region(struct thread *t)
 {
 	unsigned r = below(t, NR_REGIONS + 3);
 
+	if (t->aim.on)
+		return t->aim.r;
 	return r < NR_REGIONS ? r : ANON;
 }
 
@@ -58,6 +79,8 @@ static unsigned mapped_region(struct thread *t, const struct proc *p)
 {
 	unsigned r = below(t, HEAP + 2);
 
+	if (t->aim.on && t->aim.r < HEAP)
+		return t->aim.r;
 	if (r >= HEAP || (r == BIG && chance(t, 80)) || (region[r].file == OWN_FILE && !p->own))
 		r = ANON;
 	return r;
@@ -89,7 +112,7 @@ void op_read(struct thread *t)
 /* A page that may well be another thread's. */
 void op_spy(struct thread *t)
 {
-	struct proc *p = t->w->shared[below(t, NR_SHARED)];
+	struct proc *p = t->w->shared[t->aim.on ? t->aim.shared : below(t, NR_SHARED)];
 	unsigned r = any_region(t);
 
 	check_read(t, p, r, pick_page(t, r));
@@ -118,8 +141,9 @@ void op_exec(struct thread *t)
 void op_guest(struct thread *t)
 {
 	static const unsigned guests[] = {ANON, ANON, BIG, HEAP};
-	struct proc *p = t->w->shared[below(t, NR_SHARED)];
-	unsigned r = guests[below(t, 4)], i = pick_page(t, r);
+	struct proc *p = t->w->shared[t->aim.on ? t->aim.shared : below(t, NR_SHARED)];
+	unsigned r = t->aim.on && has_guest(p, t->aim.r) ? t->aim.r : guests[below(t, 4)],
+		 i = pick_page(t, r);
 
 	/* Of two threads one is the owner, so the other is the guest; of more, it depends on the
 	 * page. */
@@ -519,8 +543,10 @@ void op_stack(struct thread *t)
 void op_twist(struct thread *t)
 {
 	struct proc *p = pick_proc(t);
-	unsigned r = chance(t, 50) ? TWIST_SHM : TWIST_FILE, i, k;
-	unsigned n = pick_run(t, p, r, A_MAPPED, 0, A_LOC | A_LOCKED, 6, &i);
+	unsigned r = t->aim.on ? t->aim.r : chance(t, 50) ? TWIST_SHM : TWIST_FILE, i, k;
+	unsigned n = region[r].kind == K_TWISTED
+			 ? pick_run(t, p, r, A_MAPPED, 0, A_LOC | A_LOCKED, 6, &i)
+			 : 0;
 	bool locked = n && (attr_of(spot_of(p, r, i)) & A_LOCKED);
 	int err;
 

@@ -204,6 +204,8 @@ void proc_destroy(struct thread *t, struct proc *p)
 
 struct proc *pick_proc(struct thread *t)
 {
+	if (t->aim.on)
+		return t->w->shared[t->aim.shared];
 	if (!t->nr_own || chance(t, 45))
 		return t->w->shared[below(t, NR_SHARED)];
 	return t->own[below(t, t->nr_own)];

@@ -162,8 +162,16 @@ struct pin {
 	uint64_t tag[BLOCKS]; /* then: what they hold */
 };
 
+/* The page that all threads are after for a while, in half of their operations, so that they meet.
+ */
+struct aim {
+	bool on;
+	unsigned shared, r, i;
+};
+
 struct thread {
 	struct world *w;
+	struct aim aim;
 	unsigned nr;
 	pthread_t pthread;
 	struct sim_cpu *cpu;
@@ -208,7 +216,8 @@ struct world {
 	unsigned area;
 	_Atomic unsigned nr_procs, max_procs, serial, nr_pins, max_pins;
 	_Atomic unsigned arrived;
-	_Atomic bool stop; /* the last round is over */
+	_Atomic uint32_t aim; /* struct aim, packed */
+	_Atomic bool stop;    /* the last round is over */
 	pthread_barrier_t barrier;
 	pthread_mutex_t lock; /* guards the next two */
 	struct proc *pool;    /* processes given away */
@@ -331,6 +340,8 @@ void op_take(struct thread *t);
 unsigned pick_run(struct thread *t, struct proc *p, unsigned r, uint32_t set, uint32_t clear,
 		  uint32_t same, unsigned max, unsigned *i);
 unsigned pick_page(struct thread *t, unsigned r);
+void aim_change(struct thread *t);
+void aim_take(struct thread *t);
 
 void op_read(struct thread *t);
 void op_spy(struct thread *t);

@@ -370,17 +370,50 @@ static struct range pick_for(unsigned flag)
 	return pick_range(93);
 }
 
+/* A stack of the current process, and the end of what lies below it. */
+static bool pick_stack(unsigned *start, unsigned *floor)
+{
+	struct om_vmainfo area;
+	uintptr_t addr = page_address(zones[STACKS].first), below_it = addr - 2048 * PAGE;
+	unsigned seen = 0;
+
+	while (om_vma_next(twin.mm[current], addr, &area) && page_number(area.start, start) &&
+	       area.start < page_address(ARENA_PAGES - 1)) {
+		if ((area.flags & OM_VM_GROWSDOWN) && below(++seen) == 0) {
+			*floor = (unsigned)((below_it - ARENA) / PAGE);
+			addr = area.start;
+			if (chance(60))
+				break;
+		}
+		below_it = area.end;
+		addr = area.end;
+	}
+	return seen && page_number(addr, start) && *floor < *start;
+}
+
+/* Below a stack: near it, anywhere, or where the guard gap begins. */
+static bool pick_below_stack(unsigned *page)
+{
+	unsigned start, floor, kind = (unsigned)below(100);
+
+	if (!pick_stack(&start, &floor))
+		return false;
+	if (kind < 40)
+		*page = start - (unsigned)between(1, 8);
+	else if (kind < 60)
+		*page = start - (unsigned)between(1, 600);
+	else
+		*page = floor + 254 + (unsigned)below(5);
+	return *page < start;
+}
+
 static uint64_t pick_byte(unsigned flag)
 {
 	struct range r = pick_for(chance(80) ? flag : 0);
-	struct om_vmainfo area;
-	unsigned page;
 
 	r.page += (unsigned)below(r.n < 64 ? r.n : 64);
-	/* Below a stack. */
-	if (chance(6) && om_vma_next(twin.mm[current], page_address(zones[STACKS].first), &area) &&
-	    page_number(area.start, &page) && page > 400 && page < ARENA_PAGES)
-		r.page = page - (unsigned)between(1, chance(60) ? 8 : 400);
+	if (chance(6))
+		pick_below_stack(&r.page);
 	return encode(r.page);
 }
 

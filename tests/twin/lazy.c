@@ -103,6 +103,13 @@ static void host_drop(unsigned proc, uintptr_t addr)
 	shared->lazy++;
 }
 
+static void lib_drop(unsigned proc, uintptr_t addr)
+{
+	if (om_madvise(twin.mm[proc], addr, PAGE, OM_MADV_DONTNEED_LOCKED))
+		fail("lib: cannot drop a page");
+	shared->lazy++;
+}
+
 bool lazy_follow(unsigned proc, uintptr_t addr, uint64_t lib, uint64_t host)
 {
 	uint8_t *m = mark(proc, addr);
@@ -114,7 +121,7 @@ bool lazy_follow(unsigned proc, uintptr_t addr, uint64_t lib, uint64_t host)
 		host_drop(proc, addr);
 		host_hash(proc, addr);
 	} else {
-		om_madvise(twin.mm[proc], addr, PAGE, OM_MADV_DONTNEED_LOCKED);
+		lib_drop(proc, addr);
 		lib_hash(proc, addr);
 	}
 	*m = 0;
@@ -130,23 +137,32 @@ void lazy_resolve(unsigned proc, uintptr_t addr)
 		     (unsigned long)addr, (unsigned long)lib, (unsigned long)host);
 }
 
-/* The rest of the page is old or zero: if the first try does not match, the second must. */
+/*
+ * The rest of the page is old or zero. If the sums differ, one side must have written on zeros: the
+ * side that has not loses the page and writes again.
+ */
 void lazy_write(const struct call *c, struct result *lib, struct result *host)
 {
 	uintptr_t addr = (uintptr_t)real_address(c->a[0]) & ~(PAGE - 1);
-	uint64_t wrote;
+	uint64_t lib_sum, host_sum, zero_sum;
 
 	lib_call(c, lib);
-	wrote = lib_hash(c->proc, addr);
+	lib_sum = lib_hash(c->proc, addr);
 	*host = host_call(c);
 	if (lib->ret || host->ret)
 		return;
-	if (host_hash(c->proc, addr) != wrote) {
-		host_drop(c->proc, addr);
-		*host = host_call(c);
-		if (host_hash(c->proc, addr) != wrote)
-			fail("content: process %u page %#lx after MADV_FREE and a write", c->proc,
-			     (unsigned long)addr);
-	}
+	host_sum = host_hash(c->proc, addr);
 	*mark(c->proc, addr) = 0;
+	if (lib_sum == host_sum)
+		return;
+	host_drop(c->proc, addr);
+	*host = host_call(c);
+	zero_sum = host_hash(c->proc, addr);
+	if (lib_sum == zero_sum)
+		return;
+	lib_drop(c->proc, addr);
+	lib_call(c, lib);
+	if (host_sum != zero_sum || lib_hash(c->proc, addr) != zero_sum)
+		fail("content: process %u page %#lx after MADV_FREE and a write", c->proc,
+		     (unsigned long)addr);
 }
