@@ -1,0 +1,170 @@
+/*
+ * test_verify.c: om_verify() finds what is wrong. Each test breaks one thing in a healthy system, looks
+ * whether the checker names the invariant, and mends it again.
+ */
+#include "space.h"
+
+#include <string.h>
+
+#include "mapping.h"
+#include "rmap.h"
+#include "swap.h"
+#include "table.h"
+
+static struct om_bug first;
+
+/* Exactly `rule` is reported first. */
+static void expect_violation(struct space *s, const char *rule)
+{
+	unsigned n = om_verify(s->sys, s->scratch, &first);
+
+	if (!n || strcmp(first.rule, rule))
+		fail_msg("%u violations, first %s (%s), expected %s", n, n ? first.rule : "-",
+		         n ? first.what : "-", rule);
+}
+
+/* Break `lvalue` by setting it to `wrong`, expect the violation, mend. */
+#define broken(s, lvalue, wrong, rule)                                                             \
+	do {                                                                                       \
+		__typeof__(lvalue) keep_ = (lvalue);                                               \
+		(lvalue) = (wrong);                                                                \
+		expect_violation(s, rule);                                                         \
+		(lvalue) = keep_;                                                                  \
+		space_check(s);                                                                    \
+	} while (0)
+
+/* Pages 0-3 direct, 4-7 shared with a child, 8-11 a file, 12-15 swapped out, 16 locked. */
+struct scene {
+	struct space s;
+	struct om_mm *child;
+	struct om_mapping *file;
+};
+
+static struct scene scene_start(void)
+{
+	struct scene c = {.s = space_start(256, 64)};
+	struct space *s = &c.s;
+
+	space_map(s, 4, 4, RW, 0);
+	space_fill(s, s->mm, 4, 4, 1);
+	assert_int_equal(om_fork(s->mm, NULL, &c.child), 0);
+	space_map(s, 20, 4, RW, 0);
+	space_fill(s, s->mm, 20, 4, 2);
+	c.file = space_file(s, 4);
+	space_map_file(s, 8, 4, RW, 0, c.file, 0);
+	space_fill(s, s->mm, 8, 4, 3);
+	space_map(s, 12, 4, RW, 0);
+	space_fill(s, s->mm, 12, 4, 4);
+	assert_int_equal(om_madvise(s->mm, at(12), 4 << OM_PAGE_SHIFT, OM_MADV_PAGEOUT), 0);
+	space_map(s, 30, 1, RW, OM_MAP_LOCKED);
+	space_check(s);
+	return c;
+}
+
+static void scene_end(struct scene *c)
+{
+	om_mm_destroy(c->child);
+	om_mm_destroy(c->s.mm);
+	c->s.mm = NULL;
+	om_mapping_put(c->file);
+	space_finish(&c->s);
+}
+
+static void test_pages(void **state)
+{
+	struct scene c = scene_start();
+	struct space *s = &c.s;
+	struct om_page *direct = space_page(s->mm, 20, NULL, NULL), *other;
+	struct om_page *shared = space_page(s->mm, 4, NULL, NULL);
+	struct om_page *file = space_page(s->mm, 8, NULL, NULL);
+	struct om_page *locked = space_page(s->mm, 30, NULL, NULL);
+
+	(void)state;
+	other = space_page(s->mm, 21, NULL, NULL);
+	broken(s, direct->mapcount, 2, "I1");
+	broken(s, shared->mapcount, 1, "I1");
+	broken(s, direct->as, (void *)other, "I2");
+	broken(s, direct->index, direct->index + 1, "I2");
+	broken(s, shared->as, NULL, "I4");
+	broken(s, shared->index, (uintptr_t)1 << 40, "I4");
+	broken(s, file->index, file->index + 1, "I4");
+	broken(s, locked->mlocked, 2, "I12");
+	broken(s, direct->refs, 1, "refs");
+	scene_end(&c);
+}
+
+static void test_entries(void **state)
+{
+	struct scene c = scene_start();
+	struct space *s = &c.s;
+	struct om_page *table;
+	unsigned slot;
+	om_pte_t *e;
+
+	(void)state;
+	space_page(s->mm, 4, &table, &slot);
+	e = om_table_entry(table, slot);
+	broken(s, *e, om_pte_mkwrite(*e), "I3");
+	broken(s, table->mapcount, table->mapcount + 1, "I5");
+	broken(s, table->index, table->index + 1, "I5");
+	scene_end(&c);
+}
+
+static void test_areas(void **state)
+{
+	struct scene c = scene_start();
+	struct space *s = &c.s;
+	struct om_vma *vma = om_vma_find(s->mm, at(4));
+
+	(void)state;
+	broken(s, s->mm->total_vm, s->mm->total_vm + 1, "vma");
+	broken(s, s->mm->locked_vm, 0, "I12");
+	broken(s, s->mm->nr_vmas, 1, "vma");
+	broken(s, s->mm->rss_anon, 1, "vma");
+	broken(s, s->mm->swapents, 1, "vma");
+	broken(s, vma->anon_vma->nr_vmas, 1, "I4");
+	scene_end(&c);
+}
+
+static void test_slots(void **state)
+{
+	struct scene c = scene_start();
+	struct space *s = &c.s;
+	struct om_pageinfo info;
+	uint32_t slot;
+
+	(void)state;
+	om_pageinfo(s->mm, at(12), &info);
+	assert_int_equal(info.kind, OM_PAGE_SWAP);
+	slot = (uint32_t)info.value;
+	assert_true(om_slot_dup(s->sys, slot));
+	expect_violation(s, "I11");
+	om_slot_put(s->sys, slot);
+	space_check(s);
+	scene_end(&c);
+}
+
+static void test_frames(void **state)
+{
+	struct scene c = scene_start();
+	struct space *s = &c.s;
+	struct om_page *free = om_page_of(s->sys, s->sys->free_head);
+
+	(void)state;
+	broken(s, free->mapcount, 1, "I7");
+	broken(s, free->flags, OM_PG_DIRTY, "I7");
+	broken(s, s->sys->nr_free, s->sys->nr_free - 1, "I7");
+	broken(s, s->sys->lru[OM_LRU_ACTIVE_ANON].count, 1, "list");
+	broken(s, om_page_of(s->sys, s->sys->zero_pfn)->mapcount, 1, "I8");
+	scene_end(&c);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_pages), cmocka_unit_test(test_entries), cmocka_unit_test(test_areas),
+	    cmocka_unit_test(test_slots), cmocka_unit_test(test_frames),
+	};
+
+	return unit_run(tests);
+}
