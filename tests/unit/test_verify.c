@@ -120,8 +120,8 @@ static void test_areas(void **state)
 	broken(s, s->mm->total_vm, s->mm->total_vm + 1, "vma");
 	broken(s, s->mm->locked_vm, 0, "I12");
 	broken(s, s->mm->nr_vmas, 1, "vma");
-	broken(s, s->mm->rss_anon, 1, "vma");
-	broken(s, s->mm->swapents, 1, "vma");
+	broken(s, s->mm->rss_anon, 1, "rss");
+	broken(s, s->mm->swapents, 1, "rss");
 	broken(s, vma->anon_vma->nr_vmas, 1, "I4");
 	scene_end(&c);
 }
