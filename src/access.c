@@ -37,6 +37,12 @@ static bool area_allows(struct om_mm *mm, uintptr_t addr, bool write)
 	return om_vma_prot(flags) && (!write || (flags & OM_VM_WRITE));
 }
 
+/* The program's bytes: other threads of it may be at them, which is the program's own affair. */
+static void copy_bytes(const struct transfer *t, char *frame, size_t n)
+{
+	memcpy(t->write ? frame : t->buf, t->write ? t->buf : frame, n);
+}
+
 /* Copy up to the end of the page; 0 if the entry must be mended by a fault first. */
 static size_t copy_through(struct transfer *t)
 {
@@ -55,7 +61,7 @@ static size_t copy_through(struct transfer *t)
 	if (usable(pte, t->write)) {
 		frame = (char *)om_arch_frame(&sys->arch, om_pte_pfn(pte)) + offset;
 		om_entry_use(sys, table, slot, t->write);
-		memcpy(t->write ? frame : t->buf, t->write ? t->buf : frame, n);
+		copy_bytes(t, frame, n);
 	} else {
 		n = 0;
 	}

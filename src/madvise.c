@@ -416,6 +416,7 @@ static bool is_known(int advice)
 int om_madvise(struct om_mm *mm, uintptr_t addr, size_t len, int advice)
 {
 	uintptr_t end;
+	unsigned tries = 0;
 	int err;
 
 	om_might_sleep(mm->sys);
@@ -427,6 +428,8 @@ int om_madvise(struct om_mm *mm, uintptr_t addr, size_t len, int advice)
 		return populate(mm, addr, end, advice == OM_MADV_POPULATE_WRITE);
 	if (advice == OM_MADV_REMOVE)
 		return remove_range(mm, addr, end);
-	OM_RETRY_NOFRAME(mm->sys, 2, err, advise_once(mm, addr, end, advice));
+	while ((err = advise_once(mm, addr, end, advice)) == -OM_ENOFRAME)
+		if (om_reclaim_retry(mm->sys, &tries, 2))
+			return -OM_EAGAIN;
 	return err;
 }

@@ -114,7 +114,7 @@ struct om_mm *rig_mm(struct rig *r)
 
 struct om_mm *rig_fork(struct rig *r, struct om_mm *parent, int *err)
 {
-	struct om_mm **slot = free_mm(r), *child = NULL;
+	struct om_mm *child = NULL;
 	int result = om_fork(parent, NULL, &child);
 
 	if (err)
@@ -122,8 +122,8 @@ struct om_mm *rig_fork(struct rig *r, struct om_mm *parent, int *err)
 	else
 		rig_ok(result);
 	if (!result)
-		*slot = child;
-	return result ? NULL : child;
+		*free_mm(r) = child; /* not before: another task may be forking */
+	return child;
 }
 
 void rig_exit(struct rig *r, struct om_mm *mm)

@@ -444,6 +444,7 @@ static unsigned long run(const struct scene *scene, const struct sched_plan *pla
 	rig_check(p);
 	p->r = rig_create(&(struct rig_config){.frames = scene->frames ? scene->frames : 256,
 					       .cpus = SCHED_TASKS,
+					       .cluster = scene->cluster,
 					       .slots = scene->slots ? scene->slots : 256,
 					       .ops = &sched_ops,
 					       .store_ops = &sched_store_ops});

@@ -387,6 +387,56 @@ static void swapped_family(struct play *p)
 	rig_expect(p->r, p->child, p->a + PAGES(2), 3, 102);
 }
 
+/* Pages of a file, mapped by two, that both leave while they are written back and dropped. */
+static void shared_file(struct play *p)
+{
+	play_file(p, 4, OM_MAP_SHARED);
+	p->child = rig_mm(p->r);
+	rig_map(p->r, p->child, p->a, 4, RIG_RW, OM_MAP_SHARED, p->file, 0);
+	rig_put(p->r, p->mm, p->a, 4, 300);
+	rig_put(p->r, p->child, p->a, 2, 400);
+	play_cold(p, p->mm, 4);
+	play_cold(p, p->child, 4);
+}
+
+static void check_file(struct play *p)
+{
+	rig_ok(om_mapping_sync(p->file, 0, 0));
+	for (unsigned i = 0; i < 4; i++)
+		rig_equal(rig_store_tag(rig_store(p->r, p->file), i), (i < 2 ? 400 : 300) + i);
+}
+
+static void task_child_reads(struct play *p)
+{
+	for (unsigned i = 0; i < 8; i++)
+		rig_equal(get_tag(p, p->child, p->a + PAGES(i)), 100 + i);
+}
+
+/* A pin outlives the area, whose end it crosses. */
+static void task_pin_unpin(struct play *p)
+{
+	om_pfn_t pfn;
+
+	for (unsigned i = 0; i < 2; i++) {
+		int err = om_pin(p->child, p->a + PAGES(i), OM_WRITE, &pfn);
+
+		rig_check(err == 0 || err == -OM_EFAULT);
+		sched_step();
+		if (!err)
+			om_unpin(p->r->sys, pfn, true);
+	}
+}
+
+static void task_unmap_child(struct play *p)
+{
+	rig_ok(om_munmap(p->child, p->a, PAGES(8)));
+}
+
+static void check_mm(struct play *p)
+{
+	rig_expect(p->r, p->mm, p->a, 8, 100);
+}
+
 /* Objects, tables, frames and slots are all free when both are over: rig_destroy() sees to it. */
 static void test_h26_two_last_exits(void **state)
 {
@@ -397,7 +447,19 @@ static void test_h26_two_last_exits(void **state)
 		 .task = {task_exit_mm, task_exit_child}},
 		{.name = "h26_reclaim",
 		 .setup = swapped_family,
-		 .task = {task_exit_mm, task_exit_child, task_reclaim}});
+		 .task = {task_exit_mm, task_exit_child, task_reclaim}},
+		{.name = "h26_ahead",
+		 .cluster = 3,
+		 .setup = swapped_family,
+		 .task = {task_child_reads, task_exit_mm, task_reclaim}},
+		{.name = "h26_file",
+		 .setup = shared_file,
+		 .task = {task_exit_mm, task_exit_child, task_reclaim},
+		 .check = check_file},
+		{.name = "h26_pin",
+		 .setup = swapped_family,
+		 .task = {task_unmap_child, task_pin_unpin, task_reclaim},
+		 .check = check_mm});
 }
 
 static const struct CMUnitTest list[] = {

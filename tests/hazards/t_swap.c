@@ -100,6 +100,25 @@ static void check_none_set(struct play *p)
 	rig_expect(p->r, p->child, p->a, 8, 100);
 }
 
+/* Neighbours of the page that is read go away meanwhile. */
+static void task_child_drops(struct play *p)
+{
+	rig_ok(om_munmap(p->child, p->a, PAGES(4)));
+}
+
+static void task_child_last(struct play *p)
+{
+	rig_equal(rig_set(sched_cpu(p), p->child, p->a + PAGES(7), 907), OM_FAULT_MINOR);
+}
+
+static void check_dropped(struct play *p)
+{
+	rig_expect(p->r, p->mm, p->a, 1, 901);
+	rig_expect(p->r, p->mm, p->a + PAGES(1), 7, 101);
+	rig_expect(p->r, p->child, p->a + PAGES(4), 3, 104);
+	rig_expect(p->r, p->child, p->a + PAGES(7), 1, 907);
+}
+
 /* Parent and child, and two threads of one process, bring the same page back. */
 static void test_h50_swapin_x_swapin(void **state)
 {
@@ -120,6 +139,16 @@ static void test_h50_swapin_x_swapin(void **state)
 		 .setup = swapped_family,
 		 .task = {task_parent_sets, task_child_sets, task_reclaim},
 		 .check = check_two},
+		{.name = "h50_ahead",
+		 .cluster = 3,
+		 .setup = swapped_family,
+		 .task = {task_parent_sets, task_child_sets, task_reclaim},
+		 .check = check_two},
+		{.name = "h50_neighbours",
+		 .cluster = 3,
+		 .setup = swapped_family,
+		 .task = {task_parent_sets, task_child_drops, task_child_last},
+		 .check = check_dropped},
 		{.name = "h50_threads",
 		 .setup = swapped_family,
 		 .task = {task_parent_sets, task_child_sets, task_parent_sets},
@@ -323,6 +352,11 @@ static void test_swapoff_x_others(void **state)
 	EXPLORE({.name = "swapoff_fault",
 		 .setup = two_areas,
 		 .task = {task_swapoff, task_write_all},
+		 .check = check_written},
+		{.name = "swapoff_ahead",
+		 .cluster = 3,
+		 .setup = two_areas,
+		 .task = {task_swapoff, task_write_all, task_reclaim},
 		 .check = check_written},
 		{.name = "swapoff_fork",
 		 .setup = two_areas,

@@ -242,7 +242,7 @@ void check_present(struct world *w, struct space *s, size_t first, size_t n)
 
 	bool stalled = event(w, OM_EV_ALLOCSTALL) != w->stalls;
 
-	if (had_oom(w))
+	if (had_trouble(w))
 		return;
 	for (size_t i = first; i < first + n; i++) {
 		const struct mpage *p = &s->page[i];

@@ -51,6 +51,7 @@ static const struct {
     {"reclaim", op_reclaim, 25},
     {"frame", op_frame, 6},
     {"watermarks", op_watermarks, 1},
+    {"io_error", op_io_error, 8},
     {"check", op_check, 10},
 };
 
@@ -121,6 +122,7 @@ void op_run(struct world *w, const struct op *op)
 	w->op = table[op->code].name;
 	w->oom = event(w, OM_EV_OOM);
 	w->stalls = event(w, OM_EV_ALLOCSTALL);
+	w->io_errors = io_errors(w);
 	world_trace(w, "%5u  %s", w->step, w->op);
 	table[op->code].run(w, op->a);
 	check_always(w);

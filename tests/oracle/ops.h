@@ -47,6 +47,6 @@ op_function op_madvise, op_msync;
 /* ops_file.c */
 op_function op_open, op_close, op_truncate, op_punch, op_fread, op_fwrite, op_fsync;
 /* ops_system.c */
-op_function op_swapon, op_swapoff, op_reclaim, op_frame, op_watermarks, op_check;
+op_function op_swapon, op_swapoff, op_reclaim, op_frame, op_watermarks, op_io_error, op_check;
 
 #endif

@@ -70,7 +70,7 @@ static void shrink_stacks(struct world *w, struct space *s, size_t first)
 {
 	struct areas list;
 
-	if (!had_oom(w))
+	if (!had_trouble(w))
 		return;
 	list_areas(s, &list);
 	for (size_t i = first; i < MODEL_PAGES; i++)
@@ -84,6 +84,8 @@ static bool fault_agrees(struct world *w, enum om_fault_result got, enum om_faul
 	if (got == want)
 		return got == OM_FAULT_MINOR;
 	if (got == OM_FAULT_OOM && had_oom(w))
+		return false;
+	if (got == OM_FAULT_BUS && had_io_error(w))
 		return false;
 	FAIL(w, "fault result %d, expected %d", (int)got, (int)want);
 }

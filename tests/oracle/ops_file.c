@@ -240,7 +240,8 @@ void op_fsync(struct world *w, const uint32_t *a)
 		return;
 	world_trace(w, " offset %llu len %llu", (unsigned long long)offset,
 		    (unsigned long long)len);
-	agree(w, om_mapping_sync(o->mapping, offset, len), 0);
+	if (!agree(w, om_mapping_sync(o->mapping, offset, len), 0))
+		return;
 	end = len ? (size_t)((offset + len + PAGE - 1) / PAGE) : object_pages(o);
 	for (size_t i = (size_t)(offset / PAGE); o->store && i < end && i < object_pages(o); i++) {
 		size_t n = object_valid(o, i);

@@ -167,7 +167,7 @@ static void bad_map(struct world *w, struct map *m, uint32_t a)
 		len = 2 * PAGE;
 	}
 	agree_or(w, om_mmap(m->s->mm, &addr, len, m->prot, flags, file, offset), want, -OM_ENOMEM,
-	         near_vma_limit(m->s));
+		 near_vma_limit(m->s));
 }
 
 static void pick_map(struct world *w, const uint32_t *a, struct map *m)
@@ -331,7 +331,7 @@ void op_mprotect(struct world *w, const uint32_t *a)
 		if (wrong == OM_PROT_GROWSUP && !(a[4] & 32) && !is_mapped(s, page))
 			want = -OM_ENOMEM; /* a hole is found first */
 		err = om_mprotect(s->mm, addr_of(page) + (a[4] & 32 ? 4 : 0), n * PAGE,
-		                  a[4] & 32 ? 1 : wrong);
+				  a[4] & 32 ? 1 : wrong);
 		agree(w, err, want);
 		return;
 	}
@@ -342,7 +342,7 @@ void op_mprotect(struct world *w, const uint32_t *a)
 	err = om_mprotect(s->mm, addr_of(page), n * PAGE - a[4] % PAGE,
 			  (int)prot | (down ? OM_PROT_GROWSDOWN : 0));
 	agree_or(w, err, want, -OM_ENOMEM, near);
-	if (!err || (err == want && !near && !had_oom(w)))
+	if (!err || (err == want && !near && !had_trouble(w)))
 		note_protect(s, from, stop, prot);
 	else
 		world_adopt_flags(w, s, from, stop - from, MP_PROT, prot);
@@ -398,13 +398,15 @@ void op_brk(struct world *w, const uint32_t *a)
 		return;
 	old = s->brk;
 	end = addr_of(BRK_PAGE) + (a[1] % 64) * PAGE + a[2] % PAGE;
+	if (ONE_IN(4, a[3] >> 8)) /* up to the next area, or nearly */
+		end = addr_of(space_claim(s, space_next(s, BRK_PAGE + heap_pages(old))) - a[3] % 3);
 	if (ONE_IN(16, a[3]))
 		end = a[3] & 16 ? addr_of(BRK_PAGE) - 1 - a[1] % PAGE : OM_UNLIMITED - a[1] % PAGE;
 	world_trace(w, " space %u end %#lx", space_nr(w, s), (unsigned long)end);
 	can = can_set_brk(s, end);
 	got = om_brk(s->mm, end);
 	world_trace(w, " = %#lx\n", (unsigned long)got);
-	if (got == old && old != end && (had_oom(w) || near_vma_limit(s)))
+	if (got == old && old != end && (had_trouble(w) || near_vma_limit(s)))
 		return;
 	if (got != (can ? end : old))
 		FAIL(w, "brk returns %#lx, expected %#lx", (unsigned long)got,

@@ -162,7 +162,7 @@ void op_mlock(struct world *w, const uint32_t *a)
 	/* Rounded to pages at both ends. */
 	err = om_mlock(s->mm, addr_of(page) + 5, n * PAGE - 9, flags);
 	agree_or(w, err, want, -OM_ENOMEM, near_vma_limit(s));
-	if (err == want && !had_oom(w) && !near_vma_limit(s))
+	if (err == want && !had_trouble(w) && !near_vma_limit(s))
 		set_flags(s, page, run, MP_LOCKS, bits);
 	else
 		world_adopt_flags(w, s, page, run, MP_LOCKS, bits);
@@ -186,7 +186,7 @@ void op_munlock(struct world *w, const uint32_t *a)
 	want = run < n ? -OM_ENOMEM : 0;
 	err = om_munlock(s->mm, addr_of(page), n * PAGE);
 	agree_or(w, err, want, -OM_ENOMEM, near_vma_limit(s));
-	if (err == want && !had_oom(w) && !near_vma_limit(s))
+	if (err == want && !had_trouble(w) && !near_vma_limit(s))
 		set_flags(s, page, run, MP_LOCKS, 0);
 	else
 		world_adopt_flags(w, s, page, run, MP_LOCKS, 0);

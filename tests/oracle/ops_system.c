@@ -48,6 +48,24 @@ void op_reclaim(struct world *w, const uint32_t *a)
 	world_trace(w, " %u = %zu\n", 1 + a[0] % 48, n);
 }
 
+/* The k-th transfer from now fails, of a swap area or of a file. Nothing happens before it is made.
+ */
+void op_io_error(struct world *w, const uint32_t *a)
+{
+	enum sim_transfer which = a[1] % 2 ? SIM_READ : SIM_WRITE;
+	struct object *o = pick_file(w, a[0] >> 1);
+	struct sim_store *store = o ? o->store : NULL;
+	unsigned long k = 1 + a[2] % 4;
+
+	if (a[0] % 2)
+		store = w->swap[(a[0] >> 1) % NR_AREAS].on ? w->swap[(a[0] >> 1) % NR_AREAS].store
+							   : NULL;
+	world_trace(w, " %s, %s, in %lu\n", a[0] % 2 ? "swap" : "file",
+		    which == SIM_READ ? "read" : "write", k);
+	if (store)
+		sim_store_fail(store, which, k, false);
+}
+
 /* ---------------------------------------------------------------- frames -------------------- */
 
 static void take_frame(struct world *w, unsigned i, uint8_t fill)
@@ -102,7 +120,7 @@ static void read_space(struct world *w, struct space *s)
 		if (!p->flags || !(p->flags & MP_PROT) || space_is_beyond(s, page))
 			continue;
 		if (om_read(s->mm, addr_of(page), have, PAGE, &done)) {
-			if (!had_oom(w))
+			if (!had_trouble(w))
 				FAIL(w, "space %u: page %zu cannot be read", space_nr(w, s), page);
 			return;
 		}

@@ -41,10 +41,13 @@ struct sequence {
 };
 
 /* What a child tells its parent. */
-static struct report {
+struct report {
 	unsigned step;
-	char where[80];
-} * report;
+	char where[128];
+	uint64_t event[OM_NR_EVENTS]; /* of all runs */
+};
+
+static struct report *report; /* shared with the children */
 
 /* ---------------------------------------------------------------- one run ------------------- */
 
@@ -64,6 +67,8 @@ static void run(const struct sequence *s, bool verbose)
 	for (unsigned i = 0; i < s->n; i++)
 		op_run(w, &s->op[i]);
 	check_contents(w);
+	for (unsigned ev = 0; ev < OM_NR_EVENTS; ev++)
+		report->event[ev] += event(w, (enum om_event)ev);
 	world_end(w);
 }
 
@@ -208,7 +213,8 @@ static void report_failure(struct sequence *s, uint64_t seed)
 	/* Looking at everything after each step finds it sooner. */
 	s->config.check_every = 1;
 	if (!fails(s, false))
-		fprintf(stderr, "oracle: seed %llu does not fail again\n", (unsigned long long)seed);
+		fprintf(stderr, "oracle: seed %llu does not fail again\n",
+			(unsigned long long)seed);
 	snprintf(where, sizeof(where), "%s", report->where);
 	snprintf(path, sizeof(path), "oracle-%llu.ops", (unsigned long long)seed);
 	fprintf(stderr, "oracle: seed %llu, %u frames, swap cluster %u: fails at step %u (%s)\n",
@@ -223,6 +229,15 @@ static void report_failure(struct sequence *s, uint64_t seed)
 }
 
 /* ---------------------------------------------------------------- main ---------------------- */
+
+/* What the operations led to; at least what never happened. */
+static void print_events(bool all)
+{
+	for (unsigned ev = 0; ev < OM_NR_EVENTS; ev++)
+		if (all || !report->event[ev])
+			printf("  %-18s %llu\n", om_event_name((enum om_event)ev),
+			       (unsigned long long)report->event[ev]);
+}
 
 static int rounds(const struct options *o)
 {
@@ -240,6 +255,7 @@ static int rounds(const struct options *o)
 		}
 		done += s.n;
 	}
+	print_events(o->verbose);
 	printf("oracle: %lu runs, %lu operations, no difference (seed %llu)\n", runs, done,
 	       (unsigned long long)o->seed);
 	return 0;

@@ -261,6 +261,47 @@ bool had_oom(const struct world *w)
 	return event(w, OM_EV_OOM) != w->oom;
 }
 
+static uint64_t store_errors(struct sim_store *store)
+{
+	struct sim_store_stats stats;
+
+	sim_store_stats(store, &stats);
+	return stats.read_errors + stats.write_errors;
+}
+
+/* Stores that are gone take their errors with them: that is seen as a change, too. */
+uint64_t io_errors(const struct world *w)
+{
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; i < NR_AREAS; i++)
+		sum += w->swap[i].on ? store_errors(w->swap[i].store) : 0;
+	for (unsigned i = 0; i < NR_FILES; i++)
+		sum += w->file[i] && w->file[i]->store ? store_errors(w->file[i]->store) : 0;
+	for (unsigned i = 0; i < NR_SPACES; i++) {
+		const struct object *last = NULL;
+
+		for (size_t page = 0; w->space[i].mm && page < MODEL_PAGES; page++) {
+			const struct object *o = w->space[i].page[page].object;
+
+			if (o && o != last && o->store && !o->open)
+				sum += store_errors(o->store) * 1000003;
+			last = o;
+		}
+	}
+	return sum;
+}
+
+bool had_io_error(const struct world *w)
+{
+	return io_errors(w) != w->io_errors;
+}
+
+bool had_trouble(const struct world *w)
+{
+	return had_oom(w) || had_io_error(w);
+}
+
 bool agree_or(struct world *w, int got, int want, int error, bool excuse)
 {
 	char place[64];
@@ -268,7 +309,9 @@ bool agree_or(struct world *w, int got, int want, int error, bool excuse)
 	world_trace(w, " = %d\n", got);
 	if (got == want)
 		return got == 0;
-	if (got == -OM_ENOMEM && had_oom(w))
+	if (got == -OM_ENOMEM && had_trouble(w))
+		return false;
+	if ((got == -OM_EIO || got == -OM_EFAULT) && had_io_error(w))
 		return false;
 	if (excuse && got == error)
 		return false;
@@ -386,8 +429,9 @@ void world_object_gone(void *world, struct object *o)
 	if (o->open || o->mapped)
 		return;
 	if (o->store) {
-		check_written_back(w, o);
 		sim_store_stats(o->store, &stats);
+		if (!stats.write_errors)
+			check_written_back(w, o);
 		if (stats.released != 1)
 			FAIL(w, "the store of a file was released %u times", stats.released);
 		sim_store_free(o->store);

@@ -6,7 +6,9 @@
  * is reported.
  *
  * A call may always fail for lack of memory, as the machines are small; then objrmap has counted an
- * OM_EV_OOM event, and the model stays as it was.
+ * OM_EV_OOM event, and the model stays as it was. It may fail because a transfer did: op_io_error()
+ * lets single ones fail, and the stores count that. Nothing is lost by it, as the next try
+ * succeeds.
  */
 #ifndef WORLD_H
 #define WORLD_H
@@ -53,8 +55,9 @@ struct world {
 		uint8_t fill;
 	} user[NR_USER];
 
-	void *scratch; /* for om_verify() */
+	void *scratch;	      /* for om_verify() */
 	uint64_t oom, stalls; /* OM_EV_OOM and OM_EV_ALLOCSTALL when the operation began */
+	uint64_t io_errors;   /* of all stores, then */
 	unsigned step, check_every;
 	const char *op; /* name of the operation under way */
 	FILE *trace;	/* NULL, or where to tell what happens */
@@ -89,8 +92,12 @@ static inline unsigned space_nr(const struct world *w, const struct space *s)
 /* ---- results ---- */
 
 uint64_t event(const struct world *w, enum om_event ev);
-/* Has a request failed for lack of memory since the operation began? */
+/* Has a request failed for lack of memory since the operation began? Has a transfer failed? Either?
+ */
 bool had_oom(const struct world *w);
+bool had_io_error(const struct world *w);
+bool had_trouble(const struct world *w);
+uint64_t io_errors(const struct world *w);
 /*
  * True if the call did what was expected: `want` is 0 and so is the result. Any other difference
  * ends the run, except that lack of memory explains -OM_ENOMEM.
@@ -149,8 +156,8 @@ void settle_page(struct world *w, struct space *s, size_t page);
 /* Pages were to be made present as far as possible: private pages of files may be copies now. */
 void settle_populated(struct world *w, struct space *s, size_t first, size_t n);
 /*
- * All these pages must be present, up to the first that cannot be had, if memory sufficed. Pages that are not
- * locked may have gone again, if anything had to be reclaimed.
+ * All these pages must be present, up to the first that cannot be had, if memory sufficed. Pages
+ * that are not locked may have gone again, if anything had to be reclaimed.
  */
 void check_present(struct world *w, struct space *s, size_t first, size_t n);
 

@@ -110,21 +110,12 @@ static void resize_shadow(struct file *f, unsigned old, unsigned now)
 	}
 }
 
-void op_truncate(struct thread *t)
+static void resize(struct thread *t, struct file *f, unsigned now)
 {
-	unsigned nr, old, now, gone, k = any_page(t);
-	struct file *f = any_file(t, &nr);
+	unsigned old = size_in_blocks(f), k,
+		 gone = (now + BLOCKS - 1) / BLOCKS; /* this page and those behind it go */
 	int err;
 
-	if (f->owner != t->nr)
-		return;
-	old = size_in_blocks(f);
-	now = FILE_FIXED * BLOCKS + below(t, (f->nr_pages - FILE_FIXED) * BLOCKS + 1);
-	if (chance(t, 30))
-		now = f->nr_pages * BLOCKS;
-	else if (k > FILE_FIXED && t->aim.on)
-		now = k * BLOCKS - chance(t, 50);
-	gone = (now + BLOCKS - 1) / BLOCKS; /* this page and those behind it go */
 	for (k = FILE_FIXED; k < f->nr_pages; k++)
 		content_begin(&f->page[k].c);
 	for (k = gone; k < f->nr_pages; k++)
@@ -140,6 +131,27 @@ void op_truncate(struct thread *t)
 		content_end(&f->page[k].c);
 	CHECK(t, om_mapping_size(f->mapping) == now * BLOCK, "a file of %u blocks has %llu bytes",
 	      now, (unsigned long long)om_mapping_size(f->mapping));
+}
+
+/* Often the file is made longer again at once: nothing of what was cut off may come back. */
+void op_truncate(struct thread *t)
+{
+	unsigned nr, k = any_page(t), all = FILE_PAGES * BLOCKS, now;
+	struct file *f = any_file(t, &nr);
+
+	if (f->owner != t->nr)
+		return;
+	now = FILE_FIXED * BLOCKS + below(t, (FILE_PAGES - FILE_FIXED) * BLOCKS + 1);
+	if (chance(t, 30))
+		now = all;
+	else if (k > FILE_FIXED && t->aim.on)
+		now = k * BLOCKS - chance(t, 50);
+	resize(t, f, now);
+	if (now == all || chance(t, 50))
+		return;
+	resize(t, f, all);
+	for (k = now / BLOCKS; k < FILE_PAGES && k < now / BLOCKS + 4; k++)
+		check_file_read(t, f, k);
 }
 
 /* ---------------------------------------------------------------- holes --------------------- */

@@ -437,7 +437,7 @@ static void run_all(const struct config *given)
 {
 	static const struct {
 		unsigned cpus, frames, cluster, latency, jitter;
-	} variant[] = {{4, 512, 3, 0, 0}, {8, 768, 3, 20, 2000}, {6, 1536, 0, 0, 500}};
+	} variant[] = {{4, 512, 3, 0, 0}, {8, 768, 3, 20, 500}, {6, 1024, 0, 0, 50}};
 	unsigned n = sizeof(variant) / sizeof(variant[0]);
 
 	for (unsigned i = 0; i < n; i++) {

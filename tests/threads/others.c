@@ -63,18 +63,25 @@ static void check_mapped(struct thread *t, const struct pin *pin)
 	      pin->pfn, info.kind, (unsigned long long)info.value);
 }
 
+/* Now and then the page is sent to swap at once, with what the device has written last. */
 static void unpin(struct thread *t, struct pin *pin)
 {
-	check_pin(t, pin);
-	if (pin->proc) {
-		struct spot *s = &pin->proc->spot[pin->spot];
+	struct proc *p = pin->proc;
+	unsigned r = 0, i = 0;
+	uintptr_t addr = p ? pin_addr(pin, &r, &i) : 0;
 
+	check_pin(t, pin);
+	if (p) {
 		check_mapped(t, pin);
-		atomic_store(&s->attr, attr_of(s) & ~A_PINNED);
+		atomic_store(&spot_of(p, r, i)->attr, attr_of(spot_of(p, r, i)) & ~A_PINNED);
 	}
 	om_unpin(t->w->sys, pin->pfn, pin->write);
 	*pin = t->pin[--t->nr_pins];
 	atomic_fetch_sub(&t->w->nr_pins, 1);
+	if (p && chance(t, 40) && !(attr_of(spot_of(p, r, i)) & A_LOCKED)) {
+		CHECK(t, !om_madvise(p->mm, addr, PAGE, OM_MADV_PAGEOUT), "MADV_PAGEOUT");
+		check_read(t, p, r, i);
+	}
 }
 
 void op_unpin(struct thread *t)

@@ -1,32 +1,58 @@
 /*
  * exempt.c: calls that are not made, because the library and this kernel differ deliberately.
  *
- * The whole list of deliberate differences; those that need no code here are marked (g): never
- * generated, (r): run.c, (l): lazy.c.
+ * This is the whole list of deliberate differences. Those that need no code here are marked (g):
+ * never generated, (r): run.c, (l): lazy.c.
  *
- *   joined     The library joins neighbouring areas more often than Linux, which keeps two areas
- * with different anon_vmas apart. Only mremap, PROT_GROWSDOWN, and limits that stop a call at an
- *              area can tell: skipped if the areas at the range differ on the two sides.
- *   several    mremap(FIXED) of several areas with an unchanged size: Linux 6.17 and later moves
- * them all, earlier ones and the library say EFAULT. emptied    mremap(FIXED): Linux empties the
- * destination first and may fail then: with a source that wraps, or (old size 0) that has just gone
- * with it (skipped), or with DONTUNMAP at a limit (lib.c empties it too). The library changes
- * nothing when it fails. leak       mremap(DONTUNMAP) of locked memory: Linux unlocks the old area
- * but goes on counting it in VmLck. store      MADV_REMOVE of a file behind a store: the library
- * leaves it to the embedder (EOPNOTSUPP); the host's file is a memfd. code       C_EXEC of anything
- * but a return instruction. free       read(2) and write(2) over pages that MADV_FREE left open;
- * (l) such pages may be old or zero. brk data   RLIMIT_DATA against brk: Linux counts the program's
- * own data segment from its start. brk hole   Shrinking a heap that munmap has taken away: refused
- * by Linux since 6.0 or so, before and in the library it is granted. heap stack Growth of a
- * GROWSDOWN area that was moved to the heap: the worker's own memory below it counts for the guard
- * gap, and growth by terabytes as overcommitment. mlockall   (MCL_CURRENT) locks the worker's own
- * memory as well: only if the hard limit allows. tail (r)   Bytes written behind the end of a file,
- * in its last page, come to light when a memfd grows; disk filesystems and the library show zeros.
- * Wiped before a file grows. mincore (r) Of files not compared: the caches differ. Of anonymous
- * memory, a page in swap counts as in memory: the host has no swap. places (g) Which address the
- * kernel chooses: results outside of the windows are brought home. counts (g) RLIMIT_NPROC,
- * max_map_count: not limits of one process. other (g)  remap_file_pages; PROT_SEM; MAP_HUGETLB and
- * the like; protection keys.
+ * - joined: the library joins neighbouring areas more often than Linux, which keeps two areas with
+ *   different anon_vmas apart. Only mremap, PROT_GROWSDOWN, and limits that stop a call at an area
+ *   can tell: skipped if the areas at the range differ on the two sides.
+ *
+ * - several: mremap(FIXED) of several areas with an unchanged size. Linux 6.17 and later moves them
+ *   all; earlier ones and the library say EFAULT.
+ *
+ * - emptied: mremap(FIXED) empties the destination first on Linux and may fail then: with a source
+ *   that wraps, or (old size 0) that has just gone with it (skipped), or with DONTUNMAP at a limit
+ *   (lib.c empties it too). The library changes nothing when it fails.
+ *
+ * - leak: mremap(DONTUNMAP) of locked memory. Linux unlocks the old area but goes on counting it in
+ *   VmLck.
+ *
+ * - store: MADV_REMOVE of a file behind a store. The library leaves it to the embedder
+ *   (EOPNOTSUPP); the host's file is a memfd.
+ *
+ * - code: C_EXEC of anything but a return instruction.
+ *
+ * - free (l): after MADV_FREE a page is old or zero until it is written. Copies by the kernel over
+ *   such pages are skipped.
+ *
+ * - brk data: RLIMIT_DATA against brk. Linux counts the program's own data segment from its start.
+ *
+ * - brk hole: shrinking a heap that munmap has taken away. Refused by Linux since 6.0 or so,
+ *   granted before, and by the library.
+ *
+ * - heap stack: growth of a GROWSDOWN area that was moved to the heap. The worker's own memory
+ *   below it counts for the guard gap, and growth by terabytes as overcommitment.
+ *
+ * - lock all: mlockall(MCL_CURRENT) locks the worker's own memory as well. Only if the hard limit
+ *   allows.
+ *
+ * - old: advice that the kernel does not know yet. POPULATE_READ and _WRITE came with 5.14,
+ *   DONTNEED_LOCKED with 5.18.
+ *
+ * - tail (r): bytes written behind the end of a file, in its last page, come to light when a memfd
+ *   grows; disk filesystems and the library show zeros. Wiped before a file grows.
+ *
+ * - mincore (r): not compared for files, whose caches differ, nor for pages of zeros, which fork
+ *   may forget. In anonymous memory a page in swap counts as present: the host has no swap.
+ *
+ * - places (g): which address the kernel chooses. What lands outside of the windows comes home.
+ *
+ * - counts (g): max_map_count and the like are not limits of one process.
+ *
+ * - other (g): remap_file_pages; PROT_SEM; MAP_HUGETLB and the like; protection keys; offsets
+ *   from 2^63 on, which no file of Linux reaches; in 32-bit builds ranges that wrap, which they do
+ *   not under a 64-bit kernel.
  */
 #include "twin.h"
 
@@ -44,20 +70,24 @@ enum reason {
 	BRK_HOLE,
 	HEAP_STACK,
 	LOCK_ALL,
+	OLD,
 	NR_REASONS
 };
 
-static const char *const names[NR_REASONS] = {"areas joined differently",
-					      "mremap of several areas",
-					      "mremap that fails late",
-					      "DONTUNMAP of locked memory",
-					      "MADV_REMOVE behind a store",
-					      "no return instruction to call",
-					      "kernel copy over MADV_FREE'd pages",
-					      "brk near RLIMIT_DATA",
-					      "brk shrinks over nothing",
-					      "growth of a stack near the heap",
-					      "mlockall with too low a hard limit"};
+static const char *const names[NR_REASONS] = {
+    [JOINED] = "areas joined differently",
+    [SEVERAL] = "mremap of several areas",
+    [EMPTIED] = "mremap that fails late",
+    [LEAK] = "DONTUNMAP of locked memory",
+    [STORE] = "MADV_REMOVE behind a store",
+    [CODE] = "no return instruction to call",
+    [FREE] = "kernel copy over MADV_FREE'd pages",
+    [BRK_DATA] = "brk near RLIMIT_DATA",
+    [BRK_HOLE] = "brk shrinks over nothing",
+    [HEAP_STACK] = "growth of a stack near the heap",
+    [LOCK_ALL] = "mlockall with too low a hard limit",
+    [OLD] = "advice this kernel is too old for",
+};
 
 /* ---------------------------------------------------------------- areas on both sides ------- */
 
@@ -168,6 +198,8 @@ static int exempt_madvise(const struct call *c)
 	uint64_t addr = real_address(c->a[0]);
 	struct om_vmainfo info;
 
+	if (c->a[2] < 32 && (shared->unknown_advice >> c->a[2] & 1))
+		return OLD;
 	if (c->a[2] != OM_MADV_REMOVE || addr % PAGE)
 		return -1;
 	for (uint64_t at = addr; at - addr < c->a[1]; at = info.end) {

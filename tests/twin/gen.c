@@ -1,138 +1,16 @@
 /*
- * gen.c: random calls.
- *
- * Calls are only useful where something happens, so addresses come from a few small zones and
- * mostly from areas that exist: their edges, their insides, the pages beside them. The zones: pages
- * around the border of two page-table pages; eight whole tables, for large areas and moves of whole
- * tables; a wide one, for stacks and their guard gaps; a far one; the heap. One process makes a few
- * calls, then another.
+ * gen.c: random calls, at places that place.c picks. One process makes a few calls, then another.
  */
-#include "twin.h"
+#include "gen.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-static struct sim_rand rnd;
-static unsigned current, turn; /* whose turn it is, and for how many more calls */
+struct sim_rand rnd;
+unsigned current;
+static unsigned turn; /* for how many more calls */
 static unsigned since_check, since_full_check;
 static bool freed; /* by MADV_FREE, a moment ago */
-
-static uint64_t below(uint64_t n)
-{
-	return sim_rand_below(&rnd, n);
-}
-
-static bool chance(unsigned percent)
-{
-	return sim_rand_chance(&rnd, percent);
-}
-
-static uint64_t between(uint64_t a, uint64_t b)
-{
-	return a + below(b - a + 1);
-}
-
-/* ---------------------------------------------------------------- places -------------------- */
-
-static const struct {
-	unsigned first, pages, weight;
-} zones[] = {
-    {384, 256, 50}, {1024, 4096, 14}, {6144, 4096, 10}, {12288, 64, 8}, {ARENA_PAGES, 128, 8}};
-
-enum { SMALL, TABLES, STACKS, FAR, HEAP, NR_ZONES };
-
-static unsigned pick_zone(void)
-{
-	unsigned w = (unsigned)below(shared->heap_is_ours ? 90 : 82), i = 0;
-
-	while (w >= zones[i].weight)
-		w -= zones[i++].weight;
-	return i;
-}
-
-static unsigned page_in(unsigned zone)
-{
-	unsigned page = zones[zone].first + (unsigned)below(zones[zone].pages);
-
-	if (zone == TABLES && chance(70))
-		page &= ~511u;
-	return page;
-}
-
-/* Pages up to the end of the window, less one that always stays free. */
-static unsigned room(unsigned page)
-{
-	return (page < ARENA_PAGES ? ARENA_PAGES : NR_PAGES) - page - 1;
-}
-
-/* An area of the current process; false if it has none. */
-static bool pick_area(struct om_vmainfo *area)
-{
-	struct om_mm *mm = twin.mm[current];
-
-	return om_vma_next(mm, page_address(page_in(pick_zone())), area) ||
-	       om_vma_next(mm, 0, area);
-}
-
-static unsigned pick_length(unsigned page)
-{
-	unsigned kind = (unsigned)below(100), n;
-
-	if (page >= 1024 && page < 5120 && kind < 60)
-		n = 512 * (unsigned)between(1, 3) + (kind < 20 ? (unsigned)below(20) : 0);
-	else if (kind < 75)
-		n = (unsigned)between(1, 8);
-	else if (kind < 98)
-		n = (unsigned)between(1, 64);
-	else
-		n = (unsigned)between(1, 700);
-	return n < room(page) ? n : room(page);
-}
-
-struct range {
-	unsigned page, n;
-};
-
-/* Pages of one area, or across its edges. */
-static struct range part_of(const struct om_vmainfo *area)
-{
-	unsigned start, end;
-	struct range r;
-
-	if (!page_number(area->start, &start) || !page_number(area->end - 1, &end))
-		return (struct range){384, 1};
-	end++;
-	r.page = chance(40) ? start : start + (unsigned)below(end - start);
-	r.n = chance(45) ? end - r.page : (unsigned)between(1, end - r.page);
-	if (chance(12) && r.page > 0 && r.page != ARENA_PAGES) {
-		r.page--;
-		r.n++;
-	}
-	if (chance(15))
-		r.n += (unsigned)between(1, 8);
-	if (r.n > room(r.page))
-		r.n = room(r.page);
-	return r;
-}
-
-static struct range pick_range(unsigned percent_existing)
-{
-	struct om_vmainfo area;
-	struct range r;
-
-	if (chance(percent_existing) && pick_area(&area))
-		return part_of(&area);
-	r.page = page_in(pick_zone());
-	r.n = pick_length(r.page);
-	return r;
-}
-
-/* As recorded: see HEAP_TAG. */
-static uint64_t encode(unsigned page)
-{
-	return page < ARENA_PAGES ? ARENA + page * PAGE
-				  : HEAP_TAG | (uint64_t)(page - ARENA_PAGES) * PAGE;
-}
 
 /* One call in fifty has something wrong with its range. */
 static void spoil(struct call *c)
@@ -190,7 +68,7 @@ static void gen_mmap(struct call *c)
 	struct range r = pick_range(30);
 	uint64_t flags = chance(70) ? OM_MAP_PRIVATE : OM_MAP_SHARED;
 	unsigned how = (unsigned)below(100);
-	bool stack = r.page >= zones[STACKS].first && r.page < 10240 && chance(60);
+	bool stack = in_zone(r.page, STACKS) && chance(60);
 
 	set_range(c, r);
 	c->a[2] = (uint64_t)pick_prot();
@@ -227,9 +105,9 @@ static void gen_mprotect(struct call *c)
 /* Where a moved area goes: the same offset in its table, for whole tables. */
 static uint64_t pick_target(unsigned from)
 {
-	unsigned page = page_in(from >= 1024 && from < 5120 && chance(80) ? TABLES : pick_zone());
+	unsigned page = page_in(in_zone(from, TABLES) && chance(80) ? TABLES : pick_zone());
 
-	if (page >= 1024 && page < 5120 && chance(70))
+	if (in_zone(page, TABLES) && chance(70))
 		page = (page & ~511u) | (from & 511);
 	return encode(page);
 }
@@ -368,43 +246,6 @@ static struct range pick_for(unsigned flag)
 		if (pick_area(&area) && (area.flags & flag))
 			return part_of(&area);
 	return pick_range(93);
-}
-
-/* A stack of the current process, and the end of what lies below it. */
-static bool pick_stack(unsigned *start, unsigned *floor)
-{
-	struct om_vmainfo area;
-	uintptr_t addr = page_address(zones[STACKS].first), below_it = addr - 2048 * PAGE;
-	unsigned seen = 0;
-
-	while (om_vma_next(twin.mm[current], addr, &area) && page_number(area.start, start) &&
-	       area.start < page_address(ARENA_PAGES - 1)) {
-		if ((area.flags & OM_VM_GROWSDOWN) && below(++seen) == 0) {
-			*floor = (unsigned)((below_it - ARENA) / PAGE);
-			addr = area.start;
-			if (chance(60))
-				break;
-		}
-		below_it = area.end;
-		addr = area.end;
-	}
-	return seen && page_number(addr, start) && *floor < *start;
-}
-
-/* Below a stack: near it, anywhere, or where the guard gap begins. */
-static bool pick_below_stack(unsigned *page)
-{
-	unsigned start, floor, kind = (unsigned)below(100);
-
-	if (!pick_stack(&start, &floor))
-		return false;
-	if (kind < 40)
-		*page = start - (unsigned)between(1, 8);
-	else if (kind < 60)
-		*page = start - (unsigned)between(1, 600);
-	else
-		*page = floor + 254 + (unsigned)below(5);
-	return *page < start;
 }
 
 static uint64_t pick_byte(unsigned flag)

@@ -357,6 +357,15 @@ static bool measure_own(void)
 	return true;
 }
 
+/* Of no pages, known advice is accepted, and does nothing. */
+static void probe_advice(void)
+{
+	shared->unknown_advice = 0;
+	for (int i = OM_MADV_POPULATE_READ; i <= OM_MADV_DONTNEED_LOCKED; i++)
+		if (syscall(SYS_madvise, (void *)ARENA, 0, i))
+			shared->unknown_advice |= 1u << i;
+}
+
 _Noreturn static void zygote(void)
 {
 	uintptr_t heap = (uintptr_t)sbrk(0);
@@ -373,6 +382,7 @@ _Noreturn static void zygote(void)
 		shared->slot[ZYGOTE].crashed = -1;
 		_exit(1);
 	}
+	probe_advice();
 	getrlimit(RLIMIT_MEMLOCK, &rl);
 	shared->can_lock_all = shared->base_size + MEMLOCK <= rl.rlim_max;
 	worker(ZYGOTE);

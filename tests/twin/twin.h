@@ -145,10 +145,11 @@ struct tally {
 
 struct shared {
 	struct slot slot[NR_SLOTS];
-	int runner;	   /* pid; workers end when it does */
-	uintptr_t heap;	   /* start of the heap in all workers */
-	bool can_lock_all; /* the limit is high enough to lock a worker's own memory too */
-	bool heap_is_ours; /* nothing is there, and the kernel thinks it begins here */
+	int runner;		 /* pid; workers end when it does */
+	uintptr_t heap;		 /* start of the heap in all workers */
+	uint32_t unknown_advice; /* bit n: this kernel is too old for advice n */
+	bool can_lock_all;	 /* the limit is high enough to lock a worker's own memory too */
+	bool heap_is_ours;	 /* nothing is there, and the kernel thinks it begins here */
 	uint64_t base_size, base_data; /* bytes mapped by a worker itself */
 	struct {
 		uintptr_t start, end;

@@ -317,7 +317,9 @@ static int64_t do_fork(unsigned child)
 /* Make a private page forget what it holds, as lost memory after MADV_FREE. */
 static int64_t zap(uintptr_t addr)
 {
-	return answer(syscall(SYS_madvise, addr, PAGE, MADV_DONTNEED_LOCKED));
+	if (!syscall(SYS_madvise, addr, PAGE, MADV_DONTNEED_LOCKED))
+		return 0;
+	return answer(syscall(SYS_madvise, addr, PAGE, MADV_DONTNEED));
 }
 
 /* ---------------------------------------------------------------- dispatch ------------------ */

@@ -1,0 +1,371 @@
+/*
+ * t_pairs.c: everything against everything: each two calls of a list, in a family with memory of
+ * all kinds, under a few schedules each. What was not thought of when the scenes were written has
+ * its chance here.
+ *
+ * The oracle is coarse, but knows every byte: a page holds what it held at first, or what the tasks
+ * write to it (900 more), or zeros; never anything else, and never parts of two. And om_verify(),
+ * and nothing is left.
+ */
+#include "hazards.h"
+
+#include <string.h>
+
+/* HERE: 8 anonymous pages, and 4 each of a private file, a shared file, and shared memory. */
+#define ANON   0u
+#define COPY   8u
+#define SHARED 12u
+#define SHMEM  16u
+#define ALL    20u
+
+static uintptr_t at(unsigned i)
+{
+	return HERE + PAGES(i);
+}
+
+static unsigned long first_tag(unsigned i)
+{
+	return i < COPY	    ? 100 + i
+	       : i < SHARED ? 200 + i - COPY
+	       : i < SHMEM  ? 400 + i - SHARED
+			    : 600 + i - SHMEM;
+}
+
+static struct om_mapping *file_of(struct play *p, unsigned i)
+{
+	return p->r->file[i < SHARED ? 0 : i < SHMEM ? 1 : 2].mapping;
+}
+
+static void everything(struct play *p)
+{
+	p->mm = rig_mm(p->r);
+	rig_map(p->r, p->mm, at(ANON), 8, RIG_RW, OM_MAP_PRIVATE, NULL, 0);
+	rig_map(p->r, p->mm, at(COPY), 4, RIG_RW, OM_MAP_PRIVATE, rig_file(p->r, 4, 200), 0);
+	rig_map(p->r, p->mm, at(SHARED), 4, RIG_RW, OM_MAP_SHARED, rig_file(p->r, 4, 400), 0);
+	rig_map(p->r, p->mm, at(SHMEM), 4, RIG_RW, OM_MAP_SHARED, rig_shmem(p->r, 4, 600), 0);
+	for (unsigned i = 0; i < ALL; i++)
+		if (i % 2 == 0 || i < COPY)
+			rig_put(p->r, p->mm, at(i), 1, first_tag(i));
+	p->child = rig_fork(p->r, p->mm, NULL);
+	/* Of each kind some are in swap, some here; and some belong to one of the two alone. */
+	rig_reclaim(p->r);
+	rig_expect(p->r, p->mm, at(1), 3, 101);
+	rig_expect(p->r, p->child, at(2), 3, 102);
+	rig_put(p->r, p->mm, at(4), 2, 104);
+	rig_expect(p->r, p->mm, at(COPY), 1, 200);
+	rig_put(p->r, p->mm, at(SHARED), 1, 400);
+	rig_expect(p->r, p->mm, at(SHMEM), 1, 600);
+	rig_check(rig_swapon(p->r, 256) == 1);
+	rig_ok(om_madvise(p->mm, at(0), PAGES(ALL), OM_MADV_COLD));
+}
+
+static void check_tag(unsigned i, unsigned long tag)
+{
+	if (tag == 0 || tag == first_tag(i) || tag == first_tag(i) + 900)
+		return;
+	/* remap_file_pages may show any page of the file. */
+	for (unsigned n = SHARED; i >= SHARED && i < SHMEM && n < SHMEM; n++)
+		if (tag == first_tag(n) || tag == first_tag(n) + 900)
+			return;
+	rig_fail(__FILE__, __LINE__, "page %u holds %lu", i, tag);
+}
+
+/* ---------------------------------------------------------------- the calls ----------------- */
+
+static void call_reclaim(struct play *p)
+{
+	om_reclaim_step(p->r->sys, 64);
+}
+
+static void call_pageout(struct play *p)
+{
+	(void)om_madvise(p->mm, at(0), PAGES(ALL), OM_MADV_PAGEOUT);
+}
+
+static void call_fork(struct play *p)
+{
+	(void)rig_fork(p->r, p->mm, NULL);
+}
+
+static void call_fork_child(struct play *p)
+{
+	(void)rig_fork(p->r, p->child, NULL);
+}
+
+static void call_munmap(struct play *p)
+{
+	rig_ok(om_munmap(p->mm, at(4), PAGES(10)));
+}
+
+static void call_mmap(struct play *p)
+{
+	rig_map(p->r, p->mm, at(6), 4, RIG_RW, OM_MAP_PRIVATE, NULL, 0);
+}
+
+static void call_mremap(struct play *p)
+{
+	uintptr_t new;
+	const int flags = OM_MREMAP_MAYMOVE | OM_MREMAP_FIXED;
+
+	(void)om_mremap(p->mm, at(0), PAGES(4), PAGES(4), flags, THERE, &new);
+	(void)om_mremap(p->mm, at(SHARED), PAGES(4), PAGES(4), flags, THERE + PAGES(SHARED), &new);
+	(void)om_mremap(p->mm, at(COPY), PAGES(4), PAGES(4), flags, THERE + PAGES(COPY), &new);
+}
+
+static void call_mprotect(struct play *p)
+{
+	(void)om_mprotect(p->mm, at(2), PAGES(16), OM_PROT_READ);
+	(void)om_mprotect(p->mm, at(2), PAGES(16), RIG_RW);
+}
+
+static void call_mlock(struct play *p)
+{
+	(void)om_mlock(p->mm, at(0), PAGES(ALL), 0);
+}
+
+static void call_munlock(struct play *p)
+{
+	(void)om_munlock(p->mm, at(0), PAGES(ALL));
+}
+
+static void call_dontneed(struct play *p)
+{
+	(void)om_madvise(p->mm, at(0), PAGES(ALL), OM_MADV_DONTNEED);
+}
+
+static void call_free(struct play *p)
+{
+	(void)om_madvise(p->mm, at(0), PAGES(8), OM_MADV_FREE);
+}
+
+static void call_populate(struct play *p)
+{
+	(void)om_madvise(p->mm, at(0), PAGES(ALL), OM_MADV_WILLNEED);
+	(void)om_madvise(p->mm, at(0), PAGES(ALL), OM_MADV_POPULATE_WRITE);
+}
+
+static void call_exit_child(struct play *p)
+{
+	rig_exit(p->r, p->child);
+}
+
+static void call_empty_child(struct play *p)
+{
+	om_mm_empty(p->child);
+}
+
+static void call_swapoff(struct play *p)
+{
+	int err = om_swapoff(p->r->sys, p->r->swap[0].area);
+
+	rig_check(err == 0 || err == -OM_EINVAL); /* another swapoff is at it, or was */
+	if (!err)
+		p->r->swap[0].on = false;
+}
+
+static void call_truncate(struct play *p)
+{
+	for (unsigned i = COPY; i < ALL; i += 4)
+		rig_ok(om_mapping_truncate(file_of(p, i), PAGES(2)));
+}
+
+static void call_punch(struct play *p)
+{
+	for (unsigned i = COPY; i < ALL; i += 4)
+		rig_ok(om_mapping_punch(file_of(p, i), PAGES(1), PAGES(2)));
+}
+
+static void call_sync(struct play *p)
+{
+	rig_ok(om_mapping_sync(file_of(p, SHARED), 0, 0));
+}
+
+static void call_write_files(struct play *p)
+{
+	unsigned char page[RIG_PAGE];
+
+	memset(page, 0, sizeof(page));
+	for (unsigned i = SHARED; i < ALL; i++) {
+		rig_set_tag(page, first_tag(i) + 900);
+		rig_ok(om_mapping_write(file_of(p, i), PAGES(i % 4), page, sizeof(page), NULL));
+	}
+}
+
+static void call_remap_pages(struct play *p)
+{
+	(void)om_remap_file_pages(p->mm, at(SHARED), PAGES(2), 0, 2, 0);
+}
+
+/* Whole pages at once, so that no half is seen. */
+static void write_all(struct om_mm *mm)
+{
+	for (unsigned i = 0; i < ALL; i++)
+		if (i < SHARED || i >= SHMEM) /* a remapped one could be of another number */
+			(void)write_tag(mm, at(i), first_tag(i) + 900);
+}
+
+static void call_write(struct play *p)
+{
+	write_all(p->mm);
+}
+
+static void call_write_child(struct play *p)
+{
+	write_all(p->child);
+}
+
+/* Single words by the CPU, of the contents that are there. */
+static void call_touch(struct play *p)
+{
+	for (unsigned i = 0; i < ALL; i++) {
+		unsigned long word;
+
+		if (get_word(p, p->mm, at(i), &word) == OM_FAULT_MINOR)
+			check_tag(i, word);
+	}
+}
+
+static void call_touch_child(struct play *p)
+{
+	for (unsigned i = ALL; i-- > 0;) {
+		unsigned long word;
+
+		if (get_word(p, p->child, at(i), &word) == OM_FAULT_MINOR)
+			check_tag(i, word);
+	}
+}
+
+static void call_pin(struct play *p)
+{
+	for (unsigned i = 1; i < ALL; i += 3) {
+		om_pfn_t pfn;
+
+		if (om_pin(p->mm, at(i), i % 2 ? OM_WRITE : OM_READ, &pfn))
+			continue;
+		sched_step();
+		check_tag(i, rig_tag(sim_frame(p->r->sim, pfn)));
+		om_unpin(p->r->sys, pfn, i % 2);
+	}
+}
+
+enum { CHILD = 1, ENDS_CHILD = 2 };
+
+static const struct call {
+	const char *name;
+	void (*fn)(struct play *p);
+	unsigned flags;
+} calls[] = {
+    {"reclaim", call_reclaim, 0},
+    {"pageout", call_pageout, 0},
+    {"fork", call_fork, 0},
+    {"fork_child", call_fork_child, CHILD},
+    {"munmap", call_munmap, 0},
+    {"mmap", call_mmap, 0},
+    {"mremap", call_mremap, 0},
+    {"mprotect", call_mprotect, 0},
+    {"mlock", call_mlock, 0},
+    {"munlock", call_munlock, 0},
+    {"dontneed", call_dontneed, 0},
+    {"free", call_free, 0},
+    {"populate", call_populate, 0},
+    {"exit", call_exit_child, CHILD | ENDS_CHILD},
+    {"empty", call_empty_child, CHILD},
+    {"swapoff", call_swapoff, 0},
+    {"truncate", call_truncate, 0},
+    {"punch", call_punch, 0},
+    {"sync", call_sync, 0},
+    {"write_files", call_write_files, 0},
+    {"remap_pages", call_remap_pages, 0},
+    {"write", call_write, 0},
+    {"write_child", call_write_child, CHILD},
+    {"touch", call_touch, 0},
+    {"touch_child", call_touch_child, CHILD},
+    {"pin", call_pin, 0},
+};
+#define CALLS (sizeof(calls) / sizeof(*calls))
+
+/* ---------------------------------------------------------------- all pairs ----------------- */
+
+static void check_page(struct play *p, struct om_mm *mm, uintptr_t addr, unsigned i)
+{
+	unsigned long tag;
+	enum om_fault_result result = rig_get(sched_cpu(p), mm, addr, &tag);
+
+	rig_check(result != OM_FAULT_OOM && result != OM_FAULT_ACCERR);
+	if (result == OM_FAULT_MINOR)
+		check_tag(i, tag);
+}
+
+static void check_everything(struct play *p)
+{
+	for (unsigned n = 0; n < RIG_MMS; n++)
+		for (unsigned i = 0; p->r->mm[n] && i < ALL; i++) {
+			check_page(p, p->r->mm[n], at(i), i);
+			check_page(p, p->r->mm[n], THERE + PAGES(i), i);
+		}
+	for (unsigned i = COPY; i < ALL; i++)
+		if (om_mapping_size(file_of(p, i)) > PAGES(i % 4))
+			check_tag(i, rig_file_tag(file_of(p, i), i % 4));
+}
+
+static bool compatible(const struct call *a, const struct call *b)
+{
+	return !((a->flags & ENDS_CHILD) && (b->flags & CHILD)) &&
+	       !((b->flags & ENDS_CHILD) && (a->flags & CHILD));
+}
+
+static void test_all_pairs(void **state)
+{
+	const unsigned long budget = sched_budget;
+
+	(void)state;
+	NEEDS(sched_possible());
+	sched_budget = budget / 20 + 1;
+	for (size_t a = 0; a < CALLS; a++)
+		for (size_t b = a; b < CALLS; b++) {
+			char name[64];
+			struct scene scene = {.name = name,
+					      .setup = everything,
+					      .task = {calls[a].fn, calls[b].fn},
+					      .check = check_everything};
+
+			snprintf(name, sizeof(name), "%s_x_%s", calls[a].name, calls[b].name);
+			if (compatible(&calls[a], &calls[b]))
+				explore(&scene);
+		}
+	sched_budget = budget;
+}
+
+/* Three at a time, drawn by lot. */
+static void test_random_triples(void **state)
+{
+	struct sim_rand rand;
+	const unsigned long budget = sched_budget;
+
+	(void)state;
+	NEEDS(sched_possible());
+	sim_rand_seed(&rand, sched_seed);
+	sched_budget = 4;
+	for (unsigned long n = 0; n < budget / 2; n++) {
+		const struct call *a = &calls[sim_rand_below(&rand, CALLS)];
+		const struct call *b = &calls[sim_rand_below(&rand, CALLS)];
+		const struct call *c = &calls[sim_rand_below(&rand, CALLS)];
+		char name[96];
+		struct scene scene = {.name = name,
+				      .cluster = n % 4,
+				      .setup = everything,
+				      .task = {a->fn, b->fn, c->fn},
+				      .check = check_everything};
+
+		snprintf(name, sizeof(name), "%s_x_%s_x_%s", a->name, b->name, c->name);
+		if (compatible(a, b) && compatible(b, c) && compatible(a, c))
+			explore(&scene);
+	}
+	sched_budget = budget;
+}
+
+static const struct CMUnitTest list[] = {
+    cmocka_unit_test(test_all_pairs),
+    cmocka_unit_test(test_random_triples),
+};
+TESTS(pair_tests, list);
