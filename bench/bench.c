@@ -350,13 +350,15 @@ static void anonymous(void)
 	                       addr - 8 * N * PAGE, &addr)),
 	        "insn_mremap_table %u", N / 512);
 	MEASURE(MUST(om_munmap(mm, addr, N * PAGE)), "insn_munmap_page %u", N);
-	MEASURE(for (unsigned i = 0; i < 100; i++) {
-		addr = map(mm, 1, RW, PRIVATE, NULL, 0);
-		touch(mm, addr, 1, OM_WRITE);
-		MUST(om_munmap(mm, addr, PAGE));
-	}, "insn_mmap_touch_munmap %u", 100);
-	MEASURE(for (unsigned i = 0; i < 10; i++) om_mm_destroy(fork_mm(mm)), "insn_fork_exit_empty %u",
-	        10);
+	MEASURE(
+	    for (unsigned i = 0; i < 100; i++) {
+		    addr = map(mm, 1, RW, PRIVATE, NULL, 0);
+		    touch(mm, addr, 1, OM_WRITE);
+		    MUST(om_munmap(mm, addr, PAGE));
+	    },
+	    "insn_mmap_touch_munmap %u", 100);
+	MEASURE(for (unsigned i = 0; i < 10; i++) om_mm_destroy(fork_mm(mm)),
+	        "insn_fork_exit_empty %u", 10);
 	om_mm_destroy(mm);
 	MUST(sim_destroy(sim));
 }
@@ -417,10 +419,10 @@ static void grow_areas(unsigned n)
 	addr = spread(mm, n);
 	touch_spread(mm, addr, n, OM_WRITE);
 	MEASURE(for (unsigned i = 0; i < 1000; i++)
-	                om_fault(mm, addr + 2 * (i * 7919u % n) * PAGE, OM_WRITE),
+	            om_fault(mm, addr + 2 * (i * 7919u % n) * PAGE, OM_WRITE),
 	        "grow_lookup_areas_%u %u", n, 1000);
 	MEASURE(for (unsigned i = 0; i < 100; i++)
-	                MUST(om_munmap(mm, map(mm, 4, RW, PRIVATE, NULL, 0), 4 * PAGE)),
+	            MUST(om_munmap(mm, map(mm, 4, RW, PRIVATE, NULL, 0), 4 * PAGE)),
 	        "grow_mmap_munmap_areas_%u %u", n, 100);
 	om_mm_destroy(mm);
 	MUST(sim_destroy(sim));
@@ -459,8 +461,8 @@ static void grow_family(unsigned n, bool deep)
 		mm[i] = fork_mm(mm[deep ? i - 1 : 0]);
 		touch(mm[i], addr, 512, OM_WRITE);
 	}
-	MEASURE(MUST(om_madvise(mm[n], addr, 512 * PAGE, OM_MADV_PAGEOUT)), "grow_swap_out_%s_%u %u",
-	        deep ? "levels" : "children", n, 512);
+	MEASURE(MUST(om_madvise(mm[n], addr, 512 * PAGE, OM_MADV_PAGEOUT)),
+	        "grow_swap_out_%s_%u %u", deep ? "levels" : "children", n, 512);
 	for (unsigned i = 0; i <= n; i++)
 		om_mm_destroy(mm[i]);
 	MUST(om_swapoff(sys, area));

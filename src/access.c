@@ -96,7 +96,8 @@ static int transfer(struct transfer *t, size_t *done)
 			n = copy_through(t);
 		om_mm_read_unlock(t->mm);
 		if (!n)
-			err = fault_to_error(om_fault(t->mm, t->addr, t->write ? OM_WRITE : OM_READ));
+			err =
+			    fault_to_error(om_fault(t->mm, t->addr, t->write ? OM_WRITE : OM_READ));
 		t->addr += n;
 		t->buf += n;
 		t->len -= n;
@@ -163,7 +164,8 @@ static int make_pinnable(struct om_mm *mm, uintptr_t addr, enum om_access access
 {
 	unsigned how = access & OM_WRITE ? OM_WRITE : OM_READ | OM_UNSHARE;
 
-	return om_populate_access(mm, addr & OM_PAGE_MASK, (addr & OM_PAGE_MASK) + OM_PAGE_SIZE, how);
+	return om_populate_access(mm, addr & OM_PAGE_MASK, (addr & OM_PAGE_MASK) + OM_PAGE_SIZE,
+	                          how);
 }
 
 int om_pin(struct om_mm *mm, uintptr_t addr, enum om_access access, om_pfn_t *pfn)
@@ -229,8 +231,8 @@ static bool in_core(struct om_vma *vma, uintptr_t addr)
 		return om_slot_pfn(sys, om_pte_slot(pte)) != OM_NO_PFN;
 	if (!vma->mapping)
 		return false;
-	return page_in_cache(vma->mapping, om_pte_is_file(pte) ? om_pte_pgoff(pte)
-	                                                       : om_vma_index(vma, addr));
+	return page_in_cache(vma->mapping,
+	                     om_pte_is_file(pte) ? om_pte_pgoff(pte) : om_vma_index(vma, addr));
 }
 
 int om_mincore(struct om_mm *mm, uintptr_t addr, size_t len, unsigned char *vec)

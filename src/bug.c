@@ -7,7 +7,7 @@
 #include "types.h"
 
 _Noreturn void om_bug(struct om_system *sys, const char *rule, const char *what, const char *file,
-		      int line, const void *object, uintptr_t v0, uintptr_t v1)
+                      int line, const void *object, uintptr_t v0, uintptr_t v1)
 {
 	struct om_bug bug = {
 	    .rule = rule,

@@ -76,8 +76,8 @@ static OM_NOINLINE int copy(struct om_fault *f, struct om_page *old)
 	}
 	pfn = om_page_pfn(sys, page);
 	if (om_likely(old))
-		memcpy(om_arch_frame(&sys->arch, pfn), om_arch_frame(&sys->arch, om_pte_pfn(f->pte)),
-		       OM_PAGE_SIZE);
+		memcpy(om_arch_frame(&sys->arch, pfn),
+		       om_arch_frame(&sys->arch, om_pte_pfn(f->pte)), OM_PAGE_SIZE);
 	else
 		memset(om_arch_frame(&sys->arch, pfn), 0, OM_PAGE_SIZE);
 	om_vma_mark_anon(f->vma);
@@ -116,7 +116,8 @@ static OM_NOINLINE int make_writable(struct om_fault *f, struct om_page *page)
 	om_page_lock(sys, page);
 	if (om_fault_lock_same(f)) {
 		om_page_set(page, OM_PG_DIRTY);
-		om_entry_replace(sys, f->table, f->slot, om_fault_own_pte(f, om_page_pfn(sys, page)));
+		om_entry_replace(sys, f->table, f->slot,
+		                 om_fault_own_pte(f, om_page_pfn(sys, page)));
 		om_table_unlock(sys, f->table);
 		om_count(sys, OM_EV_FAULT_REUSE, 1);
 	}

@@ -24,7 +24,8 @@
 static int fault_zero(struct om_fault *f)
 {
 	struct om_system *sys = f->sys;
-	om_pte_t pte = om_pte_mkyoung(om_pte_make(sys->zero_pfn, f->prot & ~(unsigned)OM_PROT_WRITE));
+	om_pte_t pte =
+	    om_pte_mkyoung(om_pte_make(sys->zero_pfn, f->prot & ~(unsigned)OM_PROT_WRITE));
 
 	if (om_fault_lock_same(f)) {
 		om_entry_install(sys, f->table, f->slot, pte);
@@ -90,8 +91,7 @@ static inline int dispatch(struct om_fault *f)
 		return f->vma->mapping ? om_fault_file(f, om_vma_index(f->vma, f->addr))
 		                       : fault_anon(f);
 	if (!om_pte_present(pte))
-		return om_pte_is_swap(pte) ? om_fault_swap(f)
-		                           : om_fault_file(f, om_pte_pgoff(pte));
+		return om_pte_is_swap(pte) ? om_fault_swap(f) : om_fault_file(f, om_pte_pgoff(pte));
 	if (((f->access & OM_WRITE) && !om_pte_write(pte)) || (f->access & OM_UNSHARE))
 		return om_fault_write(f);
 	return fault_spurious(f);
@@ -195,7 +195,8 @@ static inline int fault_once(struct om_mm *mm, uintptr_t addr, unsigned access)
  * The first try ended with `r`, which was not a minor fault. What stopped it is dealt with without locks, and
  * the fault starts again.
  */
-static OM_COLD enum om_fault_result fault_again(struct om_mm *mm, uintptr_t addr, unsigned access, int r)
+static OM_COLD enum om_fault_result fault_again(struct om_mm *mm, uintptr_t addr, unsigned access,
+                                                int r)
 {
 	unsigned tries = 0;
 

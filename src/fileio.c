@@ -11,7 +11,7 @@
 #include "unmap.h"
 
 int om_mapping_create(struct om_system *sys, const struct om_store_ops *ops, void *store,
-		      uint64_t size, struct om_mapping **mapping)
+                      uint64_t size, struct om_mapping **mapping)
 {
 	int err;
 
@@ -35,8 +35,8 @@ static int lock_page(struct om_mapping *mapping, uint64_t offset, struct om_page
 	int err;
 
 	OM_RETRY_NOFRAME(mapping->sys, 1, err,
-			 om_mapping_getpage(mapping, (uintptr_t)(offset >> OM_PAGE_SHIFT), page,
-					    NULL));
+	                 om_mapping_getpage(mapping, (uintptr_t)(offset >> OM_PAGE_SHIFT), page,
+	                                    NULL));
 	return err;
 }
 
@@ -79,7 +79,7 @@ static int read_page(struct om_mapping *mapping, uint64_t offset, void *buf, siz
 }
 
 int om_mapping_read(struct om_mapping *mapping, uint64_t offset, void *buf, size_t len,
-		    size_t *done)
+                    size_t *done)
 {
 	size_t moved = 0, n;
 	int err = 0;
@@ -104,7 +104,7 @@ static void raise_size(struct om_mapping *mapping, uint64_t size)
 
 	while (old < size &&
 	       !atomic_compare_exchange_weak_explicit(&mapping->size, &old, size,
-						      memory_order_release, memory_order_relaxed))
+	                                              memory_order_release, memory_order_relaxed))
 		;
 }
 
@@ -134,7 +134,7 @@ static int write_page(struct om_mapping *mapping, uint64_t offset, const void *b
 }
 
 int om_mapping_write(struct om_mapping *mapping, uint64_t offset, const void *buf, size_t len,
-		     size_t *done)
+                     size_t *done)
 {
 	size_t moved = 0;
 	int err = 0;

@@ -29,7 +29,8 @@ struct copy {
 };
 
 /* The child's own copy of a page that must not be shared. Both tables are locked. */
-static OM_COLD int copy_page(struct om_system *sys, struct copy *c, struct om_page *page, unsigned slot)
+static OM_COLD int copy_page(struct om_system *sys, struct copy *c, struct om_page *page,
+                             unsigned slot)
 {
 	struct om_page *new = om_frame_get(sys, OM_KIND_DATA, 0);
 	om_pte_t pte;
@@ -47,8 +48,8 @@ static OM_COLD int copy_page(struct om_system *sys, struct copy *c, struct om_pa
 	return 0;
 }
 
-static OM_COLD int copy_file(struct om_system *sys, struct copy *c, struct om_page *page, unsigned slot,
-                             om_pte_t pte)
+static OM_COLD int copy_file(struct om_system *sys, struct copy *c, struct om_page *page,
+                             unsigned slot, om_pte_t pte)
 {
 	if (!om_rmap_file_add(sys, page, c->child))
 		return 0; /* the child's fault will tell */
@@ -80,7 +81,8 @@ static OM_COLD int copy_other(struct om_system *sys, struct copy *c, unsigned sl
  * Copy slots [slot, stop); `index` is the linear index of slot 0. Both tables are locked. An entry that the
  * parent could write through loses that; the child gets it with its last dirty bit.
  */
-static int copy_slots(struct om_system *sys, struct copy *c, unsigned slot, unsigned stop, uintptr_t index)
+static int copy_slots(struct om_system *sys, struct copy *c, unsigned slot, unsigned stop,
+                      uintptr_t index)
 {
 	struct om_page *from = c->from, *to = c->to;
 	struct om_vma *parent = c->parent;
@@ -163,7 +165,8 @@ static int copy_entries(struct om_vma *parent, struct om_vma *child, bool *flush
 
 	while (!err && (c.from = om_table_next(parent->mm, addr, parent->end))) {
 		uintptr_t base = om_table_addr(c.from, 0);
-		uintptr_t end = parent->end - base > OM_TABLE_SPAN ? base + OM_TABLE_SPAN : parent->end;
+		uintptr_t end =
+		    parent->end - base > OM_TABLE_SPAN ? base + OM_TABLE_SPAN : parent->end;
 
 		err = copy_chunk(&c, addr > base ? addr : base, end);
 		addr = end;

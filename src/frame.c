@@ -79,13 +79,14 @@ void om_frame_release(struct om_system *sys, struct om_page *page)
 	flags = om_page_flags(page);
 	OM_BUG_ON(sys, page->kind <= OM_KIND_FREE, "I7", page, page->kind, flags);
 	OM_BUG_ON(sys, page->mapcount || page->pins || page->refs > 1, "I7", page, page->mapcount,
-		  page->refs);
+	          page->refs);
 	OM_BUG_ON(sys, flags & (OM_PG_LRU | OM_PG_ISOLATED | OM_PG_UNEVICTABLE | OM_PG_SWAPCACHE),
-		  "I7", page, flags, page->kind);
+	          "I7", page, flags, page->kind);
 	make_free(sys, page);
 }
 
-void om_frame_free_chain(struct om_system *sys, struct om_page *first, struct om_page *last, om_pfn_t n)
+void om_frame_free_chain(struct om_system *sys, struct om_page *first, struct om_page *last,
+                         om_pfn_t n)
 {
 	uncount_kind(sys, OM_KIND_DATA, n);
 	om_count(sys, OM_EV_PGFREE, n);
@@ -108,7 +109,7 @@ void om_frame_release_dead(struct om_system *sys, struct om_page *page)
 	OM_ASSERT(sys, om_held(sys, &page->lock), "frame lock", page);
 	OM_BUG_ON(sys, page->kind != OM_KIND_DATA, "I7", page, page->kind, flags);
 	OM_BUG_ON(sys, page->mapcount || page->refs || page->pins, "I7", page, page->mapcount,
-		  page->refs);
+	          page->refs);
 	OM_BUG_ON(sys, flags & OM_PG_SWAPCACHE, "I7", page, flags, page->slot);
 	if (flags & OM_PG_LRU)
 		om_lru_del(sys, page);

@@ -76,7 +76,8 @@ void om_frame_release_dead(struct om_system *sys, struct om_page *page);
  * Put n frames that are FREE already, chained from `first` to `last` through lru.next, on the free list.
  * They were DATA. Takes FREE.
  */
-void om_frame_free_chain(struct om_system *sys, struct om_page *first, struct om_page *last, om_pfn_t n);
+void om_frame_free_chain(struct om_system *sys, struct om_page *first, struct om_page *last,
+                         om_pfn_t n);
 
 /* A RESERVED frame is handed over: it is free now. The caller counts nr_owned. Takes FRAME, FREE. */
 void om_frame_donate(struct om_system *sys, struct om_page *page);
@@ -92,7 +93,8 @@ static inline bool om_frames_low(struct om_system *sys)
 void om_pfn_list_init(struct om_pfn_list *list);
 void om_pfn_list_push_tail(struct om_system *sys, struct om_pfn_list *list, struct om_page *page);
 
-OM_INLINE void om_pfn_list_push(struct om_system *sys, struct om_pfn_list *list, struct om_page *page)
+OM_INLINE void om_pfn_list_push(struct om_system *sys, struct om_pfn_list *list,
+                                struct om_page *page)
 {
 	om_pfn_t pfn = om_page_pfn(sys, page);
 
@@ -106,7 +108,8 @@ OM_INLINE void om_pfn_list_push(struct om_system *sys, struct om_pfn_list *list,
 	list->count++;
 }
 
-OM_INLINE void om_pfn_list_del(struct om_system *sys, struct om_pfn_list *list, struct om_page *page)
+OM_INLINE void om_pfn_list_del(struct om_system *sys, struct om_pfn_list *list,
+                               struct om_page *page)
 {
 	om_pfn_t prev = page->lru.prev, next = page->lru.next;
 

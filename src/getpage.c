@@ -43,7 +43,7 @@ struct om_page *om_mapping_lookup(struct om_mapping *mapping, uintptr_t index)
 }
 
 om_ientry_t om_mapping_next(struct om_mapping *mapping, uintptr_t *i, uintptr_t last,
-			    struct om_page **page)
+                            struct om_page **page)
 {
 	struct om_system *sys = mapping->sys;
 	om_ientry_t e;
@@ -106,7 +106,7 @@ static int enter_new(struct om_mapping *mapping, uintptr_t index, struct om_page
 		err = -OM_EAGAIN;
 	else
 		err = om_index_set(sys, &mapping->index, index,
-				   om_ientry_page(om_page_pfn(sys, page)));
+		                   om_ientry_page(om_page_pfn(sys, page)));
 	if (!err)
 		attach(mapping, page, index);
 	om_write_unlock(sys, &mapping->lock);
@@ -120,7 +120,7 @@ static int enter_new(struct om_mapping *mapping, uintptr_t index, struct om_page
 /* ---- filling ---- */
 
 static int read_pages(struct om_mapping *mapping, uintptr_t first, struct om_page *const page[],
-		      unsigned n)
+                      unsigned n)
 {
 	struct om_system *sys = mapping->sys;
 	void *frame[READ_RUN];
@@ -168,7 +168,7 @@ static int fill(struct om_mapping *mapping, uintptr_t index, struct om_page **pa
 
 /* The page of slot entry e takes its place in the index, unless entry or size have changed. */
 static bool take_place(struct om_mapping *mapping, uintptr_t index, om_ientry_t e,
-		       struct om_page *page)
+                       struct om_page *page)
 {
 	struct om_system *sys = mapping->sys;
 	bool same;
@@ -195,7 +195,7 @@ static bool caches(const struct om_page *page, uint32_t slot)
 
 /* Shared memory in a slot: read it back, and leave the slot. */
 static int swap_in(struct om_mapping *mapping, uintptr_t index, om_ientry_t e,
-		   struct om_page **result, bool *read)
+                   struct om_page **result, bool *read)
 {
 	struct om_system *sys = mapping->sys;
 	uint32_t slot = om_ientry_value(e);
@@ -232,7 +232,7 @@ static int lock_found(struct om_mapping *mapping, uintptr_t index, struct om_pag
 }
 
 int om_mapping_getpage(struct om_mapping *mapping, uintptr_t index, struct om_page **page,
-		       bool *read)
+                       bool *read)
 {
 	bool transfer = false;
 	int err = -OM_EAGAIN;
@@ -265,7 +265,7 @@ int om_mapping_getpage(struct om_mapping *mapping, uintptr_t index, struct om_pa
 
 /* Fill pages that enter_new() made, side by side from `first`, and let go of them. */
 static void read_run(struct om_mapping *mapping, uintptr_t first, struct om_page *const page[],
-		     unsigned n)
+                     unsigned n)
 {
 	struct om_system *sys = mapping->sys;
 	int err;
@@ -316,7 +316,7 @@ static void readahead_slots(struct om_mapping *mapping, uintptr_t first, uintptr
 
 /* Make pages from `first` on, as long as they are absent and frames are free. */
 static unsigned enter_run(struct om_mapping *mapping, uintptr_t first, uintptr_t end,
-			  struct om_page **page)
+                          struct om_page **page)
 {
 	unsigned n = 0;
 

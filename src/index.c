@@ -157,7 +157,7 @@ static void grow(struct om_system *sys, struct om_index *ix, uintptr_t i, struct
 
 /* The leaf for i, with the nodes above it made where they are missing. */
 static struct om_page *make_leaf(struct om_system *sys, struct om_index *ix, uintptr_t i,
-				 struct spare *spare)
+                                 struct spare *spare)
 {
 	struct om_page *node = om_page_of(sys, ix->root), *next;
 	unsigned level;
@@ -194,7 +194,7 @@ int om_index_set(struct om_system *sys, struct om_index *ix, uintptr_t i, om_ien
 
 /* The leaf path[0] has lost an entry: free it if it is empty, and then what only led to it. */
 static void prune(struct om_system *sys, struct om_index *ix, struct om_page *const path[],
-		  uintptr_t i)
+                  uintptr_t i)
 {
 	unsigned level;
 
@@ -253,7 +253,7 @@ static bool skip_node(uintptr_t *i, unsigned level)
  * the node that turned out to have nothing more; false at the end of the tree.
  */
 static bool descend(struct om_system *sys, const struct om_index *ix, uintptr_t *i,
-		    om_ientry_t *found)
+                    om_ientry_t *found)
 {
 	const struct om_page *node = om_page_of(sys, ix->root);
 	unsigned level, d;

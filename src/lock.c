@@ -19,7 +19,6 @@
 
 #define HELD_MAX (sizeof(((struct om_held *)0)->entry) / sizeof(((struct om_held *)0)->entry[0]))
 
-
 /* ---- the record of held locks ------------------------------------------------------------- */
 
 static struct om_held *held_record(struct om_system *sys)
@@ -88,7 +87,7 @@ void om_assert_may_sleep(struct om_system *sys)
 /* ---- waiting ------------------------------------------------------------------------------ */
 
 void om_wait(struct om_system *sys, const void *key, bool (*blocked)(const void *arg),
-	     const void *arg)
+             const void *arg)
 {
 	om_might_sleep(sys);
 	if (sys->ops->wait) {
@@ -123,7 +122,7 @@ static inline uint32_t rw_load(const _Atomic uint32_t *state)
 static inline bool rw_cas(_Atomic uint32_t *state, uint32_t *old, uint32_t now)
 {
 	return atomic_compare_exchange_weak_explicit(state, old, now, memory_order_acquire,
-						     memory_order_relaxed);
+	                                             memory_order_relaxed);
 }
 
 void om_read_lock(struct om_system *sys, struct om_rwspin *lock, enum om_rank rank)
@@ -214,7 +213,7 @@ static bool read_blocked(const void *arg)
 static bool write_blocked(const void *arg)
 {
 	return rwsem_blocked(rwsem_of(arg), OM_RW_WRITER | OM_RW_READERS,
-			     OM_RW_SLEEPERS | OM_RW_WAITING);
+	                     OM_RW_SLEEPERS | OM_RW_WAITING);
 }
 
 void om_rwsem_read_slow(struct om_system *sys, struct om_rwsem *sem)
@@ -265,7 +264,7 @@ void om_rwsem_write_done(struct om_system *sys, struct om_rwsem *sem)
 	if (OM_DEBUG)
 		om_held_pop(sys, sem);
 	old = atomic_fetch_and_explicit(&sem->state, ~(OM_RW_WRITER | OM_RW_SLEEPERS),
-					memory_order_release);
+	                                memory_order_release);
 	OM_ASSERT(sys, old & OM_RW_WRITER, "lock not held", sem);
 	if (om_unlikely(old & OM_RW_SLEEPERS))
 		om_wake(sys, sem);

@@ -111,8 +111,9 @@ static inline void om_rwsem_read(struct om_system *sys, struct om_rwsem *sem, en
 	if (OM_DEBUG)
 		om_held_push(sys, sem, rank, true);
 	if (om_unlikely(v & OM_RW_CLOSED) ||
-	    om_unlikely(!atomic_compare_exchange_strong_explicit(
-	        &sem->state, &v, v + 1, memory_order_acquire, memory_order_relaxed)))
+	    om_unlikely(!atomic_compare_exchange_strong_explicit(&sem->state, &v, v + 1,
+	                                                         memory_order_acquire,
+	                                                         memory_order_relaxed)))
 		om_rwsem_read_slow(sys, sem);
 }
 

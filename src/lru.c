@@ -101,8 +101,8 @@ struct chain {
 };
 
 /* Put pages, chained from head[0] down to tail[0], before the chain. */
-static void prepend(struct om_system *sys, struct chain *c, struct om_page *head, struct om_page *tail,
-		    unsigned n)
+static void prepend(struct om_system *sys, struct chain *c, struct om_page *head,
+                    struct om_page *tail, unsigned n)
 {
 	if (c->n)
 		tail->lru.next = om_page_pfn(sys, c->first);
@@ -135,7 +135,7 @@ void om_lru_free_dying(struct om_system *sys, struct om_page *const page[], unsi
 }
 
 void om_lru_move(struct om_system *sys, struct om_page *page, unsigned set, unsigned clear,
-		 bool tail)
+                 bool tail)
 {
 	unsigned old, now;
 
@@ -163,7 +163,7 @@ static void isolate(struct om_system *sys, struct om_pfn_list *list, struct om_p
 }
 
 unsigned om_lru_isolate(struct om_system *sys, enum om_lru_list list, struct om_page **batch,
-			unsigned n)
+                        unsigned n)
 {
 	struct om_pfn_list *from = &sys->lru[list];
 	unsigned got = 0;
@@ -252,7 +252,7 @@ void om_page_munlock(struct om_system *sys, struct om_page *page)
 {
 	assert_frame_locked(sys, page);
 	OM_BUG_ON(sys, !om_page_test(page, OM_PG_UNEVICTABLE) || page->mlocked == 0, "I12", page,
-		  om_page_flags(page), page->mlocked);
+	          om_page_flags(page), page->mlocked);
 	if (page->mlocked == 1)
 		make_evictable(sys, page);
 	else

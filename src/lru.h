@@ -54,8 +54,9 @@ void om_lru_del(struct om_system *sys, struct om_page *page);
  */
 OM_INLINE bool om_lru_page_die(struct om_system *sys, struct om_page *page)
 {
-	const unsigned plain = OM_PG_ANON | OM_PG_DIRECT | OM_PG_LRU | OM_PG_ACTIVE | OM_PG_REFERENCED | OM_PG_DIRTY |
-	                       OM_PG_UPTODATE | OM_PG_SWAPBACKED | OM_PG_LAZYFREE | OM_PG_READAHEAD;
+	const unsigned plain = OM_PG_ANON | OM_PG_DIRECT | OM_PG_LRU | OM_PG_ACTIVE |
+	                       OM_PG_REFERENCED | OM_PG_DIRTY | OM_PG_UPTODATE | OM_PG_SWAPBACKED |
+	                       OM_PG_LAZYFREE | OM_PG_READAHEAD;
 
 	unsigned flags = om_page_flags(page);
 

@@ -77,7 +77,8 @@ struct visitor {
 };
 
 /* Visit one table, up to a full batch; returns how far it came. */
-static uintptr_t visit_table(struct visitor *v, struct om_page *table, uintptr_t addr, uintptr_t end)
+static uintptr_t visit_table(struct visitor *v, struct om_page *table, uintptr_t addr,
+                             uintptr_t end)
 {
 	struct om_system *sys = v->vma->mm->sys;
 
@@ -284,7 +285,8 @@ static int advise_pages(struct om_vma *vma, uintptr_t start, uintptr_t end, int 
 
 static bool is_flag_advice(int advice)
 {
-	return advice <= OM_MADV_SEQUENTIAL || (advice >= OM_MADV_DONTFORK && advice <= OM_MADV_DOFORK) ||
+	return advice <= OM_MADV_SEQUENTIAL ||
+	       (advice >= OM_MADV_DONTFORK && advice <= OM_MADV_DOFORK) ||
 	       advice == OM_MADV_WIPEONFORK || advice == OM_MADV_KEEPONFORK;
 }
 
@@ -316,7 +318,8 @@ static int advise_range(struct om_mm *mm, uintptr_t start, uintptr_t end, int ad
 
 static int advise_once(struct om_mm *mm, uintptr_t start, uintptr_t end, int advice)
 {
-	bool gentle = advice == OM_MADV_WILLNEED || advice == OM_MADV_COLD || advice == OM_MADV_PAGEOUT;
+	bool gentle =
+	    advice == OM_MADV_WILLNEED || advice == OM_MADV_COLD || advice == OM_MADV_PAGEOUT;
 	int err;
 
 	if (gentle)
@@ -369,7 +372,8 @@ static int remove_part(struct om_mm *mm, uintptr_t start, uintptr_t end, uintptr
 	} else if (!(om_vma_flags(vma) & OM_VM_SHARED) || !(om_vma_flags(vma) & OM_VM_MAYWRITE)) {
 		err = -OM_EACCES;
 	} else if (!om_mapping_is_shmem(vma->mapping)) {
-		err = -OM_EOPNOTSUPP; /* the store keeps its contents: that is the embedder's to do */
+		err =
+		    -OM_EOPNOTSUPP; /* the store keeps its contents: that is the embedder's to do */
 	} else {
 		*stop = vma->end < end ? vma->end : end;
 		offset = (uint64_t)om_vma_index(vma, start) << OM_PAGE_SHIFT;

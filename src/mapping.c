@@ -43,7 +43,7 @@ void om_mapping_remove(struct om_mapping *mapping, struct om_page *page)
 	OM_BUG_ON(sys, e != om_ientry_page(om_page_pfn(sys, page)), "index", page, page->index, e);
 	om_frame_lock(sys, page);
 	OM_BUG_ON(sys, page->as != mapping || page->mapcount, "I1", page, page->index,
-		  page->mapcount);
+	          page->mapcount);
 	detach_locked(mapping, page);
 	om_frame_unlock(sys, page);
 	om_write_unlock(sys, &mapping->lock);
@@ -129,7 +129,7 @@ int om_mapping_writepage(struct om_mapping *mapping, struct om_page *page)
 
 /* Take a referenced page out of the index, unless it is mapped. False: it is not there now. */
 static bool drop_page(struct om_mapping *mapping, uintptr_t index, struct om_page *page,
-		      bool write_back)
+                      bool write_back)
 {
 	struct om_system *sys = mapping->sys;
 	bool there;
@@ -216,7 +216,7 @@ static void unlink_mapping(struct om_mapping *mapping)
 }
 
 int om_mapping_new(struct om_system *sys, const struct om_store_ops *ops, void *store,
-		   uint64_t size, struct om_mapping **mapping)
+                   uint64_t size, struct om_mapping **mapping)
 {
 	struct om_mapping *m;
 
@@ -254,11 +254,11 @@ bool om_mapping_tryget(struct om_mapping *mapping)
 	uint32_t refs = atomic_load_explicit(&mapping->refs, memory_order_relaxed);
 
 	OM_ASSERT(mapping->sys, om_held(mapping->sys, &mapping->sys->list_lock), "list lock",
-		  mapping);
+	          mapping);
 	while (refs)
 		if (atomic_compare_exchange_weak_explicit(&mapping->refs, &refs, refs + 1,
-							  memory_order_acquire,
-							  memory_order_relaxed))
+		                                          memory_order_acquire,
+		                                          memory_order_relaxed))
 			return true;
 	return false;
 }
@@ -279,7 +279,7 @@ void om_mapping_put(struct om_mapping *mapping)
 	OM_BUG_ON(sys, mapping->i_mmap, "I5", mapping, mapping->nr_pages, 0);
 	drop_range(mapping, 0, UINTPTR_MAX, true);
 	OM_BUG_ON(sys, mapping->nr_pages || mapping->nr_swapped, "index", mapping,
-		  mapping->nr_pages, mapping->nr_swapped);
+	          mapping->nr_pages, mapping->nr_swapped);
 	unlink_mapping(mapping);
 	if (mapping->ops && mapping->ops->release)
 		mapping->ops->release(mapping->store);

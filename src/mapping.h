@@ -93,8 +93,8 @@ int om_mapping_zero_beyond(struct om_mapping *mapping);
 #define OM_MAPPING_MAX ((uint64_t)UINTPTR_MAX << OM_PAGE_SHIFT)
 
 /* Create with one reference. -OM_ENOFRAME, -OM_EOVERFLOW (size beyond OM_MAPPING_MAX). */
-int om_mapping_new(struct om_system *sys, const struct om_store_ops *ops, void *store, uint64_t size,
-                   struct om_mapping **mapping);
+int om_mapping_new(struct om_system *sys, const struct om_store_ops *ops, void *store,
+                   uint64_t size, struct om_mapping **mapping);
 
 /*
  * One more reference to a mapping found in sys->mappings, unless its last one is gone and it is being

@@ -103,7 +103,7 @@ static size_t locked_in(struct om_mm *mm, uintptr_t start, uintptr_t end)
 {
 	size_t pages = 0;
 
-	om_for_each_vma(vma, mm, start, end) {
+	om_for_each_vma (vma, mm, start, end) {
 		uintptr_t from = vma->start > start ? vma->start : start;
 		uintptr_t to = vma->end < end ? vma->end : end;
 
@@ -121,8 +121,7 @@ static int lock_once(struct om_mm *mm, uintptr_t start, uintptr_t end, unsigned 
 	om_mm_write_lock(mm);
 	already = start < end ? locked_in(mm, start, end) : 0;
 	if (bits & OM_VM_LOCKED)
-		err = om_check_memlock(mm, ((end - start) >> OM_PAGE_SHIFT) - already,
-		                       -OM_ENOMEM);
+		err = om_check_memlock(mm, ((end - start) >> OM_PAGE_SHIFT) - already, -OM_ENOMEM);
 	if (!err) /* Linux sees that the range wraps only now */
 		err = end < start ? -OM_EINVAL : lock_range(mm, start, end, bits);
 	om_mm_write_unlock(mm);

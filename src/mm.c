@@ -16,7 +16,8 @@ static bool layout_is_sane(const struct om_layout *l)
 	uintptr_t all = l->lowest | l->highest | l->mmap_base | l->guard_gap;
 
 	return !(all & ~OM_PAGE_MASK) && l->lowest >= OM_PAGE_SIZE && l->lowest < l->highest &&
-	       l->highest <= OM_VA_LIMIT && l->mmap_base > l->lowest && l->mmap_base <= l->highest &&
+	       l->highest <= OM_VA_LIMIT && l->mmap_base > l->lowest &&
+	       l->mmap_base <= l->highest &&
 	       (!l->brk_start || (l->brk_start >= l->lowest && l->brk_start < l->highest));
 }
 
@@ -134,7 +135,7 @@ void om_unmap_areas(struct om_mm *mm, uintptr_t start, uintptr_t end, bool keep_
 
 	OM_ASSERT(mm->sys, om_rwsem_is_write_locked(&mm->mmap_lock), "mmap_lock", mm);
 	om_gather_init(&g, mm);
-	om_for_each_vma(v, mm, start, end)
+	om_for_each_vma (v, mm, start, end)
 		om_zap(&g, v, v->start, v->end, NULL);
 	om_gather_finish(&g);
 	while ((vma = om_vma_find(mm, start)) && vma->start < end) {

@@ -120,7 +120,7 @@ static size_t pages_in(struct om_mm *mm, uintptr_t start, uintptr_t end, unsigne
 {
 	size_t pages = 0;
 
-	om_for_each_vma(vma, mm, start, end) {
+	om_for_each_vma (vma, mm, start, end) {
 		uintptr_t from = vma->start > start ? vma->start : start;
 		uintptr_t to = vma->end < end ? vma->end : end;
 
@@ -145,8 +145,7 @@ static int check_mm(struct om_mm *mm, const struct request *r)
 	err = check_kind(r);
 	if (err)
 		return err;
-	return om_check_limits(mm, pages - pages_in(mm, r->addr, r->addr + r->len, 0),
-	                       r->vm_flags);
+	return om_check_limits(mm, pages - pages_in(mm, r->addr, r->addr + r->len, 0), r->vm_flags);
 }
 
 /* Anonymous numbers follow the address; any others will do just as well. */
@@ -214,8 +213,13 @@ static int mmap_once(struct om_mm *mm, struct request *r)
 int om_mmap(struct om_mm *mm, uintptr_t *addr, size_t len, int prot, int flags,
             struct om_mapping *file, uint64_t offset)
 {
-	struct request first = {.addr = *addr, .len = len, .prot = prot, .flags = flags,
-	                        .file = file, .offset = offset}, r;
+	struct request first = {.addr = *addr,
+	                        .len = len,
+	                        .prot = prot,
+	                        .flags = flags,
+	                        .file = file,
+	                        .offset = offset},
+	               r;
 	int err = check_request(&first);
 
 	om_might_sleep(mm->sys);
@@ -225,7 +229,8 @@ int om_mmap(struct om_mm *mm, uintptr_t *addr, size_t len, int prot, int flags,
 	if (err)
 		return err;
 	*addr = r.addr;
-	if ((flags & OM_MAP_POPULATE) || (r.vm_flags & (OM_VM_LOCKED | OM_VM_LOCKONFAULT)) == OM_VM_LOCKED)
+	if ((flags & OM_MAP_POPULATE) ||
+	    (r.vm_flags & (OM_VM_LOCKED | OM_VM_LOCKONFAULT)) == OM_VM_LOCKED)
 		(void)om_populate(mm, r.addr, r.addr + r.len); /* as in Linux, not reported */
 	om_check_low(mm->sys);
 	return 0;

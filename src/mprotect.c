@@ -59,8 +59,8 @@ struct protect {
 	struct om_mm *mm;
 	uintptr_t start, end;
 	unsigned prot;
-	bool down; /* from the start of the stack on */
-	bool up;   /* to the end of a stack that grows up: there are none */
+	bool down;                /* from the start of the stack on */
+	bool up;                  /* to the end of a stack that grows up: there are none */
 	uintptr_t fill, fill_end; /* out: locked memory that has become writable, first to last */
 };
 
@@ -148,7 +148,8 @@ static void populate_locked(const struct protect *p)
 	uintptr_t start = p->fill, end = p->fill_end;
 	struct om_vmainfo info;
 
-	for (; start < end && om_vma_next(p->mm, start, &info) && info.start < end; start = info.end)
+	for (; start < end && om_vma_next(p->mm, start, &info) && info.start < end;
+	     start = info.end)
 		if ((info.flags & mask) == (OM_VM_LOCKED | OM_VM_WRITE))
 			(void)om_populate(p->mm, info.start > start ? info.start : start,
 			                  info.end < end ? info.end : end);
@@ -157,8 +158,11 @@ static void populate_locked(const struct protect *p)
 int om_mprotect(struct om_mm *mm, uintptr_t addr, size_t len, int prot)
 {
 	const int grows = OM_PROT_GROWSDOWN | OM_PROT_GROWSUP;
-	struct protect p = {.mm = mm, .start = addr, .prot = (unsigned)prot & PROT_BITS,
-	                    .down = prot & OM_PROT_GROWSDOWN, .up = prot & OM_PROT_GROWSUP};
+	struct protect p = {.mm = mm,
+	                    .start = addr,
+	                    .prot = (unsigned)prot & PROT_BITS,
+	                    .down = prot & OM_PROT_GROWSDOWN,
+	                    .up = prot & OM_PROT_GROWSUP};
 	int err;
 
 	om_might_sleep(mm->sys);

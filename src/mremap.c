@@ -21,7 +21,7 @@ struct remap {
 	uintptr_t old, new;
 	size_t old_len, new_len;
 	int flags;
-	struct om_vma *vma; /* the area at `old` */
+	struct om_vma *vma;       /* the area at `old` */
 	uintptr_t fill, fill_end; /* out: locked memory to be made present */
 };
 
@@ -91,7 +91,8 @@ static uintptr_t to_table_end(uintptr_t addr)
 static void move_range(struct om_mm *mm, uintptr_t from, uintptr_t to, size_t len)
 {
 	while (len) {
-		size_t step = to_table_end(from) < to_table_end(to) ? to_table_end(from) : to_table_end(to);
+		size_t step =
+		    to_table_end(from) < to_table_end(to) ? to_table_end(from) : to_table_end(to);
 
 		if (step > len)
 			step = len;
@@ -139,8 +140,8 @@ static void leave(struct remap *r)
 		return;
 	}
 	r->vma = om_vma_find(r->mm, r->old);
-	om_vma_change_flags(r->vma, om_vma_flags(r->vma) &
-	                                ~(unsigned)(OM_VM_LOCKED | OM_VM_LOCKONFAULT));
+	om_vma_change_flags(r->vma,
+	                    om_vma_flags(r->vma) & ~(unsigned)(OM_VM_LOCKED | OM_VM_LOCKONFAULT));
 }
 
 /*
@@ -173,7 +174,7 @@ static void count_replaced(const struct remap *r, size_t *total, size_t *data)
 	*total = *data = 0;
 	if (!(r->flags & OM_MREMAP_FIXED))
 		return;
-	om_for_each_vma(vma, r->mm, start, end) {
+	om_for_each_vma (vma, r->mm, start, end) {
 		uintptr_t from = vma->start > start ? vma->start : start;
 		uintptr_t to = vma->end < end ? vma->end : end;
 
@@ -316,7 +317,7 @@ static int check_grow(const struct remap *r)
 static int find_place(struct remap *r)
 {
 	const struct om_layout *l = &r->mm->layout;
-	uintptr_t hint = r->new & OM_PAGE_MASK;
+	uintptr_t hint = r->new &OM_PAGE_MASK;
 	struct om_vma *next = om_vma_find(r->mm, hint);
 
 	if (hint >= l->lowest && r->new_len <= l->highest && hint <= l->highest - r->new_len &&
@@ -362,8 +363,7 @@ static int remap_anywhere(struct remap *r)
 	err = check_grow(r);
 	if (err)
 		return err;
-	if (r->old_len && !(r->flags & OM_MREMAP_DONTUNMAP) &&
-	    can_grow(r, r->new_len - r->old_len))
+	if (r->old_len && !(r->flags & OM_MREMAP_DONTUNMAP) && can_grow(r, r->new_len - r->old_len))
 		return grow_in_place(r);
 	if (!(r->flags & OM_MREMAP_MAYMOVE))
 		return -OM_ENOMEM;
@@ -426,8 +426,12 @@ static int check_request(const struct remap *r)
 int om_mremap(struct om_mm *mm, uintptr_t old_addr, size_t old_len, size_t new_len, int flags,
               uintptr_t new_addr, uintptr_t *result)
 {
-	struct remap first = {.mm = mm, .old = old_addr, .new = new_addr, .flags = flags,
-	                      .old_len = om_page_align(old_len), .new_len = om_page_align(new_len)};
+	struct remap first = {.mm = mm,
+	                      .old = old_addr,
+	                      .new = new_addr,
+	                      .flags = flags,
+	                      .old_len = om_page_align(old_len),
+	                      .new_len = om_page_align(new_len)};
 	struct remap r;
 	int err = check_request(&first);
 

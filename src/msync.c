@@ -57,7 +57,8 @@ int om_msync(struct om_mm *mm, uintptr_t addr, size_t len, int flags)
 	int hole = 0;
 
 	om_might_sleep(mm->sys);
-	if ((flags & ~(both | OM_MS_INVALIDATE)) || (addr & ~OM_PAGE_MASK) || (flags & both) == both)
+	if ((flags & ~(both | OM_MS_INVALIDATE)) || (addr & ~OM_PAGE_MASK) ||
+	    (flags & both) == both)
 		return -OM_EINVAL;
 	end = addr + om_page_align(len); /* a length that rounds up to 0 is none, as in Linux */
 	if (end < addr)

@@ -17,7 +17,7 @@ static bool page_blocked(const void *arg)
 	while (flags & OM_PG_LOCKED)
 		if ((flags & OM_PG_WAITERS) ||
 		    atomic_compare_exchange_weak(&page->flags, &flags,
-						 (uint16_t)(flags | OM_PG_WAITERS)))
+		                                 (uint16_t)(flags | OM_PG_WAITERS)))
 			return true;
 	return false;
 }

@@ -216,7 +216,8 @@ static bool release(struct om_system *sys, struct om_page *page)
 	return free;
 }
 
-unsigned om_reclaim_pages(struct om_system *sys, struct om_page *const from[], unsigned n, bool force)
+unsigned om_reclaim_pages(struct om_system *sys, struct om_page *const from[], unsigned n,
+                          bool force)
 {
 	unsigned freed = 0;
 	struct batch b;

@@ -44,6 +44,7 @@ static inline void om_check_low(struct om_system *sys)
  * Write out and free what can be freed of these isolated pages; each is put back or freed. Returns how many
  * were freed. `force`: even if used recently. May sleep.
  */
-unsigned om_reclaim_pages(struct om_system *sys, struct om_page *const batch[], unsigned n, bool force);
+unsigned om_reclaim_pages(struct om_system *sys, struct om_page *const batch[], unsigned n,
+                          bool force);
 
 #endif

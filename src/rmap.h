@@ -16,7 +16,7 @@
  * over the caller's reference, and puts the page on the active list (or makes it unevictable).
  */
 OM_INLINE void om_rmap_page_new(struct om_system *sys, struct om_page *page, struct om_vma *vma,
-                      struct om_page *table, unsigned slot);
+                                struct om_page *table, unsigned slot);
 
 /* One more entry maps a file page. False if the page has too many mappers. */
 bool om_rmap_file_add(struct om_system *sys, struct om_page *page, struct om_vma *vma);
@@ -49,8 +49,8 @@ void om_rmap_page_move(struct om_system *sys, struct om_page *page, struct om_pa
  * held by others, make it direct and return true. Otherwise return false, with a reference for the caller,
  * who copies it.
  */
-OM_INLINE bool om_rmap_page_reuse(struct om_system *sys, struct om_page *page, struct om_page *table,
-                        unsigned slot);
+OM_INLINE bool om_rmap_page_reuse(struct om_system *sys, struct om_page *page,
+                                  struct om_page *table, unsigned slot);
 
 /*
  * A swapped page is mapped again. `exclusive`: this entry took the slot's last reference. Becomes direct
@@ -108,7 +108,8 @@ struct om_walk {
 	enum om_walk_verdict (*visit)(struct om_walk *w, struct om_page *page, struct om_vma *vma,
 	                              struct om_page *table, unsigned slot);
 	void *arg;
-	bool all; /* do not stop early: fork adds entries meanwhile, and none of the others may be missed */
+	bool
+	    all; /* do not stop early: fork adds entries meanwhile, and none of the others may be missed */
 	struct om_system *sys;
 	unsigned probed, found; /* out: entries looked at; of these, entries that map the page */
 };

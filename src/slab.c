@@ -11,10 +11,10 @@
 #include "mem.h"
 
 #define OBJECT_ALIGN 8u
-#define POISON	     0x6b /* freed objects, in debug builds */
+#define POISON       0x6b /* freed objects, in debug builds */
 
 _Static_assert(sizeof(struct om_mapping) <= 1024 && sizeof(struct om_mm) <= 1024,
-	       "objects should be small against a frame");
+               "objects should be small against a frame");
 
 void om_slab_init(struct om_system *sys)
 {
@@ -100,7 +100,7 @@ void *om_object_alloc(struct om_system *sys, enum om_cache cache)
 
 /* Slab lock held. True if the frame is empty now; it is on no list then. */
 static bool slab_give(struct om_system *sys, struct om_slab *slab, struct om_page *frame,
-		      void **object)
+                      void **object)
 {
 	bool was_full = !frame->as;
 
@@ -127,7 +127,7 @@ void om_object_free(struct om_system *sys, enum om_cache cache, void *object)
 	bool empty;
 
 	OM_BUG_ON(sys, frame->kind != OM_KIND_OBJECT || frame->index != cache, "slab", object,
-		  frame->kind, frame->index);
+	          frame->kind, frame->index);
 	OM_BUG_ON(sys, offset % slab->size, "slab", object, offset, slab->size);
 	if (OM_DEBUG)
 		memset(object, POISON, slab->size);

@@ -52,7 +52,7 @@ static om_pfn_t *dir_frame(struct om_system *sys, const om_pfn_t *dir, uint32_t 
 
 /* The frame of the table that has the entry of this slot. */
 static struct om_page *table_frame(struct om_system *sys, const struct om_swap_area *area,
-				   uint32_t offset)
+                                   uint32_t offset)
 {
 	uint32_t i = offset / TABLE_SLOTS % DIR_TABLES;
 
@@ -60,7 +60,7 @@ static struct om_page *table_frame(struct om_system *sys, const struct om_swap_a
 }
 
 static struct slot *entry_of(struct om_system *sys, const struct om_swap_area *area,
-			     uint32_t offset)
+                             uint32_t offset)
 {
 	struct slot *table = om_page_ptr(sys, table_frame(sys, area, offset));
 
@@ -279,7 +279,7 @@ static uint32_t frame_slots(const struct om_swap_area *area, uint32_t offset)
 
 /* The first free slot in [offset, end), or `end`. Steps over full frames of the table. */
 static uint32_t next_free(struct om_system *sys, const struct om_swap_area *area, uint32_t offset,
-			  uint32_t end)
+                          uint32_t end)
 {
 	while (offset < end) {
 		if (table_frame(sys, area, offset)->mapcount == frame_slots(area, offset)) {
@@ -295,7 +295,7 @@ static uint32_t next_free(struct om_system *sys, const struct om_swap_area *area
 
 /* Take up to n consecutive slots of an area that is not full. */
 static unsigned take_run(struct om_system *sys, struct om_swap_area *area, unsigned n,
-			 uint32_t *offset)
+                         uint32_t *offset)
 {
 	uint32_t at = next_free(sys, area, area->cursor, area->slots);
 	unsigned got;
@@ -401,7 +401,7 @@ static bool enter_area(struct om_system *sys, const struct om_swap_area *new, un
 }
 
 int om_area_add(struct om_system *sys, const struct om_store_ops *ops, void *store, uint32_t slots,
-		int priority, unsigned *area)
+                int priority, unsigned *area)
 {
 	struct om_swap_area new = {
 	    .ops = ops, .store = store, .slots = slots, .priority = priority, .writable = true};

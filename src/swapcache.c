@@ -198,7 +198,7 @@ static void fill_window(struct om_system *sys, struct window *w, uint32_t slot)
 }
 
 static int read_slots(struct om_system *sys, uint32_t slot, struct om_page *const page[],
-		      unsigned n)
+                      unsigned n)
 {
 	const struct om_swap_area *area = om_slot_area(sys, slot);
 	void *frame[OM_SWAP_RUN];

@@ -24,10 +24,11 @@ static bool map_page(struct om_fault *f, struct om_page *page)
 	 * another mapper that finds itself the sole one must not miss us in between.
 	 */
 	om_vma_mark_anon(f->vma);
-	direct = om_rmap_page_swapin(sys, page, f->vma, f->table, f->slot, om_slot_count(sys, slot) == 2);
+	direct = om_rmap_page_swapin(sys, page, f->vma, f->table, f->slot,
+	                             om_slot_count(sys, slot) == 2);
 	om_slot_put(sys, slot);
-	pte = om_pte_mkyoung(om_pte_make(
-	    om_page_pfn(sys, page), direct ? f->prot : f->prot & ~(unsigned)OM_PROT_WRITE));
+	pte = om_pte_mkyoung(om_pte_make(om_page_pfn(sys, page),
+	                                 direct ? f->prot : f->prot & ~(unsigned)OM_PROT_WRITE));
 	if (direct && (f->access & OM_WRITE))
 		pte = om_pte_mkdirty(pte);
 	om_entry_install(sys, f->table, f->slot, pte);

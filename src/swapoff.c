@@ -37,7 +37,8 @@ static void uncache(struct om_system *sys, uint32_t slot)
 	if (!page)
 		return;
 	om_page_lock(sys, page);
-	if (om_page_test(page, OM_PG_SWAPCACHE) && page->slot == slot && om_slot_count(sys, slot) == 1) {
+	if (om_page_test(page, OM_PG_SWAPCACHE) && page->slot == slot &&
+	    om_slot_count(sys, slot) == 1) {
 		om_page_set(page, OM_PG_DIRTY);
 		om_swapcache_del(sys, page);
 	}
@@ -50,8 +51,13 @@ static void uncache(struct om_system *sys, uint32_t slot)
 /* Serve a fault at one entry, whatever the area allows. enum om_fault_result or -OM_ENOFRAME. */
 static int swap_in_entry(struct om_vma *vma, struct om_page *table, uintptr_t addr, om_pte_t pte)
 {
-	struct om_fault f = {.sys = vma->mm->sys, .mm = vma->mm, .vma = vma, .addr = addr, .table = table,
-	                     .prot = om_vma_prot(om_vma_flags(vma)), .slot = om_table_slot(addr),
+	struct om_fault f = {.sys = vma->mm->sys,
+	                     .mm = vma->mm,
+	                     .vma = vma,
+	                     .addr = addr,
+	                     .table = table,
+	                     .prot = om_vma_prot(om_vma_flags(vma)),
+	                     .slot = om_table_slot(addr),
 	                     .pte = pte};
 
 	return om_fault_swap(&f);

@@ -16,13 +16,15 @@ static size_t round_up(size_t n, size_t to)
 
 size_t om_system_bytes(om_pfn_t nr_frames)
 {
-	return round_up(sizeof(struct om_system), CACHE_LINE) + (size_t)nr_frames * sizeof(struct om_page);
+	return round_up(sizeof(struct om_system), CACHE_LINE) +
+	       (size_t)nr_frames * sizeof(struct om_page);
 }
 
 static bool config_is_sane(const struct om_config *c)
 {
-	return c->arch && c->ops && c->ops->flush && c->ops->panic && (!c->ops->wait || c->ops->wake) &&
-	       c->nr_frames > 1 && c->nr_frames < OM_NO_PFN / 2 && c->storage &&
+	return c->arch && c->ops && c->ops->flush && c->ops->panic &&
+	       (!c->ops->wait || c->ops->wake) && c->nr_frames > 1 &&
+	       c->nr_frames < OM_NO_PFN / 2 && c->storage &&
 	       !((uintptr_t)c->storage % CACHE_LINE) && c->swap_cluster <= 5;
 }
 

@@ -33,7 +33,8 @@ static struct om_page *new_table(struct om_mm *mm, unsigned level, uintptr_t add
 	om_table_lock_second(mm->sys, table);
 	table->as = mm;
 	table->entries = om_page_ptr(mm->sys, table);
-	table->index = level == OM_LEVELS ? 0 : (addr & ~(level_span(level + 1) - 1)) >> OM_PAGE_SHIFT;
+	table->index =
+	    level == OM_LEVELS ? 0 : (addr & ~(level_span(level + 1) - 1)) >> OM_PAGE_SHIFT;
 	om_table_unlock(mm->sys, table);
 	atomic_fetch_add_explicit(&mm->nr_tables, 1, memory_order_relaxed);
 	return table;
@@ -59,7 +60,8 @@ void om_table_free_root(struct om_mm *mm)
 /* The entry for addr in the table of this level that is in frame pfn. */
 static inline om_pte_t load_at(struct om_system *sys, om_pfn_t pfn, uintptr_t addr, unsigned level)
 {
-	return om_arch_pte_load((om_pte_t *)om_arch_frame(&sys->arch, pfn) + level_slot(addr, level));
+	return om_arch_pte_load((om_pte_t *)om_arch_frame(&sys->arch, pfn) +
+	                        level_slot(addr, level));
 }
 
 /* The table of `level` that covers addr, or NULL. */
@@ -83,7 +85,8 @@ struct om_page *om_table_find(struct om_mm *mm, uintptr_t addr)
 }
 
 /* The child of `table` (of level l) at addr, made if it is missing; two faults may race for it. */
-static struct om_page *make_child(struct om_mm *mm, struct om_page *table, unsigned l, uintptr_t addr)
+static struct om_page *make_child(struct om_mm *mm, struct om_page *table, unsigned l,
+                                  uintptr_t addr)
 {
 	struct om_system *sys = mm->sys;
 	struct om_page *child = new_table(mm, l - 1, addr);
@@ -165,7 +168,8 @@ static void unlink_subtree(struct om_mm *mm, struct om_page *table, unsigned lev
 {
 	struct om_system *sys = mm->sys;
 
-	for (unsigned i = level_slot(hint, level), n = 0; level > 1 && table->mapcount && n < OM_TABLE_ENTRIES;
+	for (unsigned i = level_slot(hint, level), n = 0;
+	     level > 1 && table->mapcount && n < OM_TABLE_ENTRIES;
 	     i = (i + 1) % OM_TABLE_ENTRIES, n++) {
 		if (!om_pte_none(om_arch_pte_load(om_table_entry(table, i))))
 			unlink_subtree(mm, unlink_child(mm, table, i), level - 1, hint, list);
@@ -195,7 +199,8 @@ static void unlink_range(struct om_mm *mm, struct om_page *table, unsigned level
 		if (om_pte_none(e))
 			continue;
 		if (from >= h->floor && from + (span - 1) <= h->ceiling - 1)
-			unlink_subtree(mm, unlink_child(mm, table, i), level - 1, h->start, &h->list);
+			unlink_subtree(mm, unlink_child(mm, table, i), level - 1, h->start,
+			               &h->list);
 		else if (level > 2)
 			unlink_range(mm, om_page_of(mm->sys, om_pte_pfn(e)), level - 1, from, h);
 		if (from + span < from)
@@ -268,7 +273,7 @@ bool om_table_move(struct om_mm *mm, uintptr_t from, uintptr_t to)
 /* The MMU sets bits at any time: change the entry with a loop that loses none of them. */
 #define OM_ENTRY_UPDATE(sys, table, slot, old, expr)                                               \
 	do {                                                                                       \
-		om_pte_t *p_ = om_table_entry(table, slot);                                   \
+		om_pte_t *p_ = om_table_entry(table, slot);                                        \
                                                                                                    \
 		OM_ASSERT(sys, om_held(sys, &(table)->lock), "I9", table);                         \
 		(old) = om_arch_pte_load(p_);                                                      \
@@ -276,7 +281,8 @@ bool om_table_move(struct om_mm *mm, uintptr_t from, uintptr_t to)
 			;                                                                          \
 	} while (0)
 
-om_pte_t om_entry_protect(struct om_system *sys, struct om_page *table, unsigned slot, unsigned prot)
+om_pte_t om_entry_protect(struct om_system *sys, struct om_page *table, unsigned slot,
+                          unsigned prot)
 {
 	om_pte_t old;
 

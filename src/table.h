@@ -162,7 +162,8 @@ static inline om_pte_t om_entry_replace(struct om_system *sys, struct om_page *t
 }
 
 /* Take write permission away; returns the old entry. Flush owed if it was writable. */
-static inline om_pte_t om_entry_wrprotect(struct om_system *sys, struct om_page *table, unsigned slot)
+static inline om_pte_t om_entry_wrprotect(struct om_system *sys, struct om_page *table,
+                                          unsigned slot)
 {
 	om_pte_t *p = om_table_entry(table, slot), old = om_arch_pte_load(p);
 
@@ -175,7 +176,8 @@ static inline om_pte_t om_entry_wrprotect(struct om_system *sys, struct om_page 
 
 /* Change a present entry's permissions, keeping dirty and young; returns the old one. Flush owed if any
  * permission was taken away. */
-om_pte_t om_entry_protect(struct om_system *sys, struct om_page *table, unsigned slot, unsigned prot);
+om_pte_t om_entry_protect(struct om_system *sys, struct om_page *table, unsigned slot,
+                          unsigned prot);
 
 /* Take write permission and the dirty bit; returns the old entry. Flush owed if either was set. */
 om_pte_t om_entry_clean(struct om_system *sys, struct om_page *table, unsigned slot);
@@ -189,10 +191,9 @@ om_pte_t om_entry_age(struct om_system *sys, struct om_page *table, unsigned slo
 /* Does going from `old` to `now` leave something stale in a TLB? (I9) */
 static inline bool om_flush_owed(om_pte_t old, om_pte_t now)
 {
-	return om_pte_present(old) &&
-	       (!om_pte_present(now) || om_pte_pfn(old) != om_pte_pfn(now) ||
-	        om_pte_modify(now, 0) != om_pte_modify(old, 0) ||
-	        (om_pte_write(old) && !om_pte_write(now)));
+	return om_pte_present(old) && (!om_pte_present(now) || om_pte_pfn(old) != om_pte_pfn(now) ||
+	                               om_pte_modify(now, 0) != om_pte_modify(old, 0) ||
+	                               (om_pte_write(old) && !om_pte_write(now)));
 }
 
 #endif

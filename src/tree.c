@@ -39,7 +39,7 @@ static inline uintptr_t priority(const struct om_node *n)
 
 /* Does node a, of the given key, come before b? */
 static inline bool before(uintptr_t key, const struct om_node *a, const struct om_node *b,
-			  const struct om_tree_ops *ops)
+                          const struct om_tree_ops *ops)
 {
 	uintptr_t other = ops->key(b);
 
@@ -60,7 +60,7 @@ static void path_recompute(const struct path *path, const struct om_tree_ops *op
 
 /* The link that points to n, with the nodes above n in *path. */
 static struct om_node **find(struct om_system *sys, struct om_node **link, struct om_node *n,
-			     const struct om_tree_ops *ops, struct path *path)
+                             const struct om_tree_ops *ops, struct path *path)
 {
 	uintptr_t key = ops->key(n);
 
@@ -76,7 +76,7 @@ static struct om_node **find(struct om_system *sys, struct om_node **link, struc
 }
 
 void om_tree_insert(struct om_system *sys, struct om_node **root, struct om_node *n,
-		    const struct om_tree_ops *ops)
+                    const struct om_tree_ops *ops)
 {
 	uintptr_t key = ops->key(n), rank = priority(n);
 	struct om_node **link = root, **left = &n->left, **right = &n->right, *at;
@@ -108,7 +108,7 @@ void om_tree_insert(struct om_system *sys, struct om_node **root, struct om_node
 }
 
 void om_tree_remove(struct om_system *sys, struct om_node **root, struct om_node *n,
-		    const struct om_tree_ops *ops)
+                    const struct om_tree_ops *ops)
 {
 	struct om_node **link, *left = n->left, *right = n->right;
 	struct path path;
@@ -133,7 +133,7 @@ void om_tree_remove(struct om_system *sys, struct om_node **root, struct om_node
 }
 
 void om_tree_update(struct om_system *sys, struct om_node **root, struct om_node *n,
-		    const struct om_tree_ops *ops)
+                    const struct om_tree_ops *ops)
 {
 	struct path path;
 
@@ -169,8 +169,8 @@ struct om_node *om_interval_next(struct om_interval_iter *it)
 }
 
 struct om_node *om_interval_first(struct om_interval_iter *it, struct om_system *sys,
-				  const struct om_node *root, const struct om_interval_ops *ops,
-				  uintptr_t first, uintptr_t last)
+                                  const struct om_node *root, const struct om_interval_ops *ops,
+                                  uintptr_t first, uintptr_t last)
 {
 	it->sys = sys;
 	it->ops = ops;

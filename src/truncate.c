@@ -89,7 +89,8 @@ static bool evict_page(struct om_mapping *mapping, uintptr_t index, struct om_pa
  * second round. There reclaim may turn the page into a slot, and a fault the slot into a page, under our
  * eyes: then the same place is looked at again.
  */
-static void evict_range(struct om_mapping *mapping, uintptr_t first, uintptr_t last, bool files_only)
+static void evict_range(struct om_mapping *mapping, uintptr_t first, uintptr_t last,
+                        bool files_only)
 {
 	struct om_page *page;
 	uintptr_t i = first;
@@ -227,7 +228,8 @@ int om_mapping_truncate(struct om_mapping *mapping, uint64_t size)
 }
 
 /* Both partial pages are held before either changes: a punch that fails has changed nothing (I10). */
-static int zero_ends(struct om_mapping *mapping, uint64_t offset, uint64_t first, uint64_t last, uint64_t end)
+static int zero_ends(struct om_mapping *mapping, uint64_t offset, uint64_t first, uint64_t last,
+                     uint64_t end)
 {
 	struct om_system *sys = mapping->sys;
 	struct om_page *head = NULL, *tail = NULL;

@@ -35,11 +35,11 @@
 enum om_kind {
 	OM_KIND_RESERVED, /* not ours: a hole, or not handed over */
 	OM_KIND_FREE,
-	OM_KIND_DATA,   /* a page of a program or file */
-	OM_KIND_ZERO,   /* the zero page: never counted, never listed (I8) */
-	OM_KIND_OBJECT, /* carved into objects by slab.c */
-	OM_KIND_INDEX,  /* node of a file's index, or part of a swap map */
-	OM_KIND_USER,   /* the embedder's own, om_frame_alloc() */
+	OM_KIND_DATA,      /* a page of a program or file */
+	OM_KIND_ZERO,      /* the zero page: never counted, never listed (I8) */
+	OM_KIND_OBJECT,    /* carved into objects by slab.c */
+	OM_KIND_INDEX,     /* node of a file's index, or part of a swap map */
+	OM_KIND_USER,      /* the embedder's own, om_frame_alloc() */
 	OM_KIND_TABLE = 8, /* + level: 1 is a leaf table */
 };
 
@@ -116,27 +116,27 @@ struct om_mapping {
 	void *store;                    /* (c) */
 	struct om_rwspin lock;
 	_Atomic uint32_t refs;
-	_Atomic uint64_t size;    /* (a) bytes; shrinks before pages go */
-	struct om_node *i_mmap;   /* (O) VMAs by file page; nonlinear ones cover everything */
-	struct om_index index;    /* (O) page index -> page, or swap slot of shared memory */
-	size_t nr_pages;          /* (O) pages in the index */
-	size_t nr_swapped;        /* (O) slots in the index */
+	_Atomic uint64_t size;          /* (a) bytes; shrinks before pages go */
+	struct om_node *i_mmap;         /* (O) VMAs by file page; nonlinear ones cover everything */
+	struct om_index index;          /* (O) page index -> page, or swap slot of shared memory */
+	size_t nr_pages;                /* (O) pages in the index */
+	size_t nr_swapped;              /* (O) slots in the index */
 	struct om_mapping *prev, *next; /* sys->mappings, by sys->list_lock */
 };
 
 /* ---------------------------------------------------------------- areas --------------------- */
 
 struct om_vma {
-	struct om_mm *mm;              /* (c) */
-	uintptr_t start, end;          /* (M+O) */
-	uintptr_t pgoff;               /* (M+O) linear index of `start`, for file and anon_vma alike */
-	_Atomic uint32_t flags;        /* (a) enum om_vma_flags; written under (M) */
-	_Atomic uint32_t anon;         /* (a) has ever held an anonymous page */
-	struct om_mapping *mapping;    /* (c) NULL: private anonymous */
-	struct om_anon_vma *anon_vma;  /* (M) once set, stays until the VMA goes */
-	struct om_node by_addr;        /* (M) in mm->vmas */
-	struct om_node by_file;        /* (O) in mapping->i_mmap */
-	struct om_node by_anon;        /* (O) in anon_vma->root */
+	struct om_mm *mm;           /* (c) */
+	uintptr_t start, end;       /* (M+O) */
+	uintptr_t pgoff;            /* (M+O) linear index of `start`, for file and anon_vma alike */
+	_Atomic uint32_t flags;     /* (a) enum om_vma_flags; written under (M) */
+	_Atomic uint32_t anon;      /* (a) has ever held an anonymous page */
+	struct om_mapping *mapping; /* (c) NULL: private anonymous */
+	struct om_anon_vma *anon_vma; /* (M) once set, stays until the VMA goes */
+	struct om_node by_addr;       /* (M) in mm->vmas */
+	struct om_node by_file;       /* (O) in mapping->i_mmap */
+	struct om_node by_anon;       /* (O) in anon_vma->root */
 };
 
 struct om_mm {
@@ -144,18 +144,19 @@ struct om_mm {
 	void *cookie;          /* (c) */
 	struct om_page *root;  /* (c) top-level table */
 	struct om_rwsem mmap_lock;
-	_Atomic uint32_t refs;          /* the owner, and swapoff while it looks */
-	struct om_node *vmas;           /* (M) by address, augmented with the largest gap */
-	struct om_vma *_Atomic hint;    /* (a) last area found; cleared when it goes */
-	struct om_page *_Atomic table_hint; /* (a) last leaf table; cleared when tables go or move */
-	unsigned nr_vmas;               /* (M) */
-	unsigned def_flags;             /* (M) flags of new areas: MCL_FUTURE */
-	struct om_layout layout;        /* (c) */
-	uintptr_t brk;                  /* (M) exact end of the heap */
-	uintptr_t limit[OM_NR_LIMITS];  /* (a) by relaxed access */
-	size_t total_vm, data_vm, locked_vm; /* (M) pages of areas */
+	_Atomic uint32_t refs;       /* the owner, and swapoff while it looks */
+	struct om_node *vmas;        /* (M) by address, augmented with the largest gap */
+	struct om_vma *_Atomic hint; /* (a) last area found; cleared when it goes */
+	struct om_page
+	    *_Atomic table_hint;       /* (a) last leaf table; cleared when tables go or move */
+	unsigned nr_vmas;              /* (M) */
+	unsigned def_flags;            /* (M) flags of new areas: MCL_FUTURE */
+	struct om_layout layout;       /* (c) */
+	uintptr_t brk;                 /* (M) exact end of the heap */
+	uintptr_t limit[OM_NR_LIMITS]; /* (a) by relaxed access */
+	size_t total_vm, data_vm, locked_vm;                    /* (M) pages of areas */
 	_Atomic size_t rss_anon, rss_file, swapents, nr_tables; /* (a) */
-	struct om_mm *prev, *next;      /* sys->mms, by sys->list_lock */
+	struct om_mm *prev, *next;                              /* sys->mms, by sys->list_lock */
 };
 
 /* ---------------------------------------------------------------- the system ---------------- */
@@ -178,14 +179,14 @@ enum om_cache { OM_CACHE_VMA, OM_CACHE_ANON_VMA, OM_CACHE_MM, OM_CACHE_MAPPING, 
 /* Objects of one size, carved from frames; frames with room are on `partial`. */
 struct om_slab {
 	struct om_spinlock lock;
-	uint16_t size;             /* (c) bytes of an object */
+	uint16_t size;              /* (c) bytes of an object */
 	struct om_pfn_list partial; /* (l) */
-	size_t in_use;             /* (l) objects */
-	size_t frames;             /* (l) */
+	size_t in_use;              /* (l) objects */
+	size_t frames;              /* (l) */
 };
 
 #define OM_MAX_AREAS       8
-#define OM_SWAP_AREA_SHIFT 26 /* slot number = area << 26 | offset */
+#define OM_SWAP_AREA_SHIFT 26  /* slot number = area << 26 | offset */
 #define OM_SWAP_DIR        128 /* frames of the directory: see swap.c */
 
 struct om_swap_area {
@@ -210,27 +211,27 @@ struct om_shard {
 } __attribute__((aligned(64)));
 
 struct om_system {
-	struct om_arch arch;            /* (c) */
-	const struct om_port_ops *ops;  /* (c) */
-	void *ctx;                      /* (c) */
-	struct om_page *page;           /* (c) the page array */
-	om_pfn_t nr_frames;             /* (c) */
-	om_pfn_t zero_pfn;              /* (c) after the first om_add_memory() */
-	unsigned swap_cluster;          /* (c) */
+	struct om_arch arch;           /* (c) */
+	const struct om_port_ops *ops; /* (c) */
+	void *ctx;                     /* (c) */
+	struct om_page *page;          /* (c) the page array */
+	om_pfn_t nr_frames;            /* (c) */
+	om_pfn_t zero_pfn;             /* (c) after the first om_add_memory() */
+	unsigned swap_cluster;         /* (c) */
 
 	struct om_spinlock free_lock;
-	om_pfn_t free_head;             /* (l) free_lock */
-	_Atomic om_pfn_t nr_free;       /* written under free_lock */
-	om_pfn_t nr_owned;              /* free_lock */
+	om_pfn_t free_head;       /* (l) free_lock */
+	_Atomic om_pfn_t nr_free; /* written under free_lock */
+	om_pfn_t nr_owned;        /* free_lock */
 	_Atomic om_pfn_t mark_min, mark_low, mark_high;
-	bool marks_fixed;               /* free_lock; set by the embedder, not derived */
+	bool marks_fixed; /* free_lock; set by the embedder, not derived */
 
 	struct om_spinlock lru_lock;
 	struct om_pfn_list lru[OM_NR_LRU]; /* (L) */
 	_Atomic om_pfn_t nr_unevictable;
 
-	_Atomic uint32_t reclaimers;    /* threads inside om_reclaim_step() */
-	_Atomic uint32_t reclaim_done;  /* times one has left it: wait key */
+	_Atomic uint32_t reclaimers;   /* threads inside om_reclaim_step() */
+	_Atomic uint32_t reclaim_done; /* times one has left it: wait key */
 
 	struct om_slab slab[OM_NR_CACHES];
 	struct om_swap swap;
@@ -239,7 +240,8 @@ struct om_system {
 	struct om_mm *mms;           /* list_lock */
 	struct om_mapping *mappings; /* list_lock */
 
-	_Atomic om_pfn_t nr_kind[OM_KIND_TABLE + 1]; /* by kind; all tables in one; FREE: see nr_free */
+	_Atomic om_pfn_t
+	    nr_kind[OM_KIND_TABLE + 1]; /* by kind; all tables in one; FREE: see nr_free */
 	_Atomic om_pfn_t nr_shmem, nr_cached, nr_swapcache;
 	struct om_shard shard[OM_NR_CPU_SHARDS];
 };

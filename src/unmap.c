@@ -92,7 +92,8 @@ static enum om_walk_verdict unmap_one(struct om_walk *w, struct om_page *page, s
 		om_page_set(page, OM_PG_DIRTY);
 	account(om_table_mm(table), anon, absent);
 	om_frame_lock(w->sys, page);
-	om_rmap_page_remove(w->sys, page, false); /* an entry that is locked would have kept the page */
+	om_rmap_page_remove(w->sys, page,
+	                    false); /* an entry that is locked would have kept the page */
 	om_rmap_page_forget(page);
 	om_frame_unlock(w->sys, page);
 	return OM_WALK_GO;

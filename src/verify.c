@@ -18,7 +18,7 @@
 #include "mem.h"
 
 void om_check_fail(struct om_check *c, const char *rule, const char *what, const char *file,
-		   int line, const void *object, uintptr_t v0, uintptr_t v1)
+                   int line, const void *object, uintptr_t v0, uintptr_t v1)
 {
 	if (c->violations++ || !c->bug)
 		return;
@@ -40,7 +40,7 @@ void om_tally_clear(struct om_check *c)
 
 /* In order, with a stack of the nodes whose right side is still to be seen. */
 size_t om_check_tree(struct om_check *c, const struct om_node *root, const struct om_tree_ops *ops,
-		     const void *owner)
+                     const void *owner)
 {
 	const struct om_node *stack[OM_TREE_DEPTH], *n = root, *prev = NULL;
 	unsigned depth = 0;
@@ -57,9 +57,9 @@ size_t om_check_tree(struct om_check *c, const struct om_node *root, const struc
 		OM_CHECK(c, n->aug == ops->aug(n), "tree", owner, n->aug, ops->aug(n));
 		/* Strictly rising order also ends a walk in a ring of nodes. */
 		if (prev && !OM_CHECK(c,
-				      ops->key(prev) < ops->key(n) ||
-					  (ops->key(prev) == ops->key(n) && prev < n),
-				      "tree", owner, ops->key(prev), ops->key(n)))
+		                      ops->key(prev) < ops->key(n) ||
+		                          (ops->key(prev) == ops->key(n) && prev < n),
+		                      "tree", owner, ops->key(prev), ops->key(n)))
 			return count;
 		prev = n;
 		count++;
@@ -71,7 +71,7 @@ size_t om_check_tree(struct om_check *c, const struct om_node *root, const struc
 /* ---------------------------------------------------------------- tables -------------------- */
 
 static void scan_table(struct om_check *c, struct om_mm *mm, struct om_page *table, unsigned level,
-		       uintptr_t index, const struct om_scan *scan)
+                       uintptr_t index, const struct om_scan *scan)
 {
 	struct om_system *sys = c->sys;
 	unsigned shift = (level - 1) * OM_TABLE_SHIFT;
@@ -86,9 +86,9 @@ static void scan_table(struct om_check *c, struct om_mm *mm, struct om_page *tab
 		if (level == 1)
 			scan->entry(c, mm, table, i, e);
 		else if (OM_CHECK(c, om_pte_present(e) && om_pte_pfn(e) < sys->nr_frames, "I5",
-				  table, e, i))
+		                  table, e, i))
 			scan_table(c, mm, om_page_of(sys, om_pte_pfn(e)), level - 1,
-				   index + ((uintptr_t)i << shift), scan);
+			           index + ((uintptr_t)i << shift), scan);
 	}
 }
 

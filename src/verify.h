@@ -21,27 +21,27 @@ struct om_tally {
 struct om_check {
 	struct om_system *sys;
 	struct om_tally *tally; /* one for each frame */
-	struct om_bug *bug;	/* NULL, or where the first violation goes */
+	struct om_bug *bug;     /* NULL, or where the first violation goes */
 	unsigned violations;
 
 	/* Sums over all address spaces. */
 	size_t mms, vmas, anon_vmas;
-	size_t file_vmas, anon_queued;	     /* areas that must be in a tree of that kind */
+	size_t file_vmas, anon_queued;       /* areas that must be in a tree of that kind */
 	size_t file_in_trees, anon_in_trees; /* areas found in trees */
 	size_t mappings, cached, shmem, swapped;
-	struct om_vma *vma;	       /* the area looked at last */
+	struct om_vma *vma;            /* the area looked at last */
 	uint32_t first_slot, nr_slots; /* verify_slot.c: the slots that are being counted */
 };
 
 /* Counts a violation; the first one is described in check->bug. */
 void om_check_fail(struct om_check *c, const char *rule, const char *what, const char *file,
-		   int line, const void *object, uintptr_t v0, uintptr_t v1);
+                   int line, const void *object, uintptr_t v0, uintptr_t v1);
 
 #define OM_CHECK(c, cond, rule, object, v0, v1)                                                    \
 	((cond) ? true                                                                             \
-		: (om_check_fail(c, rule, #cond, __FILE__, __LINE__, object, (uintptr_t)(v0),      \
-				 (uintptr_t)(v1)),                                                 \
-		   false))
+	        : (om_check_fail(c, rule, #cond, __FILE__, __LINE__, object, (uintptr_t)(v0),      \
+	                         (uintptr_t)(v1)),                                                 \
+	           false))
 
 static inline struct om_tally *om_tally_of(struct om_check *c, const struct om_page *page)
 {
@@ -68,28 +68,28 @@ void om_tally_clear(struct om_check *c);
  */
 struct om_scan {
 	bool (*table)(struct om_check *c, struct om_mm *mm, struct om_page *table, unsigned level,
-		      uintptr_t index);
+	              uintptr_t index);
 	void (*entry)(struct om_check *c, struct om_mm *mm, struct om_page *table, unsigned slot,
-		      om_pte_t pte);
+	              om_pte_t pte);
 };
 void om_scan_tables(struct om_check *c, const struct om_scan *scan);
 
 /* Are the nodes in order, without a cycle, and their augmented words right? Returns their number.
  */
 size_t om_check_tree(struct om_check *c, const struct om_node *root, const struct om_tree_ops *ops,
-		     const void *owner);
+                     const void *owner);
 
 /* All entries of a file's index; `visit` stops by false. `tally`: count the nodes, too. */
 typedef bool om_index_visit(struct om_check *c, struct om_mapping *mapping, uintptr_t index,
-			    uint32_t entry);
+                            uint32_t entry);
 void om_scan_index(struct om_check *c, struct om_mapping *mapping, om_index_visit *visit,
-		   bool tally);
+                   bool tally);
 
 /* The passes. Those in the second group follow pointers that the first has found sound. */
 void om_check_areas(struct om_check *c);    /* verify_vma.c: areas, their trees, counters */
 void om_check_tables(struct om_check *c);   /* verify_table.c: tables and entries; tallies pages */
 void om_check_mappings(struct om_check *c); /* verify_store.c: page caches */
-void om_check_swap(struct om_check *c);	    /* verify_store.c: tables of swap areas */
+void om_check_swap(struct om_check *c);     /* verify_store.c: tables of swap areas */
 void om_check_objects(struct om_check *c);  /* verify_frame.c: object caches */
 void om_check_frames(struct om_check *c);   /* verify_frame.c: every frame against its tally */
 void om_check_lists(struct om_check *c);    /* verify_frame.c: free list, LRU */

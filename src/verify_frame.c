@@ -18,12 +18,12 @@ static void check_listed(struct om_check *c, struct om_page *page, const struct 
 	bool held = page->mapcount || page->refs;
 
 	OM_CHECK(c, !(flags & (OM_PG_ISOLATED | OM_PG_LOCKED | OM_PG_WAITERS)), "rest", page, flags,
-		 page->mapcount);
+	         page->mapcount);
 	OM_CHECK(c, !(flags & OM_PG_UNEVICTABLE) == !tally->locked, "I12", page, flags,
-		 tally->locked);
+	         tally->locked);
 	if (flags & OM_PG_UNEVICTABLE) {
 		OM_CHECK(c, page->mlocked == tally->locked, "I12", page, page->mlocked,
-			 tally->locked);
+		         tally->locked);
 		OM_CHECK(c, !(flags & OM_PG_LRU), "I12", page, flags, page->mlocked);
 		return;
 	}
@@ -37,18 +37,18 @@ static void check_state(struct om_check *c, struct om_page *page)
 
 	if (!(flags & OM_PG_ANON)) {
 		OM_CHECK(c, !(flags & (OM_PG_DIRECT | OM_PG_LAZYFREE)), "I2", page, flags,
-			 page->as);
+		         page->as);
 		OM_CHECK(c, page->as || !page->mapcount, "I4", page, page->mapcount, flags);
 		return;
 	}
 	OM_CHECK(c, !page->as == !page->mapcount, "I4", page, page->as, page->mapcount);
 	OM_CHECK(c, !(flags & OM_PG_DIRECT) || page->mapcount == 1, "I2", page, page->mapcount,
-		 flags);
+	         flags);
 	OM_CHECK(c, !page->pins || !page->mapcount || (flags & OM_PG_DIRECT), "I2", page,
-		 page->pins, flags);
+	         page->pins, flags);
 	if ((flags & OM_PG_DIRECT) && (flags & OM_PG_SWAPCACHE))
 		OM_CHECK(c, om_slot_count(c->sys, page->slot) == 1, "I2", page, page->slot,
-			 om_slot_count(c->sys, page->slot));
+		         om_slot_count(c->sys, page->slot));
 }
 
 /* The caches' references are all there are at rest. */
@@ -68,10 +68,10 @@ static void check_data(struct om_check *c, struct om_page *page)
 	OM_CHECK(c, page->refs == expected_refs(page), "refs", page, page->refs, flags);
 	OM_CHECK(c, page->mapcount || page->refs || page->pins, "I7", page, flags, page->as);
 	OM_CHECK(c, (flags & OM_PG_UPTODATE) || !(page->mapcount || page->refs), "page", page,
-		 flags, page->mapcount);
+	         flags, page->mapcount);
 	if (flags & OM_PG_SWAPCACHE)
 		OM_CHECK(c, om_slot_pfn(c->sys, page->slot) == om_page_pfn(c->sys, page), "I11",
-			 page, page->slot, om_slot_pfn(c->sys, page->slot));
+		         page, page->slot, om_slot_pfn(c->sys, page->slot));
 	check_listed(c, page, tally);
 	check_state(c, page);
 }
@@ -90,7 +90,7 @@ static void check_reached(struct om_check *c, struct om_page *page, unsigned ref
 {
 	check_bare(c, page, refs);
 	OM_CHECK(c, om_tally_of(c, page)->seen == 1, "lost frame", page, page->kind,
-		 om_tally_of(c, page)->seen);
+	         om_tally_of(c, page)->seen);
 }
 
 static void check_frame(struct om_check *c, struct om_page *page)
@@ -109,7 +109,7 @@ static void check_frame(struct om_check *c, struct om_page *page)
 		break;
 	case OM_KIND_ZERO:
 		OM_CHECK(c, om_page_pfn(c->sys, page) == c->sys->zero_pfn, "I8", page,
-			 om_page_pfn(c->sys, page), c->sys->zero_pfn);
+		         om_page_pfn(c->sys, page), c->sys->zero_pfn);
 		OM_CHECK(c, page->mapcount == 0, "I8", page, page->mapcount, 0);
 		check_bare(c, page, 0);
 		break;
@@ -146,16 +146,16 @@ static void check_sums(struct om_check *c, const struct frame_sums *s)
 		listed += sys->lru[i].count;
 	for (unsigned k = OM_KIND_DATA; k <= OM_KIND_TABLE; k++)
 		OM_CHECK(c, s->kind[k] == atomic_load(&sys->nr_kind[k]), "kinds", NULL, s->kind[k],
-			 atomic_load(&sys->nr_kind[k]));
+		         atomic_load(&sys->nr_kind[k]));
 	OM_CHECK(c, s->kind[OM_KIND_FREE] == atomic_load(&sys->nr_free), "I7", NULL,
-		 s->kind[OM_KIND_FREE], atomic_load(&sys->nr_free));
+	         s->kind[OM_KIND_FREE], atomic_load(&sys->nr_free));
 	OM_CHECK(c, sys->nr_frames - s->kind[OM_KIND_RESERVED] == sys->nr_owned, "lost frame", NULL,
-		 s->kind[OM_KIND_RESERVED], sys->nr_owned);
+	         s->kind[OM_KIND_RESERVED], sys->nr_owned);
 	OM_CHECK(c, s->listed == listed, "lru", NULL, s->listed, listed);
 	OM_CHECK(c, s->unevictable == atomic_load(&sys->nr_unevictable), "I12", NULL,
-		 s->unevictable, atomic_load(&sys->nr_unevictable));
+	         s->unevictable, atomic_load(&sys->nr_unevictable));
 	OM_CHECK(c, s->swapcache == atomic_load(&sys->nr_swapcache), "I11", NULL, s->swapcache,
-		 atomic_load(&sys->nr_swapcache));
+	         atomic_load(&sys->nr_swapcache));
 }
 
 void om_check_frames(struct om_check *c)
@@ -191,8 +191,8 @@ static void check_free_list(struct om_check *c)
 
 /* Both ways: a frame cannot be met twice, as it would need two predecessors. */
 static bool check_links(struct om_check *c, const struct om_pfn_list *list,
-			bool (*member)(struct om_check *c, struct om_page *page, unsigned nr),
-			unsigned nr)
+                        bool (*member)(struct om_check *c, struct om_page *page, unsigned nr),
+                        unsigned nr)
 {
 	om_pfn_t pfn = list->head, prev = OM_NO_PFN, n = 0;
 
@@ -249,7 +249,7 @@ static void check_object_frame(struct om_check *c, struct om_page *frame)
 		size_t offset = (size_t)((char *)object - base);
 
 		if (!OM_CHECK(c, offset < room * size && offset % size == 0, "slab", frame, offset,
-			      size))
+		              size))
 			return;
 	}
 	OM_CHECK(c, frame->mapcount + free == room, "slab", frame, frame->mapcount, free);

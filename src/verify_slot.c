@@ -20,7 +20,7 @@ static void hold(struct om_check *c, uint32_t slot)
 }
 
 static void held_by_entry(struct om_check *c, struct om_mm *mm, struct om_page *table,
-			  unsigned slot, om_pte_t pte)
+                          unsigned slot, om_pte_t pte)
 {
 	(void)mm;
 	(void)table;
@@ -30,7 +30,7 @@ static void held_by_entry(struct om_check *c, struct om_mm *mm, struct om_page *
 }
 
 static bool held_by_index(struct om_check *c, struct om_mapping *mapping, uintptr_t index,
-			  uint32_t e)
+                          uint32_t e)
 {
 	(void)mapping;
 	(void)index;

@@ -14,7 +14,7 @@
 
 /* Entries below one node. A node that was not tallied before is reached for the first time. */
 static bool scan_node(struct om_check *c, struct om_mapping *mapping, om_index_visit *visit,
-		      bool tally, om_pfn_t pfn, unsigned level, uintptr_t first)
+                      bool tally, om_pfn_t pfn, unsigned level, uintptr_t first)
 {
 	struct om_page *node;
 	const uint32_t *entry;
@@ -35,15 +35,15 @@ static bool scan_node(struct om_check *c, struct om_mapping *mapping, om_index_v
 			continue;
 		used++;
 		if (level ? !scan_node(c, mapping, visit, tally, om_ientry_value(entry[i]),
-				       level - 1, index)
-			  : !visit(c, mapping, index, entry[i]))
+		                       level - 1, index)
+		          : !visit(c, mapping, index, entry[i]))
 			return false;
 	}
 	return OM_CHECK(c, node->mapcount == used && used, "index", node, node->mapcount, used);
 }
 
 void om_scan_index(struct om_check *c, struct om_mapping *mapping, om_index_visit *visit,
-		   bool tally)
+                   bool tally)
 {
 	const struct om_index *ix = &mapping->index;
 
@@ -51,24 +51,24 @@ void om_scan_index(struct om_check *c, struct om_mapping *mapping, om_index_visi
 		if (ix->direct[i] && !visit(c, mapping, i, ix->direct[i]))
 			return;
 	if (OM_CHECK(c, (ix->root == OM_NO_PFN) == (ix->height == 0), "index", mapping, ix->root,
-		     ix->height) &&
+	             ix->height) &&
 	    ix->height)
 		scan_node(c, mapping, visit, tally, ix->root, ix->height - 1u, 0);
 }
 
 /* The size shrinks before pages go, so at rest none is beyond it. */
 static bool check_cached(struct om_check *c, struct om_mapping *mapping, uintptr_t index,
-			 uint32_t e)
+                         uint32_t e)
 {
 	struct om_page *page;
 
 	OM_CHECK(c, index < om_mapping_pages(mapping), "index", mapping, index,
-		 om_mapping_size(mapping));
+	         om_mapping_size(mapping));
 	if (om_ientry_is_slot(e)) {
 		c->swapped++;
 		OM_CHECK(c, om_mapping_is_shmem(mapping), "I11", mapping, index, e);
 		return OM_CHECK(c, om_slot_count(c->sys, om_ientry_value(e)), "I11", mapping, index,
-				om_ientry_value(e));
+		                om_ientry_value(e));
 	}
 	c->cached++;
 	c->shmem += om_mapping_is_shmem(mapping);
@@ -86,14 +86,14 @@ void om_check_mappings(struct om_check *c)
 
 		om_scan_index(c, m, check_cached, true);
 		OM_CHECK(c, m->nr_pages == c->cached - cached, "index", m, m->nr_pages,
-			 c->cached - cached);
+		         c->cached - cached);
 		OM_CHECK(c, m->nr_swapped == c->swapped - swapped, "index", m, m->nr_swapped,
-			 c->swapped - swapped);
+		         c->swapped - swapped);
 	}
 	OM_CHECK(c, atomic_load(&c->sys->nr_cached) == c->cached, "index", NULL,
-		 atomic_load(&c->sys->nr_cached), c->cached);
+	         atomic_load(&c->sys->nr_cached), c->cached);
 	OM_CHECK(c, atomic_load(&c->sys->nr_shmem) == c->shmem, "index", NULL,
-		 atomic_load(&c->sys->nr_shmem), c->shmem);
+	         atomic_load(&c->sys->nr_shmem), c->shmem);
 }
 
 /* ---------------------------------------------------------------- frames of swap areas ------ */

@@ -15,7 +15,7 @@
 
 /* Does the entry allow no more than its area? Writing may be forbidden for a time, nothing else. */
 static void check_permissions(struct om_check *c, struct om_vma *vma, struct om_page *table,
-			      unsigned slot, om_pte_t pte)
+                              unsigned slot, om_pte_t pte)
 {
 	om_pte_t full = om_pte_modify(pte, om_vma_prot(om_vma_flags(vma)));
 
@@ -24,7 +24,7 @@ static void check_permissions(struct om_check *c, struct om_vma *vma, struct om_
 
 /* I2, I3, and the part of I4 that concerns this entry. */
 static void check_anon_entry(struct om_check *c, struct om_vma *vma, struct om_page *table,
-			     unsigned slot, om_pte_t pte)
+                             unsigned slot, om_pte_t pte)
 {
 	struct om_page *page = om_page_of(c->sys, om_pte_pfn(pte));
 	uintptr_t index = om_vma_index(vma, om_table_addr(table, slot));
@@ -40,12 +40,12 @@ static void check_anon_entry(struct om_check *c, struct om_vma *vma, struct om_p
 	}
 	OM_CHECK(c, !om_pte_write(pte), "I3", page, pte, slot);
 	OM_CHECK(c, vma->anon_vma && page->as == vma->anon_vma, "I4", page, page->as,
-		 vma->anon_vma);
+	         vma->anon_vma);
 	OM_CHECK(c, page->index == index, "I4", page, page->index, index);
 }
 
 static void check_file_entry(struct om_check *c, struct om_vma *vma, struct om_page *table,
-			     unsigned slot, om_pte_t pte)
+                             unsigned slot, om_pte_t pte)
 {
 	struct om_page *page = om_page_of(c->sys, om_pte_pfn(pte));
 	uintptr_t index = om_vma_index(vma, om_table_addr(table, slot));
@@ -53,7 +53,7 @@ static void check_file_entry(struct om_check *c, struct om_vma *vma, struct om_p
 
 	OM_CHECK(c, vma->mapping && page->as == vma->mapping, "I4", page, page->as, vma->mapping);
 	OM_CHECK(c, page->index == index || (flags & OM_VM_NONLINEAR), "I4", page, page->index,
-		 index);
+	         index);
 	if (!om_pte_write(pte))
 		return;
 	OM_CHECK(c, flags & OM_VM_SHARED, "I3", page, pte, vma->start);
@@ -62,14 +62,14 @@ static void check_file_entry(struct om_check *c, struct om_vma *vma, struct om_p
 }
 
 static void check_zero_entry(struct om_check *c, struct om_vma *vma, struct om_page *table,
-			     unsigned slot, om_pte_t pte)
+                             unsigned slot, om_pte_t pte)
 {
 	OM_CHECK(c, !om_pte_write(pte), "I8", table, pte, slot);
 	OM_CHECK(c, !(om_vma_flags(vma) & OM_VM_SHARED), "I8", table, vma->start, slot);
 }
 
 static void check_present(struct om_check *c, struct om_vma *vma, struct om_page *table,
-			  unsigned slot, om_pte_t pte)
+                          unsigned slot, om_pte_t pte)
 {
 	struct om_page *page;
 	struct om_tally *tally;
@@ -95,7 +95,7 @@ static void check_present(struct om_check *c, struct om_vma *vma, struct om_page
 }
 
 static void check_absent(struct om_check *c, struct om_vma *vma, struct om_page *table,
-			 unsigned slot, om_pte_t pte)
+                         unsigned slot, om_pte_t pte)
 {
 	unsigned flags = om_vma_flags(vma);
 
@@ -117,7 +117,7 @@ static struct om_vma *area_at(struct om_check *c, struct om_mm *mm, uintptr_t ad
 }
 
 static void check_entry(struct om_check *c, struct om_mm *mm, struct om_page *table, unsigned slot,
-			om_pte_t pte)
+                        om_pte_t pte)
 {
 	struct om_vma *vma = area_at(c, mm, om_table_addr(table, slot));
 
@@ -132,7 +132,7 @@ static void check_entry(struct om_check *c, struct om_mm *mm, struct om_page *ta
 /* ---------------------------------------------------------------- tables -------------------- */
 
 static bool check_table(struct om_check *c, struct om_mm *mm, struct om_page *table, unsigned level,
-			uintptr_t index)
+                        uintptr_t index)
 {
 	unsigned used = 0;
 
@@ -166,7 +166,7 @@ static void add_entry(struct om_system *sys, om_pte_t pte, struct entry_sums *s)
 
 /* The tables have been found sound. */
 static void add_table(struct om_system *sys, struct om_page *table, unsigned level,
-		      struct entry_sums *s)
+                      struct entry_sums *s)
 {
 	s->tables++;
 	for (unsigned i = 0; i < om_table_ours(level); i++) {
@@ -188,13 +188,13 @@ static void check_counters(struct om_check *c, struct om_mm *mm)
 
 	add_table(c->sys, mm->root, OM_LEVELS, &s);
 	OM_CHECK(c, s.anon == atomic_load(&mm->rss_anon), "rss", mm, s.anon,
-		 atomic_load(&mm->rss_anon));
+	         atomic_load(&mm->rss_anon));
 	OM_CHECK(c, s.file == atomic_load(&mm->rss_file), "rss", mm, s.file,
-		 atomic_load(&mm->rss_file));
+	         atomic_load(&mm->rss_file));
 	OM_CHECK(c, s.swap == atomic_load(&mm->swapents), "rss", mm, s.swap,
-		 atomic_load(&mm->swapents));
+	         atomic_load(&mm->swapents));
 	OM_CHECK(c, s.tables == atomic_load(&mm->nr_tables), "I5", mm, s.tables,
-		 atomic_load(&mm->nr_tables));
+	         atomic_load(&mm->nr_tables));
 }
 
 void om_check_tables(struct om_check *c)
@@ -221,7 +221,7 @@ static uint32_t place_number(struct om_system *sys, const struct om_page *table,
 }
 
 static void sum_entry(struct om_check *c, struct om_mm *mm, struct om_page *table, unsigned slot,
-		      om_pte_t pte)
+                      om_pte_t pte)
 {
 	struct om_tally *tally;
 
@@ -239,16 +239,16 @@ struct visited {
 };
 
 static enum om_walk_verdict visit(struct om_walk *w, struct om_page *page, struct om_vma *vma,
-				  struct om_page *table, unsigned slot)
+                                  struct om_page *table, unsigned slot)
 {
 	struct visited *v = w->arg;
 	om_pte_t pte = om_entry_get(w->sys, table, slot);
 	uintptr_t addr = om_table_addr(table, slot);
 
 	OM_CHECK(v->c, om_pte_present(pte) && om_pte_pfn(pte) == om_page_pfn(w->sys, page), "I1",
-		 page, pte, addr);
+	         page, pte, addr);
 	OM_CHECK(v->c, !vma || (vma->mm == om_table_mm(table) && om_vma_covers(vma, addr)), "I1",
-		 vma, addr, om_page_pfn(w->sys, page));
+	         vma, addr, om_page_pfn(w->sys, page));
 	v->sum.seen++;
 	v->sum.locked += place_number(w->sys, table, slot);
 	return OM_WALK_GO;

@@ -15,7 +15,7 @@
 
 /* Does iterating over the area's own range come across it? */
 static bool is_queued(struct om_check *c, const struct om_node *root, const struct om_node *node,
-		      const struct om_interval_ops *ops)
+                      const struct om_interval_ops *ops)
 {
 	uintptr_t first = ops->tree.key(node), last = ops->last(node);
 	struct om_interval_iter it;
@@ -39,7 +39,7 @@ static void check_members(struct om_check *c, const struct om_anon_vma *av)
 	struct om_interval_iter it;
 
 	for (struct om_node *n =
-		 om_interval_first(&it, c->sys, av->root, &om_anon_tree, 0, UINTPTR_MAX);
+	         om_interval_first(&it, c->sys, av->root, &om_anon_tree, 0, UINTPTR_MAX);
 	     n; n = om_interval_next(&it)) {
 		struct om_vma *vma = om_container(n, struct om_vma, by_anon);
 
@@ -68,7 +68,7 @@ static void check_anon_queue(struct om_check *c, struct om_vma *vma)
 	OM_CHECK(c, om_vma_had_anon(vma), "I4", vma, vma->start, av);
 	OM_CHECK(c, !(om_vma_flags(vma) & OM_VM_SHARED), "I4", vma, vma->start, av);
 	OM_CHECK(c, is_queued(c, av->root, &vma->by_anon, &om_anon_tree), "I4", vma, vma->start,
-		 vma->pgoff);
+	         vma->pgoff);
 	if (leftmost(av->root) == &vma->by_anon)
 		check_anon_vma(c, av);
 }
@@ -81,11 +81,11 @@ static void check_i_mmap(struct om_check *c, struct om_mapping *mapping)
 	c->mappings++;
 	c->file_in_trees += n;
 	OM_CHECK(c, atomic_load(&mapping->refs) >= n && atomic_load(&mapping->refs), "I5", mapping,
-		 atomic_load(&mapping->refs), n);
+	         atomic_load(&mapping->refs), n);
 	OM_CHECK(c, atomic_load(&mapping->lock.state) == 0, "rest", mapping,
-		 atomic_load(&mapping->lock.state), 0);
+	         atomic_load(&mapping->lock.state), 0);
 	for (struct om_node *node =
-		 om_interval_first(&it, c->sys, mapping->i_mmap, &om_file_tree, 0, UINTPTR_MAX);
+	         om_interval_first(&it, c->sys, mapping->i_mmap, &om_file_tree, 0, UINTPTR_MAX);
 	     node; node = om_interval_next(&it)) {
 		struct om_vma *vma = om_container(node, struct om_vma, by_file);
 
@@ -103,23 +103,23 @@ static void check_vma(struct om_check *c, struct om_mm *mm, struct om_vma *vma)
 	OM_CHECK(c, vma->start < vma->end, "vma", vma, vma->start, vma->end);
 	OM_CHECK(c, !((vma->start | vma->end) & ~OM_PAGE_MASK), "vma", vma, vma->start, vma->end);
 	OM_CHECK(c, vma->start >= mm->layout.lowest && vma->end <= mm->layout.highest, "vma", vma,
-		 vma->start, vma->end);
+	         vma->start, vma->end);
 	OM_CHECK(c, vma->pgoff + om_vma_pages(vma) - 1 >= vma->pgoff, "vma", vma, vma->pgoff,
-		 om_vma_pages(vma));
+	         om_vma_pages(vma));
 	OM_CHECK(c, vma->mapping || !(flags & (OM_VM_SHARED | OM_VM_NONLINEAR)), "vma", vma,
-		 vma->start, flags);
+	         vma->start, flags);
 	OM_CHECK(c, !(flags & OM_VM_NONLINEAR) || (flags & OM_VM_SHARED), "vma", vma, vma->start,
-		 flags);
+	         flags);
 	OM_CHECK(c, !(flags & OM_VM_LOCKONFAULT) || (flags & OM_VM_LOCKED), "vma", vma, vma->start,
-		 flags);
+	         flags);
 	OM_CHECK(c, !(flags & OM_VM_WRITE) || (flags & OM_VM_MAYWRITE), "vma", vma, vma->start,
-		 flags);
+	         flags);
 	if (vma->anon_vma)
 		check_anon_queue(c, vma);
 	if (vma->mapping) {
 		c->file_vmas++;
 		OM_CHECK(c, is_queued(c, vma->mapping->i_mmap, &vma->by_file, &om_file_tree), "I5",
-			 vma, vma->start, vma->pgoff);
+		         vma, vma->start, vma->pgoff);
 	}
 }
 
@@ -139,7 +139,7 @@ static struct sums add_areas(struct om_check *c, struct om_mm *mm)
 		unsigned flags = om_vma_flags(vma);
 
 		if (!OM_CHECK(c, vma->start >= end && vma->end > vma->start, "vma", vma, vma->start,
-			      end))
+		              end))
 			break;
 		end = vma->end;
 		check_vma(c, mm, vma);
@@ -168,7 +168,7 @@ static void check_mm(struct om_check *c, struct om_mm *mm)
 	OM_CHECK(c, mm->sys == c->sys, "mm", mm, mm->sys, c->sys);
 	OM_CHECK(c, atomic_load(&mm->refs) == 1, "mm", mm, atomic_load(&mm->refs), 1);
 	OM_CHECK(c, atomic_load(&mm->mmap_lock.state) == 0, "rest", mm,
-		 atomic_load(&mm->mmap_lock.state), 0);
+	         atomic_load(&mm->mmap_lock.state), 0);
 	c->mms++;
 	c->vmas += s.vmas;
 }
@@ -191,5 +191,5 @@ void om_check_areas(struct om_check *c)
 	/* Each area is in its trees, and the trees hold no more: so they hold exactly the areas. */
 	OM_CHECK(c, c->file_in_trees == c->file_vmas, "I5", NULL, c->file_in_trees, c->file_vmas);
 	OM_CHECK(c, c->anon_in_trees == c->anon_queued, "I4", NULL, c->anon_in_trees,
-		 c->anon_queued);
+	         c->anon_queued);
 }

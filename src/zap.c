@@ -102,8 +102,8 @@ static OM_COLD uintptr_t zap_file(struct zap *z, struct om_page *page, om_pte_t 
 	return (uintptr_t)page | bits | (om_pte_dirty(pte) ? OM_GATHER_DIRTY : 0);
 }
 
-static OM_COLD void zap_absent(struct om_system *sys, struct zap *z, struct om_page *table, unsigned slot,
-                               om_pte_t pte)
+static OM_COLD void zap_absent(struct om_system *sys, struct zap *z, struct om_page *table,
+                               unsigned slot, om_pte_t pte)
 {
 	if (om_pte_is_swap(pte)) {
 		if (z->filter && z->filter->files_only)
@@ -131,8 +131,8 @@ static OM_COLD om_pte_t leave_offset(struct om_system *sys, struct om_page *tabl
  * Zap slots [slot, stop) of a locked table, for which the gather has room. Returns where it stopped: `stop`,
  * or earlier if nothing is left in the table. *flush: a present entry was cleared.
  */
-static unsigned zap_slots(struct om_system *sys, struct zap *z, struct om_page *table, unsigned slot,
-                          unsigned stop, bool *flush)
+static unsigned zap_slots(struct om_system *sys, struct zap *z, struct om_page *table,
+                          unsigned slot, unsigned stop, bool *flush)
 {
 	const uintptr_t bits = om_vma_flags(z->vma) & OM_VM_LOCKED ? OM_GATHER_LOCKED : 0;
 	uintptr_t *first = z->g->page + z->g->nr, *out = first;
@@ -168,8 +168,8 @@ static unsigned zap_slots(struct om_system *sys, struct zap *z, struct om_page *
 }
 
 /* [addr, end) lies in one table. Returns how far it came before the gather was full. */
-static uintptr_t zap_table(struct om_system *sys, struct zap *z, struct om_page *table, uintptr_t addr,
-                           uintptr_t end)
+static uintptr_t zap_table(struct om_system *sys, struct zap *z, struct om_page *table,
+                           uintptr_t addr, uintptr_t end)
 {
 	unsigned slot = om_table_slot(addr), room = OM_GATHER_PAGES - z->g->nr;
 	unsigned want = (unsigned)((end - addr) >> OM_PAGE_SHIFT), n = want < room ? want : room;

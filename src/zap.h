@@ -11,9 +11,10 @@
 
 struct om_gather {
 	struct om_mm *mm;
-	uintptr_t start, end;            /* to be flushed, if start < end */
+	uintptr_t start, end; /* to be flushed, if start < end */
 	unsigned nr;
-	uintptr_t page[OM_GATHER_PAGES]; /* whose entry is gone, with OM_GATHER_ flags in the low bits */
+	uintptr_t
+	    page[OM_GATHER_PAGES]; /* whose entry is gone, with OM_GATHER_ flags in the low bits */
 };
 
 #define OM_GATHER_DIRTY  1u /* the entry of a file page was dirty */
@@ -45,9 +46,9 @@ void om_gather_finish(struct om_gather *g);
 
 /* Which pages to take. All zero: every one. */
 struct om_zap_filter {
-	bool files_only;       /* leave anonymous pages and swap entries (hole punch) */
-	bool by_index;         /* nonlinear area: only file pages with first <= index <= last */
-	bool keep_offsets;     /* nonlinear area: entries go on to say which page they show */
+	bool files_only;   /* leave anonymous pages and swap entries (hole punch) */
+	bool by_index;     /* nonlinear area: only file pages with first <= index <= last */
+	bool keep_offsets; /* nonlinear area: entries go on to say which page they show */
 	uintptr_t first, last;
 };
 

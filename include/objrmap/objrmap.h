@@ -50,12 +50,12 @@ struct om_arch; /* defined by the port's om_arch.h */
 
 /* Everything a system is made from. Copied; the strings and ops it points to must outlive it. */
 struct om_config {
-	const struct om_arch *arch;     /* the port's compile-time half: how frames are reached */
-	const struct om_port_ops *ops;  /* the run-time half */
-	void *ctx;                      /* first argument of every hook in `ops` */
-	om_pfn_t nr_frames;             /* frames are numbered 0 .. nr_frames-1; holes are fine */
-	void *storage;                  /* om_system_bytes(nr_frames) bytes, 64-byte aligned */
-	unsigned swap_cluster;          /* log2 of pages read ahead from swap; 0 = none, at most 5 */
+	const struct om_arch *arch;    /* the port's compile-time half: how frames are reached */
+	const struct om_port_ops *ops; /* the run-time half */
+	void *ctx;                     /* first argument of every hook in `ops` */
+	om_pfn_t nr_frames;            /* frames are numbered 0 .. nr_frames-1; holes are fine */
+	void *storage;                 /* om_system_bytes(nr_frames) bytes, 64-byte aligned */
+	unsigned swap_cluster;         /* log2 of pages read ahead from swap; 0 = none, at most 5 */
 };
 
 /*
@@ -205,8 +205,14 @@ void om_unpin(struct om_system *sys, om_pfn_t pfn, bool dirtied);
 
 /* ---------------------------------------------------------------- mapping calls ------------- */
 
-enum om_prot { OM_PROT_NONE = 0, OM_PROT_READ = 1, OM_PROT_WRITE = 2, OM_PROT_EXEC = 4,
-	       OM_PROT_GROWSDOWN = 0x01000000, OM_PROT_GROWSUP = 0x02000000 };
+enum om_prot {
+	OM_PROT_NONE = 0,
+	OM_PROT_READ = 1,
+	OM_PROT_WRITE = 2,
+	OM_PROT_EXEC = 4,
+	OM_PROT_GROWSDOWN = 0x01000000,
+	OM_PROT_GROWSUP = 0x02000000
+};
 
 enum om_map_flags {
 	OM_MAP_SHARED = 0x01,
@@ -415,25 +421,25 @@ size_t om_reclaim_step(struct om_system *sys, size_t pages);
 
 /* Event counters since om_system_init(), like /proc/vmstat. Names: om_event_name(). */
 enum om_event {
-	OM_EV_PGFAULT,         /* faults that were mended */
-	OM_EV_PGMAJFAULT,      /* of these, with a transfer */
-	OM_EV_FAULT_ANON,      /* by kind: fresh anonymous page */
-	OM_EV_FAULT_ZERO,      /* read of untouched memory: the zero page */
-	OM_EV_FAULT_COW,       /* copied */
-	OM_EV_FAULT_REUSE,     /* sole owner: shared turned direct, or made writable */
-	OM_EV_FAULT_FILE,      /* page of a mapping */
-	OM_EV_FAULT_SWAP,      /* swap entry resolved */
-	OM_EV_PGALLOC,         /* frames allocated */
-	OM_EV_PGFREE,          /* frames freed */
-	OM_EV_META_ALLOC,      /* objects allocated (areas, anon_vmas, mms, mappings) */
-	OM_EV_PSWPIN,          /* pages read from swap */
-	OM_EV_PSWPOUT,         /* pages written to swap */
-	OM_EV_SWAP_RA,         /* of pswpin, read ahead */
-	OM_EV_SWAP_RA_HIT,     /* read-ahead pages that were then faulted */
-	OM_EV_PGPGIN,          /* pages read from files */
-	OM_EV_PGPGOUT,         /* pages written to files */
-	OM_EV_PGSCAN,          /* pages reclaim looked at */
-	OM_EV_PGSTEAL,         /* pages reclaim freed */
+	OM_EV_PGFAULT,     /* faults that were mended */
+	OM_EV_PGMAJFAULT,  /* of these, with a transfer */
+	OM_EV_FAULT_ANON,  /* by kind: fresh anonymous page */
+	OM_EV_FAULT_ZERO,  /* read of untouched memory: the zero page */
+	OM_EV_FAULT_COW,   /* copied */
+	OM_EV_FAULT_REUSE, /* sole owner: shared turned direct, or made writable */
+	OM_EV_FAULT_FILE,  /* page of a mapping */
+	OM_EV_FAULT_SWAP,  /* swap entry resolved */
+	OM_EV_PGALLOC,     /* frames allocated */
+	OM_EV_PGFREE,      /* frames freed */
+	OM_EV_META_ALLOC,  /* objects allocated (areas, anon_vmas, mms, mappings) */
+	OM_EV_PSWPIN,      /* pages read from swap */
+	OM_EV_PSWPOUT,     /* pages written to swap */
+	OM_EV_SWAP_RA,     /* of pswpin, read ahead */
+	OM_EV_SWAP_RA_HIT, /* read-ahead pages that were then faulted */
+	OM_EV_PGPGIN,      /* pages read from files */
+	OM_EV_PGPGOUT,     /* pages written to files */
+	OM_EV_PGSCAN,      /* pages reclaim looked at */
+	OM_EV_PGSTEAL,     /* pages reclaim freed */
 	OM_EV_PGACTIVATE,
 	OM_EV_PGDEACTIVATE,
 	OM_EV_PGLAZYFREE,      /* pages marked by MADV_FREE */
@@ -443,14 +449,14 @@ enum om_event {
 	OM_EV_ALLOCSTALL,      /* direct reclaims */
 	OM_EV_OOM,             /* requests that failed for lack of memory */
 	OM_EV_FORK,
-	OM_EV_FORK_COPY,       /* pages copied by fork because they were pinned */
-	OM_EV_DIRECT_TO_SHARED,/* pages fork made shared */
-	OM_EV_SHARED_TO_DIRECT,/* pages a fault found exclusive again */
-	OM_EV_TABLE_MOVE,      /* whole page tables moved by mremap */
-	OM_EV_RMAP_WALKS,      /* reverse-map walks */
-	OM_EV_RMAP_PROBES,     /* page-table entries looked at in walks */
-	OM_EV_RMAP_FOUND,      /* of these, entries that mapped the page */
-	OM_EV_RMAP_RETRIES,    /* walks started again because the page changed its object */
+	OM_EV_FORK_COPY,        /* pages copied by fork because they were pinned */
+	OM_EV_DIRECT_TO_SHARED, /* pages fork made shared */
+	OM_EV_SHARED_TO_DIRECT, /* pages a fault found exclusive again */
+	OM_EV_TABLE_MOVE,       /* whole page tables moved by mremap */
+	OM_EV_RMAP_WALKS,       /* reverse-map walks */
+	OM_EV_RMAP_PROBES,      /* page-table entries looked at in walks */
+	OM_EV_RMAP_FOUND,       /* of these, entries that mapped the page */
+	OM_EV_RMAP_RETRIES,     /* walks started again because the page changed its object */
 	OM_EV_SWAP_READ_ERR,
 	OM_EV_SWAP_WRITE_ERR,
 	OM_NR_EVENTS
@@ -468,7 +474,7 @@ struct om_sysinfo {
 	om_pfn_t tables, index, objects;          /* frames of page tables, file indexes, objects */
 	om_pfn_t active_anon, inactive_anon, active_file, inactive_file, unevictable;
 	uint32_t swap_slots, swap_free;
-	size_t rmap_bytes;                        /* memory of the reverse map beyond the areas */
+	size_t rmap_bytes; /* memory of the reverse map beyond the areas */
 	unsigned nr_mm, nr_vma, nr_anon_vma, nr_mapping;
 };
 void om_sysinfo(struct om_system *sys, struct om_sysinfo *info);
@@ -478,16 +484,16 @@ void om_sysinfo(struct om_system *sys, struct om_sysinfo *info);
  * Sizes are in pages. Pss is in 1/4096 of a page. Cost: linear in page-table entries.
  */
 struct om_mminfo {
-	size_t size;                       /* mapped address space */
+	size_t size; /* mapped address space */
 	size_t rss, pss;
 	size_t shared_clean, shared_dirty; /* mapped more than once */
 	size_t private_clean, private_dirty;
-	size_t direct, shared, file;       /* present pages by reverse-map kind */
-	size_t zero;                       /* zero-page entries (not in rss) */
+	size_t direct, shared, file; /* present pages by reverse-map kind */
+	size_t zero;                 /* zero-page entries (not in rss) */
 	size_t swap, locked, referenced;
-	size_t tables;                     /* frames of page tables (whole mm only) */
+	size_t tables; /* frames of page tables (whole mm only) */
 	unsigned vmas;
-	size_t data;                       /* private writable address space */
+	size_t data; /* private writable address space */
 };
 int om_mminfo(struct om_mm *mm, uintptr_t start, uintptr_t end, struct om_mminfo *info);
 
@@ -523,8 +529,15 @@ struct om_vmainfo {
 bool om_vma_next(struct om_mm *mm, uintptr_t addr, struct om_vmainfo *info);
 
 /* What a page-table entry holds, for /proc/PID/pagemap. */
-enum om_pagekind { OM_PAGE_NONE, OM_PAGE_ZERO, OM_PAGE_DIRECT, OM_PAGE_SHARED, OM_PAGE_FILE,
-		   OM_PAGE_SWAP, OM_PAGE_OFFSET };
+enum om_pagekind {
+	OM_PAGE_NONE,
+	OM_PAGE_ZERO,
+	OM_PAGE_DIRECT,
+	OM_PAGE_SHARED,
+	OM_PAGE_FILE,
+	OM_PAGE_SWAP,
+	OM_PAGE_OFFSET
+};
 struct om_pageinfo {
 	enum om_pagekind kind;
 	uint64_t value;    /* pfn, swap entry or file offset */

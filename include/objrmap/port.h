@@ -33,9 +33,9 @@ typedef uint32_t om_pfn_t;
  * constants of the library.
  */
 struct om_bug {
-	const char *rule;   /* "I3", "lock rank", or the name of the port hook that misbehaved */
-	const char *what;   /* the condition that did not hold */
-	const char *file;   /* where it was noticed */
+	const char *rule; /* "I3", "lock rank", or the name of the port hook that misbehaved */
+	const char *what; /* the condition that did not hold */
+	const char *file; /* where it was noticed */
 	int line;
 	const void *object; /* the page, vma, mm... concerned; may be NULL */
 	uintptr_t value[2]; /* the values that contradict each other */

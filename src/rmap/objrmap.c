@@ -379,8 +379,8 @@ static void walk_file(struct om_walk *w, const struct target *t)
 	struct om_interval_iter it;
 
 	om_read_lock(w->sys, &mapping->lock, OM_RANK_MAPPING);
-	for (struct om_node *n = om_interval_first(&it, w->sys, mapping->i_mmap, &om_file_tree,
-	                                           t->index, t->index);
+	for (struct om_node *n =
+	         om_interval_first(&it, w->sys, mapping->i_mmap, &om_file_tree, t->index, t->index);
 	     n; n = om_interval_next(&it)) {
 		struct om_vma *vma = om_container(n, struct om_vma, by_file);
 

@@ -21,7 +21,7 @@ OM_INLINE void om_rmap_set_direct(struct om_page *page, struct om_page *table, u
 
 /* `page` was direct, or not mapped, at `slot` of `table`, inside vma. */
 OM_INLINE void om_rmap_set_shared(struct om_system *sys, struct om_page *page, struct om_vma *vma,
-                       struct om_page *table, unsigned slot)
+                                  struct om_page *table, unsigned slot)
 {
 	OM_BUG_ON(sys, !vma->anon_vma, "I4", page, vma->start, slot);
 	page->as = vma->anon_vma;
@@ -30,11 +30,10 @@ OM_INLINE void om_rmap_set_shared(struct om_system *sys, struct om_page *page, s
 	om_page_clear(page, OM_PG_DIRECT);
 }
 
-#define OM_NEW_PAGE                                                                                  \
-	(OM_PG_ANON | OM_PG_DIRECT | OM_PG_SWAPBACKED | OM_PG_UPTODATE | OM_PG_ACTIVE)
+#define OM_NEW_PAGE (OM_PG_ANON | OM_PG_DIRECT | OM_PG_SWAPBACKED | OM_PG_UPTODATE | OM_PG_ACTIVE)
 
 OM_INLINE void om_rmap_page_new(struct om_system *sys, struct om_page *page, struct om_vma *vma,
-                      struct om_page *table, unsigned slot)
+                                struct om_page *table, unsigned slot)
 {
 	OM_ASSERT(sys, om_held(sys, &table->lock), "I9", table);
 	om_frame_lock(sys, page);
@@ -105,8 +104,8 @@ OM_INLINE bool om_rmap_page_dup(struct om_system *sys, struct om_page *page, str
 	return true;
 }
 
-OM_INLINE bool om_rmap_page_reuse(struct om_system *sys, struct om_page *page, struct om_page *table,
-                        unsigned slot)
+OM_INLINE bool om_rmap_page_reuse(struct om_system *sys, struct om_page *page,
+                                  struct om_page *table, unsigned slot)
 {
 	unsigned flags;
 	bool sole;
