@@ -24,16 +24,16 @@
 #include <sim.h>
 
 #define RAM_FRAMES    2048u
-#define DEMAND	      (4 * RAM_FRAMES) /* pages that must live somewhere */
+#define DEMAND        (4 * RAM_FRAMES) /* pages that must live somewhere */
 #define SWAP_SLOTS    (8 * RAM_FRAMES)
 #define FILE_PAGES    1024u
-#define CPUS	      4u
+#define CPUS          4u
 #define PROCESSES     48u
-#define AREAS	      8u
+#define AREAS         8u
 #define AREA_PAGES    600u
 #define LOCK_PAGES    16u
-#define PIECE	      (SIM_PAGE_SIZE / 8) /* bytes of one access */
-#define BATCH	      32u
+#define PIECE         (SIM_PAGE_SIZE / 8) /* bytes of one access */
+#define BATCH         32u
 #define LARGEST_TABLE ((uintptr_t)4 << 20) /* what a page table maps is this or less */
 #define READ_WRITE    (OM_PROT_READ | OM_PROT_WRITE)
 
@@ -51,8 +51,8 @@ struct area {
 	unsigned pages;
 	bool locked;
 	struct object *object; /* NULL: private anonymous memory */
-	unsigned first;	       /* page of the object that `addr` shows */
-	uint64_t *tag;	       /* private areas: own pages; 0: as in the object, or zeros */
+	unsigned first;        /* page of the object that `addr` shows */
+	uint64_t *tag;         /* private areas: own pages; 0: as in the object, or zeros */
 };
 
 struct process {
@@ -281,8 +281,8 @@ static void op_map(struct worker *w, struct process *p)
 	if (!is_shared)
 		a.tag = need(calloc(a.pages, sizeof(*a.tag)));
 	MUST(om_mmap(p->mm, &a.addr, a.pages * SIM_PAGE_SIZE, READ_WRITE,
-		     is_shared ? OM_MAP_SHARED : OM_MAP_PRIVATE, is_file ? file : NULL,
-		     a.first * SIM_PAGE_SIZE));
+	             is_shared ? OM_MAP_SHARED : OM_MAP_PRIVATE, is_file ? file : NULL,
+	             a.first * SIM_PAGE_SIZE));
 	p->area[p->nr_areas++] = a;
 }
 
@@ -354,7 +354,7 @@ static void op_resize(struct worker *w, struct process *p)
 	if (pages > a->pages && !hungry)
 		return;
 	MUST(om_mremap(p->mm, a->addr, a->pages * SIM_PAGE_SIZE, pages * SIM_PAGE_SIZE,
-		       OM_MREMAP_MAYMOVE, 0, &a->addr));
+	               OM_MREMAP_MAYMOVE, 0, &a->addr));
 	if (a->tag)
 		a->tag = need(realloc(a->tag, pages * sizeof(*a->tag)));
 	for (unsigned i = a->pages; i < pages; i++)

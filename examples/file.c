@@ -43,9 +43,9 @@ int main(void)
 	CHECK(om_mapping_create(sim_system(sim), &sim_store_ops, disk, 2 * SIM_PAGE_SIZE, &file));
 	CHECK(om_mm_create(sim_system(sim), &sim_layout, NULL, &mm));
 	CHECK(om_mmap(mm, &shared, 2 * SIM_PAGE_SIZE, OM_PROT_READ | OM_PROT_WRITE, OM_MAP_SHARED,
-		      file, 0));
+	              file, 0));
 	CHECK(om_mmap(mm, &private, 2 * SIM_PAGE_SIZE, OM_PROT_READ | OM_PROT_WRITE, OM_MAP_PRIVATE,
-		      file, 0));
+	              file, 0));
 	show(cpu, mm, shared, "shared mapping:");
 	show(cpu, mm, private, "private mapping:");
 

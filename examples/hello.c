@@ -16,7 +16,7 @@ int main(void)
 	/* A process with four pages of memory. They get frames when they are first used. */
 	if (om_mm_create(sys, &sim_layout, NULL, &parent) != 0 ||
 	    om_mmap(parent, &addr, 4 * SIM_PAGE_SIZE, OM_PROT_READ | OM_PROT_WRITE, OM_MAP_PRIVATE,
-		    NULL, 0) != 0)
+	            NULL, 0) != 0)
 		return 1;
 	for (int i = 0; i < 4; i++)
 		sim_store(cpu, parent, addr + i * SIM_PAGE_SIZE, "parent", 7);

@@ -34,7 +34,7 @@ int main(int argc, char **argv)
 		err = om_mm_create(sys, &sim_layout, NULL, &mm);
 	if (!err)
 		err = om_mmap(mm, &addr, DATA_PAGES * SIM_PAGE_SIZE, OM_PROT_READ | OM_PROT_WRITE,
-			      OM_MAP_PRIVATE, NULL, 0);
+		              OM_MAP_PRIVATE, NULL, 0);
 	if (err) {
 		fprintf(stderr, "set-up: error %d\n", -err);
 		return 1;

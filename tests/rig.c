@@ -39,10 +39,10 @@ static void panic(void *arg, const struct om_bug *bug)
 struct rig *rig_create(const struct rig_config *config)
 {
 	struct sim_config sim = {.nr_frames = config->frames,
-				 .nr_cpus = config->cpus,
-				 .swap_cluster = config->cluster,
-				 .junk = config->frames <= 1024,
-				 .ops = config->ops};
+	                         .nr_cpus = config->cpus,
+	                         .swap_cluster = config->cluster,
+	                         .junk = config->frames <= 1024,
+	                         .ops = config->ops};
 	struct rig *r = calloc(1, sizeof(*r));
 
 	rig_check(r);
@@ -135,13 +135,13 @@ void rig_exit(struct rig *r, struct om_mm *mm)
 }
 
 uintptr_t rig_map(struct rig *r, struct om_mm *mm, uintptr_t addr, size_t pages, int prot,
-		  int flags, struct om_mapping *file, uint64_t pgoff)
+                  int flags, struct om_mapping *file, uint64_t pgoff)
 {
 	uintptr_t at = addr;
 
 	(void)r;
 	rig_ok(om_mmap(mm, &at, pages * RIG_PAGE, prot, flags | (addr ? OM_MAP_FIXED : 0), file,
-		       pgoff * RIG_PAGE));
+	               pgoff * RIG_PAGE));
 	return at;
 }
 
@@ -156,7 +156,7 @@ static struct om_mapping *add_file(struct rig *r, struct sim_store *store, unsig
 	rig_check(i < RIG_FILES);
 	r->file[i].store = store;
 	rig_ok(om_mapping_create(r->sys, store ? r->store_ops : NULL, store, pages * RIG_PAGE,
-				 &r->file[i].mapping));
+	                         &r->file[i].mapping));
 	return r->file[i].mapping;
 }
 
@@ -266,7 +266,7 @@ void rig_set_tag(void *page, unsigned long tag)
 }
 
 enum om_fault_result rig_get(struct sim_cpu *cpu, struct om_mm *mm, uintptr_t addr,
-			     unsigned long *tag)
+                             unsigned long *tag)
 {
 	unsigned long word[WORDS] = {0};
 	enum om_fault_result result = OM_FAULT_MINOR;
@@ -278,7 +278,7 @@ enum om_fault_result rig_get(struct sim_cpu *cpu, struct om_mm *mm, uintptr_t ad
 }
 
 enum om_fault_result rig_set(struct sim_cpu *cpu, struct om_mm *mm, uintptr_t addr,
-			     unsigned long tag)
+                             unsigned long tag)
 {
 	enum om_fault_result result = OM_FAULT_MINOR;
 
@@ -291,7 +291,7 @@ void rig_put(struct rig *r, struct om_mm *mm, uintptr_t addr, size_t pages, unsi
 {
 	for (size_t i = 0; i < pages; i++)
 		rig_equal(rig_set(sim_cpu(r->sim, 0), mm, addr + i * RIG_PAGE, tag + i),
-			  OM_FAULT_MINOR);
+		          OM_FAULT_MINOR);
 }
 
 void rig_expect(struct rig *r, struct om_mm *mm, uintptr_t addr, size_t pages, unsigned long tag)
@@ -300,10 +300,10 @@ void rig_expect(struct rig *r, struct om_mm *mm, uintptr_t addr, size_t pages, u
 		unsigned long got;
 
 		rig_equal(rig_get(sim_cpu(r->sim, 0), mm, addr + i * RIG_PAGE, &got),
-			  OM_FAULT_MINOR);
+		          OM_FAULT_MINOR);
 		if (got != tag + i)
 			rig_fail(__FILE__, __LINE__, "page %zu at %#lx holds %#lx, not %#lx", i,
-				 (unsigned long)addr, got, tag + i);
+			         (unsigned long)addr, got, tag + i);
 	}
 }
 
@@ -389,5 +389,5 @@ void rig_verify(struct rig *r)
 			mm[n++] = r->mm[i];
 	if (sim_check_tlb(r->sim, mm, n, &bad))
 		rig_fail(__FILE__, __LINE__, "stale translation: mm %p page %#lx frame %lu prot %u",
-			 (void *)bad.mm, (unsigned long)bad.page, (unsigned long)bad.pfn, bad.prot);
+		         (void *)bad.mm, (unsigned long)bad.page, (unsigned long)bad.pfn, bad.prot);
 }

@@ -21,8 +21,8 @@
 #include "sim.h"
 
 #define RIG_PAGE  SIM_PAGE_SIZE
-#define RIG_RW	  (OM_PROT_READ | OM_PROT_WRITE)
-#define RIG_MMS	  16
+#define RIG_RW    (OM_PROT_READ | OM_PROT_WRITE)
+#define RIG_MMS   16
 #define RIG_FILES 4
 #define RIG_SWAPS 2
 #define RIG_PINS  16
@@ -30,7 +30,7 @@
 struct rig_config {
 	om_pfn_t frames;
 	unsigned cpus;
-	unsigned slots;	  /* of the swap area that is on from the start; 0: none */
+	unsigned slots;   /* of the swap area that is on from the start; 0: none */
 	unsigned cluster; /* see struct om_config */
 	const struct om_port_ops *ops;
 	const struct om_store_ops *store_ops; /* NULL: sim_store_ops */
@@ -55,7 +55,7 @@ struct rig {
 	struct rig_file file[RIG_FILES];
 	struct rig_swap swap[RIG_SWAPS];
 	om_pfn_t pin[RIG_PINS]; /* 0: none */
-	void *scratch;		/* for om_verify() */
+	void *scratch;          /* for om_verify() */
 };
 
 struct rig *rig_create(const struct rig_config *config);
@@ -83,7 +83,7 @@ _Noreturn void rig_fail(const char *file, int line, const char *format, ...)
                                                                                                    \
 		if (a_ != b_)                                                                      \
 			rig_fail(__FILE__, __LINE__, "%s is %lld (%#llx), not %lld (%#llx)", #a,   \
-				 a_, a_, b_, b_);                                                  \
+			         a_, a_, b_, b_);                                                  \
 	} while (0)
 
 /* The call must answer 0. */
@@ -98,7 +98,7 @@ void rig_exit(struct rig *r, struct om_mm *mm);
 
 /* `pages` of anonymous memory, or of a file from page `pgoff`; addr 0: anywhere. */
 uintptr_t rig_map(struct rig *r, struct om_mm *mm, uintptr_t addr, size_t pages, int prot,
-		  int flags, struct om_mapping *file, uint64_t pgoff);
+                  int flags, struct om_mapping *file, uint64_t pgoff);
 
 /* A file of so many pages whose page i holds tag + i; it belongs to the rig. */
 struct om_mapping *rig_file(struct rig *r, unsigned pages, unsigned long tag);
@@ -106,7 +106,7 @@ struct om_mapping *rig_file(struct rig *r, unsigned pages, unsigned long tag);
 struct om_mapping *rig_shmem(struct rig *r, unsigned pages, unsigned long tag);
 struct sim_store *rig_store(struct rig *r, const struct om_mapping *file);
 
-int rig_swapon(struct rig *r, unsigned slots);	/* the index in r->swap, or an error */
+int rig_swapon(struct rig *r, unsigned slots);  /* the index in r->swap, or an error */
 int rig_swapoff(struct rig *r, unsigned index); /* what om_swapoff() says */
 
 int rig_pin(struct rig *r, struct om_mm *mm, uintptr_t addr, enum om_access access, om_pfn_t *pfn);
@@ -123,9 +123,9 @@ void rig_expect(struct rig *r, struct om_mm *mm, uintptr_t addr, size_t pages, u
 #define RIG_TORN (~0ul) /* of rig_tag(): the words differ */
 /* One page's tag through a CPU; the fault result, MINOR if it could be read. */
 enum om_fault_result rig_get(struct sim_cpu *cpu, struct om_mm *mm, uintptr_t addr,
-			     unsigned long *tag);
+                             unsigned long *tag);
 enum om_fault_result rig_set(struct sim_cpu *cpu, struct om_mm *mm, uintptr_t addr,
-			     unsigned long tag);
+                             unsigned long tag);
 /* Of a page in memory, e.g. a pinned frame or a buffer. */
 unsigned long rig_tag(const void *page);
 void rig_set_tag(void *page, unsigned long tag);

@@ -13,9 +13,9 @@
 
 static _Atomic bool armed;
 static struct om_system *_Atomic target; /* NULL: every system */
-static _Atomic unsigned long asked;	 /* allocations since sim_fail_arm() */
-static _Atomic unsigned long first;	 /* number of the first one to fail; 0: none */
-static _Atomic unsigned long last;	 /* and of the last */
+static _Atomic unsigned long asked;      /* allocations since sim_fail_arm() */
+static _Atomic unsigned long first;      /* number of the first one to fail; 0: none */
+static _Atomic unsigned long last;       /* and of the last */
 
 bool sim_fail_alloc(struct om_system *sys)
 {

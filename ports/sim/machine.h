@@ -17,12 +17,12 @@
 
 _Static_assert(SIM_PAGE_SIZE == 1u << OM_PAGE_SHIFT, "sim.h and om_arch.h agree");
 
-#define SIM_TLB_ENTRIES	 256 /* direct mapped */
+#define SIM_TLB_ENTRIES  256 /* direct mapped */
 #define SIM_WAIT_BUCKETS 64
 
 struct sim_cpu {
 	struct sim *sim;
-	pthread_mutex_t lock;			   /* guards all below */
+	pthread_mutex_t lock;                      /* guards all below */
 	struct sim_tlb_entry tlb[SIM_TLB_ENTRIES]; /* mm NULL: empty */
 	struct sim_cpu_stats stats;
 };
@@ -39,8 +39,8 @@ struct sim_kswapd {
 	pthread_mutex_t lock;
 	pthread_cond_t cond;
 	om_pfn_t high;
-	bool running;	     /* guarded by lock, like the two below */
-	bool low;	     /* work to do */
+	bool running;        /* guarded by lock, like the two below */
+	bool low;            /* work to do */
 	_Atomic bool stop;   /* written under lock */
 	_Atomic bool hinted; /* low is set or about to be: hints need not take the lock */
 };

@@ -102,11 +102,11 @@ void sim_tlb_flush(struct sim_cpu *cpu)
 
 #define SIM_BUG(sim, text, object_, v0, v1)                                                        \
 	sim_panic(sim, &(struct om_bug){.rule = "sim MMU",                                         \
-					.what = text,                                              \
-					.file = __FILE__,                                          \
-					.line = __LINE__,                                          \
-					.object = object_,                                         \
-					.value = {v0, v1}})
+	                                .what = text,                                              \
+	                                .file = __FILE__,                                          \
+	                                .line = __LINE__,                                          \
+	                                .object = object_,                                         \
+	                                .value = {v0, v1}})
 
 /* The leaf entry of a page, or NULL if a level is missing. */
 static om_pte_t *walk_tables(struct sim *sim, struct om_mm *mm, uintptr_t page)
@@ -141,7 +141,7 @@ static unsigned pte_prot(om_pte_t pte)
  * nothing, so R is needed for all.
  */
 static bool walk(struct sim *sim, struct om_mm *mm, uintptr_t page, unsigned prot,
-		 struct sim_tlb_entry *e)
+                 struct sim_tlb_entry *e)
 {
 	om_pte_t *entry = walk_tables(sim, mm, page), pte, used;
 
@@ -160,16 +160,16 @@ static bool walk(struct sim *sim, struct om_mm *mm, uintptr_t page, unsigned pro
 	if (om_pte_pfn(used) == 0 || om_pte_pfn(used) >= sim->nr_frames)
 		SIM_BUG(sim, "a mapped page lies in RAM", mm, page, om_pte_pfn(used));
 	*e = (struct sim_tlb_entry){.mm = mm,
-				    .page = page,
-				    .pfn = om_pte_pfn(used),
-				    .prot = pte_prot(used),
-				    .dirty = om_pte_dirty(used)};
+	                            .page = page,
+	                            .pfn = om_pte_pfn(used),
+	                            .prot = pte_prot(used),
+	                            .dirty = om_pte_dirty(used)};
 	return true;
 }
 
 /* The translation for an access, from the TLB or by a walk; NULL: fault. CPU's lock held. */
 static const struct sim_tlb_entry *translate(struct sim_cpu *cpu, struct om_mm *mm, uintptr_t page,
-					     unsigned prot)
+                                             unsigned prot)
 {
 	struct sim_tlb_entry *e = tlb_slot(cpu, mm, page);
 
@@ -189,7 +189,7 @@ static const struct sim_tlb_entry *translate(struct sim_cpu *cpu, struct om_mm *
 
 /* One try at an access inside one page. `access` is an enum om_access, with PROT's values. */
 static bool access_once(struct sim_cpu *cpu, struct om_mm *mm, uintptr_t addr, unsigned access,
-			void *to, const void *from, size_t n)
+                        void *to, const void *from, size_t n)
 {
 	const struct sim_tlb_entry *e;
 
@@ -214,7 +214,7 @@ static void count_fault(struct sim_cpu *cpu, enum om_fault_result result)
 }
 
 static enum om_fault_result access_page(struct sim_cpu *cpu, struct om_mm *mm, uintptr_t addr,
-					enum om_access access, void *to, const void *from, size_t n)
+                                        enum om_access access, void *to, const void *from, size_t n)
 {
 	for (unsigned tries = 0; tries < SIM_MAX_TRIES; tries++) {
 		enum om_fault_result result;
@@ -239,7 +239,7 @@ static size_t piece(uintptr_t addr, size_t n)
 }
 
 enum om_fault_result sim_load(struct sim_cpu *cpu, struct om_mm *mm, uintptr_t addr, void *buf,
-			      size_t n)
+                              size_t n)
 {
 	enum om_fault_result result = OM_FAULT_MINOR;
 	char *to = buf;
@@ -256,7 +256,7 @@ enum om_fault_result sim_load(struct sim_cpu *cpu, struct om_mm *mm, uintptr_t a
 }
 
 enum om_fault_result sim_store(struct sim_cpu *cpu, struct om_mm *mm, uintptr_t addr,
-			       const void *buf, size_t n)
+                               const void *buf, size_t n)
 {
 	enum om_fault_result result = OM_FAULT_MINOR;
 	const char *from = buf;
@@ -280,7 +280,7 @@ enum om_fault_result sim_exec(struct sim_cpu *cpu, struct om_mm *mm, uintptr_t a
 }
 
 static void must_be_mended(struct sim_cpu *cpu, struct om_mm *mm, uintptr_t addr,
-			   enum om_fault_result result)
+                           enum om_fault_result result)
 {
 	if (result != OM_FAULT_MINOR)
 		SIM_BUG(cpu->sim, "the program is not killed by this access", mm, addr, result);
@@ -325,7 +325,7 @@ bool sim_tlb_holds(struct sim *sim, om_pfn_t pfn)
 
 /* Do the page tables still say at least what this translation says? */
 static bool entry_is_true(struct sim *sim, struct om_mm *const mm[], unsigned n,
-			  const struct sim_tlb_entry *e)
+                          const struct sim_tlb_entry *e)
 {
 	om_pte_t *entry, pte;
 	unsigned i = 0;
@@ -342,7 +342,7 @@ static bool entry_is_true(struct sim *sim, struct om_mm *const mm[], unsigned n,
 }
 
 unsigned sim_check_tlb(struct sim *sim, struct om_mm *const mm[], unsigned n,
-		       struct sim_tlb_entry *bad)
+                       struct sim_tlb_entry *bad)
 {
 	unsigned count = 0;
 

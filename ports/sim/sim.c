@@ -42,7 +42,7 @@ void sim_print_bug(FILE *out, const struct om_bug *bug)
 
 	fprintf(out, "objrmap: bug: %s: \"%s\"\n", bug->rule, bug->what);
 	fprintf(out, "  at %s:%d, object %p, values %#lx %#lx\n", bug->file, bug->line, bug->object,
-		(unsigned long)bug->value[0], (unsigned long)bug->value[1]);
+	        (unsigned long)bug->value[0], (unsigned long)bug->value[1]);
 	for (unsigned i = 0; i < held->depth && i < sizeof(held->entry) / sizeof(*held->entry); i++)
 		fprintf(out, "  holding %p, rank %u\n", held->entry[i].lock, held->entry[i].rank);
 }
@@ -196,7 +196,7 @@ const struct om_port_ops sim_port_ops = {
 static bool ram_create(struct sim *sim, bool junk)
 {
 	void *base = mmap(NULL, sim->ram_bytes, PROT_READ | PROT_WRITE,
-			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	if (base == MAP_FAILED)
 		return false;

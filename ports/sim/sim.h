@@ -41,7 +41,7 @@ struct sim_config {
 	om_pfn_t nr_frames;    /* frames of RAM; frame 0 exists, is never handed over, and traps */
 	unsigned nr_cpus;      /* 0 means 1 */
 	unsigned swap_cluster; /* see struct om_config */
-	bool junk;	       /* fill RAM with junk first, to catch whoever expects zeros */
+	bool junk;             /* fill RAM with junk first, to catch whoever expects zeros */
 	const struct om_port_ops *ops; /* NULL: sim_port_ops */
 };
 
@@ -95,9 +95,9 @@ void sim_kswapd_stop(struct sim *sim);
  * moved.
  */
 enum om_fault_result sim_load(struct sim_cpu *cpu, struct om_mm *mm, uintptr_t addr, void *buf,
-			      size_t n);
+                              size_t n);
 enum om_fault_result sim_store(struct sim_cpu *cpu, struct om_mm *mm, uintptr_t addr,
-			       const void *buf, size_t n);
+                               const void *buf, size_t n);
 enum om_fault_result sim_exec(struct sim_cpu *cpu, struct om_mm *mm, uintptr_t addr);
 
 /* The same for one machine word, whose value is the result; aborts if the program would be killed.
@@ -106,10 +106,10 @@ unsigned long sim_get(struct sim_cpu *cpu, struct om_mm *mm, uintptr_t addr);
 void sim_put(struct sim_cpu *cpu, struct om_mm *mm, uintptr_t addr, unsigned long value);
 
 struct sim_cpu_stats {
-	uint64_t hits;	  /* pages reached through the TLB */
-	uint64_t walks;	  /* page tables walked */
+	uint64_t hits;    /* pages reached through the TLB */
+	uint64_t walks;   /* page tables walked */
 	uint64_t faults;  /* om_fault() called */
-	uint64_t major;	  /* of these, with a transfer */
+	uint64_t major;   /* of these, with a transfer */
 	uint64_t flushed; /* translations dropped by flushes */
 };
 void sim_cpu_stats(struct sim_cpu *cpu, struct sim_cpu_stats *stats);
@@ -133,7 +133,7 @@ bool sim_tlb_holds(struct sim *sim, om_pfn_t pfn);
  * first of them in *bad (if not NULL). The machine must be at rest.
  */
 unsigned sim_check_tlb(struct sim *sim, struct om_mm *const mm[], unsigned n,
-		       struct sim_tlb_entry *bad);
+                       struct sim_tlb_entry *bad);
 
 /* Drop everything, as a context switch on a machine without address-space tags does. */
 void sim_tlb_flush(struct sim_cpu *cpu);
@@ -163,10 +163,10 @@ void sim_store_peek(struct sim_store *store, uint64_t offset, void *buf, size_t 
 void sim_store_poke(struct sim_store *store, uint64_t offset, const void *buf, size_t n);
 
 struct sim_store_stats {
-	uint64_t reads, writes;		    /* transfers */
+	uint64_t reads, writes;             /* transfers */
 	uint64_t pages_read, pages_written; /* pages they moved */
 	uint64_t read_errors, write_errors; /* transfers that failed */
-	unsigned released;		    /* calls of the release hook */
+	unsigned released;                  /* calls of the release hook */
 };
 void sim_store_stats(struct sim_store *store, struct sim_store_stats *stats);
 
@@ -179,7 +179,7 @@ void sim_store_latency(struct sim_store *store, unsigned read_us, unsigned write
  */
 enum sim_transfer { SIM_READ, SIM_WRITE };
 void sim_store_fail(struct sim_store *store, enum sim_transfer which, unsigned long k,
-		    bool forever);
+                    bool forever);
 
 /* Failing allocations: see fail.h. */
 

@@ -28,7 +28,7 @@ struct failing {
 
 struct sim_store {
 	pthread_mutex_t lock;
-	int fd;		      /* -1: in memory */
+	int fd;               /* -1: in memory */
 	unsigned char **page; /* in memory: NULL where nothing was written */
 	uint64_t nr_pages;    /* length of `page` */
 	struct transfer *active;
@@ -173,7 +173,7 @@ static bool transfer_begin(struct sim_store *store, enum sim_transfer which, str
 	for (const struct transfer *o = store->active; o; o = o->next) {
 		if (o->first <= t->last && t->first <= o->last) {
 			fprintf(stderr, "sim store: two transfers of page %llu at a time\n",
-				(unsigned long long)(o->first > t->first ? o->first : t->first));
+			        (unsigned long long)(o->first > t->first ? o->first : t->first));
 			abort();
 		}
 	}
@@ -187,7 +187,7 @@ static bool transfer_begin(struct sim_store *store, enum sim_transfer which, str
 }
 
 static void transfer_end(struct sim_store *store, enum sim_transfer which, struct transfer *t,
-			 bool ok)
+                         bool ok)
 {
 	struct transfer **p = &store->active;
 
@@ -323,7 +323,7 @@ void sim_store_truncate(struct sim_store *store, uint64_t size)
 
 /* One piece of a peek (to) or poke (from) that lies in one page. Lock held. */
 static void ram_piece(struct sim_store *store, uint64_t offset, void *to, const void *from,
-		      size_t n)
+                      size_t n)
 {
 	unsigned char *page = ram_page(store, offset / SIM_PAGE_SIZE, from != NULL);
 	size_t at = (size_t)(offset % SIM_PAGE_SIZE);
@@ -341,7 +341,7 @@ static void ram_piece(struct sim_store *store, uint64_t offset, void *to, const 
 }
 
 static void ram_bytes(struct sim_store *store, uint64_t offset, char *to, const char *from,
-		      size_t n)
+                      size_t n)
 {
 	pthread_mutex_lock(&store->lock);
 	while (n) {

@@ -118,13 +118,13 @@ static inline om_pfn_t om_arch_pfn(const struct om_arch *arch, const void *p)
  */
 typedef uint64_t om_pte_t;
 
-#define PORT_P	  0x001ul	       /* the MMU may use the entry */
-#define PORT_W	  0x002ul	       /* write */
-#define PORT_U	  0x004ul	       /* user mode */
-#define PORT_A	  0x020ul	       /* accessed, set by the MMU */
-#define PORT_D	  0x040ul	       /* dirty, set by the MMU */
-#define PORT_HELD 0x200ul	       /* names a frame (software) */
-#define PORT_NX	  0x8000000000000000ul /* no execute; set EFER.NXE */
+#define PORT_P    0x001ul              /* the MMU may use the entry */
+#define PORT_W    0x002ul              /* write */
+#define PORT_U    0x004ul              /* user mode */
+#define PORT_A    0x020ul              /* accessed, set by the MMU */
+#define PORT_D    0x040ul              /* dirty, set by the MMU */
+#define PORT_HELD 0x200ul              /* names a frame (software) */
+#define PORT_NX   0x8000000000000000ul /* no execute; set EFER.NXE */
 #define PORT_PFN  0x000ffffffffff000ul
 #define PORT_SWAP 0x002ul /* of an entry without HELD */
 #define PORT_FILE 0x006ul

@@ -53,9 +53,9 @@ long sys_write_console(struct process *p, uintptr_t user, size_t len);
 int inode_open(struct inode *inode);
 void inode_close(struct inode *inode);
 long sys_mmap_file(struct process *p, struct inode *inode, bool writable, uintptr_t addr,
-		   size_t len, int prot, int flags, uint64_t offset);
+                   size_t len, int prot, int flags, uint64_t offset);
 long sys_read_file(struct process *p, struct inode *inode, uint64_t offset, uintptr_t user,
-		   size_t len);
+                   size_t len);
 long sys_fsync(struct inode *inode);
 long sys_ftruncate(struct inode *inode, uint64_t size);
 int swap_start(struct inode *partition, unsigned *area);

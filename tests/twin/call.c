@@ -57,41 +57,41 @@ struct flag {
 };
 
 static const struct flag prot_flags[] = {
-    {OM_PROT_READ, "READ"},	      {OM_PROT_WRITE, "WRITE"},	    {OM_PROT_EXEC, "EXEC"},
+    {OM_PROT_READ, "READ"},           {OM_PROT_WRITE, "WRITE"},     {OM_PROT_EXEC, "EXEC"},
     {OM_PROT_GROWSDOWN, "GROWSDOWN"}, {OM_PROT_GROWSUP, "GROWSUP"}, {0, NULL}};
 
 static const struct flag map_flags[] = {{OM_MAP_SHARED, "SHARED"},
-					{OM_MAP_PRIVATE, "PRIVATE"},
-					{OM_MAP_FIXED, "FIXED"},
-					{OM_MAP_GROWSDOWN, "GROWSDOWN"},
-					{OM_MAP_LOCKED, "LOCKED"},
-					{OM_MAP_NORESERVE, "NORESERVE"},
-					{OM_MAP_POPULATE, "POPULATE"},
-					{OM_MAP_FIXED_NOREPLACE, "FIXED_NOREPLACE"},
-					{0, NULL}};
+                                        {OM_MAP_PRIVATE, "PRIVATE"},
+                                        {OM_MAP_FIXED, "FIXED"},
+                                        {OM_MAP_GROWSDOWN, "GROWSDOWN"},
+                                        {OM_MAP_LOCKED, "LOCKED"},
+                                        {OM_MAP_NORESERVE, "NORESERVE"},
+                                        {OM_MAP_POPULATE, "POPULATE"},
+                                        {OM_MAP_FIXED_NOREPLACE, "FIXED_NOREPLACE"},
+                                        {0, NULL}};
 
 static const struct flag remap_flags[] = {{OM_MREMAP_MAYMOVE, "MAYMOVE"},
-					  {OM_MREMAP_FIXED, "FIXED"},
-					  {OM_MREMAP_DONTUNMAP, "DONTUNMAP"},
-					  {0, NULL}};
+                                          {OM_MREMAP_FIXED, "FIXED"},
+                                          {OM_MREMAP_DONTUNMAP, "DONTUNMAP"},
+                                          {0, NULL}};
 
 static const struct flag advices[] = {{OM_MADV_NORMAL, "NORMAL"},
-				      {OM_MADV_RANDOM, "RANDOM"},
-				      {OM_MADV_SEQUENTIAL, "SEQUENTIAL"},
-				      {OM_MADV_WILLNEED, "WILLNEED"},
-				      {OM_MADV_DONTNEED, "DONTNEED"},
-				      {OM_MADV_FREE, "FREE"},
-				      {OM_MADV_REMOVE, "REMOVE"},
-				      {OM_MADV_DONTFORK, "DONTFORK"},
-				      {OM_MADV_DOFORK, "DOFORK"},
-				      {OM_MADV_WIPEONFORK, "WIPEONFORK"},
-				      {OM_MADV_KEEPONFORK, "KEEPONFORK"},
-				      {OM_MADV_COLD, "COLD"},
-				      {OM_MADV_PAGEOUT, "PAGEOUT"},
-				      {OM_MADV_POPULATE_READ, "POPULATE_READ"},
-				      {OM_MADV_POPULATE_WRITE, "POPULATE_WRITE"},
-				      {OM_MADV_DONTNEED_LOCKED, "DONTNEED_LOCKED"},
-				      {0, NULL}};
+                                      {OM_MADV_RANDOM, "RANDOM"},
+                                      {OM_MADV_SEQUENTIAL, "SEQUENTIAL"},
+                                      {OM_MADV_WILLNEED, "WILLNEED"},
+                                      {OM_MADV_DONTNEED, "DONTNEED"},
+                                      {OM_MADV_FREE, "FREE"},
+                                      {OM_MADV_REMOVE, "REMOVE"},
+                                      {OM_MADV_DONTFORK, "DONTFORK"},
+                                      {OM_MADV_DOFORK, "DOFORK"},
+                                      {OM_MADV_WIPEONFORK, "WIPEONFORK"},
+                                      {OM_MADV_KEEPONFORK, "KEEPONFORK"},
+                                      {OM_MADV_COLD, "COLD"},
+                                      {OM_MADV_PAGEOUT, "PAGEOUT"},
+                                      {OM_MADV_POPULATE_READ, "POPULATE_READ"},
+                                      {OM_MADV_POPULATE_WRITE, "POPULATE_WRITE"},
+                                      {OM_MADV_DONTNEED_LOCKED, "DONTNEED_LOCKED"},
+                                      {0, NULL}};
 
 const char *kind_name(unsigned kind)
 {
@@ -195,7 +195,7 @@ static bool parse_arg(const char *word, struct call *c)
 
 		if (strlen(name) == (size_t)(eq - word) && !memcmp(name, word, strlen(name))) {
 			c->a[i] = eq[1] == '-' ? (uint64_t)strtoll(eq + 1, NULL, 0)
-					       : strtoull(eq + 1, NULL, 0);
+			                       : strtoull(eq + 1, NULL, 0);
 			return true;
 		}
 	}

@@ -66,8 +66,8 @@ static void describe(char *out, size_t size, const struct segment *s, bool there
 {
 	if (there)
 		snprintf(out, size, "%#llx-%#llx flags %#x object %lld offset %#llx",
-			 (unsigned long long)s->start, (unsigned long long)s->end, s->flags,
-			 (long long)s->object, (unsigned long long)s->offset);
+		         (unsigned long long)s->start, (unsigned long long)s->end, s->flags,
+		         (long long)s->object, (unsigned long long)s->offset);
 	else
 		snprintf(out, size, "nothing");
 }

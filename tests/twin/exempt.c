@@ -92,8 +92,8 @@ static const char *const names[NR_REASONS] = {
 /* ---------------------------------------------------------------- areas on both sides ------- */
 
 struct span {
-	bool mapped;	     /* the first page */
-	bool whole;	     /* one area covers the range */
+	bool mapped;         /* the first page */
+	bool whole;          /* one area covers the range */
 	uint64_t start, end; /* of the area at the first page */
 	unsigned flags;
 };
@@ -186,7 +186,7 @@ static int exempt_mprotect(const struct call *c)
 {
 	uint64_t addr = real_address(c->a[0]);
 	bool limited = (c->a[2] & OM_PROT_WRITE) &&
-		       om_get_limit(twin.mm[c->proc], OM_LIMIT_DATA) != OM_UNLIMITED;
+	               om_get_limit(twin.mm[c->proc], OM_LIMIT_DATA) != OM_UNLIMITED;
 
 	if (addr % PAGE || (!limited && !(c->a[2] & OM_PROT_GROWSDOWN)) || addr + c->a[1] < addr)
 		return -1;

@@ -169,9 +169,9 @@ static void gen_mremap(struct call *c)
 
 static void gen_madvise(struct call *c)
 {
-	static const uint8_t advice[] = {4,  4,	 4,  4,	 4,  8,	 8,  8,	 8,  3,	 3,  20, 20, 21,
-					 21, 21, 21, 21, 22, 22, 23, 23, 10, 11, 11, 18, 18, 19,
-					 19, 9,	 9,  9,	 24, 24, 0,  1,	 2,  0,	 7,  5};
+	static const uint8_t advice[] = {4,  4,  4,  4,  4,  8,  8,  8,  8,  3,  3,  20, 20, 21,
+	                                 21, 21, 21, 21, 22, 22, 23, 23, 10, 11, 11, 18, 18, 19,
+	                                 19, 9,  9,  9,  24, 24, 0,  1,  2,  0,  7,  5};
 
 	set_range(c, pick_range(90));
 	c->a[2] = advice[below(sizeof(advice))];
@@ -265,7 +265,7 @@ static unsigned nr_code;
 static void gen_exec(struct call *c)
 {
 	c->a[0] = nr_code && chance(75) ? code[below(nr_code < 16 ? nr_code : 16)]
-					: pick_byte(OM_VM_EXEC);
+	                                : pick_byte(OM_VM_EXEC);
 }
 
 static void gen_write(struct call *c)
@@ -386,16 +386,16 @@ static const struct {
 	uint16_t weight;
 	void (*gen)(struct call *c);
 } menu[] = {
-    {C_WRITE, 260, gen_write},	  {C_READ, 110, gen_read},	  {C_MMAP, 90, gen_mmap},
-    {C_MUNMAP, 45, gen_munmap},	  {C_MPROTECT, 70, gen_mprotect}, {C_MREMAP, 75, gen_mremap},
-    {C_MADVISE, 95, gen_madvise}, {C_MLOCK, 22, gen_range},	  {C_MLOCK2, 8, gen_range},
-    {C_MUNLOCK, 20, gen_range},	  {C_MLOCKALL, 3, gen_mlockall},  {C_MUNLOCKALL, 4, NULL},
-    {C_MINCORE, 18, gen_range},	  {C_MSYNC, 12, gen_range},	  {C_BRK, 20, gen_brk},
-    {C_LIMIT, 6, gen_limit},	  {C_EXEC, 14, gen_exec},	  {C_UREAD, 20, gen_copy},
-    {C_UWRITE, 25, gen_copy},	  {C_SPAWN, 1, gen_process},	  {C_FORK, 13, gen_process},
-    {C_EXIT, 9, gen_process},	  {C_TRUNCATE, 7, gen_file},	  {C_PUNCH, 7, gen_file},
-    {C_PREAD, 10, gen_file},	  {C_PWRITE, 16, gen_file},	  {C_FSYNC, 2, gen_file},
-    {C_RECLAIM, 30, NULL},	  {C_SWAPOFF, 1, NULL},		  {C_FLUSH_TLB, 3, NULL},
+    {C_WRITE, 260, gen_write},    {C_READ, 110, gen_read},        {C_MMAP, 90, gen_mmap},
+    {C_MUNMAP, 45, gen_munmap},   {C_MPROTECT, 70, gen_mprotect}, {C_MREMAP, 75, gen_mremap},
+    {C_MADVISE, 95, gen_madvise}, {C_MLOCK, 22, gen_range},       {C_MLOCK2, 8, gen_range},
+    {C_MUNLOCK, 20, gen_range},   {C_MLOCKALL, 3, gen_mlockall},  {C_MUNLOCKALL, 4, NULL},
+    {C_MINCORE, 18, gen_range},   {C_MSYNC, 12, gen_range},       {C_BRK, 20, gen_brk},
+    {C_LIMIT, 6, gen_limit},      {C_EXEC, 14, gen_exec},         {C_UREAD, 20, gen_copy},
+    {C_UWRITE, 25, gen_copy},     {C_SPAWN, 1, gen_process},      {C_FORK, 13, gen_process},
+    {C_EXIT, 9, gen_process},     {C_TRUNCATE, 7, gen_file},      {C_PUNCH, 7, gen_file},
+    {C_PREAD, 10, gen_file},      {C_PWRITE, 16, gen_file},       {C_FSYNC, 2, gen_file},
+    {C_RECLAIM, 30, NULL},        {C_SWAPOFF, 1, NULL},           {C_FLUSH_TLB, 3, NULL},
 };
 
 static void gen_from_menu(struct call *c)

@@ -47,7 +47,7 @@ bool page_number(uint64_t addr, unsigned *page)
 uintptr_t page_address(unsigned page)
 {
 	return page < ARENA_PAGES ? ARENA + page * PAGE
-				  : shared->heap + (page - ARENA_PAGES) * PAGE;
+	                          : shared->heap + (page - ARENA_PAGES) * PAGE;
 }
 
 /* ---------------------------------------------------------------- reading /proc ------------- */
@@ -90,7 +90,7 @@ void host_present(unsigned proc, uintptr_t addr, unsigned n, bool *present)
 		ssize_t size = (ssize_t)(part * sizeof(*entry));
 
 		if (pread(proc_fd[proc][P_PAGEMAP], entry, (size_t)size,
-			  (off_t)(addr / PAGE * sizeof(*entry))) != size)
+		          (off_t)(addr / PAGE * sizeof(*entry))) != size)
 			fail("host: cannot read pagemap");
 		for (unsigned i = 0; i < part; i++)
 			present[i] = entry[i] >> 62;
@@ -129,7 +129,7 @@ static void parse_area(const char *p, struct segment *s)
 	s->start = number(&p, 16);
 	s->end = number(&p, 16);
 	s->flags = (p[0] == 'r' ? OM_VM_READ : 0u) | (p[1] == 'w' ? OM_VM_WRITE : 0u) |
-		   (p[2] == 'x' ? OM_VM_EXEC : 0u) | (p[3] == 's' ? OM_VM_SHARED : 0u);
+	           (p[2] == 'x' ? OM_VM_EXEC : 0u) | (p[3] == 's' ? OM_VM_SHARED : 0u);
 	p += 5;
 	s->offset = number(&p, 16);
 	p += strcspn(p, " \n"); /* the device */
@@ -145,9 +145,9 @@ static uint32_t parse_flags(const char *p)
 	static const struct {
 		char name[3];
 		uint32_t flag;
-	} names[] = {{"mw", OM_VM_MAYWRITE},	{"gd", OM_VM_GROWSDOWN}, {"lo", OM_VM_LOCKED},
-		     {"lf", OM_VM_LOCKONFAULT}, {"dc", OM_VM_DONTFORK},	 {"wf", OM_VM_WIPEONFORK},
-		     {"sr", OM_VM_SEQ_READ},	{"rr", OM_VM_RAND_READ}};
+	} names[] = {{"mw", OM_VM_MAYWRITE},    {"gd", OM_VM_GROWSDOWN}, {"lo", OM_VM_LOCKED},
+	             {"lf", OM_VM_LOCKONFAULT}, {"dc", OM_VM_DONTFORK},  {"wf", OM_VM_WIPEONFORK},
+	             {"sr", OM_VM_SEQ_READ},    {"rr", OM_VM_RAND_READ}};
 	uint32_t flags = 0;
 
 	for (p += 9; *p && *p != '\n'; p += p[2] == ' ' ? 3 : 2)

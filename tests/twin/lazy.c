@@ -54,7 +54,7 @@ bool lazy_any(unsigned proc, uint64_t addr, uint64_t len)
 static void after_mremap(const struct call *c, const struct result *r)
 {
 	uint64_t old = real_address(c->a[0]), old_len = round_up(c->a[1]),
-		 new_len = round_up(c->a[2]);
+	         new_len = round_up(c->a[2]);
 	uint64_t to = r->v == 1 ? real_address(c->a[5]) : r->v;
 	static uint8_t moved[NR_PAGES];
 	unsigned n = 0, page;

@@ -43,9 +43,9 @@ static void open_file(struct file *f, bool store)
 void lib_open(const struct round *round)
 {
 	struct sim_config config = {.nr_frames = round->frames,
-				    .nr_cpus = 2,
-				    .swap_cluster = round->swap_cluster,
-				    .junk = true};
+	                            .nr_cpus = 2,
+	                            .swap_cluster = round->swap_cluster,
+	                            .junk = true};
 
 	memset(&twin, 0, sizeof(twin));
 	twin.round = *round;
@@ -58,7 +58,7 @@ void lib_open(const struct round *round)
 	for (unsigned i = 0; i < 2; i++) {
 		twin.swap[i] = sim_store_ram();
 		if (om_swapon(twin.sys, &sim_store_ops, twin.swap[i], SWAP_SLOTS, 0,
-			      &twin.swap_area[i]))
+		              &twin.swap_area[i]))
 			fail("lib: om_swapon");
 	}
 	for (unsigned i = 0; i < NR_FILES; i++)
@@ -180,7 +180,7 @@ static void do_mmap(struct om_mm *mm, const uint64_t *a, struct result *r)
 	unsigned page;
 
 	r->ret = om_mmap(mm, &addr, (size_t)a[1], (int)a[2], flags,
-			 file < 0 ? NULL : twin.file[file % 100].mapping, a[5]);
+	                 file < 0 ? NULL : twin.file[file % 100].mapping, a[5]);
 	if (r->ret)
 		return;
 	r->v = addr;
@@ -199,7 +199,7 @@ static void do_mremap(struct om_mm *mm, const uint64_t *a, struct result *r)
 	int err;
 
 	r->ret = om_mremap(mm, (uintptr_t)a[0], (size_t)a[1], (size_t)a[2], (int)a[3],
-			   (uintptr_t)a[4], &addr);
+	                   (uintptr_t)a[4], &addr);
 	/* Linux has emptied the destination by then; see exempt.c. */
 	if (r->ret == -OM_ENOMEM && (a[3] & OM_MREMAP_FIXED) && (a[3] & OM_MREMAP_DONTUNMAP))
 		om_munmap(mm, (uintptr_t)a[4], new_len);
@@ -209,7 +209,7 @@ static void do_mremap(struct om_mm *mm, const uint64_t *a, struct result *r)
 	if (page_number(addr, &page))
 		return;
 	err = om_mremap(mm, addr, new_len, new_len, OM_MREMAP_MAYMOVE | OM_MREMAP_FIXED,
-			(uintptr_t)a[5], &home);
+	                (uintptr_t)a[5], &home);
 	r->v = err ? (uint64_t)err : 1;
 	if (err)
 		om_munmap(mm, addr, new_len);
@@ -247,9 +247,9 @@ static uintptr_t lowest(void)
 static void spawn(unsigned proc)
 {
 	struct om_layout layout = {.highest = (uintptr_t)MAPPED_END,
-				   .mmap_base = (uintptr_t)MAPPED_END - 0x10000000,
-				   .brk_start = shared->heap,
-				   .guard_gap = 256 * PAGE};
+	                           .mmap_base = (uintptr_t)MAPPED_END - 0x10000000,
+	                           .brk_start = shared->heap,
+	                           .guard_gap = 256 * PAGE};
 
 	layout.lowest = lowest();
 	if (om_mm_create(twin.sys, &layout, NULL, &twin.mm[proc]))
@@ -473,8 +473,8 @@ unsigned lib_segments(unsigned proc, struct segment *s, bool flags)
 {
 	const uint32_t plain = OM_VM_READ | OM_VM_WRITE | OM_VM_EXEC | OM_VM_SHARED;
 	const uint32_t all = plain | OM_VM_MAYWRITE | OM_VM_GROWSDOWN | OM_VM_LOCKED |
-			     OM_VM_LOCKONFAULT | OM_VM_DONTFORK | OM_VM_WIPEONFORK |
-			     OM_VM_SEQ_READ | OM_VM_RAND_READ;
+	                     OM_VM_LOCKONFAULT | OM_VM_DONTFORK | OM_VM_WIPEONFORK |
+	                     OM_VM_SEQ_READ | OM_VM_RAND_READ;
 	struct om_vmainfo info;
 	unsigned n = 0;
 

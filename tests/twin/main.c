@@ -109,13 +109,13 @@ static bool run_round(const struct round *round, const struct call *call, uint32
 		int sig = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
 
 		snprintf(shared->failure, sizeof(shared->failure), "%s: signal %d, status %#x",
-			 sig == SIGALRM ? "hang" : "crash", sig, status);
+		         sig == SIGALRM ? "hang" : "crash", sig, status);
 	}
 	return true;
 }
 
 static bool replay(const struct round *round, const struct call *call, uint32_t n, char *failure,
-		   size_t size)
+                   size_t size)
 {
 	bool failed = run_round(round, call, n);
 
@@ -128,7 +128,7 @@ static bool replay(const struct round *round, const struct call *call, uint32_t 
 static void print_list(FILE *out, const struct round *round, const struct call *call, uint32_t n)
 {
 	fprintf(out, "round seed=%llu frames=%u swap_cluster=%u stores=%u\n",
-		(unsigned long long)round->seed, round->frames, round->swap_cluster, round->stores);
+	        (unsigned long long)round->seed, round->frames, round->swap_cluster, round->stores);
 	for (uint32_t i = 0; i < n; i++)
 		print_call(out, &call[i]);
 }
@@ -173,7 +173,7 @@ static char *read_text(const char *path)
 	if (fstat(fd, &st))
 		st.st_size = 0;
 	text = mmap(NULL, (size_t)st.st_size + 1, PROT_READ | PROT_WRITE,
-		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	            MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (text == MAP_FAILED || read(fd, text, (size_t)st.st_size) != st.st_size)
 		text = NULL;
 	close(fd);
@@ -191,7 +191,7 @@ static bool read_list(const char *path, struct round *round, struct call *call, 
 	for (line = strtok_r(text, "\n", &save); line && *n < MAX_CALLS;
 	     line = strtok_r(NULL, "\n", &save)) {
 		if (sscanf(line, "round seed=%llu frames=%u swap_cluster=%u stores=%u", &seed,
-			   &round->frames, &round->swap_cluster, &round->stores) == 4)
+		           &round->frames, &round->swap_cluster, &round->stores) == 4)
 			round->seed = seed;
 		else if (parse_call(line, &call[*n]))
 			++*n;
@@ -289,16 +289,16 @@ static int run_rounds(const struct options *o)
 static int usage(void)
 {
 	fprintf(stderr, "usage: twin [--seed N] [--calls N] [--seconds N] [--frames N] "
-			"[--shrink SECONDS] [--replay FILE]\n");
+	                "[--shrink SECONDS] [--replay FILE]\n");
 	return 2;
 }
 
 static bool parse_options(int argc, char **argv, struct options *o)
 {
-	static const struct option longs[] = {{"seed", 1, NULL, 's'},	 {"calls", 1, NULL, 'n'},
-					      {"seconds", 1, NULL, 't'}, {"shrink", 1, NULL, 'k'},
-					      {"replay", 1, NULL, 'r'},	 {"frames", 1, NULL, 'f'},
-					      {NULL, 0, NULL, 0}};
+	static const struct option longs[] = {{"seed", 1, NULL, 's'},    {"calls", 1, NULL, 'n'},
+	                                      {"seconds", 1, NULL, 't'}, {"shrink", 1, NULL, 'k'},
+	                                      {"replay", 1, NULL, 'r'},  {"frames", 1, NULL, 'f'},
+	                                      {NULL, 0, NULL, 0}};
 	int c;
 
 	while ((c = getopt_long(argc, argv, "s:n:t:k:r:f:", longs, NULL)) != -1) {
@@ -356,7 +356,7 @@ int main(int argc, char **argv)
 	shared =
 	    mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	call_list = mmap(NULL, MAX_CALLS * sizeof(*call_list), PROT_READ | PROT_WRITE,
-			 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	                 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (shared == MAP_FAILED || call_list == MAP_FAILED) {
 		perror("mmap");
 		return 2;

@@ -11,10 +11,10 @@
 static const struct {
 	unsigned first, pages, weight;
 } zones[NR_ZONES] = {[SMALL] = {384, 256, 50},
-		     [TABLES] = {1024, 4096, 14},
-		     [STACKS] = {6144, 4096, 10},
-		     [FAR] = {12288, 64, 8},
-		     [HEAP] = {ARENA_PAGES, 128, 8}};
+                     [TABLES] = {1024, 4096, 14},
+                     [STACKS] = {6144, 4096, 10},
+                     [FAR] = {12288, 64, 8},
+                     [HEAP] = {ARENA_PAGES, 128, 8}};
 
 bool in_zone(unsigned page, unsigned zone)
 {
@@ -104,7 +104,7 @@ struct range pick_range(unsigned percent_existing)
 uint64_t encode(unsigned page)
 {
 	return page < ARENA_PAGES ? ARENA + page * PAGE
-				  : HEAP_TAG | (uint64_t)(page - ARENA_PAGES) * PAGE;
+	                          : HEAP_TAG | (uint64_t)(page - ARENA_PAGES) * PAGE;
 }
 
 /* A stack of the current process, and the end of what lies below it. */

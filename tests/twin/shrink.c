@@ -62,7 +62,7 @@ static bool pass(struct state *s, uint32_t size)
 }
 
 uint32_t shrink(const struct round *round, struct call *call, uint32_t n, const char *failure,
-		replay_fn replay, unsigned seconds)
+                replay_fn replay, unsigned seconds)
 {
 	size_t bytes = MAX_CALLS * sizeof(*call);
 	struct state s = {round, call, NULL, n, failure, replay, time(NULL) + seconds};

@@ -20,13 +20,13 @@
 
 /* ---------------------------------------------------------------- sizes --------------------- */
 
-#define PAGE	 ((uintptr_t)4096)
+#define PAGE     ((uintptr_t)4096)
 #define NR_PROCS 6 /* processes alive at one time */
 #define NR_SLOTS (NR_PROCS + 1)
-#define ZYGOTE	 NR_PROCS /* slot of the process that all others descend from; it stays empty */
+#define ZYGOTE   NR_PROCS /* slot of the process that all others descend from; it stays empty */
 #define NR_FILES 5
-#define BATCH	 64   /* calls a worker is sent at once */
-#define HASHES	 1024 /* pages a worker looks at in one call */
+#define BATCH    64   /* calls a worker is sent at once */
+#define HASHES   1024 /* pages a worker looks at in one call */
 #define COPY_MAX (4 * PAGE)
 
 /* Calls a round may have. */
@@ -52,7 +52,7 @@
 
 enum kind {
 	/* Address-space calls, made by process `proc`. */
-	C_MMAP,	    /* addr len prot flags file offset; file: -1 none, + 100: opened read-only */
+	C_MMAP,     /* addr len prot flags file offset; file: -1 none, + 100: opened read-only */
 	C_MUNMAP,   /* addr len */
 	C_MPROTECT, /* addr len prot */
 	C_MREMAP, /* old old_len new_len flags new home; home: where a moved area is brought back */
@@ -64,17 +64,17 @@ enum kind {
 	C_MUNLOCKALL,
 	C_MINCORE, /* addr len */
 	C_MSYNC,   /* addr len flags */
-	C_BRK,	   /* offset from the start of the heap */
+	C_BRK,     /* offset from the start of the heap */
 	C_LIMIT,   /* which (enum om_limit), value */
 	/* What the program does itself. */
 	C_WRITE,  /* addr n seed: at most 16 bytes, within a page */
-	C_READ,	  /* addr n: at most 8 bytes, within a page */
-	C_EXEC,	  /* addr: call it, if there is a return instruction (pattern SEED_RET) */
+	C_READ,   /* addr n: at most 8 bytes, within a page */
+	C_EXEC,   /* addr: call it, if there is a return instruction (pattern SEED_RET) */
 	C_UREAD,  /* addr len: read by the kernel: write(2) from there */
 	C_UWRITE, /* addr len seed: written by the kernel: read(2) to there */
 	/* Processes. */
 	C_SPAWN, /* a new, empty one */
-	C_FORK,	 /* child */
+	C_FORK,  /* child */
 	C_EXIT,
 	/* Files. */
 	C_TRUNCATE, /* file size */
@@ -90,7 +90,7 @@ enum kind {
 	C_CHECK, /* bits of enum check */
 	NR_KINDS,
 	C_HASH = NR_KINDS, /* internal: contents of pages */
-	C_ZAP,		   /* internal: addr: make a page of a private area read as zero */
+	C_ZAP,             /* internal: addr: make a page of a private area read as zero */
 };
 
 enum check {
@@ -129,8 +129,8 @@ bool parse_call(const char *line, struct call *c);
 /* The letter box of one worker. */
 struct slot {
 	_Atomic uint32_t asked, done; /* batches; futexes */
-	_Atomic int pid;	      /* 0: none */
-	_Atomic int crashed;	      /* signal that killed the worker outside of an access */
+	_Atomic int pid;              /* 0: none */
+	_Atomic int crashed;          /* signal that killed the worker outside of an access */
 	uint32_t n;
 	struct call call[BATCH];
 	struct result result[BATCH];
@@ -145,11 +145,11 @@ struct tally {
 
 struct shared {
 	struct slot slot[NR_SLOTS];
-	int runner;		 /* pid; workers end when it does */
-	uintptr_t heap;		 /* start of the heap in all workers */
+	int runner;              /* pid; workers end when it does */
+	uintptr_t heap;          /* start of the heap in all workers */
 	uint32_t unknown_advice; /* bit n: this kernel is too old for advice n */
-	bool can_lock_all;	 /* the limit is high enough to lock a worker's own memory too */
-	bool heap_is_ours;	 /* nothing is there, and the kernel thinks it begins here */
+	bool can_lock_all;       /* the limit is high enough to lock a worker's own memory too */
+	bool heap_is_ours;       /* nothing is there, and the kernel thinks it begins here */
 	uint64_t base_size, base_data; /* bytes mapped by a worker itself */
 	struct {
 		uintptr_t start, end;
@@ -199,7 +199,7 @@ struct segment {
 	uint32_t flags; /* enum om_vma_flags */
 	int64_t object; /* -1 private anonymous, a file, or OTHER + a number for shared anonymous */
 };
-#define OTHER	     1000
+#define OTHER        1000
 #define MAX_SEGMENTS 2048
 /* The areas of a worker inside the windows, in order; `flags` also those of smaps. */
 unsigned host_segments(unsigned proc, struct segment *s, bool flags);
@@ -238,7 +238,7 @@ extern struct twin twin;
 
 /* Limits of a new process. */
 #define MEMLOCK (256 * PAGE)
-#define STACK	(2048 * PAGE)
+#define STACK   (2048 * PAGE)
 
 /* lib.c */
 void lib_open(const struct round *round);
@@ -293,8 +293,8 @@ void gen_call(struct call *c);
 
 /* shrink.c: leave away what is not needed for the failure. */
 typedef bool (*replay_fn)(const struct round *round, const struct call *call, uint32_t n,
-			  char *failure, size_t size);
+                          char *failure, size_t size);
 uint32_t shrink(const struct round *round, struct call *call, uint32_t n, const char *failure,
-		replay_fn replay, unsigned seconds);
+                replay_fn replay, unsigned seconds);
 
 #endif

@@ -140,7 +140,7 @@ static struct result uwrite(uintptr_t addr, size_t len, uint64_t seed)
 	if (pwrite(scratch_fd, buffer, len, scratch(addr)) != (ssize_t)len)
 		return (struct result){-EIO, 0};
 	return (struct result){answer(syscall(SYS_pread64, scratch_fd, addr, len, scratch(addr))),
-			       0};
+	                       0};
 }
 
 static struct result file_read(unsigned file, off_t offset, size_t len)
@@ -207,7 +207,7 @@ static struct result do_mremap(const uint64_t *a)
 {
 	size_t new_len = ((size_t)a[2] + PAGE - 1) & ~(PAGE - 1);
 	long r = syscall(SYS_mremap, (uintptr_t)a[0], (size_t)a[1], (size_t)a[2], (int)a[3],
-			 (uintptr_t)a[4]);
+	                 (uintptr_t)a[4]);
 	long back;
 
 	if (r == -1)
@@ -215,7 +215,7 @@ static struct result do_mremap(const uint64_t *a)
 	if (in_windows((uintptr_t)r))
 		return (struct result){0, (uintptr_t)r};
 	back = syscall(SYS_mremap, r, new_len, new_len, MREMAP_MAYMOVE | MREMAP_FIXED,
-		       (uintptr_t)a[5]);
+	               (uintptr_t)a[5]);
 	if (back == -1) {
 		back = -errno;
 		syscall(SYS_munmap, r, new_len);
@@ -273,7 +273,7 @@ static void unlock_self(void)
 {
 	for (unsigned i = 0; i < shared->nr_own; i++)
 		syscall(SYS_munlock, shared->own[i].start,
-			shared->own[i].end - shared->own[i].start);
+		        shared->own[i].end - shared->own[i].start);
 }
 
 static int64_t do_mlockall(int flags)
@@ -415,8 +415,8 @@ static struct result make_call(const struct call *c)
 		return value(answer(syscall(SYS_msync, addr, len, (int)a[2])));
 	case C_BRK:
 		return (struct result){0,
-				       (uintptr_t)syscall(SYS_brk, shared->heap + (uintptr_t)a[0]) -
-					   shared->heap};
+		                       (uintptr_t)syscall(SYS_brk, shared->heap + (uintptr_t)a[0]) -
+		                           shared->heap};
 	case C_LIMIT:
 		set_limit((unsigned)a[0], a[1]);
 		return value(0);

@@ -11,12 +11,12 @@
 
 struct ram {
 	unsigned char *data;
-	uint64_t pages;	    /* beyond it reads give zeroes; a write there fails */
+	uint64_t pages;     /* beyond it reads give zeroes; a write there fails */
 	atomic_uchar *busy; /* a transfer of this page is under way */
 	atomic_uint reads, writes, pages_read, pages_written; /* calls; pages in successful ones */
 	atomic_int fail_reads, fail_writes; /* so many calls fail from now on; -1: all */
-	_Atomic uint64_t bad_page;	    /* calls that touch this page fail */
-	atomic_uint delay;		    /* microseconds a transfer takes */
+	_Atomic uint64_t bad_page;          /* calls that touch this page fail */
+	atomic_uint delay;                  /* microseconds a transfer takes */
 	atomic_uint released;
 };
 

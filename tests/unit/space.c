@@ -106,21 +106,21 @@ void space_map(struct space *s, uintptr_t first, size_t n, unsigned prot, int fl
 	if (!(flags & OM_MAP_SHARED))
 		flags |= OM_MAP_PRIVATE;
 	assert_int_equal(om_mmap(s->mm, &addr, n << OM_PAGE_SHIFT, (int)prot, flags | OM_MAP_FIXED,
-				 NULL, 0),
-			 0);
+	                         NULL, 0),
+	                 0);
 	assert_int_equal(addr, at(first));
 }
 
 void space_map_file(struct space *s, uintptr_t first, size_t n, unsigned prot, int flags,
-		    struct om_mapping *file, uintptr_t pgoff)
+                    struct om_mapping *file, uintptr_t pgoff)
 {
 	uintptr_t addr = at(first);
 
 	if (!(flags & OM_MAP_PRIVATE))
 		flags |= OM_MAP_SHARED;
 	assert_int_equal(om_mmap(s->mm, &addr, n << OM_PAGE_SHIFT, (int)prot, flags | OM_MAP_FIXED,
-				 file, (uint64_t)pgoff << OM_PAGE_SHIFT),
-			 0);
+	                         file, (uint64_t)pgoff << OM_PAGE_SHIFT),
+	                 0);
 	assert_int_equal(addr, at(first));
 }
 
@@ -136,8 +136,8 @@ struct om_mapping *space_file(struct space *s, size_t n)
 		sim_store_poke(s->file_store, i << OM_PAGE_SHIFT, page, sizeof(page));
 	}
 	assert_int_equal(om_mapping_create(s->sys, &sim_store_ops, s->file_store,
-					   (uint64_t)n << OM_PAGE_SHIFT, &file),
-			 0);
+	                                   (uint64_t)n << OM_PAGE_SHIFT, &file),
+	                 0);
 	return file;
 }
 
@@ -165,7 +165,7 @@ enum om_fault_result space_try(struct space *s, struct om_mm *mm, uintptr_t page
 	unsigned char b = 0x5a;
 
 	return write ? sim_store(s->cpu, mm, at(page) + MIDDLE, &b, 1)
-		     : sim_load(s->cpu, mm, at(page) + MIDDLE, &b, 1);
+	             : sim_load(s->cpu, mm, at(page) + MIDDLE, &b, 1);
 }
 
 void space_fill(struct space *s, struct om_mm *mm, uintptr_t first, size_t n, int tag)
@@ -222,9 +222,9 @@ static void print_layout(struct om_mm *mm)
 
 	for (uintptr_t a = 0; om_vma_next(mm, a, &v); a = v.end)
 		fprintf(stderr, "  {%ld, %ld, %#x, %lu}\n",
-			(long)((intptr_t)(v.start - SPACE_BASE) >> OM_PAGE_SHIFT),
-			(long)((intptr_t)(v.end - SPACE_BASE) >> OM_PAGE_SHIFT), v.flags & SHOWN,
-			(unsigned long)v.pgoff);
+		        (long)((intptr_t)(v.start - SPACE_BASE) >> OM_PAGE_SHIFT),
+		        (long)((intptr_t)(v.end - SPACE_BASE) >> OM_PAGE_SHIFT), v.flags & SHOWN,
+		        (unsigned long)v.pgoff);
 }
 
 void expect_rows(struct om_mm *mm, const struct row *row, size_t n, const char *file, int line)

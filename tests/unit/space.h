@@ -68,7 +68,7 @@ extern void *space_on_lock_arg;
 void space_map(struct space *s, uintptr_t first, size_t n, unsigned prot, int flags);
 /* The same for a file; shared unless `flags` says PRIVATE. */
 void space_map_file(struct space *s, uintptr_t first, size_t n, unsigned prot, int flags,
-		    struct om_mapping *file, uintptr_t pgoff);
+                    struct om_mapping *file, uintptr_t pgoff);
 /* A file of n pages; page i is full of the byte i + 1. */
 struct om_mapping *space_file(struct space *s, size_t n);
 
@@ -83,7 +83,7 @@ void space_expect(struct space *s, struct om_mm *mm, uintptr_t first, size_t n, 
 
 /* The page that a present entry shows; table and slot if not NULL. */
 struct om_page *space_page(struct om_mm *mm, uintptr_t page, struct om_page **table,
-			   unsigned *slot);
+                           unsigned *slot);
 enum om_pagekind space_kind(struct om_mm *mm, uintptr_t page);
 uint64_t space_event(struct om_system *sys, enum om_event ev);
 
@@ -105,8 +105,8 @@ struct row {
 /* The areas of mm are exactly these. */
 #define expect_layout(mm, ...)                                                                     \
 	expect_rows(mm, (const struct row[]){__VA_ARGS__},                                         \
-		    sizeof((const struct row[]){__VA_ARGS__}) / sizeof(struct row), __FILE__,      \
-		    __LINE__)
+	            sizeof((const struct row[]){__VA_ARGS__}) / sizeof(struct row), __FILE__,      \
+	            __LINE__)
 #define expect_no_areas(mm) expect_rows(mm, NULL, 0, __FILE__, __LINE__)
 void expect_rows(struct om_mm *mm, const struct row *row, size_t n, const char *file, int line);
 

@@ -82,8 +82,8 @@ static void random_run(struct om_mapping *m, unsigned steps)
 		read_some(m, &seed, limit);
 		if (i % 50 == 0)
 			assert_int_equal(om_mapping_sync(m, unit_rand(&seed) % BYTES,
-							 unit_rand(&seed) % BYTES),
-					 0);
+			                                 unit_rand(&seed) % BYTES),
+			                 0);
 	}
 }
 
@@ -228,7 +228,7 @@ static size_t transfer(struct shared *s, uint64_t offset, unsigned char *bytes, 
 
 	do {
 		err = write ? om_mapping_write(s->m, offset, bytes, STRIPE, &done)
-			    : om_mapping_read(s->m, offset, bytes, STRIPE, &done);
+		            : om_mapping_read(s->m, offset, bytes, STRIPE, &done);
 		unit_check(err == 0 || (err == -OM_ENOMEM && done == 0));
 	} while (err);
 	return done;

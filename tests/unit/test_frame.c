@@ -75,8 +75,8 @@ static void test_zeroed(void **state)
 /* All levels of tables are one figure; every other kind has its own. */
 static void test_kinds(void **state)
 {
-	static const unsigned kinds[] = {OM_KIND_DATA, OM_KIND_OBJECT,	  OM_KIND_INDEX,
-					 OM_KIND_USER, OM_KIND_TABLE + 1, OM_KIND_TABLE + 4};
+	static const unsigned kinds[] = {OM_KIND_DATA, OM_KIND_OBJECT,    OM_KIND_INDEX,
+	                                 OM_KIND_USER, OM_KIND_TABLE + 1, OM_KIND_TABLE + 4};
 	enum { N = sizeof(kinds) / sizeof(kinds[0]) };
 	struct om_system *sys = unit_system(N);
 	struct om_page *page[N];
@@ -217,7 +217,7 @@ static void test_assertions(void **state)
 /* ---- lists -------------------------------------------------------------------------------- */
 
 static void check_list(struct om_system *sys, const struct om_pfn_list *list, const om_pfn_t *want,
-		       om_pfn_t n)
+                       om_pfn_t n)
 {
 	om_pfn_t pfn = list->head, prev = OM_NO_PFN;
 
@@ -234,7 +234,7 @@ static void check_list(struct om_system *sys, const struct om_pfn_list *list, co
 
 #define CHECK_LIST(...)                                                                            \
 	check_list(sys, &list, (const om_pfn_t[]){__VA_ARGS__},                                    \
-		   sizeof((const om_pfn_t[]){__VA_ARGS__}) / sizeof(om_pfn_t))
+	           sizeof((const om_pfn_t[]){__VA_ARGS__}) / sizeof(om_pfn_t))
 
 static void test_lists(void **state)
 {
@@ -318,7 +318,7 @@ static void stale_thread(void *arg, unsigned i)
 
 		om_frame_lock(s->sys, page);
 		unit_check(page->kind == OM_KIND_FREE || page->kind == OM_KIND_DATA ||
-			   page->kind == OM_KIND_INDEX);
+		           page->kind == OM_KIND_INDEX);
 		unit_check(page->refs == (page->kind == OM_KIND_FREE ? 0 : 1));
 		unit_check(page->mapcount == 0 && !page->as && om_page_flags(page) == 0);
 		om_frame_unlock(s->sys, page);
@@ -344,9 +344,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_get_and_put), cmocka_unit_test(test_zeroed),
-	    cmocka_unit_test(test_kinds),	cmocka_unit_test(test_watermark),
-	    cmocka_unit_test(test_lifetime),	cmocka_unit_test(test_misuse),
-	    cmocka_unit_test(test_assertions),	cmocka_unit_test(test_lists),
+	    cmocka_unit_test(test_kinds),       cmocka_unit_test(test_watermark),
+	    cmocka_unit_test(test_lifetime),    cmocka_unit_test(test_misuse),
+	    cmocka_unit_test(test_assertions),  cmocka_unit_test(test_lists),
 	    cmocka_unit_test(test_threads),
 	};
 

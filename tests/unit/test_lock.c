@@ -226,7 +226,7 @@ struct shared {
 	unsigned rounds;
 	void (*lock)(struct shared *s, bool write);
 	void (*unlock)(struct shared *s, bool write);
-	uint64_t a, b;	    /* equal whenever the lock is free */
+	uint64_t a, b;      /* equal whenever the lock is free */
 	atomic_uint inside; /* readers at this moment */
 	struct om_rwspin rwspin;
 	struct om_rwsem sem;
@@ -328,8 +328,8 @@ static void exclusion_thread(void *arg, unsigned i)
 }
 
 static void exclusion(const struct om_port_ops *ops, unsigned rounds,
-		      void (*lock)(struct shared *s, bool write),
-		      void (*unlock)(struct shared *s, bool write))
+                      void (*lock)(struct shared *s, bool write),
+                      void (*unlock)(struct shared *s, bool write))
 {
 	struct shared s = {.sys = unit_system(1), .rounds = rounds, .lock = lock, .unlock = unlock};
 

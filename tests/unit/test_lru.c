@@ -26,7 +26,7 @@ static struct om_page *new_page(struct om_system *sys, unsigned flags)
 
 /* With the frame lock held, as the contracts want it. */
 static void with_lock(struct om_system *sys, struct om_page *page,
-		      void (*fn)(struct om_system *sys, struct om_page *page))
+                      void (*fn)(struct om_system *sys, struct om_page *page))
 {
 	om_frame_lock(sys, page);
 	fn(sys, page);
@@ -42,7 +42,7 @@ static struct om_page *listed_page(struct om_system *sys, unsigned flags)
 }
 
 static void move(struct om_system *sys, struct om_page *page, unsigned set, unsigned clear,
-		 bool tail)
+                 bool tail)
 {
 	om_frame_lock(sys, page);
 	om_lru_move(sys, page, set, clear, tail);
@@ -73,7 +73,7 @@ static void check_list(struct om_system *sys, enum om_lru_list nr, const om_pfn_
 
 #define CHECK_LIST(nr, ...)                                                                        \
 	check_list(sys, nr, (const om_pfn_t[]){__VA_ARGS__},                                       \
-		   sizeof((const om_pfn_t[]){__VA_ARGS__}) / sizeof(om_pfn_t))
+	           sizeof((const om_pfn_t[]){__VA_ARGS__}) / sizeof(om_pfn_t))
 #define CHECK_EMPTY(nr) check_list(sys, nr, NULL, 0)
 
 static void test_lists(void **state)

@@ -90,7 +90,7 @@ static void test_new(void **state)
 	assert_ptr_equal(sys->mappings, b);
 	om_mapping_put(b);
 	expect_bug("om_store_ops.read",
-		   om_mapping_new(sys, &(struct om_store_ops){0}, NULL, 0, &a));
+	           om_mapping_new(sys, &(struct om_store_ops){0}, NULL, 0, &a));
 	cache_finish(sys);
 }
 
@@ -158,8 +158,8 @@ static void test_writepage(void **state)
 	atomic_store(&cache_file_store.bad_page, RAM_NEVER);
 	/* A store that cannot write keeps its pages dirty. */
 	assert_int_equal(om_mapping_new(sys, &ram_ops_readonly, &cache_file_store, OM_PAGE_SIZE,
-					&readonly),
-			 0);
+	                                &readonly),
+	                 0);
 	page = cache_get(readonly, 0, true);
 	om_page_set(page, OM_PG_DIRTY);
 	assert_int_equal(om_mapping_writepage(readonly, page), -OM_EIO);
@@ -310,10 +310,10 @@ static void test_two_readers(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_getpage),	cmocka_unit_test(test_errors),
-	    cmocka_unit_test(test_new),		cmocka_unit_test(test_evict),
-	    cmocka_unit_test(test_writepage),	cmocka_unit_test(test_drop),
-	    cmocka_unit_test(test_next),	cmocka_unit_test(test_readahead),
+	    cmocka_unit_test(test_getpage),     cmocka_unit_test(test_errors),
+	    cmocka_unit_test(test_new),         cmocka_unit_test(test_evict),
+	    cmocka_unit_test(test_writepage),   cmocka_unit_test(test_drop),
+	    cmocka_unit_test(test_next),        cmocka_unit_test(test_readahead),
 	    cmocka_unit_test(test_two_readers),
 	};
 

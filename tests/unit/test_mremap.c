@@ -10,17 +10,17 @@
 #include "slab.h"
 #include "table.h"
 
-#define MAYMOVE	  ((int)OM_MREMAP_MAYMOVE)
-#define FIXED	  ((int)OM_MREMAP_FIXED | (int)OM_MREMAP_MAYMOVE)
+#define MAYMOVE   ((int)OM_MREMAP_MAYMOVE)
+#define FIXED     ((int)OM_MREMAP_FIXED | (int)OM_MREMAP_MAYMOVE)
 #define DONTUNMAP ((int)OM_MREMAP_DONTUNMAP | (int)OM_MREMAP_MAYMOVE)
-#define T	  ((uintptr_t)OM_TABLE_ENTRIES) /* pages of a leaf table */
+#define T         ((uintptr_t)OM_TABLE_ENTRIES) /* pages of a leaf table */
 
 static int remap(struct space *s, uintptr_t old, size_t old_n, size_t new_n, int flags,
-		 uintptr_t new, uintptr_t *to)
+                 uintptr_t new, uintptr_t *to)
 {
 	uintptr_t result = 0;
 	int err = om_mremap(s->mm, at(old), old_n << OM_PAGE_SHIFT, new_n << OM_PAGE_SHIFT, flags,
-			    at(new), &result);
+	                    at(new), &result);
 
 	if (!err && to)
 		*to = (result - SPACE_BASE) >> OM_PAGE_SHIFT;
@@ -29,7 +29,7 @@ static int remap(struct space *s, uintptr_t old, size_t old_n, size_t new_n, int
 
 /* It works, and ends at page `new`. */
 static void remap_to(struct space *s, uintptr_t old, size_t old_n, size_t new_n, int flags,
-		     uintptr_t new)
+                     uintptr_t new)
 {
 	uintptr_t to = 0;
 
@@ -56,7 +56,7 @@ static void test_in_place(void **state)
 	expect_layout(s.mm, {0, 2, RW}, {3, 9, RW});
 	space_expect(&s, s.mm, 3, 2, 'd');
 	assert_int_equal(space_get(&s, s.mm, 5), 0); /* what was given up does not return */
-	remap_to(&s, 0, 2, 3, 0, 0);		     /* fills the hole, and all is one again */
+	remap_to(&s, 0, 2, 3, 0, 0);                 /* fills the hole, and all is one again */
 	expect_layout(s.mm, {0, 9, RW});
 	space_expect(&s, s.mm, 0, 2, 'a');
 	space_finish(&s);
@@ -320,8 +320,8 @@ static void test_errors(void **state)
 		uintptr_t new;
 		int err;
 	} row[] = {
-	    {at(0) + 1, page, page, 0, 0, -OM_EINVAL},		      /* unaligned */
-	    {at(0), page, page, 8, 0, -OM_EINVAL},		      /* unknown flag */
+	    {at(0) + 1, page, page, 0, 0, -OM_EINVAL},                /* unaligned */
+	    {at(0), page, page, 8, 0, -OM_EINVAL},                    /* unknown flag */
 	    {at(0), page, page, OM_MREMAP_FIXED, at(30), -OM_EINVAL}, /* without MAYMOVE */
 	    {at(0), page, page, OM_MREMAP_DONTUNMAP, at(30), -OM_EINVAL},
 	    {at(0), page, 0, MAYMOVE, 0, -OM_EINVAL}, /* nothing left */
@@ -331,11 +331,11 @@ static void test_errors(void **state)
 	    {at(1), page, 2 * page, FIXED, at(0), -OM_EINVAL},
 	    {at(0), 0, page, MAYMOVE, 0, -OM_EINVAL}, /* private: no copy */
 	    {at(0), page, SIZE_MAX, MAYMOVE, 0, -OM_EINVAL},
-	    {at(20), page, page, 0, 0, -OM_EFAULT},		 /* nothing there */
+	    {at(20), page, page, 0, 0, -OM_EFAULT},              /* nothing there */
 	    {at(0), 5 * page, 6 * page, MAYMOVE, 0, -OM_EFAULT}, /* not one area */
 	    {at(0), 5 * page, 5 * page, FIXED, at(30), -OM_EFAULT},
 	    {at(0), 2 * page, 3 * page, 0, 0, -OM_ENOMEM}, /* not its end */
-	    {at(0), page, page, FIXED, 0, -OM_EPERM},	   /* below `lowest` */
+	    {at(0), page, page, FIXED, 0, -OM_EPERM},      /* below `lowest` */
 	};
 
 	(void)state;
@@ -344,8 +344,8 @@ static void test_errors(void **state)
 	space_fill(&s, mm, 0, 4, 'a');
 	for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
 		assert_int_equal(om_mremap(mm, row[i].old, row[i].old_len, row[i].new_len,
-					   row[i].flags, row[i].new, &to),
-				 row[i].err);
+		                           row[i].flags, row[i].new, &to),
+		                 row[i].err);
 		expect_layout(mm, {0, 4, RW}, {4, 8, R});
 	}
 	assert_int_equal(to, 0);
@@ -375,7 +375,7 @@ static void test_no_memory(void **state)
 	space_expect(&s, s.mm, 0, 8, 'a');
 	remap_to(&s, 2, 4, 4, FIXED, 4 * T + 2);
 	expect_layout(s.mm, {0, 2, RW}, {6, 8, RW}, {4 * T, 4 * T + 2, R},
-		      {4 * T + 2, 4 * T + 6, RW}, {4 * T + 6, 4 * T + 8, R});
+	              {4 * T + 2, 4 * T + 6, RW}, {4 * T + 6, 4 * T + 8, R});
 	space_finish(&s);
 }
 
@@ -398,13 +398,13 @@ static void test_flushes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_in_place),	 cmocka_unit_test(test_grow_file),
-	    cmocka_unit_test(test_blocked),	 cmocka_unit_test(test_fixed),
-	    cmocka_unit_test(test_merges),	 cmocka_unit_test(test_shared),
+	    cmocka_unit_test(test_in_place),     cmocka_unit_test(test_grow_file),
+	    cmocka_unit_test(test_blocked),      cmocka_unit_test(test_fixed),
+	    cmocka_unit_test(test_merges),       cmocka_unit_test(test_shared),
 	    cmocka_unit_test(test_whole_tables), cmocka_unit_test(test_whole_file),
-	    cmocka_unit_test(test_dontunmap),	 cmocka_unit_test(test_duplicate),
-	    cmocka_unit_test(test_locked),	 cmocka_unit_test(test_errors),
-	    cmocka_unit_test(test_no_memory),	 cmocka_unit_test(test_flushes),
+	    cmocka_unit_test(test_dontunmap),    cmocka_unit_test(test_duplicate),
+	    cmocka_unit_test(test_locked),       cmocka_unit_test(test_errors),
+	    cmocka_unit_test(test_no_memory),    cmocka_unit_test(test_flushes),
 	};
 
 	return unit_run(tests);

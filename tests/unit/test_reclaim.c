@@ -156,7 +156,7 @@ static void test_mlocked(void **state)
 		;
 	for (uintptr_t i = 0; i < 8; i++)
 		assert_int_equal(space_kind(s.mm, i),
-				 i >= 2 && i < 5 ? OM_PAGE_DIRECT : OM_PAGE_SWAP);
+		                 i >= 2 && i < 5 ? OM_PAGE_DIRECT : OM_PAGE_SWAP);
 	space_check(&s);
 
 	/* A page that is locked while it is isolated stays, and is on no list afterwards. */
@@ -327,7 +327,7 @@ static void test_clean_swap(void **state)
 	space_fill(&s, s.mm, 0, 4, 'a');
 	assert_int_equal(om_reclaim_step(s.sys, 4), 4);
 	space_expect(&s, s.mm, 0, 4, 'a'); /* read: the slots stay */
-	space_put(&s, s.mm, 3, 'D');	   /* written: its slot does not hold this */
+	space_put(&s, s.mm, 3, 'D');       /* written: its slot does not hold this */
 	assert_int_equal(om_reclaim_step(s.sys, 4), 4);
 	sim_store_stats(s.swap, &stats);
 	assert_int_equal(stats.pages_written, 5);
@@ -414,11 +414,11 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_second_chance), cmocka_unit_test(test_anon_active),
 	    cmocka_unit_test(test_hot_and_cold),  cmocka_unit_test(test_mlocked),
-	    cmocka_unit_test(test_pinned),	  cmocka_unit_test(test_no_swap),
-	    cmocka_unit_test(test_full_swap),	  cmocka_unit_test(test_file_write),
-	    cmocka_unit_test(test_write_fails),	  cmocka_unit_test(test_clusters),
-	    cmocka_unit_test(test_clean_swap),	  cmocka_unit_test(test_lazyfree),
-	    cmocka_unit_test(test_direct),	  cmocka_unit_test(test_oom),
+	    cmocka_unit_test(test_pinned),        cmocka_unit_test(test_no_swap),
+	    cmocka_unit_test(test_full_swap),     cmocka_unit_test(test_file_write),
+	    cmocka_unit_test(test_write_fails),   cmocka_unit_test(test_clusters),
+	    cmocka_unit_test(test_clean_swap),    cmocka_unit_test(test_lazyfree),
+	    cmocka_unit_test(test_direct),        cmocka_unit_test(test_oom),
 	};
 
 	return unit_run(tests);

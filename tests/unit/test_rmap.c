@@ -16,7 +16,7 @@
 /* ---------------------------------------------------------------- walking by hand ----------- */
 
 static enum om_walk_verdict collect(struct om_walk *w, struct om_page *page, struct om_vma *vma,
-				    struct om_page *table, unsigned slot)
+                                    struct om_page *table, unsigned slot)
 {
 	unsigned *left = w->arg;
 	om_pte_t pte = om_entry_get(w->sys, table, slot);
@@ -40,7 +40,7 @@ static struct om_walk walk_some(struct om_system *sys, struct om_page *page, uns
 }
 
 static void expect_walk(struct om_system *sys, struct om_page *page, unsigned probed,
-			unsigned found)
+                        unsigned found)
 {
 	struct om_walk w = walk_some(sys, page, 0);
 
@@ -61,8 +61,8 @@ static bool is_direct(const struct om_page *page)
 /* ---------------------------------------------------------------- pages by hand ------------- */
 
 static const struct om_layout layout = {.lowest = 0x10000,
-					.highest = OM_VA_LIMIT,
-					.mmap_base = OM_VA_LIMIT};
+                                        .highest = OM_VA_LIMIT,
+                                        .mmap_base = OM_VA_LIMIT};
 
 /* A system without a port, one mm with one area of 8 pages, and its table. */
 struct bench {
@@ -493,14 +493,14 @@ static void test_retries(void **state)
 		/* Undo by hand what was moved by hand, so that the table counts are right. */
 		if (m.page->as == m.to) {
 			om_arch_pte_store(om_table_entry(b.table, 3),
-					  om_arch_pte_xchg(om_table_entry(m.to, 6), 0));
+			                  om_arch_pte_xchg(om_table_entry(m.to, 6), 0));
 			b.table->mapcount++;
 			m.to->mapcount--;
 			m.page->as = b.table;
 			m.page->index = 3;
 		}
 		om_table_free_range(b.mm, at(0) + OM_TABLE_SPAN, at(0) + 2 * OM_TABLE_SPAN,
-				    at(0) + OM_TABLE_SPAN, OM_VA_LIMIT);
+		                    at(0) + OM_TABLE_SPAN, OM_VA_LIMIT);
 		bench_finish(&b);
 	}
 	assert_true(moved > 0);
@@ -557,12 +557,12 @@ static void test_swapin(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_new),		 cmocka_unit_test(test_new_locked),
-	    cmocka_unit_test(test_move),	 cmocka_unit_test(test_dup),
-	    cmocka_unit_test(test_reuse),	 cmocka_unit_test(test_anon_vma_life),
-	    cmocka_unit_test(test_generations),	 cmocka_unit_test(test_family),
+	    cmocka_unit_test(test_new),          cmocka_unit_test(test_new_locked),
+	    cmocka_unit_test(test_move),         cmocka_unit_test(test_dup),
+	    cmocka_unit_test(test_reuse),        cmocka_unit_test(test_anon_vma_life),
+	    cmocka_unit_test(test_generations),  cmocka_unit_test(test_family),
 	    cmocka_unit_test(test_split_family), cmocka_unit_test(test_file_walk),
-	    cmocka_unit_test(test_retries),	 cmocka_unit_test(test_swapin),
+	    cmocka_unit_test(test_retries),      cmocka_unit_test(test_swapin),
 	};
 
 	return unit_run(tests);

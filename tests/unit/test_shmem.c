@@ -259,7 +259,7 @@ static void test_put_against_reclaim(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_shmem),	    cmocka_unit_test(test_shmem_errors),
+	    cmocka_unit_test(test_shmem),           cmocka_unit_test(test_shmem_errors),
 	    cmocka_unit_test(test_shmem_readahead), cmocka_unit_test(test_threads_file),
 	    cmocka_unit_test(test_threads_shmem),   cmocka_unit_test(test_put_against_reclaim),
 	};

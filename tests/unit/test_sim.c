@@ -18,8 +18,8 @@
 
 /* ---------------------------------------------------------------- a core of one mm ---------- */
 
-#define FRAMES	  64
-#define ADDR	  ((uintptr_t)0x400000)
+#define FRAMES    64
+#define ADDR      ((uintptr_t)0x400000)
 #define FIRST_PFN 16 /* of data; below: tables */
 
 struct om_mm {
@@ -94,7 +94,7 @@ static om_pte_t *entry_of(struct om_mm *mm, uintptr_t addr)
 	for (unsigned level = OM_LEVELS;; level--) {
 		unsigned shift = OM_PAGE_SHIFT + (level - 1) * OM_TABLE_SHIFT;
 		om_pte_t *e = (om_pte_t *)sim_frame(mm->sim, pfn) +
-			      ((addr >> shift) & ((1u << OM_TABLE_SHIFT) - 1));
+		              ((addr >> shift) & ((1u << OM_TABLE_SHIFT) - 1));
 
 		if (level == 1)
 			return e;
@@ -544,7 +544,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_load_and_store, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_young_and_dirty_bits, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_stale_entry_is_used_until_flushed, setup,
-					    teardown),
+	                                    teardown),
 	    cmocka_unit_test_setup_teardown(test_flush_of_ranges, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_rights, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_faults, setup, teardown),

@@ -44,7 +44,7 @@ static void test_event_names(void **state)
 		assert_true(*om_event_name((enum om_event)i));
 		for (unsigned k = 0; k < i; k++)
 			assert_string_not_equal(om_event_name((enum om_event)i),
-						om_event_name((enum om_event)k));
+			                        om_event_name((enum om_event)k));
 	}
 	assert_null(om_event_name(OM_NR_EVENTS));
 	assert_string_equal(om_event_name(OM_EV_PGFAULT), "pgfault");
@@ -136,7 +136,7 @@ static void test_swap_figures(void **state)
 	assert_int_equal(info.event[OM_EV_FAULT_SWAP], 1);
 	assert_int_equal(whole(s.mm).swap, 7);
 	space_put(&s, s.mm, 2,
-		  'C'); /* differs from its slot now, and lets it go or keeps it dirty */
+	          'C'); /* differs from its slot now, and lets it go or keeps it dirty */
 	space_check(&s);
 	space_finish(&s);
 }
@@ -316,9 +316,9 @@ static void test_pageinfo(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_event_names),	 cmocka_unit_test(test_sysinfo),
+	    cmocka_unit_test(test_event_names),  cmocka_unit_test(test_sysinfo),
 	    cmocka_unit_test(test_swap_figures), cmocka_unit_test(test_mminfo),
-	    cmocka_unit_test(test_vma_next),	 cmocka_unit_test(test_pageinfo),
+	    cmocka_unit_test(test_vma_next),     cmocka_unit_test(test_pageinfo),
 	};
 
 	return unit_run(tests);

@@ -271,7 +271,7 @@ static void test_areas(void **state)
 	/* Too large for the memory there is: everything comes back. */
 	for (uint32_t n = 30; n < 40; n++) {
 		assert_int_equal(om_area_add(sys, &ram_ops, NULL, n * TABLE_SLOTS, 0, &area),
-				 -OM_ENOFRAME);
+		                 -OM_ENOFRAME);
 		assert_int_equal(atomic_load(&sys->nr_free), free);
 	}
 	for (unsigned i = 0; i < OM_MAX_AREAS; i++)
@@ -390,11 +390,11 @@ static void test_random(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_one_slot),	 cmocka_unit_test(test_count_is_bounded),
+	    cmocka_unit_test(test_one_slot),     cmocka_unit_test(test_count_is_bounded),
 	    cmocka_unit_test(test_no_such_slot), cmocka_unit_test(test_bugs),
-	    cmocka_unit_test(test_runs),	 cmocka_unit_test(test_big_area),
-	    cmocka_unit_test(test_priorities),	 cmocka_unit_test(test_not_writable),
-	    cmocka_unit_test(test_areas),	 cmocka_unit_test(test_random),
+	    cmocka_unit_test(test_runs),         cmocka_unit_test(test_big_area),
+	    cmocka_unit_test(test_priorities),   cmocka_unit_test(test_not_writable),
+	    cmocka_unit_test(test_areas),        cmocka_unit_test(test_random),
 	};
 
 	return unit_run(tests);

@@ -402,11 +402,11 @@ static void test_one_transfer(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_read),	cmocka_unit_test(test_no_frame),
-	    cmocka_unit_test(test_readahead),	cmocka_unit_test(test_readahead_limits),
+	    cmocka_unit_test(test_read),        cmocka_unit_test(test_no_frame),
+	    cmocka_unit_test(test_readahead),   cmocka_unit_test(test_readahead_limits),
 	    cmocka_unit_test(test_read_errors), cmocka_unit_test(test_write),
-	    cmocka_unit_test(test_try_free),	cmocka_unit_test(test_bugs),
-	    cmocka_unit_test(test_threads),	cmocka_unit_test(test_one_transfer),
+	    cmocka_unit_test(test_try_free),    cmocka_unit_test(test_bugs),
+	    cmocka_unit_test(test_threads),     cmocka_unit_test(test_one_transfer),
 	};
 
 	return unit_run(tests);

@@ -35,7 +35,9 @@ static struct om_config config(struct om_port_ops *ops)
 	*ops = (struct om_port_ops){.flush = no_flush, .panic = no_panic};
 	memory = aligned_alloc(4096, FRAMES * 4096);
 	arch.base = memory;
-	return (struct om_config){.arch = &arch, .ops = ops, .nr_frames = FRAMES,
+	return (struct om_config){.arch = &arch,
+	                          .ops = ops,
+	                          .nr_frames = FRAMES,
 	                          .storage = aligned_alloc(4096, 1 << 18)};
 }
 
@@ -132,7 +134,9 @@ static void test_watermarks(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_config), cmocka_unit_test(test_memory), cmocka_unit_test(test_watermarks),
+	    cmocka_unit_test(test_config),
+	    cmocka_unit_test(test_memory),
+	    cmocka_unit_test(test_watermarks),
 	};
 
 	return unit_run(tests);

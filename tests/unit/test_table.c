@@ -36,7 +36,7 @@ static struct om_page *make(struct om_mm *mm, uintptr_t addr)
 
 /* Free what covers [start, end) as if nothing were mapped in [floor, ceiling). */
 static void free_range(struct om_mm *mm, uintptr_t start, uintptr_t end, uintptr_t floor,
-		       uintptr_t ceiling)
+                       uintptr_t ceiling)
 {
 	om_mm_write_lock(mm);
 	om_table_free_range(mm, start, end, floor, ceiling);
@@ -178,7 +178,7 @@ static void test_random(void **state)
 		assert_int_equal(next_all(s.mm, 0, OM_VA_LIMIT, found), count);
 		for (unsigned k = 0; k < 48; k++)
 			assert_int_equal(!!om_table_find(s.mm, base[k / 16] + k % 16 * SPAN),
-					 have[k]);
+			                 have[k]);
 	}
 	free_all(s.mm);
 	space_finish(&s);
@@ -200,7 +200,7 @@ static void test_free_range(void **state)
 
 	/* Areas on either side end inside the tables: none may go. */
 	free_range(s.mm, span(1) + OM_PAGE_SIZE, span(2) - OM_PAGE_SIZE, span(1) + OM_PAGE_SIZE,
-		   span(2) - OM_PAGE_SIZE);
+	           span(2) - OM_PAGE_SIZE);
 	assert_int_equal(tables(s.mm), 4 + LEAFS);
 	assert_int_equal(space_flushes.calls, calls);
 
@@ -227,8 +227,8 @@ static void test_free_range(void **state)
 }
 
 static const struct om_layout layout = {.lowest = 0x10000,
-					.highest = OM_VA_LIMIT,
-					.mmap_base = OM_VA_LIMIT};
+                                        .highest = OM_VA_LIMIT,
+                                        .mmap_base = OM_VA_LIMIT};
 
 static void test_free_in_use(void **state)
 {
@@ -292,9 +292,9 @@ static void test_move(void **state)
 
 /* ---------------------------------------------------------------- entries ------------------- */
 
-#define PROT_RW	 ((unsigned)OM_PROT_READ | (unsigned)OM_PROT_WRITE)
-#define PROT_RX	 ((unsigned)OM_PROT_READ | (unsigned)OM_PROT_EXEC)
-#define USED(e)	 om_pte_mkdirty(om_pte_mkyoung(e))
+#define PROT_RW  ((unsigned)OM_PROT_READ | (unsigned)OM_PROT_WRITE)
+#define PROT_RX  ((unsigned)OM_PROT_READ | (unsigned)OM_PROT_EXEC)
+#define USED(e)  om_pte_mkdirty(om_pte_mkyoung(e))
 #define ENTRY(p) om_pte_make(5, p)
 
 static void test_entries(void **state)
@@ -343,7 +343,7 @@ static void test_entries(void **state)
 	assert_int_equal(om_entry_age(sys, t, 2), USED(ENTRY(OM_PROT_READ)));
 	assert_int_equal(om_entry_get(sys, t, 2), om_pte_mkdirty(ENTRY(OM_PROT_READ)));
 	assert_int_equal(om_entry_replace(sys, t, 2, USED(ENTRY(PROT_RW))),
-			 om_pte_mkdirty(ENTRY(OM_PROT_READ)));
+	                 om_pte_mkdirty(ENTRY(OM_PROT_READ)));
 	assert_int_equal(om_entry_clean(sys, t, 2), USED(ENTRY(PROT_RW)));
 	assert_int_equal(om_entry_get(sys, t, 2), om_pte_mkyoung(ENTRY(OM_PROT_READ)));
 	assert_int_equal(t->mapcount, 2);
@@ -368,14 +368,14 @@ static void test_flush_owed(void **state)
 		om_pte_t old, now;
 		bool owed;
 	} row[] = {
-	    {0, rw, false},		   /* nothing was there */
+	    {0, rw, false},                /* nothing was there */
 	    {om_pte_mkswap(3), rw, false}, /* nothing the MMU could use */
 	    {om_pte_mkfile(3), om_pte_mkswap(3), false},
 	    {r, 0, true}, /* gone */
 	    {r, om_pte_mkswap(3), true},
 	    {r, om_pte_make(6, OM_PROT_READ), true}, /* another frame */
-	    {rw, r, true},			     /* less */
-	    {r, rw, false},			     /* more */
+	    {rw, r, true},                           /* less */
+	    {r, rw, false},                          /* more */
 	    {rx, rx, false},
 	    {USED(rw), USED(r), true},
 	};

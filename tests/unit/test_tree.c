@@ -68,7 +68,7 @@ static void remove_item(struct om_system *sys, struct om_node **root, struct ite
 
 /* Order and words of a subtree; returns its size, and its height in *height. */
 static unsigned check_subtree(const struct om_node *n, const struct om_node **prev,
-			      unsigned *height)
+                              unsigned *height)
 {
 	unsigned size, left, right;
 	uintptr_t aug;
@@ -98,7 +98,7 @@ static unsigned check_tree(const struct om_node *root, unsigned *height)
 
 /* items[] lies in memory in the order of addresses, so ties are resolved by its order. */
 static struct item *brute_next(struct item *items, unsigned n, const struct item *after,
-			       uintptr_t first, uintptr_t last)
+                               uintptr_t first, uintptr_t last)
 {
 	struct item *best = NULL;
 
@@ -114,7 +114,7 @@ static struct item *brute_next(struct item *items, unsigned n, const struct item
 }
 
 static void check_query(struct om_system *sys, const struct om_node *root, struct item *items,
-			unsigned n, uintptr_t first, uintptr_t last)
+                        unsigned n, uintptr_t first, uintptr_t last)
 {
 	struct om_interval_iter it;
 	struct item *want = NULL;
@@ -215,8 +215,8 @@ static void test_edges(void **state)
 	struct om_system *sys = unit_system(1);
 	struct om_node *root = NULL;
 	struct item items[3] = {{.first = 0, .last = UINTPTR_MAX},
-				{.first = UINTPTR_MAX, .last = UINTPTR_MAX},
-				{.first = 0, .last = 0}};
+	                        {.first = UINTPTR_MAX, .last = UINTPTR_MAX},
+	                        {.first = 0, .last = 0}};
 	unsigned height;
 
 	(void)state;

@@ -162,8 +162,9 @@ static void test_frames(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_pages), cmocka_unit_test(test_entries), cmocka_unit_test(test_areas),
-	    cmocka_unit_test(test_slots), cmocka_unit_test(test_frames),
+	    cmocka_unit_test(test_pages),  cmocka_unit_test(test_entries),
+	    cmocka_unit_test(test_areas),  cmocka_unit_test(test_slots),
+	    cmocka_unit_test(test_frames),
 	};
 
 	return unit_run(tests);

@@ -17,7 +17,7 @@
 
 /* An area of a mapping, or anonymous, by hand. mmap_lock held for writing. */
 static struct om_vma *link_area(struct om_mm *mm, uintptr_t first, uintptr_t end, unsigned flags,
-				struct om_mapping *mapping, uintptr_t pgoff)
+                                struct om_mapping *mapping, uintptr_t pgoff)
 {
 	struct om_vma *vma =
 	    om_vma_new(mm, at(first), at(end), pgoff, flags | OM_VM_MAYWRITE, mapping);
@@ -186,8 +186,8 @@ static void test_merge_files(void **state)
 	(void)state;
 	assert_int_equal(om_mapping_create(s.sys, NULL, NULL, 10 * OM_PAGE_SIZE, &shm), 0);
 	space_map_file(&s, 0, 2, R, 0, file, 0);
-	space_map_file(&s, 2, 2, R, 0, file, 2);	      /* continues */
-	space_map_file(&s, 4, 2, R, 0, file, 5);	      /* does not */
+	space_map_file(&s, 2, 2, R, 0, file, 2);              /* continues */
+	space_map_file(&s, 4, 2, R, 0, file, 5);              /* does not */
 	space_map_file(&s, 6, 2, R, OM_MAP_PRIVATE, file, 7); /* is another kind */
 	space_map_file(&s, 8, 2, R, 0, shm, 9);
 	expect_layout(s.mm, {0, 4, R | SH, 0}, {4, 6, R | SH, 5}, {6, 8, R, 7}, {8, 10, R | SH, 9});
@@ -238,13 +238,13 @@ static void test_renumber(void **state)
 	space_fill(&s, s.mm, 20, 4, 'k');
 	assert_int_equal(om_fork(s.mm, NULL, &child), 0);
 	assert_int_equal(om_mremap(s.mm, at(20), 4 * OM_PAGE_SIZE, 4 * OM_PAGE_SIZE,
-				   OM_MREMAP_MAYMOVE | OM_MREMAP_FIXED, at(40), &to),
-			 0);
+	                           OM_MREMAP_MAYMOVE | OM_MREMAP_FIXED, at(40), &to),
+	                 0);
 	space_map(&s, 30, 2, RW, 0);
 	space_fill(&s, s.mm, 30, 2, 'i'); /* direct pages, whose numbers do not matter */
 	assert_int_equal(om_mremap(s.mm, at(30), 2 * OM_PAGE_SIZE, 2 * OM_PAGE_SIZE,
-				   OM_MREMAP_MAYMOVE | OM_MREMAP_FIXED, at(38), &to),
-			 0);
+	                           OM_MREMAP_MAYMOVE | OM_MREMAP_FIXED, at(38), &to),
+	                 0);
 	space_map(&s, 44, 2, RW, 0);
 	expect_layout(s.mm, {38, 46, RW});
 	vma = om_vma_find(s.mm, 0);
@@ -279,13 +279,13 @@ static void test_no_merge_after_fork(void **state)
 	om_mm_destroy(child);
 	assert_int_equal(om_fork(s.mm, NULL, &child), 0);
 	assert_int_equal(om_mremap(s.mm, at(20), 2 * OM_PAGE_SIZE, 2 * OM_PAGE_SIZE,
-				   OM_MREMAP_MAYMOVE | OM_MREMAP_FIXED, at(24), &to),
-			 0);
+	                           OM_MREMAP_MAYMOVE | OM_MREMAP_FIXED, at(24), &to),
+	                 0);
 	expect_layout(s.mm, {0, 4, RW}, {4, 6, RW}, {22, 24, RW}, {24, 26, RW});
 	/* And back again: one area. */
 	assert_int_equal(om_mremap(s.mm, at(24), 2 * OM_PAGE_SIZE, 2 * OM_PAGE_SIZE,
-				   OM_MREMAP_MAYMOVE | OM_MREMAP_FIXED, at(20), &to),
-			 0);
+	                           OM_MREMAP_MAYMOVE | OM_MREMAP_FIXED, at(20), &to),
+	                 0);
 	expect_layout(s.mm, {0, 4, RW}, {4, 6, RW}, {20, 24, RW});
 	space_expect(&s, s.mm, 20, 4, 'u');
 	space_check(&s);
@@ -303,7 +303,7 @@ static void test_merge_wraps(void **state)
 	(void)state;
 	om_mm_write_lock(mm);
 	a = link_area(mm, 0, 4, RW, NULL, 100);
-	b = link_area(mm, 4, 6, RW, NULL, 2);	     /* a would have to begin at -2 */
+	b = link_area(mm, 4, 6, RW, NULL, 2);        /* a would have to begin at -2 */
 	assert_int_equal(om_rmap_vma_fork(a, a), 0); /* no pages: no anon_vma */
 	assert_null(a->anon_vma);
 	assert_ptr_equal(om_vma_merge(b), a); /* b takes a's numbers instead */
@@ -330,7 +330,7 @@ static void test_counters(void **state)
 	assert_int_equal(om_mlock(s.mm, at(1), 2 * OM_PAGE_SIZE, 0), 0);
 	assert_int_equal(s.mm->locked_vm, 2);
 	expect_layout(s.mm, {0, 1, RW}, {1, 3, RW | LK}, {3, 4, RW}, {10, 12, R}, {20, 23, RW | SH},
-		      {40, 45, RW | GD});
+	              {40, 45, RW | GD});
 	assert_int_equal(om_mprotect(s.mm, at(0), 4 * OM_PAGE_SIZE, OM_PROT_READ), 0);
 	assert_int_equal(s.mm->data_vm, 0);
 	assert_int_equal(om_munmap(s.mm, at(0), 4 * OM_PAGE_SIZE), 0);
@@ -346,9 +346,9 @@ static void test_counters(void **state)
 #define GUARD  4
 
 static const struct om_layout small = {.lowest = SPACE_BASE,
-				       .highest = SPACE_BASE + (NPAGES << OM_PAGE_SHIFT),
-				       .mmap_base = SPACE_BASE + (NPAGES << OM_PAGE_SHIFT),
-				       .guard_gap = GUARD << OM_PAGE_SHIFT};
+                                       .highest = SPACE_BASE + (NPAGES << OM_PAGE_SHIFT),
+                                       .mmap_base = SPACE_BASE + (NPAGES << OM_PAGE_SHIFT),
+                                       .guard_gap = GUARD << OM_PAGE_SHIFT};
 
 /* What one page is. */
 struct cell {
@@ -458,7 +458,7 @@ static void check_placing(struct model *m)
 }
 
 static void do_map(struct model *m, unsigned first, unsigned n, unsigned flags,
-		   struct om_mapping *file, uintptr_t pgoff)
+                   struct om_mapping *file, uintptr_t pgoff)
 {
 	uintptr_t start = at(first), end = at(first + n);
 	struct om_vma *vma =
@@ -553,8 +553,8 @@ static void test_random(void **state)
 	m.mm = s.mm;
 	for (unsigned i = 0; i < 2; i++)
 		assert_int_equal(om_mapping_create(s.sys, NULL, NULL, 2000 * OM_PAGE_SIZE,
-						   &m.file[i]),
-				 0);
+		                                   &m.file[i]),
+		                 0);
 	for (unsigned step = 0; step < 20000; step++) {
 		om_mm_write_lock(s.mm);
 		random_step(&m);
@@ -573,12 +573,12 @@ static void test_random(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_split),	  cmocka_unit_test(test_cut_out),
+	    cmocka_unit_test(test_split),         cmocka_unit_test(test_cut_out),
 	    cmocka_unit_test(test_cut_out_fails), cmocka_unit_test(test_resize),
 	    cmocka_unit_test(test_merge_faulted), cmocka_unit_test(test_merge_flags),
-	    cmocka_unit_test(test_merge_files),	  cmocka_unit_test(test_merge_after_fork),
-	    cmocka_unit_test(test_renumber),	  cmocka_unit_test(test_no_merge_after_fork),
-	    cmocka_unit_test(test_merge_wraps),	  cmocka_unit_test(test_counters),
+	    cmocka_unit_test(test_merge_files),   cmocka_unit_test(test_merge_after_fork),
+	    cmocka_unit_test(test_renumber),      cmocka_unit_test(test_no_merge_after_fork),
+	    cmocka_unit_test(test_merge_wraps),   cmocka_unit_test(test_counters),
 	    cmocka_unit_test(test_random),
 	};
 

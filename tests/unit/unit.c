@@ -11,7 +11,7 @@
 #include "lru.h"
 #include "slab.h"
 
-#define JUNK	     0xa5
+#define JUNK         0xa5
 #define TEST_SECONDS 300
 
 /* ---- bugs --------------------------------------------------------------------------------- */
@@ -54,7 +54,7 @@ void unit_bug_end(const char *rule, const char *call, const char *file, int line
 	if (strcmp(catch.bug.rule, rule) == 0)
 		return;
 	fprintf(stderr, "%s:%d: bug \"%s\" (%s) instead of \"%s\" in %s\n", file, line,
-		catch.bug.rule, catch.bug.what, rule, call);
+	        catch.bug.rule, catch.bug.what, rule, call);
 	give_up(file, line);
 }
 
@@ -66,8 +66,8 @@ static void unit_panic(void *ctx, const struct om_bug *bug)
 		longjmp(catch.env, 1);
 	}
 	fprintf(stderr, "bug \"%s\": %s at %s:%d, object %p, values %#lx %#lx\n", bug->rule,
-		bug->what, bug->file, bug->line, bug->object, (unsigned long)bug->value[0],
-		(unsigned long)bug->value[1]);
+	        bug->what, bug->file, bug->line, bug->object, (unsigned long)bug->value[0],
+	        (unsigned long)bug->value[1]);
 	give_up(bug->file, bug->line);
 }
 
