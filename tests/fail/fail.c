@@ -1,5 +1,5 @@
 /*
- * fail.c: failure schedules. For every scene (scenes.c), in machines with room and without
+ * fail.c: failure schedules. For every scene (scenes.c, scenes_more.c), in machines with room and without
  * (stage.h): let the k-th frame allocation fail, k = 1, 2, 3... until the scene is over before it
  * comes to k; it alone, or it and all that follow. The same with the k-th transfer, to or from a
  * file or a swap area. After each:
@@ -30,7 +30,7 @@
 
 enum what { ALLOC, SWAP_READ, SWAP_WRITE, FILE_READ, FILE_WRITE, NR_WHAT };
 static const char *const what_name[] = {"alloc", "swap-read", "swap-write", "file-read",
-					"file-write"};
+                                        "file-write"};
 
 static const char *const world_name[] = {"roomy", "tight", "areas0", "areas1", "areas2"};
 
@@ -48,14 +48,14 @@ static unsigned long runs;
 static void mode_name(const struct mode *m, char *buf, size_t n)
 {
 	snprintf(buf, n, "%s.%s.%s", world_name[m->world], what_name[m->what],
-		 m->forever ? "forever" : "once");
+	         m->forever ? "forever" : "once");
 }
 
 /* ---------------------------------------------------------------- failing ------------------- */
 
 /* All stores of a kind, so that it does not matter which one the scene uses. */
 static void fail_stores(struct rig *r, bool files, enum sim_transfer which, unsigned long k,
-			bool forever)
+                        bool forever)
 {
 	for (unsigned i = 0; files && i < RIG_FILES; i++)
 		if (r->file[i].store)
@@ -143,7 +143,7 @@ static void check_state(const struct goal *g, const struct state *now, bool succ
 		return;
 	state_diff(now, want);
 	rig_fail(__FILE__, __LINE__, "the state is not that %s the call",
-		 success ? "after" : "before");
+	         success ? "after" : "before");
 }
 
 /* What was not possible is possible now. */
@@ -154,7 +154,7 @@ static void repeat(const struct goal *g, struct stage *s)
 
 	if (!is_success(answer))
 		rig_fail(__FILE__, __LINE__, "nothing fails any more, but the call answers %d",
-			 answer);
+		         answer);
 	rig_verify(s->r);
 	now = state_of(s);
 	check_state(g, now, true);
@@ -231,7 +231,7 @@ static void test_scene(void **arg)
 		skip();
 	for (enum world world = 0; world < NR_WORLDS; world++) {
 		struct goal g = {scene, undisturbed(scene, world, false),
-				 undisturbed(scene, world, true)};
+		                 undisturbed(scene, world, true)};
 
 		for (enum what what = 0; what < (world < AREAS0 ? NR_WHAT : 1); what++)
 			for (unsigned forever = 0; forever < 2; forever++)
@@ -257,6 +257,16 @@ static void on_alarm(int sig)
 	abort();
 }
 
+static unsigned nr_scenes(void)
+{
+	return area_scenes.n + other_scenes.n;
+}
+
+static const struct scene *scene_at(unsigned i)
+{
+	return i < area_scenes.n ? &area_scenes.scene[i] : &other_scenes.scene[i - area_scenes.n];
+}
+
 static void usage(void)
 {
 	fprintf(stderr, "usage: fail [--only scene[:mode[:k]]] [--list]\n");
@@ -267,12 +277,12 @@ static void parse(int argc, char **argv)
 {
 	for (int i = 1; i < argc; i++) {
 		if (!strcmp(argv[i], "--list")) {
-			for (unsigned n = 0; n < nr_scenes; n++)
-				printf("%s\n", scenes[n].name);
+			for (unsigned n = 0; n < nr_scenes(); n++)
+				printf("%s\n", scene_at(n)->name);
 			exit(0);
 		} else if (!strcmp(argv[i], "--only") && i + 1 < argc) {
 			if (sscanf(argv[++i], "%63[^:]:%63[^:]:%lu", only_scene, only_mode,
-				   &only_k) < 1)
+			           &only_k) < 1)
 				usage();
 		} else if (argv[i][0] == '-' && strchr("snt", argv[i][1]) && i + 1 < argc) {
 			i++; /* nothing here is random: soak runs repeat the same */
@@ -284,19 +294,19 @@ static void parse(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	struct CMUnitTest *tests = calloc(nr_scenes, sizeof(*tests));
+	struct CMUnitTest *tests = calloc(nr_scenes(), sizeof(*tests));
 	int result;
 
 	parse(argc, argv);
 	signal(SIGALRM, on_alarm);
 	rig_failed = failed;
-	for (unsigned i = 0; i < nr_scenes; i++) {
-		tests[i].name = scenes[i].name;
+	for (unsigned i = 0; i < nr_scenes(); i++) {
+		tests[i].name = scene_at(i)->name;
 		tests[i].test_func = test_scene;
-		tests[i].initial_state = (void *)(uintptr_t)&scenes[i];
+		tests[i].initial_state = (void *)(uintptr_t)scene_at(i);
 	}
-	result = _cmocka_run_group_tests("fail", tests, nr_scenes, NULL, NULL);
-	printf("%u scenes, %lu runs\n", nr_scenes, runs);
+	result = _cmocka_run_group_tests("fail", tests, nr_scenes(), NULL, NULL);
+	printf("%u scenes, %lu runs\n", nr_scenes(), runs);
 	free(tests);
 	return result;
 }

@@ -12,15 +12,15 @@
 #include "rig.h"
 
 /* Where things are. All but FAR lie under one page table, so that memory may be small. */
-#define AT(n)	((uintptr_t)0x20000000 + (uintptr_t)(n)*RIG_PAGE)
-#define ANON	AT(0)	/* 12 pages, private; the first 8 hold 100 .. 107 */
-#define COPIES	AT(16)	/* 10 pages of file 0 (200 ..), private; 2 and 3 are copies: 300, 301 */
-#define FILEAT	AT(32)	/* 10 pages of file 1 (400 ..), shared; 4 and 5 are written: 500, 501 */
-#define SHMEM	AT(48)	/* 10 pages of shared memory (600 ..); the first 4 are in swap */
-#define SWAPPED AT(64)	/* 6 pages, private, in swap: 700 .. 705 */
-#define STACK	AT(480) /* 4 pages that grow downwards; the last holds 800 */
-#define FREEAT	AT(96)	/* nothing up to AT(128) */
-#define FAR	((uintptr_t)0x40000000) /* nothing, not even page tables */
+#define AT(n)   ((uintptr_t)0x20000000 + (uintptr_t)(n)*RIG_PAGE)
+#define ANON    AT(0)   /* 12 pages, private; the first 8 hold 100 .. 107 */
+#define COPIES  AT(16)  /* 10 pages of file 0 (200 ..), private; 2 and 3 are copies: 300, 301 */
+#define FILEAT  AT(32)  /* 10 pages of file 1 (400 ..), shared; 4 and 5 are written: 500, 501 */
+#define SHMEM   AT(48)  /* 10 pages of shared memory (600 ..); the first 4 are in swap */
+#define SWAPPED AT(64)  /* 6 pages, private, in swap: 700 .. 705 */
+#define STACK   AT(480) /* 4 pages that grow downwards; the last holds 800 */
+#define FREEAT  AT(96)  /* nothing up to AT(128) */
+#define FAR     ((uintptr_t)0x40000000) /* nothing, not even page tables */
 
 struct stage {
 	struct rig *r;
@@ -45,15 +45,38 @@ enum scene_flag {
 
 struct scene {
 	const char *name;
-	unsigned flags;			 /* enum scene_flag */
+	unsigned flags;                  /* enum scene_flag */
 	void (*prepare)(struct stage *); /* on top of the stage; may be NULL */
-	int (*call)(struct stage *);	 /* 0, an error, or enum om_fault_result */
+	int (*call)(struct stage *);     /* 0, an error, or enum om_fault_result */
 	int oom, io; /* what it may answer without memory, and after a failed transfer */
 	void (*check)(struct stage *); /* more to be checked after success; may be NULL */
 };
 
-extern const struct scene scenes[];
-extern const unsigned nr_scenes;
+/* Bytes of n pages, and of what one page table maps. */
+#define PAGES(n) ((size_t)(n)*RIG_PAGE)
+#define SPAN     (sizeof(long) == 8 ? PAGES(512) : PAGES(1024))
+
+/* Most scenes answer with an error, or, if they are an access, with a fault result. */
+#define CALL(name, flags, prepare)                                                                 \
+	{                                                                                          \
+#name, flags, prepare, name, -OM_ENOMEM, -OM_EIO, NULL                             \
+	}
+#define FAULT(name, flags, prepare)                                                                \
+	{                                                                                          \
+#name, flags, prepare, name, OM_FAULT_OOM, OM_FAULT_BUS, NULL                      \
+	}
+/* The same call on a stage with family. */
+#define AGAIN(name, flags, prepare)                                                                \
+	{                                                                                          \
+#name "_family", FAMILY | (flags), prepare, name, -OM_ENOMEM, -OM_EIO, NULL        \
+	}
+/* A file's scenes. */
+struct scene_list {
+	const struct scene *scene;
+	unsigned n;
+};
+#define SCENES(name, list) const struct scene_list name = {list, sizeof(list) / sizeof(*(list))}
+extern const struct scene_list area_scenes, other_scenes;
 
 /*
  * The machine of a stage: with room; with so little memory that nearly every allocation has to

@@ -87,7 +87,7 @@ static int file_number(const struct stage *s, const struct om_mapping *m)
 }
 
 static struct area *add_area(struct state *st, const struct stage *s, unsigned mm,
-			     const struct om_vmainfo *info)
+                             const struct om_vmainfo *info)
 {
 	struct area *a;
 
@@ -158,7 +158,7 @@ static void add_file(struct state *st, const struct stage *s, unsigned i)
 		sim_store_peek(file->store, at, stored, RIG_PAGE);
 		if (memcmp(page, stored, done))
 			rig_fail(__FILE__, __LINE__, "file %u at %#llx: the store differs", i,
-				 (unsigned long long)at);
+			         (unsigned long long)at);
 	}
 }
 
@@ -170,7 +170,7 @@ struct state *state_of(struct stage *s)
 	for (unsigned i = 0; i < RIG_PINS; i++)
 		if (s->r->pin[i])
 			set_contents(add_fact(st, WHERE_PIN, i),
-				     sim_frame(s->r->sim, s->r->pin[i]));
+			             sim_frame(s->r->sim, s->r->pin[i]));
 	for (unsigned i = 0; i < RIG_MMS; i++)
 		if (s->r->mm[i])
 			add_mm(st, s, i);
@@ -241,7 +241,7 @@ static bool agree(const struct fact *s, const struct fact *with, bool lazy)
 }
 
 static bool place_between(const struct fact *place, const struct state *s, const struct state *a,
-			  const struct state *b, bool lazy)
+                          const struct state *b, bool lazy)
 {
 	const struct fact *f = find(s, place);
 
@@ -269,8 +269,8 @@ static void print_fact(const char *which, const struct fact *f)
 		fprintf(stderr, "    %s: nothing\n", which);
 	else
 		fprintf(stderr, "    %s: flags %#x file %d page %llu err %d hash %016llx%s\n",
-			which, f->flags, f->file, (unsigned long long)f->pgoff, f->err,
-			(unsigned long long)f->hash, f->zero ? " (zero)" : "");
+		        which, f->flags, f->file, (unsigned long long)f->pgoff, f->err,
+		        (unsigned long long)f->hash, f->zero ? " (zero)" : "");
 }
 
 static void diff_facts(const struct state *a, const struct state *b, const struct state *places)
@@ -292,9 +292,9 @@ static void print_areas(const struct state *st)
 {
 	for (size_t i = 0; i < st->areas; i++)
 		fprintf(stderr, "    mm %u %#lx-%#lx flags %#x file %d page %llu brk %#lx\n",
-			st->area[i].mm, (unsigned long)st->area[i].start,
-			(unsigned long)st->area[i].end, st->area[i].flags, st->area[i].file,
-			(unsigned long long)st->area[i].pgoff, (unsigned long)st->area[i].brk);
+		        st->area[i].mm, (unsigned long)st->area[i].start,
+		        (unsigned long)st->area[i].end, st->area[i].flags, st->area[i].file,
+		        (unsigned long long)st->area[i].pgoff, (unsigned long)st->area[i].brk);
 }
 
 void state_diff(const struct state *a, const struct state *b)

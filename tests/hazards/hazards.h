@@ -27,8 +27,8 @@ struct tests {
 	size_t n;
 };
 #define TESTS(name, list) const struct tests name = {list, sizeof(list) / sizeof(*(list))}
-extern const struct tests cow_tests, tlb_tests, family_tests, move_tests, area_tests, lock_tests,
-    swap_tests, file_tests, scale_tests, pair_tests;
+extern const struct tests cow_tests, pin_tests, tlb_tests, family_tests, move_tests, area_tests,
+    lock_tests, swap_tests, file_tests, scale_tests, pair_tests;
 
 /* A rig for a test without tasks: 256 frames, 3 CPUs, 256 slots. */
 struct rig *small_rig(void);
@@ -47,12 +47,12 @@ void play_warm(struct play *p, struct om_mm *mm, uintptr_t addr, unsigned pages,
 /* Tasks that many scenes have. */
 void task_reclaim(struct play *p); /* a step big enough to take all there is */
 void task_pageout(struct play *p); /* the first 8 pages at p->a in p->mm, by advice */
-void task_fork(struct play *p);	   /* p->other = fork(p->mm) */
+void task_fork(struct play *p);    /* p->other = fork(p->mm) */
 void task_swapoff(struct play *p); /* area 0 of the rig */
 
 /* One word of a page through the running task's CPU. */
 enum om_fault_result get_word(struct play *p, struct om_mm *mm, uintptr_t addr,
-			      unsigned long *word);
+                              unsigned long *word);
 enum om_fault_result set_word(struct play *p, struct om_mm *mm, uintptr_t addr, unsigned long word);
 /* A whole page by om_write(), and by the task's CPU. */
 int write_tag(struct om_mm *mm, uintptr_t addr, unsigned long tag);

@@ -12,7 +12,7 @@
 #include "machine.h"
 #include "types.h"
 
-#define NOBODY	  ((unsigned)-1)
+#define NOBODY    ((unsigned)-1)
 #define MAX_STEPS 3000000ul
 #define MAX_SPINS 2000u /* turns of nothing but spinning */
 #define TURN                                                                                       \
@@ -27,7 +27,7 @@ struct task {
 	void (*fn)(struct play *p);
 	enum status status;
 	const void *key; /* BLOCKED on */
-	unsigned depth;	 /* of the record of held locks, when it was seen last */
+	unsigned depth;  /* of the record of held locks, when it was seen last */
 };
 
 /* One run. A run that failed is left alone for ever, with the threads that are stuck in it. */
@@ -42,7 +42,7 @@ struct run {
 	unsigned next; /* point of the plan */
 	unsigned long step;
 	unsigned long turn; /* step at which the running task's turn began */
-	unsigned spins;	    /* turns since something else happened */
+	unsigned spins;     /* turns since something else happened */
 	bool failed;
 	char scene[sizeof(rig_scene)];
 };
@@ -249,8 +249,8 @@ static void check_tlb(struct sim *sim)
 
 			if (e->mm && sim->sys->page[e->pfn].kind == OM_KIND_FREE)
 				rig_fail(__FILE__, __LINE__,
-					 "CPU %u has a translation of %#lx to free frame %lu", c,
-					 (unsigned long)e->page, (unsigned long)e->pfn);
+				         "CPU %u has a translation of %#lx to free frame %lu", c,
+				         (unsigned long)e->page, (unsigned long)e->pfn);
 		}
 }
 
@@ -290,7 +290,7 @@ static void transfer_begin(void *store, uint64_t first, unsigned n)
 		if (active[i].n && active[i].store == store &&
 		    first < active[i].first + active[i].n && active[i].first < first + n)
 			rig_fail(__FILE__, __LINE__, "two transfers of page %llu at a time",
-				 (unsigned long long)first);
+			         (unsigned long long)first);
 	active[me].store = store;
 	active[me].first = first;
 	active[me].n = n;
@@ -356,7 +356,7 @@ static void *task_main(void *arg)
 		for (unsigned i = 0; i < s->n; i++)
 			if (s->task[i].status != DONE)
 				rig_fail(__FILE__, __LINE__, "deadlock: task %u sleeps for ever",
-					 i);
+				         i);
 	pthread_mutex_lock(&s->lock);
 	pass_to(to);
 	pthread_mutex_unlock(&s->lock);
@@ -395,7 +395,7 @@ static void free_run(struct run *run)
 
 /* Returns the number of steps. */
 static unsigned long run_tasks(const struct scene *scene, struct play *p,
-			       const struct sched_plan *plan)
+                               const struct sched_plan *plan)
 {
 	struct run *run = new_run(scene, p, plan);
 	unsigned long steps;
@@ -429,7 +429,7 @@ static void name_run(const struct scene *scene, const struct sched_plan *plan)
 
 	for (unsigned i = 0; i < plan->n; i++)
 		n += snprintf(rig_scene + n, sizeof(rig_scene) - (size_t)n, ",%lu>%u",
-			      plan->point[i].step, plan->point[i].task);
+		              plan->point[i].step, plan->point[i].task);
 }
 
 /* Returns the number of steps. */
@@ -443,11 +443,11 @@ static unsigned long run(const struct scene *scene, const struct sched_plan *pla
 	sched_runs++;
 	rig_check(p);
 	p->r = rig_create(&(struct rig_config){.frames = scene->frames ? scene->frames : 256,
-					       .cpus = SCHED_TASKS,
-					       .cluster = scene->cluster,
-					       .slots = scene->slots ? scene->slots : 256,
-					       .ops = &sched_ops,
-					       .store_ops = &sched_store_ops});
+	                                       .cpus = SCHED_TASKS,
+	                                       .cluster = scene->cluster,
+	                                       .slots = scene->slots ? scene->slots : 256,
+	                                       .ops = &sched_ops,
+	                                       .store_ops = &sched_store_ops});
 	scene->setup(p);
 	steps = run_tasks(scene, p, plan);
 	rig_verify(p->r);
@@ -521,8 +521,8 @@ static void explore_pairs(const struct scene *scene, unsigned long steps)
 			for (unsigned long two = one + 1; two <= steps; two++)
 				run(scene,
 				    &(struct sched_plan){.first = first,
-							 .n = 2,
-							 .point = {{one, !first}, {two, first}}});
+				                         .n = 2,
+				                         .point = {{one, !first}, {two, first}}});
 }
 
 /* One plan with two or three interruptions, the later ones as often near as far. */
@@ -530,7 +530,7 @@ static void explore_random(const struct scene *scene, unsigned long steps, struc
 {
 	unsigned tasks = nr_tasks(scene);
 	struct sched_plan plan = {.first = (unsigned)sim_rand_below(rand, tasks),
-				  .n = sim_rand_chance(rand, 70) ? 2 : 3};
+	                          .n = sim_rand_chance(rand, 70) ? 2 : 3};
 	unsigned long step = 0;
 
 	for (unsigned i = 0; i < plan.n; i++) {

@@ -50,11 +50,11 @@ struct play {
 struct scene {
 	const char *name;
 	om_pfn_t frames;  /* 0: 256 */
-	unsigned slots;	  /* 0: 256 */
+	unsigned slots;   /* 0: 256 */
 	unsigned cluster; /* of swap read-ahead */
 	void (*setup)(struct play *p);
 	void (*task[SCHED_TASKS])(struct play *p); /* NULL: no such task */
-	void (*check)(struct play *p);		   /* at rest; om_verify() has found nothing */
+	void (*check)(struct play *p);             /* at rest; om_verify() has found nothing */
 };
 
 void explore(const struct scene *scene);

@@ -25,14 +25,14 @@ static void test_h34_offsets_do_not_wrap(void **state)
 	(void)state;
 	file = rig_file(r, 4, 200);
 	rig_equal(om_mmap(mm, &a, PAGES(4), RIG_RW, OM_MAP_SHARED | OM_MAP_FIXED, file,
-			  (uint64_t)0 - PAGES(1)),
-		  -OM_EOVERFLOW);
+	                  (uint64_t)0 - PAGES(1)),
+	          -OM_EOVERFLOW);
 	rig_ok(om_mmap(mm, &a, PAGES(1), RIG_RW, OM_MAP_SHARED | OM_MAP_FIXED, file,
-		       (last - 1) * RIG_PAGE));
+	               (last - 1) * RIG_PAGE));
 	err = om_mremap(mm, a, PAGES(1), PAGES(8), OM_MREMAP_MAYMOVE, 0, &at);
 	rig_check(err == -OM_EINVAL || (!err && sizeof(long) == 8));
 	rig_equal(om_mremap(mm, a, PAGES(1), TOP & ~(RIG_PAGE - 1), OM_MREMAP_MAYMOVE, 0, &at),
-		  -OM_EINVAL);
+	          -OM_EINVAL);
 	rig_equal(om_remap_file_pages(mm, err ? a : at, PAGES(1), 0, TOP, 0), -OM_EINVAL);
 	rig_verify(r);
 	rig_destroy(r);
@@ -44,12 +44,12 @@ static void test_h35_brk_bounds(void **state)
 	struct om_mm *mm = rig_mm(r);
 	const uintptr_t start = sim_layout.brk_start;
 	uintptr_t bad[] = {1,
-			   start - 1,
-			   TOP,
-			   TOP & ~(RIG_PAGE - 1),
-			   sim_layout.highest,
-			   sim_layout.highest + 1,
-			   sim_layout.highest - 1};
+	                   start - 1,
+	                   TOP,
+	                   TOP & ~(RIG_PAGE - 1),
+	                   sim_layout.highest,
+	                   sim_layout.highest + 1,
+	                   sim_layout.highest - 1};
 
 	(void)state;
 	rig_equal(om_brk(mm, start + 5), start + 5);
@@ -241,9 +241,9 @@ static void test_h36_growth_x_lookups(void **state)
 {
 	(void)state;
 	EXPLORE({.name = "h36",
-		 .setup = stack_one,
-		 .task = {task_grow3, task_look},
-		 .check = check_grown});
+	         .setup = stack_one,
+	         .task = {task_grow3, task_look},
+	         .check = check_grown});
 }
 
 static void test_h37_two_faults_grow_one_stack(void **state)
@@ -303,13 +303,13 @@ static void test_h38_munmap_x_growth(void **state)
 {
 	(void)state;
 	EXPLORE({.name = "h38",
-		 .setup = stack_over_area,
-		 .task = {task_unmap_below, task_grow_into},
-		 .check = check_grown_into},
-		{.name = "h38_three",
-		 .setup = stack_over_area,
-		 .task = {task_unmap_below, task_grow_into, task_grow_above},
-		 .check = check_grown_into});
+	         .setup = stack_over_area,
+	         .task = {task_unmap_below, task_grow_into},
+	         .check = check_grown_into},
+	        {.name = "h38_three",
+	         .setup = stack_over_area,
+	         .task = {task_unmap_below, task_grow_into, task_grow_above},
+	         .check = check_grown_into});
 }
 
 static void test_h39_guard_gap(void **state)
@@ -369,12 +369,12 @@ static void test_h40_exit_x_swapoff(void **state)
 {
 	(void)state;
 	EXPLORE({.name = "h40",
-		 .setup = swapped_family,
-		 .task = {task_exit_child, task_swapoff},
-		 .check = check_parent},
-		{.name = "h40_both",
-		 .setup = swapped_family,
-		 .task = {task_exit_child, task_swapoff, task_exit_parent}});
+	         .setup = swapped_family,
+	         .task = {task_exit_child, task_swapoff},
+	         .check = check_parent},
+	        {.name = "h40_both",
+	         .setup = swapped_family,
+	         .task = {task_exit_child, task_swapoff, task_exit_parent}});
 }
 
 static void neighbours(struct play *p)
@@ -409,9 +409,9 @@ static void test_h41_fault_x_neighbour(void **state)
 {
 	(void)state;
 	EXPLORE({.name = "h41",
-		 .setup = neighbours,
-		 .task = {task_first_fault, task_neighbour},
-		 .check = check_neighbours});
+	         .setup = neighbours,
+	         .task = {task_first_fault, task_neighbour},
+	         .check = check_neighbours});
 }
 
 /* The area found last is forgotten when it goes. */
@@ -431,10 +431,10 @@ static void task_touch(struct play *p)
 		enum om_fault_result result = set_word(p, p->mm, p->a + PAGES(n % 4), 900);
 
 		rig_check(result == OM_FAULT_MINOR || result == OM_FAULT_MAPERR ||
-			  (result == OM_FAULT_ACCERR && n % 4 == 2));
+		          (result == OM_FAULT_ACCERR && n % 4 == 2));
 		result = get_word(p, p->mm, p->a + PAGES(n % 4), &word);
 		rig_check(result == OM_FAULT_MAPERR || word == 0 || word == 900 ||
-			  word == 100 + n % 4);
+		          word == 100 + n % 4);
 	}
 }
 
@@ -474,7 +474,7 @@ static void test_h63_failing_mmap(void **state)
 			at = a + PAGES(2);
 			sim_fail_arm(r->sys, k, true);
 			err = om_mmap(mm, &at, PAGES(3), OM_PROT_READ, OM_MAP_SHARED | OM_MAP_FIXED,
-				      file, 0);
+			              file, 0);
 			asked = sim_fail_disarm();
 			rig_verify(r);
 			if (err) {
@@ -487,7 +487,7 @@ static void test_h63_failing_mmap(void **state)
 			rig_map(r, mm, a + PAGES(2), 3, RIG_RW, OM_MAP_PRIVATE, NULL, 0);
 			rig_put(r, mm, a + PAGES(2), 3, 102);
 			rig_map(r, mm, THERE + PAGES(2 * n + 128), 1, RIG_RW, OM_MAP_PRIVATE, NULL,
-				0);
+			        0);
 		}
 		rig_destroy(r);
 	}
@@ -548,13 +548,13 @@ static void test_h68_write_x_replace(void **state)
 {
 	(void)state;
 	EXPLORE({.name = "h68_replace",
-		 .setup = big_buffer,
-		 .task = {task_write_all, task_replace},
-		 .check = check_file_untouched},
-		{.name = "h68_protect",
-		 .setup = big_buffer,
-		 .task = {task_write_all, task_protect},
-		 .check = check_frozen});
+	         .setup = big_buffer,
+	         .task = {task_write_all, task_replace},
+	         .check = check_file_untouched},
+	        {.name = "h68_protect",
+	         .setup = big_buffer,
+	         .task = {task_write_all, task_protect},
+	         .check = check_frozen});
 }
 
 static const struct CMUnitTest list[] = {

@@ -86,7 +86,7 @@ static void tree_move(struct member *m, unsigned i, unsigned n)
 	uintptr_t at;
 
 	if (om_mremap(m->mm, HERE + PAGES(i), PAGES(n), PAGES(n),
-		      OM_MREMAP_MAYMOVE | OM_MREMAP_FIXED, HERE + PAGES(to), &at))
+	              OM_MREMAP_MAYMOVE | OM_MREMAP_FIXED, HERE + PAGES(to), &at))
 		return;
 	for (; n--; i++, to++) {
 		m->mapped[to] = true;
@@ -107,7 +107,7 @@ static void tree_step(struct tree *t)
 {
 	struct member *m = &t->member[below(t, POOL)];
 	unsigned i = below(t, EXTENT),
-		 n = 1 + below(t, i < EXTENT / 2 ? EXTENT / 2 - i : EXTENT - i);
+	         n = 1 + below(t, i < EXTENT / 2 ? EXTENT / 2 - i : EXTENT - i);
 
 	if (!m->mm)
 		return;
@@ -291,17 +291,17 @@ static void test_h23_fork_x_reclaim(void **state)
 {
 	(void)state;
 	EXPLORE({.name = "h23_step",
-		 .setup = cold_anon,
-		 .task = {task_fork, task_reclaim},
-		 .check = check_parent_child},
-		{.name = "h23_pageout",
-		 .setup = cold_anon,
-		 .task = {task_fork, task_pageout},
-		 .check = check_parent_child},
-		{.name = "h23_swapped",
-		 .setup = swapped_anon,
-		 .task = {task_fork, task_pageout},
-		 .check = check_parent_child});
+	         .setup = cold_anon,
+	         .task = {task_fork, task_reclaim},
+	         .check = check_parent_child},
+	        {.name = "h23_pageout",
+	         .setup = cold_anon,
+	         .task = {task_fork, task_pageout},
+	         .check = check_parent_child},
+	        {.name = "h23_swapped",
+	         .setup = swapped_anon,
+	         .task = {task_fork, task_pageout},
+	         .check = check_parent_child});
 }
 
 /* The second fork, of an area that has its object, and pages that are shared already. */
@@ -309,9 +309,9 @@ static void test_h53_second_fork_x_reclaim(void **state)
 {
 	(void)state;
 	EXPLORE({.name = "h53",
-		 .setup = cold_family,
-		 .task = {task_fork, task_reclaim},
-		 .check = check_parent_child});
+	         .setup = cold_family,
+	         .task = {task_fork, task_reclaim},
+	         .check = check_parent_child});
 }
 
 static void task_exit_mm(struct play *p)
@@ -343,12 +343,12 @@ static void test_h24_exit_x_reclaim(void **state)
 {
 	(void)state;
 	EXPLORE({.name = "h24_family",
-		 .setup = cold_family,
-		 .task = {task_exit_child, task_reclaim}},
-		{.name = "h24_three",
-		 .setup = cold_three,
-		 .task = {task_exit_mm, task_exit_child, task_reclaim},
-		 .check = check_third});
+	         .setup = cold_family,
+	         .task = {task_exit_child, task_reclaim}},
+	        {.name = "h24_three",
+	         .setup = cold_three,
+	         .task = {task_exit_mm, task_exit_child, task_reclaim},
+	         .check = check_third});
 }
 
 static void task_munmap_refill(struct play *p)
@@ -358,7 +358,7 @@ static void task_munmap_refill(struct play *p)
 	rig_map(p->r, p->other, p->a, 8, RIG_RW, OM_MAP_PRIVATE, NULL, 0);
 	for (unsigned i = 0; i < 8; i++)
 		rig_equal(rig_set(sched_cpu(p), p->other, p->a + PAGES(i), 100 + i),
-			  OM_FAULT_MINOR);
+		          OM_FAULT_MINOR);
 }
 
 /* The last entry goes while reclaim has the page in hand; the frame is used again at once. */
@@ -366,17 +366,17 @@ static void test_h25_munmap_x_reclaim(void **state)
 {
 	(void)state;
 	EXPLORE({.name = "h25_step",
-		 .setup = cold_anon,
-		 .task = {task_munmap_refill, task_reclaim},
-		 .check = check_third},
-		{.name = "h25_pageout",
-		 .setup = cold_family,
-		 .task = {task_munmap_refill, task_reclaim},
-		 .check = check_third},
-		{.name = "h25_swapped",
-		 .setup = swapped_anon,
-		 .task = {task_munmap_refill, task_reclaim},
-		 .check = check_third});
+	         .setup = cold_anon,
+	         .task = {task_munmap_refill, task_reclaim},
+	         .check = check_third},
+	        {.name = "h25_pageout",
+	         .setup = cold_family,
+	         .task = {task_munmap_refill, task_reclaim},
+	         .check = check_third},
+	        {.name = "h25_swapped",
+	         .setup = swapped_anon,
+	         .task = {task_munmap_refill, task_reclaim},
+	         .check = check_third});
 }
 
 static void swapped_family(struct play *p)
@@ -442,24 +442,24 @@ static void test_h26_two_last_exits(void **state)
 {
 	(void)state;
 	EXPLORE({.name = "h26", .setup = cold_family, .task = {task_exit_mm, task_exit_child}},
-		{.name = "h26_swapped",
-		 .setup = swapped_family,
-		 .task = {task_exit_mm, task_exit_child}},
-		{.name = "h26_reclaim",
-		 .setup = swapped_family,
-		 .task = {task_exit_mm, task_exit_child, task_reclaim}},
-		{.name = "h26_ahead",
-		 .cluster = 3,
-		 .setup = swapped_family,
-		 .task = {task_child_reads, task_exit_mm, task_reclaim}},
-		{.name = "h26_file",
-		 .setup = shared_file,
-		 .task = {task_exit_mm, task_exit_child, task_reclaim},
-		 .check = check_file},
-		{.name = "h26_pin",
-		 .setup = swapped_family,
-		 .task = {task_unmap_child, task_pin_unpin, task_reclaim},
-		 .check = check_mm});
+	        {.name = "h26_swapped",
+	         .setup = swapped_family,
+	         .task = {task_exit_mm, task_exit_child}},
+	        {.name = "h26_reclaim",
+	         .setup = swapped_family,
+	         .task = {task_exit_mm, task_exit_child, task_reclaim}},
+	        {.name = "h26_ahead",
+	         .cluster = 3,
+	         .setup = swapped_family,
+	         .task = {task_child_reads, task_exit_mm, task_reclaim}},
+	        {.name = "h26_file",
+	         .setup = shared_file,
+	         .task = {task_exit_mm, task_exit_child, task_reclaim},
+	         .check = check_file},
+	        {.name = "h26_pin",
+	         .setup = swapped_family,
+	         .task = {task_unmap_child, task_pin_unpin, task_reclaim},
+	         .check = check_mm});
 }
 
 static const struct CMUnitTest list[] = {

@@ -77,17 +77,17 @@ static void test_h54_truncate_x_fault(void **state)
 {
 	(void)state;
 	EXPLORE({.name = "h54_write",
-		 .setup = private_file,
-		 .task = {task_truncate2, task_write_beyond},
-		 .check = check_end},
-		{.name = "h54_read",
-		 .setup = shared_file,
-		 .task = {task_truncate2, task_read_beyond},
-		 .check = check_end},
-		{.name = "h54_shmem",
-		 .setup = shared_shmem,
-		 .task = {task_truncate2, task_write_beyond, task_reclaim},
-		 .check = check_end});
+	         .setup = private_file,
+	         .task = {task_truncate2, task_write_beyond},
+	         .check = check_end},
+	        {.name = "h54_read",
+	         .setup = shared_file,
+	         .task = {task_truncate2, task_read_beyond},
+	         .check = check_end},
+	        {.name = "h54_shmem",
+	         .setup = shared_shmem,
+	         .task = {task_truncate2, task_write_beyond, task_reclaim},
+	         .check = check_end});
 }
 
 /* ---------------------------------------------------------------- 55: holes ----------------- */
@@ -123,13 +123,13 @@ static void test_h55_punch_x_faults(void **state)
 {
 	(void)state;
 	EXPLORE({.name = "h55",
-		 .setup = shared_shmem,
-		 .task = {task_punch, task_refill},
-		 .check = check_punched},
-		{.name = "h55_two",
-		 .setup = shared_shmem,
-		 .task = {task_punch, task_refill, task_refill},
-		 .check = check_punched});
+	         .setup = shared_shmem,
+	         .task = {task_punch, task_refill},
+	         .check = check_punched},
+	        {.name = "h55_two",
+	         .setup = shared_shmem,
+	         .task = {task_punch, task_refill, task_refill},
+	         .check = check_punched});
 }
 
 /* ---------------------------------------------------------------- 56, 58: nonlinear --------- */
@@ -174,13 +174,13 @@ static void test_h56_nonlinear_pages_are_found(void **state)
 {
 	(void)state;
 	EXPLORE({.name = "h56",
-		 .setup = nonlinear,
-		 .task = {task_swap_halves, task_pageout_nonlinear},
-		 .check = check_nonlinear},
-		{.name = "h56_step",
-		 .setup = nonlinear,
-		 .task = {task_swap_halves, task_reclaim},
-		 .check = check_nonlinear});
+	         .setup = nonlinear,
+	         .task = {task_swap_halves, task_pageout_nonlinear},
+	         .check = check_nonlinear},
+	        {.name = "h56_step",
+	         .setup = nonlinear,
+	         .task = {task_swap_halves, task_reclaim},
+	         .check = check_nonlinear});
 }
 
 /* Offsets in entries go with the entries: split, moved, forked, unmapped; and never to other areas.
@@ -201,7 +201,7 @@ static void test_h58_entries_that_are_offsets(void **state)
 	rig_verify(p.r);
 	expect_nonlinear(&p, child, p.a);
 	rig_ok(om_mremap(child, p.a + PAGES(4), PAGES(4), PAGES(4),
-			 OM_MREMAP_MAYMOVE | OM_MREMAP_FIXED, THERE, &at));
+	                 OM_MREMAP_MAYMOVE | OM_MREMAP_FIXED, THERE, &at));
 	rig_verify(p.r);
 	rig_reclaim(p.r);
 	rig_expect(p.r, child, THERE, 4, 300);
@@ -229,13 +229,13 @@ static void test_h62_fork_x_truncate(void **state)
 {
 	(void)state;
 	EXPLORE({.name = "h62",
-		 .setup = private_file,
-		 .task = {task_fork, task_truncate2},
-		 .check = check_fork_end},
-		{.name = "h62_fault",
-		 .setup = private_file,
-		 .task = {task_fork, task_truncate2, task_write_beyond},
-		 .check = check_fork_end});
+	         .setup = private_file,
+	         .task = {task_fork, task_truncate2},
+	         .check = check_fork_end},
+	        {.name = "h62_fault",
+	         .setup = private_file,
+	         .task = {task_fork, task_truncate2, task_write_beyond},
+	         .check = check_fork_end});
 }
 
 static void test_h62_failing_fork(void **state)
@@ -285,17 +285,17 @@ static void test_h64_reclaim_x_truncate(void **state)
 {
 	(void)state;
 	EXPLORE({.name = "h64_file",
-		 .setup = dirty_pages,
-		 .task = {task_truncate2, task_reclaim},
-		 .check = check_end},
-		{.name = "h64_pageout",
-		 .setup = dirty_pages,
-		 .task = {task_truncate2, task_pageout},
-		 .check = check_end},
-		{.name = "h64_shmem",
-		 .setup = dirty_shmem,
-		 .task = {task_truncate2, task_reclaim},
-		 .check = check_end});
+	         .setup = dirty_pages,
+	         .task = {task_truncate2, task_reclaim},
+	         .check = check_end},
+	        {.name = "h64_pageout",
+	         .setup = dirty_pages,
+	         .task = {task_truncate2, task_pageout},
+	         .check = check_end},
+	        {.name = "h64_shmem",
+	         .setup = dirty_shmem,
+	         .task = {task_truncate2, task_reclaim},
+	         .check = check_end});
 }
 
 static const struct CMUnitTest list[] = {

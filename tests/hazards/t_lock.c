@@ -105,9 +105,9 @@ static void test_h42_nonlinear_munlock(void **state)
 {
 	(void)state;
 	EXPLORE({.name = "h42",
-		 .setup = locked_nonlinear,
-		 .task = {task_munlock_half, task_reclaim},
-		 .check = check_nonlinear});
+	         .setup = locked_nonlinear,
+	         .task = {task_munlock_half, task_reclaim},
+	         .check = check_nonlinear});
 }
 
 /* ---------------------------------------------------------------- 43, 44, 45 ---------------- */
@@ -116,25 +116,25 @@ static void test_h43_munlock_x_reclaim(void **state)
 {
 	(void)state;
 	EXPLORE({.name = "h43_munlock",
-		 .setup = locked_anon,
-		 .task = {task_munlock, task_reclaim},
-		 .check = check_unlocked},
-		{.name = "h43_mlock",
-		 .setup = cold_anon,
-		 .task = {task_mlock, task_reclaim},
-		 .check = check_locked},
-		{.name = "h43_both",
-		 .setup = cold_anon,
-		 .task = {task_mlock_munlock, task_pageout},
-		 .check = check_unlocked},
-		{.name = "h43_again",
-		 .setup = locked_anon,
-		 .task = {task_munlock_mlock, task_reclaim},
-		 .check = check_locked},
-		{.name = "h43_swapped",
-		 .setup = swapped_anon,
-		 .task = {task_mlock, task_pageout},
-		 .check = check_locked});
+	         .setup = locked_anon,
+	         .task = {task_munlock, task_reclaim},
+	         .check = check_unlocked},
+	        {.name = "h43_mlock",
+	         .setup = cold_anon,
+	         .task = {task_mlock, task_reclaim},
+	         .check = check_locked},
+	        {.name = "h43_both",
+	         .setup = cold_anon,
+	         .task = {task_mlock_munlock, task_pageout},
+	         .check = check_unlocked},
+	        {.name = "h43_again",
+	         .setup = locked_anon,
+	         .task = {task_munlock_mlock, task_reclaim},
+	         .check = check_locked},
+	        {.name = "h43_swapped",
+	         .setup = swapped_anon,
+	         .task = {task_mlock, task_pageout},
+	         .check = check_locked});
 }
 
 static void task_exit(struct play *p)
@@ -152,9 +152,9 @@ static void test_h44_exit_of_locked_memory(void **state)
 {
 	(void)state;
 	EXPLORE({.name = "h44",
-		 .setup = locked_anon,
-		 .task = {task_exit, task_reclaim},
-		 .check = check_nothing_locked});
+	         .setup = locked_anon,
+	         .task = {task_exit, task_reclaim},
+	         .check = check_nothing_locked});
 }
 
 /* Two mappers of the same pages, both locked. */
@@ -208,17 +208,17 @@ static void test_h45_no_stranded_pages(void **state)
 {
 	(void)state;
 	EXPLORE({.name = "h45_one",
-		 .setup = two_mappers,
-		 .task = {task_munlock4, task_reclaim},
-		 .check = check_one_left},
-		{.name = "h45_both",
-		 .setup = two_mappers,
-		 .task = {task_munlock4, task_unmap_child, task_reclaim},
-		 .check = check_none_left},
-		{.name = "h45_truncate",
-		 .setup = two_mappers,
-		 .task = {task_munlock4, task_unmap_child, task_truncate},
-		 .check = check_nothing_locked});
+	         .setup = two_mappers,
+	         .task = {task_munlock4, task_reclaim},
+	         .check = check_one_left},
+	        {.name = "h45_both",
+	         .setup = two_mappers,
+	         .task = {task_munlock4, task_unmap_child, task_reclaim},
+	         .check = check_none_left},
+	        {.name = "h45_truncate",
+	         .setup = two_mappers,
+	         .task = {task_munlock4, task_unmap_child, task_truncate},
+	         .check = check_nothing_locked});
 }
 
 /* ---------------------------------------------------------------- 46, 47 -------------------- */

@@ -64,13 +64,13 @@ static void test_h27_walk_x_moving_down(void **state)
 {
 	(void)state;
 	EXPLORE({.name = "h27_down",
-		 .setup = family_cold,
-		 .task = {task_move_down, task_reclaim},
-		 .check = check_moved},
-		{.name = "h27_near",
-		 .setup = family_cold,
-		 .task = {task_move_near, task_reclaim},
-		 .check = check_moved});
+	         .setup = family_cold,
+	         .task = {task_move_down, task_reclaim},
+	         .check = check_moved},
+	        {.name = "h27_near",
+	         .setup = family_cold,
+	         .task = {task_move_near, task_reclaim},
+	         .check = check_moved});
 }
 
 /* Shared and dirty. It has moved once, so that the next move is towards the area that walks see
@@ -107,26 +107,26 @@ static void test_h28_msync_x_mremap(void **state)
 {
 	(void)state;
 	EXPLORE({.name = "h28_msync",
-		 .setup = moved_file,
-		 .task = {task_move_home, task_sync},
-		 .check = check_clean});
+	         .setup = moved_file,
+	         .task = {task_move_home, task_sync},
+	         .check = check_clean});
 }
 
 static void test_h28_reclaim_x_mremap(void **state)
 {
 	(void)state;
 	EXPLORE({.name = "h28_direct",
-		 .setup = anon_cold,
-		 .task = {task_move_up, task_reclaim},
-		 .check = check_moved},
-		{.name = "h28_up",
-		 .setup = family_cold,
-		 .task = {task_move_up, task_reclaim},
-		 .check = check_moved},
-		{.name = "h28_back",
-		 .setup = family_cold,
-		 .task = {task_move_back, task_reclaim},
-		 .check = check_moved});
+	         .setup = anon_cold,
+	         .task = {task_move_up, task_reclaim},
+	         .check = check_moved},
+	        {.name = "h28_up",
+	         .setup = family_cold,
+	         .task = {task_move_up, task_reclaim},
+	         .check = check_moved},
+	        {.name = "h28_back",
+	         .setup = family_cold,
+	         .task = {task_move_back, task_reclaim},
+	         .check = check_moved});
 }
 
 /* ---------------------------------------------------------------- 29, 30: whole tables ------ */
@@ -174,13 +174,13 @@ static void test_h29_table_move_x_walk(void **state)
 {
 	(void)state;
 	EXPLORE({.name = "h29_direct",
-		 .setup = big_anon,
-		 .task = {task_move_table, task_reclaim},
-		 .check = check_table},
-		{.name = "h29_family",
-		 .setup = big_family,
-		 .task = {task_move_table, task_reclaim},
-		 .check = check_table});
+	         .setup = big_anon,
+	         .task = {task_move_table, task_reclaim},
+	         .check = check_table},
+	        {.name = "h29_family",
+	         .setup = big_family,
+	         .task = {task_move_table, task_reclaim},
+	         .check = check_table});
 }
 
 static void big_file(struct play *p)
@@ -211,13 +211,13 @@ static void test_h30_table_move_x_freed_table(void **state)
 {
 	(void)state;
 	EXPLORE({.name = "h30_empty",
-		 .setup = big_over_empty,
-		 .task = {task_move_table, task_reclaim},
-		 .check = check_table},
-		{.name = "h30_truncate",
-		 .setup = big_file,
-		 .task = {task_move_table, task_truncate4},
-		 .check = check_truncated_table});
+	         .setup = big_over_empty,
+	         .task = {task_move_table, task_reclaim},
+	         .check = check_table},
+	        {.name = "h30_truncate",
+	         .setup = big_file,
+	         .task = {task_move_table, task_truncate4},
+	         .check = check_truncated_table});
 }
 
 /* ---------------------------------------------------------------- 32, 33: refusals ---------- */
@@ -238,7 +238,7 @@ static void test_h32_mremap_at_the_limit(void **state)
 
 		om_set_limit(mm, OM_LIMIT_VMAS, limit);
 		err = om_mremap(mm, a + PAGES(2), PAGES(3), PAGES(3),
-				OM_MREMAP_MAYMOVE | OM_MREMAP_FIXED, THERE + PAGES(1), &at);
+		                OM_MREMAP_MAYMOVE | OM_MREMAP_FIXED, THERE + PAGES(1), &at);
 		rig_verify(r);
 		if (!err)
 			break;
@@ -289,7 +289,7 @@ static void test_move_beside(void **state)
 
 		rig_put(r, mm, a, 4, 100);
 		rig_ok(om_mremap(mm, a, PAGES(4), PAGES(4), flags, a + (uintptr_t)side * PAGES(4),
-				 &at));
+		                 &at));
 		rig_verify(r);
 		rig_expect(r, mm, at, 4, 100);
 		rig_check(rig_info(mm, a).kind == OM_PAGE_NONE);
@@ -344,21 +344,21 @@ static void test_h54_mremap_x_truncate(void **state)
 {
 	(void)state;
 	EXPLORE({.name = "h54_private",
-		 .setup = mixed_file,
-		 .task = {task_move_up, task_truncate2},
-		 .check = check_truncated},
-		{.name = "h54_down",
-		 .setup = mixed_file,
-		 .task = {task_move_down, task_truncate2},
-		 .check = check_truncated},
-		{.name = "h54_about",
-		 .setup = mixed_file,
-		 .task = {task_move_about, task_truncate2},
-		 .check = check_truncated},
-		{.name = "h54_shared",
-		 .setup = shared_file,
-		 .task = {task_move_up, task_truncate2},
-		 .check = check_truncated});
+	         .setup = mixed_file,
+	         .task = {task_move_up, task_truncate2},
+	         .check = check_truncated},
+	        {.name = "h54_down",
+	         .setup = mixed_file,
+	         .task = {task_move_down, task_truncate2},
+	         .check = check_truncated},
+	        {.name = "h54_about",
+	         .setup = mixed_file,
+	         .task = {task_move_about, task_truncate2},
+	         .check = check_truncated},
+	        {.name = "h54_shared",
+	         .setup = shared_file,
+	         .task = {task_move_up, task_truncate2},
+	         .check = check_truncated});
 }
 
 static const struct CMUnitTest list[] = {

@@ -11,6 +11,8 @@
 
 #include <string.h>
 
+#include "fail.h"
+
 /* HERE: 8 anonymous pages, and 4 each of a private file, a shared file, and shared memory. */
 #define ANON   0u
 #define COPY   8u
@@ -25,10 +27,10 @@ static uintptr_t at(unsigned i)
 
 static unsigned long first_tag(unsigned i)
 {
-	return i < COPY	    ? 100 + i
+	return i < COPY     ? 100 + i
 	       : i < SHARED ? 200 + i - COPY
 	       : i < SHMEM  ? 400 + i - SHARED
-			    : 600 + i - SHMEM;
+	                    : 600 + i - SHMEM;
 }
 
 static struct om_mapping *file_of(struct play *p, unsigned i)
@@ -70,6 +72,45 @@ static void check_tag(unsigned i, unsigned long tag)
 	rig_fail(__FILE__, __LINE__, "page %u holds %lu", i, tag);
 }
 
+/* ---------------------------------------------------------------- failures ------------------ */
+
+/*
+ * What fails from the end of the setup to the check: nothing (kind 0), transfers (1-4) or allocations (5); the
+ * k-th; and all after it.
+ */
+static struct {
+	unsigned kind, k;
+	bool forever;
+} failing;
+
+static void set_failures(struct play *p, unsigned long k)
+{
+	enum sim_transfer which = failing.kind % 2 ? SIM_READ : SIM_WRITE;
+
+	if (failing.kind == 5) {
+		if (k)
+			sim_fail_arm(p->r->sys, k, failing.forever);
+		else
+			sim_fail_disarm();
+		return;
+	}
+	for (unsigned i = 0; failing.kind && i < 2; i++)
+		sim_store_fail(failing.kind <= 2 ? p->r->swap[i].store : p->r->file[i].store, which,
+		               k, failing.forever);
+}
+
+static void everything_failing(struct play *p)
+{
+	everything(p);
+	set_failures(p, failing.k);
+}
+
+/* A call that can only fail because something else did. */
+static void check_call(int err)
+{
+	rig_check(!err || (failing.kind && (err == -OM_EIO || err == -OM_ENOMEM)));
+}
+
 /* ---------------------------------------------------------------- the calls ----------------- */
 
 static void call_reclaim(struct play *p)
@@ -84,22 +125,30 @@ static void call_pageout(struct play *p)
 
 static void call_fork(struct play *p)
 {
-	(void)rig_fork(p->r, p->mm, NULL);
+	int err;
+
+	(void)rig_fork(p->r, p->mm, &err);
+	check_call(err);
 }
 
 static void call_fork_child(struct play *p)
 {
-	(void)rig_fork(p->r, p->child, NULL);
+	int err;
+
+	(void)rig_fork(p->r, p->child, &err);
+	check_call(err);
 }
 
 static void call_munmap(struct play *p)
 {
-	rig_ok(om_munmap(p->mm, at(4), PAGES(10)));
+	check_call(om_munmap(p->mm, at(4), PAGES(10)));
 }
 
 static void call_mmap(struct play *p)
 {
-	rig_map(p->r, p->mm, at(6), 4, RIG_RW, OM_MAP_PRIVATE, NULL, 0);
+	uintptr_t addr = at(6);
+
+	check_call(om_mmap(p->mm, &addr, PAGES(4), RIG_RW, OM_MAP_PRIVATE | OM_MAP_FIXED, NULL, 0));
 }
 
 static void call_mremap(struct play *p)
@@ -158,7 +207,8 @@ static void call_swapoff(struct play *p)
 {
 	int err = om_swapoff(p->r->sys, p->r->swap[0].area);
 
-	rig_check(err == 0 || err == -OM_EINVAL); /* another swapoff is at it, or was */
+	if (err != -OM_EINVAL) /* another swapoff is at it, or was */
+		check_call(err);
 	if (!err)
 		p->r->swap[0].on = false;
 }
@@ -166,18 +216,18 @@ static void call_swapoff(struct play *p)
 static void call_truncate(struct play *p)
 {
 	for (unsigned i = COPY; i < ALL; i += 4)
-		rig_ok(om_mapping_truncate(file_of(p, i), PAGES(2)));
+		check_call(om_mapping_truncate(file_of(p, i), PAGES(2)));
 }
 
 static void call_punch(struct play *p)
 {
 	for (unsigned i = COPY; i < ALL; i += 4)
-		rig_ok(om_mapping_punch(file_of(p, i), PAGES(1), PAGES(2)));
+		check_call(om_mapping_punch(file_of(p, i), PAGES(1), PAGES(2)));
 }
 
 static void call_sync(struct play *p)
 {
-	rig_ok(om_mapping_sync(file_of(p, SHARED), 0, 0));
+	check_call(om_mapping_sync(file_of(p, SHARED), 0, 0));
 }
 
 static void call_write_files(struct play *p)
@@ -187,7 +237,7 @@ static void call_write_files(struct play *p)
 	memset(page, 0, sizeof(page));
 	for (unsigned i = SHARED; i < ALL; i++) {
 		rig_set_tag(page, first_tag(i) + 900);
-		rig_ok(om_mapping_write(file_of(p, i), PAGES(i % 4), page, sizeof(page), NULL));
+		check_call(om_mapping_write(file_of(p, i), PAGES(i % 4), page, sizeof(page), NULL));
 	}
 }
 
@@ -298,6 +348,7 @@ static void check_page(struct play *p, struct om_mm *mm, uintptr_t addr, unsigne
 
 static void check_everything(struct play *p)
 {
+	set_failures(p, 0);
 	for (unsigned n = 0; n < RIG_MMS; n++)
 		for (unsigned i = 0; p->r->mm[n] && i < ALL; i++) {
 			check_page(p, p->r->mm[n], at(i), i);
@@ -325,9 +376,9 @@ static void test_all_pairs(void **state)
 		for (size_t b = a; b < CALLS; b++) {
 			char name[64];
 			struct scene scene = {.name = name,
-					      .setup = everything,
-					      .task = {calls[a].fn, calls[b].fn},
-					      .check = check_everything};
+			                      .setup = everything,
+			                      .task = {calls[a].fn, calls[b].fn},
+			                      .check = check_everything};
 
 			snprintf(name, sizeof(name), "%s_x_%s", calls[a].name, calls[b].name);
 			if (compatible(&calls[a], &calls[b]))
@@ -352,10 +403,10 @@ static void test_random_triples(void **state)
 		const struct call *c = &calls[sim_rand_below(&rand, CALLS)];
 		char name[96];
 		struct scene scene = {.name = name,
-				      .cluster = n % 4,
-				      .setup = everything,
-				      .task = {a->fn, b->fn, c->fn},
-				      .check = check_everything};
+		                      .cluster = n % 4,
+		                      .setup = everything,
+		                      .task = {a->fn, b->fn, c->fn},
+		                      .check = check_everything};
 
 		snprintf(name, sizeof(name), "%s_x_%s_x_%s", a->name, b->name, c->name);
 		if (compatible(a, b) && compatible(b, c) && compatible(a, c))
@@ -364,8 +415,41 @@ static void test_random_triples(void **state)
 	sched_budget = budget;
 }
 
+/* A store that fails, or no memory, once or for ever: nobody but the one who is told may notice. */
+static void test_pairs_with_failures(void **state)
+{
+	struct sim_rand rand;
+	const unsigned long budget = sched_budget;
+
+	(void)state;
+	NEEDS(sched_possible());
+	sim_rand_seed(&rand, sched_seed);
+	sched_budget = 4;
+	for (unsigned long n = 0; n < 2 * budget; n++) {
+		const struct call *a = &calls[sim_rand_below(&rand, CALLS)];
+		const struct call *b = &calls[sim_rand_below(&rand, CALLS)];
+		char name[96];
+		struct scene scene = {.name = name,
+		                      .cluster = n % 4,
+		                      .setup = everything_failing,
+		                      .task = {a->fn, b->fn},
+		                      .check = check_everything};
+
+		failing.kind = 1 + (unsigned)n % 5;
+		failing.k = 1 + (unsigned)sim_rand_below(&rand, 4);
+		failing.forever = sim_rand_chance(&rand, 30);
+		snprintf(name, sizeof(name), "%s_x_%s_fail%u-%u%s", a->name, b->name, failing.kind,
+		         failing.k, failing.forever ? "-forever" : "");
+		if (compatible(a, b))
+			explore(&scene);
+	}
+	failing.kind = 0;
+	sched_budget = budget;
+}
+
 static const struct CMUnitTest list[] = {
     cmocka_unit_test(test_all_pairs),
+    cmocka_unit_test(test_pairs_with_failures),
     cmocka_unit_test(test_random_triples),
 };
 TESTS(pair_tests, list);

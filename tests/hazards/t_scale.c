@@ -51,7 +51,7 @@ static struct work work_of(struct rig *r)
 	const struct om_sysinfo info = info_of(r);
 
 	return (struct work){info.event[OM_EV_RMAP_WALKS], info.event[OM_EV_RMAP_PROBES],
-			     info.event[OM_EV_RMAP_FOUND]};
+	                     info.event[OM_EV_RMAP_FOUND]};
 }
 
 #define CHILDREN 1000

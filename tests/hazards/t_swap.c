@@ -49,15 +49,15 @@ static void test_h49_slot_comes_back(void **state)
 {
 	(void)state;
 	EXPLORE({.name = "h49",
-		 .slots = 8,
-		 .setup = swapped,
-		 .task = {task_read, task_change_and_out},
-		 .check = check_changed},
-		{.name = "h49_three",
-		 .slots = 8,
-		 .setup = swapped,
-		 .task = {task_read, task_change_and_out, task_read},
-		 .check = check_changed});
+	         .slots = 8,
+	         .setup = swapped,
+	         .task = {task_read, task_change_and_out},
+	         .check = check_changed},
+	        {.name = "h49_three",
+	         .slots = 8,
+	         .setup = swapped,
+	         .task = {task_read, task_change_and_out, task_read},
+	         .check = check_changed});
 }
 
 static void task_parent_sets(struct play *p)
@@ -124,35 +124,35 @@ static void test_h50_swapin_x_swapin(void **state)
 {
 	(void)state;
 	EXPLORE({.name = "h50_read",
-		 .setup = swapped_family,
-		 .task = {task_parent_reads, task_child_reads},
-		 .check = check_none_set},
-		{.name = "h50_write",
-		 .setup = swapped_family,
-		 .task = {task_parent_sets, task_child_sets},
-		 .check = check_two},
-		{.name = "h50_both",
-		 .setup = swapped_family,
-		 .task = {task_parent_sets, task_child_reads},
-		 .check = check_parent_set},
-		{.name = "h50_reclaim",
-		 .setup = swapped_family,
-		 .task = {task_parent_sets, task_child_sets, task_reclaim},
-		 .check = check_two},
-		{.name = "h50_ahead",
-		 .cluster = 3,
-		 .setup = swapped_family,
-		 .task = {task_parent_sets, task_child_sets, task_reclaim},
-		 .check = check_two},
-		{.name = "h50_neighbours",
-		 .cluster = 3,
-		 .setup = swapped_family,
-		 .task = {task_parent_sets, task_child_drops, task_child_last},
-		 .check = check_dropped},
-		{.name = "h50_threads",
-		 .setup = swapped_family,
-		 .task = {task_parent_sets, task_child_sets, task_parent_sets},
-		 .check = check_two});
+	         .setup = swapped_family,
+	         .task = {task_parent_reads, task_child_reads},
+	         .check = check_none_set},
+	        {.name = "h50_write",
+	         .setup = swapped_family,
+	         .task = {task_parent_sets, task_child_sets},
+	         .check = check_two},
+	        {.name = "h50_both",
+	         .setup = swapped_family,
+	         .task = {task_parent_sets, task_child_reads},
+	         .check = check_parent_set},
+	        {.name = "h50_reclaim",
+	         .setup = swapped_family,
+	         .task = {task_parent_sets, task_child_sets, task_reclaim},
+	         .check = check_two},
+	        {.name = "h50_ahead",
+	         .cluster = 3,
+	         .setup = swapped_family,
+	         .task = {task_parent_sets, task_child_sets, task_reclaim},
+	         .check = check_two},
+	        {.name = "h50_neighbours",
+	         .cluster = 3,
+	         .setup = swapped_family,
+	         .task = {task_parent_sets, task_child_drops, task_child_last},
+	         .check = check_dropped},
+	        {.name = "h50_threads",
+	         .setup = swapped_family,
+	         .task = {task_parent_sets, task_child_sets, task_parent_sets},
+	         .check = check_two});
 }
 
 /* The parent has the page, alone as it seems; the child has the slot. */
@@ -166,13 +166,13 @@ static void test_h50_reuse_x_swapin_of_sibling(void **state)
 {
 	(void)state;
 	EXPLORE({.name = "h50_reuse",
-		 .setup = half_swapped,
-		 .task = {task_parent_sets, task_child_reads},
-		 .check = check_parent_set},
-		{.name = "h50_reuse2",
-		 .setup = half_swapped,
-		 .task = {task_parent_sets, task_child_sets},
-		 .check = check_two});
+	         .setup = half_swapped,
+	         .task = {task_parent_sets, task_child_reads},
+	         .check = check_parent_set},
+	        {.name = "h50_reuse2",
+	         .setup = half_swapped,
+	         .task = {task_parent_sets, task_child_sets},
+	         .check = check_two});
 }
 
 /* ---------------------------------------------------------------- 57: MADV_FREE ------------- */
@@ -240,17 +240,17 @@ static void test_h57_free_x_write(void **state)
 {
 	(void)state;
 	EXPLORE({.name = "h57_store",
-		 .setup = freed,
-		 .task = {task_store, task_reclaim},
-		 .check = check_stored},
-		{.name = "h57_device",
-		 .setup = freed,
-		 .task = {task_device, task_reclaim},
-		 .check = check_stored},
-		{.name = "h57_free",
-		 .setup = warm,
-		 .task = {task_device, task_free, task_pageout},
-		 .check = check_device});
+	         .setup = freed,
+	         .task = {task_store, task_reclaim},
+	         .check = check_stored},
+	        {.name = "h57_device",
+	         .setup = freed,
+	         .task = {task_device, task_reclaim},
+	         .check = check_stored},
+	        {.name = "h57_free",
+	         .setup = warm,
+	         .task = {task_device, task_free, task_pageout},
+	         .check = check_device});
 }
 
 static void check_child_or_zero(struct play *p)
@@ -269,9 +269,9 @@ static void test_h57_free_x_fork(void **state)
 {
 	(void)state;
 	EXPLORE({.name = "h57_fork",
-		 .setup = freed,
-		 .task = {task_fork, task_reclaim},
-		 .check = check_child_or_zero});
+	         .setup = freed,
+	         .task = {task_fork, task_reclaim},
+	         .check = check_child_or_zero});
 }
 
 /* ---------------------------------------------------------------- swapoff ------------------- */
@@ -287,7 +287,7 @@ static void task_write_all(struct play *p)
 {
 	for (unsigned i = 0; i < 8; i++)
 		rig_equal(rig_set(sched_cpu(p), p->child, p->a + PAGES(i), 300 + i),
-			  OM_FAULT_MINOR);
+		          OM_FAULT_MINOR);
 }
 
 static void check_written(struct play *p)
@@ -350,30 +350,30 @@ static void test_swapoff_x_others(void **state)
 {
 	(void)state;
 	EXPLORE({.name = "swapoff_fault",
-		 .setup = two_areas,
-		 .task = {task_swapoff, task_write_all},
-		 .check = check_written},
-		{.name = "swapoff_ahead",
-		 .cluster = 3,
-		 .setup = two_areas,
-		 .task = {task_swapoff, task_write_all, task_reclaim},
-		 .check = check_written},
-		{.name = "swapoff_fork",
-		 .setup = two_areas,
-		 .task = {task_swapoff, task_fork},
-		 .check = check_forked},
-		{.name = "swapoff_reclaim",
-		 .setup = cold_anon,
-		 .task = {task_swapoff, task_pageout},
-		 .check = check_anon},
-		{.name = "swapoff_shmem",
-		 .setup = swapped_shmem,
-		 .task = {task_swapoff, task_write_shmem},
-		 .check = check_shmem},
-		{.name = "swapoff_truncate",
-		 .setup = swapped_shmem,
-		 .task = {task_swapoff, task_truncate4},
-		 .check = check_shmem4});
+	         .setup = two_areas,
+	         .task = {task_swapoff, task_write_all},
+	         .check = check_written},
+	        {.name = "swapoff_ahead",
+	         .cluster = 3,
+	         .setup = two_areas,
+	         .task = {task_swapoff, task_write_all, task_reclaim},
+	         .check = check_written},
+	        {.name = "swapoff_fork",
+	         .setup = two_areas,
+	         .task = {task_swapoff, task_fork},
+	         .check = check_forked},
+	        {.name = "swapoff_reclaim",
+	         .setup = cold_anon,
+	         .task = {task_swapoff, task_pageout},
+	         .check = check_anon},
+	        {.name = "swapoff_shmem",
+	         .setup = swapped_shmem,
+	         .task = {task_swapoff, task_write_shmem},
+	         .check = check_shmem},
+	        {.name = "swapoff_truncate",
+	         .setup = swapped_shmem,
+	         .task = {task_swapoff, task_truncate4},
+	         .check = check_shmem4});
 }
 
 /* So much in one address space that it takes hundreds of rounds of reclaim to bring it back. */

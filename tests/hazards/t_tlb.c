@@ -23,7 +23,7 @@ static void task_move_away(struct play *p)
 	uintptr_t at;
 
 	rig_ok(om_mremap(p->mm, p->a, PAGES(4), PAGES(4), OM_MREMAP_MAYMOVE | OM_MREMAP_FIXED, p->b,
-			 &at));
+	                 &at));
 	p->flag[0] = true;
 	rig_ok(om_munmap(p->mm, p->b, PAGES(4)));
 	for (unsigned i = 0; i < 8; i++)
@@ -65,7 +65,7 @@ static void task_move(struct play *p)
 	uintptr_t at;
 
 	rig_ok(om_mremap(p->mm, p->a, PAGES(4), PAGES(4), OM_MREMAP_MAYMOVE | OM_MREMAP_FIXED, p->b,
-			 &at));
+	                 &at));
 	p->flag[0] = true;
 }
 
@@ -87,13 +87,13 @@ static void test_h08_mremap_flushes(void **state)
 {
 	(void)state;
 	EXPLORE({.name = "h08",
-		 .setup = warm4,
-		 .task = {task_move_away, task_use_old},
-		 .check = check_others},
-		{.name = "h08_reclaim",
-		 .setup = cold4,
-		 .task = {task_move, task_reclaim_fill, task_use_old},
-		 .check = check_moved});
+	         .setup = warm4,
+	         .task = {task_move_away, task_use_old},
+	         .check = check_others},
+	        {.name = "h08_reclaim",
+	         .setup = cold4,
+	         .task = {task_move, task_reclaim_fill, task_use_old},
+	         .check = check_moved});
 }
 
 /* ---------------------------------------------------------------- 9: reclaim x mprotect ----- */
@@ -114,8 +114,8 @@ static void task_protect(struct play *p)
 
 			sched_step();
 			rig_equal(sim_store(sim_cpu(p->r->sim, c), p->mm, p->a + PAGES(i), &word,
-					    sizeof(word)),
-				  OM_FAULT_ACCERR);
+			                    sizeof(word)),
+			          OM_FAULT_ACCERR);
 		}
 }
 
@@ -128,13 +128,13 @@ static void test_h09_reclaim_x_mprotect(void **state)
 {
 	(void)state;
 	EXPLORE({.name = "h09_step",
-		 .setup = cold_warm,
-		 .task = {task_reclaim, task_protect},
-		 .check = check_contents},
-		{.name = "h09_pageout",
-		 .setup = cold_warm,
-		 .task = {task_pageout, task_protect},
-		 .check = check_contents});
+	         .setup = cold_warm,
+	         .task = {task_reclaim, task_protect},
+	         .check = check_contents},
+	        {.name = "h09_pageout",
+	         .setup = cold_warm,
+	         .task = {task_pageout, task_protect},
+	         .check = check_contents});
 }
 
 /* A thread writes while another takes the permission away, and a third gives it back. */
@@ -169,13 +169,13 @@ static void test_h09_mprotect_x_fault(void **state)
 {
 	(void)state;
 	EXPLORE({.name = "h09_fault",
-		 .setup = warm4,
-		 .task = {task_write_words, task_protect_twice},
-		 .check = check_last_word},
-		{.name = "h09_three",
-		 .setup = cold_warm,
-		 .task = {task_write_words, task_protect_twice, task_pageout},
-		 .check = check_last_word});
+	         .setup = warm4,
+	         .task = {task_write_words, task_protect_twice},
+	         .check = check_last_word},
+	        {.name = "h09_three",
+	         .setup = cold_warm,
+	         .task = {task_write_words, task_protect_twice, task_pageout},
+	         .check = check_last_word});
 }
 
 /* ---------------------------------------------------------------- 10, 11: who flushes ------- */
@@ -196,7 +196,7 @@ static void test_h10_two_zappers(void **state)
 {
 	(void)state;
 	EXPLORE({.name = "h10", .setup = warm4, .task = {task_drop, task_drop}},
-		{.name = "h10_reclaim", .setup = cold_warm, .task = {task_drop, task_pageout}});
+	        {.name = "h10_reclaim", .setup = cold_warm, .task = {task_drop, task_pageout}});
 }
 
 /* Ranges of many areas, with translations in every CPU. */
@@ -211,7 +211,7 @@ static void test_h11_all_areas_are_flushed(void **state)
 	for (unsigned round = 0; round < 2; round++) {
 		for (unsigned i = 0; i < 10; i++) {
 			rig_map(r, mm, HERE + PAGES(3 * i), 2,
-				i % 2 ? RIG_RW : RIG_RW | OM_PROT_EXEC, OM_MAP_PRIVATE, NULL, 0);
+			        i % 2 ? RIG_RW : RIG_RW | OM_PROT_EXEC, OM_MAP_PRIVATE, NULL, 0);
 			rig_put(r, mm, HERE + PAGES(3 * i), 2, 100);
 			play_warm(&p, mm, HERE + PAGES(3 * i), 2, true);
 		}
@@ -225,7 +225,7 @@ static void test_h11_all_areas_are_flushed(void **state)
 				    rig_get(sim_cpu(r->sim, c), mm, HERE + PAGES(i), &tag);
 
 				rig_equal(result,
-					  round && i % 3 < 2 ? OM_FAULT_MINOR : OM_FAULT_MAPERR);
+				          round && i % 3 < 2 ? OM_FAULT_MINOR : OM_FAULT_MAPERR);
 				rig_check(result || tag == 0);
 			}
 		rig_verify(r);
@@ -257,7 +257,7 @@ static void task_fill_other(struct play *p)
 {
 	for (unsigned i = 0; i < 8; i++)
 		rig_equal(rig_set(sched_cpu(p), p->other, THERE + PAGES(i), 700 + i),
-			  OM_FAULT_MINOR);
+		          OM_FAULT_MINOR);
 }
 
 /* Writes where it may until it may not: nobody else's frame is hit. */
@@ -282,9 +282,9 @@ static void test_h12_munmap_x_truncate(void **state)
 {
 	(void)state;
 	EXPLORE({.name = "h12",
-		 .setup = shared_file,
-		 .task = {task_munmap, task_truncate_fill, task_scribble},
-		 .check = check_filled});
+	         .setup = shared_file,
+	         .task = {task_munmap, task_truncate_fill, task_scribble},
+	         .check = check_filled});
 }
 
 /* ---------------------------------------------------------------- 14, 15: dirty bits -------- */
@@ -343,17 +343,17 @@ static void test_h14_no_dirty_bit_is_lost(void **state)
 {
 	(void)state;
 	EXPLORE({.name = "h14_munmap",
-		 .setup = shared_file,
-		 .task = {task_munmap, task_sync, task_write_until_gone},
-		 .check = check_file_word},
-		{.name = "h14_dontneed",
-		 .setup = shared_file,
-		 .task = {task_drop_shared, task_sync, task_write_shared},
-		 .check = check_file_word},
-		{.name = "h14_pageout",
-		 .setup = shared_file,
-		 .task = {task_pageout_twice, task_write_shared},
-		 .check = check_file_word});
+	         .setup = shared_file,
+	         .task = {task_munmap, task_sync, task_write_until_gone},
+	         .check = check_file_word},
+	        {.name = "h14_dontneed",
+	         .setup = shared_file,
+	         .task = {task_drop_shared, task_sync, task_write_shared},
+	         .check = check_file_word},
+	        {.name = "h14_pageout",
+	         .setup = shared_file,
+	         .task = {task_pageout_twice, task_write_shared},
+	         .check = check_file_word});
 }
 
 static void task_msync(struct play *p)
@@ -365,13 +365,13 @@ static void test_h15_msync_x_write_fault(void **state)
 {
 	(void)state;
 	EXPLORE({.name = "h15",
-		 .setup = clean_file,
-		 .task = {task_msync, task_write_shared},
-		 .check = check_file_word},
-		{.name = "h15_two",
-		 .setup = shared_file,
-		 .task = {task_msync, task_write_shared, task_sync},
-		 .check = check_file_word});
+	         .setup = clean_file,
+	         .task = {task_msync, task_write_shared},
+	         .check = check_file_word},
+	        {.name = "h15_two",
+	         .setup = shared_file,
+	         .task = {task_msync, task_write_shared, task_sync},
+	         .check = check_file_word});
 }
 
 /* ---------------------------------------------------------------- 16: stores x copying away - */
@@ -389,17 +389,17 @@ static void test_h16_reclaim_x_stores(void **state)
 {
 	(void)state;
 	EXPLORE({.name = "h16_pageout",
-		 .setup = cold_warm,
-		 .task = {task_pageout, task_store_words},
-		 .check = check_last_word},
-		{.name = "h16_step",
-		 .setup = cold_warm,
-		 .task = {task_reclaim, task_store_words},
-		 .check = check_last_word},
-		{.name = "h16_mprotect",
-		 .setup = cold_warm,
-		 .task = {task_pageout, task_write_words, task_protect_twice},
-		 .check = check_last_word});
+	         .setup = cold_warm,
+	         .task = {task_pageout, task_store_words},
+	         .check = check_last_word},
+	        {.name = "h16_step",
+	         .setup = cold_warm,
+	         .task = {task_reclaim, task_store_words},
+	         .check = check_last_word},
+	        {.name = "h16_mprotect",
+	         .setup = cold_warm,
+	         .task = {task_pageout, task_write_words, task_protect_twice},
+	         .check = check_last_word});
 }
 
 static const struct CMUnitTest list[] = {

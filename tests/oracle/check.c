@@ -19,7 +19,7 @@
 	 OM_VM_WIPEONFORK | OM_VM_NORESERVE | OM_VM_RAND_READ | OM_VM_SEQ_READ)
 
 static void check_area_page(struct world *w, struct space *s, size_t page,
-			    const struct om_vmainfo *info)
+                            const struct om_vmainfo *info)
 {
 	struct mpage *p = &s->page[page];
 	size_t linear = (size_t)info->pgoff + page - (info->start - MODEL_BASE) / PAGE;
@@ -141,7 +141,7 @@ static void peek_slot(struct world *w, uint32_t slot, uint8_t *buf)
 		memcpy(buf, sim_frame(w->sim, pfn), PAGE);
 	else
 		sim_store_peek(om_slot_area(w->sys, slot)->store,
-			       (uint64_t)om_slot_offset(slot) * PAGE, buf, PAGE);
+		               (uint64_t)om_slot_offset(slot) * PAGE, buf, PAGE);
 }
 
 void peek_file(struct world *w, const struct object *o, size_t index, uint8_t *buf)
@@ -187,7 +187,7 @@ static bool all_zero(const uint8_t *buf)
 
 /* MADV_FREE'd: the bytes are there, or gone for good (hazard 66). */
 static void settle_lazy(struct world *w, struct space *s, size_t page, enum peek kind,
-			const uint8_t *have)
+                        const uint8_t *have)
 {
 	struct mpage *p = &s->page[page];
 

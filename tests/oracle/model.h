@@ -34,8 +34,8 @@
 #define MMAP_PAGE   (2 * TABLE_PAGES + 300u)
 
 struct content {
-	unsigned refs;	       /* pages of spaces that show it */
-	unsigned pins;	       /* pins that hold it */
+	unsigned refs;         /* pages of spaces that show it */
+	unsigned pins;         /* pins that hold it */
 	unsigned unknown_from; /* bytes from here on come from beyond a file's end */
 	uint8_t byte[SIM_PAGE_SIZE];
 };
@@ -43,22 +43,22 @@ struct content {
 struct object {
 	struct om_mapping *mapping; /* NULL until it is seen, for anonymous shared memory */
 	struct sim_store *store;    /* NULL: shared memory */
-	bool open;		    /* the test holds the mapping itself */
-	unsigned mapped;	    /* pages of spaces that show it */
+	bool open;                  /* the test holds the mapping itself */
+	unsigned mapped;            /* pages of spaces that show it */
 	uint64_t size;
-	size_t room;	/* pages in page[] */
+	size_t room;    /* pages in page[] */
 	uint8_t **page; /* NULL: zeros */
 };
 
 #define MP_MAPPED 0x80000000u /* beside enum om_vma_flags */
 #define MP_LOCKS  ((unsigned)(OM_VM_LOCKED | OM_VM_LOCKONFAULT))
-#define MP_PROT	  7u
+#define MP_PROT   7u
 
 struct mpage {
 	unsigned flags; /* 0: nothing is mapped */
-	bool lazy;	/* MADV_FREE'd: `own`, or zeros */
-	size_t linear;	/* page of the object by the area's numbering */
-	size_t index;	/* page of the object that is shown: another one after remap_file_pages */
+	bool lazy;      /* MADV_FREE'd: `own`, or zeros */
+	size_t linear;  /* page of the object by the area's numbering */
+	size_t index;   /* page of the object that is shown: another one after remap_file_pages */
 	struct object *object;
 	struct content *own; /* private: what was written here; NULL: nothing */
 };

@@ -50,14 +50,14 @@ void op_open(struct world *w, const uint32_t *a)
 	if (slot == NR_FILES)
 		return;
 	world_trace(w, " file %u, %s, size %llu", slot, a[0] % 2 ? "store" : "shared memory",
-		    (unsigned long long)size);
+	            (unsigned long long)size);
 	o = object_new(size, FILE_ROOM);
 	if (a[0] % 2) {
 		o->store = sim_store_ram();
 		fill_file(o);
 	}
 	err = om_mapping_create(w->sys, o->store ? &sim_store_ops : NULL, o->store, size,
-				&o->mapping);
+	                        &o->mapping);
 	if (agree(w, err, 0)) {
 		o->open = true;
 		w->file[slot] = o;
@@ -205,7 +205,7 @@ void op_fwrite(struct world *w, const uint32_t *a)
 	if (!o)
 		return;
 	world_trace(w, " offset %llu n %zu size %llu", (unsigned long long)offset, n,
-		    (unsigned long long)o->size);
+	            (unsigned long long)o->size);
 	fill_bytes(buf, n, a[3]);
 	if (o->store)
 		sim_store_truncate(o->store, o->size);
@@ -239,7 +239,7 @@ void op_fsync(struct world *w, const uint32_t *a)
 	if (!o)
 		return;
 	world_trace(w, " offset %llu len %llu", (unsigned long long)offset,
-		    (unsigned long long)len);
+	            (unsigned long long)len);
 	if (!agree(w, om_mapping_sync(o->mapping, offset, len), 0))
 		return;
 	end = len ? (size_t)((offset + len + PAGE - 1) / PAGE) : object_pages(o);

@@ -34,7 +34,7 @@ static int pick_prot(uint32_t a)
 
 static void pick_map_flags(struct map *m, uint32_t a)
 {
-	m->flags = a & 1 && a & 2 ? OM_MAP_SHARED : OM_MAP_PRIVATE;
+	m->flags = a & 1 && (a & 2 || m->file) ? OM_MAP_SHARED : OM_MAP_PRIVATE;
 	if (a & 4)
 		m->flags |= OM_MAP_FIXED;
 	if ((a >> 3) % 8 == 0)
@@ -167,7 +167,16 @@ static void bad_map(struct world *w, struct map *m, uint32_t a)
 		len = 2 * PAGE;
 	}
 	agree_or(w, om_mmap(m->s->mm, &addr, len, m->prot, flags, file, offset), want, -OM_ENOMEM,
-		 near_vma_limit(m->s));
+	         near_vma_limit(m->s));
+}
+
+/* A whole table, for mremap to move. */
+static void pick_table(struct map *m, uint32_t a)
+{
+	m->page = a % 3 * TABLE_PAGES;
+	m->n = TABLE_PAGES;
+	m->flags |= OM_MAP_FIXED;
+	m->flags &= ~(OM_MAP_POPULATE | OM_MAP_LOCKED | OM_MAP_FIXED_NOREPLACE);
 }
 
 static void pick_map(struct world *w, const uint32_t *a, struct map *m)
@@ -180,6 +189,8 @@ static void pick_map(struct world *w, const uint32_t *a, struct map *m)
 	pick_map_flags(m, a[4]);
 	if (m->file)
 		m->index = (a[5] >> 4) % 4 ? (a[5] >> 6) % 6 : (a[5] >> 6) % 40;
+	if ((a[0] >> 20) % 16 == 0)
+		pick_table(m, a[1]);
 	m->vm_flags = map_vm_flags(m);
 }
 
@@ -194,7 +205,7 @@ void op_mmap(struct world *w, const uint32_t *a)
 		return;
 	pick_map(w, a, &m);
 	world_trace(w, " space %u page %zu n %zu prot %d flags %#x file %d index %zu",
-		    space_nr(w, m.s), m.page, m.n, m.prot, m.flags, m.file != NULL, m.index);
+	            space_nr(w, m.s), m.page, m.n, m.prot, m.flags, m.file != NULL, m.index);
 	if (ONE_IN(32, a[0] >> 8)) {
 		bad_map(w, &m, a[0] >> 13);
 		return;
@@ -202,7 +213,7 @@ void op_mmap(struct world *w, const uint32_t *a)
 	place = map_place(&m);
 	addr = m.hint || m.flags & (OM_MAP_FIXED | OM_MAP_FIXED_NOREPLACE) ? addr_of(m.page) : 0;
 	err = om_mmap(m.s->mm, &addr, m.n * PAGE - a[0] % PAGE, m.prot, m.flags,
-		      m.file ? m.file->mapping : NULL, (uint64_t)m.index * PAGE);
+	              m.file ? m.file->mapping : NULL, (uint64_t)m.index * PAGE);
 	if (!agree_or(w, err, foresee_map(&m, place), -OM_ENOMEM, near_vma_limit(m.s)))
 		return;
 	if (addr != addr_of(place))
@@ -254,7 +265,7 @@ static bool expandable(const struct space *s, size_t data, size_t n, unsigned fl
  * where.
  */
 static int foresee_protect(const struct space *s, size_t page, size_t end, unsigned prot,
-			   size_t *stop)
+                           size_t *stop)
 {
 	size_t data = space_data_pages(s);
 	struct areas list;
@@ -323,7 +334,7 @@ void op_mprotect(struct world *w, const uint32_t *a)
 	page = from = pick_page(s, a[1]);
 	n = pick_len(s, page, a[2]);
 	world_trace(w, " space %u page %zu n %zu prot %u%s", space_nr(w, s), page, n, prot,
-		    down ? " down" : "");
+	            down ? " down" : "");
 	if (ONE_IN(32, a[4])) {
 		int wrong = bad[(a[4] >> 6) % 3];
 
@@ -331,7 +342,7 @@ void op_mprotect(struct world *w, const uint32_t *a)
 		if (wrong == OM_PROT_GROWSUP && !(a[4] & 32) && !is_mapped(s, page))
 			want = -OM_ENOMEM; /* a hole is found first */
 		err = om_mprotect(s->mm, addr_of(page) + (a[4] & 32 ? 4 : 0), n * PAGE,
-				  a[4] & 32 ? 1 : wrong);
+		                  a[4] & 32 ? 1 : wrong);
 		agree(w, err, want);
 		return;
 	}
@@ -340,7 +351,7 @@ void op_mprotect(struct world *w, const uint32_t *a)
 	if (!want)
 		want = foresee_protect(s, from, page + n, prot, &stop);
 	err = om_mprotect(s->mm, addr_of(page), n * PAGE - a[4] % PAGE,
-			  (int)prot | (down ? OM_PROT_GROWSDOWN : 0));
+	                  (int)prot | (down ? OM_PROT_GROWSDOWN : 0));
 	agree_or(w, err, want, -OM_ENOMEM, near);
 	if (!err || (err == want && !near && !had_trouble(w)))
 		note_protect(s, from, stop, prot);
@@ -451,9 +462,9 @@ void op_remap(struct world *w, const uint32_t *a)
 	world_trace(w, " space %u page %zu n %zu index %zu", space_nr(w, s), page, n, index);
 	want = prot ? -OM_EINVAL : foresee_remap(s, page, n);
 	if (!agree(w,
-		   om_remap_file_pages(s->mm, addr_of(page) + a[4] % PAGE, n * PAGE, prot, index,
-				       0),
-		   want))
+	           om_remap_file_pages(s->mm, addr_of(page) + a[4] % PAGE, n * PAGE, prot, index,
+	                               0),
+	           want))
 		return;
 	for (size_t i = 0; i < n; i++)
 		s->page[page + i].index = index + i;

@@ -80,7 +80,7 @@ void op_limit(struct world *w, const uint32_t *a)
 	if (which == OM_LIMIT_MEMLOCK && (a[2] >> 12) % 8 == 0)
 		value = 0;
 	world_trace(w, " space %u which %d = %#lx\n", space_nr(w, s), (int)which,
-		    (unsigned long)value);
+	            (unsigned long)value);
 	om_set_limit(s->mm, which, value);
 	s->limit[which] = value;
 	if (om_get_limit(s->mm, which) != value)

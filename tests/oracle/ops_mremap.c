@@ -21,21 +21,26 @@ static size_t mapped(const struct space *s)
 	return space_count(s, 0, MODEL_PAGES, MP_MAPPED);
 }
 
-/* Would n more pages of that kind pass a limit? */
+/* Would n more pages of that kind pass a limit? With DONTUNMAP those that they replace do not count. */
 static int foresee_limits(const struct move *m, size_t n)
 {
 	const struct space *s = m->s;
+	bool dontunmap = m->old_n && m->flags & OM_MREMAP_DONTUNMAP;
+	size_t total = mapped(s), data = space_data_pages(s);
 
 	if (n == 0)
 		return 0;
 	/* With DONTUNMAP the old area is locked no more. */
-	if ((m->area_flags & OM_VM_LOCKED) && !(m->flags & OM_MREMAP_DONTUNMAP) &&
+	if ((m->area_flags & OM_VM_LOCKED) && !dontunmap &&
 	    space_count(s, 0, MODEL_PAGES, OM_VM_LOCKED) + n > s->limit[OM_LIMIT_MEMLOCK] / PAGE)
 		return -OM_EAGAIN;
-	if (mapped(s) + n > s->limit[OM_LIMIT_AS] / PAGE)
+	for (size_t i = m->to; dontunmap && i < m->to + m->new_n; i++) {
+		total -= s->page[i].flags != 0;
+		data -= s->page[i].flags && flags_are_data(s->page[i].flags);
+	}
+	if (total + n > s->limit[OM_LIMIT_AS] / PAGE)
 		return -OM_ENOMEM;
-	if (flags_are_data(m->area_flags) &&
-	    space_data_pages(s) + n > s->limit[OM_LIMIT_DATA] / PAGE)
+	if (flags_are_data(m->area_flags) && data + n > s->limit[OM_LIMIT_DATA] / PAGE)
 		return -OM_ENOMEM;
 	return 0;
 }
@@ -117,7 +122,7 @@ static void extend(struct space *s, const struct mpage *like, size_t to, size_t 
 {
 	for (size_t i = 0; i < n; i++)
 		space_map(s, to + i, like->flags, like->object,
-			  like->object ? like->linear + step + i : 0);
+		          like->object ? like->linear + step + i : 0);
 }
 
 static void note_in_place(struct world *w, const struct move *m)
@@ -180,11 +185,27 @@ static void note_mremap(struct world *w, const struct move *m)
 
 /* ---------------------------------------------------------------- the call ------------------ */
 
+/* Is one kind of memory mapped all over a table? */
+static bool is_whole(const struct space *s, unsigned table)
+{
+	const struct mpage *first = &s->page[table * TABLE_PAGES];
+
+	for (size_t i = 0; i < TABLE_PAGES; i++)
+		if (!first->flags || first[i].flags != first->flags ||
+		    first[i].object != first->object)
+			return false;
+	return true;
+}
+
 /* Whole tables, so that one can move as it is. */
 static void pick_tables(struct move *m, uint32_t a)
 {
-	m->old = a % 3 * TABLE_PAGES;
-	m->new = (a + 1 + (a >> 4) % 2) % 3 * TABLE_PAGES;
+	unsigned table = a % 3;
+
+	for (unsigned i = 0; i < 3 && !is_whole(m->s, table); i++)
+		table = (table + 1) % 3;
+	m->old = table * TABLE_PAGES;
+	m->new = (table + 1 + (a >> 4) % 2) % 3 * TABLE_PAGES;
 	m->old_n = m->new_n = TABLE_PAGES;
 	m->flags = OM_MREMAP_MAYMOVE | OM_MREMAP_FIXED;
 	if ((a >> 8) % 4 == 0)
@@ -274,7 +295,7 @@ void op_mremap(struct world *w, const uint32_t *a)
 	else
 		pick_move(&m, a);
 	world_trace(w, " space %u page %zu n %zu to %zu n %zu flags %d", space_nr(w, m.s), m.old,
-		    m.old_n, m.new, m.new_n, m.flags);
+	            m.old_n, m.new, m.new_n, m.flags);
 	if ((a[0] >> 12) % 32 == 0) {
 		bad_mremap(w, &m, a[0] >> 17);
 		return;
@@ -282,7 +303,7 @@ void op_mremap(struct world *w, const uint32_t *a)
 	near = near_vma_limit(m.s);
 	want = is_wrong(&m) ? -OM_EINVAL : foresee_mremap(&m);
 	err = om_mremap(m.s->mm, addr_of(m.old), m.old_n * PAGE, m.new_n * PAGE, m.flags,
-			addr_of(m.new), &got);
+	                addr_of(m.new), &got);
 	if (!agree_or(w, err, want, -OM_ENOMEM, near))
 		return;
 	if (got != addr_of(m.in_place ? m.old : m.to))

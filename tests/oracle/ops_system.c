@@ -20,7 +20,7 @@ void op_swapon(struct world *w, const uint32_t *a)
 	world_trace(w, " %u: slots %u", i, slots);
 	w->swap[i].store = sim_store_ram();
 	err = om_swapon(w->sys, &sim_store_ops, w->swap[i].store, slots, (int)(a[1] % 3),
-			&w->swap[i].area);
+	                &w->swap[i].area);
 	if (agree(w, err, 0))
 		w->swap[i].on = true;
 	else
@@ -59,9 +59,9 @@ void op_io_error(struct world *w, const uint32_t *a)
 
 	if (a[0] % 2)
 		store = w->swap[(a[0] >> 1) % NR_AREAS].on ? w->swap[(a[0] >> 1) % NR_AREAS].store
-							   : NULL;
+		                                           : NULL;
 	world_trace(w, " %s, %s, in %lu\n", a[0] % 2 ? "swap" : "file",
-		    which == SIM_READ ? "read" : "write", k);
+	            which == SIM_READ ? "read" : "write", k);
 	if (store)
 		sim_store_fail(store, which, k, false);
 }

@@ -102,8 +102,8 @@ static bool fails(const struct sequence *s, bool quiet)
 		return false;
 	if (!report->where[0])
 		snprintf(report->where, sizeof(report->where), "%s %d",
-			 WIFSIGNALED(status) ? "signal" : "exit status",
-			 WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+		         WIFSIGNALED(status) ? "signal" : "exit status",
+		         WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
 	return true;
 }
 
@@ -113,7 +113,7 @@ static bool fails(const struct sequence *s, bool quiet)
 static void add_start(struct sequence *s, struct sim_rand *r)
 {
 	static const char *const start[] = {"create 0 0 0 0 0 0\n", "swapon 9 1 0 0 0 0\n",
-					    "open 1 21000 0 0 0 0\n", "open 0 13000 0 0 0 0\n"};
+	                                    "open 1 21000 0 0 0 0\n", "open 0 13000 0 0 0 0\n"};
 
 	for (unsigned i = 0; i < sizeof(start) / sizeof(start[0]); i++)
 		if (i != 1 || sim_rand_chance(r, 75))
@@ -214,18 +214,18 @@ static void report_failure(struct sequence *s, uint64_t seed)
 	s->config.check_every = 1;
 	if (!fails(s, false))
 		fprintf(stderr, "oracle: seed %llu does not fail again\n",
-			(unsigned long long)seed);
+		        (unsigned long long)seed);
 	snprintf(where, sizeof(where), "%s", report->where);
 	snprintf(path, sizeof(path), "oracle-%llu.ops", (unsigned long long)seed);
 	fprintf(stderr, "oracle: seed %llu, %u frames, swap cluster %u: fails at step %u (%s)\n",
-		(unsigned long long)seed, s->config.frames, s->config.swap_cluster, report->step,
-		where);
+	        (unsigned long long)seed, s->config.frames, s->config.swap_cluster, report->step,
+	        where);
 	if (!still_fails(s, where))
 		s->n = n;
 	shrink(s, where);
 	save(s, path);
 	fprintf(stderr, "oracle: cut down to %u operations; repeat with: oracle -v -r %s\n", s->n,
-		path);
+	        path);
 }
 
 /* ---------------------------------------------------------------- main ---------------------- */
@@ -264,14 +264,14 @@ static int rounds(const struct options *o)
 static void usage(void)
 {
 	fprintf(stderr,
-		"usage: oracle [-s SEED] [-n STEPS] [-t SECONDS] [-f FRAMES] [-r FILE] [-v]\n");
+	        "usage: oracle [-s SEED] [-n STEPS] [-t SECONDS] [-f FRAMES] [-r FILE] [-v]\n");
 	exit(2);
 }
 
 static void parse(struct options *o, int argc, char **argv)
 {
 	static const struct option names[] = {
-	    {"seed", 1, NULL, 's'},   {"steps", 1, NULL, 'n'},	{"seconds", 1, NULL, 't'},
+	    {"seed", 1, NULL, 's'},   {"steps", 1, NULL, 'n'},  {"seconds", 1, NULL, 't'},
 	    {"frames", 1, NULL, 'f'}, {"replay", 1, NULL, 'r'}, {"verbose", 0, NULL, 'v'},
 	    {NULL, 0, NULL, 0},
 	};

@@ -60,9 +60,9 @@ struct world *world_new(const struct world_config *config)
 {
 	struct world *w = calloc(1, sizeof(*w));
 	struct sim_config sim = {.nr_frames = config->frames,
-				 .nr_cpus = 2,
-				 .swap_cluster = config->swap_cluster,
-				 .junk = true};
+	                         .nr_cpus = 2,
+	                         .swap_cluster = config->swap_cluster,
+	                         .junk = true};
 
 	if (!w)
 		abort();
@@ -180,7 +180,7 @@ static bool is_edge(const struct space *s, size_t page)
 }
 
 static size_t pick_nth(const struct space *s, uint32_t a,
-		       bool (*fits)(const struct space *, size_t))
+                       bool (*fits)(const struct space *, size_t))
 {
 	size_t n = 0;
 
@@ -201,6 +201,11 @@ size_t pick_mapped(const struct space *s, uint32_t a)
 	return page < MODEL_PAGES ? page : pick_page(s, a << 4);
 }
 
+static bool shows_object(const struct space *s, size_t page)
+{
+	return s->page[page].object;
+}
+
 /* Places where things happen: around the borders of the tables, and at both ends. */
 size_t pick_page(const struct space *s, uint32_t a)
 {
@@ -213,10 +218,14 @@ size_t pick_page(const struct space *s, uint32_t a)
 		return b % MODEL_PAGES;
 	case 1:
 		return b % 3 * TABLE_PAGES;
-	case 2 ... 7:
+	case 2 ... 6:
 		page = pick_nth(s, b, is_mapped);
 		break;
-	case 8 ... 11:
+	case 7:
+	case 8:
+		page = pick_nth(s, b, shows_object);
+		break;
+	case 9 ... 11:
 		page = pick_nth(s, b, is_edge);
 		break;
 	}
@@ -351,7 +360,7 @@ int area_at(const struct areas *list, size_t page)
 }
 
 void world_adopt_flags(struct world *w, struct space *s, size_t first, size_t n, unsigned mask,
-		       unsigned set)
+                       unsigned set)
 {
 	struct areas list;
 

@@ -19,15 +19,15 @@
 #define NR_SPACES 8
 #define NR_FILES  4
 #define NR_AREAS  3 /* of swap */
-#define NR_PINS	  12
-#define NR_USER	  8
+#define NR_PINS   12
+#define NR_USER   8
 #define FILE_ROOM 64 /* pages that a file of the test may have */
 
 struct pin {
 	bool used, write, dirtied;
 	om_pfn_t pfn;
 	struct content *content; /* private memory, or an orphan of a file */
-	struct object *object;	 /* page `index` of a file */
+	struct object *object;   /* page `index` of a file */
 	size_t index;
 };
 
@@ -55,12 +55,12 @@ struct world {
 		uint8_t fill;
 	} user[NR_USER];
 
-	void *scratch;	      /* for om_verify() */
+	void *scratch;        /* for om_verify() */
 	uint64_t oom, stalls; /* OM_EV_OOM and OM_EV_ALLOCSTALL when the operation began */
 	uint64_t io_errors;   /* of all stores, then */
 	unsigned step, check_every;
 	const char *op; /* name of the operation under way */
-	FILE *trace;	/* NULL, or where to tell what happens */
+	FILE *trace;    /* NULL, or where to tell what happens */
 	/* Called when something is wrong, after the message; does not return. */
 	void (*failed)(struct world *w, const char *where);
 };
@@ -83,7 +83,7 @@ size_t pick_page(const struct space *s, uint32_t a);
 /* A page that is mapped if there is one. */
 size_t pick_mapped(const struct space *s, uint32_t a);
 size_t pick_len(const struct space *s, size_t page, uint32_t a); /* pages, cut at the end */
-struct object *pick_file(struct world *w, uint32_t a);		 /* NULL: there is none */
+struct object *pick_file(struct world *w, uint32_t a);           /* NULL: there is none */
 static inline unsigned space_nr(const struct world *w, const struct space *s)
 {
 	return (unsigned)(s - w->space);
@@ -124,7 +124,7 @@ int area_at(const struct areas *list, size_t page);
  * `mask`. Take over which.
  */
 void world_adopt_flags(struct world *w, struct space *s, size_t first, size_t n, unsigned mask,
-		       unsigned set);
+                       unsigned set);
 /* May a call that splits areas fail for OM_LIMIT_VMAS? */
 bool near_vma_limit(const struct space *s);
 

@@ -64,7 +64,7 @@ void op_file_map_write(struct thread *t)
 	static const unsigned shared[] = {SHM, FILEMAP, TWIST_SHM, TWIST_FILE, OWN_SHM};
 	struct proc *p = chance(t, 60) ? t->w->shared[below(t, NR_SHARED)] : pick_proc(t);
 	unsigned r = t->aim.on && !holds_private(t->aim.r) ? t->aim.r : shared[below(t, 5)],
-		 i = pick_page(t, r);
+	         i = pick_page(t, r);
 
 	if (region[r].file == OWN_FILE && !p->own)
 		return;
@@ -99,9 +99,9 @@ static void resize_shadow(struct file *f, unsigned old, unsigned now)
 	for (unsigned k = FILE_FIXED; k < f->nr_pages; k++) {
 		struct file_page *page = &f->page[k];
 		unsigned was = atomic_load(&page->blocks);
-		unsigned is = now <= k * BLOCKS		  ? 0
-			      : now - k * BLOCKS < BLOCKS ? now - k * BLOCKS
-							  : BLOCKS;
+		unsigned is = now <= k * BLOCKS           ? 0
+		              : now - k * BLOCKS < BLOCKS ? now - k * BLOCKS
+		                                          : BLOCKS;
 		unsigned first = is < was ? is : was;
 
 		if (old != now)
@@ -113,7 +113,7 @@ static void resize_shadow(struct file *f, unsigned old, unsigned now)
 static void resize(struct thread *t, struct file *f, unsigned now)
 {
 	unsigned old = size_in_blocks(f), k,
-		 gone = (now + BLOCKS - 1) / BLOCKS; /* this page and those behind it go */
+	         gone = (now + BLOCKS - 1) / BLOCKS; /* this page and those behind it go */
 	int err;
 
 	for (k = FILE_FIXED; k < f->nr_pages; k++)
@@ -219,7 +219,7 @@ static void check_store(struct thread *t, struct file *f, unsigned k)
 	sim_store_peek(f->store, k * PAGE, t->page, PAGE);
 	for (unsigned j = 0; j < blocks * PAGE_WORDS / BLOCKS; j++) {
 		uint64_t tag = atomic_load(&f->page[k].c.tag[j / (PAGE_WORDS / BLOCKS)]),
-			 want = tag ? tag | j : 0;
+		         want = tag ? tag | j : 0;
 
 		CHECK(t, t->page[j] == want,
 		      "file page %u was synced, but the store has %#llx in word %u, not %#llx", k,

@@ -20,9 +20,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SWAP_SLOTS	8192
+#define SWAP_SLOTS      8192
 #define MORE_SWAP_SLOTS 1024
-#define HANG_SECONDS	60
+#define HANG_SECONDS    60
 
 static const struct {
 	const char *name;
@@ -249,10 +249,10 @@ static void print_thread(const struct thread *t)
 	const struct om_held *held = t->held;
 
 	fprintf(stderr, "  CPU %u, after %llu operations, in \"%s\"\n", t->nr,
-		(unsigned long long)atomic_load(&t->ops), atomic_load(&t->doing));
+	        (unsigned long long)atomic_load(&t->ops), atomic_load(&t->doing));
 	for (unsigned i = 0; held && i < held->depth; i++)
 		fprintf(stderr, "    holds or waits for lock %p, rank %u\n", held->entry[i].lock,
-			held->entry[i].rank);
+		        held->entry[i].rank);
 }
 
 static uint64_t progress(const struct world *w)
@@ -279,7 +279,7 @@ static void *watch_main(void *arg)
 		if (idle < HANG_SECONDS * 10)
 			continue;
 		fprintf(stderr, "threads: seed %llu: nothing has moved for %d s\n",
-			(unsigned long long)w->cfg.seed, HANG_SECONDS);
+		        (unsigned long long)w->cfg.seed, HANG_SECONDS);
 		for (unsigned i = 0; i < w->nr_threads; i++)
 			print_thread(&w->thread[i]);
 		print_thread(&w->admin);
@@ -306,10 +306,10 @@ static struct world *world_new(const struct config *cfg)
 	w->cfg = *cfg;
 	w->nr_threads = cfg->cpus;
 	w->sim = sim_create(&(struct sim_config){.nr_frames = cfg->frames,
-						 .nr_cpus = cfg->cpus + 1,
-						 .swap_cluster = cfg->cluster,
-						 .junk = true,
-						 .ops = jitter_ops(cfg->jitter)});
+	                                         .nr_cpus = cfg->cpus + 1,
+	                                         .swap_cluster = cfg->cluster,
+	                                         .junk = true,
+	                                         .ops = jitter_ops(cfg->jitter)});
 	w->sys = sim_system(w->sim);
 	w->scratch = calloc(cfg->frames, 8);
 	pthread_mutex_init(&w->lock, NULL);
@@ -457,25 +457,25 @@ static void run_all(const struct config *given)
 static void usage(void)
 {
 	fprintf(stderr,
-		"usage: threads [--seed N] [--cpus N] [--frames N] [--seconds N | --rounds "
-		"N] [--ops N]\n"
-		"               [--cluster N] [--latency MICROSECONDS] [--jitter N] [--verbose]\n");
+	        "usage: threads [--seed N] [--cpus N] [--frames N] [--seconds N | --rounds "
+	        "N] [--ops N]\n"
+	        "               [--cluster N] [--latency MICROSECONDS] [--jitter N] [--verbose]\n");
 	exit(2);
 }
 
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {{"seed", required_argument, NULL, 's'},
-						{"cpus", required_argument, NULL, 'c'},
-						{"frames", required_argument, NULL, 'f'},
-						{"seconds", required_argument, NULL, 't'},
-						{"rounds", required_argument, NULL, 'r'},
-						{"ops", required_argument, NULL, 'o'},
-						{"cluster", required_argument, NULL, 'k'},
-						{"latency", required_argument, NULL, 'l'},
-						{"jitter", required_argument, NULL, 'j'},
-						{"verbose", no_argument, NULL, 'v'},
-						{NULL, 0, NULL, 0}};
+	                                        {"cpus", required_argument, NULL, 'c'},
+	                                        {"frames", required_argument, NULL, 'f'},
+	                                        {"seconds", required_argument, NULL, 't'},
+	                                        {"rounds", required_argument, NULL, 'r'},
+	                                        {"ops", required_argument, NULL, 'o'},
+	                                        {"cluster", required_argument, NULL, 'k'},
+	                                        {"latency", required_argument, NULL, 'l'},
+	                                        {"jitter", required_argument, NULL, 'j'},
+	                                        {"verbose", no_argument, NULL, 'v'},
+	                                        {NULL, 0, NULL, 0}};
 	struct config cfg = {.seed = 1, .ops = 1000, .seconds = 10, .cluster = 3};
 	int c;
 

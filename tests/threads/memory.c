@@ -15,7 +15,7 @@
 void aim_change(struct thread *t)
 {
 	static const unsigned regions[] = {ANON,    ANON,      PRIVATE_SHM, PRIVATE_FILE, SHM,
-					   FILEMAP, TWIST_SHM, TWIST_FILE,  HEAP};
+	                                   FILEMAP, TWIST_SHM, TWIST_FILE,  HEAP};
 	unsigned r = regions[below(t, 9)], i = below(t, region[r].pages);
 
 	if (region[r].file >= 0 && region[r].file_page + i < FILE_FIXED && chance(t, 60))
@@ -40,7 +40,7 @@ unsigned pick_page(struct thread *t, unsigned r)
 }
 
 static bool is_candidate(struct thread *t, struct proc *p, unsigned r, unsigned i, uint32_t set,
-			 uint32_t clear)
+                         uint32_t clear)
 {
 	uint32_t attr = attr_of(spot_of(p, r, i));
 
@@ -48,7 +48,7 @@ static bool is_candidate(struct thread *t, struct proc *p, unsigned r, unsigned 
 }
 
 unsigned pick_run(struct thread *t, struct proc *p, unsigned r, uint32_t set, uint32_t clear,
-		  uint32_t same, unsigned max, unsigned *i)
+                  uint32_t same, unsigned max, unsigned *i)
 {
 	unsigned n = 0, want = 1 + below(t, max);
 
@@ -143,7 +143,7 @@ void op_guest(struct thread *t)
 	static const unsigned guests[] = {ANON, ANON, BIG, HEAP};
 	struct proc *p = t->w->shared[t->aim.on ? t->aim.shared : below(t, NR_SHARED)];
 	unsigned r = t->aim.on && has_guest(p, t->aim.r) ? t->aim.r : guests[below(t, 4)],
-		 i = pick_page(t, r);
+	         i = pick_page(t, r);
 
 	/* Of two threads one is the owner, so the other is the guest; of more, it depends on the
 	 * page. */
@@ -213,9 +213,9 @@ void op_protect(struct thread *t)
 	spots_begin(p, r, i, n);
 	RETRY(t, err,
 	      om_mprotect(p->mm, addr_of(p, r, i), n * PAGE,
-			  (prot & A_READ ? OM_PROT_READ : 0) |
-			      (prot & A_WRITE ? OM_PROT_WRITE : 0) |
-			      (prot & A_EXEC ? OM_PROT_EXEC : 0)));
+	                  (prot & A_READ ? OM_PROT_READ : 0) |
+	                      (prot & A_WRITE ? OM_PROT_WRITE : 0) |
+	                      (prot & A_EXEC ? OM_PROT_EXEC : 0)));
 	CHECK(t, !err, "mprotect of %u pages of %s: %d", n, region[r].name, err);
 	spots_attr(p, r, i, n, A_PROT, prot);
 	spots_end(p, r, i, n);
@@ -223,14 +223,14 @@ void op_protect(struct thread *t)
 
 /* What MREMAP_DONTUNMAP leaves behind is empty. */
 static void check_left(struct thread *t, struct proc *p, unsigned r, unsigned i, unsigned n,
-		       unsigned loc)
+                       unsigned loc)
 {
 	unsigned tries = 0, k = below(t, n);
 	int err;
 
 	if (region[r].kind == K_ANON && (attr_of(spot_of(p, r, i)) & A_READ)) {
 		while ((err = (int)sim_load(t->cpu, p->mm, addr_at(r, i + k, loc), t->page,
-					    PAGE)) == OM_FAULT_OOM)
+		                            PAGE)) == OM_FAULT_OOM)
 			out_of_memory(t, &tries);
 		CHECK(t, !err, "reading what DONTUNMAP left of %s: %d", region[r].name, err);
 		/* But a guest may have written to it. */
@@ -245,7 +245,7 @@ static void check_left(struct thread *t, struct proc *p, unsigned r, unsigned i,
 static void move_run(struct thread *t, struct proc *p, unsigned r, unsigned i, unsigned n)
 {
 	unsigned from = loc_of(attr_of(spot_of(p, r, i))),
-		 to = (from + 1 + below(t, NR_LOCS - 1)) % NR_LOCS;
+	         to = (from + 1 + below(t, NR_LOCS - 1)) % NR_LOCS;
 	bool leave = chance(t, 15);
 	uintptr_t result = 0;
 	int err;
@@ -253,8 +253,8 @@ static void move_run(struct thread *t, struct proc *p, unsigned r, unsigned i, u
 	spots_begin(p, r, i, n);
 	RETRY(t, err,
 	      om_mremap(p->mm, addr_at(r, i, from), n * PAGE, n * PAGE,
-			OM_MREMAP_MAYMOVE | OM_MREMAP_FIXED | (leave ? OM_MREMAP_DONTUNMAP : 0),
-			addr_at(r, i, to), &result));
+	                OM_MREMAP_MAYMOVE | OM_MREMAP_FIXED | (leave ? OM_MREMAP_DONTUNMAP : 0),
+	                addr_at(r, i, to), &result));
 	if (!err) {
 		CHECK(t, result == addr_at(r, i, to), "mremap went to %#lx", (unsigned long)result);
 		if (leave)
@@ -318,9 +318,9 @@ static int advise(struct thread *t, struct proc *p, unsigned r, unsigned i, unsi
 /* Advice that changes no contents. */
 void op_advise(struct thread *t)
 {
-	static const int advice[] = {OM_MADV_WILLNEED,	    OM_MADV_COLD,    OM_MADV_PAGEOUT,
-				     OM_MADV_PAGEOUT,	    OM_MADV_PAGEOUT, OM_MADV_POPULATE_READ,
-				     OM_MADV_POPULATE_WRITE};
+	static const int advice[] = {OM_MADV_WILLNEED,      OM_MADV_COLD,    OM_MADV_PAGEOUT,
+	                             OM_MADV_PAGEOUT,       OM_MADV_PAGEOUT, OM_MADV_POPULATE_READ,
+	                             OM_MADV_POPULATE_WRITE};
 	struct proc *p = pick_proc(t);
 	unsigned r = any_region(t), i;
 	unsigned n = pick_run(t, p, r, A_MAPPED, 0, A_LOC | A_LOCKED | A_PROT, 16, &i);
@@ -339,7 +339,7 @@ void op_advise(struct thread *t)
 	/* Populating can meet the end of a file. */
 	CHECK(t,
 	      err == want ||
-		  (err == -OM_EFAULT && what >= OM_MADV_POPULATE_READ && region[r].file >= 0),
+	          (err == -OM_EFAULT && what >= OM_MADV_POPULATE_READ && region[r].file >= 0),
 	      "advice %d on %u pages of %s: %d", what, n, region[r].name, err);
 }
 
@@ -361,9 +361,9 @@ void op_forget(struct thread *t)
 	free = free && !locked;
 	spots_begin(p, r, i, n);
 	err = advise(t, p, r, i, n,
-		     free     ? OM_MADV_FREE
-		     : locked ? OM_MADV_DONTNEED_LOCKED
-			      : OM_MADV_DONTNEED);
+	             free     ? OM_MADV_FREE
+	             : locked ? OM_MADV_DONTNEED_LOCKED
+	                      : OM_MADV_DONTNEED);
 	CHECK(t, !err, "MADV_%s on %u pages of %s: %d", free ? "FREE" : "DONTNEED", n,
 	      region[r].name, err);
 	if (free)
@@ -414,7 +414,7 @@ static void check_present(struct thread *t, struct proc *p, unsigned r, unsigned
 	om_pageinfo(p->mm, addr_of(p, r, i), &info);
 	CHECK(t,
 	      info.kind == OM_PAGE_ZERO || info.kind == OM_PAGE_DIRECT ||
-		  info.kind == OM_PAGE_SHARED,
+	          info.kind == OM_PAGE_SHARED,
 	      "page %u of %s is locked, but not present (kind %d)", i, region[r].name, info.kind);
 }
 
@@ -476,7 +476,7 @@ void op_brk(struct thread *t)
 {
 	struct proc *p = pick_proc(t);
 	uintptr_t start = region[HEAP].base[0],
-		  end = start + below(t, region[HEAP].pages * (unsigned)PAGE), now;
+	          end = start + below(t, region[HEAP].pages * (unsigned)PAGE), now;
 	unsigned pages = (unsigned)((end - start + PAGE - 1) / PAGE);
 
 	if (!is_mine(t, p, HEAP, 0))
@@ -545,8 +545,8 @@ void op_twist(struct thread *t)
 	struct proc *p = pick_proc(t);
 	unsigned r = t->aim.on ? t->aim.r : chance(t, 50) ? TWIST_SHM : TWIST_FILE, i, k;
 	unsigned n = region[r].kind == K_TWISTED
-			 ? pick_run(t, p, r, A_MAPPED, 0, A_LOC | A_LOCKED, 6, &i)
-			 : 0;
+	                 ? pick_run(t, p, r, A_MAPPED, 0, A_LOC | A_LOCKED, 6, &i)
+	                 : 0;
 	bool locked = n && (attr_of(spot_of(p, r, i)) & A_LOCKED);
 	int err;
 

@@ -42,10 +42,10 @@ void op_pin(struct thread *t)
 	RETRY(t, err, om_pin(p->mm, addr_at(r, i, loc_of(attr)), write ? OM_WRITE : OM_READ, &pfn));
 	CHECK(t, !err, "om_pin of page %u of %s: %d", i, region[r].name, err);
 	t->pin[t->nr_pins++] = (struct pin){.pfn = pfn,
-					    .proc = p,
-					    .spot = region[r].first + i,
-					    .write = write,
-					    .end = known_blocks(p, r, attr)};
+	                                    .proc = p,
+	                                    .spot = region[r].first + i,
+	                                    .write = write,
+	                                    .end = known_blocks(p, r, attr)};
 	atomic_store(&s->attr, attr | A_PINNED);
 	check_pin(t, &t->pin[t->nr_pins - 1]);
 }
@@ -168,7 +168,7 @@ static void put_words(struct thread *t, struct om_mm *mm, uintptr_t addr, unsign
 }
 
 static void check_words(struct thread *t, struct om_mm *mm, uintptr_t addr, unsigned n,
-			uint64_t tag)
+                        uint64_t tag)
 {
 	for (unsigned i = 0; i < n; i++) {
 		uint64_t want = tag ? tag + ((uint64_t)i << 27) : 0;
@@ -206,7 +206,7 @@ void op_short_area(struct thread *t)
 
 	RETRY(t, err,
 	      om_mmap(mm, &addr, n * PAGE, OM_PROT_READ | OM_PROT_WRITE,
-		      shared ? OM_MAP_SHARED : OM_MAP_PRIVATE, NULL, 0));
+	              shared ? OM_MAP_SHARED : OM_MAP_PRIVATE, NULL, 0));
 	CHECK(t, !err, "mmap: %d", err);
 	check_words(t, mm, addr, n, 0);
 	put_words(t, mm, addr, n, tag);
@@ -257,11 +257,11 @@ void op_short_file(struct thread *t)
 		data = sim_store_ram();
 	RETRY(t, err,
 	      om_mapping_create(t->w->sys, store ? &sim_store_ops : NULL, data, n * PAGE,
-				&mapping));
+	                        &mapping));
 	CHECK(t, !err, "om_mapping_create: %d", err);
 	RETRY(t, err,
 	      om_mmap(mm, &addr, n * PAGE, OM_PROT_READ | OM_PROT_WRITE, OM_MAP_SHARED, mapping,
-		      0));
+	              0));
 	CHECK(t, !err, "mmap: %d", err);
 	om_mapping_put(mapping);
 	put_words(t, mm, addr, n, tag);
@@ -299,7 +299,7 @@ void op_tiny(struct thread *t)
 	put_words(t, mm, a, 2, tag);
 	RETRY(t, err,
 	      om_mlockall(mm,
-			  OM_MCL_CURRENT | OM_MCL_FUTURE | (chance(t, 30) ? OM_MCL_ONFAULT : 0)));
+	                  OM_MCL_CURRENT | OM_MCL_FUTURE | (chance(t, 30) ? OM_MCL_ONFAULT : 0)));
 	CHECK(t, !err, "mlockall: %d", err);
 	RETRY(t, err,
 	      om_mmap(mm, &b, 3 * PAGE, OM_PROT_READ | OM_PROT_WRITE, OM_MAP_PRIVATE, NULL, 0));

@@ -10,29 +10,29 @@
 
 #define STACK_TOP  0x40010000ul
 #define HEAP_BASE  0x40080000ul
-#define WINDOW	   0x40400000ul
+#define WINDOW     0x40400000ul
 #define WINDOW_GAP 0x00400000ul
 #define BIG_BASE   0x42000000ul
-#define BIG_GAP	   0x00c00000ul
+#define BIG_GAP    0x00c00000ul
 
 struct region region[NR_REGIONS] = {
     [ANON] = {.name = "anonymous", .kind = K_ANON, .pages = 128, .file = -1},
     [PRIVATE_SHM] = {.name = "private of shared memory",
-		     .kind = K_PRIVATE,
-		     .pages = 32,
-		     .file = 0,
-		     .file_page = 16},
+                     .kind = K_PRIVATE,
+                     .pages = 32,
+                     .file = 0,
+                     .file_page = 16},
     [PRIVATE_FILE] =
-	{.name = "private of a file", .kind = K_PRIVATE, .pages = 32, .file = 1, .file_page = 16},
+        {.name = "private of a file", .kind = K_PRIVATE, .pages = 32, .file = 1, .file_page = 16},
     [SHM] = {.name = "shared memory", .kind = K_SHARED, .pages = 64, .file = 0},
     [FILEMAP] = {.name = "shared file", .kind = K_SHARED, .pages = 64, .file = 1},
     [TWIST_SHM] = {.name = "nonlinear shared memory", .kind = K_TWISTED, .pages = 32, .file = 0},
     [TWIST_FILE] =
-	{.name = "nonlinear file", .kind = K_TWISTED, .pages = 32, .file = 1, .file_page = 32},
+        {.name = "nonlinear file", .kind = K_TWISTED, .pages = 32, .file = 1, .file_page = 32},
     [OWN_SHM] = {.name = "a family's shared memory",
-		 .kind = K_SHARED,
-		 .pages = 32,
-		 .file = OWN_FILE},
+                 .kind = K_SHARED,
+                 .pages = 32,
+                 .file = OWN_FILE},
     [BIG] = {.name = "big anonymous", .kind = K_ANON, .pages = BIG_PAGES, .file = -1},
     [HEAP] = {.name = "heap", .kind = K_HEAP, .pages = 16, .file = -1},
     [STACK] = {.name = "stack", .kind = K_STACK, .pages = 16, .file = -1},
@@ -83,7 +83,7 @@ struct file *file_new(struct thread *t, bool store, unsigned owner, unsigned pag
 	f->nr_pages = pages;
 	RETRY(t, err,
 	      om_mapping_create(t->w->sys, store ? &sim_store_ops : NULL, f->store, pages * PAGE,
-				&f->mapping));
+	                        &f->mapping));
 	CHECK(t, !err, "om_mapping_create: %d", err);
 	for (unsigned k = 0; k < FILE_PAGES; k++) {
 		struct file_page *page = &f->page[k];
@@ -122,7 +122,7 @@ static int om_prot(uint32_t attr)
 
 /* Map n spots at a place; what is mapped there is replaced. The caller has begun to change them. */
 void map_run(struct thread *t, struct proc *p, unsigned r, unsigned i, unsigned n, unsigned loc,
-	     uint32_t prot, int flags)
+             uint32_t prot, int flags)
 {
 	struct file *f = file_of(t, p, r);
 	uintptr_t addr = addr_at(r, i, loc);
@@ -131,7 +131,7 @@ void map_run(struct thread *t, struct proc *p, unsigned r, unsigned i, unsigned 
 	flags |= OM_MAP_FIXED | (holds_private(r) ? OM_MAP_PRIVATE : OM_MAP_SHARED);
 	RETRY(t, err,
 	      om_mmap(p->mm, &addr, n * PAGE, om_prot(prot), flags, f ? f->mapping : NULL,
-		      (region[r].file_page + i) * PAGE));
+	              (region[r].file_page + i) * PAGE));
 	CHECK(t, !err, "mmap of %u pages of %s at %#lx: %d", n, region[r].name, (unsigned long)addr,
 	      err);
 	CHECK(t, addr == addr_at(r, i, loc), "MAP_FIXED went to %#lx", (unsigned long)addr);
@@ -244,7 +244,7 @@ static void inherit(struct spot *to, const struct spot *from, bool hazy)
 
 /* Nobody knows what the child got of this page: it must be something that was written, and goes. */
 static void unmap(struct thread *t, struct proc *p, unsigned r, unsigned i, unsigned loc,
-		  unsigned n)
+                  unsigned n)
 {
 	int err;
 
@@ -293,7 +293,7 @@ static bool is_steady(const struct spot *s, uint32_t before)
 
 /* Every spot of the child, from the parent's as it was during the fork. */
 static void inherit_all(struct thread *t, struct proc *parent, struct proc *child,
-			const uint32_t *before)
+                        const uint32_t *before)
 {
 	bool busy[NR_REGIONS] = {false};
 

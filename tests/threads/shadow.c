@@ -11,19 +11,19 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#define MAGIC	      0xaull
+#define MAGIC         0xaull
 #define VERSION_BITS  18
 #define VERSION_SHIFT 9
 #define PLACE_MASK    0x1ffull
-#define ID_MASK	      (~0ull << (VERSION_SHIFT + VERSION_BITS))
+#define ID_MASK       (~0ull << (VERSION_SHIFT + VERSION_BITS))
 
 void fail(struct thread *t, const char *format, ...)
 {
 	va_list args;
 
 	fprintf(stderr, "threads: seed %llu, CPU %u, after %llu operations, in \"%s\": ",
-		(unsigned long long)t->w->cfg.seed, t->nr, (unsigned long long)atomic_load(&t->ops),
-		atomic_load(&t->doing));
+	        (unsigned long long)t->w->cfg.seed, t->nr, (unsigned long long)atomic_load(&t->ops),
+	        atomic_load(&t->doing));
 	va_start(args, format);
 	vfprintf(stderr, format, args);
 	va_end(args);
@@ -217,7 +217,7 @@ static bool is_lost(const struct view *v)
 {
 	return v->f && v->own &&
 	       ((v->cuts & 1) || atomic_load(&v->s->cut) != v->cuts ||
-		atomic_load(&v->f->cuts) != v->cuts);
+	        atomic_load(&v->f->cuts) != v->cuts);
 }
 
 /* Results of an access: 0, an enum om_fault_result, or that it failed some way or other. */
@@ -252,7 +252,7 @@ static int expected(const struct view *v, uint32_t access)
 }
 
 static void demand(struct thread *t, const struct view *v, const char *what, const char *where,
-		   unsigned i, int result, int want)
+                   unsigned i, int result, int want)
 {
 	if (result == want || (result == SOME_FAULT && want))
 		return;
@@ -282,7 +282,7 @@ static bool is_plausible(const struct view *v, uint64_t word, unsigned place)
 }
 
 static void demand_plausible(struct thread *t, const struct view *v, const char *where, unsigned i,
-			     unsigned block, unsigned n)
+                             unsigned block, unsigned n)
 {
 	for (unsigned j = 0; j < n * (PAGE_WORDS / BLOCKS); j++) {
 		unsigned place = block * (PAGE_WORDS / BLOCKS) + j;
@@ -305,7 +305,7 @@ static bool block_is(const struct thread *t, unsigned first, unsigned b, uint64_
 }
 
 static bool blocks_are(const struct thread *t, const uint64_t *tag, unsigned first, unsigned n,
-		       unsigned end)
+                       unsigned end)
 {
 	for (unsigned b = first; b < first + n && b < end; b++)
 		if (!block_is(t, first, b, tag ? tag[b] : 0))
@@ -313,8 +313,43 @@ static bool blocks_are(const struct thread *t, const uint64_t *tag, unsigned fir
 	return true;
 }
 
-static void describe_difference(struct thread *t, const struct view *v, const char *where,
-				unsigned i, unsigned first, unsigned n)
+/* What else can be said about a page that holds the wrong bytes. */
+static void post_mortem(struct thread *t, const struct view *v, struct proc *p, unsigned r,
+                        unsigned i)
+{
+	struct om_pageinfo info;
+	uint64_t word[BLOCKS];
+	size_t done = 0;
+
+	if (v->f) {
+		struct file *f = file_of(t, p, r);
+		unsigned k = (unsigned)(v->f - f->page);
+
+		fprintf(stderr, "  file page %u of %llu bytes, owner %u, %u blocks, cuts %u:", k,
+		        (unsigned long long)om_mapping_size(f->mapping), v->f->owner, v->blocks,
+		        v->cuts);
+		for (unsigned b = 0; b < BLOCKS; b++) {
+			(void)om_mapping_read(f->mapping, k * PAGE + b * BLOCK, &word[b], 8, &done);
+			fprintf(stderr, " %#llx", (unsigned long long)(done ? word[b] : 1));
+		}
+		fputc('\n', stderr);
+	}
+	om_pageinfo(p->mm, addr_at(r, i, loc_of(v->attr)), &info);
+	fprintf(stderr, "  entry of kind %d, %s, %s, value %llu, mapped %u times; tags:", info.kind,
+	        info.writable ? "writable" : "read-only", info.dirty ? "dirty" : "clean",
+	        (unsigned long long)info.value, info.mapcount);
+	for (unsigned b = 0; b < BLOCKS; b++)
+		fprintf(stderr, " %#llx", (unsigned long long)v->tag[b]);
+	(void)om_read(p->mm, addr_at(r, i, loc_of(v->attr)), t->page, PAGE, NULL);
+	fprintf(stderr, "\n  read again:");
+	for (unsigned b = 0; b < BLOCKS; b++)
+		fprintf(stderr, " %#llx", (unsigned long long)t->page[b * (PAGE_WORDS / BLOCKS)]);
+	fputc('\n', stderr);
+}
+
+/* `p` is NULL if the page was read through no address space. */
+static void describe_difference(struct thread *t, const struct view *v, struct proc *p, unsigned r,
+                                unsigned i, unsigned first, unsigned n)
 {
 	for (unsigned b = first; b < first + n && b < v->end; b++) {
 		for (unsigned j = 0; j < PAGE_WORDS / BLOCKS; j++) {
@@ -322,19 +357,19 @@ static void describe_difference(struct thread *t, const struct view *v, const ch
 			uint64_t want = v->tag[b] ? v->tag[b] | place : 0;
 			uint64_t got = t->page[place - first * (PAGE_WORDS / BLOCKS)];
 
-			if (got != want)
-				fail(t,
-				     "page %u of %s, word %u is %#llx, not %#llx (attributes %#x, "
-				     "%s)",
-				     i, where, place, (unsigned long long)got,
-				     (unsigned long long)want, v->attr,
-				     v->own ? "its own" : "the file's");
+			if (got == want)
+				continue;
+			if (p)
+				post_mortem(t, v, p, r, i);
+			fail(t, "page %u of %s, word %u is %#llx, not %#llx (attributes %#x, %s)",
+			     i, p ? region[r].name : "a file", place, (unsigned long long)got,
+			     (unsigned long long)want, v->attr, v->own ? "its own" : "the file's");
 		}
 	}
 }
 
 static void demand_data(struct thread *t, struct view *v, const char *where, struct proc *p,
-			unsigned r, unsigned i, unsigned first, unsigned n)
+                        unsigned r, unsigned i, unsigned first, unsigned n)
 {
 	if (first + n > v->end)
 		demand_plausible(t, v, where, i, first, n);
@@ -349,7 +384,7 @@ static void demand_data(struct thread *t, struct view *v, const char *where, str
 		}
 		return;
 	}
-	describe_difference(t, v, where, i, first, n);
+	describe_difference(t, v, p, r, i, first, n);
 }
 
 /* Nobody knows whether a truncation took a private copy: make sure that it is gone. */
@@ -449,8 +484,8 @@ void check_read(struct thread *t, struct proc *p, unsigned r, unsigned i)
 	result = load(t, p, addr_at(r, i, loc_of(v.attr)) + first * BLOCK, n * BLOCK, &by_core);
 	lost = is_lost(&v);
 	exact = spot_is_steady(&v) &&
-		(v.own || file_is_steady(&v) || !(v.attr & A_MAPPED) || !(v.attr & A_PROT)) &&
-		!lost;
+	        (v.own || file_is_steady(&v) || !(v.attr & A_MAPPED) || !(v.attr & A_PROT)) &&
+	        !lost;
 	if (exact) {
 		t->exact++;
 		demand(t, &v, by_core ? "om_read()" : "reading", region[r].name, i, result,
@@ -515,7 +550,7 @@ static void write_own(struct thread *t, struct proc *p, unsigned r, unsigned i)
 	if (!result) {
 		content_set(&s->c, first, n, tag);
 		atomic_store(&s->attr, (v.attr & ~(A_FREED | (first + n == BLOCKS ? A_HAZY : 0))) |
-					   (v.f ? A_COPY : 0));
+		                           (v.f ? A_COPY : 0));
 		if (!v.own)
 			atomic_store(&s->cut, v.cuts);
 	}
@@ -529,12 +564,12 @@ static void write_own(struct thread *t, struct proc *p, unsigned r, unsigned i)
 	else
 		demand(t, &v, "writing", region[r].name, i, result,
 		       v.attr & A_MAPPED ? (v.attr & A_WRITE ? 0 : OM_FAULT_ACCERR)
-					 : OM_FAULT_MAPERR);
+		                         : OM_FAULT_MAPERR);
 }
 
 /* A page of a file, t's, through a mapping that may be another thread's. */
 static void write_file(struct thread *t, struct proc *p, unsigned r, unsigned i,
-		       struct file_page *f)
+                       struct file_page *f)
 {
 	unsigned blocks = atomic_load(&f->blocks), first = 0, n = 1;
 	struct view v;
@@ -619,7 +654,7 @@ void check_guest(struct thread *t, struct proc *p, unsigned r, unsigned i)
 		      "page %u of %s: the guest's block has %#llx, not %#llx", i, region[r].name,
 		      (unsigned long long)t->page[0],
 		      (unsigned long long)(s->guest_tag ? s->guest_tag | b * (PAGE_WORDS / BLOCKS)
-							: 0));
+		                                        : 0));
 	} else {
 		demand_plausible(t, &v, region[r].name, i, b, 1);
 	}
@@ -651,7 +686,7 @@ void check_file_read(struct thread *t, struct file *f, unsigned k)
 	want = v.blocks <= first ? 0 : (first + n < v.blocks ? n : v.blocks - first) * BLOCK;
 	CHECK(t, done == want, "read of file page %u moved %zu bytes, not %zu", k, done, want);
 	if (!blocks_are(t, v.tag, first, n, v.blocks))
-		describe_difference(t, &v, "a file", k, first, (unsigned)(done / BLOCK));
+		describe_difference(t, &v, NULL, 0, k, first, (unsigned)(done / BLOCK));
 }
 
 void check_all(struct thread *t, struct proc *p)
@@ -669,7 +704,7 @@ void check_all(struct thread *t, struct proc *p)
  * ThreadSanitizer shall not look, as in the loads and stores of programs (ports/sim/mmu.c).
  */
 __attribute__((no_sanitize("thread"))) void device_write(struct thread *t, om_pfn_t pfn,
-							 unsigned block, unsigned n, uint64_t tag)
+                                                         unsigned block, unsigned n, uint64_t tag)
 {
 	volatile uint64_t *word =
 	    (uint64_t *)sim_frame(t->w->sim, pfn) + block * (PAGE_WORDS / BLOCKS);

@@ -40,31 +40,31 @@
 #include "om_arch.h"
 #include "sim.h"
 
-#define PAGE	    ((uintptr_t)SIM_PAGE_SIZE)
+#define PAGE        ((uintptr_t)SIM_PAGE_SIZE)
 #define PAGE_WORDS  (SIM_PAGE_SIZE / 8)
-#define BLOCKS	    4u
-#define BLOCK	    (PAGE / BLOCKS)
+#define BLOCKS      4u
+#define BLOCK       (PAGE / BLOCKS)
 #define MAX_THREADS 64
 #define NR_SHARED   2  /* address spaces that all threads share */
 #define NR_FILES    2  /* 0: shared memory; 1: behind a store */
 #define FILE_PAGES  64 /* the second half may be truncated, by its owner */
 #define FILE_FIXED  32
-#define NR_LOCS	    3 /* places where a page of an area may be mapped */
+#define NR_LOCS     3 /* places where a page of an area may be mapped */
 
 /* ---------------------------------------------------------------- shadows ------------------- */
 
 /* What a page holds. Written by the page's owner alone. */
 struct content {
-	_Atomic uint32_t seq;	      /* odd while the owner changes something */
+	_Atomic uint32_t seq;         /* odd while the owner changes something */
 	_Atomic uint32_t version;     /* the newest that the owner has begun to write */
 	_Atomic uint64_t tag[BLOCKS]; /* 0: zeros */
-	uint64_t id;		      /* of the page, in the tags of its versions */
+	uint64_t id;                  /* of the page, in the tags of its versions */
 };
 
 struct file_page {
 	struct content c;
 	_Atomic uint32_t blocks; /* inside the file; 0: the page is beyond its end */
-	_Atomic uint32_t cuts;	 /* odd while a truncation takes the page, and its private copies */
+	_Atomic uint32_t cuts;   /* odd while a truncation takes the page, and its private copies */
 	unsigned owner;
 };
 
@@ -78,19 +78,19 @@ struct file {
 
 /* Attributes of a spot. */
 #define A_MAPPED   0x0001u
-#define A_READ	   0x0002u
-#define A_WRITE	   0x0004u
-#define A_EXEC	   0x0008u
-#define A_PROT	   0x000eu
+#define A_READ     0x0002u
+#define A_WRITE    0x0004u
+#define A_EXEC     0x0008u
+#define A_PROT     0x000eu
 #define A_LOCKED   0x0010u
 #define A_ABSENT   0x0020u /* locked, but need not be present */
-#define A_FREED	   0x0040u /* MADV_FREE: may be zero instead */
-#define A_WIPE	   0x0080u /* WIPEONFORK */
+#define A_FREED    0x0040u /* MADV_FREE: may be zero instead */
+#define A_WIPE     0x0080u /* WIPEONFORK */
 #define A_NOFORK   0x0100u /* DONTFORK */
-#define A_COPY	   0x0200u /* private mapping of a file: has a copy of its own */
+#define A_COPY     0x0200u /* private mapping of a file: has a copy of its own */
 #define A_PINNED   0x0400u
-#define A_HAZY	   0x0800u /* inherited from a page with a guest, whose block is not known */
-#define A_LOC	   0x3000u
+#define A_HAZY     0x0800u /* inherited from a page with a guest, whose block is not known */
+#define A_LOC      0x3000u
 #define A_LOCSHIFT 12
 
 /* One page of an address space. */
@@ -98,8 +98,8 @@ struct spot {
 	struct content c;
 	_Atomic uint32_t attr;
 	_Atomic uint32_t file_page; /* which page of the file it shows */
-	_Atomic uint32_t cut;	    /* A_COPY: the file page's `cuts` when it was made */
-	_Atomic uint32_t upset;	    /* odd while the owner may take the page away */
+	_Atomic uint32_t cut;       /* A_COPY: the file page's `cuts` when it was made */
+	_Atomic uint32_t upset;     /* odd while the owner may take the page away */
 	/* Of the guest alone, but for the version. */
 	uint64_t guest_tag;
 	uint32_t guest_upset; /* `upset` when that was written; odd: not known */
@@ -134,14 +134,14 @@ struct region {
 #define OWN_FILE 100
 extern struct region region[NR_REGIONS];
 
-#define BIG_PAGES	  (OM_TABLE_ENTRIES_ + 64u)
+#define BIG_PAGES         (OM_TABLE_ENTRIES_ + 64u)
 #define OM_TABLE_ENTRIES_ (1u << OM_TABLE_SHIFT)
-#define NR_SPOTS	  (128u + 32 + 32 + 64 + 64 + 32 + 32 + 32 + BIG_PAGES + 16 + 16)
+#define NR_SPOTS          (128u + 32 + 32 + 64 + 64 + 32 + 32 + 32 + BIG_PAGES + 16 + 16)
 
 struct proc {
 	struct om_mm *mm;
 	unsigned serial;
-	int shared;	  /* its number, or -1: one thread's own */
+	int shared;       /* its number, or -1: one thread's own */
 	struct file *own; /* behind OWN_SHM; NULL: none */
 	struct proc *next;
 	struct spot spot[NR_SPOTS];
@@ -149,7 +149,7 @@ struct proc {
 
 /* ---------------------------------------------------------------- threads ------------------- */
 
-#define MAX_OWN	   8
+#define MAX_OWN    8
 #define MAX_PINS   6
 #define MAX_FRAMES 3
 
@@ -158,7 +158,7 @@ struct pin {
 	struct proc *proc; /* NULL: the page has left its address space */
 	unsigned spot;
 	bool write;
-	unsigned end;	      /* blocks known */
+	unsigned end;         /* blocks known */
 	uint64_t tag[BLOCKS]; /* then: what they hold */
 };
 
@@ -297,7 +297,7 @@ void spots_begin(struct proc *p, unsigned r, unsigned i, unsigned n);
 void spots_end(struct proc *p, unsigned r, unsigned i, unsigned n);
 void spots_attr(struct proc *p, unsigned r, unsigned i, unsigned n, uint32_t clear, uint32_t set);
 void spot_zero(struct thread *t, struct proc *p, unsigned r,
-	       unsigned i); /* its contents are gone */
+               unsigned i); /* its contents are gone */
 
 /* Accesses, checked. */
 void check_read(struct thread *t, struct proc *p, unsigned r, unsigned i);
@@ -326,7 +326,7 @@ void proc_destroy(struct thread *t, struct proc *p);
 /* One to work on: a shared one, or t's own. */
 struct proc *pick_proc(struct thread *t);
 void map_run(struct thread *t, struct proc *p, unsigned r, unsigned i, unsigned n, unsigned loc,
-	     uint32_t prot, int flags);
+             uint32_t prot, int flags);
 void op_fork(struct thread *t);
 void op_exit(struct thread *t);
 void op_exec_mm(struct thread *t);
@@ -338,7 +338,7 @@ void op_take(struct thread *t);
 /* A run of spots of t's that agree in `same` attributes, with all of `set`, none of `clear`. 0:
  * none. */
 unsigned pick_run(struct thread *t, struct proc *p, unsigned r, uint32_t set, uint32_t clear,
-		  uint32_t same, unsigned max, unsigned *i);
+                  uint32_t same, unsigned max, unsigned *i);
 unsigned pick_page(struct thread *t, unsigned r);
 void aim_change(struct thread *t);
 void aim_take(struct thread *t);
