@@ -105,3 +105,11 @@ void stage_destroy(struct stage *s)
 	rig_destroy(s->r);
 	free(s);
 }
+
+void make_neighbours(struct stage *s)
+{
+	rig_map(s->r, s->mm, FREEAT, 4, OM_PROT_READ, OM_MAP_PRIVATE, NULL, 0);
+	rig_map(s->r, s->mm, FREEAT + PAGES(4), 4, RIG_RW, OM_MAP_PRIVATE, s->file[0], 0);
+	rig_map(s->r, s->mm, FREEAT + PAGES(8), 4, RIG_RW, OM_MAP_SHARED, s->shmem, 0);
+	rig_put(s->r, s->mm, FREEAT + PAGES(5), 2, 900);
+}

@@ -85,6 +85,8 @@ extern const struct scene_list area_scenes, other_scenes;
 enum world { ROOMY, TIGHT, AREAS0, AREAS1, AREAS2, NR_WORLDS };
 struct stage *stage_create(const struct scene *scene, enum world world);
 void stage_destroy(struct stage *s);
+/* Three areas side by side, at FREEAT, 4 pages each. */
+void make_neighbours(struct stage *s);
 
 /* ---- state.c ---- */
 

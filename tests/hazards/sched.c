@@ -50,7 +50,7 @@ struct run {
 static _Thread_local struct run *s; /* the run this thread has a part in */
 static _Thread_local unsigned me = NOBODY;
 
-unsigned long sched_budget = 200, sched_runs;
+unsigned long sched_budget = 150, sched_runs;
 uint64_t sched_seed = 1;
 const char *sched_only;
 bool sched_verbose;

@@ -290,7 +290,7 @@ void op_mremap(struct world *w, const uint32_t *a)
 
 	if (!m.s)
 		return;
-	if ((a[0] >> 8) % 16 == 0)
+	if ((a[0] >> 8) % 8 == 0)
 		pick_tables(&m, a[1]);
 	else
 		pick_move(&m, a);
