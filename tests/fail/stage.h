@@ -65,11 +65,13 @@ struct scene {
 	{                                                                                          \
 #name, flags, prepare, name, OM_FAULT_OOM, OM_FAULT_BUS, NULL                      \
 	}
+
 /* The same call on a stage with family. */
 #define AGAIN(name, flags, prepare)                                                                \
 	{                                                                                          \
 #name "_family", FAMILY | (flags), prepare, name, -OM_ENOMEM, -OM_EIO, NULL        \
 	}
+
 /* A file's scenes. */
 struct scene_list {
 	const struct scene *scene;

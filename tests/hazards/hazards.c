@@ -69,6 +69,29 @@ static size_t collect(struct CMUnitTest *tests)
 	return n;
 }
 
+static void usage(void)
+{
+	fprintf(stderr, "usage: hazards [-v] [-s SEED] [-n PLANS] [-t SECONDS] [--only TEST] "
+	                "[--plan SCENE:PLAN]\n");
+	exit(2);
+}
+
+static void set_option(const char *option, const char *value)
+{
+	if (!strcmp(option, "-s"))
+		sched_seed = strtoull(value, NULL, 0);
+	else if (!strcmp(option, "-n"))
+		sched_budget = strtoul(value, NULL, 0);
+	else if (!strcmp(option, "-t"))
+		seconds = strtol(value, NULL, 0);
+	else if (!strcmp(option, "--only"))
+		only = value;
+	else if (!strcmp(option, "--plan"))
+		sched_only = value;
+	else
+		usage();
+}
+
 static void parse(int argc, char **argv)
 {
 	for (int i = 1; i < argc; i++) {
@@ -76,24 +99,13 @@ static void parse(int argc, char **argv)
 			sched_verbose = true;
 			continue;
 		}
-		if (i + 1 == argc) {
-			fprintf(
-			    stderr,
-			    "usage: hazards [-v] [-s SEED] [-n PLANS] [-t SECONDS] [--only TEST] "
-			    "[--plan SCENE:PLAN]\n");
-			exit(2);
-		}
-		if (!strcmp(argv[i], "-s"))
-			sched_seed = strtoull(argv[++i], NULL, 0);
-		else if (!strcmp(argv[i], "-n"))
-			sched_budget = strtoul(argv[++i], NULL, 0);
-		else if (!strcmp(argv[i], "-t"))
-			seconds = strtol(argv[++i], NULL, 0);
-		else if (!strcmp(argv[i], "--only"))
-			only = argv[++i];
-		else if (!strcmp(argv[i], "--plan"))
-			sched_only = argv[++i];
+		if (i + 1 == argc)
+			usage();
+		set_option(argv[i], argv[i + 1]);
+		i++;
 	}
+	if (!sched_budget)
+		sched_budget = 1;
 }
 
 int main(int argc, char **argv)
@@ -108,6 +120,8 @@ int main(int argc, char **argv)
 	signal(SIGALRM, on_alarm);
 	rig_failed = failed;
 	n = collect(NULL);
+	if (!n)
+		usage();
 	tests = calloc(n + 1, sizeof(*tests));
 	collect(tests);
 	do {

@@ -205,7 +205,7 @@ static void shrink(struct sequence *s, const char *where)
 
 static void report_failure(struct sequence *s, uint64_t seed)
 {
-	char where[128], path[64];
+	char where[128], path[512];
 	unsigned n = s->n;
 
 	if (report->step && report->step + 1 < s->n)
@@ -216,7 +216,9 @@ static void report_failure(struct sequence *s, uint64_t seed)
 		fprintf(stderr, "oracle: seed %llu does not fail again\n",
 		        (unsigned long long)seed);
 	snprintf(where, sizeof(where), "%s", report->where);
-	snprintf(path, sizeof(path), "oracle-%llu.ops", (unsigned long long)seed);
+	/* Beside the program. */
+	snprintf(path, sizeof(path), "%s-%llu.ops", program_invocation_name,
+	         (unsigned long long)seed);
 	fprintf(stderr, "oracle: seed %llu, %u frames, swap cluster %u: fails at step %u (%s)\n",
 	        (unsigned long long)seed, s->config.frames, s->config.swap_cluster, report->step,
 	        where);
@@ -224,8 +226,8 @@ static void report_failure(struct sequence *s, uint64_t seed)
 		s->n = n;
 	shrink(s, where);
 	save(s, path);
-	fprintf(stderr, "oracle: cut down to %u operations; repeat with: oracle -v -r %s\n", s->n,
-	        path);
+	fprintf(stderr, "oracle: cut down to %u operations; repeat with: %s -v -r %s\n", s->n,
+	        program_invocation_name, path);
 }
 
 /* ---------------------------------------------------------------- main ---------------------- */
