@@ -204,8 +204,10 @@ void op_protect(struct thread *t)
 {
 	struct proc *p = pick_proc(t);
 	unsigned r = mapped_region(t, p), i;
-	unsigned n = pick_run(t, p, r, A_MAPPED, 0, A_LOC, 16, &i);
 	uint32_t prot = random_prot(t);
+	/* Locked private memory that becomes writable is populated: see op_map(). */
+	uint32_t not = region[r].kind == K_PRIVATE && (prot & A_WRITE) ? A_LOCKED : 0;
+	unsigned n = pick_run(t, p, r, A_MAPPED, not, A_LOC, 16, &i);
 	int err;
 
 	if (!n)
