@@ -169,6 +169,8 @@ $(T)/%.o: %.c
 	@$(CC) -std=c11 -ffreestanding -fno-stack-protector $(WARN_CORE) -O2 -g $(TEMPLATE_CFLAGS) \
 		-Iinclude -Isrc -Iports/template -MMD -MP -c -o $@ $<
 
+include kernel/kernel.mk
+
 # ---- running -----------------------------------------------------------------------------------
 
 test: setup ## all tests with all checks on; ONLY=name for one of them

@@ -1,0 +1,222 @@
+/*
+ * cpu.h: the machine as the rest of the kernel sees it: CPUs, registers of a trap, interrupts, ports.
+ * Implemented in arch/.
+ */
+#ifndef CPU_H
+#define CPU_H
+
+#include "lib.h"
+#include "x86_64.h" /* of ports/x86_64: struct x86_cpu, the head of struct cpu */
+
+#define MAX_CPUS 4
+
+struct thread;
+
+/* ---------------------------------------------------------------- addresses ----------------- */
+
+/* All physical memory below 4 GiB, and the devices there. */
+#define DIRECT_MAP 0xffff800000000000ul
+/* Where kernel stacks and vmalloc() areas are mapped: one slot of the root, filled at boot. */
+#define VMALLOC_START 0xffffff0000000000ul
+#define KERNEL_BASE   0xffffffff80000000ul
+
+static inline void *phys_to_virt(uint64_t phys)
+{
+	return (void *)(DIRECT_MAP + phys);
+}
+/* Of an address in the direct map. */
+static inline uint64_t virt_to_phys(const void *p)
+{
+	return (uintptr_t)p - DIRECT_MAP;
+}
+
+#define USER_LIMIT 0x7ffffffff000ul /* no user address at or above */
+
+/* ---------------------------------------------------------------- registers ----------------- */
+
+/* User or kernel registers at the entry to the kernel; at the top of the kernel stack. entry.S pushes it. */
+struct regs {
+	uint64_t r15, r14, r13, r12, rbp, rbx;
+	uint64_t r11, r10, r9, r8, rax, rcx, rdx, rsi, rdi;
+	uint64_t vector; /* trap or interrupt number; SYSCALL_VECTOR for a system call */
+	uint64_t error;  /* error code of the trap; of a system call its number (orig_rax) */
+	uint64_t rip, cs, rflags, rsp, ss;
+};
+#define SYSCALL_VECTOR 0x100
+
+static inline bool regs_user(const struct regs *regs)
+{
+	return regs->cs & 3;
+}
+
+#define KERNEL_CS 0x08
+#define KERNEL_DS 0x10
+#define USER_DS   0x1b
+#define USER_CS   0x23
+
+/* ---------------------------------------------------------------- per CPU ------------------- */
+
+/* At GS base while in the kernel. The first part is the port's (number, preempt count). */
+struct cpu {
+	struct x86_cpu port;    /* must be first: om_arch.h reads it */
+	struct thread *current; /* gs:CPU_CURRENT in entry.S, see the assertions in cpu.c */
+	uint64_t kernel_rsp;    /* top of the current thread's kernel stack, for syscall entry */
+	uint64_t user_rsp;      /* scratch of syscall entry */
+	struct thread *idle;
+	struct cpu *self;
+	unsigned apic_id;
+	bool online;
+	volatile bool resched;  /* the running thread should give way */
+	struct list queue;      /* sched.c: threads ready to run here */
+	unsigned nr_ready;
+	uint64_t slice_end;
+	uint64_t idle_ns, idle_since;
+	struct tss *tss;
+};
+
+extern struct cpu cpus[MAX_CPUS];
+extern unsigned nr_cpus; /* CPUs running; fixed once threads run */
+
+static inline struct cpu *this_cpu(void)
+{
+	struct cpu *cpu;
+
+	__asm__ volatile("mov %%gs:%c1, %0" : "=r"(cpu) : "i"(offsetof(struct cpu, self)));
+	return cpu;
+}
+
+static inline struct thread *current_thread(void)
+{
+	struct thread *t;
+
+	__asm__ volatile("mov %%gs:%c1, %0" : "=r"(t) : "i"(offsetof(struct cpu, current)));
+	return t;
+}
+#define current current_thread()
+
+/* Preemption is off while the count is not 0; the objrmap core counts, too (om_arch_spin_enter). */
+static inline void preempt_disable(void)
+{
+	x86_preempt_disable();
+}
+static inline void preempt_enable(void)
+{
+	x86_preempt_enable();
+}
+
+/* ---------------------------------------------------------------- interrupts ---------------- */
+
+static inline unsigned long irq_save(void)
+{
+	unsigned long flags;
+
+	__asm__ volatile("pushfq; pop %0; cli" : "=r"(flags) : : "memory");
+	return flags;
+}
+static inline void irq_restore(unsigned long flags)
+{
+	if (flags & 0x200)
+		__asm__ volatile("sti" : : : "memory");
+}
+static inline void irq_enable(void)
+{
+	__asm__ volatile("sti" : : : "memory");
+}
+static inline void irq_disable(void)
+{
+	__asm__ volatile("cli" : : : "memory");
+}
+static inline bool irqs_on(void)
+{
+	unsigned long flags;
+
+	__asm__ volatile("pushfq; pop %0" : "=r"(flags));
+	return flags & 0x200;
+}
+/* A spinning CPU with interrupts off must go on answering TLB shootdowns. */
+static inline void cpu_relax(void)
+{
+	__builtin_ia32_pause();
+}
+
+/* Handlers run with interrupts off and may not sleep. */
+typedef void irq_fn(void *arg);
+/* A free interrupt vector with this handler, for MSI; negative errno. */
+int irq_alloc(irq_fn *fn, void *arg);
+/* A line of the IO-APIC (ISA interrupt number) to this handler. */
+int irq_isa(unsigned line, irq_fn *fn, void *arg);
+/* The MSI address and data that raise `vector` on the boot CPU. */
+void irq_msi(int vector, uint64_t *address, uint32_t *data);
+
+/* ---------------------------------------------------------------- I/O ----------------------- */
+
+static inline void outb(uint16_t port, uint8_t v)
+{
+	__asm__ volatile("outb %0, %1" : : "a"(v), "Nd"(port));
+}
+static inline uint8_t inb(uint16_t port)
+{
+	uint8_t v;
+
+	__asm__ volatile("inb %1, %0" : "=a"(v) : "Nd"(port));
+	return v;
+}
+static inline void outl(uint16_t port, uint32_t v)
+{
+	__asm__ volatile("outl %0, %1" : : "a"(v), "Nd"(port));
+}
+static inline uint32_t inl(uint16_t port)
+{
+	uint32_t v;
+
+	__asm__ volatile("inl %1, %0" : "=a"(v) : "Nd"(port));
+	return v;
+}
+
+/* ---------------------------------------------------------------- threads and the CPU ------- */
+
+/* Make thread `t` begin in the kernel at fn(arg) when it is first switched to (arch/thread.c). */
+void cpu_thread_kernel(struct thread *t, void (*fn)(void *), void *arg);
+/* Make it begin by returning to user mode with a copy of `regs` (fork, clone). */
+void cpu_thread_user(struct thread *t, const struct regs *regs);
+/* Switch from `prev` to `next`: stack, FPU state, FS base, TSS, address space. Interrupts off. */
+void cpu_switch(struct thread *prev, struct thread *next);
+/* The user registers of a thread, at the top of its kernel stack. */
+struct regs *thread_regs(const struct thread *t);
+/* FS base of the running thread (arch_prctl, CLONE_SETTLS). */
+void cpu_set_fs(uint64_t base);
+/* Empty FPU state for exec. */
+void cpu_fpu_reset(struct thread *t);
+/* Copy the running thread's live FPU registers into its save area, and back (signals, fork). */
+void cpu_fpu_save(struct thread *t);
+void cpu_fpu_load(struct thread *t);
+
+/* Interrupt another CPU so that it looks at `resched`. */
+void cpu_kick(unsigned cpu);
+/* End the machine: QEMU's exit device, then the reset line. `status` 0: all was right. */
+_Noreturn void machine_end(unsigned status);
+
+/* Page fault and other traps come from arch/entry.S to arch/trap.c, which calls these: */
+void page_fault(struct regs *regs, uintptr_t addr);  /* mm/fault.c; interrupts on */
+void return_to_user(struct regs *regs);              /* proc/signal.c: work flagged in current->work */
+
+/* ---------------------------------------------------------------- clock --------------------- */
+
+uint64_t now_ns(void);        /* since boot, monotonic, the same on all CPUs */
+uint64_t boot_time_ns(void);  /* of day, at boot: wall clock = boot_time_ns() + now_ns() */
+
+/* One-shot timers; the handler runs in interrupt context. core/timer.c */
+struct timer {
+	struct list node;
+	uint64_t deadline; /* ns, by now_ns() */
+	void (*fn)(struct timer *);
+	bool armed;
+};
+void timer_start(struct timer *t, uint64_t deadline); /* may be armed already: moves it */
+bool timer_stop(struct timer *t);                     /* true if it was armed; when it returns fn is not running */
+/* Called by the clock interrupt with interrupts off: run what is due; returns the next deadline. */
+uint64_t timer_run(uint64_t now);
+/* Set the clock interrupt of this CPU to come no later than `deadline`. arch/clock.c */
+void clock_arm(uint64_t deadline);
+
+#endif

@@ -1,0 +1,26 @@
+/*
+ * kmem.h: the kernel's own memory. All of it comes from objrmap's frames (om_frame_alloc). core/kmem.c
+ */
+#ifndef KMEM_H
+#define KMEM_H
+
+#include "lib.h"
+
+/* Zeroed memory of up to 4096 bytes, 16-byte aligned (4096: page aligned), or NULL. May sleep. */
+void *kmalloc(size_t n);
+/* Not from interrupt handlers; may be called with a spin held that no interrupt handler takes. NULL is fine. */
+void kfree(void *p);
+char *kstrdup(const char *s);
+
+/* Zeroed frames mapped one after the other, with an unmapped page on either side; or NULL. May sleep. */
+void *vmalloc(size_t bytes);
+void vfree(void *p);
+
+/* Kernel stacks: vmalloc()ed once and kept for reuse. NULL without memory. */
+void *kstack_alloc(void);
+void kstack_free(void *stack);
+
+/* Frames in use by the kernel: objects, stacks. For the report. */
+unsigned long kmem_frames(void);
+
+#endif

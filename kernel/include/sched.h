@@ -1,0 +1,146 @@
+/*
+ * sched.h: locks, sleeping, threads as the scheduler knows them. core/sched.c, core/lock.c
+ */
+#ifndef SCHED_H
+#define SCHED_H
+
+#include "cpu.h"
+
+/* ---------------------------------------------------------------- spinlocks ----------------- */
+
+/* Preemption is off while one is held. Never sleep, never call objrmap's sleeping functions with it. */
+struct spin {
+	_Atomic unsigned locked;
+};
+
+void spin_lock(struct spin *s);
+void spin_unlock(struct spin *s);
+/* For what interrupt handlers take, too. Never call anything of objrmap while holding one. */
+unsigned long spin_lock_irq(struct spin *s);
+void spin_unlock_irq(struct spin *s, unsigned long flags);
+
+/* ---------------------------------------------------------------- sleeping ------------------ */
+
+struct waitq {
+	struct spin lock; /* taken with interrupts off */
+	struct list waiters;
+};
+#define WAITQ_INIT(name) {.waiters = LIST_INIT((name).waiters)}
+
+static inline void waitq_init(struct waitq *q)
+{
+	q->lock.locked = 0;
+	list_init(&q->waiters);
+}
+
+/* One thread on one queue; on the stack of the sleeper. A thread may be on several queues (poll). */
+struct waiter {
+	struct list node;
+	struct thread *thread;
+	struct waitq *q;
+};
+
+enum thread_state {
+	THREAD_RUNNING, /* or ready */
+	THREAD_SLEEPING,      /* until woken */
+	THREAD_INTERRUPTIBLE, /* or until a signal comes */
+	THREAD_STOPPED,       /* job control */
+	THREAD_DEAD,          /* its last switch is done or about to be */
+};
+
+/*
+ * The long form of waiting:
+ *     wait_begin(q, &w, THREAD_INTERRUPTIBLE);      queue first, state set,
+ *     if (!condition) schedule();                   then look: no wake-up is lost
+ *     wait_end(&w);                                 running again, off the queue
+ */
+void wait_begin(struct waitq *q, struct waiter *w, enum thread_state state);
+void wait_end(struct waiter *w);
+void wake_all(struct waitq *q); /* from anywhere, interrupts included */
+void wake_one(struct waitq *q); /* the one that has waited longest */
+
+/* Sleep until cond. */
+#define wait_event(q, cond)                                                                        \
+	do {                                                                                       \
+		struct waiter w_;                                                                  \
+		while (!(cond)) {                                                                  \
+			wait_begin(q, &w_, THREAD_SLEEPING);                                       \
+			if (!(cond))                                                               \
+				schedule();                                                        \
+			wait_end(&w_);                                                             \
+		}                                                                                  \
+	} while (0)
+
+/* Sleep until cond: 0; or a signal is pending: -EINTR. */
+#define wait_event_intr(q, cond)                                                                   \
+	({                                                                                         \
+		struct waiter w_;                                                                  \
+		int err_ = 0;                                                                      \
+		while (!(cond)) {                                                                  \
+			wait_begin(q, &w_, THREAD_INTERRUPTIBLE);                                  \
+			if (!(cond)) {                                                             \
+				if (signal_pending())                                              \
+					err_ = -EINTR;                                             \
+				else                                                               \
+					schedule();                                                \
+			}                                                                          \
+			wait_end(&w_);                                                             \
+			if (err_)                                                                  \
+				break;                                                             \
+		}                                                                                  \
+		err_;                                                                              \
+	})
+
+/* schedule(), but woken at `deadline` (ns) at the latest; UINT64_MAX: never. For the long form. */
+void schedule_until(uint64_t deadline);
+/* Interruptible sleep: 0, or -EINTR. */
+int sleep_until(uint64_t deadline);
+/* Does the running thread have a signal to take (or is it being killed)? proc/signal.c */
+bool signal_pending(void);
+
+/* A sleeping lock. */
+struct mutex {
+	struct thread *_Atomic owner;
+	struct waitq q;
+};
+#define MUTEX_INIT(name) {.q = WAITQ_INIT((name).q)}
+void mutex_init(struct mutex *m);
+void mutex_lock(struct mutex *m);
+void mutex_unlock(struct mutex *m);
+
+/* ---------------------------------------------------------------- threads ------------------- */
+
+#define KSTACK_SIZE 16384ul
+
+struct proc;
+struct om_held;
+
+/* Give up the CPU: if the state is still RUNNING the thread stays ready. May be called with preemption on only. */
+void schedule(void);
+/* Let others go first. */
+void yield(void);
+/* Make a sleeping thread ready; from anywhere. Does nothing to one that runs, or is stopped or dead. */
+void thread_wake(struct thread *t);
+/* The same if it sleeps interruptibly (signals); `stopped`: also if it is stopped (SIGCONT, SIGKILL). */
+void thread_interrupt(struct thread *t, bool stopped);
+/* Put a new thread, made by thread_alloc(), on a run queue. */
+void thread_start(struct thread *t);
+
+/* A thread with its stack and FPU area, not started; NULL without memory. proc: NULL = kernel thread. */
+struct thread *thread_alloc(struct proc *proc);
+/* Free one that never ran, or is DEAD and off its stack (the scheduler's reaper does it after thread_exit). */
+void thread_free(struct thread *t);
+/* The running thread ends. Its memory goes when another thread has been switched to. */
+_Noreturn void thread_exit(void);
+/* Start a kernel thread. */
+struct thread *kthread(const char *name, void (*fn)(void *), void *arg);
+
+/* Called by the clock interrupt: accounts, and asks for a reschedule when the slice is over. */
+void sched_tick(uint64_t now);
+/* On the way out of an interrupt (arch/entry.S): preempt if asked for and allowed. */
+void sched_preempt(void);
+/* An application CPU enters here when it is up; the boot CPU at the end of main(). */
+_Noreturn void sched_idle(void);
+void sched_init(void);
+
+#endif

@@ -1,0 +1,174 @@
+/*
+ * vfs.h: files. An inode is a thing with a name in some file system, a file is an open one. fs/
+ *
+ * Regular files have an om_mapping, their page cache, so read(), mmap() and exec see the same pages. All
+ * functions here may sleep. Buffers are kernel memory: the system calls copy in pieces of a page (fs/rw.c).
+ */
+#ifndef VFS_H
+#define VFS_H
+
+#include <objrmap/objrmap.h>
+
+#include "sched.h"
+
+struct inode;
+struct file;
+struct file_ops;
+struct proc;
+
+/* ---------------------------------------------------------------- inodes -------------------- */
+
+/* How readdir hands out names; returns false when its buffer is full: that entry was not taken. */
+struct dir_sink {
+	bool (*emit)(struct dir_sink *sink, const char *name, unsigned len, uint64_t ino, unsigned char type,
+	             uint64_t next_pos);
+};
+
+struct inode_ops {
+	/* Directories. `*out` comes referenced. Names are not terminated. -ENOENT, -EIO, ... */
+	int (*lookup)(struct inode *dir, const char *name, unsigned len, struct inode **out);
+	/* Entries from position `pos` on (0 at first; . and .. included). */
+	int (*readdir)(struct inode *dir, uint64_t pos, struct dir_sink *sink);
+	/* Those below may be NULL: -EROFS (-EPERM where Linux says so). */
+	int (*create)(struct inode *dir, const char *name, unsigned len, unsigned mode, uint64_t rdev,
+	              struct inode **out); /* mode with S_IFMT: regular, directory, fifo, device, socket */
+	int (*symlink)(struct inode *dir, const char *name, unsigned len, const char *target);
+	int (*link)(struct inode *dir, const char *name, unsigned len, struct inode *inode);
+	int (*unlink)(struct inode *dir, const char *name, unsigned len, bool dir_wanted);
+	int (*rename)(struct inode *from, const char *name, unsigned len, struct inode *to,
+	              const char *new_name, unsigned new_len, unsigned flags);
+	/* Symbolic links: the length, not terminated. */
+	int (*readlink)(struct inode *inode, char *buf, unsigned size);
+	/* Regular files: set the size. */
+	int (*truncate)(struct inode *inode, uint64_t size);
+	/* Just before open() returns: may set file->ops and data, or refuse. NULL: fine as it is. */
+	int (*open)(struct inode *inode, struct file *file);
+	/* The last reference is gone. */
+	void (*release)(struct inode *inode);
+};
+
+struct inode {
+	const struct inode_ops *ops;
+	const struct file_ops *fops; /* what an open file starts with */
+	_Atomic unsigned refs;
+	struct mutex lock;           /* guards a directory's entries, a file's size changes */
+	uint64_t ino, dev;
+	unsigned mode;               /* S_IFMT and permissions */
+	unsigned nlink, uid, gid;
+	uint64_t rdev;
+	uint64_t atime, mtime, ctime; /* ns since 1970 */
+	struct om_mapping *mapping;  /* regular files; the mapping's `store` is the inode */
+	struct inode *mounted;       /* root of the file system mounted here, or NULL */
+	char *path;                  /* where it was last opened, for /proc/PID/maps; may be NULL */
+	void *data;                  /* the file system's */
+};
+
+struct inode *inode_get(struct inode *inode); /* returns it */
+void inode_put(struct inode *inode);          /* NULL is fine */
+
+/* ---------------------------------------------------------------- open files ---------------- */
+
+struct poll_table;
+
+struct file_ops {
+	/* Up to `n` bytes (at most a page) at *pos, which they advance. 0 = end. NULL: -EINVAL. */
+	long (*read)(struct file *file, void *buf, size_t n, uint64_t *pos);
+	long (*write)(struct file *file, const void *buf, size_t n, uint64_t *pos);
+	/* Poll bits that hold now; calls poll_wait() for the queues that announce changes. NULL: always ready. */
+	unsigned (*poll)(struct file *file, struct poll_table *table);
+	/* `arg` is a user address or a number. NULL: -ENOTTY. */
+	long (*ioctl)(struct file *file, unsigned cmd, uintptr_t arg);
+	/* What mmap() maps instead of inode->mapping (/dev/zero: *mapping = NULL, anonymous). NULL: -ENODEV without a mapping. */
+	int (*mmap)(struct file *file, struct om_mapping **mapping);
+	/* The last reference is gone. */
+	void (*release)(struct file *file);
+	bool stream; /* pipes, terminals: no position; a short read ends the call */
+};
+
+struct file {
+	const struct file_ops *ops;
+	struct inode *inode;   /* NULL for those without a name (pipes have one) */
+	_Atomic unsigned refs;
+	_Atomic unsigned flags; /* O_ACCMODE, O_APPEND, O_NONBLOCK, O_DIRECTORY... */
+	struct mutex pos_lock;
+	uint64_t pos;
+	void *data;
+	char *path;            /* as opened, absolute; may be NULL */
+};
+
+/* A file with one reference; takes over the caller's reference to the inode (also on failure). NULL: no memory. */
+struct file *file_alloc(const struct file_ops *ops, struct inode *inode, unsigned flags, void *data);
+struct file *file_get(struct file *file);
+void file_put(struct file *file);
+/* Kernel-side access at a position, whole file systems included: bytes, or an error. */
+long file_read_at(struct file *file, void *buf, size_t n, uint64_t pos);
+
+#define NR_FILES 1024
+
+struct fd {
+	struct file *file;
+	bool cloexec;
+};
+
+/* proc->files, under proc->files_lock (taken by the functions below). */
+struct file_table {
+	struct fd *fd;   /* grows: vmalloc() */
+	unsigned size;
+	unsigned hint;   /* no free one below */
+};
+
+struct file *fd_get(int fd);                    /* of the running process, referenced; NULL: -EBADF */
+int fd_install(struct file *file, unsigned flags, int lowest); /* O_CLOEXEC; takes the reference; -EMFILE */
+int fd_close(struct proc *p, int fd);
+int files_fork(struct proc *child, struct proc *parent);
+void files_exec(struct proc *p);                /* close those marked */
+void files_exit(struct proc *p);
+
+/* ---------------------------------------------------------------- paths --------------------- */
+
+struct path_ctx {
+	struct inode *cwd;
+	char *cwd_path; /* absolute */
+	unsigned umask;
+};
+
+#define PATH_MAX_LEN 4096
+
+#define LOOKUP_NOFOLLOW 1u
+#define LOOKUP_PARENT   2u /* all but the last component, which *last tells */
+/*
+ * From `dirfd` (AT_FDCWD: the current directory) along `path`, a kernel string; symbolic links followed. `*out`
+ * comes referenced. `full` (may be NULL, PATH_MAX_LEN bytes): the absolute path without links in it.
+ */
+int path_lookup(int dirfd, const char *path, unsigned flags, struct inode **out, char *full);
+/* The same for the last-but-one: *parent referenced, *last points into `path`, *len is its length. */
+int path_parent(int dirfd, const char *path, struct inode **parent, const char **last, unsigned *len,
+                char *full);
+/* Open as open(2) does; kernel string. */
+int path_open(int dirfd, const char *path, unsigned flags, unsigned mode, struct file **out);
+int mount(const char *path, struct inode *root);
+void vfs_init(struct inode *root);
+int files_open_console(struct proc *p); /* fds 0, 1, 2 of init */
+
+/* ---------------------------------------------------------------- poll ---------------------- */
+
+void poll_wait(struct poll_table *table, struct waitq *q); /* table may be NULL */
+
+/* ---------------------------------------------------------------- file systems -------------- */
+
+struct blkdev;
+int ext2_mount(struct blkdev *dev, struct inode **root);  /* read-only */
+int tmpfs_mount(struct inode **root, unsigned mode);
+/* An unnamed regular file in memory (memfd_create). */
+int tmpfs_anon(const char *name, struct inode **out);
+int devfs_mount(struct inode **root);
+int procfs_mount(struct inode **root);
+
+/* ---------------------------------------------------------------- terminal ------------------ */
+
+/* Characters typed, from the serial interrupt. fs/tty.c; output goes out by console_write() (drivers/serial.c). */
+void tty_input(char c);
+void console_write(const char *s, size_t n);
+int tty_open(struct file *file); /* the console terminal */
+
+#endif

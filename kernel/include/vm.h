@@ -1,0 +1,67 @@
+/*
+ * vm.h: how this kernel embeds objrmap: the system, address spaces, copying to and from user memory.
+ *
+ * The kernel never touches user addresses directly: user_read() and its kin go through om_read() and
+ * om_write(), which check the areas' permissions and take faults of their own. So a bad pointer is an
+ * error value, never a trap. mm/
+ */
+#ifndef VM_H
+#define VM_H
+
+#include <objrmap/objrmap.h>
+
+#include "sched.h"
+#include "x86_64.h"
+
+/* ---------------------------------------------------------------- the system (mm/vm.c) ------ */
+
+extern struct om_system *vm;   /* all memory of the machine */
+extern struct x86_mmu mmu;     /* the port's state of all CPUs */
+
+/* Build the system from the memory map. `first_free` is the physical end of the kernel image. */
+struct memory_range {
+	uint64_t start, end;
+};
+void vm_init(const struct memory_range *ranges, unsigned n, uint64_t first_free);
+/* Start the reclaim thread. */
+void vm_start(void);
+
+static inline void *frame_addr(om_pfn_t pfn)
+{
+	return phys_to_virt((uint64_t)pfn << PAGE_SHIFT);
+}
+
+/* ---------------------------------------------------------------- address spaces (mm/space.c) */
+
+/* What a process (or several: vfork) runs in. */
+struct space {
+	struct om_mm *mm;
+	struct x86_mm x86;   /* the port's part; the mm's cookie points to it */
+	_Atomic unsigned refs;
+	uintptr_t brk_start;
+	/* For /proc: set by exec. */
+	uintptr_t code_start, code_end, stack_top, arg_start, arg_end, env_start, env_end;
+	struct waitq vfork;  /* the parent sleeps here until the child lets go of the space */
+	_Atomic bool vfork_done;
+};
+
+int space_create(struct space **space);               /* empty, one reference */
+int space_fork(struct space *parent, struct space **child);
+void space_get(struct space *space);
+void space_put(struct space *space); /* the last one destroys it; may sleep */
+/* Run on this address space from now on (exec); the scheduler does it at every other switch. */
+void space_activate(struct space *space);
+
+/* ---------------------------------------------------------------- user memory (mm/uaccess.c) */
+
+/* Of the running process. 0, -EFAULT, or -ENOMEM (memory exhausted). May sleep. */
+int user_read(void *to, uintptr_t from, size_t n);
+int user_write(uintptr_t to, const void *from, size_t n);
+int user_clear(uintptr_t to, size_t n);
+/* A string with its end: its length, -EFAULT, or -ENAMETOOLONG if it does not fit `max` bytes with the 0. */
+long user_string(char *to, uintptr_t from, size_t max);
+
+#define user_get(var, addr) user_read(&(var), (uintptr_t)(addr), sizeof(var))
+#define user_put(addr, var) user_write((uintptr_t)(addr), &(var), sizeof(var))
+
+#endif
