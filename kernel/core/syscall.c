@@ -12,15 +12,13 @@
 
 #define NR_SYSCALLS 512 /* entry.S knows it, too */
 
-typedef void handler_fn(void);
-
-#define DECLARE(name) __attribute__((weak)) handler_fn sys_##name;
+#define DECLARE(name) __attribute__((weak)) syscall_fn sys_##name;
 SYSCALLS(DECLARE)
 
 static long sys_missing(void);
 
 #define ENTRY(name) [__NR_##name] = sys_##name,
-handler_fn *syscall_table[NR_SYSCALLS] = {SYSCALLS(ENTRY)};
+syscall_fn *syscall_table[NR_SYSCALLS] = {SYSCALLS(ENTRY)};
 
 /* The number is in the frame that entry.S has pushed. */
 static long sys_missing(void)
@@ -38,5 +36,5 @@ void syscall_init(void)
 {
 	for (unsigned i = 0; i < NR_SYSCALLS; i++)
 		if (!syscall_table[i])
-			syscall_table[i] = (handler_fn *)sys_missing;
+			syscall_table[i] = (syscall_fn *)sys_missing;
 }

@@ -200,6 +200,11 @@ _Noreturn void machine_end(unsigned status);
 void page_fault(struct regs *regs, uintptr_t addr);  /* mm/fault.c; interrupts on */
 void return_to_user(struct regs *regs);              /* proc/signal.c: work flagged in current->work */
 
+/* The table that entry.S calls through: 512 handlers, none NULL after syscall_init(). core/syscall.c */
+typedef void syscall_fn(void);
+extern syscall_fn *syscall_table[];
+void syscall_init(void);
+
 /* ---------------------------------------------------------------- clock --------------------- */
 
 uint64_t now_ns(void);        /* since boot, monotonic, the same on all CPUs */

@@ -206,7 +206,7 @@ void op_mmap(struct world *w, const uint32_t *a)
 	pick_map(w, a, &m);
 	world_trace(w, " space %u page %zu n %zu prot %d flags %#x file %d index %zu",
 	            space_nr(w, m.s), m.page, m.n, m.prot, m.flags, m.file != NULL, m.index);
-	if (ONE_IN(32, a[0] >> 8)) {
+	if (ONE_IN(32, a[0] >> 8) && !m.s->def_flags) {
 		bad_map(w, &m, a[0] >> 13);
 		return;
 	}
