@@ -120,32 +120,57 @@ struct om_mm *om_mm_iterate(struct om_system *sys, struct om_mm *mm)
 
 /* ---------------------------------------------------------------- emptying ------------------ */
 
-static void free_tables(struct om_mm *mm, uintptr_t start, uintptr_t end)
+/* `next`: the first area above the range. */
+static void free_tables(struct om_mm *mm, uintptr_t start, uintptr_t end, struct om_vma *next)
 {
-	struct om_vma *prev = om_vma_before(mm, start), *next = om_vma_find(mm, end);
+	struct om_vma *prev = om_vma_before(mm, start);
+	uintptr_t floor = prev ? prev->end : 0, ceiling = next ? next->start : OM_VA_LIMIT;
+	uintptr_t span = start & ~(OM_TABLE_SPAN - 1);
 
-	om_table_free_range(mm, start, end, prev ? prev->end : 0, next ? next->start : OM_VA_LIMIT);
+	/* Mostly the range shares its only table with a neighbour. */
+	if (end - span <= OM_TABLE_SPAN && (span < floor || span + OM_TABLE_SPAN > ceiling))
+		return;
+	om_table_free_range(mm, start, end, floor, ceiling);
+}
+
+bool om_unmap_edge(struct om_vma *vma, uintptr_t start, uintptr_t end)
+{
+	struct om_mm *mm = vma->mm;
+	struct om_gather g;
+
+	OM_ASSERT(mm->sys, om_rwsem_is_write_locked(&mm->mmap_lock), "mmap_lock", mm);
+	if (start < vma->start || end > vma->end || (start == vma->start) == (end == vma->end))
+		return false;
+	om_gather_init(&g, mm);
+	om_zap(&g, vma, start, end, NULL);
+	om_gather_finish(&g);
+	if (start == vma->start)
+		om_vma_resize(vma, end, vma->end);
+	else
+		om_vma_resize(vma, vma->start, start);
+	free_tables(mm, start, end, om_vma_find(mm, end));
+	return true;
 }
 
 void om_unmap_areas(struct om_mm *mm, uintptr_t start, uintptr_t end, bool keep_tables)
 {
 	struct om_gather g;
-	struct om_vma *vma;
-	bool any = false;
+	struct om_vma *vma = om_vma_find(mm, start), *next;
+	bool any = vma && vma->start < end;
 
 	OM_ASSERT(mm->sys, om_rwsem_is_write_locked(&mm->mmap_lock), "mmap_lock", mm);
 	om_gather_init(&g, mm);
 	om_for_each_vma (v, mm, start, end)
 		om_zap(&g, v, v->start, v->end, NULL);
 	om_gather_finish(&g);
-	while ((vma = om_vma_find(mm, start)) && vma->start < end) {
+	for (; vma && vma->start < end; vma = next) {
 		OM_BUG_ON(mm->sys, vma->start < start || vma->end > end, "I5", vma, start, end);
+		next = om_vma_after(vma);
 		om_vma_unlink(vma);
 		om_vma_free(vma);
-		any = true;
 	}
 	if (any && !keep_tables)
-		free_tables(mm, start, end);
+		free_tables(mm, start, end, vma);
 }
 
 /* All areas, and the tables with them; what mremap and failed calls left empty, too. */

@@ -25,6 +25,12 @@ struct om_mm *om_mm_iterate(struct om_system *sys, struct om_mm *mm);
  */
 void om_unmap_areas(struct om_mm *mm, uintptr_t start, uintptr_t end, bool keep_tables);
 
+/*
+ * The same for a range at one end of `vma`, which just becomes smaller. False, and nothing done, if the range
+ * is no such. mmap_lock held for writing. Cannot fail.
+ */
+bool om_unmap_edge(struct om_vma *vma, uintptr_t start, uintptr_t end);
+
 static inline void om_mm_read_lock(struct om_mm *mm)
 {
 	om_rwsem_read(mm->sys, &mm->mmap_lock, OM_RANK_MMAP);

@@ -20,6 +20,7 @@ struct request {
 	struct om_mapping *file;
 	uint64_t offset;
 	unsigned vm_flags;
+	bool replaces; /* there are areas in the range */
 };
 
 /* The checks that need no lock. Here and below in the order Linux makes them. */
@@ -100,9 +101,8 @@ static int place(struct om_mm *mm, struct request *r)
 		if (r->addr < l->lowest)
 			return -OM_EPERM;
 		next = om_vma_find(mm, r->addr);
-		if ((r->flags & OM_MAP_FIXED_NOREPLACE) && next && next->start < r->addr + r->len)
-			return -OM_EEXIST;
-		return 0;
+		r->replaces = next && next->start < r->addr + r->len;
+		return r->replaces && (r->flags & OM_MAP_FIXED_NOREPLACE) ? -OM_EEXIST : 0;
 	}
 	if (hint >= l->lowest && hint <= l->highest - r->len &&
 	    range_is_free(mm, hint, hint + r->len)) {
@@ -116,7 +116,7 @@ static int place(struct om_mm *mm, struct request *r)
 }
 
 /* Pages of areas that MAP_FIXED will replace: they do not count against the limits. */
-static size_t pages_in(struct om_mm *mm, uintptr_t start, uintptr_t end, unsigned flag)
+static size_t pages_in(struct om_mm *mm, uintptr_t start, uintptr_t end)
 {
 	size_t pages = 0;
 
@@ -124,8 +124,7 @@ static size_t pages_in(struct om_mm *mm, uintptr_t start, uintptr_t end, unsigne
 		uintptr_t from = vma->start > start ? vma->start : start;
 		uintptr_t to = vma->end < end ? vma->end : end;
 
-		if (!flag || (om_vma_flags(vma) & flag))
-			pages += (to - from) >> OM_PAGE_SHIFT;
+		pages += (to - from) >> OM_PAGE_SHIFT;
 	}
 	return pages;
 }
@@ -145,7 +144,9 @@ static int check_mm(struct om_mm *mm, const struct request *r)
 	err = check_kind(r);
 	if (err)
 		return err;
-	return om_check_limits(mm, pages - pages_in(mm, r->addr, r->addr + r->len, 0), r->vm_flags);
+	if (r->replaces)
+		pages -= pages_in(mm, r->addr, r->addr + r->len);
+	return om_check_limits(mm, pages, r->vm_flags);
 }
 
 /* Anonymous numbers follow the address; any others will do just as well. */
@@ -159,19 +160,25 @@ static int map_area(struct om_mm *mm, const struct request *r, struct om_mapping
 {
 	uintptr_t end = r->addr + r->len;
 	uintptr_t pgoff = mapping && !r->file ? 0 : first_index(r);
-	struct om_vma *vma = om_vma_new(mm, r->addr, end, pgoff, r->vm_flags, mapping);
-	int err;
+	struct om_vma *vma;
+	int err = 0;
 
+	if (!r->replaces && om_vma_extend(mm, r->addr, end, pgoff, r->vm_flags, mapping))
+		return 0;
+	vma = om_vma_new(mm, r->addr, end, pgoff, r->vm_flags, mapping);
 	if (!vma)
 		return -OM_ENOFRAME;
-	err = om_vma_cut_out(mm, r->addr, end);
+	if (r->replaces)
+		err = om_vma_cut_out(mm, r->addr, end);
 	if (err) {
 		om_vma_free(vma);
 		return err;
 	}
-	om_unmap_areas(mm, r->addr, end, true);
+	if (r->replaces)
+		om_unmap_areas(mm, r->addr, end, true);
 	om_vma_link(vma);
-	om_vma_merge(vma);
+	if (r->replaces)
+		om_vma_merge(vma);
 	return 0;
 }
 
@@ -244,6 +251,8 @@ static int munmap_locked(struct om_mm *mm, uintptr_t start, uintptr_t end)
 	int err;
 
 	if (!first || first->start >= end)
+		return 0;
+	if (om_unmap_edge(first, start, end))
 		return 0;
 	err = om_vma_cut_out(mm, start, end);
 	if (!err)

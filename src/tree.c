@@ -9,8 +9,7 @@
  * bottom-up, once each.
  *
  * No recomputation stops early, even where the word came out as before: `aug` may look deeper than
- * at its children's words (the gap below a VMA depends on the end of the one before it, which may
- * sit anywhere in the left subtree).
+ * at its children's words, or keep more than the word (vma_place.c).
  */
 #include "tree.h"
 #include "types.h"

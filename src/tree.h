@@ -17,8 +17,11 @@ struct om_node {
 
 struct om_tree_ops {
 	uintptr_t (*key)(const struct om_node *n);
-	/* The word for the subtree at n, from n itself and its children's words. */
-	uintptr_t (*aug)(const struct om_node *n);
+	/*
+	 * The word for the subtree at n, from n itself and its children. May keep more of the kind in n's
+	 * object. Called for a node after its children.
+	 */
+	uintptr_t (*aug)(struct om_node *n);
 };
 
 /*

@@ -135,8 +135,9 @@ struct om_vma {
 	struct om_mapping *mapping; /* (c) NULL: private anonymous */
 	struct om_anon_vma *anon_vma; /* (M) once set, stays until the VMA goes */
 	struct om_node by_addr;       /* (M) in mm->vmas */
-	struct om_node by_file;       /* (O) in mapping->i_mmap */
-	struct om_node by_anon;       /* (O) in anon_vma->root */
+	uintptr_t low, high;    /* (M) what the subtree at by_addr claims, guard gaps counted */
+	struct om_node by_file; /* (O) in mapping->i_mmap */
+	struct om_node by_anon; /* (O) in anon_vma->root */
 };
 
 struct om_mm {

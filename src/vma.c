@@ -75,6 +75,25 @@ struct om_vma *om_vma_after(struct om_vma *vma)
 	return om_vma_find(vma->mm, vma->end);
 }
 
+/* The areas on either side of a place that is free; NULL if there is none. */
+static void neighbours(struct om_mm *mm, uintptr_t addr, struct om_vma **prev, struct om_vma **next)
+{
+	struct om_node *n = mm->vmas;
+
+	*prev = *next = NULL;
+	while (n) {
+		struct om_vma *vma = of_addr(n);
+
+		if (vma->start < addr) {
+			*prev = vma;
+			n = n->right;
+		} else {
+			*next = vma;
+			n = n->left;
+		}
+	}
+}
+
 /* ---------------------------------------------------------------- life ---------------------- */
 
 struct om_vma *om_vma_new(struct om_mm *mm, uintptr_t start, uintptr_t end, uintptr_t pgoff,
@@ -275,14 +294,41 @@ void om_vma_resize(struct om_vma *vma, uintptr_t start, uintptr_t end)
 
 	OM_ASSERT(mm->sys, om_rwsem_is_write_locked(&mm->mmap_lock), "mmap_lock", vma);
 	account(mm, om_vma_pages(vma), flags, -1);
-	tree_remove(vma);
 	om_rmap_change_begin(vma, NULL);
 	vma->pgoff = start > vma->start ? om_vma_index(vma, start) : pgoff;
 	vma->start = start;
 	vma->end = end;
 	om_rmap_change_end(vma, NULL);
-	tree_insert(vma);
+	/* No area lies in between, so the order is as before. */
+	om_tree_update(mm->sys, &mm->vmas, &vma->by_addr, &om_vma_tree);
 	account(mm, om_vma_pages(vma), flags, 1);
+}
+
+bool om_vma_extend(struct om_mm *mm, uintptr_t start, uintptr_t end, uintptr_t pgoff,
+                   unsigned flags, struct om_mapping *mapping)
+{
+	struct om_vma *prev, *next;
+	struct om_vma area = {.mm = mm,
+	                      .start = start,
+	                      .end = end,
+	                      .pgoff = pgoff,
+	                      .flags = flags,
+	                      .mapping = mapping};
+
+	neighbours(mm, start, &prev, &next);
+	if (prev && can_merge(prev, &area)) {
+		om_vma_resize(prev, prev->start, end);
+		if (next && can_merge(prev, next))
+			absorb(prev, next);
+		return true;
+	}
+	if (!next || !can_merge(&area, next))
+		return false;
+	/* Numbers must be left below. Without, the area is in no tree, and can be renumbered. */
+	if (next->pgoff < om_vma_pages(&area))
+		next->pgoff = pgoff + om_vma_pages(&area);
+	om_vma_resize(next, start, next->end);
+	return true;
 }
 
 void om_vma_change_flags(struct om_vma *vma, unsigned flags)

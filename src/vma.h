@@ -118,8 +118,15 @@ struct om_vma *om_vma_merge(struct om_vma *vma);
 /* The same for all areas that meet or touch [start, end). */
 void om_vma_merge_range(struct om_mm *mm, uintptr_t start, uintptr_t end);
 
-/* Move an area's boundaries (brk, stack growth, mremap in place). Cannot fail. */
+/* Move an area's boundaries (stack growth, mremap in place), past no other area. Cannot fail. */
 void om_vma_resize(struct om_vma *vma, uintptr_t start, uintptr_t end);
+
+/*
+ * Let a neighbour grow over [start, end), which is free, if a new area of these properties would merge with
+ * it. False, and nothing done, if there is none. Cannot fail, allocates nothing.
+ */
+bool om_vma_extend(struct om_mm *mm, uintptr_t start, uintptr_t end, uintptr_t pgoff,
+                   unsigned flags, struct om_mapping *mapping);
 
 /* Change flags, with the counters that depend on them. */
 void om_vma_change_flags(struct om_vma *vma, unsigned flags);

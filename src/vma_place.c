@@ -1,9 +1,8 @@
 /*
  * vma_place.c: where a new area goes.
  *
- * Each node of the address-space tree knows the largest gap between two areas of its subtree. The gap
- * beside a whole subtree follows from its outermost areas, which are the ends of its spines. So a place is
- * found in O(log^2 n), highest first, without a second tree of gaps.
+ * Each node of the address-space tree knows what its subtree claims, [low, high), and the largest gap between
+ * two areas in it. So a place is found in O(log n), highest first, without a second tree of gaps.
  */
 #include "vma_place.h"
 
@@ -12,20 +11,6 @@
 static struct om_vma *of(const struct om_node *n)
 {
 	return om_container(n, struct om_vma, by_addr);
-}
-
-static const struct om_vma *leftmost(const struct om_node *n)
-{
-	while (n->left)
-		n = n->left;
-	return of(n);
-}
-
-static const struct om_vma *rightmost(const struct om_node *n)
-{
-	while (n->right)
-		n = n->right;
-	return of(n);
 }
 
 uintptr_t om_vma_start_gap(const struct om_vma *vma)
@@ -53,27 +38,32 @@ static uintptr_t vma_key(const struct om_node *n)
 	return of(n)->start;
 }
 
-static uintptr_t vma_aug(const struct om_node *n)
+static uintptr_t vma_aug(struct om_node *n)
 {
-	uintptr_t largest = 0;
+	struct om_vma *vma = of(n);
+	uintptr_t start = om_vma_start_gap(vma), largest = 0;
 
-	if (n->left)
-		largest = max(n->left->aug, gap(rightmost(n->left)->end, om_vma_start_gap(of(n))));
-	if (n->right)
-		largest = max(largest, max(n->right->aug,
-		                           gap(of(n)->end, om_vma_start_gap(leftmost(n->right)))));
+	vma->low = start;
+	vma->high = vma->end;
+	if (n->left) {
+		vma->low = of(n->left)->low;
+		largest = max(n->left->aug, gap(of(n->left)->high, start));
+	}
+	if (n->right) {
+		vma->high = of(n->right)->high;
+		largest = max(largest, max(n->right->aug, gap(vma->end, of(n->right)->low)));
+	}
 	return largest;
 }
 
 const struct om_tree_ops om_vma_tree = {vma_key, vma_aug};
 
 /* Does the region [lo, hi), in which exactly the areas of subtree n lie, have a gap of len? */
-static bool fits(const struct om_node *n, uintptr_t lo, uintptr_t hi, size_t len)
+OM_INLINE bool fits(const struct om_node *n, uintptr_t lo, uintptr_t hi, size_t len)
 {
 	if (!n)
 		return gap(lo, hi) >= len;
-	return n->aug >= len || gap(lo, om_vma_start_gap(leftmost(n))) >= len ||
-	       gap(rightmost(n)->end, hi) >= len;
+	return n->aug >= len || gap(lo, of(n)->low) >= len || gap(of(n)->high, hi) >= len;
 }
 
 /* The highest place in a region of which fits() is true. */

@@ -121,12 +121,12 @@ static uintptr_t largest(const struct om_node *n, uintptr_t last)
 	return last;
 }
 
-static uintptr_t file_aug(const struct om_node *n)
+static uintptr_t file_aug(struct om_node *n)
 {
 	return largest(n, file_last(n));
 }
 
-static uintptr_t anon_aug(const struct om_node *n)
+static uintptr_t anon_aug(struct om_node *n)
 {
 	return largest(n, anon_last(n));
 }

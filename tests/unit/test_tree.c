@@ -38,7 +38,7 @@ static uintptr_t max(uintptr_t a, uintptr_t b)
 }
 
 /* The largest `last`; checks that an operation asks once for each node. */
-static uintptr_t item_aug(const struct om_node *n)
+static uintptr_t item_aug(struct om_node *n)
 {
 	struct item *item = item_of(n);
 
@@ -267,7 +267,7 @@ static void test_shape(void **state)
  * A word that looks deeper than at the children's words, as that of the VMA tree does: the largest
  * gap between neighbours of the subtree.
  */
-static uintptr_t gap_aug(const struct om_node *n)
+static uintptr_t gap_aug(struct om_node *n)
 {
 	uintptr_t gap = max(n->left ? n->left->aug : 0, n->right ? n->right->aug : 0);
 	const struct om_node *prev = n->left, *next = n->right;
@@ -283,7 +283,7 @@ static uintptr_t gap_aug(const struct om_node *n)
 	return gap;
 }
 
-static void check_gap(const struct om_node *n)
+static void check_gap(struct om_node *n)
 {
 	if (!n)
 		return;
