@@ -25,6 +25,8 @@ struct memory_range {
 void vm_init(const struct memory_range *ranges, unsigned n, uint64_t first_free);
 /* Start the reclaim thread. */
 void vm_start(void);
+/* One more than the highest frame number. */
+om_pfn_t vm_nr_frames(void);
 
 static inline void *frame_addr(om_pfn_t pfn)
 {
