@@ -21,11 +21,12 @@ typedef uint64_t sigmask_t; /* bit n-1 is signal n */
 #define SIGBIT(n) (1ull << ((n)-1))
 
 /* thread.work: why a return to user mode has to take the long way. */
-#define WORK_SIGNAL   1u /* a signal may be pending */
+#define WORK_SIGNAL   1u /* a signal may be pending, or the thread is to stop or to end */
 #define WORK_RESCHED  2u
 #define WORK_RESTORE_MASK 4u /* sigsuspend, pselect: put saved_mask back if no handler runs */
 
-struct sigqueued { /* a pending signal with its siginfo; the n-th is for signal n */
+struct sigqueued { /* a pending signal with its siginfo, on pending_info of a thread or a process */
+	struct list node;
 	siginfo_t info;
 };
 
@@ -44,22 +45,34 @@ struct thread {
 	char name[16];
 
 	/* ---- process; all of it unused in kernel threads (proc == NULL) */
-	struct proc *proc;              /* (c) */
+	struct proc *proc;              /* (o) the last thing a thread does is to leave it: NULL again */
 	struct list siblings;           /* (p) proc->threads */
-	int tid;                        /* (c) */
+	int tid;                        /* (p) changed by exec only */
 	struct list by_tid;             /* (p) hash of all threads */
 	_Atomic unsigned work;          /* (a) WORK_... */
+	bool dying;                     /* (p) to end: exit_group, or another thread runs exec */
+	bool stopped;                   /* (p) counted in proc->nr_stopped */
 	sigmask_t blocked;              /* (o) changed under (p) */
 	sigmask_t saved_mask;           /* (o) for WORK_RESTORE_MASK */
-	sigmask_t pending;              /* (p) */
-	siginfo_t *queued_info[64];     /* (p) siginfo of each pending signal, or NULL */
+	sigmask_t waiting_for;          /* (p) sigtimedwait: taken although blocked */
+	sigmask_t pending;              /* (p) for this thread alone */
+	struct list pending_info;       /* (p) struct sigqueued, those that have a siginfo */
 	uintptr_t altstack;             /* (o) sigaltstack */
 	size_t altstack_size;
 	int altstack_flags;
+	uint64_t trap_vector, trap_error, trap_addr; /* (o) of the last fault signal, for the sigcontext */
+	uint64_t restart_deadline;      /* (o) restart_at() */
 	uintptr_t clear_tid;            /* (o) CLONE_CHILD_CLEARTID, set_tid_address */
 	uintptr_t robust_list;          /* (o) */
 	uint64_t min_faults, maj_faults; /* (o) */
-	int exit_signal_fatal;          /* (p) signal that kills the thread group, or 0 */
+	uint64_t ticked_ns;             /* (o) cpu_ns at the last proc_tick() */
+};
+
+/* Work that interrupt handlers leave to a kernel thread, because it needs proc_lock. proc/defer.c */
+struct deferred {
+	struct list node;
+	void (*fn)(struct deferred *); /* called by the thread, no lock held */
+	bool queued;
 };
 
 enum proc_state { PROC_RUNNING, PROC_STOPPED, PROC_ZOMBIE };
@@ -70,18 +83,26 @@ struct proc {
 	struct tty *tty;                /* (p) controlling terminal */
 	struct proc *parent;            /* (p) */
 	struct list children, sibling;  /* (p) */
-	struct list all;                /* (p) all processes */
+	struct list all;                /* (p) all processes, in order of birth */
+	struct list by_pid;             /* (p) hash of all processes */
 	struct list threads;            /* (p) */
 	unsigned nr_threads;            /* (p) */
 	_Atomic unsigned refs;          /* a reader of /proc/PID holds one, the process until it is reaped */
 	enum proc_state state;          /* (p) */
 	int exit_status;                /* (p) as wait4() gives it */
-	int exit_signal;                /* (c) what the parent gets, SIGCHLD or 0 */
+	int exit_signal;                /* (p) what the parent gets, SIGCHLD or 0 */
 	bool exiting;                   /* (p) exit_group or a fatal signal: all threads are to end */
+	bool stopping;                  /* (p) its threads are to stop, or have */
 	bool stop_reported, continued;  /* (p) for WUNTRACED, WCONTINUED */
-	struct waitq child_wait;        /* the parent sleeps here in wait4() */
+	bool did_exec;                  /* (p) since fork: setpgid() by the parent is too late */
+	int stop_signal;                /* (p) */
+	unsigned nr_stopped;            /* (p) of the threads */
+	struct thread *exec_thread;     /* (p) runs exec and waits on thread_wait for the others to end */
+	struct waitq thread_wait;
+	struct waitq child_wait;        /* sleeps here in wait4() */
+	struct vfork *vfork;            /* (p) the parent waits until the space is let go of */
 
-	struct space *space;            /* changed by exec only, when there is one thread; NULL in a zombie */
+	struct space *space;            /* (p) changed by exec only, when there is one thread; NULL in a zombie */
 
 	struct spin files_lock;         /* guards `files` */
 	struct file_table files;
@@ -94,12 +115,23 @@ struct proc {
 		sigmask_t mask;
 	} action[64];
 	sigmask_t pending;              /* (p) for the process, any thread may take them */
-	siginfo_t *queued_info[64];     /* (p) */
+	struct list pending_info;       /* (p) struct sigqueued */
 
 	struct rlimit limit[RLIM_NLIMITS]; /* (p) */
+
+	/* Timers: setitimer, timer_create. Handlers use timer_lock, taken with interrupts off. */
+	struct spin timer_lock;
 	struct timer alarm;             /* ITIMER_REAL */
-	uint64_t alarm_interval;
-	uint64_t vtimer, vinterval, ptimer, pinterval; /* ITIMER_VIRTUAL, PROF: checked at ticks */
+	struct deferred alarm_due, cpu_due;
+	uint64_t alarm_interval;        /* (timer_lock) */
+	struct cpu_timer {
+		uint64_t left, interval; /* (timer_lock) ns of CPU time; 0: off */
+		bool due;
+	} vtimer, ptimer;               /* ITIMER_VIRTUAL, PROF: counted down at ticks */
+	struct list timers;             /* (p) timer_create() */
+	unsigned nr_timers;             /* (p) */
+	int next_timer;                 /* (p) */
+
 	uint64_t cpu_ns, user_ns;       /* (p) of threads that have ended */
 	uint64_t min_faults, maj_faults;
 	uint64_t child_cpu_ns, child_user_ns, child_min_faults, child_maj_faults, max_rss, child_max_rss;
@@ -118,30 +150,56 @@ struct proc *proc_find(int pid);      /* proc_lock held; NULL if there is none (
 struct thread *thread_find(int tid);  /* proc_lock held */
 struct proc *proc_get(int pid);       /* referenced; proc_put() it. For /proc. */
 void proc_put(struct proc *p);
+/* CPU time of all its threads; proc_lock held. */
+void proc_times(const struct proc *p, uint64_t *cpu_ns, uint64_t *user_ns);
 /* Run `path` as process 1 with these arguments. */
 int proc_start_init(const char *path, char *const argv[], char *const envp[]);
+
+/* ---- core/main.c: the machine ends because process 1 has; status as wait4() gives it */
+_Noreturn void kernel_finish(int status);
 
 /* ---- proc/exit.c */
 _Noreturn void do_exit_group(int status);  /* status as wait4() gives it: code << 8, or the signal */
 _Noreturn void do_exit_thread(int status); /* this thread only */
 
-/* ---- proc/exec.c: replace the program of the running process; kernel strings. Does not return to the old one. */
-int do_exec(const char *path, char *const argv[], char *const envp[]);
+/* ---- proc/defer.c */
+void deferred_init(struct deferred *d, void (*fn)(struct deferred *));
+void defer(struct deferred *d);        /* from anywhere, interrupts included; does nothing to a queued one */
+void defer_cancel(struct deferred *d); /* when it returns, fn is not running and will not. May sleep. */
 
 /* ---- proc/signal.c */
-/* Send to a process or thread. `info` may be NULL (SI_KERNEL). From interrupts: timer handlers use signal_defer. */
-int signal_proc(struct proc *p, int sig, const siginfo_t *info);   /* proc_lock held */
-int signal_thread(struct thread *t, int sig, const siginfo_t *info); /* proc_lock held */
-int signal_group(int pgid, int sig, const siginfo_t *info);        /* proc_lock held; -ESRCH */
+/*
+ * Send to a process or thread; proc_lock held, so not from interrupt handlers: they defer(). `info` may be
+ * NULL (SI_KERNEL).
+ */
+int signal_proc(struct proc *p, int sig, const siginfo_t *info);
+int signal_thread(struct thread *t, int sig, const siginfo_t *info);
+int signal_group(int pgid, int sig, const siginfo_t *info); /* -ESRCH */
 /* A trap of the running thread: cannot be ignored or blocked. */
 void signal_force(int sig, int code, uintptr_t addr);
 /* SIGKILL to the running process because memory ran out, with a message on the console. */
 void signal_oom(void);
+/* Is it blocked or ignored by the running process? (SIGTTOU, SIGTTIN) proc_lock held. */
+bool signal_ignored(int sig);
+/* No other process group of the session can continue this one's stopped members; proc_lock held. */
+bool group_orphaned(int pgid);
+/* Set the running thread's mask of blocked signals. */
+void signal_set_mask(sigmask_t mask);
+/* ppoll, pselect: use the mask at `set` (0: none) until the system call has returned. -EFAULT, -EINVAL. */
+int signal_temp_mask(uintptr_t set, size_t size);
+
+/*
+ * Sleeps with a relative timeout that a stop, or a signal without handler, interrupts go on to the same
+ * deadline: `return restart_at(deadline)` begins the call again, and then restarted(x) is that deadline
+ * instead of x. With a handler the call fails with -EINTR.
+ */
+long restart_at(uint64_t deadline);
+uint64_t restarted(uint64_t deadline);
 
 /* ---- proc/futex.c */
 int futex_wake_addr(uintptr_t addr, int n); /* of the running process: clear_child_tid, robust lists */
 
-/* ---- proc/time.c: process timers that count CPU time; called at each tick of a running thread, interrupts off */
+/* ---- proc/itimer.c: process timers that count CPU time; called at each tick of a running thread, interrupts off */
 void proc_tick(struct thread *t, bool user);
 
 #endif

@@ -8,6 +8,7 @@
 #define ERESTARTSYS    512 /* again, if the handler has SA_RESTART or there is none */
 #define ERESTARTNOINTR 513 /* always again */
 #define ERESTARTNOHAND 514 /* again only if no handler runs */
+#define ERESTART_RESTARTBLOCK 516 /* the same, to the old deadline: restart_at() */
 
 #define SYSCALLS(X)                                                                                \
 	/* memory: mm/ */                                                                          \
