@@ -1,0 +1,261 @@
+/*
+ * virtio_blk.c: disks.
+ *
+ * A disk has NR_REQUESTS requests, allocated at boot, so a transfer allocates nothing: it may be the one that
+ * makes memory free. Request i owns descriptor i of the queue, which points to the request's own table of
+ * descriptors ("indirect"): header, segments, status. Of these only the segments change between transfers.
+ *
+ * blk_rw() takes a free request (or sleeps for one), offers it, rings the bell and sleeps until the interrupt
+ * handler finds the request among the used ones. Each request has a queue of its own, so nobody else is woken.
+ */
+#include <linux/virtio_blk.h>
+#include <linux/virtio_ids.h>
+
+#include "blk.h"
+#include "kmem.h"
+#include "sched.h"
+#include "virtio.h"
+
+#define NR_REQUESTS 32
+#define MAX_DISKS   8
+#define SECTOR      512u
+
+#define PCI_VENDOR_VIRTIO  0x1af4
+#define PCI_DEVICE_BLK     (0x1040 + VIRTIO_ID_BLOCK) /* a device of virtio 1.0 only */
+#define PCI_DEVICE_BLK_OLD 0x1001                     /* one that can do both */
+
+struct request {
+	struct virtio_blk_outhdr header; /* this and the table are read by the device */
+	struct vring_desc table[BLK_MAX_SEGS + 2];
+	uint8_t status; /* written by the device */
+	uint8_t index;  /* in disk->request and in the queue */
+	_Atomic bool done;
+	struct waitq wait;
+	struct request *next_free;
+};
+
+struct blkdev {
+	struct virtio_dev virtio;
+	struct spin lock; /* both rings, `free`; the interrupt handler takes it */
+	struct request *free;
+	struct waitq free_wait;
+	struct request *request[NR_REQUESTS];
+	uint64_t sectors;
+	bool readonly;
+	_Atomic uint64_t fail_first, fail_last; /* reads of these sectors fail */
+};
+
+static struct blkdev *disks[MAX_DISKS];
+static unsigned nr_disks;
+
+struct blkdev *blk_get(unsigned i)
+{
+	return i < nr_disks ? disks[i] : NULL;
+}
+
+uint64_t blk_sectors(const struct blkdev *dev)
+{
+	return dev->sectors;
+}
+
+bool blk_readonly(const struct blkdev *dev)
+{
+	return dev->readonly;
+}
+
+void blk_fail_reads(struct blkdev *dev, uint64_t first, uint64_t last)
+{
+	atomic_store(&dev->fail_first, first);
+	atomic_store(&dev->fail_last, last);
+}
+
+/* ---------------------------------------------------------------- requests ------------------ */
+
+static struct request *take_request(struct blkdev *dev)
+{
+	unsigned long flags = spin_lock_irq(&dev->lock);
+	struct request *r = dev->free;
+
+	if (r)
+		dev->free = r->next_free;
+	spin_unlock_irq(&dev->lock, flags);
+	return r;
+}
+
+static void put_request(struct blkdev *dev, struct request *r)
+{
+	unsigned long flags = spin_lock_irq(&dev->lock);
+
+	r->next_free = dev->free;
+	dev->free = r;
+	spin_unlock_irq(&dev->lock, flags);
+	/* A sleeper joins the queue before it looks for a request under the lock: it cannot be missed. */
+	if (!list_empty(&dev->free_wait.waiters))
+		wake_one(&dev->free_wait);
+}
+
+/* Descriptor i of the ring, and all of the request's table that stays the same. */
+static void init_request(struct blkdev *dev, struct request *r, unsigned i)
+{
+	dev->request[i] = r;
+	r->index = (uint8_t)i;
+	waitq_init(&r->wait);
+	r->table[0].addr = virt_to_phys(&r->header);
+	r->table[0].len = sizeof(r->header);
+	r->table[0].flags = VRING_DESC_F_NEXT;
+	for (unsigned d = 0; d < ARRAY_SIZE(r->table); d++)
+		r->table[d].next = (uint16_t)(d + 1);
+	dev->virtio.desc[i].addr = virt_to_phys(r->table);
+	dev->virtio.desc[i].flags = VRING_DESC_F_INDIRECT;
+	r->next_free = dev->free;
+	dev->free = r;
+}
+
+static void fill(struct request *r, bool write, uint64_t sector, const struct blk_seg *seg,
+                 unsigned n)
+{
+	const uint16_t flags = write ? VRING_DESC_F_NEXT : VRING_DESC_F_NEXT | VRING_DESC_F_WRITE;
+	struct vring_desc *d = r->table + 1;
+
+	r->header.type = write ? VIRTIO_BLK_T_OUT : VIRTIO_BLK_T_IN;
+	r->header.sector = sector;
+	for (const struct blk_seg *end = seg + n; seg < end; seg++, d++) {
+		d->addr = seg->phys;
+		d->len = seg->len;
+		d->flags = flags;
+	}
+	d->addr = virt_to_phys(&r->status);
+	d->len = 1;
+	d->flags = VRING_DESC_F_WRITE;
+	atomic_store_explicit(&r->done, false, memory_order_relaxed);
+}
+
+static void submit(struct blkdev *dev, struct request *r, unsigned n)
+{
+	unsigned long flags = spin_lock_irq(&dev->lock);
+
+	dev->virtio.desc[r->index].len = (n + 2) * sizeof(r->table[0]);
+	virtio_offer(&dev->virtio, r->index);
+	spin_unlock_irq(&dev->lock, flags);
+	virtio_kick(&dev->virtio);
+}
+
+static void interrupt(void *arg)
+{
+	struct blkdev *dev = arg;
+	unsigned long flags = spin_lock_irq(&dev->lock);
+	int head;
+
+	while ((head = virtio_next_used(&dev->virtio)) >= 0) {
+		struct request *r;
+
+		if (head >= NR_REQUESTS)
+			continue; /* not one of ours: a broken device must not break us */
+		r = dev->request[head];
+		atomic_store(&r->done, true);
+		wake_all(&r->wait);
+	}
+	spin_unlock_irq(&dev->lock, flags);
+}
+
+/* ---------------------------------------------------------------- transfers ----------------- */
+
+static bool is_valid(const struct blkdev *dev, uint64_t sector, uint64_t sectors)
+{
+	return sectors && sectors <= dev->sectors && sector <= dev->sectors - sectors;
+}
+
+static bool is_to_fail(const struct blkdev *dev, uint64_t first, uint64_t last)
+{
+	return first <= atomic_load_explicit(&dev->fail_last, memory_order_relaxed) &&
+	       last >= atomic_load_explicit(&dev->fail_first, memory_order_relaxed);
+}
+
+int blk_rw(struct blkdev *dev, bool write, uint64_t sector, const struct blk_seg *seg, unsigned n)
+{
+	struct request *r;
+	uint64_t bytes = 0;
+	int err;
+
+	if (n == 0 || n > BLK_MAX_SEGS)
+		return -EINVAL;
+	for (unsigned i = 0; i < n; i++)
+		bytes += seg[i].len;
+	if (!is_valid(dev, sector, bytes / SECTOR) || (write && dev->readonly))
+		return -EINVAL;
+	if (!write && is_to_fail(dev, sector, sector + bytes / SECTOR - 1))
+		return -EIO;
+	wait_event(&dev->free_wait, (r = take_request(dev)));
+	fill(r, write, sector, seg, n);
+	submit(dev, r, n);
+	wait_event(&r->wait, atomic_load(&r->done));
+	err = r->status == VIRTIO_BLK_S_OK ? 0 : -EIO;
+	put_request(dev, r);
+	return err;
+}
+
+/* ---------------------------------------------------------------- finding disks ------------- */
+
+static int alloc_requests(struct blkdev *dev)
+{
+	if (dev->virtio.size < NR_REQUESTS)
+		return -ENODEV;
+	for (unsigned i = 0; i < NR_REQUESTS; i++) {
+		struct request *r = kmalloc(sizeof(*r));
+
+		if (!r)
+			return -ENOMEM;
+		init_request(dev, r, i);
+	}
+	return 0;
+}
+
+static int start_disk(struct blkdev *dev, const struct pci_dev *pci)
+{
+	const volatile struct virtio_blk_config *config;
+	const uint64_t seg_max = 1ull << VIRTIO_BLK_F_SEG_MAX, ro = 1ull << VIRTIO_BLK_F_RO;
+	uint64_t features;
+	int err = virtio_begin(&dev->virtio, pci, 1ull << VIRTIO_RING_F_INDIRECT_DESC, seg_max | ro,
+	                       &features);
+
+	if (err)
+		return err;
+	config = dev->virtio.config;
+	if ((features & seg_max) && config->seg_max < BLK_MAX_SEGS)
+		return -ENODEV;
+	dev->sectors = config->capacity;
+	dev->readonly = features & ro;
+	dev->fail_first = UINT64_MAX;
+	waitq_init(&dev->free_wait);
+	err = virtio_start(&dev->virtio, interrupt, dev);
+	return err ? err : alloc_requests(dev);
+}
+
+static void found(const struct pci_dev *pci)
+{
+	struct blkdev *dev;
+	int err;
+
+	if (pci->vendor != PCI_VENDOR_VIRTIO || nr_disks == MAX_DISKS ||
+	    (pci->device != PCI_DEVICE_BLK && pci->device != PCI_DEVICE_BLK_OLD))
+		return;
+	dev = kmalloc(sizeof(*dev));
+	if (!dev)
+		panic("blk: no memory for a disk");
+	err = start_disk(dev, pci);
+	if (err) {
+		/* Its memory stays taken: the device may know it already. */
+		printk("blk: disk at pci %02x:%02x.%u does not work: error %d\n", pci->bus,
+		       pci->slot, pci->function, err);
+		virtio_fail(&dev->virtio);
+		return;
+	}
+	printk("blk: disk %u: %lu KiB%s\n", nr_disks, dev->sectors / 2,
+	       dev->readonly ? ", read-only" : "");
+	disks[nr_disks++] = dev;
+}
+
+void blk_init(void)
+{
+	pci_scan(found);
+}
