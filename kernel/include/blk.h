@@ -19,6 +19,15 @@ struct blk_seg {
 void blk_init(void);
 /* The i-th disk in the order of the PCI bus, or NULL. */
 struct blkdev *blk_get(unsigned i);
+/* Device numbers as Linux gives them to virtio disks: /dev/vda is 254:0, /dev/vdb 254:16 and so on. */
+static inline uint64_t blk_rdev(unsigned i)
+{
+	return 254u << 8 | i * 16;
+}
+static inline unsigned blk_of_rdev(uint64_t rdev) /* UINT_MAX: not a disk */
+{
+	return (rdev & ~0xf0ull) == 254u << 8 ? (unsigned)(rdev & 0xff) / 16 : -1u;
+}
 uint64_t blk_sectors(const struct blkdev *dev); /* of 512 bytes */
 bool blk_readonly(const struct blkdev *dev);
 

@@ -45,6 +45,7 @@ struct space {
 	uintptr_t code_start, code_end, stack_top, arg_start, arg_end, env_start, env_end;
 	struct waitq vfork;  /* the parent sleeps here until the child lets go of the space */
 	_Atomic bool vfork_done;
+	_Atomic bool membarrier; /* registered for it */
 };
 
 int space_create(struct space **space);               /* empty, one reference */
@@ -65,5 +66,18 @@ long user_string(char *to, uintptr_t from, size_t max);
 
 #define user_get(var, addr) user_read(&(var), (uintptr_t)(addr), sizeof(var))
 #define user_put(addr, var) user_write((uintptr_t)(addr), &(var), sizeof(var))
+
+/* ---------------------------------------------------------------- swap (mm/sys_swap.c) ------ */
+
+/* Swap on the i-th disk, whatever is on it; the boot option. */
+int swap_on_disk(unsigned disk);
+
+/* For /proc/swaps: the i-th area; false if there are not so many. The file is /dev/vd[a + disk]. */
+struct swap_info {
+	unsigned disk;
+	uint32_t slots; /* pages */
+	int priority;
+};
+bool swap_info(unsigned i, struct swap_info *info);
 
 #endif
