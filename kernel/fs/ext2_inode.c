@@ -1,0 +1,239 @@
+/*
+ * ext2_inode.c: the inodes in memory. Each exists once, so a file has one page cache.
+ *
+ * The cache holds a reference of its own to each inode, so an inode outlives its last close and its pages are
+ * there for the next open. When there are more than MAX_CACHED, the one that has been unused longest goes.
+ * If a program still maps a file whose inode has been given up, the inode lives on without the cache until the
+ * mapping ends; should the file be opened again meanwhile, it is cached a second time, which does no harm as
+ * neither copy can change.
+ */
+#include <linux/stat.h>
+
+#include "ext2.h"
+#include "fs.h"
+#include "kmem.h"
+#include "vm.h"
+
+#define MAX_CACHED 512
+
+static struct list *chain(struct ext2_fs *fs, uint64_t ino)
+{
+	return &fs->hash[ino % EXT2_HASH];
+}
+
+/* ---------------------------------------------------------------- operations ---------------- */
+
+static int read_link(struct inode *inode, char *buf, unsigned size)
+{
+	struct ext2_inode *ei = ext2_inode(inode);
+	unsigned len = (unsigned)MIN(ei->size, size);
+	int err = 0;
+
+	if (ei->fast_link)
+		memcpy(buf, ei->block, len);
+	else
+		err = ext2_read_meta(ei->fs, (uint64_t)ei->block[0] * ei->fs->block_size, buf, len);
+	return err ? err : (int)len;
+}
+
+static int open_file(struct inode *inode, struct file *file)
+{
+	struct ext2_inode *ei = ext2_inode(inode);
+	int err;
+
+	(void)file;
+	mutex_lock(&ei->fs->lock);
+	err = ext2_map_load(ei);
+	mutex_unlock(&ei->fs->lock);
+	return err;
+}
+
+static void destroy(struct ext2_inode *ei)
+{
+	ext2_map_free(ei);
+	inode_forget(&ei->inode);
+	kfree(ei);
+}
+
+/* No reference is left; the page cache may still have users of its own. */
+static void release(struct inode *inode)
+{
+	if (inode->mapping)
+		om_mapping_put(inode->mapping);
+	else
+		destroy(ext2_inode(inode));
+}
+
+static void mapping_gone(void *store)
+{
+	destroy(ext2_inode(store));
+}
+
+static const struct om_store_ops store_ops = {.read = ext2_read_pages, .release = mapping_gone};
+
+static const struct inode_ops dir_ops = {.lookup = ext2_lookup,
+                                         .readdir = ext2_readdir,
+                                         .release = release};
+static const struct inode_ops link_ops = {.readlink = read_link, .release = release};
+static const struct inode_ops file_ops = {.open = open_file, .release = release};
+static const struct inode_ops other_ops = {.release = release};
+
+/* ---------------------------------------------------------------- loading ------------------- */
+
+static int read_disk_inode(struct ext2_fs *fs, uint64_t ino, struct ext2_disk_inode *disk)
+{
+	uint64_t group = (ino - 1) / fs->inodes_per_group, index = (ino - 1) % fs->inodes_per_group;
+	uint64_t table = ((uint64_t)fs->first_data_block + 1) * fs->block_size;
+	struct ext2_group desc;
+	int err;
+
+	if (ino == 0 || ino > fs->inodes)
+		return -EIO;
+	err = ext2_read_meta(fs, table + group * sizeof(desc), &desc, sizeof(desc));
+	if (err)
+		return err;
+	if (!ext2_is_block(fs, desc.inode_table))
+		return -EIO;
+	return ext2_read_meta(fs,
+	                      (uint64_t)desc.inode_table * fs->block_size + index * fs->inode_size,
+	                      disk, sizeof(*disk));
+}
+
+/* Old numbers of devices are 8:8 bits, in the first word; newer ones are in the second. */
+static uint64_t device_number(const struct ext2_disk_inode *disk)
+{
+	return disk->block[0] ? disk->block[0] : disk->block[1];
+}
+
+static void fill_inode(struct ext2_inode *ei, uint64_t ino, const struct ext2_disk_inode *disk)
+{
+	struct inode *inode = &ei->inode;
+	uint32_t acl_sectors = disk->acl_block ? ei->fs->block_size / 512 : 0;
+
+	mutex_init(&inode->lock);
+	list_init(&ei->hash);
+	list_init(&ei->lru);
+	inode->refs = 1;
+	inode->ino = ino;
+	inode->dev = ei->fs->number;
+	inode->mode = disk->mode;
+	inode->nlink = disk->nlink;
+	inode->uid = disk->uid | (unsigned)disk->uid_high << 16;
+	inode->gid = disk->gid | (unsigned)disk->gid_high << 16;
+	inode->atime = disk->atime * NSEC_PER_SEC;
+	inode->mtime = disk->mtime * NSEC_PER_SEC;
+	inode->ctime = disk->ctime * NSEC_PER_SEC;
+	ei->size = disk->size;
+	ei->fast_link = disk->sectors == acl_sectors;
+	memcpy(ei->block, disk->block, sizeof(ei->block));
+}
+
+/* What the kinds of files need. */
+static int set_kind(struct ext2_inode *ei, const struct ext2_disk_inode *disk)
+{
+	struct inode *inode = &ei->inode;
+
+	inode->ops = &other_ops;
+	switch (inode->mode & S_IFMT) {
+	case S_IFREG:
+		inode->ops = &file_ops;
+		inode->fops = &mapping_fops;
+		ei->size |= (uint64_t)disk->size_high << 32;
+		return om_mapping_create(vm, &store_ops, inode, ei->size, &inode->mapping);
+	case S_IFDIR:
+		inode->ops = &dir_ops;
+		return ext2_map_load(ei);
+	case S_IFLNK:
+		inode->ops = &link_ops;
+		if (ei->fast_link ? ei->size > sizeof(ei->block)
+		                  : !ext2_is_block(ei->fs, ei->block[0]))
+			return -EIO;
+		return ei->size < ei->fs->block_size ? 0 : -EIO;
+	case S_IFCHR:
+	case S_IFBLK:
+		inode->rdev = device_number(disk);
+		return 0;
+	case S_IFIFO:
+	case S_IFSOCK:
+		return 0;
+	default:
+		return -EIO;
+	}
+}
+
+static int load(struct ext2_fs *fs, uint64_t ino, struct ext2_inode **out)
+{
+	struct ext2_inode *ei = kmalloc(sizeof(*ei));
+	struct ext2_disk_inode disk;
+	int err;
+
+	if (!ei)
+		return -ENOMEM;
+	ei->fs = fs;
+	err = read_disk_inode(fs, ino, &disk);
+	if (!err && !disk.nlink)
+		err = -EIO; /* a name that leads to a deleted inode */
+	if (!err) {
+		fill_inode(ei, ino, &disk);
+		err = set_kind(ei, &disk);
+	}
+	if (err)
+		kfree(ei);
+	else
+		*out = ei;
+	return err;
+}
+
+/* ---------------------------------------------------------------- the cache ----------------- */
+
+static struct ext2_inode *find(struct ext2_fs *fs, uint64_t ino)
+{
+	struct ext2_inode *ei;
+
+	list_for_each(ei, chain(fs, ino), hash) if (ei->inode.ino == ino) return ei;
+	return NULL;
+}
+
+/* Take out the inode that only the cache holds and that was not asked for longest; NULL: all are in use. */
+static struct ext2_inode *evict(struct ext2_fs *fs)
+{
+	struct ext2_inode *ei;
+
+	list_for_each(ei, &fs->lru, lru)
+	{
+		/* Nobody else has a reference to copy, and lookups wait for our lock. */
+		if (atomic_load(&ei->inode.refs) > 1)
+			continue;
+		list_remove(&ei->hash);
+		list_remove(&ei->lru);
+		fs->nr_cached--;
+		return ei;
+	}
+	return NULL;
+}
+
+int ext2_iget(struct ext2_fs *fs, uint64_t ino, struct inode **out)
+{
+	struct ext2_inode *ei, *old = NULL;
+	int err = 0;
+
+	mutex_lock(&fs->lock);
+	ei = find(fs, ino);
+	if (!ei) {
+		old = fs->nr_cached >= MAX_CACHED ? evict(fs) : NULL;
+		err = load(fs, ino, &ei);
+		if (!err) {
+			list_push(chain(fs, ino), &ei->hash);
+			fs->nr_cached++;
+		}
+	}
+	if (!err) {
+		list_remove(&ei->lru);
+		list_append(&fs->lru, &ei->lru);
+		*out = inode_get(&ei->inode);
+	}
+	mutex_unlock(&fs->lock);
+	if (old)
+		inode_put(&old->inode);
+	return err;
+}
