@@ -196,7 +196,8 @@ bench: ## measure: build/bench.json
 	@$(MAKE) --no-print-directory V=size build/size/libobjrmap.a
 	@scripts/bench.sh build/release/bench/bench build/size/libobjrmap.a build/bench.json
 
-coverage: setup ## line and branch coverage of src/ by all tests: build/coverage/index.html
+coverage: ## line and branch coverage of src/ by all tests: build/coverage/index.html
+	@scripts/setup.sh coverage
 	@find build/cov -name '*.gcda' -delete 2>/dev/null || true
 	@$(MAKE) --no-print-directory V=cov check-tests
 	@scripts/coverage.sh build/cov build/coverage

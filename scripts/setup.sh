@@ -1,9 +1,9 @@
 #!/bin/sh
 # Install what building, testing and checking needs, on Debian or Ubuntu. Does nothing if it is there.
 #
-#     scripts/setup.sh [run|test|bench|all]
+#     scripts/setup.sh [run|test|bench|coverage|all]
 #
-# run: a compiler; test: and cmocka; bench: and valgrind; all (the default): everything the Makefile and .ci/run use,
+# run: a compiler; test: and cmocka; bench: and valgrind; coverage: and gcovr; all (the default): everything the Makefile and .ci/run use,
 # including the 32-bit libraries on x86-64.
 set -eu
 
@@ -27,6 +27,9 @@ if [ "$what" != run ]; then
 fi
 if [ "$what" = bench ]; then
 	want valgrind valgrind
+fi
+if [ "$what" = coverage ]; then
+	want gcovr gcovr
 fi
 if [ "$what" = all ]; then
 	want g++ g++

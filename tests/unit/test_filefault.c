@@ -1,0 +1,132 @@
+/*
+ * test_filefault.c: faults on files: what a read maps around the page that is wanted, and what not.
+ */
+#include "space.h"
+
+#include "mapping.h"
+
+/* A file of n pages, all of them in the cache. */
+static struct om_mapping *cached_file(struct space *s, size_t n)
+{
+	struct om_mapping *file = space_file(s, n);
+	char byte;
+
+	for (size_t i = 0; i < n; i++)
+		assert_int_equal(
+		    om_mapping_read(file, (uint64_t)i << OM_PAGE_SHIFT, &byte, 1, NULL), 0);
+	return file;
+}
+
+/* Pages [first, end) and no others of [0, 64) are present. */
+static void expect_present(struct space *s, uintptr_t first, uintptr_t end)
+{
+	for (uintptr_t i = 0; i < 64; i++)
+		assert_int_equal(space_kind(s->mm, i) == OM_PAGE_FILE, i >= first && i < end);
+}
+
+static void test_neighbours(void **state)
+{
+	struct space s = space_start(256, 0);
+	struct om_mapping *file = cached_file(&s, 40);
+	struct om_pageinfo info;
+
+	(void)state;
+	space_map_file(&s, 0, 40, RW, OM_MAP_PRIVATE, file, 0);
+	assert_int_equal(space_get(&s, s.mm, 20), 21);
+	expect_present(&s, 16, 32);
+	assert_int_equal(space_event(s.sys, OM_EV_FAULT_FILE), 1);
+	/* Only what was used is young; nothing is writable. */
+	om_pageinfo(s.mm, at(20), &info);
+	assert_true(info.young && !info.writable);
+	om_pageinfo(s.mm, at(21), &info);
+	assert_false(info.young || info.writable);
+	space_check(&s);
+	/* They are the right pages, and cost no fault. */
+	for (unsigned i = 16; i < 32; i++)
+		assert_int_equal(space_get(&s, s.mm, i), (int)i + 1);
+	assert_int_equal(space_event(s.sys, OM_EV_FAULT_FILE), 1);
+	om_mapping_put(file);
+	space_finish(&s);
+}
+
+/* The area and the file end before the window does. */
+static void test_edges(void **state)
+{
+	struct space s = space_start(256, 0);
+	struct om_mapping *file = cached_file(&s, 40);
+
+	(void)state;
+	space_map_file(&s, 18, 6, R, 0, file, 0);
+	assert_int_equal(space_get(&s, s.mm, 20), 3);
+	expect_present(&s, 18, 24);
+	assert_int_equal(om_munmap(s.mm, at(18), 6 << OM_PAGE_SHIFT), 0);
+	space_map_file(&s, 32, 16, R, 0, file, 34);
+	assert_int_equal(space_get(&s, s.mm, 33), 36);
+	expect_present(&s, 32, 38);
+	space_check(&s);
+	om_mapping_put(file);
+	space_finish(&s);
+}
+
+/* What is not in memory is not read, what somebody holds is not waited for, what is there stays. */
+static void test_left_out(void **state)
+{
+	struct space s = space_start(256, 0);
+	struct om_mapping *file = space_file(&s, 40);
+	struct om_page *held;
+
+	(void)state;
+	space_map_file(&s, 0, 40, RW, OM_MAP_PRIVATE, file, 0);
+	space_put(&s, s.mm, 17, 'x'); /* a private copy; page 17 comes into the cache */
+	assert_int_equal(space_kind(s.mm, 17), OM_PAGE_DIRECT);
+	assert_int_equal(space_get(&s, s.mm, 18), 19);
+	held = om_mapping_lookup(file, 17);
+	assert_non_null(held);
+	assert_int_equal(space_kind(s.mm, 17), OM_PAGE_DIRECT);
+	assert_int_equal(space_get(&s, s.mm, 17), 'x');
+	assert_int_equal(om_munmap(s.mm, at(0), 40 << OM_PAGE_SHIFT), 0);
+
+	/* As if another thread had it: this one could not take a fault with a page lock held. */
+	om_page_set(held, OM_PG_LOCKED);
+	space_map_file(&s, 0, 40, R, 0, file, 0);
+	assert_int_equal(space_get(&s, s.mm, 18), 19);
+	assert_int_equal(space_kind(s.mm, 17), OM_PAGE_NONE);
+	om_page_clear(held, OM_PG_LOCKED);
+	om_page_put(s.sys, held);
+	space_check(&s);
+	om_mapping_put(file);
+	space_finish(&s);
+}
+
+/* Pages of a locked area are counted as locked, whoever's fault brought them (I12). */
+static void test_locked(void **state)
+{
+	struct space s = space_start(256, 0);
+	struct om_mapping *file = cached_file(&s, 16);
+	struct om_mminfo info;
+
+	(void)state;
+	space_map_file(&s, 0, 16, R, 0, file, 0);
+	assert_int_equal(om_mlock(s.mm, at(0), 16 << OM_PAGE_SHIFT, OM_MLOCK_ONFAULT), 0);
+	assert_int_equal(space_get(&s, s.mm, 3), 4);
+	expect_present(&s, 0, 16);
+	assert_int_equal(om_mminfo(s.mm, 0, UINTPTR_MAX, &info), 0);
+	assert_int_equal(info.rss, 16);
+	space_check(&s);
+	assert_int_equal(om_munlock(s.mm, at(0), 16 << OM_PAGE_SHIFT), 0);
+	space_check(&s);
+	om_mapping_put(file);
+	space_finish(&s);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_neighbours),
+	    cmocka_unit_test(test_edges),
+	    cmocka_unit_test(test_left_out),
+	    cmocka_unit_test(test_locked),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
