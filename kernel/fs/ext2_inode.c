@@ -71,7 +71,8 @@ static void mapping_gone(void *store)
 
 static const struct om_store_ops store_ops = {.read = ext2_read_pages, .release = mapping_gone};
 
-static const struct inode_ops dir_ops = {.lookup = ext2_lookup,
+static const struct inode_ops dir_ops = {.fs_type = "ext2",
+                                         .lookup = ext2_lookup,
                                          .readdir = ext2_readdir,
                                          .release = release};
 static const struct inode_ops link_ops = {.readlink = read_link, .release = release};

@@ -21,4 +21,10 @@ void inode_set_path(struct inode *inode, const char *path);
 /* Free the path, and wait for readers. May sleep. */
 void inode_forget(struct inode *inode);
 
+/*
+ * ---- for /proc/mounts: the i-th mount, "/" being the first: its path (a string that stays) and its root, referenced.
+ * False: there are not so many.
+ */
+bool mount_info(unsigned i, const char **path, struct inode **root);
+
 #endif

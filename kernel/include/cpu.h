@@ -30,7 +30,8 @@ static inline uint64_t virt_to_phys(const void *p)
 	return (uintptr_t)p - DIRECT_MAP;
 }
 
-#define USER_LIMIT 0x7ffffffff000ul /* no user address at or above */
+#define USER_LIMIT  0x7ffffffff000ul /* no user address at or above */
+#define USER_LOWEST 0x10000ul        /* nor below: that catches NULL pointers */
 
 /* ---------------------------------------------------------------- registers ----------------- */
 

@@ -137,9 +137,12 @@ struct proc {
 	uint64_t child_cpu_ns, child_user_ns, child_min_faults, child_maj_faults, max_rss, child_max_rss;
 	uint64_t start_ns;
 	int dumpable, pdeathsig, nice;
+	int oom_score_adj;              /* as set in /proc; nothing depends on it */
 	unsigned personality;
 	char *exe;                      /* (p) path of the program, for /proc/PID/exe */
 };
+
+#define PID_MAX 32768
 
 extern struct spin proc_lock;
 extern struct list all_procs;

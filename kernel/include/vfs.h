@@ -25,6 +25,7 @@ struct dir_sink {
 };
 
 struct inode_ops {
+	const char *fs_type; /* "ext2", for /proc/mounts; that of a file system's root counts */
 	/* Directories. `*out` comes referenced. Names are not terminated. -ENOENT, -EIO, ... */
 	int (*lookup)(struct inode *dir, const char *name, unsigned len, struct inode **out);
 	/* Entries from position `pos` on (0 at first; . and .. included). */

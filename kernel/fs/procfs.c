@@ -1,0 +1,355 @@
+/*
+ * procfs.c: the file system /proc: directories, links, and files that are written out when they are read.
+ *
+ * What there is, is said by tables of struct proc_entry. An inode is made when a name is looked up and goes with
+ * its last reference. Reading at position 0 writes the whole contents into a buffer of the open file, and
+ * further reads are served from it: so a reader in small pieces sees one moment.
+ */
+#include <linux/stat.h>
+
+#include "fs.h"
+#include "kmem.h"
+#include "procfs.h"
+
+#define PROC_DEV 3u
+
+struct proc_inode {
+	struct inode inode;
+	struct proc_node node;
+	struct inode *parent; /* referenced; NULL: this is the root */
+};
+
+static const struct inode_ops proc_ops;
+static const struct file_ops text_fops;
+
+static struct proc_inode *proc_inode(const struct inode *inode)
+{
+	return container_of((struct inode *)inode, struct proc_inode, inode);
+}
+
+const struct proc_node *proc_node_of(const struct file *file)
+{
+	return &proc_inode(file->inode)->node;
+}
+
+/* ---------------------------------------------------------------- text ---------------------- */
+
+/* Make room for `n` bytes more. */
+static bool text_room(struct text *text, size_t n)
+{
+	size_t size = text->size ? text->size : PAGE_SIZE;
+	char *buf;
+
+	if (text->failed || n <= text->size - text->len)
+		return !text->failed;
+	while (size - text->len < n)
+		size *= 2;
+	buf = vmalloc(size);
+	if (!buf) {
+		text->failed = true;
+		return false;
+	}
+	if (text->len)
+		memcpy(buf, text->buf, text->len);
+	vfree(text->buf);
+	text->buf = buf;
+	text->size = size;
+	return true;
+}
+
+void text_bytes(struct text *text, const void *bytes, size_t n)
+{
+	if (!n || !text_room(text, n))
+		return;
+	memcpy(text->buf + text->len, bytes, n);
+	text->len += n;
+}
+
+void text_add(struct text *text, const char *format, ...)
+{
+	size_t need = 128; /* enough for most lines */
+
+	while (text_room(text, need)) {
+		size_t room = text->size - text->len;
+		va_list ap;
+		int n;
+
+		va_start(ap, format);
+		n = vsnprintf(text->buf + text->len, room, format, ap);
+		va_end(ap);
+		if ((size_t)n < room) {
+			text->len += (size_t)n;
+			return;
+		}
+		need = (size_t)n + 1;
+	}
+}
+
+/* ---------------------------------------------------------------- inodes -------------------- */
+
+/* The number of an inode is made from what it stands for; entries lie at different addresses. */
+static uint64_t number(const struct proc_node *node)
+{
+	uint64_t pid = node->proc ? (uint64_t)node->proc->pid : 0;
+
+	return pid << 40 | (uint64_t)(unsigned)node->id << 20 |
+	       ((uintptr_t)node->entry / sizeof(void *) & 0xfffff);
+}
+
+/* Takes over the reference to node->proc, on failure, too. */
+static int make_inode(const struct proc_node *node, struct inode *parent, struct inode **out)
+{
+	struct proc_inode *pi = kmalloc(sizeof(*pi));
+
+	if (!pi) {
+		if (node->proc)
+			proc_put(node->proc);
+		return -ENOMEM;
+	}
+	pi->node = *node;
+	pi->parent = parent ? inode_get(parent) : NULL;
+	pi->inode.ops = &proc_ops;
+	pi->inode.fops = node->entry->fops ? node->entry->fops : &text_fops;
+	pi->inode.refs = 1;
+	mutex_init(&pi->inode.lock);
+	pi->inode.dev = PROC_DEV;
+	pi->inode.ino = number(node);
+	pi->inode.mode = node->entry->mode;
+	pi->inode.nlink = S_ISDIR(node->entry->mode) ? 2 : 1;
+	pi->inode.atime = pi->inode.mtime = pi->inode.ctime = boot_time_ns() + now_ns();
+	*out = &pi->inode;
+	return 0;
+}
+
+static void release_inode(struct inode *inode)
+{
+	struct proc_inode *pi = proc_inode(inode);
+
+	if (pi->node.proc)
+		proc_put(pi->node.proc);
+	if (pi->parent)
+		inode_put(pi->parent);
+	inode_forget(inode);
+	kfree(pi);
+}
+
+/* ---------------------------------------------------------------- directories --------------- */
+
+/* A decimal without leading zeros, or -1. */
+static int parse_number(const char *name, unsigned len)
+{
+	int n = 0;
+
+	if (len == 0 || len > 9 || (len > 1 && name[0] == '0'))
+		return -1;
+	for (unsigned i = 0; i < len; i++) {
+		if (name[i] < '0' || name[i] > '9')
+			return -1;
+		n = n * 10 + (name[i] - '0');
+	}
+	return n;
+}
+
+static const struct proc_entry *find_child(const struct proc_entry *e, const char *name,
+                                           unsigned len)
+{
+	for (const struct proc_entry *c = e->children; c && c->name; c++)
+		if (strlen(c->name) == len && !memcmp(c->name, name, len))
+			return c;
+	return NULL;
+}
+
+/* The child with this name, with a reference to its process. */
+static int find_node(const struct proc_node *dir, const char *name, unsigned len,
+                     struct proc_node *node)
+{
+	int n = parse_number(name, len);
+
+	*node = (struct proc_node){.entry = find_child(dir->entry, name, len), .proc = dir->proc};
+	if (node->entry) {
+		node->id = dir->id;
+	} else {
+		if (n < 0 || !dir->entry->next || dir->entry->next(dir, n) != n)
+			return -ENOENT;
+		node->entry = dir->entry->item;
+		node->id = n;
+	}
+	if (node->proc)
+		atomic_fetch_add(&node->proc->refs, 1);
+	else if (node->entry == &proc_pid_entry)
+		node->proc = proc_get(n);
+	return node->proc || node->entry != &proc_pid_entry ? 0 : -ENOENT;
+}
+
+static int lookup(struct inode *dir, const char *name, unsigned len, struct inode **out)
+{
+	struct proc_inode *pi = proc_inode(dir);
+	struct proc_node node;
+	int err;
+
+	if (!S_ISDIR(dir->mode))
+		return -ENOTDIR;
+	if (len <= 2 && !memcmp(name, "..", len)) {
+		*out = inode_get(len == 2 && pi->parent ? pi->parent : dir);
+		return 0;
+	}
+	err = find_node(&pi->node, name, len, &node);
+	return err ? err : make_inode(&node, dir, out);
+}
+
+/* Positions: 0 and 1 are . and .., then come the fixed children, from FIRST_NUMBER on the numbers. */
+#define FIRST_NUMBER 1024
+
+static bool emit_numbers(const struct proc_node *dir, uint64_t pos, struct dir_sink *sink)
+{
+	struct proc_node node = {.entry = dir->entry->item, .proc = dir->proc};
+	char name[16];
+
+	while (pos - FIRST_NUMBER <= INT32_MAX &&
+	       (node.id = dir->entry->next(dir, (int)(pos - FIRST_NUMBER))) >= 0) {
+		int len = snprintf(name, sizeof(name), "%d", node.id);
+
+		pos = (uint64_t)node.id + FIRST_NUMBER + 1;
+		if (!sink->emit(sink, name, (unsigned)len, number(&node),
+		                (unsigned char)(node.entry->mode >> 12), pos))
+			return false;
+	}
+	return true;
+}
+
+static bool emit_children(const struct proc_node *dir, uint64_t pos, struct dir_sink *sink)
+{
+	struct proc_node node = {.proc = dir->proc, .id = dir->id};
+	uint64_t at = 2;
+
+	for (node.entry = dir->entry->children; node.entry && node.entry->name; node.entry++, at++)
+		if (at >= pos &&
+		    !sink->emit(sink, node.entry->name, (unsigned)strlen(node.entry->name),
+		                number(&node), (unsigned char)(node.entry->mode >> 12), at + 1))
+			return false;
+	return true;
+}
+
+static int readdir(struct inode *inode, uint64_t pos, struct dir_sink *sink)
+{
+	const struct proc_node *dir = &proc_inode(inode)->node;
+	const struct inode *parent = proc_inode(inode)->parent;
+	unsigned char type = S_IFDIR >> 12;
+
+	if (!S_ISDIR(inode->mode))
+		return -ENOTDIR;
+	if (pos == 0 && !sink->emit(sink, ".", 1, inode->ino, type, 1))
+		return 0;
+	if (pos <= 1 && !sink->emit(sink, "..", 2, parent ? parent->ino : inode->ino, type, 2))
+		return 0;
+	if (!emit_children(dir, pos, sink))
+		return 0;
+	if (dir->entry->next)
+		emit_numbers(dir, MAX(pos, FIRST_NUMBER), sink);
+	return 0;
+}
+
+static int read_link(struct inode *inode, char *buf, unsigned size)
+{
+	const struct proc_node *node = &proc_inode(inode)->node;
+
+	return node->entry->link ? node->entry->link(node, buf, size) : -EINVAL;
+}
+
+/* ---------------------------------------------------------------- reading and writing ------- */
+
+/* file->data */
+struct snapshot {
+	struct mutex lock;
+	struct text text;
+};
+
+static int open_node(struct inode *inode, struct file *file)
+{
+	struct snapshot *s;
+
+	if (inode->fops != &text_fops || !S_ISREG(inode->mode))
+		return 0;
+	s = kmalloc(sizeof(*s));
+	if (!s)
+		return -ENOMEM;
+	mutex_init(&s->lock);
+	file->data = s;
+	return 0;
+}
+
+static void text_release(struct file *file)
+{
+	struct snapshot *s = file->data;
+
+	if (!s)
+		return;
+	vfree(s->text.buf);
+	kfree(s);
+}
+
+static long text_read(struct file *file, void *buf, size_t n, uint64_t *pos)
+{
+	const struct proc_node *node = proc_node_of(file);
+	struct snapshot *s = file->data;
+	long result = -EINVAL;
+
+	if (!s || !node->entry->show)
+		return -EINVAL;
+	mutex_lock(&s->lock);
+	if (*pos == 0 || !s->text.buf) {
+		s->text.len = 0;
+		s->text.failed = false;
+		node->entry->show(&s->text, node);
+	}
+	if (s->text.failed) {
+		result = -ENOMEM;
+	} else {
+		n = *pos < s->text.len ? MIN(n, s->text.len - *pos) : 0;
+		if (n)
+			memcpy(buf, s->text.buf + *pos, n);
+		*pos += n;
+		result = (long)n;
+	}
+	mutex_unlock(&s->lock);
+	return result;
+}
+
+static long text_write(struct file *file, const void *buf, size_t n, uint64_t *pos)
+{
+	const struct proc_node *node = proc_node_of(file);
+	char value[32];
+	int err;
+
+	if (!node->entry->store || n >= sizeof(value))
+		return -EINVAL;
+	memcpy(value, buf, n);
+	value[n] = 0;
+	err = node->entry->store(node, value);
+	*pos += err ? 0 : n;
+	return err ? err : (long)n;
+}
+
+static const struct file_ops text_fops = {.read = text_read,
+                                          .write = text_write,
+                                          .release = text_release};
+
+static const struct inode_ops proc_ops = {.fs_type = "proc",
+                                          .lookup = lookup,
+                                          .readdir = readdir,
+                                          .readlink = read_link,
+                                          .open = open_node,
+                                          .release = release_inode};
+
+/* ---------------------------------------------------------------- mounting ------------------ */
+
+int procfs_mount(struct inode **root)
+{
+	static const struct proc_entry root_entry = {.mode = S_IFDIR | 0555,
+	                                             .children = proc_system_entries,
+	                                             .item = &proc_pid_entry,
+	                                             .next = proc_pid_next};
+	const struct proc_node node = {.entry = &root_entry};
+
+	return make_inode(&node, NULL, root);
+}

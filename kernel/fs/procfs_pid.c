@@ -1,0 +1,266 @@
+/*
+ * procfs_pid.c: the directory /proc/PID and most of its files. /proc/PID/task/TID is the same for a thread.
+ *
+ * A process may end at any time: then its files are empty, or say that it is a zombie.
+ */
+#include <linux/stat.h>
+
+#include "fs.h"
+#include "kmem.h"
+#include "procfs.h"
+
+struct space *proc_space(const struct proc_node *node)
+{
+	struct space *space;
+
+	spin_lock(&proc_lock);
+	space = node->proc->space;
+	if (space)
+		space_get(space);
+	spin_unlock(&proc_lock);
+	return space;
+}
+
+/* ---------------------------------------------------------------- command line -------------- */
+
+static void show_user_bytes(struct text *text, struct om_mm *mm, uintptr_t start, uintptr_t end)
+{
+	char *buf = kmalloc(PAGE_SIZE);
+	size_t n;
+
+	if (!buf)
+		text->failed = true;
+	for (; buf && start < end && !text->failed; start += n) {
+		om_read(mm, start, buf, MIN(end - start, PAGE_SIZE), &n);
+		if (!n)
+			break;
+		text_bytes(text, buf, n);
+	}
+	kfree(buf);
+}
+
+static void show_cmdline(struct text *text, const struct proc_node *node)
+{
+	struct space *s = proc_space(node);
+
+	if (!s)
+		return;
+	show_user_bytes(text, s->mm, s->arg_start, s->arg_end);
+	space_put(s);
+}
+
+static void show_environ(struct text *text, const struct proc_node *node)
+{
+	struct space *s = proc_space(node);
+
+	if (!s)
+		return;
+	show_user_bytes(text, s->mm, s->env_start, s->env_end);
+	space_put(s);
+}
+
+/* ---------------------------------------------------------------- limits, oom_score_adj ----- */
+
+static void show_limit(struct text *text, unsigned long value)
+{
+	if (value == RLIM_INFINITY)
+		text_add(text, "%-20s ", "unlimited");
+	else
+		text_add(text, "%-20lu ", value);
+}
+
+static void show_limits(struct text *text, const struct proc_node *node)
+{
+	static const struct {
+		const char *name, *unit;
+	} names[RLIM_NLIMITS] = {
+	    [RLIMIT_CPU] = {"Max cpu time", "seconds"},
+	    [RLIMIT_FSIZE] = {"Max file size", "bytes"},
+	    [RLIMIT_DATA] = {"Max data size", "bytes"},
+	    [RLIMIT_STACK] = {"Max stack size", "bytes"},
+	    [RLIMIT_CORE] = {"Max core file size", "bytes"},
+	    [RLIMIT_RSS] = {"Max resident set", "bytes"},
+	    [RLIMIT_NPROC] = {"Max processes", "processes"},
+	    [RLIMIT_NOFILE] = {"Max open files", "files"},
+	    [RLIMIT_MEMLOCK] = {"Max locked memory", "bytes"},
+	    [RLIMIT_AS] = {"Max address space", "bytes"},
+	    [RLIMIT_LOCKS] = {"Max file locks", "locks"},
+	    [RLIMIT_SIGPENDING] = {"Max pending signals", "signals"},
+	    [RLIMIT_MSGQUEUE] = {"Max msgqueue size", "bytes"},
+	    [RLIMIT_NICE] = {"Max nice priority", ""},
+	    [RLIMIT_RTPRIO] = {"Max realtime priority", ""},
+	    [RLIMIT_RTTIME] = {"Max realtime timeout", "us"},
+	};
+	struct rlimit limit[RLIM_NLIMITS];
+
+	spin_lock(&proc_lock);
+	memcpy(limit, node->proc->limit, sizeof(limit));
+	spin_unlock(&proc_lock);
+	text_add(text, "%-25s %-20s %-20s %-10s\n", "Limit", "Soft Limit", "Hard Limit", "Units");
+	for (unsigned i = 0; i < RLIM_NLIMITS; i++) {
+		text_add(text, "%-25s ", names[i].name);
+		show_limit(text, limit[i].rlim_cur);
+		show_limit(text, limit[i].rlim_max);
+		text_add(text, "%-10s\n", names[i].unit);
+	}
+}
+
+/* Kept for programs that set it and read it back; signal_oom() ends the process that found no memory. */
+static void show_oom_score_adj(struct text *text, const struct proc_node *node)
+{
+	text_add(text, "%d\n", node->proc->oom_score_adj);
+}
+
+static int store_oom_score_adj(const struct proc_node *node, const char *buf)
+{
+	bool negative = *buf == '-';
+	const char *end;
+	unsigned long value = strtoul(buf + negative, &end);
+
+	if (end == buf + negative || (*end && *end != '\n') || value > 1000)
+		return -EINVAL;
+	node->proc->oom_score_adj = negative ? -(int)value : (int)value;
+	return 0;
+}
+
+/* ---------------------------------------------------------------- links --------------------- */
+
+/* Copies a path that proc_lock guards. */
+static int copy_path(char *const *path, char *buf, unsigned size)
+{
+	int len = -ENOENT;
+
+	spin_lock(&proc_lock);
+	if (*path) {
+		len = (int)MIN(strlen(*path), size);
+		memcpy(buf, *path, (size_t)len);
+	}
+	spin_unlock(&proc_lock);
+	return len;
+}
+
+static int link_exe(const struct proc_node *node, char *buf, unsigned size)
+{
+	return copy_path(&node->proc->exe, buf, size);
+}
+
+static int link_cwd(const struct proc_node *node, char *buf, unsigned size)
+{
+	return copy_path(&node->proc->fs.cwd_path, buf, size);
+}
+
+static int link_root(const struct proc_node *node, char *buf, unsigned size)
+{
+	(void)node;
+	if (size)
+		*buf = '/';
+	return size ? 1 : 0;
+}
+
+/* ---------------------------------------------------------------- fd ------------------------ */
+
+static int next_fd(const struct proc_node *dir, int from)
+{
+	struct proc *p = dir->proc;
+	int found = -1;
+
+	spin_lock(&p->files_lock);
+	for (unsigned i = (unsigned)from; i < p->files.size && found < 0; i++)
+		if (p->files.fd[i].file)
+			found = (int)i;
+	spin_unlock(&p->files_lock);
+	return found;
+}
+
+static struct file *get_file(const struct proc_node *node)
+{
+	struct proc *p = node->proc;
+	struct file *file = NULL;
+
+	spin_lock(&p->files_lock);
+	if ((unsigned)node->id < p->files.size)
+		file = p->files.fd[node->id].file;
+	if (file)
+		file_get(file);
+	spin_unlock(&p->files_lock);
+	return file;
+}
+
+static int link_fd(const struct proc_node *node, char *buf, unsigned size)
+{
+	struct file *file = get_file(node);
+	char name[40];
+	const char *text = name;
+	int len;
+
+	if (!file)
+		return -ENOENT;
+	if (file->path)
+		text = file->path;
+	else
+		snprintf(name, sizeof(name), "%s:[%lu]",
+		         file->inode && S_ISFIFO(file->inode->mode) ? "pipe" : "anon_inode",
+		         file->inode ? file->inode->ino : 0);
+	len = (int)MIN(strlen(text), size);
+	memcpy(buf, text, (size_t)len);
+	file_put(file);
+	return len;
+}
+
+/* ---------------------------------------------------------------- task ---------------------- */
+
+static int next_task(const struct proc_node *dir, int from)
+{
+	const struct thread *t;
+	int found = -1;
+
+	spin_lock(&proc_lock);
+	list_for_each(t, &dir->proc->threads,
+	              siblings) if (t->tid >= from && (found < 0 || t->tid < found)) found = t->tid;
+	spin_unlock(&proc_lock);
+	return found;
+}
+
+int proc_pid_next(const struct proc_node *dir, int from)
+{
+	const struct proc *p;
+	int found = -1;
+
+	(void)dir;
+	spin_lock(&proc_lock);
+	list_for_each(p, &all_procs, all) if (p->pid >= from && (found < 0 || p->pid < found))
+	    found = p->pid;
+	spin_unlock(&proc_lock);
+	return found;
+}
+
+/* ---------------------------------------------------------------- the tables ---------------- */
+
+#define FILE_R  (S_IFREG | 0444)
+#define FILE_RW (S_IFREG | 0644)
+#define LINK    (S_IFLNK | 0777)
+#define DIR     (S_IFDIR | 0555)
+
+#define COMMON_ENTRIES                                                                             \
+	{"cmdline", FILE_R, .show = show_cmdline}, {"comm", FILE_R, .show = proc_show_comm},       \
+	    {"cwd", LINK, .link = link_cwd}, {"environ", FILE_R, .show = show_environ},            \
+	    {"exe", LINK, .link = link_exe}, {"limits", FILE_R, .show = show_limits},              \
+	    {"maps", FILE_R, .show = proc_show_maps},                                              \
+	    {"mounts", FILE_R, .show = proc_show_mounts},                                          \
+	    {"oom_score_adj", FILE_RW, .show = show_oom_score_adj, .store = store_oom_score_adj},  \
+	    {"pagemap", FILE_R, .fops = &proc_pagemap_fops}, {"root", LINK, .link = link_root},    \
+	    {"smaps", FILE_R, .show = proc_show_smaps}, {"stat", FILE_R, .show = proc_show_stat},  \
+	    {"statm", FILE_R, .show = proc_show_statm},                                            \
+	    {"status", FILE_R, .show = proc_show_status},                                          \
+	{                                                                                          \
+		"fd", DIR, .item = &fd_entry, .next = next_fd                                      \
+	}
+
+static const struct proc_entry fd_entry = {"fd", LINK, .link = link_fd};
+
+static const struct proc_entry task_entries[] = {COMMON_ENTRIES, {NULL}};
+static const struct proc_entry task_entry = {"task", DIR, .children = task_entries};
+
+static const struct proc_entry pid_entries[] = {
+    COMMON_ENTRIES, {"task", DIR, .item = &task_entry, .next = next_task}, {NULL}};
+const struct proc_entry proc_pid_entry = {"pid", DIR, .children = pid_entries};
