@@ -75,6 +75,8 @@ struct deferred {
 	bool queued;
 };
 
+#define MAX_GROUPS 16 /* supplementary */
+
 enum proc_state { PROC_RUNNING, PROC_STOPPED, PROC_ZOMBIE };
 
 struct proc {
@@ -123,6 +125,8 @@ struct proc {
 	struct spin timer_lock;
 	struct timer alarm;             /* ITIMER_REAL */
 	struct deferred alarm_due, cpu_due;
+	uint64_t ticked_ns, cpu_limit_ns; /* (timer_lock) CPU time by ticks; RLIMIT_CPU */
+	bool cpu_limit_due;
 	uint64_t alarm_interval;        /* (timer_lock) */
 	struct cpu_timer {
 		uint64_t left, interval; /* (timer_lock) ns of CPU time; 0: off */
@@ -136,6 +140,11 @@ struct proc {
 	uint64_t min_faults, maj_faults;
 	uint64_t child_cpu_ns, child_user_ns, child_min_faults, child_maj_faults, max_rss, child_max_rss;
 	uint64_t start_ns;
+	struct ids {                    /* (p) remembered; nothing is forbidden to anybody */
+		unsigned real, effective, saved;
+	} uid, gid;
+	unsigned group[MAX_GROUPS], nr_groups;
+	uint64_t cap_effective, cap_permitted, cap_inheritable;
 	int dumpable, pdeathsig, nice;
 	int oom_score_adj;              /* as set in /proc; nothing depends on it */
 	unsigned personality;

@@ -43,12 +43,10 @@ struct space {
 	uintptr_t brk_start;
 	/* For /proc: set by exec. */
 	uintptr_t code_start, code_end, stack_top, arg_start, arg_end, env_start, env_end;
-	struct waitq vfork;  /* the parent sleeps here until the child lets go of the space */
-	_Atomic bool vfork_done;
 	_Atomic bool membarrier; /* registered for it */
 };
 
-int space_create(struct space **space);               /* empty, one reference */
+int space_create(uintptr_t brk_start, struct space **space); /* empty, one reference */
 int space_fork(struct space *parent, struct space **child);
 void space_get(struct space *space);
 void space_put(struct space *space); /* the last one destroys it; may sleep */

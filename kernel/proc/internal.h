@@ -1,0 +1,136 @@
+/*
+ * internal.h: what the files of proc/ have of each other and nobody else needs.
+ */
+#ifndef PROC_INTERNAL_H
+#define PROC_INTERNAL_H
+
+#include <linux/fcntl.h>
+
+#include "process.h"
+#include "syscalls.h"
+
+#define PID_MAX 32768
+
+#define NR_SIGNALS 64
+#define BIT_KILL   SIGBIT(SIGKILL)
+#define BIT_STOP   SIGBIT(SIGSTOP)
+#define BITS_STOP  (BIT_STOP | SIGBIT(SIGTSTP) | SIGBIT(SIGTTIN) | SIGBIT(SIGTTOU))
+#define BITS_FAULT                                                                                 \
+	(SIGBIT(SIGSEGV) | SIGBIT(SIGBUS) | SIGBIT(SIGILL) | SIGBIT(SIGTRAP) | SIGBIT(SIGFPE) |    \
+	 SIGBIT(SIGSYS))
+
+/* ---- process.c; proc_lock held except for proc_alloc() */
+int pid_alloc(void);
+void pid_free(int pid);
+struct proc *proc_alloc(void);
+void proc_link(struct proc *p, struct proc *parent);
+void proc_unlink(struct proc *p);
+void thread_link(struct thread *t, struct proc *p);
+void thread_unlink(struct thread *t);
+void thread_become_first(struct thread *t);
+unsigned threads_total(void);
+
+/* ---- fork.c: a parent in vfork(), on its stack. Guarded by proc_lock. */
+struct vfork {
+	struct waitq q;
+	bool done;
+};
+/* The process has a space of its own, or has ended: let the parent go on. proc_lock held. */
+void vfork_done(struct proc *p);
+
+/* ---- exit.c, wait.c */
+/* End all other threads of the process but `keep`; proc_lock held. */
+void threads_kill(struct proc *p, const struct thread *keep);
+/* The process is to end with this status, unless it is ending already; proc_lock held. */
+void group_exit(struct proc *p, int status, const struct thread *keep);
+/* Let go of what a process holds outside the table. May sleep. */
+void proc_release(struct proc *p);
+/* Is a child of `p` that turns into a zombie forgotten at once? proc_lock held. */
+bool children_ignored(const struct proc *p);
+/* Count a zombie's times as its parent's children's, take it out of the table. Then proc_put(). proc_lock held. */
+void proc_reap(struct proc *child);
+
+/* ---- exec.c */
+int exec_first(struct proc *p, struct thread *t, const char *path, char *const argv[],
+               char *const envp[], struct regs *regs);
+
+/* ---- signal.c; proc_lock held except for signals_reserve() */
+/* See to it that there are spare queue entries. May sleep. */
+void signals_reserve(void);
+/* As signal_proc(), but for sigqueue(): -EAGAIN if the siginfo cannot be kept. */
+int signal_queue_proc(struct proc *p, int sig, const siginfo_t *info);
+int signal_queue_thread(struct thread *t, int sig, const siginfo_t *info);
+/* Take the next signal of the set that is pending, for the running thread; 0: none. */
+int signal_take(sigmask_t set, siginfo_t *info);
+/* Forget what is pending: of one list, or of the process and all its threads. */
+void signals_flush(sigmask_t *pending, struct list *infos, sigmask_t set);
+void signals_flush_all(struct proc *p, sigmask_t set);
+/* The running thread is about to take no more signals, or fewer: others may have to. */
+void signals_retarget(struct proc *p);
+/* Does the disposition ignore it, by SIG_IGN or by default? */
+bool signal_is_ignored(const struct proc *p, int sig);
+/* Make a thread look at its signals: set WORK_SIGNAL, end its sleep. `stopped`: also if it is stopped. */
+void thread_poke(struct thread *t, bool stopped);
+/* exec: handlers are gone. */
+void signals_exec(struct proc *p);
+/* From the running process. */
+siginfo_t signal_info(int sig, int code);
+/* The siginfo that a timer of timer_create() has pending, or NULL. */
+siginfo_t *signal_of_timer(struct list *infos, int id);
+
+/* ---- stop.c: job control; proc_lock held */
+void stop_begin(struct proc *p, int sig);
+void stop_self(void);            /* takes proc_lock again when it continues */
+void stop_check(struct proc *p); /* a thread has stopped or left: are all stopped now? */
+void stop_continue(struct proc *p);
+/* SIGCHLD for a stop or its end, and wake wait4(). */
+void parent_notify(struct proc *p, int code, int status);
+
+/* ---- sigframe.c */
+/* Push a frame and enter the handler; -EFAULT if the stack cannot be written. */
+int sigframe_push(struct regs *regs, int sig, const siginfo_t *info,
+                  const struct kernel_sigaction *action, sigmask_t mask);
+
+/* ---- deliver.c */
+/* The set that sigsuspend and its kin ask for: -EFAULT, -EINVAL. */
+int sigmask_read(sigmask_t *mask, uintptr_t set, size_t size);
+
+/* ---- robust.c */
+void robust_exit(void);
+
+/* ---- itimer.c, ptimer.c */
+void itimers_init(struct proc *p);
+void itimers_stop(struct proc *p); /* exit; may sleep */
+void ptimers_stop(struct proc *p); /* exec, exit; may sleep */
+
+/* ---- defer.c */
+void defer_start(void);
+
+/* ---- limits.c */
+void limits_init(struct proc *p);
+void limit_cpu_arm(struct proc *p);
+void limit_cpu_reached(struct proc *p); /* proc_lock held */
+/* Tell a space the limits that it enforces. May sleep. */
+void limits_apply(const struct rlimit *limit, struct space *space);
+
+/* ---- usage.c */
+/* Of a process and its own children that were waited for. proc_lock held. */
+void usage_of_child(const struct proc *p, struct rusage *ru);
+
+/* Look at the resident size of the running process. May sleep. */
+void usage_note_rss(struct proc *p);
+
+/* ---- time.c */
+/* So many ns from now; UINT64_MAX (never) if that is beyond all time. */
+uint64_t deadline_in(uint64_t ns);
+/* A time by one of the clocks as a deadline: -EOPNOTSUPP if one cannot wait for this clock. */
+int clock_deadline(int clock, uint64_t at, uint64_t *deadline);
+/* A relative timeout at a user address (struct timespec) as a deadline: -EFAULT, -EINVAL. */
+int read_timeout(uintptr_t from, uint64_t *deadline);
+struct __kernel_timespec;
+bool timespec_valid(const struct __kernel_timespec *ts);
+/* Saturates: UINT64_MAX is never. */
+uint64_t timespec_ns(const struct __kernel_timespec *ts);
+struct __kernel_timespec ns_timespec(uint64_t ns);
+
+#endif
