@@ -1,0 +1,93 @@
+/*
+ * init.c: process 1 of the test machine: runs the programs named in /list one after the other, or with
+ * the name init-X only X. Around what each prints it puts lines that run.sh looks for:
+ *
+ *     @@ begin mmap
+ *     ...
+ *     @@ end mmap 0             exit status; 256 + signal; 999: it took too long
+ *
+ * and at the end of all "@@ done".
+ */
+#include "test.h"
+
+#include <sys/mount.h>
+#include <sys/stat.h>
+
+#define SECONDS 100
+
+static void mounts(void)
+{
+	struct stat st;
+
+	/* the kernel may have done it */
+	if (stat("/proc/self/status", &st))
+		mount("proc", "/proc", "proc", 0, NULL);
+	if (stat("/dev/null", &st))
+		mount("devtmpfs", "/dev", "devtmpfs", 0, NULL);
+	if (access("/tmp", W_OK))
+		mount("tmpfs", "/tmp", "tmpfs", 0, NULL);
+}
+
+static void start(const char *name)
+{
+	char path[128], *argv[] = {(char *)name, NULL}, *envp[] = {"PATH=/tests", NULL};
+
+	setpgid(0, 0);
+	snprintf(path, sizeof(path), "/tests/%s", name);
+	execve(path, argv, envp);
+	say("%s: %s", path, strerrorname_np(errno));
+	_exit(127);
+}
+
+/* Children of others come to process 1; they are reaped on the way. */
+static int await(pid_t pid)
+{
+	long end = now_ms() + SECONDS * 1000;
+	int status, result = -1;
+	pid_t p;
+
+	while (result < 0) {
+		p = waitpid(-1, &status, WNOHANG);
+		if (p == pid)
+			result = WIFSIGNALED(status) ? 256 + WTERMSIG(status) : WEXITSTATUS(status);
+		else if (p < 0 && errno != EINTR)
+			result = 998;
+		else if (p == 0 && now_ms() > end)
+			result = 999;
+		else if (p == 0)
+			usleep(2000);
+	}
+	kill(-pid, SIGKILL);
+	while (waitpid(-1, &status, WNOHANG) > 0)
+		;
+	return result;
+}
+
+static void run(const char *name)
+{
+	pid_t pid;
+
+	say("@@ begin %s", name);
+	pid = fork();
+	if (pid == 0)
+		start(name);
+	say("@@ end %s %d", name, pid < 0 ? 997 : await(pid));
+}
+
+int main(int argc, char **argv)
+{
+	const char *only = argc > 0 ? strstr(argv[0], "init-") : NULL;
+	char list[2048] = "";
+	int fd = open("/list", O_RDONLY);
+
+	mounts();
+	if (only)
+		run(only + strlen("init-"));
+	else if (fd < 0 || read(fd, list, sizeof(list) - 1) <= 0)
+		say("init: no /list");
+	close(fd);
+	for (char *name = strtok(list, "\n"); name; name = strtok(NULL, "\n"))
+		run(name);
+	say("@@ done");
+	return 0;
+}

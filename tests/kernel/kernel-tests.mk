@@ -1,0 +1,43 @@
+# The guest programs of tests/kernel/ and the disk image they are on. Included by the Makefile.
+#
+#   KT_ONLY="mmap brk"   only these programs
+#   KT_CPUS="1 2 4"      how many CPUs; one boot each
+
+KT      := build/kernel-tests
+KT_CPUS ?= 1 2 4
+
+# Those whose output must equal that on Linux, and those that check themselves.
+KT_EQUAL := mmap munmap mprotect mremap brk madvise mlock mincore msync remap_file_pages process_vm memfd \
+	fork limits procfs faults
+KT_SELF  := fresh smp storm forkbomb wild swapload oom
+KT_PROGRAMS := $(KT_EQUAL) $(KT_SELF) swaperr
+
+KT_CFLAGS := -std=gnu11 -O1 -g -D_GNU_SOURCE -pthread -static $(WARN) -Wno-cast-qual
+
+kernel-tests: $(KT)/root.ext2 ## the programs and the disk image for test-kernel
+
+test-kernel: kernel kernel-tests ## boot the kernel with 1, 2 and 4 CPUs, compare its answers with Linux
+	@CPUS="$(KT_CPUS)" EQUAL="$(KT_EQUAL)" SELF="$(KT_SELF)" ONLY="$(KT_ONLY)" \
+		tests/kernel/run.sh $(KB)/objrmap-kernel $(KT)
+
+$(KT)/bin/%: tests/kernel/%.c tests/kernel/test.c tests/kernel/test.h
+	@echo "  CC    $@"
+	@mkdir -p $(@D)
+	@$(CC) $(KT_CFLAGS) -o $@ $< tests/kernel/test.c
+
+# The list is part of the image, so a change of KT_ONLY makes a new one.
+$(KT)/list: FORCE
+	@mkdir -p $(KT)
+	@printf '%s\n' $(or $(KT_ONLY),$(KT_EQUAL) $(KT_SELF)) >$@.new
+	@cmp -s $@.new $@ || cp $@.new $@
+
+$(KT)/root.ext2: $(KT_PROGRAMS:%=$(KT)/bin/%) $(KT)/bin/init $(KT)/list
+	@echo "  IMAGE $@"
+	@rm -rf $(KT)/root $@
+	@mkdir -p $(KT)/root/proc $(KT)/root/dev $(KT)/root/tmp $(KT)/root/sys $(KT)/root/tests
+	@cp $(KT_PROGRAMS:%=$(KT)/bin/%) $(KT)/root/tests
+	@cp $(KT)/bin/init $(KT)/list $(KT)/root
+	@ln -s init $(KT)/root/init-swaperr
+	@mke2fs -q -t ext2 -b 4096 -d $(KT)/root $@ 64M
+
+.PHONY: kernel-tests test-kernel FORCE

@@ -1,0 +1,91 @@
+#!/bin/sh
+# Boot the kernel with the programs of tests/kernel/ on its disk, once for each number of CPUs in $CPUS, and
+# judge what they print: those in $EQUAL must print what they print on this Linux, those in $SELF must end
+# with "ok". One line for each; at the end "N passed, M failed".
+#
+#   run.sh KERNEL DIR     DIR: build/kernel-tests; the logs go to DIR/log, what differs to DIR/log/*.diff
+set -u
+kernel=$1 dir=$2 log=$2/log
+passed=0 failed=0
+rm -rf "$log"
+mkdir -p "$log/linux"
+
+wanted() { # $1: a program
+	[ -z "${ONLY:-}" ] && return 0
+	case " $ONLY " in *" $1 "*) return 0 ;; esac
+	return 1
+}
+
+boot() { # $1: CPUS, $2: log, $3: init, $4: more options
+	truncate -s 0 "$dir/swap"
+	truncate -s 128M "$dir/swap"
+	timeout "${LIMIT:-400}" qemu-system-x86_64 -M q35 -cpu max -m 64 -smp "$1" -kernel "$kernel" \
+		-append "root=0 swap=1 init=$3 $4" -display none -serial stdio -no-reboot \
+		-device isa-debug-exit,iobase=0xf4,iosize=4 \
+		-drive "if=none,id=r,format=raw,readonly=on,file=$dir/root.ext2" -device virtio-blk-pci,drive=r \
+		-drive "if=none,id=s,format=raw,file=$dir/swap" -device virtio-blk-pci,drive=s \
+		</dev/null 2>&1 | tr -d '\r' >"$2"
+}
+
+# The output of one program, and its exit status as the last line.
+output() { # $1: log, $2: program
+	awk -v name="$2" '
+		$1 == "@@" && $3 == name && $2 == "end" { print "status " $4; exit }
+		on { print }
+		$1 == "@@" && $3 == name && $2 == "begin" { on = 1 }' "$1"
+}
+
+verdict() { # $1: name, $2: true or false, $3: remark
+	if $2; then
+		passed=$((passed + 1))
+		echo "pass $1"
+	else
+		failed=$((failed + 1))
+		echo "FAIL $1: $3"
+	fi
+}
+
+on_linux() { # $1: program
+	(cd /tmp && "$bin/$1" </dev/null 2>&1; echo "status $?") >"$log/linux/$1"
+}
+
+same() { # $1: program, $2: log, $3: CPUS
+	output "$2" "$1" >"$log/$3-$1"
+	diff -u "$log/linux/$1" "$log/$3-$1" >"$log/$3-$1.diff" && rm "$log/$3-$1.diff"
+}
+
+self() { # $1: program, $2: log, $3: CPUS
+	output "$2" "$1" >"$log/$3-$1"
+	[ "$(tail -n 2 "$log/$3-$1" | tr '\n' ' ')" = "ok status 0 " ]
+}
+
+judge() { # $1: CPUS
+	for p in $EQUAL; do
+		wanted "$p" || continue
+		same "$p" "$log/boot-$1" "$1" && ok=true || ok=false
+		verdict "$p, $1 CPU" $ok "differs from Linux, see $log/$1-$p.diff"
+	done
+	for p in $SELF; do
+		wanted "$p" || continue
+		self "$p" "$log/boot-$1" "$1" && ok=true || ok=false
+		verdict "$p, $1 CPU" $ok "$(tail -n 2 "$log/$1-$p" | tr '\n' ' ')"
+	done
+	grep -q '^@@ done' "$log/boot-$1" && ok=true || ok=false
+	verdict "boot, $1 CPU" $ok "$(tail -n 1 "$log/boot-$1")"
+}
+
+bin=$(cd "$dir/bin" && pwd)
+for p in $EQUAL; do
+	wanted "$p" && on_linux "$p"
+done
+for n in $CPUS; do
+	boot "$n" "$log/boot-$n" /init ""
+	judge "$n"
+done
+if wanted swaperr; then
+	boot 2 "$log/boot-swaperr" /init-swaperr swap_fail=100-110
+	self swaperr "$log/boot-swaperr" 2 && ok=true || ok=false
+	verdict "swaperr" $ok "$(tail -n 2 "$log/2-swaperr" | tr '\n' ' ')"
+fi
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]

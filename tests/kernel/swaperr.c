@@ -1,0 +1,43 @@
+/*
+ * swaperr.c: a page cannot be read back from swap: SIGBUS for the process that touches it, nothing for
+ * others. The kernel was started with swap_fail=FIRST-LAST, slots of which every read fails.
+ */
+#include "test.h"
+
+#define N 400
+
+int main(void)
+{
+	char *p = pages(NULL, N), *mine = pages(NULL, 16);
+	int lost = 0, status;
+	pid_t pid;
+
+	madvise(p, N * PAGE, MADV_PAGEOUT);
+	for (size_t i = 0; i < N; i++) {
+		int sig = touch(p + i * PAGE, false);
+
+		CHECK(sig == 0 || sig == SIGBUS);
+		if (sig)
+			lost++;
+		else
+			CHECK(p[i * PAGE] == 'a' + (int)i % 26);
+	}
+	say("some pages lost: %s, not all: %s", lost > 0 ? "yes" : "no",
+	    lost < N / 2 ? "yes" : "no");
+	CHECK(lost > 0 && lost < N / 2);
+	/* without a handler it ends the process, and a new page at the place is good again */
+	pid = fork();
+	CHECK(pid >= 0);
+	if (pid == 0) {
+		for (size_t i = 0; i < N; i++)
+			(void)*(volatile char *)(p + i * PAGE);
+		_exit(0);
+	}
+	CHECK(waitpid(pid, &status, 0) == pid && WIFSIGNALED(status) && WTERMSIG(status) == SIGBUS);
+	CHECK(madvise(p, N * PAGE, MADV_DONTNEED) == 0);
+	for (size_t i = 0; i < N; i++)
+		CHECK(p[i * PAGE] == 0);
+	CHECK(!strcmp(letters(mine, 16), "abcdefghijklmnop"));
+	say("ok");
+	return 0;
+}
