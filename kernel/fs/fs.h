@@ -4,16 +4,31 @@
 #ifndef FS_H
 #define FS_H
 
+#include <linux/fcntl.h>
+#include <linux/stat.h>
+
+#include "process.h"
 #include "vfs.h"
 
-/* ---- rw.c: reading and writing through inode->mapping; for regular files of every file system */
-extern const struct file_ops mapping_fops;
+/* ---- inode.c */
+
+static inline bool inode_is(const struct inode *inode, unsigned kind)
+{
+	return (inode->mode & S_IFMT) == kind;
+}
+/* Fill a zeroed inode: one reference, one link, times of now. `ino` is left to the file system. */
+void inode_init(struct inode *inode, const struct inode_ops *ops, unsigned mode, uint64_t dev);
+/* A number (st_dev) for a file system that is on no device. */
+uint64_t fs_number(void);
+/* ns since 1970. */
+uint64_t wall_clock(void);
+/* The contents have changed now. */
+void inode_changed(struct inode *inode);
 
 /*
- * ---- inode.c: inode->path, which /proc/PID/maps shows.
- *
- * That reader learns of an inode from om_vma_next(), which gives it no reference. So it holds `inode_names` over
- * both, and no inode is freed without taking the lock: file systems call inode_forget() just before they free one.
+ * inode->path, which /proc/PID/maps shows. That reader learns of an inode from om_vma_next(), which gives it no
+ * reference. So it holds `inode_names` over both, and no inode is freed without taking the lock: file systems
+ * call inode_forget() just before they free one.
  */
 extern struct mutex inode_names;
 /* Remember where it was opened; without memory the old path stays. */
@@ -21,10 +36,86 @@ void inode_set_path(struct inode *inode, const char *path);
 /* Free the path, and wait for readers. May sleep. */
 void inode_forget(struct inode *inode);
 
-/*
- * ---- for /proc/mounts: the i-th mount, "/" being the first: its path (a string that stays) and its root, referenced.
- * False: there are not so many.
- */
-bool mount_info(unsigned i, const char **path, struct inode **root);
+/* ---- buffer.c */
+
+/* A page for the time of a system call; its contents are what the last user left. NULL: no memory. */
+char *buffer_get(void);
+void buffer_put(char *buffer); /* NULL is fine */
+/* A path from user memory, in a buffer. -EFAULT, -ENAMETOOLONG, -ENOMEM. */
+int path_from_user(uintptr_t from, char **path);
+/* Zeroed memory of any size. */
+void *big_alloc(size_t bytes);
+void big_free(void *p, size_t bytes);
+
+/* ---- file.c */
+
+extern const struct file_ops empty_fops; /* none */
+static inline bool file_reads(const struct file *file)
+{
+	return !(file->flags & O_PATH) && (file->flags & O_ACCMODE) != O_WRONLY;
+}
+static inline bool file_writes(const struct file *file)
+{
+	return !(file->flags & O_PATH) && (file->flags & O_ACCMODE) != O_RDONLY;
+}
+
+/* ---- path.c */
+
+#define WALK_CREATE 0x100u /* the last component may be missing, see `dir` */
+
+/* A walk along a path, and where it has come to. */
+struct walk {
+	struct inode *at;  /* referenced; NULL: the last component is missing, */
+	struct inode *dir; /* and this, referenced, is where. */
+	const char *name;  /* the last component */
+	unsigned len;
+	bool slash;             /* a slash followed it */
+	const char *rest, *end; /* not yet walked */
+	unsigned flags, links;
+	char *buf;  /* what `rest` points into since a link was met */
+	char *full; /* NULL, or PATH_MAX_LEN bytes for the absolute path */
+};
+int walk(struct walk *w, int dirfd, const char *path, unsigned flags, char *full);
+void walk_end(struct walk *w); /* after a success */
+
+/* For the system calls of the ...at() kind: `flags` are AT_SYMLINK_NOFOLLOW, AT_EMPTY_PATH. */
+int lookup_at(int dirfd, uintptr_t path, unsigned flags, struct inode **out, char *full);
+
+/* What is mounted; entries stay for ever. NULL: the first one. */
+struct mount {
+	struct list node;
+	struct inode *point, *root;
+	char *path;
+};
+const struct mount *mount_next(const struct mount *m);
+
+/* ---- open.c */
+
+/* Open an inode, whose reference it takes over. `path`: absolute, or NULL. */
+int inode_open(struct inode *inode, unsigned flags, const char *path, struct file **out);
+
+/* ---- rw.c: reading and writing through inode->mapping; for regular files of every file system */
+
+extern const struct file_ops mapping_fops;
+
+/* ---- resize.c */
+
+int inode_truncate(struct inode *inode, uint64_t size);
+
+/* ---- stat.c */
+
+uint64_t inode_size(struct inode *inode);
+
+/* ---- opening what is not a regular file: they set file->ops. */
+
+int device_open(struct file *file); /* devfs.c, by inode->rdev */
+int fifo_open(struct file *file);   /* pipe.c */
+long pipe_size(struct file *file);  /* -EBADF: not a pipe */
+long pipe_resize(struct file *file, unsigned long bytes);
+
+/* ---- tmpfs.c */
+
+/* Does mmap(), fallocate() keep its pages in memory and swap alone? */
+bool inode_in_memory(const struct inode *inode);
 
 #endif

@@ -15,6 +15,7 @@ struct inode;
 struct file;
 struct file_ops;
 struct proc;
+struct statfs; /* <asm/statfs.h> */
 
 /* ---------------------------------------------------------------- inodes -------------------- */
 
@@ -26,7 +27,10 @@ struct dir_sink {
 
 struct inode_ops {
 	const char *fs_type; /* "ext2", for /proc/mounts; that of a file system's root counts */
-	/* Directories. `*out` comes referenced. Names are not terminated. -ENOENT, -EIO, ... */
+	/*
+	 * Directories. `*out` comes referenced. Names are not terminated. -ENOENT, -EIO, ... lookup() is asked for
+	 * `..` too, except in the root of a file system, but never for `.`. Nobody locks for these functions.
+	 */
 	int (*lookup)(struct inode *dir, const char *name, unsigned len, struct inode **out);
 	/* Entries from position `pos` on (0 at first; . and .. included). */
 	int (*readdir)(struct inode *dir, uint64_t pos, struct dir_sink *sink);
@@ -40,10 +44,14 @@ struct inode_ops {
 	              const char *new_name, unsigned new_len, unsigned flags);
 	/* Symbolic links: the length, not terminated. */
 	int (*readlink)(struct inode *inode, char *buf, unsigned size);
+	/* Links that lead to an inode, whatever readlink() says (/proc/PID/fd/N): referenced. `full`: as path_lookup(). */
+	int (*follow)(struct inode *inode, struct inode **out, char *full);
 	/* Regular files: set the size. */
 	int (*truncate)(struct inode *inode, uint64_t size);
 	/* Just before open() returns: may set file->ops and data, or refuse. NULL: fine as it is. */
 	int (*open)(struct inode *inode, struct file *file);
+	/* For statfs(2): `out` is zeroed and has f_namelen. NULL: nothing is known. */
+	void (*statfs)(struct inode *inode, struct statfs *out);
 	/* The last reference is gone. */
 	void (*release)(struct inode *inode);
 };
@@ -52,14 +60,15 @@ struct inode {
 	const struct inode_ops *ops;
 	const struct file_ops *fops; /* what an open file starts with */
 	_Atomic unsigned refs;
-	struct mutex lock;           /* guards a directory's entries, a file's size changes */
+	struct mutex lock;           /* guards a file's size changes; a file system's own use in directories */
 	uint64_t ino, dev;
 	unsigned mode;               /* S_IFMT and permissions */
 	unsigned nlink, uid, gid;
 	uint64_t rdev;
 	uint64_t atime, mtime, ctime; /* ns since 1970 */
 	struct om_mapping *mapping;  /* regular files; the mapping's `store` is the inode */
-	struct inode *mounted;       /* root of the file system mounted here, or NULL */
+	struct inode *_Atomic mounted; /* root of the file system mounted here, or NULL */
+	struct pipe *pipe;           /* pipes and FIFOs while they are open: pipe.c */
 	char *path;                  /* where it was last opened, for /proc/PID/maps; may be NULL */
 	void *data;                  /* the file system's */
 };
@@ -136,13 +145,15 @@ struct path_ctx {
 #define PATH_MAX_LEN 4096
 
 #define LOOKUP_NOFOLLOW 1u
-#define LOOKUP_PARENT   2u /* all but the last component, which *last tells */
 /*
  * From `dirfd` (AT_FDCWD: the current directory) along `path`, a kernel string; symbolic links followed. `*out`
  * comes referenced. `full` (may be NULL, PATH_MAX_LEN bytes): the absolute path without links in it.
  */
 int path_lookup(int dirfd, const char *path, unsigned flags, struct inode **out, char *full);
-/* The same for the last-but-one: *parent referenced, *last points into `path`, *len is its length. */
+/*
+ * The same for the last-but-one: *parent and `full` are the directory, *last points into `path`, *len is its length
+ * (0: the path is `/`).
+ */
 int path_parent(int dirfd, const char *path, struct inode **parent, const char **last, unsigned *len,
                 char *full);
 /* Open as open(2) does; kernel string. */

@@ -1,0 +1,75 @@
+/*
+ * inode.c: what all inodes have in common: references, times, the path they were last opened by.
+ */
+#include "fs.h"
+#include "kmem.h"
+
+struct mutex inode_names = MUTEX_INIT(inode_names);
+
+struct inode *inode_get(struct inode *inode)
+{
+	atomic_fetch_add(&inode->refs, 1);
+	return inode;
+}
+
+void inode_put(struct inode *inode)
+{
+	if (!inode || atomic_fetch_sub(&inode->refs, 1) != 1)
+		return;
+	if (inode->ops->release)
+		inode->ops->release(inode);
+}
+
+uint64_t wall_clock(void)
+{
+	return boot_time_ns() + now_ns();
+}
+
+void inode_init(struct inode *inode, const struct inode_ops *ops, unsigned mode, uint64_t dev)
+{
+	mutex_init(&inode->lock);
+	inode->ops = ops;
+	inode->refs = 1;
+	inode->mode = mode;
+	inode->dev = dev;
+	inode->nlink = 1;
+	inode->atime = inode->mtime = inode->ctime = wall_clock();
+}
+
+/* Major 0, as Linux has it. */
+uint64_t fs_number(void)
+{
+	static _Atomic unsigned last;
+
+	return atomic_fetch_add(&last, 1) + 1;
+}
+
+void inode_changed(struct inode *inode)
+{
+	inode->mtime = inode->ctime = wall_clock();
+}
+
+void inode_set_path(struct inode *inode, const char *path)
+{
+	char *copy, *old;
+
+	mutex_lock(&inode_names);
+	if (inode->path && !strcmp(inode->path, path)) {
+		mutex_unlock(&inode_names);
+		return;
+	}
+	copy = kstrdup(path);
+	old = copy ? inode->path : NULL;
+	if (copy)
+		inode->path = copy;
+	mutex_unlock(&inode_names);
+	kfree(old);
+}
+
+void inode_forget(struct inode *inode)
+{
+	mutex_lock(&inode_names);
+	kfree(inode->path);
+	inode->path = NULL;
+	mutex_unlock(&inode_names);
+}
