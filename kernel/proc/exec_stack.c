@@ -11,7 +11,8 @@
 #include "kmem.h"
 #include "misc.h"
 
-#define STACK_SPARE  (128 * 1024ul) /* mapped at once below what is written */
+#define STACK_SPARE  (32 * 1024ul)  /* mapped at once below what is written */
+#define ALWAYS_FITS  (128 * 1024ul) /* of arguments, whatever the stack's limit is */
 #define CLOCK_TICKS  100
 #define MAX_POINTERS (256 * 1024u)
 
@@ -144,7 +145,7 @@ static void plan_stack(const struct exec *e, struct plan *p)
 
 	memset(p, 0, sizeof(*p));
 	p->argc = a->argc;
-	if (e->nr_prefix) {
+	if (e->nr_prefix && a->argc) {
 		p->skip = string_end(a, 0);
 		p->argc += e->nr_prefix - 1;
 	}
@@ -240,7 +241,7 @@ static int map_stack(const struct exec *e, const struct plan *p)
 	int prot = OM_PROT_READ | OM_PROT_WRITE | (e->image.exec_stack ? OM_PROT_EXEC : 0);
 	uintptr_t at = ALIGN_DOWN(p->sp - STACK_SPARE, PAGE_SIZE);
 
-	if (STACK_TOP - p->sp > e->limit[RLIMIT_STACK].rlim_cur / 4)
+	if (STACK_TOP - p->sp > MAX(e->limit[RLIMIT_STACK].rlim_cur / 4, ALWAYS_FITS))
 		return -E2BIG;
 	return om_mmap(e->image.space->mm, &at, STACK_TOP - at, prot,
 	               OM_MAP_PRIVATE | OM_MAP_FIXED | OM_MAP_GROWSDOWN, NULL, 0);

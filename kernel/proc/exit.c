@@ -24,8 +24,9 @@ bool group_orphaned(int pgid)
 {
 	struct proc *p;
 
-	list_for_each(p, &all_procs, all) if (p->pgid == pgid && p->state != PROC_ZOMBIE &&
-	                                      has_outside_parent(p)) return false;
+	list_for_each (p, &all_procs, all)
+		if (p->pgid == pgid && p->state != PROC_ZOMBIE && has_outside_parent(p))
+			return false;
 	return true;
 }
 
@@ -33,8 +34,9 @@ static bool group_has_stopped(int pgid)
 {
 	struct proc *p;
 
-	list_for_each(p, &all_procs,
-	              all) if (p->pgid == pgid && p->state == PROC_STOPPED) return true;
+	list_for_each (p, &all_procs, all)
+		if (p->pgid == pgid && p->state == PROC_STOPPED)
+			return true;
 	return false;
 }
 
@@ -77,8 +79,7 @@ static void reparent(struct proc *p)
 {
 	struct proc *child, *next;
 
-	list_for_each_safe(child, next, &p->children, sibling)
-	{
+	list_for_each_safe (child, next, &p->children, sibling) {
 		bool other_group = child->pgid != p->pgid && child->sid == p->sid;
 
 		list_remove(&child->sibling);
@@ -102,8 +103,7 @@ void threads_kill(struct proc *p, const struct thread *keep)
 {
 	struct thread *t;
 
-	list_for_each(t, &p->threads, siblings)
-	{
+	list_for_each (t, &p->threads, siblings) {
 		if (t == keep)
 			continue;
 		t->dying = true;

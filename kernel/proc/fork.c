@@ -58,7 +58,6 @@ static void thread_copy(struct thread *t, const struct clone *c)
 	t->gs_base = me->gs_base;
 	strlcpy(t->name, me->name, sizeof(t->name));
 	t->blocked = me->blocked;
-	list_init(&t->pending_info);
 	if (!(c->flags & CLONE_VM) || (c->flags & CLONE_VFORK)) {
 		t->altstack = me->altstack;
 		t->altstack_size = me->altstack_size;

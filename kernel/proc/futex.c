@@ -133,8 +133,7 @@ static int futex_wake(const struct key *key, int n, uint32_t bits)
 	int woken = 0;
 
 	bucket_lock(b);
-	list_for_each_safe(w, next, &b->waiters, node)
-	{
+	list_for_each_safe (w, next, &b->waiters, node) {
 		if (woken >= n)
 			break;
 		if (!same_key(&w->key, key) || !(w->bits & bits))
@@ -216,8 +215,7 @@ static long requeue(const struct key *from, const struct key *to, int nr_wake, i
 	int woken = 0, moved = 0;
 
 	lock_two(a, b);
-	list_for_each_safe(w, next, &a->waiters, node)
-	{
+	list_for_each_safe (w, next, &a->waiters, node) {
 		if (!same_key(&w->key, from))
 			continue;
 		if (woken < nr_wake) {

@@ -70,7 +70,9 @@ static bool group_in_session(int pgid, int sid)
 {
 	const struct proc *p;
 
-	list_for_each(p, &all_procs, all) if (p->pgid == pgid && p->sid == sid) return true;
+	list_for_each (p, &all_procs, all)
+		if (p->pgid == pgid && p->sid == sid)
+			return true;
 	return false;
 }
 
@@ -114,7 +116,9 @@ static bool group_exists(int pgid)
 {
 	const struct proc *p;
 
-	list_for_each(p, &all_procs, all) if (p->pgid == pgid) return true;
+	list_for_each (p, &all_procs, all)
+		if (p->pgid == pgid)
+			return true;
 	return false;
 }
 

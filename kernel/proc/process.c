@@ -32,7 +32,9 @@ static bool group_or_session(int id)
 {
 	struct proc *p;
 
-	list_for_each(p, &all_procs, all) if (p->pgid == id || p->sid == id) return true;
+	list_for_each (p, &all_procs, all)
+		if (p->pgid == id || p->sid == id)
+			return true;
 	return false;
 }
 
@@ -65,7 +67,9 @@ struct proc *proc_find(int pid)
 	struct list *bucket = &pid_hash[(unsigned)pid % HASH_SIZE];
 	struct proc *p;
 
-	list_for_each(p, bucket, by_pid) if (p->pid == pid) return p;
+	list_for_each (p, bucket, by_pid)
+		if (p->pid == pid)
+			return p;
 	return NULL;
 }
 
@@ -74,7 +78,9 @@ struct thread *thread_find(int tid)
 	struct list *bucket = &tid_hash[(unsigned)tid % HASH_SIZE];
 	struct thread *t;
 
-	list_for_each(t, bucket, by_tid) if (t->tid == tid) return t;
+	list_for_each (t, bucket, by_tid)
+		if (t->tid == tid)
+			return t;
 	return NULL;
 }
 
@@ -102,8 +108,7 @@ void proc_times(const struct proc *p, uint64_t *cpu_ns, uint64_t *user_ns)
 
 	*cpu_ns = p->cpu_ns;
 	*user_ns = p->user_ns;
-	list_for_each(t, &p->threads, siblings)
-	{
+	list_for_each (t, &p->threads, siblings) {
 		*cpu_ns += t->cpu_ns;
 		*user_ns += t->user_ns;
 	}
@@ -155,6 +160,7 @@ void proc_unlink(struct proc *p)
 /* A thread, with its number set, becomes one of the process. proc_lock held. */
 void thread_link(struct thread *t, struct proc *p)
 {
+	list_init(&t->pending_info);
 	list_append(&p->threads, &t->siblings);
 	list_append(&tid_hash[(unsigned)t->tid % HASH_SIZE], &t->by_tid);
 	p->nr_threads++;

@@ -92,7 +92,9 @@ static struct ptimer *find(struct proc *p, int id)
 {
 	struct ptimer *pt;
 
-	list_for_each(pt, &p->timers, node) if (pt->id == id) return pt;
+	list_for_each (pt, &p->timers, node)
+		if (pt->id == id)
+			return pt;
 	return NULL;
 }
 

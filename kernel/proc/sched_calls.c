@@ -177,8 +177,9 @@ long sys_getpriority(int which, int who)
 	if (which < PRIO_PROCESS || which > PRIO_USER)
 		return -EINVAL;
 	spin_lock(&proc_lock);
-	list_for_each(p, &all_procs, all) if (has_prio(p, which, who)) best =
-	    MAX(best, 20 - p->nice);
+	list_for_each (p, &all_procs, all)
+		if (has_prio(p, which, who))
+			best = MAX(best, 20 - p->nice);
 	spin_unlock(&proc_lock);
 	return best;
 }
@@ -192,8 +193,7 @@ long sys_setpriority(int which, int who, int nice)
 		return -EINVAL;
 	nice = MAX(NICE_MIN, MIN(nice, NICE_MAX));
 	spin_lock(&proc_lock);
-	list_for_each(p, &all_procs, all)
-	{
+	list_for_each (p, &all_procs, all) {
 		if (!has_prio(p, which, who))
 			continue;
 		p->nice = nice;

@@ -142,8 +142,7 @@ static int signal_everybody(int sig, const siginfo_t *info)
 	struct proc *p;
 	int err = -ESRCH;
 
-	list_for_each(p, &all_procs, all)
-	{
+	list_for_each (p, &all_procs, all) {
 		if (p == init_proc || p == current->proc)
 			continue;
 		signal_proc(p, sig, info);

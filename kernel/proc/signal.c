@@ -78,7 +78,9 @@ void signals_flush(sigmask_t *pending, struct list *infos, sigmask_t set)
 	if (!(*pending & set))
 		return;
 	*pending &= ~set;
-	list_for_each_safe(q, next, infos, node) if (SIGBIT(q->info.si_signo) & set) entry_put(q);
+	list_for_each_safe (q, next, infos, node)
+		if (SIGBIT(q->info.si_signo) & set)
+			entry_put(q);
 }
 
 void signals_flush_all(struct proc *p, sigmask_t set)
@@ -86,7 +88,8 @@ void signals_flush_all(struct proc *p, sigmask_t set)
 	struct thread *t;
 
 	signals_flush(&p->pending, &p->pending_info, set);
-	list_for_each(t, &p->threads, siblings) signals_flush(&t->pending, &t->pending_info, set);
+	list_for_each (t, &p->threads, siblings)
+		signals_flush(&t->pending, &t->pending_info, set);
 }
 
 /* Make `sig` pending. -EAGAIN: there is no entry for its siginfo; it is pending all the same unless `must`. */
@@ -124,8 +127,7 @@ static int take(sigmask_t *pending, struct list *infos, sigmask_t set, siginfo_t
 	if (!ready)
 		return 0;
 	sig = __builtin_ctzll(ready & BITS_FAULT ? ready & BITS_FAULT : ready) + 1;
-	list_for_each(q, infos, node)
-	{
+	list_for_each (q, infos, node) {
 		if (q->info.si_signo != sig)
 			continue;
 		more = found;
@@ -156,8 +158,9 @@ siginfo_t *signal_of_timer(struct list *infos, int id)
 {
 	struct sigqueued *q;
 
-	list_for_each(q, infos, node) if (q->info.si_code == SI_TIMER &&
-	                                  q->info.si_tid == id) return &q->info;
+	list_for_each (q, infos, node)
+		if (q->info.si_code == SI_TIMER && q->info.si_tid == id)
+			return &q->info;
 	return NULL;
 }
 
@@ -213,8 +216,7 @@ static struct thread *choose(struct proc *p, int sig)
 {
 	struct thread *t, *able = NULL;
 
-	list_for_each(t, &p->threads, siblings)
-	{
+	list_for_each (t, &p->threads, siblings) {
 		if (t->waiting_for & SIGBIT(sig))
 			return t;
 		if (accepts(t, sig) && (!able || t == current))
@@ -283,8 +285,7 @@ int signal_group(int pgid, int sig, const siginfo_t *info)
 	struct proc *p;
 	int err = -ESRCH;
 
-	list_for_each(p, &all_procs, all)
-	{
+	list_for_each (p, &all_procs, all) {
 		if (p->pgid != pgid)
 			continue;
 		signal_proc(p, sig, info);
@@ -299,7 +300,9 @@ void signals_retarget(struct proc *p)
 
 	if (!p->pending)
 		return;
-	list_for_each(t, &p->threads, siblings) if (p->pending & ~t->blocked) thread_poke(t, false);
+	list_for_each (t, &p->threads, siblings)
+		if (p->pending & ~t->blocked)
+			thread_poke(t, false);
 }
 
 /* ---------------------------------------------------------------- the running thread -------- */

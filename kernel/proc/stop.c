@@ -35,7 +35,9 @@ void stop_begin(struct proc *p, int sig)
 	p->stopping = true;
 	p->stop_signal = sig;
 	p->continued = false;
-	list_for_each(t, &p->threads, siblings) if (t != current) thread_poke(t, false);
+	list_for_each (t, &p->threads, siblings)
+		if (t != current)
+			thread_poke(t, false);
 }
 
 void stop_check(struct proc *p)
@@ -77,5 +79,6 @@ void stop_continue(struct proc *p)
 		p->continued = true;
 		parent_notify(p, CLD_CONTINUED, SIGCONT);
 	}
-	list_for_each(t, &p->threads, siblings) thread_poke(t, true);
+	list_for_each (t, &p->threads, siblings)
+		thread_poke(t, true);
 }

@@ -48,8 +48,7 @@ static void usage_self(const struct proc *p, struct rusage *ru)
 	set_times(ru, cpu, user);
 	ru->ru_minflt = (long)p->min_faults;
 	ru->ru_majflt = (long)p->maj_faults;
-	list_for_each(t, &p->threads, siblings)
-	{
+	list_for_each (t, &p->threads, siblings) {
 		ru->ru_minflt += (long)t->min_faults;
 		ru->ru_majflt += (long)t->maj_faults;
 	}

@@ -73,8 +73,7 @@ static int scan(struct wait *w, struct proc *p)
 	int result = -ECHILD;
 
 	spin_lock(&proc_lock);
-	list_for_each(child, &p->children, sibling)
-	{
+	list_for_each (child, &p->children, sibling) {
 		if (!is_wanted(w, child))
 			continue;
 		result = 0;
