@@ -167,8 +167,10 @@ static bool is_valid(const struct blkdev *dev, uint64_t sector, uint64_t sectors
 
 static bool is_to_fail(const struct blkdev *dev, uint64_t first, uint64_t last)
 {
-	return first <= atomic_load_explicit(&dev->fail_last, memory_order_relaxed) &&
-	       last >= atomic_load_explicit(&dev->fail_first, memory_order_relaxed);
+	uint64_t from = atomic_load_explicit(&dev->fail_first, memory_order_relaxed);
+	uint64_t to = atomic_load_explicit(&dev->fail_last, memory_order_relaxed);
+
+	return from <= to && first <= to && last >= from;
 }
 
 int blk_rw(struct blkdev *dev, bool write, uint64_t sector, const struct blk_seg *seg, unsigned n)
@@ -225,7 +227,7 @@ static int start_disk(struct blkdev *dev, const struct pci_dev *pci)
 		return -ENODEV;
 	dev->sectors = config->capacity;
 	dev->readonly = features & ro;
-	dev->fail_first = UINT64_MAX;
+	blk_fail_reads(dev, 1, 0);
 	waitq_init(&dev->free_wait);
 	err = virtio_start(&dev->virtio, interrupt, dev);
 	return err ? err : alloc_requests(dev);

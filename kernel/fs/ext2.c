@@ -5,14 +5,13 @@
  * directories) is read through `meta`, a mapping whose pages are those of the disk. So objrmap caches it, and
  * gives it up when memory is short, as it does with file pages.
  */
-#include <linux/stat.h>
+#include <asm/statfs.h>
 
 #include "blk.h"
 #include "ext2.h"
+#include "fs.h"
 #include "kmem.h"
 #include "vm.h"
-
-#define EXT2_DEV_MAJOR 254u /* as Linux numbers virtio disks */
 
 int ext2_read_meta(struct ext2_fs *fs, uint64_t offset, void *buf, size_t len)
 {
@@ -30,7 +29,6 @@ bool ext2_is_block(const struct ext2_fs *fs, uint32_t block)
 	return block > fs->first_data_block && block < fs->blocks;
 }
 
-/* Nothing in it is trusted: it came from a disk. */
 static int check_super(struct ext2_fs *fs, const struct ext2_super *s)
 {
 	if (s->magic != EXT2_MAGIC || s->log_block_size > 2 || s->first_data_block > 1)
@@ -43,6 +41,8 @@ static int check_super(struct ext2_fs *fs, const struct ext2_super *s)
 	fs->blocks = s->blocks;
 	fs->first_data_block = s->first_data_block;
 	fs->inodes = s->inodes;
+	fs->free_blocks = s->free_blocks;
+	fs->free_inodes = s->free_inodes;
 	fs->inodes_per_group = s->inodes_per_group;
 	fs->inode_size = s->revision ? s->inode_size : sizeof(struct ext2_disk_inode);
 	if (!fs->blocks || !fs->inodes_per_group || fs->inode_size > fs->block_size ||
@@ -54,13 +54,29 @@ static int check_super(struct ext2_fs *fs, const struct ext2_super *s)
 	return 0;
 }
 
+void ext2_statfs(struct inode *inode, struct statfs *out)
+{
+	const struct ext2_fs *fs = ext2_inode(inode)->fs;
+
+	out->f_type = EXT2_MAGIC;
+	out->f_bsize = fs->block_size;
+	out->f_blocks = fs->blocks;
+	out->f_bfree = out->f_bavail = fs->free_blocks;
+	out->f_files = fs->inodes;
+	out->f_ffree = fs->free_inodes;
+	out->f_namelen = 255;
+	out->f_flags = 1; /* ST_RDONLY */
+}
+
 static int fill_super(struct ext2_fs *fs, struct blkdev *dev)
 {
-	static _Atomic unsigned mounted;
 	struct ext2_super super;
+	unsigned disk = 0;
 	int err;
 
-	fs->number = EXT2_DEV_MAJOR << 8 | atomic_fetch_add(&mounted, 1);
+	while (blk_get(disk) != dev)
+		disk++;
+	fs->number = blk_rdev(disk);
 	fs->dev = dev;
 	fs->bytes = blk_sectors(dev) * 512;
 	mutex_init(&fs->lock);
@@ -84,7 +100,7 @@ int ext2_mount(struct blkdev *dev, struct inode **root)
 	err = fill_super(fs, dev);
 	if (!err)
 		err = ext2_iget(fs, EXT2_ROOT_INO, root);
-	if (!err && !S_ISDIR((*root)->mode)) {
+	if (!err && !inode_is(*root, S_IFDIR)) {
 		inode_put(*root);
 		return -EINVAL; /* the cache still has the inode, so the file system stays */
 	}

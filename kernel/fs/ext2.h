@@ -78,6 +78,7 @@ struct ext2_fs {
 	uint64_t number; /* st_dev of its files */
 	uint32_t block_size, blocks, first_data_block;
 	uint32_t inodes, inodes_per_group, inode_size;
+	uint32_t free_blocks, free_inodes;
 	struct mutex lock; /* guards the cache of inodes, and the making of block maps */
 	struct list hash[EXT2_HASH];
 	struct list lru; /* all cached inodes, the last used at the end */
@@ -111,6 +112,8 @@ static inline struct ext2_inode *ext2_inode(struct inode *inode)
 int ext2_read_meta(struct ext2_fs *fs, uint64_t offset, void *buf, size_t len);
 /* A data or indirect block that a file may point to. */
 bool ext2_is_block(const struct ext2_fs *fs, uint32_t block);
+
+void ext2_statfs(struct inode *inode, struct statfs *out);
 
 /* ext2_inode.c: the inode with this number, referenced. */
 int ext2_iget(struct ext2_fs *fs, uint64_t ino, struct inode **out);

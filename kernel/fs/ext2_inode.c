@@ -7,8 +7,6 @@
  * mapping ends; should the file be opened again meanwhile, it is cached a second time, which does no harm as
  * neither copy can change.
  */
-#include <linux/stat.h>
-
 #include "ext2.h"
 #include "fs.h"
 #include "kmem.h"
@@ -72,12 +70,17 @@ static void mapping_gone(void *store)
 static const struct om_store_ops store_ops = {.read = ext2_read_pages, .release = mapping_gone};
 
 static const struct inode_ops dir_ops = {.fs_type = "ext2",
+                                         .statfs = ext2_statfs,
                                          .lookup = ext2_lookup,
                                          .readdir = ext2_readdir,
                                          .release = release};
-static const struct inode_ops link_ops = {.readlink = read_link, .release = release};
-static const struct inode_ops file_ops = {.open = open_file, .release = release};
-static const struct inode_ops other_ops = {.release = release};
+static const struct inode_ops link_ops = {.statfs = ext2_statfs,
+                                          .readlink = read_link,
+                                          .release = release};
+static const struct inode_ops file_ops = {.statfs = ext2_statfs,
+                                          .open = open_file,
+                                          .release = release};
+static const struct inode_ops other_ops = {.statfs = ext2_statfs, .release = release};
 
 /* ---------------------------------------------------------------- loading ------------------- */
 
@@ -111,13 +114,10 @@ static void fill_inode(struct ext2_inode *ei, uint64_t ino, const struct ext2_di
 	struct inode *inode = &ei->inode;
 	uint32_t acl_sectors = disk->acl_block ? ei->fs->block_size / 512 : 0;
 
-	mutex_init(&inode->lock);
+	inode_init(inode, &other_ops, disk->mode, ei->fs->number);
 	list_init(&ei->hash);
 	list_init(&ei->lru);
-	inode->refs = 1;
 	inode->ino = ino;
-	inode->dev = ei->fs->number;
-	inode->mode = disk->mode;
 	inode->nlink = disk->nlink;
 	inode->uid = disk->uid | (unsigned)disk->uid_high << 16;
 	inode->gid = disk->gid | (unsigned)disk->gid_high << 16;
@@ -134,7 +134,6 @@ static int set_kind(struct ext2_inode *ei, const struct ext2_disk_inode *disk)
 {
 	struct inode *inode = &ei->inode;
 
-	inode->ops = &other_ops;
 	switch (inode->mode & S_IFMT) {
 	case S_IFREG:
 		inode->ops = &file_ops;
@@ -191,7 +190,9 @@ static struct ext2_inode *find(struct ext2_fs *fs, uint64_t ino)
 {
 	struct ext2_inode *ei;
 
-	list_for_each(ei, chain(fs, ino), hash) if (ei->inode.ino == ino) return ei;
+	list_for_each (ei, chain(fs, ino), hash)
+		if (ei->inode.ino == ino)
+			return ei;
 	return NULL;
 }
 
@@ -200,8 +201,7 @@ static struct ext2_inode *evict(struct ext2_fs *fs)
 {
 	struct ext2_inode *ei;
 
-	list_for_each(ei, &fs->lru, lru)
-	{
+	list_for_each (ei, &fs->lru, lru) {
 		/* Nobody else has a reference to copy, and lookups wait for our lock. */
 		if (atomic_load(&ei->inode.refs) > 1)
 			continue;

@@ -7,27 +7,19 @@
  * extents (one for every indirect block, which lies between the data).
  */
 #include "ext2.h"
+#include "fs.h"
 #include "kmem.h"
-
-static void free_extents(struct ext2_extent *extent, unsigned room)
-{
-	if (room * sizeof(*extent) > PAGE_SIZE)
-		vfree(extent);
-	else
-		kfree(extent);
-}
 
 static int grow(struct ext2_inode *ei)
 {
 	unsigned room = ei->room ? 2 * ei->room : 4;
-	size_t bytes = room * sizeof(struct ext2_extent);
-	struct ext2_extent *extent = bytes > PAGE_SIZE ? vmalloc(bytes) : kmalloc(bytes);
+	struct ext2_extent *extent = big_alloc(room * sizeof(*extent));
 
 	if (!extent)
 		return -ENOMEM;
 	if (ei->extent)
 		memcpy(extent, ei->extent, ei->nr_extents * sizeof(*extent));
-	free_extents(ei->extent, ei->room);
+	big_free(ei->extent, ei->room * sizeof(*extent));
 	ei->extent = extent;
 	ei->room = room;
 	return 0;
@@ -105,7 +97,7 @@ int ext2_map_load(struct ext2_inode *ei)
 
 void ext2_map_free(struct ext2_inode *ei)
 {
-	free_extents(ei->extent, ei->room);
+	big_free(ei->extent, ei->room * sizeof(*ei->extent));
 	ei->extent = NULL;
 	ei->nr_extents = ei->room = 0;
 	ei->mapped = false;
