@@ -25,7 +25,7 @@ int main(void)
 	ask("untouched", p, 4);
 	p[PAGE] = 1;
 	ask("one written", p, 4);
-	touch(p + 2 * PAGE, false);
+	touch(p + 2 * PAGE);
 	ask("one read", p, 4);
 	mprotect(p + PAGE, PAGE, PROT_NONE);
 	ask("without access", p, 4);

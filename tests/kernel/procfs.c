@@ -109,7 +109,7 @@ static void in_smaps(void)
 
 	smaps("fresh", p);
 	fill(p, 4);
-	touch(p + 5 * PAGE, false);
+	touch(p + 5 * PAGE);
 	smaps("four written, one read", p);
 	mlock(p, PAGE);
 	mlock(p, 8 * PAGE);
@@ -168,10 +168,10 @@ static void in_pagemap(void)
 
 	pagemap("fresh", p, 8);
 	fill(p, 2);
-	touch(p + 4 * PAGE, false);
+	touch(p + 4 * PAGE);
 	pagemap("two written, one read", p, 8);
 	f[0] = 1;
-	touch(f + PAGE, false);
+	touch(f + PAGE);
 	pagemap("file, one written, one read", f, 2);
 	mprotect(p, 2 * PAGE, PROT_NONE);
 	pagemap("without access", p, 8);

@@ -14,7 +14,7 @@ int main(void)
 
 	madvise(p, N * PAGE, MADV_PAGEOUT);
 	for (size_t i = 0; i < N; i++) {
-		int sig = touch(p + i * PAGE, false);
+		int sig = touch(p + i * PAGE);
 
 		CHECK(sig == 0 || sig == SIGBUS);
 		if (sig)

@@ -150,10 +150,15 @@ int raised(void (*fn)(void *), void *arg)
 	return survives(fn, arg) ? 0 : caught.si_signo;
 }
 
-int touch(void *p, bool write)
+int touch(void *p)
 {
-	byte = 'T';
-	return raised(write ? do_store : do_load, p);
+	return raised(do_load, p);
+}
+
+int poke(void *p, char value)
+{
+	byte = value;
+	return raised(do_store, p);
 }
 
 /* ---------------------------------------------------------------- memory -------------------- */

@@ -43,7 +43,8 @@ void store(const char *what, void *p, char value);
 void catch (const char *what, void (*fn)(void *), void *arg, const void *base);
 /* Without printing: 0, or the signal. */
 int raised(void (*fn)(void *), void *arg);
-int touch(void *p, bool write);
+int touch(void *p);            /* reads */
+int poke(void *p, char value); /* writes */
 
 /* ---- memory */
 
