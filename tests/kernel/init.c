@@ -1,6 +1,6 @@
 /*
- * init.c: process 1 of the test machine: runs the programs named in /list one after the other, or with
- * the name init-X only X. Around what each prints it puts lines that run.sh looks for:
+ * init.c: process 1 of the test machine: runs the programs given as arguments, or those named in /list,
+ * one after the other. Around what each prints it puts lines that run.sh looks for:
  *
  *     @@ begin mmap
  *     ...
@@ -76,14 +76,13 @@ static void run(const char *name)
 
 int main(int argc, char **argv)
 {
-	const char *only = argc > 0 ? strstr(argv[0], "init-") : NULL;
 	char list[2048] = "";
 	int fd = open("/list", O_RDONLY);
 
 	mounts();
-	if (only)
-		run(only + strlen("init-"));
-	else if (fd < 0 || read(fd, list, sizeof(list) - 1) <= 0)
+	for (int i = 1; i < argc; i++)
+		run(argv[i]);
+	if (argc < 2 && read(fd, list, sizeof(list) - 1) <= 0)
 		say("init: no /list");
 	close(fd);
 	for (char *name = strtok(list, "\n"); name; name = strtok(NULL, "\n"))

@@ -37,7 +37,6 @@ $(KT)/root.ext2: $(KT_PROGRAMS:%=$(KT)/bin/%) $(KT)/bin/init $(KT)/list
 	@mkdir -p $(KT)/root/proc $(KT)/root/dev $(KT)/root/tmp $(KT)/root/sys $(KT)/root/tests
 	@cp $(KT_PROGRAMS:%=$(KT)/bin/%) $(KT)/root/tests
 	@cp $(KT)/bin/init $(KT)/list $(KT)/root
-	@ln -s init $(KT)/root/init-swaperr
 	@mke2fs -q -t ext2 -b 4096 -d $(KT)/root $@ 64M
 
 .PHONY: kernel-tests test-kernel FORCE

@@ -16,11 +16,11 @@ wanted() { # $1: a program
 	return 1
 }
 
-boot() { # $1: CPUS, $2: log, $3: init, $4: more options
+boot() { # $1: CPUS, $2: log, $3: more options and arguments
 	truncate -s 0 "$dir/swap"
 	truncate -s 128M "$dir/swap"
 	timeout "${LIMIT:-400}" qemu-system-x86_64 -M q35 -cpu max -m 64 -smp "$1" -kernel "$kernel" \
-		-append "root=0 swap=1 init=$3 $4" -display none -serial stdio -no-reboot \
+		-append "swap init=/init $3" -display none -serial stdio -no-reboot \
 		-device isa-debug-exit,iobase=0xf4,iosize=4 \
 		-drive "if=none,id=r,format=raw,readonly=on,file=$dir/root.ext2" -device virtio-blk-pci,drive=r \
 		-drive "if=none,id=s,format=raw,file=$dir/swap" -device virtio-blk-pci,drive=s \
@@ -79,11 +79,11 @@ for p in $EQUAL; do
 	wanted "$p" && on_linux "$p"
 done
 for n in $CPUS; do
-	boot "$n" "$log/boot-$n" /init ""
+	boot "$n" "$log/boot-$n" ""
 	judge "$n"
 done
 if wanted swaperr; then
-	boot 2 "$log/boot-swaperr" /init-swaperr swap_fail=100-110
+	boot 2 "$log/boot-swaperr" "swap_fail=100-110 -- swaperr"
 	self swaperr "$log/boot-swaperr" 2 && ok=true || ok=false
 	verdict "swaperr" $ok "$(tail -n 2 "$log/2-swaperr" | tr '\n' ' ')"
 fi
