@@ -27,6 +27,7 @@ typedef uint64_t sigmask_t; /* bit n-1 is signal n */
 
 struct sigqueued { /* a pending signal with its siginfo, on pending_info of a thread or a process */
 	struct list node;
+	struct proc *owner; /* counted in its nr_queued */
 	siginfo_t info;
 };
 
@@ -118,6 +119,7 @@ struct proc {
 	} action[64];
 	sigmask_t pending;              /* (p) for the process, any thread may take them */
 	struct list pending_info;       /* (p) struct sigqueued */
+	unsigned nr_queued;             /* (p) of the process and its threads: RLIMIT_SIGPENDING */
 
 	struct rlimit limit[RLIM_NLIMITS]; /* (p) */
 

@@ -34,21 +34,24 @@ void signals_reserve(void)
 	}
 }
 
-static struct sigqueued *entry_get(void)
+static struct sigqueued *entry_get(struct proc *p)
 {
 	struct sigqueued *q;
 
-	if (list_empty(&spare))
+	if (list_empty(&spare) || p->nr_queued >= p->limit[RLIMIT_SIGPENDING].rlim_cur)
 		return NULL;
 	q = list_first(&spare, struct sigqueued, node);
 	list_remove(&q->node);
 	nr_spare--;
+	q->owner = p;
+	p->nr_queued++;
 	return q;
 }
 
 static void entry_put(struct sigqueued *q)
 {
 	list_remove(&q->node);
+	q->owner->nr_queued--;
 	if (nr_spare >= SPARE_HIGH) {
 		kfree(q);
 		return;
@@ -93,13 +96,14 @@ void signals_flush_all(struct proc *p, sigmask_t set)
 }
 
 /* Make `sig` pending. -EAGAIN: there is no entry for its siginfo; it is pending all the same unless `must`. */
-static int add(sigmask_t *pending, struct list *infos, int sig, const siginfo_t *info, bool must)
+static int add(struct proc *p, sigmask_t *pending, struct list *infos, int sig,
+               const siginfo_t *info, bool must)
 {
 	struct sigqueued *q;
 
 	if (sig < SIGRTMIN && (*pending & SIGBIT(sig)))
 		return 0;
-	q = entry_get();
+	q = entry_get(p);
 	if (!q && must)
 		return -EAGAIN;
 	*pending |= SIGBIT(sig);
@@ -253,8 +257,8 @@ static int send(struct proc *p, struct thread *target, int sig, const siginfo_t 
 	taker = target ? target : choose(p, sig);
 	if (!((taker->blocked | taker->waiting_for) & SIGBIT(sig)) && signal_is_ignored(p, sig))
 		return 0;
-	err = target ? add(&target->pending, &target->pending_info, sig, info, must)
-	             : add(&p->pending, &p->pending_info, sig, info, must);
+	err = target ? add(p, &target->pending, &target->pending_info, sig, info, must)
+	             : add(p, &p->pending, &p->pending_info, sig, info, must);
 	if (!err && accepts(taker, sig))
 		thread_poke(taker, false);
 	return err;
@@ -348,7 +352,7 @@ void signal_force(int sig, int code, uintptr_t addr)
 	    (t->blocked & SIGBIT(sig))) {
 		group_exit(p, sig, NULL);
 	} else {
-		add(&t->pending, &t->pending_info, sig, &info, false);
+		add(p, &t->pending, &t->pending_info, sig, &info, false);
 		atomic_fetch_or(&t->work, WORK_SIGNAL);
 	}
 	spin_unlock(&proc_lock);
