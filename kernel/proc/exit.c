@@ -203,24 +203,25 @@ static void end_of_process(struct proc *p)
 		proc_put(p);
 }
 
-/* Returns true if others are left in the process. */
+/* Returns true if others are left in the process. Its status is that of its first thread. */
 static bool leave_others(struct thread *t, int status)
 {
 	struct proc *p = t->proc;
+	bool last;
 
 	spin_lock(&proc_lock);
-	if (p->nr_threads == 1) {
-		if (!p->exiting)
-			p->exit_status = status;
+	last = p->nr_threads == 1;
+	if (!p->exiting && t->tid == p->pid)
+		p->exit_status = status;
+	if (last) {
 		p->exiting = true;
-		spin_unlock(&proc_lock);
-		return false;
+	} else {
+		leave(t);
+		signals_retarget(p);
+		stop_check(p);
 	}
-	leave(t);
-	signals_retarget(p);
-	stop_check(p);
 	spin_unlock(&proc_lock);
-	return true;
+	return !last;
 }
 
 void do_exit_thread(int status)
