@@ -59,6 +59,11 @@ static inline bool file_writes(const struct file *file)
 	return !(file->flags & O_PATH) && (file->flags & O_ACCMODE) != O_RDONLY;
 }
 
+static inline bool file_is(const struct file *file, unsigned kind)
+{
+	return file->inode && inode_is(file->inode, kind);
+}
+
 /* ---- path.c */
 
 #define WALK_CREATE 0x100u /* the last component may be missing, see `dir` */
@@ -97,6 +102,8 @@ int inode_open(struct inode *inode, unsigned flags, const char *path, struct fil
 /* ---- rw.c: reading and writing through inode->mapping; for regular files of every file system */
 
 extern const struct file_ops mapping_fops;
+/* SIGPIPE to the running thread: it has written where nobody reads. */
+void broken_pipe(void);
 
 /* ---- resize.c */
 
@@ -112,10 +119,5 @@ int device_open(struct file *file); /* devfs.c, by inode->rdev */
 int fifo_open(struct file *file);   /* pipe.c */
 long pipe_size(struct file *file);  /* -EBADF: not a pipe */
 long pipe_resize(struct file *file, unsigned long bytes);
-
-/* ---- tmpfs.c */
-
-/* Does mmap(), fallocate() keep its pages in memory and swap alone? */
-bool inode_in_memory(const struct inode *inode);
 
 #endif

@@ -52,6 +52,8 @@ struct inode_ops {
 	int (*open)(struct inode *inode, struct file *file);
 	/* For statfs(2): `out` is zeroed and has f_namelen. NULL: nothing is known. */
 	void (*statfs)(struct inode *inode, struct statfs *out);
+	/* Mode, owner and times can be changed (the structure inode is all there is of them); else: -EROFS. */
+	bool attributes;
 	/* The last reference is gone. */
 	void (*release)(struct inode *inode);
 };

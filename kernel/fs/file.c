@@ -1,0 +1,335 @@
+/*
+ * file.c: open files, and the tables of them that processes have.
+ *
+ * A table grows by being copied to a larger one, allocated without the lock. A slot that has no file is free.
+ */
+#include <linux/close_range.h>
+
+#include "fs.h"
+#include "kmem.h"
+#include "sys.h"
+
+#define FIRST_SIZE 64u
+
+const struct file_ops empty_fops;
+
+/* ---------------------------------------------------------------- open files ---------------- */
+
+struct file *file_alloc(const struct file_ops *ops, struct inode *inode, unsigned flags, void *data)
+{
+	struct file *file = kmalloc(sizeof(*file));
+
+	if (!file) {
+		inode_put(inode);
+		return NULL;
+	}
+	file->ops = ops;
+	file->inode = inode;
+	file->refs = 1;
+	file->flags = flags;
+	file->data = data;
+	mutex_init(&file->pos_lock);
+	return file;
+}
+
+struct file *file_get(struct file *file)
+{
+	atomic_fetch_add(&file->refs, 1);
+	return file;
+}
+
+void file_put(struct file *file)
+{
+	if (atomic_fetch_sub(&file->refs, 1) != 1)
+		return;
+	if (file->ops->release)
+		file->ops->release(file);
+	inode_put(file->inode);
+	kfree(file->path);
+	kfree(file);
+}
+
+/* ---------------------------------------------------------------- the table ----------------- */
+
+/* New descriptors are below. Read without proc_lock: a limit being changed is either the old or the new one. */
+static unsigned nr_allowed(const struct proc *p)
+{
+	return (unsigned)MIN(p->limit[RLIMIT_NOFILE].rlim_cur, NR_FILES);
+}
+
+static size_t table_bytes(unsigned size)
+{
+	return size * sizeof(struct fd);
+}
+
+/* See to it that the table has a slot `fd`. */
+static int table_reach(struct proc *p, unsigned fd)
+{
+	struct file_table *t = &p->files;
+	unsigned size = FIRST_SIZE, old_size;
+	struct fd *bigger, *old;
+
+	while (size <= fd)
+		size *= 4;
+	if (fd < t->size)
+		return 0;
+	bigger = big_alloc(table_bytes(size));
+	if (!bigger)
+		return -ENOMEM;
+	spin_lock(&p->files_lock);
+	old = bigger;
+	old_size = size;
+	if (size > t->size) {
+		if (t->size)
+			memcpy(bigger, t->fd, table_bytes(t->size));
+		old = t->fd;
+		old_size = t->size;
+		t->fd = bigger;
+		t->size = size;
+	}
+	spin_unlock(&p->files_lock);
+	big_free(old, table_bytes(old_size));
+	return 0;
+}
+
+/* files_lock held. The slot's file, or NULL. */
+static struct file *slot_file(const struct file_table *t, unsigned fd)
+{
+	return fd < t->size ? t->fd[fd].file : NULL;
+}
+
+struct file *fd_get(int fd)
+{
+	struct proc *p = current->proc;
+	struct file *file;
+
+	spin_lock(&p->files_lock);
+	file = slot_file(&p->files, (unsigned)fd);
+	if (file)
+		file_get(file);
+	spin_unlock(&p->files_lock);
+	return file;
+}
+
+/* files_lock held. The first free number, which may be the size of the table. */
+static unsigned find_free(const struct file_table *t, unsigned lowest)
+{
+	unsigned fd = MAX(lowest, t->hint);
+
+	while (fd < t->size && t->fd[fd].file)
+		fd++;
+	return fd;
+}
+
+/* files_lock held. */
+static void slot_set(struct file_table *t, unsigned fd, struct file *file, unsigned flags)
+{
+	t->fd[fd].file = file;
+	t->fd[fd].cloexec = flags & O_CLOEXEC;
+}
+
+int fd_install(struct file *file, unsigned flags, int lowest)
+{
+	struct proc *p = current->proc;
+	struct file_table *t = &p->files;
+	unsigned fd;
+	int err;
+
+	for (;;) {
+		spin_lock(&p->files_lock);
+		fd = find_free(t, (unsigned)lowest);
+		if (fd >= nr_allowed(p)) {
+			spin_unlock(&p->files_lock);
+			return -EMFILE;
+		}
+		if (fd < t->size)
+			break;
+		spin_unlock(&p->files_lock);
+		err = table_reach(p, fd);
+		if (err)
+			return err;
+	}
+	slot_set(t, fd, file, flags);
+	if ((unsigned)lowest <= t->hint)
+		t->hint = fd + 1;
+	spin_unlock(&p->files_lock);
+	return (int)fd;
+}
+
+/* Empty a slot: what was there. */
+static struct file *slot_clear(struct proc *p, unsigned fd)
+{
+	struct file *file;
+
+	spin_lock(&p->files_lock);
+	file = slot_file(&p->files, fd);
+	if (file) {
+		p->files.fd[fd] = (struct fd){.file = NULL};
+		p->files.hint = MIN(p->files.hint, fd);
+	}
+	spin_unlock(&p->files_lock);
+	return file;
+}
+
+int fd_close(struct proc *p, int fd)
+{
+	struct file *file = slot_clear(p, (unsigned)fd);
+
+	if (!file)
+		return -EBADF;
+	file_put(file);
+	return 0;
+}
+
+/* ---------------------------------------------------------------- fork, exec, exit ---------- */
+
+int files_fork(struct proc *child, struct proc *parent)
+{
+	struct file_table *from = &parent->files, *to = &child->files;
+	int err;
+
+	do {
+		err = table_reach(child, MAX(from->size, 1u) - 1);
+		if (err)
+			return err;
+		spin_lock(&parent->files_lock);
+		if (from->size <= to->size)
+			break;
+		spin_unlock(&parent->files_lock);
+	} while (true);
+	for (unsigned i = 0; i < from->size; i++) {
+		to->fd[i] = from->fd[i];
+		if (to->fd[i].file)
+			file_get(to->fd[i].file);
+	}
+	to->hint = from->hint;
+	spin_unlock(&parent->files_lock);
+	return 0;
+}
+
+void files_exec(struct proc *p)
+{
+	for (unsigned fd = 0; fd < p->files.size; fd++)
+		if (p->files.fd[fd].cloexec)
+			fd_close(p, (int)fd);
+}
+
+void files_exit(struct proc *p)
+{
+	struct file_table old;
+
+	for (unsigned fd = 0; fd < p->files.size; fd++)
+		fd_close(p, (int)fd);
+	spin_lock(&p->files_lock);
+	old = p->files;
+	p->files = (struct file_table){.fd = NULL};
+	spin_unlock(&p->files_lock);
+	if (old.fd)
+		big_free(old.fd, table_bytes(old.size));
+}
+
+/* Descriptors 0, 1, 2 of the first process. Its table is empty, nobody else sees it yet. */
+int files_open_console(struct proc *p)
+{
+	struct file *file;
+	int err = path_open(AT_FDCWD, "/dev/console", O_RDWR, 0, &file);
+
+	if (err)
+		return err;
+	err = table_reach(p, 2);
+	if (err) {
+		file_put(file);
+		return err;
+	}
+	slot_set(&p->files, 0, file, 0);
+	slot_set(&p->files, 1, file_get(file), 0);
+	slot_set(&p->files, 2, file_get(file), 0);
+	p->files.hint = 3;
+	return 0;
+}
+
+/* ---------------------------------------------------------------- close, dup ---------------- */
+
+long sys_close(unsigned fd)
+{
+	return fd_close(current->proc, (int)fd);
+}
+
+long sys_dup(unsigned fd)
+{
+	struct file *file = fd_get((int)fd);
+	int copy;
+
+	if (!file)
+		return -EBADF;
+	copy = fd_install(file, 0, 0);
+	if (copy < 0)
+		file_put(file);
+	return copy;
+}
+
+static long dup_to(unsigned from, unsigned to, unsigned flags)
+{
+	struct proc *p = current->proc;
+	struct file *file, *old;
+	int err;
+
+	if (to >= nr_allowed(p))
+		return -EBADF;
+	file = fd_get((int)from);
+	if (!file)
+		return -EBADF;
+	err = table_reach(p, to);
+	if (err) {
+		file_put(file);
+		return err;
+	}
+	spin_lock(&p->files_lock);
+	old = p->files.fd[to].file;
+	slot_set(&p->files, to, file, flags);
+	spin_unlock(&p->files_lock);
+	if (old)
+		file_put(old);
+	return to;
+}
+
+long sys_dup2(unsigned from, unsigned to)
+{
+	struct file *file;
+
+	if (from != to)
+		return dup_to(from, to, 0);
+	file = fd_get((int)from);
+	if (!file)
+		return -EBADF;
+	file_put(file);
+	return to;
+}
+
+long sys_dup3(unsigned from, unsigned to, unsigned flags)
+{
+	if (from == to || (flags & ~(unsigned)O_CLOEXEC))
+		return -EINVAL;
+	return dup_to(from, to, flags);
+}
+
+/* CLOSE_RANGE_UNSHARE changes nothing: tables are never shared between processes. */
+long sys_close_range(unsigned first, unsigned last, unsigned flags)
+{
+	struct proc *p = current->proc;
+	unsigned end = MIN(last, NR_FILES - 1u);
+
+	if (first > last || (flags & ~(CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC)))
+		return -EINVAL;
+	for (unsigned fd = first; fd <= end; fd++) {
+		if (!(flags & CLOSE_RANGE_CLOEXEC)) {
+			fd_close(p, (int)fd);
+			continue;
+		}
+		spin_lock(&p->files_lock);
+		if (fd < p->files.size)
+			p->files.fd[fd].cloexec = true;
+		spin_unlock(&p->files_lock);
+	}
+	return 0;
+}

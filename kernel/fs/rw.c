@@ -1,0 +1,306 @@
+/*
+ * rw.c: read(), write() and their kin.
+ *
+ * Bytes go through a buffer of the kernel of one page, so the operations of files never see user memory and
+ * may hold locks. A transfer of several pages is one after the other; what has been moved counts, an error later
+ * on does not. From a stream, one piece is read at most: to wait for a second one with the first in hand could
+ * take for ever.
+ */
+#include <linux/uio.h>
+
+#include "fs.h"
+#include "kmem.h"
+#include "sys.h"
+#include "vm.h"
+
+#define MAX_TRANSFER 0x7ffff000ul /* as in Linux; the result fits an int */
+
+/* ---------------------------------------------------------------- user buffers -------------- */
+
+/* What is left of a list of them. */
+struct uvec {
+	struct iovec *vec;
+	struct iovec one; /* for those that are no list */
+	size_t used;      /* bytes of vec[0] */
+	size_t left;
+};
+
+static void uvec_one(struct uvec *u, uintptr_t buf, size_t n)
+{
+	*u = (struct uvec){.one = {.iov_base = (void *)buf, .iov_len = n}};
+	u->vec = &u->one;
+	u->left = MIN(n, MAX_TRANSFER);
+}
+
+/* Read the list to `vec`, which has room for it. */
+static int uvec_read(struct uvec *u, struct iovec *vec, uintptr_t from, size_t n)
+{
+	int err = user_read(vec, from, n * sizeof(*vec));
+	size_t sum = 0;
+
+	if (err)
+		return err;
+	for (size_t i = 0; i < n; i++) {
+		if (vec[i].iov_len > (size_t)INT64_MAX - sum)
+			return -EINVAL;
+		sum += vec[i].iov_len;
+	}
+	*u = (struct uvec){.vec = vec, .left = MIN(sum, MAX_TRANSFER)};
+	return 0;
+}
+
+/* Copy the next `n` bytes, from user memory (`in`) or to it, without going on. n <= left. */
+static int uvec_copy(const struct uvec *u, char *buf, size_t n, bool in)
+{
+	const struct iovec *v = u->vec;
+	size_t used = u->used;
+
+	while (n) {
+		size_t part = MIN(n, v->iov_len - used);
+		uintptr_t at = (uintptr_t)v->iov_base + used;
+		int err = !part ? 0 : in ? user_read(buf, at, part) : user_write(at, buf, part);
+
+		if (err)
+			return err;
+		buf += part;
+		n -= part;
+		used = 0;
+		v++;
+	}
+	return 0;
+}
+
+static void uvec_advance(struct uvec *u, size_t n)
+{
+	u->left -= n;
+	while (n) {
+		size_t part = MIN(n, u->vec->iov_len - u->used);
+
+		n -= part;
+		u->used += part;
+		if (u->used == u->vec->iov_len) {
+			u->vec++;
+			u->used = 0;
+		}
+	}
+}
+
+/* ---------------------------------------------------------------- the loops ----------------- */
+
+static long read_loop(struct file *file, struct uvec *u, uint64_t *pos, char *buf)
+{
+	long sum = 0;
+
+	while (u->left) {
+		size_t want = MIN(u->left, PAGE_SIZE);
+		long got = file->ops->read(file, buf, want, pos);
+		int err;
+
+		if (got <= 0)
+			return sum ? sum : got;
+		err = uvec_copy(u, buf, (size_t)got, false);
+		if (err) {
+			*pos -= file->ops->stream ? 0 : (uint64_t)got;
+			return sum ? sum : err;
+		}
+		uvec_advance(u, (size_t)got);
+		sum += got;
+		if (file->ops->stream || (size_t)got < want)
+			break;
+	}
+	return sum;
+}
+
+static long write_loop(struct file *file, struct uvec *u, uint64_t *pos, char *buf)
+{
+	long sum = 0;
+
+	while (u->left) {
+		size_t want = MIN(u->left, PAGE_SIZE);
+		long put = uvec_copy(u, buf, want, true);
+
+		if (!put)
+			put = file->ops->write(file, buf, want, pos);
+		if (put < 0)
+			return sum ? sum : put;
+		uvec_advance(u, (size_t)put);
+		sum += put;
+		if ((size_t)put < want)
+			break;
+	}
+	return sum;
+}
+
+void broken_pipe(void)
+{
+	spin_lock(&proc_lock);
+	signal_thread(current, SIGPIPE, NULL);
+	spin_unlock(&proc_lock);
+}
+
+static long transfer(struct file *file, struct uvec *u, uint64_t *pos, bool writing)
+{
+	char *buf;
+	long result;
+
+	if (file_is(file, S_IFDIR) && !writing)
+		return -EISDIR;
+	if (writing ? !file->ops->write : !file->ops->read)
+		return -EINVAL;
+	buf = buffer_get();
+	if (!buf)
+		return -ENOMEM;
+	result = writing ? write_loop(file, u, pos, buf) : read_loop(file, u, pos, buf);
+	buffer_put(buf);
+	if (result == -EPIPE)
+		broken_pipe();
+	return result;
+}
+
+/* At the position of the file itself, or at `at`. */
+static long rw(unsigned fd, struct uvec *u, const int64_t *at, bool writing)
+{
+	struct file *file = fd_get((int)fd);
+	uint64_t pos = at ? (uint64_t)*at : 0;
+	long result;
+
+	if (!file)
+		return -EBADF;
+	if (writing ? !file_writes(file) : !file_reads(file)) {
+		result = -EBADF;
+	} else if (at && file->ops->stream) {
+		result = -ESPIPE;
+	} else if (at || file->ops->stream) {
+		result = transfer(file, u, &pos, writing);
+	} else {
+		mutex_lock(&file->pos_lock);
+		result = transfer(file, u, &file->pos, writing);
+		mutex_unlock(&file->pos_lock);
+	}
+	file_put(file);
+	return result;
+}
+
+static long rw_one(unsigned fd, uintptr_t buf, size_t n, const int64_t *at, bool writing)
+{
+	struct uvec u;
+
+	if ((int64_t)n < 0 || (at && *at < 0))
+		return -EINVAL;
+	uvec_one(&u, buf, n);
+	return rw(fd, &u, at, writing);
+}
+
+static long rw_vec(unsigned fd, uintptr_t from, size_t n, const int64_t *at, bool writing)
+{
+	const size_t bytes = n * sizeof(struct iovec);
+	struct iovec *vec;
+	struct uvec u;
+	long result;
+
+	if (n > UIO_MAXIOV || (at && *at < 0))
+		return -EINVAL;
+	vec = big_alloc(MAX(bytes, sizeof(*vec)));
+	if (!vec)
+		return -ENOMEM;
+	result = uvec_read(&u, vec, from, n);
+	if (!result)
+		result = rw(fd, &u, at, writing);
+	big_free(vec, MAX(bytes, sizeof(*vec)));
+	return result;
+}
+
+long file_read_at(struct file *file, void *buf, size_t n, uint64_t pos)
+{
+	size_t sum = 0;
+
+	if (!file->ops->read)
+		return file_is(file, S_IFDIR) ? -EISDIR : -EINVAL;
+	while (sum < n) {
+		size_t want = MIN(n - sum, PAGE_SIZE);
+		long got = file->ops->read(file, (char *)buf + sum, want, &pos);
+
+		if (got < 0)
+			return sum ? (long)sum : got;
+		sum += (size_t)got;
+		if ((size_t)got < want)
+			break;
+	}
+	return (long)sum;
+}
+
+/* ---------------------------------------------------------------- regular files ------------- */
+
+static long mapping_read(struct file *file, void *buf, size_t n, uint64_t *pos)
+{
+	size_t done = 0;
+	int err = om_mapping_read(file->inode->mapping, *pos, buf, n, &done);
+
+	*pos += done;
+	return done ? (long)done : err;
+}
+
+/* Under the lock, so that writes do not mix, and those of O_APPEND each find the end. */
+static long mapping_write(struct file *file, const void *buf, size_t n, uint64_t *pos)
+{
+	struct inode *inode = file->inode;
+	size_t done = 0;
+	int err;
+
+	if (!inode->ops->truncate)
+		return -EROFS;
+	mutex_lock(&inode->lock);
+	if (file->flags & O_APPEND)
+		*pos = om_mapping_size(inode->mapping);
+	err = om_mapping_write(inode->mapping, *pos, buf, n, &done);
+	*pos += done;
+	inode_changed(inode);
+	mutex_unlock(&inode->lock);
+	if (done)
+		return (long)done;
+	return err == -EOVERFLOW ? -EFBIG : err == -ENOMEM ? -ENOSPC : err;
+}
+
+const struct file_ops mapping_fops = {.read = mapping_read, .write = mapping_write};
+
+/* ---------------------------------------------------------------- system calls -------------- */
+
+long sys_read(unsigned fd, uintptr_t buf, size_t n)
+{
+	return rw_one(fd, buf, n, NULL, false);
+}
+
+long sys_write(unsigned fd, uintptr_t buf, size_t n)
+{
+	return rw_one(fd, buf, n, NULL, true);
+}
+
+long sys_pread64(unsigned fd, uintptr_t buf, size_t n, int64_t pos)
+{
+	return rw_one(fd, buf, n, &pos, false);
+}
+
+long sys_pwrite64(unsigned fd, uintptr_t buf, size_t n, int64_t pos)
+{
+	return rw_one(fd, buf, n, &pos, true);
+}
+
+long sys_readv(unsigned fd, uintptr_t vec, size_t n)
+{
+	return rw_vec(fd, vec, n, NULL, false);
+}
+
+long sys_writev(unsigned fd, uintptr_t vec, size_t n)
+{
+	return rw_vec(fd, vec, n, NULL, true);
+}
+
+long sys_preadv(unsigned fd, uintptr_t vec, size_t n, int64_t pos)
+{
+	return rw_vec(fd, vec, n, &pos, false);
+}
+
+long sys_pwritev(unsigned fd, uintptr_t vec, size_t n, int64_t pos)
+{
+	return rw_vec(fd, vec, n, &pos, true);
+}
