@@ -15,7 +15,7 @@
 #endif
 #define KNOWN_FLAGS (MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL | MFD_EXEC)
 
-/* What /proc/PID/maps and /proc/PID/fd show. */
+/* What /proc/PID/fd shows. */
 static char *make_path(const char *name)
 {
 	char path[NAME_SIZE + 32];
@@ -31,7 +31,7 @@ static long install(struct inode *inode, const char *name, unsigned flags)
 
 	if (flags & MFD_NOEXEC_SEAL)
 		inode->mode &= ~0111u;
-	inode->path = make_path(name);
+	inode->nlink = 0; /* it has no name */
 	file = file_alloc(inode->fops, inode, O_RDWR | O_LARGEFILE, NULL);
 	if (!file)
 		return -ENOMEM;

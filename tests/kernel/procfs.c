@@ -30,8 +30,17 @@ static void show_area(const char *line, const char *p)
 	char rights[8], path[256] = "";
 
 	sscanf(line, "%lx-%lx %7s %lx %*s %*s %255[^\n]", &start, &end, rights, &offset, path);
-	say("  %+ld %+ld %s %lx '%s'", (long)(start - (uintptr_t)p), (long)(end - (uintptr_t)p),
-	    rights, path[0] ? offset : 0, path);
+	say("  %+ld %+ld %s %lx %s", (long)(start - (uintptr_t)p), (long)(end - (uintptr_t)p),
+	    rights, path[0] ? offset : 0, path[0] ? "of a file" : "anonymous");
+}
+
+static void show_name(const char *line, const char *p)
+{
+	char rights[8], *slash = strrchr(line, '/');
+
+	(void)p;
+	sscanf(line, "%*s %7s", rights);
+	say("  %s %s", rights, slash ? slash + 1 : "?");
 }
 
 static void maps(const char *what, const char *p)
@@ -94,6 +103,8 @@ static void in_maps(void)
 	maps("shared file", p);
 	mmap(p, 4 * PAGE, PROT_READ, MAP_PRIVATE | MAP_FIXED, fd, 0);
 	maps("private file", p);
+	say("the program itself:");
+	area_lines("/proc/self/maps", (const char *)(uintptr_t)in_maps, show_name);
 	while (f && fscanf(f, "%*s %*s %*s %*s %*s%63[^\n]", path) >= 0) {
 		heap += strstr(path, "[heap]") != NULL;
 		stack += strstr(path, "[stack]") != NULL;
