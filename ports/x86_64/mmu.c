@@ -123,6 +123,12 @@ static void drop_all(struct x86_mmu *mmu, struct x86_mmu_cpu *cpu, struct x86_mm
 	atomic_fetch_add_explicit(&mmu->full_flushes, 1, memory_order_relaxed);
 }
 
+static inline void drop_pages(uintptr_t start, uintptr_t end)
+{
+	for (uintptr_t addr = start; addr < end; addr += PAGE)
+		x86_invlpg(addr);
+}
+
 /*
  * A flush of `mm`, which this CPU has loaded. invlpg drops all cached upper-level entries as well,
  * whatever their address, so freed page tables are covered.
@@ -136,8 +142,7 @@ static inline void drop(struct x86_mmu *mmu, struct x86_mmu_cpu *cpu, struct x86
 		drop_all(mmu, cpu, mm);
 		return;
 	}
-	for (uintptr_t addr = r.start; addr < r.end; addr += PAGE)
-		x86_invlpg(addr);
+	drop_pages(r.start, r.end);
 	/* If the handler has let go of the mm meanwhile, this is not looked at any more. */
 	cpu->generation = r.generation;
 }
@@ -149,9 +154,11 @@ static void answer(struct x86_mmu *mmu, struct x86_mmu_cpu *cpu)
 {
 	const struct x86_shootdown *s = &mmu->shootdown;
 
-	if (cpu->loaded != s->mm)
+	if (!s->mm)
+		drop_pages(s->range.start, s->range.end);
+	else if (cpu->loaded != s->mm)
 		return; /* it has left since; what it has kept is too old to be used again */
-	if (s->retire || cpu->lazy)
+	else if (s->retire || cpu->lazy)
 		load_kernel(mmu);
 	else
 		drop(mmu, cpu, s->mm, s->range);
@@ -173,30 +180,40 @@ void x86_flush_interrupt(struct x86_mmu *mmu)
 	x86_irq_restore(flags);
 }
 
-/* Ask the other CPUs that have the mm loaded now; on return `busy` is held. */
-static void shootdown_begin(struct x86_mmu *mmu, struct x86_mm *mm, struct x86_range r, bool retire)
+/* Become the one whose request is under way. */
+static void shootdown_lock(struct x86_mmu *mmu)
 {
-	struct x86_shootdown *s = &mmu->shootdown;
-	uint32_t others;
-
-	while (atomic_exchange(&s->busy, 1)) {
+	while (atomic_exchange(&mmu->shootdown.busy, 1)) {
 		x86_flush_interrupt(mmu);
 		x86_pause();
 	}
-	others = atomic_load(&mm->loaded) & ~CPU_BIT(x86_cpu_number());
-	s->mm = mm;
-	s->range = r;
-	s->retire = retire;
-	atomic_store(&s->waiting, others);
-	if (!others)
+}
+
+/* Send the request, but for `waiting` complete, to the CPUs of the set. */
+static void shootdown_send(struct x86_mmu *mmu, uint32_t cpus)
+{
+	if (!cpus)
 		return;
-	mmu->config.send_flush(mmu->config.ctx, others);
+	atomic_store(&mmu->shootdown.waiting, cpus);
+	mmu->config.send_flush(mmu->config.ctx, cpus);
 	atomic_fetch_add_explicit(&mmu->shootdowns, 1, memory_order_relaxed);
-	atomic_fetch_add_explicit(&mmu->ipis, (unsigned)__builtin_popcount(others),
+	atomic_fetch_add_explicit(&mmu->ipis, (unsigned)__builtin_popcount(cpus),
 	                          memory_order_relaxed);
 }
 
-static void shootdown_end(struct x86_mmu *mmu)
+/* Ask the other CPUs that have the mm loaded now; on return the request is under way. */
+static void shootdown_begin(struct x86_mmu *mmu, struct x86_mm *mm, struct x86_range r, bool retire)
+{
+	struct x86_shootdown *s = &mmu->shootdown;
+
+	shootdown_lock(mmu);
+	s->mm = mm;
+	s->range = r;
+	s->retire = retire;
+	shootdown_send(mmu, atomic_load(&mm->loaded) & ~CPU_BIT(x86_cpu_number()));
+}
+
+static void shootdown_wait(struct x86_mmu *mmu)
 {
 	while (atomic_load(&mmu->shootdown.waiting))
 		x86_pause();
@@ -210,7 +227,7 @@ static __attribute__((noinline)) void flush_all_cpus(struct x86_mmu *mmu, struct
 	shootdown_begin(mmu, mm, r, false);
 	if (cpu->loaded == mm)
 		drop(mmu, cpu, mm, r);
-	shootdown_end(mmu);
+	shootdown_wait(mmu);
 }
 
 /* ---------------------------------------------------------------- the port's functions ------ */
@@ -246,7 +263,20 @@ void x86_mm_retire(struct x86_mmu *mmu, struct x86_mm *mm)
 	x86_irq_restore(flags);
 	if (atomic_load(&mm->loaded)) {
 		shootdown_begin(mmu, mm, all, true);
-		shootdown_end(mmu);
+		shootdown_wait(mmu);
 	}
+	x86_preempt_enable();
+}
+
+void x86_flush_kernel(struct x86_mmu *mmu, uint32_t cpus, uintptr_t start, uintptr_t end)
+{
+	x86_preempt_disable();
+	shootdown_lock(mmu);
+	mmu->shootdown.mm = NULL;
+	mmu->shootdown.range.start = start;
+	mmu->shootdown.range.end = end;
+	shootdown_send(mmu, cpus & ~CPU_BIT(x86_cpu_number()));
+	drop_pages(start, end);
+	shootdown_wait(mmu);
 	x86_preempt_enable();
 }

@@ -61,9 +61,9 @@ struct x86_range {
 struct x86_shootdown {
 	_Atomic uint32_t busy;    /* somebody is using the rest */
 	_Atomic uint32_t waiting; /* CPUs that have not answered yet */
-	struct x86_mm *mm;
+	struct x86_mm *mm;        /* NULL: addresses of the kernel */
 	struct x86_range range;
-	bool retire; /* let go of it */
+	bool retire; /* let go of the mm */
 };
 
 /* One a machine. All fields are the port's. */
@@ -94,6 +94,12 @@ void x86_mm_retire(struct x86_mmu *mmu, struct x86_mm *mm);
 
 /* The hook `flush` of struct om_port_ops, with ctx = the struct x86_mmu. */
 void x86_flush(void *mmu, struct om_mm *mm, uintptr_t start, uintptr_t end);
+
+/*
+ * Not needed by objrmap: the same for pages of the kernel, on the CPUs of the set. Their entries must
+ * be global if there are PCIDs. Waits for the other CPUs, like x86_flush().
+ */
+void x86_flush_kernel(struct x86_mmu *mmu, uint32_t cpus, uintptr_t start, uintptr_t end);
 
 /*
  * Answer a flush, if one waits for this CPU. The handler of the interrupt calls it, and every loop
