@@ -61,6 +61,15 @@ static inline void x86_write_cr3(uint64_t v)
 	__asm__ volatile("mov %0, %%cr3" : : "r"(v) : "memory");
 }
 
+/* Bit 17: PCIDE. */
+static inline uint64_t x86_read_cr4(void)
+{
+	uint64_t v;
+
+	__asm__("mov %%cr4, %0" : "=r"(v));
+	return v;
+}
+
 static inline void x86_invlpg(uintptr_t addr)
 {
 	__asm__ volatile("invlpg (%0)" : : "r"(addr) : "memory");

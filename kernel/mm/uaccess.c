@@ -1,0 +1,52 @@
+/*
+ * uaccess.c: copying between the kernel and the memory of the running process.
+ *
+ * om_read() and om_write() do it, through the frames' own addresses in the kernel: a user address is never
+ * dereferenced, so there is no trap to recover from, and what the kernel may do there is decided by the areas'
+ * permissions. Their errors are Linux's.
+ */
+#include "process.h"
+
+int user_read(void *to, uintptr_t from, size_t n)
+{
+	return om_read(current->proc->space->mm, from, to, n, NULL);
+}
+
+int user_write(uintptr_t to, const void *from, size_t n)
+{
+	return om_write(current->proc->space->mm, to, from, n, NULL);
+}
+
+int user_clear(uintptr_t to, size_t n)
+{
+	static const char zeros[256];
+	int err = 0;
+
+	while (n && !err) {
+		size_t now = MIN(n, sizeof(zeros));
+
+		err = user_write(to, zeros, now);
+		to += now;
+		n -= now;
+	}
+	return err;
+}
+
+/* Read as far as the page goes: the string may end just before one that is not there. */
+long user_string(char *to, uintptr_t from, size_t max)
+{
+	size_t len = 0;
+
+	while (len < max) {
+		size_t n = MIN(PAGE_SIZE - (from + len) % PAGE_SIZE, MIN(max - len, 256));
+		int err = user_read(to + len, from + len, n);
+		size_t found = err ? 0 : strnlen(to + len, n);
+
+		if (err)
+			return err;
+		len += found;
+		if (found < n)
+			return (long)len;
+	}
+	return -ENAMETOOLONG;
+}

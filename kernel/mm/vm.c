@@ -1,0 +1,212 @@
+/*
+ * vm.c: objrmap on this machine: what memory there is, the hooks it calls, and the thread that reclaims.
+ *
+ * Storage for the page array is carved right behind the kernel; everything else above 1 MiB and below 4 GiB
+ * belongs to objrmap. The kernel's own needs come from it, too (core/kmem.c).
+ */
+#include "vm.h"
+
+#include "kmem.h"
+#include "om_arch.h"
+#include "process.h"
+
+#define LOWEST_MEMORY 0x100000ul     /* below: the firmware's, and where application CPUs start */
+#define KERNEL_START  0x200000ul     /* kernel.ld */
+#define MEMORY_LIMIT  0x100000000ull /* the direct map ends here */
+
+#define CR4_PCIDE (1ul << 17)
+
+_Static_assert(DIRECT_MAP == X86_DIRECT_MAP, "the port and the kernel mean the same direct map");
+
+struct om_system *vm;
+struct x86_mmu mmu;
+
+static om_pfn_t nr_frames, nr_owned;
+
+om_pfn_t vm_nr_frames(void)
+{
+	return nr_frames;
+}
+
+/* ---------------------------------------------------------------- waiting ------------------- */
+
+#define NR_QUEUES 64
+
+static struct waitq queues[NR_QUEUES];
+
+/* Keys are addresses of objects. */
+static struct waitq *queue_of(const void *key)
+{
+	return &queues[((uintptr_t)key * 0x9e3779b97f4a7c15ull) >> 58];
+}
+
+/*
+ * port.h wants blocked() to run under the lock that hook_wake() takes. It is enough that the thread is on the
+ * queue before: blocked() tells the other side, in the same step in which it finds that it has to wait, and
+ * whoever has been told calls hook_wake() later, which then finds the thread.
+ */
+static void hook_wait(void *ctx, const void *key, bool (*blocked)(const void *arg), const void *arg)
+{
+	struct waiter w;
+
+	(void)ctx;
+	wait_begin(queue_of(key), &w, THREAD_SLEEPING);
+	if (blocked(arg))
+		schedule();
+	wait_end(&w);
+}
+
+static void hook_wake(void *ctx, const void *key)
+{
+	(void)ctx;
+	wake_all(queue_of(key));
+}
+
+/* ---------------------------------------------------------------- reclaim ------------------- */
+
+#define RECLAIM_BATCH 32
+#define RECLAIM_PAUSE (20 * NSEC_PER_SEC / 1000) /* when there was nothing to be had */
+
+static struct waitq reclaim_queue = WAITQ_INIT(reclaim_queue);
+static atomic_bool memory_low;
+
+/* Comes with every allocation while memory is short, so look before anything is written. */
+static void hook_low_memory(void *ctx)
+{
+	(void)ctx;
+	if (atomic_load_explicit(&memory_low, memory_order_relaxed) ||
+	    atomic_exchange(&memory_low, true))
+		return;
+	wake_all(&reclaim_queue);
+}
+
+/* True if the high watermark has been reached. */
+static bool reclaim(om_pfn_t high)
+{
+	kstack_trim();
+	while (om_free_frames(vm) < high)
+		if (om_reclaim_step(vm, RECLAIM_BATCH) == 0)
+			return false;
+	return true;
+}
+
+static void reclaim_thread(void *arg)
+{
+	om_pfn_t high = nr_owned / 32;
+
+	(void)arg;
+	for (;;) {
+		wait_event(&reclaim_queue, atomic_load(&memory_low));
+		if (!reclaim(high))
+			sleep_until(now_ns() + RECLAIM_PAUSE);
+		atomic_store(&memory_low, false);
+	}
+}
+
+void vm_start(void)
+{
+	if (!kthread("reclaim", reclaim_thread, NULL))
+		panic("no memory for the reclaim thread");
+}
+
+/* ---------------------------------------------------------------- other hooks --------------- */
+
+static _Noreturn void hook_panic(void *ctx, const struct om_bug *bug)
+{
+	(void)ctx;
+	panic("objrmap: %s: %s at %s:%d, object %p, %lx, %lx", bug->rule, bug->what, bug->file,
+	      bug->line, bug->object, bug->value[0], bug->value[1]);
+}
+
+/* Before there are threads, memory is set up by one CPU that is none. */
+static struct om_held *hook_held(void *ctx)
+{
+	static struct om_held boot;
+
+	(void)ctx;
+	return current ? &current->held : &boot;
+}
+
+static const struct om_port_ops ops = {
+    .flush = x86_flush,
+    .panic = hook_panic,
+    .wait = hook_wait,
+    .wake = hook_wake,
+    .low_memory = hook_low_memory,
+    .held = hook_held,
+};
+
+/* ---------------------------------------------------------------- at boot ------------------- */
+
+static void send_flush(void *ctx, uint32_t set)
+{
+	(void)ctx;
+	cpu_send_flush(set);
+}
+
+static void init_mmu(void)
+{
+	const struct x86_mmu_config config = {
+	    .kernel_root = x86_read_cr3() & X86_PFN,
+	    .pcid = x86_read_cr4() & CR4_PCIDE,
+	    .send_flush = send_flush,
+	};
+
+	x86_mmu_init(&mmu, &config);
+}
+
+static om_pfn_t count_frames(const struct memory_range *ranges, unsigned n)
+{
+	uint64_t end = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		end = MAX(end, MIN(ranges[i].end, MEMORY_LIMIT));
+	return (om_pfn_t)(end >> PAGE_SHIFT);
+}
+
+/* The part of a range that lies in [low, high). */
+static void add_part(const struct memory_range *range, uint64_t low, uint64_t high)
+{
+	uint64_t first = ALIGN_UP(MAX(range->start, low), PAGE_SIZE) >> PAGE_SHIFT;
+	uint64_t end = MIN(range->end, high) >> PAGE_SHIFT;
+
+	if (first >= end)
+		return;
+	if (om_add_memory(vm, (om_pfn_t)first, (om_pfn_t)(end - first)))
+		panic("memory map: frames %lx to %lx", first, end);
+	nr_owned += (om_pfn_t)(end - first);
+}
+
+/* The core's storage must lie in memory, too: in the range the kernel is in. */
+static void check_storage(const struct memory_range *ranges, unsigned n, uint64_t end)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (ranges[i].start <= KERNEL_START && end <= MIN(ranges[i].end, MEMORY_LIMIT))
+			return;
+	panic("no room for the page array");
+}
+
+void vm_init(const struct memory_range *ranges, unsigned n, uint64_t first_free)
+{
+	static const struct om_arch arch;
+	uint64_t storage = ALIGN_UP(first_free, PAGE_SIZE), end;
+	struct om_config config = {.arch = &arch, .ops = &ops, .ctx = &mmu, .swap_cluster = 3};
+
+	for (unsigned i = 0; i < NR_QUEUES; i++)
+		waitq_init(&queues[i]);
+	init_mmu();
+	nr_frames = count_frames(ranges, n);
+	end = storage + om_system_bytes(nr_frames);
+	check_storage(ranges, n, end);
+	config.nr_frames = nr_frames;
+	config.storage = phys_to_virt(storage);
+	vm = om_system_init(&config);
+	if (!vm)
+		panic("objrmap does not start");
+	for (unsigned i = 0; i < n; i++) {
+		add_part(&ranges[i], LOWEST_MEMORY, KERNEL_START);
+		add_part(&ranges[i], end, MEMORY_LIMIT);
+	}
+	kmem_init();
+	vmalloc_init();
+}
