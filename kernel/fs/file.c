@@ -228,7 +228,7 @@ void files_exit(struct proc *p)
 		big_free(old.fd, table_bytes(old.size));
 }
 
-/* Descriptors 0, 1, 2 of the first process. Its table is empty, nobody else sees it yet. */
+/* Descriptors 0, 1, 2 of the first process, which leads session 1. Its table is empty, nobody else sees it yet. */
 int files_open_console(struct proc *p)
 {
 	struct file *file;
@@ -245,6 +245,7 @@ int files_open_console(struct proc *p)
 	slot_set(&p->files, 1, file_get(file), 0);
 	slot_set(&p->files, 2, file_get(file), 0);
 	p->files.hint = 3;
+	tty_give(p, 1);
 	return 0;
 }
 

@@ -113,6 +113,25 @@ int inode_truncate(struct inode *inode, uint64_t size);
 
 uint64_t inode_size(struct inode *inode);
 
+/* ---- poll.c */
+
+struct poll_item {
+	int fd;
+	unsigned events, ready; /* POLLIN... */
+	struct file *file;      /* NULL and `fd` not negative: a bad descriptor */
+};
+/* Wait until one is ready, or the deadline (0: do not wait). How many are, -EINTR, -ENOMEM. */
+long poll_items(struct poll_item *items, unsigned n, uint64_t deadline);
+void poll_items_put(struct poll_item *items, unsigned n);
+/* A struct timespec of user memory as a deadline, and the time left put back there. `from` 0: no deadline. */
+int poll_deadline(uintptr_t from, uint64_t *deadline);
+void poll_put_left(uintptr_t to, uint64_t deadline);
+
+/* ---- tty.c */
+
+void tty_init(void);
+void tty_give(struct proc *p, int sid);
+
 /* ---- opening what is not a regular file: they set file->ops. */
 
 int device_open(struct file *file); /* devfs.c, by inode->rdev */

@@ -51,26 +51,34 @@ static struct inode *step_in(struct inode *inode)
 	return inode;
 }
 
+/* Fill in where it is, and let walks find it. */
+static int mount_on(struct mount *m, const char *path)
+{
+	char *full = buffer_get();
+	struct inode *expected = NULL;
+	int err = full ? path_lookup(AT_FDCWD, path, 0, &m->point, full) : -ENOMEM;
+
+	if (!err)
+		m->path = kstrdup(full);
+	buffer_put(full);
+	if (err)
+		return err;
+	if (!m->path)
+		return -ENOMEM;
+	if (inode_is(m->point, S_IFDIR) != inode_is(m->root, S_IFDIR))
+		return -ENOTDIR;
+	return atomic_compare_exchange_strong(&m->point->mounted, &expected, m->root) ? 0 : -EBUSY;
+}
+
 int mount(const char *path, struct inode *root)
 {
 	struct mount *m = kmalloc(sizeof(*m));
-	struct inode *expected = NULL;
-	int err = m ? 0 : -ENOMEM;
+	int err;
 
-	if (!err)
-		err = path_lookup(AT_FDCWD, path, 0, &m->point, NULL);
-	if (err) {
-		kfree(m);
-		return err;
-	}
-	m->path = kstrdup(path);
+	if (!m)
+		return -ENOMEM;
 	m->root = root;
-	if (!m->path)
-		err = -ENOMEM;
-	else if (inode_is(m->point, S_IFDIR) != inode_is(root, S_IFDIR))
-		err = -ENOTDIR;
-	else if (!atomic_compare_exchange_strong(&m->point->mounted, &expected, root))
-		err = -EBUSY;
+	err = mount_on(m, path);
 	if (err) {
 		inode_put(m->point);
 		kfree(m->path);

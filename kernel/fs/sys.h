@@ -115,6 +115,5 @@ long sys_pselect6(int n, uintptr_t in, uintptr_t out, uintptr_t except, uintptr_
 /* ---- mount.c */
 long sys_mount(uintptr_t source, uintptr_t path, uintptr_t type, unsigned long flags,
                uintptr_t data);
-long sys_umount2(uintptr_t path, unsigned flags);
 
 #endif

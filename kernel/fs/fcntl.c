@@ -1,0 +1,224 @@
+/*
+ * fcntl.c: fcntl(), flock() and what ioctl() does for all files.
+ *
+ * Locks on files are granted and not remembered: programs that use them do not stand in each other's way here,
+ * unless several of them write the same file at the same time.
+ */
+#include <asm/ioctls.h>
+#include <linux/fs.h>
+
+#include "fs.h"
+#include "sys.h"
+
+/* F_SETFL can change these. */
+#define CHANGEABLE (unsigned)(O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME | FASYNC)
+
+/* ---------------------------------------------------------------- descriptors --------------- */
+
+static long get_cloexec(struct proc *p, unsigned fd)
+{
+	long result = -EBADF;
+
+	spin_lock(&p->files_lock);
+	if (fd < p->files.size && p->files.fd[fd].file)
+		result = p->files.fd[fd].cloexec ? FD_CLOEXEC : 0;
+	spin_unlock(&p->files_lock);
+	return result;
+}
+
+static long set_cloexec(struct proc *p, unsigned fd, bool on)
+{
+	long result = -EBADF;
+
+	spin_lock(&p->files_lock);
+	if (fd < p->files.size && p->files.fd[fd].file) {
+		p->files.fd[fd].cloexec = on;
+		result = 0;
+	}
+	spin_unlock(&p->files_lock);
+	return result;
+}
+
+static long duplicate(struct file *file, uintptr_t lowest, unsigned flags)
+{
+	int fd;
+
+	if (lowest >= MIN(current->proc->limit[RLIMIT_NOFILE].rlim_cur, NR_FILES))
+		return -EINVAL;
+	fd = fd_install(file_get(file), flags, (int)lowest);
+	if (fd < 0)
+		file_put(file);
+	return fd;
+}
+
+/* ---------------------------------------------------------------- flags, locks -------------- */
+
+static long set_flags(struct file *file, unsigned flags)
+{
+	unsigned old = file->flags;
+
+	while (!atomic_compare_exchange_weak(&file->flags, &old,
+	                                     (old & ~CHANGEABLE) | (flags & CHANGEABLE)))
+		;
+	return 0;
+}
+
+static int read_lock(struct file *file, uintptr_t from, struct flock *lock)
+{
+	if (user_read(lock, from, sizeof(*lock)))
+		return -EFAULT;
+	if (lock->l_type != F_RDLCK && lock->l_type != F_WRLCK && lock->l_type != F_UNLCK)
+		return -EINVAL;
+	if (lock->l_whence != SEEK_SET && lock->l_whence != SEEK_CUR && lock->l_whence != SEEK_END)
+		return -EINVAL;
+	return file->flags & O_PATH ? -EBADF : 0;
+}
+
+/* Nobody has it. */
+static long get_lock(struct file *file, uintptr_t arg)
+{
+	struct flock lock;
+	int err = read_lock(file, arg, &lock);
+
+	if (err)
+		return err;
+	if (lock.l_type == F_UNLCK)
+		return -EINVAL;
+	lock.l_type = F_UNLCK;
+	return user_put(arg, lock);
+}
+
+static long set_lock(struct file *file, uintptr_t arg)
+{
+	struct flock lock;
+	int err = read_lock(file, arg, &lock);
+
+	if (err)
+		return err;
+	if (lock.l_type == F_RDLCK && !file_reads(file))
+		return -EBADF;
+	return lock.l_type == F_WRLCK && !file_writes(file) ? -EBADF : 0;
+}
+
+/* Sealing is not for files here: they all are as if they had been sealed against it. */
+static long seals(struct file *file, bool add)
+{
+	bool in_memory =
+	    file_is(file, S_IFREG) && file->inode->mapping && file->inode->ops->truncate;
+
+	if (!in_memory)
+		return -EINVAL;
+	return add ? -EPERM : F_SEAL_SEAL;
+}
+
+/* ---------------------------------------------------------------- fcntl --------------------- */
+
+static long file_control(struct file *file, unsigned cmd, uintptr_t arg)
+{
+	switch (cmd) {
+	case F_DUPFD:
+		return duplicate(file, arg, 0);
+	case F_DUPFD_CLOEXEC:
+		return duplicate(file, arg, O_CLOEXEC);
+	case F_GETFL:
+		return file->flags;
+	case F_SETFL:
+		return set_flags(file, (unsigned)arg);
+	case F_GETLK:
+	case F_OFD_GETLK:
+		return get_lock(file, arg);
+	case F_SETLK:
+	case F_SETLKW:
+	case F_OFD_SETLK:
+	case F_OFD_SETLKW:
+		return set_lock(file, arg);
+	case F_GETPIPE_SZ:
+		return pipe_size(file);
+	case F_SETPIPE_SZ:
+		return pipe_resize(file, arg);
+	case F_ADD_SEALS:
+	case F_GET_SEALS:
+		return seals(file, cmd == F_ADD_SEALS);
+	case F_GETOWN:
+		return 0;
+	default:
+		return -EINVAL;
+	}
+}
+
+long sys_fcntl(unsigned fd, unsigned cmd, uintptr_t arg)
+{
+	struct file *file;
+	long result;
+
+	if (cmd == F_GETFD)
+		return get_cloexec(current->proc, fd);
+	if (cmd == F_SETFD)
+		return set_cloexec(current->proc, fd, arg & FD_CLOEXEC);
+	file = fd_get((int)fd);
+	if (!file)
+		return -EBADF;
+	result = file_control(file, cmd, arg);
+	file_put(file);
+	return result;
+}
+
+long sys_flock(unsigned fd, int operation)
+{
+	int what = operation & ~LOCK_NB;
+	struct file *file = fd_get((int)fd);
+
+	if (!file)
+		return -EBADF;
+	file_put(file);
+	return what == LOCK_SH || what == LOCK_EX || what == LOCK_UN ? 0 : -EINVAL;
+}
+
+/* ---------------------------------------------------------------- ioctl --------------------- */
+
+static long set_nonblocking(struct file *file, uintptr_t arg)
+{
+	int on;
+
+	if (user_get(on, arg))
+		return -EFAULT;
+	if (on)
+		atomic_fetch_or(&file->flags, O_NONBLOCK);
+	else
+		atomic_fetch_and(&file->flags, ~(unsigned)O_NONBLOCK);
+	return 0;
+}
+
+static long bytes_left(struct file *file, uintptr_t to)
+{
+	uint64_t size = inode_size(file->inode), pos = file->pos;
+	int left = (int)MIN(pos < size ? size - pos : 0, 0x7fffffffu);
+
+	return user_put(to, left);
+}
+
+static long file_ioctl(struct file *file, unsigned cmd, uintptr_t arg)
+{
+	if (file->flags & O_PATH)
+		return -EBADF;
+	if (cmd == FIONBIO)
+		return set_nonblocking(file, arg);
+	if (cmd == FIONREAD && file_is(file, S_IFREG))
+		return bytes_left(file, arg);
+	return file->ops->ioctl ? file->ops->ioctl(file, cmd, arg) : -ENOTTY;
+}
+
+long sys_ioctl(unsigned fd, unsigned cmd, uintptr_t arg)
+{
+	struct file *file;
+	long result;
+
+	if (cmd == FIOCLEX || cmd == FIONCLEX)
+		return set_cloexec(current->proc, fd, cmd == FIOCLEX);
+	file = fd_get((int)fd);
+	if (!file)
+		return -EBADF;
+	result = file_ioctl(file, cmd, arg);
+	file_put(file);
+	return result;
+}
