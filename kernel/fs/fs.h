@@ -86,13 +86,8 @@ void walk_end(struct walk *w); /* after a success */
 /* For the system calls of the ...at() kind: `flags` are AT_SYMLINK_NOFOLLOW, AT_EMPTY_PATH. */
 int lookup_at(int dirfd, uintptr_t path, unsigned flags, struct inode **out, char *full);
 
-/* What is mounted; entries stay for ever. NULL: the first one. */
-struct mount {
-	struct list node;
-	struct inode *point, *root;
-	char *path;
-};
-const struct mount *mount_next(const struct mount *m);
+/* The i-th file system that is mounted, the root being the first, and where. False: there are not so many. */
+bool mount_info(unsigned i, const char **path, struct inode **root);
 
 /* ---- open.c */
 

@@ -16,10 +16,18 @@ static struct inode *root_inode;
 
 /* ---------------------------------------------------------------- mounts -------------------- */
 
-static struct spin mounts_lock;
-static struct list mounts = LIST_INIT(mounts); /* in order of mounting; none is ever taken off */
+/* In order of mounting; entries stay for ever. */
+struct mount {
+	struct list node;
+	struct inode *point, *root;
+	char *path;
+};
 
-const struct mount *mount_next(const struct mount *m)
+static struct spin mounts_lock;
+static struct list mounts = LIST_INIT(mounts);
+
+/* The next one; NULL: the first. */
+static const struct mount *mount_next(const struct mount *m)
 {
 	struct list *next;
 
@@ -27,6 +35,20 @@ const struct mount *mount_next(const struct mount *m)
 	next = m ? m->node.next : mounts.next;
 	spin_unlock(&mounts_lock);
 	return next == &mounts ? NULL : list_item(next, struct mount, node);
+}
+
+bool mount_info(unsigned i, const char **path, struct inode **root)
+{
+	const struct mount *m = NULL;
+
+	for (unsigned n = 0; n < i; n++) {
+		m = mount_next(m);
+		if (!m)
+			return false;
+	}
+	*path = m ? m->path : "/";
+	*root = inode_get(m ? m->root : root_inode);
+	return true;
 }
 
 /* The directory on which a file system with this root is mounted, or NULL. */

@@ -56,7 +56,7 @@ void poll_wait(struct poll_table *table, struct waitq *q)
 		return;
 	w = waiter_new(table);
 	if (w)
-		wait_begin(q, w, THREAD_INTERRUPTIBLE);
+		wait_begin(q, w, THREAD_RUNNING); /* on the queue, but the sleep comes later */
 	else
 		table->failed = true;
 }

@@ -458,7 +458,8 @@ static int tmpfs_rename(struct inode *from, const char *name, unsigned len, stru
 
 /* ---------------------------------------------------------------- operations ---------------- */
 
-static const struct inode_ops dir_ops = {.lookup = tmpfs_lookup,
+static const struct inode_ops dir_ops = {.fs_type = "tmpfs",
+                                         .lookup = tmpfs_lookup,
                                          .readdir = tmpfs_readdir,
                                          .create = tmpfs_create,
                                          .symlink = tmpfs_symlink,
