@@ -1,11 +1,7 @@
 /*
- * fcntl.c: fcntl(), flock() and what ioctl() does for all files.
- *
- * Locks on files are granted and not remembered: programs that use them do not stand in each other's way here,
- * unless several of them write the same file at the same time.
+ * fcntl.c: fcntl(), and what ioctl() does for all files.
  */
 #include <asm/ioctls.h>
-#include <linux/fs.h>
 
 #include "fs.h"
 #include "sys.h"
@@ -51,7 +47,7 @@ static long duplicate(struct file *file, uintptr_t lowest, unsigned flags)
 	return fd;
 }
 
-/* ---------------------------------------------------------------- flags, locks -------------- */
+/* ---------------------------------------------------------------- flags --------------------- */
 
 static long set_flags(struct file *file, unsigned flags)
 {
@@ -61,43 +57,6 @@ static long set_flags(struct file *file, unsigned flags)
 	                                     (old & ~CHANGEABLE) | (flags & CHANGEABLE)))
 		;
 	return 0;
-}
-
-static int read_lock(struct file *file, uintptr_t from, struct flock *lock)
-{
-	if (user_read(lock, from, sizeof(*lock)))
-		return -EFAULT;
-	if (lock->l_type != F_RDLCK && lock->l_type != F_WRLCK && lock->l_type != F_UNLCK)
-		return -EINVAL;
-	if (lock->l_whence != SEEK_SET && lock->l_whence != SEEK_CUR && lock->l_whence != SEEK_END)
-		return -EINVAL;
-	return file->flags & O_PATH ? -EBADF : 0;
-}
-
-/* Nobody has it. */
-static long get_lock(struct file *file, uintptr_t arg)
-{
-	struct flock lock;
-	int err = read_lock(file, arg, &lock);
-
-	if (err)
-		return err;
-	if (lock.l_type == F_UNLCK)
-		return -EINVAL;
-	lock.l_type = F_UNLCK;
-	return user_put(arg, lock);
-}
-
-static long set_lock(struct file *file, uintptr_t arg)
-{
-	struct flock lock;
-	int err = read_lock(file, arg, &lock);
-
-	if (err)
-		return err;
-	if (lock.l_type == F_RDLCK && !file_reads(file))
-		return -EBADF;
-	return lock.l_type == F_WRLCK && !file_writes(file) ? -EBADF : 0;
 }
 
 /* Sealing is not for files here: they all are as if they had been sealed against it. */
@@ -125,13 +84,12 @@ static long file_control(struct file *file, unsigned cmd, uintptr_t arg)
 	case F_SETFL:
 		return set_flags(file, (unsigned)arg);
 	case F_GETLK:
-	case F_OFD_GETLK:
-		return get_lock(file, arg);
 	case F_SETLK:
 	case F_SETLKW:
+	case F_OFD_GETLK:
 	case F_OFD_SETLK:
 	case F_OFD_SETLKW:
-		return set_lock(file, arg);
+		return lock_control(file, cmd, arg);
 	case F_GETPIPE_SZ:
 		return pipe_size(file);
 	case F_SETPIPE_SZ:
@@ -161,17 +119,6 @@ long sys_fcntl(unsigned fd, unsigned cmd, uintptr_t arg)
 	result = file_control(file, cmd, arg);
 	file_put(file);
 	return result;
-}
-
-long sys_flock(unsigned fd, int operation)
-{
-	int what = operation & ~LOCK_NB;
-	struct file *file = fd_get((int)fd);
-
-	if (!file)
-		return -EBADF;
-	file_put(file);
-	return what == LOCK_SH || what == LOCK_EX || what == LOCK_UN ? 0 : -EINVAL;
 }
 
 /* ---------------------------------------------------------------- ioctl --------------------- */

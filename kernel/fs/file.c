@@ -42,6 +42,7 @@ void file_put(struct file *file)
 {
 	if (atomic_fetch_sub(&file->refs, 1) != 1)
 		return;
+	locks_drop(file->inode, file);
 	if (file->ops->release)
 		file->ops->release(file);
 	inode_put(file->inode);
@@ -171,13 +172,20 @@ static struct file *slot_clear(struct proc *p, unsigned fd)
 	return file;
 }
 
+/* A descriptor of the process is gone, and with it its locks on the file. */
+static void fd_gone(struct proc *p, struct file *file)
+{
+	locks_drop(file->inode, p);
+	file_put(file);
+}
+
 int fd_close(struct proc *p, int fd)
 {
 	struct file *file = slot_clear(p, (unsigned)fd);
 
 	if (!file)
 		return -EBADF;
-	file_put(file);
+	fd_gone(p, file);
 	return 0;
 }
 
@@ -290,7 +298,7 @@ static long dup_to(unsigned from, unsigned to, unsigned flags)
 	slot_set(&p->files, to, file, flags);
 	spin_unlock(&p->files_lock);
 	if (old)
-		file_put(old);
+		fd_gone(p, old);
 	return to;
 }
 

@@ -64,6 +64,13 @@ static inline bool file_is(const struct file *file, unsigned kind)
 	return file->inode && inode_is(file->inode, kind);
 }
 
+/* ---- locks.c */
+
+/* F_GETLK, F_SETLK and their kin. */
+long lock_control(struct file *file, unsigned cmd, uintptr_t arg);
+/* The owner, a struct proc or a struct file, lets go of the file. */
+void locks_drop(const struct inode *inode, const void *owner);
+
 /* ---- path.c */
 
 #define WALK_CREATE 0x100u /* the last component may be missing, see `dir` */
