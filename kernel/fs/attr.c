@@ -1,7 +1,8 @@
 /*
  * attr.c: permissions, owners and times of files, and access().
  *
- * Everything runs as root, so permissions stop nobody. They are kept and shown, and the execute bits count.
+ * Everything runs as root, so permissions stop nobody. They are kept and shown, and the execute
+ * bits count.
  */
 #include <linux/time_types.h>
 

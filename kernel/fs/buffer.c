@@ -1,8 +1,8 @@
 /*
  * buffer.c: memory that system calls on files need for a moment.
  *
- * Nearly all of them want a page: for a path, or for bytes on their way to or from user memory. A few pages are
- * kept, so that most calls need not ask for a frame and have it zeroed.
+ * Nearly all of them want a page: for a path, or for bytes on their way to or from user memory. A
+ * few pages are kept, so that most calls need not ask for a frame and have it zeroed.
  */
 #include "fs.h"
 #include "kmem.h"

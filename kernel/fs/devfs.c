@@ -1,6 +1,6 @@
 /*
- * devfs.c: /dev, and what the devices do. It is a tmpfs with some nodes in it; a node opens the device that its
- * number says, on whatever file system it is.
+ * devfs.c: /dev, and what the devices do. It is a tmpfs with some nodes in it; a node opens the
+ * device that its number says, on whatever file system it is.
  */
 #include "blk.h"
 #include "fs.h"

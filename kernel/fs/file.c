@@ -1,7 +1,8 @@
 /*
  * file.c: open files, and the tables of them that processes have.
  *
- * A table grows by being copied to a larger one, allocated without the lock. A slot that has no file is free.
+ * A table grows by being copied to a larger one, allocated without the lock. A slot that has no
+ * file is free.
  */
 #include <linux/close_range.h>
 
@@ -52,7 +53,10 @@ void file_put(struct file *file)
 
 /* ---------------------------------------------------------------- the table ----------------- */
 
-/* New descriptors are below. Read without proc_lock: a limit being changed is either the old or the new one. */
+/*
+ * New descriptors are below. Read without proc_lock: a limit being changed is either the old or the
+ * new one.
+ */
 static unsigned nr_allowed(const struct proc *p)
 {
 	return (unsigned)MIN(p->limit[RLIMIT_NOFILE].rlim_cur, NR_FILES);
@@ -236,7 +240,10 @@ void files_exit(struct proc *p)
 		big_free(old.fd, table_bytes(old.size));
 }
 
-/* Descriptors 0, 1, 2 of the first process, which leads session 1. Its table is empty, nobody else sees it yet. */
+/*
+ * Descriptors 0, 1, 2 of the first process, which leads session 1. Its table is empty, nobody else
+ * sees it yet.
+ */
 int files_open_console(struct proc *p)
 {
 	struct file *file;

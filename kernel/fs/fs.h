@@ -26,9 +26,9 @@ uint64_t wall_clock(void);
 void inode_changed(struct inode *inode);
 
 /*
- * inode->path, which /proc/PID/maps shows. That reader learns of an inode from om_vma_next(), which gives it no
- * reference. So it holds `inode_names` over both, and no inode is freed without taking the lock: file systems
- * call inode_forget() just before they free one.
+ * inode->path, which /proc/PID/maps shows. That reader learns of an inode from om_vma_next(), which
+ * gives it no reference. So it holds `inode_names` over both, and no inode is freed without taking
+ * the lock: file systems call inode_forget() just before they free one.
  */
 extern struct mutex inode_names;
 /* Remember where it was opened; without memory the old path stays. */
@@ -38,7 +38,9 @@ void inode_forget(struct inode *inode);
 
 /* ---- buffer.c */
 
-/* A page for the time of a system call; its contents are what the last user left. NULL: no memory. */
+/*
+ * A page for the time of a system call; its contents are what the last user left. NULL: no memory.
+ */
 char *buffer_get(void);
 void buffer_put(char *buffer); /* NULL is fine */
 /* A path from user memory, in a buffer. -EFAULT, -ENAMETOOLONG, -ENOMEM. */
@@ -93,7 +95,10 @@ void walk_end(struct walk *w); /* after a success */
 /* For the system calls of the ...at() kind: `flags` are AT_SYMLINK_NOFOLLOW, AT_EMPTY_PATH. */
 int lookup_at(int dirfd, uintptr_t path, unsigned flags, struct inode **out, char *full);
 
-/* The i-th file system that is mounted, the root being the first, and where. False: there are not so many. */
+/*
+ * The i-th file system that is mounted, the root being the first, and where. False: there are not
+ * so many.
+ */
 bool mount_info(unsigned i, const char **path, struct inode **root);
 
 /* ---- open.c */
@@ -125,7 +130,10 @@ struct poll_item {
 /* Wait until one is ready, or the deadline (0: do not wait). How many are, -EINTR, -ENOMEM. */
 long poll_items(struct poll_item *items, unsigned n, uint64_t deadline);
 void poll_items_put(struct poll_item *items, unsigned n);
-/* A struct timespec of user memory as a deadline, and the time left put back there. `from` 0: no deadline. */
+/*
+ * A struct timespec of user memory as a deadline, and the time left put back there. `from` 0: no
+ * deadline.
+ */
 int poll_deadline(uintptr_t from, uint64_t *deadline);
 void poll_put_left(uintptr_t to, uint64_t deadline);
 

@@ -1,10 +1,12 @@
 /*
- * locks.c: locks on files: record locks of processes (fcntl), of open files (F_OFD_...), and flock().
+ * locks.c: locks on files: record locks of processes (fcntl), of open files (F_OFD_...), and
+ * flock().
  *
- * All of them are ranges on one list, as there are few at a time. Record locks of both kinds see one another,
- * those of flock() only one another. A lock ends with its owner: that of a process when the process closes any
- * descriptor of the file, the others when the open file does. Waiters look again whenever any lock has changed.
- * Processes that wait for each other are not found out, they wait until a signal comes.
+ * All of them are ranges on one list, as there are few at a time. Record locks of both kinds see
+ * one another, those of flock() only one another. A lock ends with its owner: that of a process
+ * when the process closes any descriptor of the file, the others when the open file does. Waiters
+ * look again whenever any lock has changed. Processes that wait for each other are not found out,
+ * they wait until a signal comes.
  */
 #include <linux/fs.h>
 

@@ -1,5 +1,6 @@
 /*
- * mount.c: the system call mount(), for file systems that are in memory. What is mounted stays: there is no umount().
+ * mount.c: the system call mount(), for file systems that are in memory. What is mounted stays:
+ * there is no umount().
  */
 #include <linux/mount.h>
 

@@ -1,8 +1,9 @@
 /*
- * names.c: making, removing and changing names: mkdir, mknod, unlink, rename, link, symlink, readlink.
+ * names.c: making, removing and changing names: mkdir, mknod, unlink, rename, link, symlink,
+ * readlink.
  *
- * All have the same shape: find the directory of the last component, and let its file system do the rest. A
- * file system that has no such operation cannot be written.
+ * All have the same shape: find the directory of the last component, and let its file system do the
+ * rest. A file system that has no such operation cannot be written.
  */
 #include <linux/fs.h>
 

@@ -1,9 +1,9 @@
 /*
  * open.c: from a path to an open file.
  *
- * An open file starts with the operations of its inode. Devices and FIFOs, on whatever file system their node
- * is, get those of the device or pipe. Everything runs as root; what can refuse is the kind of file, and a file
- * system that cannot be written.
+ * An open file starts with the operations of its inode. Devices and FIFOs, on whatever file system
+ * their node is, get those of the device or pipe. Everything runs as root; what can refuse is the
+ * kind of file, and a file system that cannot be written.
  */
 #include "fs.h"
 #include "kmem.h"

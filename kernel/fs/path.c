@@ -1,10 +1,10 @@
 /*
  * path.c: from a path to an inode.
  *
- * A walk goes from component to component. A symbolic link replaces what is left of the path by its target and
- * the rest, in a buffer, and the walk goes on with that. Where a file system is mounted the walk steps from
- * the directory to the root of that file system, and back at `..`. Everything runs as root, so no directory
- * refuses to be searched.
+ * A walk goes from component to component. A symbolic link replaces what is left of the path by its
+ * target and the rest, in a buffer, and the walk goes on with that. Where a file system is mounted
+ * the walk steps from the directory to the root of that file system, and back at `..`. Everything
+ * runs as root, so no directory refuses to be searched.
  */
 #include "fs.h"
 #include "kmem.h"

@@ -1,9 +1,10 @@
 /*
  * pipe.c: pipes and FIFOs.
  *
- * Both are a struct pipe that hangs on an inode while it is open: for pipe() an inode without a name, for a FIFO
- * the one in the file system. The ring is cut into pages, which are allocated when bytes first get there. An
- * empty ring begins at its first page again, so that little traffic needs little memory.
+ * Both are a struct pipe that hangs on an inode while it is open: for pipe() an inode without a
+ * name, for a FIFO the one in the file system. The ring is cut into pages, which are allocated when
+ * bytes first get there. An empty ring begins at its first page again, so that little traffic needs
+ * little memory.
  */
 #include <asm/ioctls.h>
 #include <asm/poll.h>

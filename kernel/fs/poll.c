@@ -1,10 +1,10 @@
 /*
  * poll.c: waiting for one of several files: poll() and ppoll(), and what select.c needs.
  *
- * First all files are asked with a table, in which they note their queues: the thread then waits on all of them
- * at a time. From there on they are only asked again, each time something wakes the thread. The files may sleep
- * in their answers, which ends a wait that has begun; so each round of asking is between a begin and an end of
- * its own, on a queue that nobody wakes.
+ * First all files are asked with a table, in which they note their queues: the thread then waits on
+ * all of them at a time. From there on they are only asked again, each time something wakes the
+ * thread. The files may sleep in their answers, which ends a wait that has begun; so each round of
+ * asking is between a begin and an end of its own, on a queue that nobody wakes.
  */
 #include <asm/poll.h>
 #include <linux/time_types.h>
@@ -90,7 +90,10 @@ static unsigned ask(const struct poll_item *item, struct poll_table *table)
 	return file->ops->poll(item->file, table) & (item->events | POLL_ALWAYS);
 }
 
-/* How many are ready. Once one is, there will be no waiting, so the others need not go into the table. */
+/*
+ * How many are ready. Once one is, there will be no waiting, so the others need not go into the
+ * table.
+ */
 static long ask_all(struct poll_item *items, unsigned n, struct poll_table *table)
 {
 	long count = 0;

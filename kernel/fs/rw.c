@@ -1,10 +1,10 @@
 /*
  * rw.c: read(), write() and their kin.
  *
- * Bytes go through a buffer of the kernel of one page, so the operations of files never see user memory and
- * may hold locks. A transfer of several pages is one after the other; what has been moved counts, an error later
- * on does not. From a stream, one piece is read at most: to wait for a second one with the first in hand could
- * take for ever.
+ * Bytes go through a buffer of the kernel of one page, so the operations of files never see user
+ * memory and may hold locks. A transfer of several pages is one after the other; what has been
+ * moved counts, an error later on does not. From a stream, one piece is read at most: to wait for a
+ * second one with the first in hand could take for ever.
  */
 #include <linux/uio.h>
 

@@ -1,5 +1,6 @@
 /*
- * select.c: select() and pselect6(): sets of descriptors as bits, translated to what poll() waits for.
+ * select.c: select() and pselect6(): sets of descriptors as bits, translated to what poll() waits
+ * for.
  */
 #include <asm/poll.h>
 #include <linux/time_types.h>

@@ -1,8 +1,8 @@
 /*
  * sync.c: bringing files to their store, and advice on how they will be read.
  *
- * The file systems that can be written are in memory, so there is nothing to bring anywhere; what remains is to
- * find the errors of the arguments.
+ * The file systems that can be written are in memory, so there is nothing to bring anywhere; what
+ * remains is to find the errors of the arguments.
  */
 #include <linux/fadvise.h>
 #include <linux/fs.h>

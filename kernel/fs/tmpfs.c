@@ -1,13 +1,14 @@
 /*
  * tmpfs.c: a file system in memory: /tmp, /dev, /dev/shm, and the files of memfd_create().
  *
- * The contents of regular files are mappings without a store, which objrmap keeps in memory and swap. A name is
- * an entry on the list of its directory, in the order of making, and in a hash of the whole file system. An
- * entry holds a reference to its inode, and a directory one to its parent for `..`; that circle ends when the
- * directory is removed. One lock per file system guards all names: operations are short.
+ * The contents of regular files are mappings without a store, which objrmap keeps in memory and
+ * swap. A name is an entry on the list of its directory, in the order of making, and in a hash of
+ * the whole file system. An entry holds a reference to its inode, and a directory one to its parent
+ * for `..`; that circle ends when the directory is removed. One lock per file system guards all
+ * names: operations are short.
  *
- * The mapping can outlive the inode, when a program has closed and removed a file that it still maps. So the
- * mapping's `store` is NULL, rather than an inode that may be gone.
+ * The mapping can outlive the inode, when a program has closed and removed a file that it still
+ * maps. So the mapping's `store` is NULL, rather than an inode that may be gone.
  */
 #include <asm/statfs.h>
 #include <linux/fs.h>
@@ -192,7 +193,10 @@ static void entry_link(struct entry *e, struct node *dir, struct node *node)
 	inode_changed(&dir->inode);
 }
 
-/* Take it off the lists; the caller gets its references to the node and, for directories, the old parent. */
+/*
+ * Take it off the lists; the caller gets its references to the node and, for directories, the old
+ * parent.
+ */
 static void entry_unlink(struct entry *e)
 {
 	struct node *dir = e->dir;

@@ -1,8 +1,8 @@
 /*
  * tty.c: the terminal as a file, on the serial console.
  *
- * The interrupt handler puts what is typed into a small ring. A thread takes it from there to the line
- * discipline, so that echo and ^C work when nobody reads.
+ * The interrupt handler puts what is typed into a small ring. A thread takes it from there to the
+ * line discipline, so that echo and ^C work when nobody reads.
  */
 #include <asm/poll.h>
 
@@ -113,8 +113,8 @@ static int wait_typed(struct tty *tty, unsigned have, uint64_t deadline)
 }
 
 /*
- * Wait until a read should return; lock held, and also when it returns. With VMIN, the time counts from the first
- * character on and again with each; without, from the beginning.
+ * Wait until a read should return; lock held, and also when it returns. With VMIN, the time counts
+ * from the first character on and again with each; without, from the beginning.
  */
 static int wait_ready(struct tty *tty, size_t n)
 {

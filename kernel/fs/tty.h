@@ -1,6 +1,6 @@
 /*
- * tty.h: the terminal on the serial console. tty.c is the file, tty_line.c the line discipline: what becomes of
- * characters on their way in and out; tty_job.c is job control.
+ * tty.h: the terminal on the serial console. tty.c is the file, tty_line.c the line discipline:
+ * what becomes of characters on their way in and out; tty_job.c is job control.
  */
 #ifndef TTY_H
 #define TTY_H
@@ -53,7 +53,10 @@ void tty_flush_in(struct tty *tty);  /* forget what was typed */
 void tty_modes_changed(struct tty *tty, unsigned old_lflag);
 
 /* ---- tty_job.c */
-/* May the running process do what only the foreground may? -EIO, -ERESTARTSYS (and the signal is sent). */
+/*
+ * May the running process do what only the foreground may? -EIO, -ERESTARTSYS (and the signal is
+ * sent).
+ */
 int tty_check_job(struct tty *tty, int sig);
 void tty_signal(struct tty *tty, int sig); /* to the foreground */
 long tty_job_ioctl(struct tty *tty, unsigned cmd, uintptr_t arg);

@@ -1,6 +1,6 @@
 /*
- * tty_job.c: job control: which session the terminal controls, and which of its process groups is in the
- * foreground. All of it is under proc_lock.
+ * tty_job.c: job control: which session the terminal controls, and which of its process groups is
+ * in the foreground. All of it is under proc_lock.
  */
 #include "tty.h"
 

@@ -1,8 +1,9 @@
 /*
  * tty_line.c: the line discipline: editing, echo, signal characters, and the translation of output.
  *
- * Everything typed goes into one ring. In canonical mode the line being edited is its last part, beyond `ready`;
- * with its end, the line becomes readable. In the other modes each character is readable at once.
+ * Everything typed goes into one ring. In canonical mode the line being edited is its last part,
+ * beyond `ready`; with its end, the line becomes readable. In the other modes each character is
+ * readable at once.
  */
 #include "tty.h"
 
