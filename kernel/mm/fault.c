@@ -1,31 +1,16 @@
 /*
- * fault.c: page faults. The processor has noted the address; arch/trap.c has read it and enabled interrupts.
+ * fault.c: page faults of programs, straight from arch/entry.S, which has read the address and enabled interrupts.
  *
  * Nearly all of them end in om_fault() and a return to the program, which tries again. What is left is a
- * signal. The kernel itself touches no user memory (uaccess.c), so a fault of its own is a bug.
+ * signal. The kernel itself touches no user memory (uaccess.c), so its own faults are bugs: arch/trap.c.
  */
 #include "process.h"
 
 /* The error code. */
-#define ERROR_PRESENT  0x01ul /* the entry is there, but does not allow it */
 #define ERROR_WRITE    0x02ul
 #define ERROR_USER     0x04ul
 #define ERROR_RESERVED 0x08ul /* the entry is nonsense */
 #define ERROR_FETCH    0x10ul
-
-static _Noreturn void fault_of_kernel(const struct regs *regs, uintptr_t addr)
-{
-	printk("rip %016lx rsp %016lx flags %lx\n", regs->rip, regs->rsp, regs->rflags);
-	printk("rax %016lx rbx %016lx rcx %016lx rdx %016lx\n", regs->rax, regs->rbx, regs->rcx,
-	       regs->rdx);
-	printk("rsi %016lx rdi %016lx rbp %016lx r8  %016lx\n", regs->rsi, regs->rdi, regs->rbp,
-	       regs->r8);
-	printk("r9  %016lx r10 %016lx r11 %016lx r12 %016lx\n", regs->r9, regs->r10, regs->r11,
-	       regs->r12);
-	printk("r13 %016lx r14 %016lx r15 %016lx\n", regs->r13, regs->r14, regs->r15);
-	panic("page fault at %lx, error %lx, in %s", addr, regs->error,
-	      current ? current->name : "no thread");
-}
 
 static void cannot_mend(enum om_fault_result result, uintptr_t addr)
 {
@@ -52,7 +37,7 @@ void page_fault(struct regs *regs, uintptr_t addr)
 	enum om_fault_result result;
 
 	if (unlikely((error & (ERROR_USER | ERROR_RESERVED)) != ERROR_USER))
-		fault_of_kernel(regs, addr);
+		panic("page fault at %lx, error %lx, rip %lx", addr, error, regs->rip);
 	if (error & ERROR_WRITE)
 		access = OM_WRITE;
 	else if (error & ERROR_FETCH)

@@ -177,11 +177,12 @@ static void add_part(const struct memory_range *range, uint64_t low, uint64_t hi
 	nr_owned += (om_pfn_t)(end - first);
 }
 
-/* The core's storage must lie in memory, too: in the range the kernel is in. */
-static void check_storage(const struct memory_range *ranges, unsigned n, uint64_t end)
+/* The core's storage must lie in memory, too. */
+static void check_storage(const struct memory_range *ranges, unsigned n, uint64_t start,
+                          uint64_t end)
 {
 	for (unsigned i = 0; i < n; i++)
-		if (ranges[i].start <= KERNEL_START && end <= MIN(ranges[i].end, MEMORY_LIMIT))
+		if (ranges[i].start <= start && end <= MIN(ranges[i].end, MEMORY_LIMIT))
 			return;
 	panic("no room for the page array");
 }
@@ -197,7 +198,7 @@ void vm_init(const struct memory_range *ranges, unsigned n, uint64_t first_free)
 	init_mmu();
 	nr_frames = count_frames(ranges, n);
 	end = storage + om_system_bytes(nr_frames);
-	check_storage(ranges, n, end);
+	check_storage(ranges, n, storage, end);
 	config.nr_frames = nr_frames;
 	config.storage = phys_to_virt(storage);
 	vm = om_system_init(&config);
