@@ -196,6 +196,8 @@ void cpu_fpu_load(struct thread *t);
 void cpu_kick(unsigned cpu);
 /* Raise on each CPU of the set (bit n: CPU n) the interrupt whose handler calls x86_flush_interrupt(&mmu). */
 void cpu_send_flush(uint32_t cpus);
+/* Stop all other CPUs wherever they are (panic). */
+void cpu_stop_others(void);
 /* End the machine: QEMU's exit device, then the reset line. `status` 0: all was right. */
 _Noreturn void machine_end(unsigned status);
 
