@@ -3,7 +3,6 @@
  */
 #include "boot.h"
 
-extern _Atomic bool panicking; /* entry.S looks at it when another CPU tells this one to stop */
 _Atomic bool panicking;
 
 /* Terminals want a carriage return before the line feed. */

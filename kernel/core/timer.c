@@ -5,7 +5,7 @@
  * A handler may free its timer, or let another thread free it, so the list is done with a timer before its
  * handler runs. timer_stop() waits for a handler that is running, by what each CPU notes.
  */
-#include "sched.h"
+#include "vm.h"
 
 static struct spin lock;
 static struct list timers = LIST_INIT(timers);
@@ -57,11 +57,11 @@ bool timer_stop(struct timer *t)
 	unsigned long flags = spin_lock_irq(&lock);
 	bool armed = disarm(t);
 
+	spin_unlock_irq(&lock, flags);
 	while (running_elsewhere(t)) {
 		x86_flush_interrupt(&mmu);
 		cpu_relax();
 	}
-	spin_unlock_irq(&lock, flags);
 	return armed;
 }
 
@@ -83,7 +83,7 @@ uint64_t timer_run(uint64_t now)
 
 	spin_lock(&lock);
 	while ((t = take_due(now))) {
-		atomic_store(mine, t);
+		atomic_store(mine, t); /* with the lock: timer_stop() finds it armed, or here */
 		spin_unlock(&lock);
 		t->fn(t);
 		atomic_store(mine, NULL);

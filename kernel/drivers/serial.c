@@ -48,10 +48,12 @@ static void write_some(const char *s, size_t n)
 void console_write(const char *s, size_t n)
 {
 	for (size_t at = 0; at < n; at += FIFO_SIZE) {
-		unsigned long flags = spin_lock_irq(&lock);
+		bool locked = !atomic_load(&panicking);
+		unsigned long flags = locked ? spin_lock_irq(&lock) : 0;
 
 		write_some(s + at, MIN(n - at, FIFO_SIZE));
-		spin_unlock_irq(&lock, flags);
+		if (locked)
+			spin_unlock_irq(&lock, flags);
 	}
 }
 

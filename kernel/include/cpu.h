@@ -60,7 +60,7 @@ static inline bool regs_user(const struct regs *regs)
 /* At GS base while in the kernel. The first part is the port's (number, preempt count). */
 struct cpu {
 	struct x86_cpu port;    /* must be first: om_arch.h reads it */
-	struct thread *current; /* gs:CPU_CURRENT in entry.S, see the assertions in cpu.c */
+	struct thread *running; /* gs:CPU_CURRENT in entry.S, see the assertions in cpu.c */
 	uint64_t kernel_rsp;    /* top of the current thread's kernel stack, for syscall entry */
 	uint64_t user_rsp;      /* scratch of syscall entry */
 	struct thread *idle;
@@ -71,7 +71,8 @@ struct cpu {
 	struct list queue;      /* sched.c: threads ready to run here */
 	unsigned nr_ready;
 	uint64_t slice_end;
-	uint64_t idle_ns, idle_since;
+	uint64_t idle_ns, idle_since; /* since: 0 = not idle */
+	uint64_t accounted;     /* until when the running thread's time has been counted */
 	struct tss *tss;
 };
 
@@ -90,7 +91,7 @@ static inline struct thread *current_thread(void)
 {
 	struct thread *t;
 
-	__asm__ volatile("mov %%gs:%c1, %0" : "=r"(t) : "i"(offsetof(struct cpu, current)));
+	__asm__ volatile("mov %%gs:%c1, %0" : "=r"(t) : "i"(offsetof(struct cpu, running)));
 	return t;
 }
 #define current current_thread()
@@ -194,6 +195,9 @@ void cpu_fpu_load(struct thread *t);
 
 /* Interrupt another CPU so that it looks at `resched`. */
 void cpu_kick(unsigned cpu);
+/* Set before printing in a panic; then no lock counts, and cpu_stop_others() stops those that run. */
+extern _Atomic bool panicking;
+void cpu_stop_others(void);
 /* Raise on each CPU of the set (bit n: CPU n) the interrupt whose handler calls x86_flush_interrupt(&mmu). */
 void cpu_send_flush(uint32_t cpus);
 /* Stop all other CPUs wherever they are (panic). */
