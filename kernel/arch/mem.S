@@ -2,9 +2,9 @@
  * mem.S: memcpy, memmove, memset, memcmp.
  *
  * Whole aligned pages are what nearly every page fault clears or copies; they are moved 16 bytes at a time.
- * The XMM register for that is the user's, or whoever's code was interrupted: it is saved on the stack and put
- * back, so nothing else has to know. An interrupt in between may do the same; a switch to another thread keeps
- * the register with the rest of this thread's FPU state.
+ * The XMM register for that is the program's, or belongs to code of this file that was interrupted: it is saved
+ * on the stack and put back, so nothing else has to know. An interrupt in between may do the same. A switch to
+ * another thread may not come in between, because kernel threads have no FPU state of their own.
  *
  * All else is small. Pieces of less than 16 bytes are two overlapping moves, larger ones a string instruction
  * on words, whose last word overlaps. (A string instruction on bytes would be one instruction in the manual,
@@ -21,6 +21,20 @@
 	.type \name, @function
 	.balign 16
 \name:
+	.endm
+
+#define PREEMPT %gs:4 /* the count in struct x86_cpu */
+
+	.macro borrow_xmm0
+	incl	PREEMPT
+	sub	$16, %rsp
+	movups	%xmm0, (%rsp)
+	.endm
+
+	.macro return_xmm0
+	movups	(%rsp), %xmm0
+	add	$16, %rsp
+	decl	PREEMPT
 	.endm
 
 /* void *memset(void *to, int c, size_t n) */
@@ -70,8 +84,7 @@ set_page:
 	or	%esi, %ecx
 	jne	set_any
 	lea	PAGE(%rdi), %rdx
-	sub	$16, %rsp
-	movups	%xmm0, (%rsp)
+	borrow_xmm0
 	xorps	%xmm0, %xmm0
 1:
 	.set	at, 0
@@ -82,8 +95,7 @@ set_page:
 	add	$(16 * RUN), %rdi
 	cmp	%rdx, %rdi
 	jne	1b
-	movups	(%rsp), %xmm0
-	add	$16, %rsp
+	return_xmm0
 	ret
 
 /* void *memcpy(void *to, const void *from, size_t n) */
@@ -138,8 +150,7 @@ copy_page:
 	test	$15, %cl
 	jne	copy_forward
 	lea	PAGE(%rdi), %rdx
-	sub	$16, %rsp
-	movups	%xmm0, (%rsp)
+	borrow_xmm0
 1:
 	.set	at, 0
 	.rept	RUN
@@ -151,8 +162,7 @@ copy_page:
 	add	$(16 * RUN), %rdi
 	cmp	%rdx, %rdi
 	jne	1b
-	movups	(%rsp), %xmm0
-	add	$16, %rsp
+	return_xmm0
 	ret
 
 /* void *memmove(void *to, const void *from, size_t n) */
