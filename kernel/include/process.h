@@ -32,6 +32,7 @@ struct sigqueued { /* a pending signal with its siginfo, on pending_info of a th
 };
 
 struct thread {
+	_Atomic unsigned work;          /* (a) WORK_...; first: entry.S looks at it */
 	/* ---- scheduler */
 	struct list run;                /* (s) on cpu->queue */
 	enum thread_state _Atomic state;
@@ -50,7 +51,6 @@ struct thread {
 	struct list siblings;           /* (p) proc->threads */
 	int tid;                        /* (p) changed by exec only */
 	struct list by_tid;             /* (p) hash of all threads */
-	_Atomic unsigned work;          /* (a) WORK_... */
 	bool dying;                     /* (p) to end: exit_group, or another thread runs exec */
 	bool stopped;                   /* (p) counted in proc->nr_stopped */
 	sigmask_t blocked;              /* (o) changed under (p) */
