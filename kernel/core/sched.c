@@ -19,8 +19,6 @@ static struct spin lock;
 static struct list dead = LIST_INIT(dead); /* threads to be freed; by `lock` */
 static struct thread *reaper;
 
-void sched_begin(void); /* entry.S calls it */
-
 /* ---------------------------------------------------------------- queues -------------------- */
 
 static void enqueue(struct cpu *cpu, struct thread *t)
@@ -44,7 +42,7 @@ static struct thread *dequeue(struct cpu *cpu)
 
 static bool idle(const struct cpu *cpu)
 {
-	return cpu->online && cpu->current == cpu->idle && !cpu->nr_ready;
+	return cpu->online && cpu->running == cpu->idle && !cpu->nr_ready;
 }
 
 static struct cpu *choose_cpu(const struct thread *t)
@@ -67,7 +65,7 @@ static void make_ready(struct thread *t)
 		return;
 	cpu = choose_cpu(t);
 	enqueue(cpu, t);
-	if (cpu->current != cpu->idle)
+	if (cpu->running != cpu->idle)
 		return;
 	cpu->resched = true;
 	if (cpu != this_cpu())
@@ -92,8 +90,8 @@ static uint64_t account(struct cpu *cpu, uint64_t now)
 	uint64_t ns = now - cpu->accounted;
 
 	cpu->accounted = now;
-	if (cpu->current != cpu->idle)
-		cpu->current->cpu_ns += ns;
+	if (cpu->running != cpu->idle)
+		cpu->running->cpu_ns += ns;
 	return ns;
 }
 
@@ -118,7 +116,7 @@ static void start_slice(struct cpu *cpu, const struct thread *t, uint64_t now)
 void sched_tick(uint64_t now, bool user)
 {
 	struct cpu *cpu = this_cpu();
-	struct thread *t = cpu->current;
+	struct thread *t = cpu->running;
 	uint64_t ns;
 
 	if (t == cpu->idle)
@@ -153,7 +151,7 @@ static void put_previous(struct cpu *cpu, struct thread *prev, bool ready)
 static void switch_away(bool ready)
 {
 	struct cpu *cpu = this_cpu();
-	struct thread *prev = cpu->current, *next;
+	struct thread *prev = cpu->running, *next;
 	uint64_t now = now_ns();
 
 	cpu->resched = false;

@@ -18,8 +18,6 @@ void spin_unlock(struct spin *s);
 /* For what interrupt handlers take, too. Never call anything of objrmap while holding one. */
 unsigned long spin_lock_irq(struct spin *s);
 void spin_unlock_irq(struct spin *s, unsigned long flags);
-/* For other loops that wait for a CPU: answers TLB flushes if interrupts are off. */
-void cpu_relax_irq(void);
 
 /* ---------------------------------------------------------------- sleeping ------------------ */
 
@@ -139,13 +137,14 @@ struct thread *kthread(const char *name, void (*fn)(void *), void *arg);
 
 /* Called by the clock interrupt, which has hit user mode or the kernel: accounts, and ends the slice. */
 void sched_tick(uint64_t now, bool user);
+/* Bring the running thread's cpu_ns up to now: for those who are about to tell it. */
+void sched_account(void);
 /* The first thing a new thread does, with interrupts off (arch/entry.S). */
 void sched_begin(void);
 /* On the way out of an interrupt (arch/entry.S): preempt if asked for and allowed. */
 void sched_preempt(void);
 /* An application CPU enters here when it is up; the boot CPU at the end of main(). */
 _Noreturn void sched_idle(void);
-void sched_init(void);  /* before interrupts and other CPUs */
-void sched_start(void); /* the thread that frees dead ones */
+void sched_init(void); /* before interrupts are on and other CPUs run */
 
 #endif

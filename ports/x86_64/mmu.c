@@ -189,6 +189,16 @@ static void shootdown_lock(struct x86_mmu *mmu)
 	}
 }
 
+/* The compiler's own would be a call to its library. */
+static unsigned count_cpus(uint32_t cpus)
+{
+	unsigned n = 0;
+
+	for (; cpus; cpus &= cpus - 1)
+		n++;
+	return n;
+}
+
 /* Send the request, but for `waiting` complete, to the CPUs of the set. */
 static void shootdown_send(struct x86_mmu *mmu, uint32_t cpus)
 {
@@ -197,7 +207,7 @@ static void shootdown_send(struct x86_mmu *mmu, uint32_t cpus)
 	atomic_store(&mmu->shootdown.waiting, cpus);
 	mmu->config.send_flush(mmu->config.ctx, cpus);
 	atomic_fetch_add_explicit(&mmu->shootdowns, 1, memory_order_relaxed);
-	atomic_fetch_add_explicit(&mmu->ipis, (unsigned)__builtin_popcount(cpus),
+	atomic_fetch_add_explicit(&mmu->ipis, count_cpus(cpus),
 	                          memory_order_relaxed);
 }
 
