@@ -186,8 +186,6 @@ void thread_poke(struct thread *t, bool stopped)
 {
 	atomic_fetch_or(&t->work, WORK_SIGNAL);
 	thread_interrupt(t, stopped);
-	if (t != current && t->on_cpu)
-		cpu_kick(t->cpu);
 }
 
 static bool ignored_by_default(int sig)
