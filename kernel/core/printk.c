@@ -2,6 +2,7 @@
  * printk.c: messages of the kernel on the console, and the end when it cannot go on.
  */
 #include "boot.h"
+#include "vfs.h"
 
 _Atomic bool panicking;
 

@@ -3,6 +3,7 @@
  * interrupt and goes to the terminal (fs/tty.c).
  */
 #include "boot.h"
+#include "vfs.h"
 
 #define COM1     0x3f8
 #define COM1_IRQ 4
