@@ -83,8 +83,8 @@ static struct slab *slab_create(unsigned cache)
 		return NULL;
 	slab->magic = SLAB_MAGIC;
 	slab->cache = cache;
-	for (size_t at = PAGE_SIZE - sizes[cache]; at >= sizeof(*slab); at -= sizes[cache])
-		push_free(slab, frame + at);
+	for (size_t end = PAGE_SIZE; end >= sizeof(*slab) + sizes[cache]; end -= sizes[cache])
+		push_free(slab, frame + end - sizes[cache]);
 	return slab;
 }
 
