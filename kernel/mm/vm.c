@@ -118,13 +118,10 @@ static _Noreturn void hook_panic(void *ctx, const struct om_bug *bug)
 	      bug->line, bug->object, bug->value[0], bug->value[1]);
 }
 
-/* Before there are threads, memory is set up by one CPU that is none. */
 static struct om_held *hook_held(void *ctx)
 {
-	static struct om_held boot;
-
 	(void)ctx;
-	return current ? &current->held : &boot;
+	return &current->held;
 }
 
 static const struct om_port_ops ops = {
