@@ -207,8 +207,7 @@ static void shootdown_send(struct x86_mmu *mmu, uint32_t cpus)
 	atomic_store(&mmu->shootdown.waiting, cpus);
 	mmu->config.send_flush(mmu->config.ctx, cpus);
 	atomic_fetch_add_explicit(&mmu->shootdowns, 1, memory_order_relaxed);
-	atomic_fetch_add_explicit(&mmu->ipis, count_cpus(cpus),
-	                          memory_order_relaxed);
+	atomic_fetch_add_explicit(&mmu->ipis, count_cpus(cpus), memory_order_relaxed);
 }
 
 /* Ask the other CPUs that have the mm loaded now; on return the request is under way. */
