@@ -128,10 +128,21 @@ static bool mutex_try(struct mutex *m)
 	return atomic_compare_exchange_strong(&m->owner, &nobody, current);
 }
 
+/* wait_event() would try once more after success. */
 void mutex_lock(struct mutex *m)
 {
-	BUG_ON(m->owner == current);
-	wait_event(&m->q, mutex_try(m));
+	bool mine = mutex_try(m);
+	struct waiter w;
+
+	BUG_ON(!mine && m->owner == current);
+	while (!mine) {
+		wait_begin(&m->q, &w, THREAD_SLEEPING);
+		mine = mutex_try(m);
+		if (!mine)
+			schedule();
+		wait_end(&w);
+		mine = mine || mutex_try(m);
+	}
 }
 
 void mutex_unlock(struct mutex *m)
