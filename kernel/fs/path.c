@@ -254,12 +254,11 @@ static int step_link(struct walk *w, struct inode *link)
 
 	if (++w->links > MAX_LINKS)
 		return -ELOOP;
-	if (link->ops->follow) {
-		err = link->ops->follow(link, &to, w->full);
-		if (!err)
-			move_to(w, to);
+	err = link->ops->follow ? link->ops->follow(link, &to, w->full) : -EINVAL;
+	if (!err)
+		move_to(w, to);
+	if (err != -EINVAL)
 		return err;
-	}
 	buf = buffer_get();
 	if (!buf)
 		return -ENOMEM;

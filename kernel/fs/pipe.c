@@ -319,13 +319,15 @@ static const struct file_ops pipe_fops = {.read = pipe_read,
                                           .release = pipe_leave,
                                           .stream = true};
 
-/* Opening one end of a FIFO waits for the other. */
+static const struct inode_ops pipefs_ops;
+
+/* Opening one end of a FIFO waits for the other; not that of a pipe, by way of /proc/PID/fd. */
 static int wait_other_end(struct file *file)
 {
 	struct pipe *p = pipe_of(file);
 	unsigned seen;
 
-	if (file_reads(file) && file_writes(file))
+	if ((file_reads(file) && file_writes(file)) || file->inode->ops == &pipefs_ops)
 		return 0;
 	if (file_reads(file)) {
 		seen = p->writers_seen;

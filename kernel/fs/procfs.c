@@ -256,6 +256,13 @@ static int read_link(struct inode *inode, char *buf, unsigned size)
 	return node->entry->link ? node->entry->link(node, buf, size) : -EINVAL;
 }
 
+static int follow_link(struct inode *inode, struct inode **out, char *full)
+{
+	const struct proc_node *node = &proc_inode(inode)->node;
+
+	return node->entry->follow ? node->entry->follow(node, out, full) : -EINVAL;
+}
+
 /* ---------------------------------------------------------------- reading and writing ------- */
 
 /* file->data */
@@ -338,6 +345,7 @@ static const struct inode_ops proc_ops = {.fs_type = "proc",
                                           .lookup = lookup,
                                           .readdir = readdir,
                                           .readlink = read_link,
+                                          .follow = follow_link,
                                           .open = open_node,
                                           .release = release_inode};
 

@@ -32,6 +32,8 @@ struct proc_entry {
 	const struct file_ops *fops;
 	/* Links: the length; not terminated. */
 	int (*link)(const struct proc_node *node, char *buf, unsigned size);
+	/* Links that lead to an inode whatever their text says; as inode_ops.follow. */
+	int (*follow)(const struct proc_node *node, struct inode **out, char *full);
 	/* Directories: fixed children, and those whose names are numbers, all of kind `item`. */
 	const struct proc_entry *children;
 	const struct proc_entry *item;

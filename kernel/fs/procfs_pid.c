@@ -207,6 +207,20 @@ static int link_fd(const struct proc_node *node, char *buf, unsigned size)
 	return len;
 }
 
+/* A pipe has no path, and another file may be at the path of this one by now. */
+static int follow_fd(const struct proc_node *node, struct inode **out, char *full)
+{
+	struct file *file = get_file(node);
+
+	if (!file)
+		return -ENOENT;
+	*out = file->inode ? inode_get(file->inode) : NULL;
+	if (*out && full)
+		strlcpy(full, file->path ? file->path : "", PATH_MAX_LEN);
+	file_put(file);
+	return *out ? 0 : -ENXIO;
+}
+
 /* ---------------------------------------------------------------- task ---------------------- */
 
 static int next_task(const struct proc_node *dir, int from)
@@ -215,8 +229,9 @@ static int next_task(const struct proc_node *dir, int from)
 	int found = -1;
 
 	spin_lock(&proc_lock);
-	list_for_each(t, &dir->proc->threads,
-	              siblings) if (t->tid >= from && (found < 0 || t->tid < found)) found = t->tid;
+	list_for_each (t, &dir->proc->threads, siblings)
+		if (t->tid >= from && (found < 0 || t->tid < found))
+			found = t->tid;
 	spin_unlock(&proc_lock);
 	return found;
 }
@@ -228,8 +243,9 @@ int proc_pid_next(const struct proc_node *dir, int from)
 
 	(void)dir;
 	spin_lock(&proc_lock);
-	list_for_each(p, &all_procs, all) if (p->pid >= from && (found < 0 || p->pid < found))
-	    found = p->pid;
+	list_for_each (p, &all_procs, all)
+		if (p->pid >= from && (found < 0 || p->pid < found))
+			found = p->pid;
 	spin_unlock(&proc_lock);
 	return found;
 }
@@ -256,7 +272,7 @@ int proc_pid_next(const struct proc_node *dir, int from)
 		"fd", DIR, .item = &fd_entry, .next = next_fd                                      \
 	}
 
-static const struct proc_entry fd_entry = {"fd", LINK, .link = link_fd};
+static const struct proc_entry fd_entry = {"fd", LINK, .link = link_fd, .follow = follow_fd};
 
 static const struct proc_entry task_entries[] = {COMMON_ENTRIES, {NULL}};
 static const struct proc_entry task_entry = {"task", DIR, .children = task_entries};

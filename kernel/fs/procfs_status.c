@@ -53,7 +53,9 @@ static const struct thread *thread_of(const struct proc_node *node)
 	const struct proc *p = node->proc;
 	const struct thread *t;
 
-	list_for_each(t, &p->threads, siblings) if (t->tid == node->id) return t;
+	list_for_each (t, &p->threads, siblings)
+		if (t->tid == node->id)
+			return t;
 	return list_empty(&p->threads) ? NULL : list_first(&p->threads, struct thread, siblings);
 }
 
@@ -86,8 +88,7 @@ static void collect_faults(struct figures *f, const struct proc *p)
 
 	f->min_faults = p->min_faults;
 	f->maj_faults = p->maj_faults;
-	list_for_each(t, &p->threads, siblings)
-	{
+	list_for_each (t, &p->threads, siblings) {
 		f->min_faults += t->min_faults;
 		f->maj_faults += t->maj_faults;
 	}

@@ -40,8 +40,7 @@ static void count_process(struct thread_counts *c, const struct proc *p)
 	const struct thread *t;
 	uint64_t cpu, user;
 
-	list_for_each(t, &p->threads, siblings)
-	{
+	list_for_each (t, &p->threads, siblings) {
 		enum thread_state state = atomic_load(&t->state);
 
 		c->all++;
@@ -60,7 +59,8 @@ static void count_threads(struct thread_counts *c)
 
 	memset(c, 0, sizeof(*c));
 	spin_lock(&proc_lock);
-	list_for_each(p, &all_procs, all) count_process(c, p);
+	list_for_each (p, &all_procs, all)
+		count_process(c, p);
 	spin_unlock(&proc_lock);
 }
 

@@ -112,6 +112,17 @@ long sys_select(int n, uintptr_t in, uintptr_t out, uintptr_t except, uintptr_t 
 long sys_pselect6(int n, uintptr_t in, uintptr_t out, uintptr_t except, uintptr_t timeout,
                   uintptr_t mask);
 
+/* ---- xattr.c */
+long sys_getxattr(uintptr_t path);
+long sys_lgetxattr(uintptr_t path);
+long sys_fgetxattr(unsigned fd);
+long sys_listxattr(uintptr_t path);
+long sys_llistxattr(uintptr_t path);
+long sys_flistxattr(unsigned fd);
+long sys_setxattr(uintptr_t path);
+long sys_lsetxattr(uintptr_t path);
+long sys_fsetxattr(unsigned fd);
+
 /* ---- mount.c */
 long sys_mount(uintptr_t source, uintptr_t path, uintptr_t type, unsigned long flags,
                uintptr_t data);

@@ -45,6 +45,7 @@
 	X(fchmod) X(fchmodat) X(chown) X(fchown) X(lchown) X(fchownat) X(umask) X(truncate)        \
 	X(ftruncate) X(fallocate) X(fsync) X(fdatasync) X(sync) X(syncfs) X(sync_file_range)       \
 	X(getdents64) X(utimensat) X(mknod) X(mknodat) X(flock) X(fadvise64) X(readahead)          \
-	X(sendfile) X(copy_file_range) X(mount) X(umount2)                                         \
+	X(sendfile) X(copy_file_range) X(mount) X(getxattr) X(lgetxattr) X(fgetxattr)              \
+	X(listxattr) X(llistxattr) X(flistxattr) X(setxattr) X(lsetxattr) X(fsetxattr)             \
 	/* the rest: core/ */                                                                      \
 	X(uname) X(sysinfo) X(getrandom) X(reboot) X(sethostname) X(syslog)

@@ -44,7 +44,10 @@ struct inode_ops {
 	              const char *new_name, unsigned new_len, unsigned flags);
 	/* Symbolic links: the length, not terminated. */
 	int (*readlink)(struct inode *inode, char *buf, unsigned size);
-	/* Links that lead to an inode, whatever readlink() says (/proc/PID/fd/N): referenced. `full`: as path_lookup(). */
+	/*
+	 * Links that lead to an inode, whatever readlink() says (/proc/PID/fd/N): referenced. `full`: as path_lookup().
+	 * -EINVAL: this one is as others.
+	 */
 	int (*follow)(struct inode *inode, struct inode **out, char *full);
 	/* Regular files: set the size. */
 	int (*truncate)(struct inode *inode, uint64_t size);
