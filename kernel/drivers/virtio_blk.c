@@ -82,6 +82,24 @@ static struct request *take_request(struct blkdev *dev)
 	return r;
 }
 
+/* Taking one is no condition for wait_event(), which may look twice. */
+static struct request *wait_request(struct blkdev *dev)
+{
+	struct request *r = take_request(dev);
+	struct waiter w;
+
+	while (unlikely(!r)) {
+		wait_begin(&dev->free_wait, &w, THREAD_SLEEPING);
+		r = take_request(dev);
+		if (!r)
+			schedule();
+		wait_end(&w);
+		if (!r)
+			r = take_request(dev);
+	}
+	return r;
+}
+
 static void put_request(struct blkdev *dev, struct request *r)
 {
 	unsigned long flags = spin_lock_irq(&dev->lock);
@@ -187,7 +205,7 @@ int blk_rw(struct blkdev *dev, bool write, uint64_t sector, const struct blk_seg
 		return -EINVAL;
 	if (!write && is_to_fail(dev, sector, sector + bytes / SECTOR - 1))
 		return -EIO;
-	wait_event(&dev->free_wait, (r = take_request(dev)));
+	r = wait_request(dev);
 	fill(r, write, sector, seg, n);
 	submit(dev, r, n);
 	wait_event(&r->wait, atomic_load(&r->done));
