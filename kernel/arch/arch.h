@@ -54,6 +54,7 @@ void delay_us(unsigned us);
 
 /* entry.S, boot.S, ap.S */
 extern const char trap_stubs[];
+extern char clac_here_1[], clac_here_2[];
 void syscall_entry(void);
 void switch_stacks(void **save, void *load);
 void thread_begin_kernel(void);

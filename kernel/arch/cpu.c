@@ -111,6 +111,17 @@ static void load_tables(unsigned n)
 	                 : "m"(g), "m"(i), "r"(0), "r"(task));
 }
 
+/* Before pages_protect(): writes text. */
+static void patch_clac(void)
+{
+	static const char clac[3] = {0x0f, 0x01, (char)0xca};
+
+	if (!(read_cr4() & CR4_SMAP))
+		return;
+	memcpy(clac_here_1, clac, sizeof(clac));
+	memcpy(clac_here_2, clac, sizeof(clac));
+}
+
 /* The registers of paging and FPU. CR0 is as boot.S has set it: write protection is on, for the kernel, too. */
 static void control_init(void)
 {
@@ -161,5 +172,6 @@ void cpu_init_first(void)
 	list_init(&boot_thread.run);
 	nr_cpus = 1;
 	cpu_init(0, &boot_thread);
+	patch_clac();
 	cpus[0].online = true;
 }

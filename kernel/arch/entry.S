@@ -109,6 +109,16 @@ user_return:
 	add $16, %rsp
 	iretq
 
+/*
+ * Traps and interrupts leave the flag AC as the program has it, and with it SMAP would be off in the kernel.
+ * A CPU without SMAP has no clac either: cpu.c writes the instruction over these three bytes if there is one.
+ */
+	.globl clac_here_1, clac_here_2
+	.macro clac_here number
+clac_here_\number:
+	nopl (%rax)
+	.endm
+
 /* ---------------------------------------------------------------- page faults --------------- */
 
 	.balign 64
@@ -117,6 +127,7 @@ page_fault_entry:
 	testb $3, REGS_CS - REGS_VECTOR(%rsp)
 	jz from_kernel
 	swapgs
+	clac_here 1
 	push_general
 	cld
 	mov %cr2, %rsi
@@ -141,6 +152,7 @@ from_anywhere:
 	testb $3, REGS_CS - REGS_VECTOR(%rsp)
 	jz from_kernel
 	swapgs
+	clac_here 2
 	push_general
 	cld
 	mov %rsp, %rdi

@@ -189,11 +189,40 @@ void kernel_main(uint64_t start_info)
 	sched_idle();
 }
 
-/* Process 1 has exited: the figures, then an exit code as a shell would tell it. */
+/* How many processes are left beside the running one; all of them are told to end. */
+static unsigned kill_others(void)
+{
+	struct proc *p;
+	unsigned n = 0;
+
+	spin_lock(&proc_lock);
+	list_for_each (p, &all_procs, all) {
+		if (p == current->proc || p->state == PROC_ZOMBIE)
+			continue;
+		signal_proc(p, SIGKILL, NULL);
+		n++;
+	}
+	spin_unlock(&proc_lock);
+	return n;
+}
+
+static void pause_ms(unsigned ms)
+{
+	atomic_store(&current->state, THREAD_SLEEPING);
+	schedule_until(now_ns() + ms * 1000000ull);
+	atomic_store(&current->state, THREAD_RUNNING);
+}
+
+/*
+ * Process 1 has exited, or somebody has called reboot(2). The others end first, so that the figures are about
+ * a machine at rest. The machine's exit code is what a shell would tell.
+ */
 void kernel_finish(int status)
 {
 	unsigned code = status & 0x7f ? 128u + (status & 0x7f) : (unsigned)status >> 8 & 0xff;
 
+	for (unsigned tries = 1000; tries && kill_others(); tries--)
+		pause_ms(10);
 	report_print();
 	if (boot_option("verify") && !report_verify() && !code)
 		code = 3;
