@@ -222,3 +222,45 @@ long sys_utimensat(int dirfd, uintptr_t path, uintptr_t times, unsigned flags)
 		return flags ? -EINVAL : change_fd((unsigned)dirfd, &c);
 	return change_at(dirfd, path, flags, &c);
 }
+
+/* The older calls, with microseconds and with seconds. */
+long sys_futimesat(int dirfd, uintptr_t path, uintptr_t times)
+{
+	struct change c = {.set_times = true};
+	struct __kernel_old_timeval tv[2];
+	struct __kernel_timespec ts;
+	int err = 0;
+
+	c.atime = c.mtime = wall_clock();
+	if (times && user_get(tv, times))
+		return -EFAULT;
+	for (unsigned i = 0; times && !err && i < 2; i++) {
+		if (tv[i].tv_usec < 0 || tv[i].tv_usec >= 1000000)
+			return -EINVAL;
+		ts = (struct __kernel_timespec){tv[i].tv_sec, tv[i].tv_usec * 1000};
+		err = read_time(&ts, 0, i ? &c.mtime : &c.atime);
+	}
+	return err ? err : change_at(dirfd, path, 0, &c);
+}
+
+long sys_utimes(uintptr_t path, uintptr_t times)
+{
+	return sys_futimesat(AT_FDCWD, path, times);
+}
+
+long sys_utime(uintptr_t path, uintptr_t times)
+{
+	struct change c = {.set_times = true};
+	int64_t seconds[2];
+	struct __kernel_timespec ts = {0, 0};
+	int err = 0;
+
+	c.atime = c.mtime = wall_clock();
+	if (times && user_get(seconds, times))
+		return -EFAULT;
+	for (unsigned i = 0; times && !err && i < 2; i++) {
+		ts.tv_sec = seconds[i];
+		err = read_time(&ts, 0, i ? &c.mtime : &c.atime);
+	}
+	return err ? err : change_at(AT_FDCWD, path, 0, &c);
+}

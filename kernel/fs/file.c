@@ -161,6 +161,17 @@ int fd_install(struct file *file, unsigned flags, int lowest)
 	return (int)fd;
 }
 
+int fd_available(void)
+{
+	struct proc *p = current->proc;
+	bool full;
+
+	spin_lock(&p->files_lock);
+	full = find_free(&p->files, 0) >= nr_allowed(p);
+	spin_unlock(&p->files_lock);
+	return full ? -EMFILE : 0;
+}
+
 /* Empty a slot: what was there. */
 static struct file *slot_clear(struct proc *p, unsigned fd)
 {

@@ -52,6 +52,8 @@ void big_free(void *p, size_t bytes);
 /* ---- file.c */
 
 extern const struct file_ops empty_fops; /* none */
+/* May the running process open another file? -EMFILE. */
+int fd_available(void);
 static inline bool file_reads(const struct file *file)
 {
 	return !(file->flags & O_PATH) && (file->flags & O_ACCMODE) != O_WRONLY;

@@ -173,7 +173,9 @@ long sys_openat(int dirfd, uintptr_t user_path, unsigned flags, unsigned mode)
 
 	if (err)
 		return err;
-	err = path_open(dirfd, path, flags, mode, &file);
+	err = fd_available(); /* before anything is created */
+	if (!err)
+		err = path_open(dirfd, path, flags, mode, &file);
 	buffer_put(path);
 	if (err)
 		return err;

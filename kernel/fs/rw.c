@@ -6,6 +6,7 @@
  * moved counts, an error later on does not. From a stream, one piece is read at most: to wait for a
  * second one with the first in hand could take for ever.
  */
+#include <linux/fs.h>
 #include <linux/uio.h>
 
 #include "fs.h"
@@ -303,4 +304,25 @@ long sys_preadv(unsigned fd, uintptr_t vec, size_t n, int64_t pos)
 long sys_pwritev(unsigned fd, uintptr_t vec, size_t n, int64_t pos)
 {
 	return rw_vec(fd, vec, n, &pos, true);
+}
+
+/* Position -1 is the file's own. Of the flags, those that promise more than plain calls are known. */
+static long rw_flags(unsigned fd, uintptr_t vec, size_t n, int64_t pos, unsigned flags,
+                     bool writing)
+{
+	if (flags & ~(unsigned)(RWF_HIPRI | RWF_DSYNC | RWF_SYNC))
+		return -EOPNOTSUPP;
+	return rw_vec(fd, vec, n, pos == -1 ? NULL : &pos, writing);
+}
+
+long sys_preadv2(unsigned fd, uintptr_t vec, size_t n, int64_t pos, uint64_t high, unsigned flags)
+{
+	(void)high; /* of the position, on machines with small words */
+	return rw_flags(fd, vec, n, pos, flags, false);
+}
+
+long sys_pwritev2(unsigned fd, uintptr_t vec, size_t n, int64_t pos, uint64_t high, unsigned flags)
+{
+	(void)high;
+	return rw_flags(fd, vec, n, pos, flags, true);
 }

@@ -31,6 +31,8 @@ long sys_pread64(unsigned fd, uintptr_t buf, size_t n, int64_t pos);
 long sys_pwrite64(unsigned fd, uintptr_t buf, size_t n, int64_t pos);
 long sys_preadv(unsigned fd, uintptr_t vec, size_t n, int64_t pos);
 long sys_pwritev(unsigned fd, uintptr_t vec, size_t n, int64_t pos);
+long sys_preadv2(unsigned fd, uintptr_t vec, size_t n, int64_t pos, uint64_t high, unsigned flags);
+long sys_pwritev2(unsigned fd, uintptr_t vec, size_t n, int64_t pos, uint64_t high, unsigned flags);
 
 /* ---- copy.c */
 long sys_sendfile(unsigned out, unsigned in, uintptr_t pos, size_t n);
@@ -73,6 +75,9 @@ long sys_lchown(uintptr_t path, unsigned uid, unsigned gid);
 long sys_fchown(unsigned fd, unsigned uid, unsigned gid);
 long sys_fchownat(int dirfd, uintptr_t path, unsigned uid, unsigned gid, unsigned flags);
 long sys_utimensat(int dirfd, uintptr_t path, uintptr_t times, unsigned flags);
+long sys_futimesat(int dirfd, uintptr_t path, uintptr_t times);
+long sys_utimes(uintptr_t path, uintptr_t times);
+long sys_utime(uintptr_t path, uintptr_t times);
 long sys_umask(unsigned mask);
 
 /* ---- names.c */

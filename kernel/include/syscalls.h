@@ -36,7 +36,7 @@
 	X(getitimer) X(timer_create) X(timer_settime) X(timer_gettime) X(timer_delete)             \
 	X(timer_getoverrun)                                                                        \
 	/* files: fs/ */                                                                           \
-	X(read) X(write) X(readv) X(writev) X(pread64) X(pwrite64) X(preadv) X(pwritev) X(open)    \
+	X(read) X(write) X(readv) X(writev) X(pread64) X(pwrite64) X(preadv) X(pwritev) X(preadv2) X(pwritev2) X(open)    \
 	X(openat) X(creat) X(close) X(close_range) X(lseek) X(dup) X(dup2) X(dup3) X(fcntl) X(ioctl) \
 	X(pipe) X(pipe2) X(poll) X(ppoll) X(select) X(pselect6) X(stat) X(fstat) X(lstat)          \
 	X(newfstatat) X(statx) X(statfs) X(fstatfs) X(access) X(faccessat) X(faccessat2) X(getcwd)  \
@@ -44,7 +44,7 @@
 	X(renameat2) X(link) X(linkat) X(symlink) X(symlinkat) X(readlink) X(readlinkat) X(chmod)  \
 	X(fchmod) X(fchmodat) X(chown) X(fchown) X(lchown) X(fchownat) X(umask) X(truncate)        \
 	X(ftruncate) X(fallocate) X(fsync) X(fdatasync) X(sync) X(syncfs) X(sync_file_range)       \
-	X(getdents64) X(utimensat) X(mknod) X(mknodat) X(flock) X(fadvise64) X(readahead)          \
+	X(getdents64) X(utimensat) X(futimesat) X(utimes) X(utime) X(mknod) X(mknodat) X(flock) X(fadvise64) X(readahead)          \
 	X(sendfile) X(copy_file_range) X(mount) X(getxattr) X(lgetxattr) X(fgetxattr)              \
 	X(listxattr) X(llistxattr) X(flistxattr) X(setxattr) X(lsetxattr) X(fsetxattr)             \
 	/* the rest: core/ */                                                                      \
