@@ -1,8 +1,9 @@
 /*
- * acpi.c: which CPUs and interrupt controllers there are, from ACPI's MADT. Nothing else of ACPI is used.
+ * acpi.c: which CPUs and interrupt controllers there are, from ACPI's MADT. Nothing else of ACPI is
+ * used.
  *
- * All tables lie below 4 GiB on the machines we know, so the direct map reaches them; a table whose checksum
- * is wrong, or that lies elsewhere, is as good as absent: then there is one CPU.
+ * All tables lie below 4 GiB on the machines we know, so the direct map reaches them; a table whose
+ * checksum is wrong, or that lies elsewhere, is as good as absent: then there is one CPU.
  */
 #include "arch.h"
 

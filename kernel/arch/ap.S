@@ -1,6 +1,7 @@
 /*
- * ap.S: where the other CPUs begin: a copy of the first part of this file in the page AP_PAGE, in real mode.
- * From there straight to 64-bit mode with the root that maps low memory, and on to ap_main() in C.
+ * ap.S: where the other CPUs begin: a copy of the first part of this file in the page AP_PAGE, in
+ * real mode. From there straight to 64-bit mode with the root that maps low memory, and on to
+ * ap_main() in C.
  */
 #include "entry.h"
 

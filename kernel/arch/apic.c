@@ -1,9 +1,9 @@
 /*
- * apic.c: interrupts: each CPU's local APIC (timer, interrupts between CPUs), the IO-APIC (ISA lines) and
- * the table of handlers by vector.
+ * apic.c: interrupts: each CPU's local APIC (timer, interrupts between CPUs), the IO-APIC (ISA
+ * lines) and the table of handlers by vector.
  *
- * The local APIC is used through memory, its registers are the same for each CPU at one address. All device
- * interrupts go to the boot CPU.
+ * The local APIC is used through memory, its registers are the same for each CPU at one address.
+ * All device interrupts go to the boot CPU.
  */
 #include "arch.h"
 
@@ -181,7 +181,9 @@ static void resched_interrupt(void *arg)
 	(void)arg;
 }
 
-/* The two 8259 controllers of old: all their lines off, and their vectors out of the way of traps. */
+/*
+ * The two 8259 controllers of old: all their lines off, and their vectors out of the way of traps.
+ */
 static void pic_disable(void)
 {
 	static const uint8_t start[][2] = {
@@ -204,8 +206,8 @@ void interrupts_init(void)
 /* ---------------------------------------------------------------- taking one ---------------- */
 
 /*
- * To give way, the thread goes the long way back to user mode; or at once if it is in the kernel and
- * neither it nor the interrupted code minds.
+ * To give way, the thread goes the long way back to user mode; or at once if it is in the kernel
+ * and neither it nor the interrupted code minds.
  */
 static void interrupt_exit(const struct regs *regs)
 {

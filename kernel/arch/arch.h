@@ -59,18 +59,16 @@ void syscall_entry(void);
 void switch_stacks(void **save, void *load);
 void thread_begin_kernel(void);
 void thread_begin_user(void);
-extern uint64_t kernel_root[], kernel_pd[], direct_pd[];
+extern uint64_t kernel_pd[], direct_pd[];
 extern char boot_stack[];
 extern const char ap_begin[], ap_end[];
 extern void *ap_stack;
 extern const char kernel_text_end[], kernel_rodata_end[], kernel_end[];
 
 /* Called by them. */
-_Noreturn void kernel_main(uint64_t start_info);
 _Noreturn void ap_main(void);
 void trap(struct regs *regs);
 void user_work(struct regs *regs);
-void sched_begin(void);
 
 /* ---------------------------------------------------------------- instructions -------------- */
 

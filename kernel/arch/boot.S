@@ -1,13 +1,13 @@
 /*
  * boot.S: from the loader to kernel_main() in C.
  *
- * The loader (QEMU -kernel, or any that knows PVH) finds the entry in an ELF note and jumps there in 32-bit
- * mode, paging off, with ebx at struct hvm_start_info. The page tables below are complete at link time, so
- * all there is to do is to switch them on.
+ * The loader (QEMU -kernel, or any that knows PVH) finds the entry in an ELF note and jumps there
+ * in 32-bit mode, paging off, with ebx at struct hvm_start_info. The page tables below are complete
+ * at link time, so all there is to do is to switch them on.
  *
- * There are two roots. boot_root also maps low memory at its physical address, for the code that switches
- * paging on, here and in ap.S; it is loaded for these few instructions only. kernel_root has the kernel's
- * half alone.
+ * There are two roots. boot_root also maps low memory at its physical address, for the code that
+ * switches paging on, here and in ap.S; it is loaded for these few instructions only. kernel_root
+ * has the kernel's half alone.
  */
 #include "entry.h"
 

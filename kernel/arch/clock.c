@@ -1,10 +1,10 @@
 /*
- * clock.c: time. The time-stamp counter tells it, the timer of each CPU's local APIC interrupts, and the
- * clock of the PC's CMOS tells the date once.
+ * clock.c: time. The time-stamp counter tells it, the timer of each CPU's local APIC interrupts,
+ * and the clock of the PC's CMOS tells the date once.
  *
- * How fast the first two run is measured at boot against the PIT, whose frequency is known. We may be
- * interrupted at any place there (by the host, if the machine is virtual), so a reading counts only if
- * little time has gone by from before it to after it.
+ * How fast the first two run is measured at boot against the PIT, whose frequency is known. We may
+ * be interrupted at any place there (by the host, if the machine is virtual), so a reading counts
+ * only if little time has gone by from before it to after it.
  */
 #include "arch.h"
 

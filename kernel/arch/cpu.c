@@ -1,13 +1,14 @@
 /*
- * cpu.c: each CPU's own things: descriptor tables, task segment, control registers, system-call registers,
- * and its struct cpu at the GS base.
+ * cpu.c: each CPU's own things: descriptor tables, task segment, control registers, system-call
+ * registers, and its struct cpu at the GS base.
  *
- * Features are switched on if the CPU has them: PCID (mm/vm.c tells the port), SMEP, SMAP and UMIP. The
- * kernel never touches user addresses, so SMAP costs nothing.
+ * Features are switched on if the CPU has them: PCID (mm/vm.c tells the port), SMEP, SMAP and UMIP.
+ * The kernel never touches user addresses, so SMAP costs nothing.
  *
- * CR4.OSXSAVE stays off on purpose: the FPU state is that of FXSAVE, 512 bytes. CPUID then tells programs
- * that there is no AVX, and the C library chooses its SSE2 functions. CR4.FSGSBASE stays off, too: programs
- * set their FS base by arch_prctl() and clone() only, so the kernel always knows it without reading it.
+ * CR4.OSXSAVE stays off on purpose: the FPU state is that of FXSAVE, 512 bytes. CPUID then tells
+ * programs that there is no AVX, and the C library chooses its SSE2 functions. CR4.FSGSBASE stays
+ * off, too: programs set their FS base by arch_prctl() and clone() only, so the kernel always knows
+ * it without reading it.
  */
 #include "arch.h"
 
@@ -122,7 +123,10 @@ static void patch_clac(void)
 	memcpy(clac_here_2, clac, sizeof(clac));
 }
 
-/* The registers of paging and FPU. CR0 is as boot.S has set it: write protection is on, for the kernel, too. */
+/*
+ * The registers of paging and FPU. CR0 is as boot.S has set it: write protection is on, for the
+ * kernel, too.
+ */
 static void control_init(void)
 {
 	uint64_t cr4 = read_cr4() | CR4_OSFXSR | CR4_OSXMMEXCPT;

@@ -1,12 +1,13 @@
 /*
  * entry.S: the ways into the kernel and out of it.
  *
- * Every entry from user mode leaves a complete struct regs at the top of the thread's kernel stack. Handlers
- * in C keep rbx, rbp and r12-r15 as they are, so the short ways out need not load these; whoever changes the
- * saved registers makes sure that the long way is taken: by a bit of thread->work (signals), or by a
- * vector other than SYSCALL_VECTOR (rt_sigreturn, exec).
+ * Every entry from user mode leaves a complete struct regs at the top of the thread's kernel stack.
+ * Handlers in C keep rbx, rbp and r12-r15 as they are, so the short ways out need not load these;
+ * whoever changes the saved registers makes sure that the long way is taken: by a bit of
+ * thread->work (signals), or by a vector other than SYSCALL_VECTOR (rt_sigreturn, exec).
  *
- * GS base is the program's in user mode and the CPU's struct in the kernel: swapgs on every way across.
+ * GS base is the program's in user mode and the CPU's struct in the kernel: swapgs on every way
+ * across.
  */
 #include "entry.h"
 
@@ -99,7 +100,10 @@ syscall_entry:
 3:	mov $-ENOSYS, %rax
 	jmp 1b
 
-/* The long way back to user mode; interrupts are off, rsp is at the struct regs. A new thread begins here. */
+/*
+ * The long way back to user mode; interrupts are off, rsp is at the struct regs. A new thread
+ * begins here.
+ */
 	.globl user_return
 user_return:
 	mov %rsp, %rdi
@@ -110,8 +114,9 @@ user_return:
 	iretq
 
 /*
- * Traps and interrupts leave the flag AC as the program has it, and with it SMAP would be off in the kernel.
- * A CPU without SMAP has no clac either: cpu.c writes the instruction over these three bytes if there is one.
+ * Traps and interrupts leave the flag AC as the program has it, and with it SMAP would be off in
+ * the kernel. A CPU without SMAP has no clac either: cpu.c writes the instruction over these three
+ * bytes if there is one.
  */
 	.globl clac_here_1, clac_here_2
 	.macro clac_here number
@@ -178,7 +183,8 @@ nmi_entry:
 2:	iretq
 
 /* One stub for each vector, 16 bytes apart; these traps push an error code of their own. */
-#define HAS_ERROR(v) ((v) == 8 || ((v) >= 10 && (v) <= 14) || (v) == 17 || (v) == 21 || (v) == 29 || (v) == 30)
+#define HAS_ERROR(v) \
+	((v) == 8 || ((v) >= 10 && (v) <= 14) || (v) == 17 || (v) == 21 || (v) == 29 || (v) == 30)
 
 	.balign 16
 	.globl trap_stubs

@@ -1,9 +1,10 @@
 /*
- * pages.c: the kernel's own image mapped by pages, with the permissions each part needs: text is read and
- * executed, constants are read, data is read and written. Nothing is both written and executed.
+ * pages.c: the kernel's own image mapped by pages, with the permissions each part needs: text is
+ * read and executed, constants are read, data is read and written. Nothing is both written and
+ * executed.
  *
- * The tables are used twice, for the image at KERNEL_BASE and where the direct map shows it. There the upper
- * entry forbids execution of everything.
+ * The tables are used twice, for the image at KERNEL_BASE and where the direct map shows it. There
+ * the upper entry forbids execution of everything.
  */
 #include "arch.h"
 

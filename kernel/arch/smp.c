@@ -1,8 +1,9 @@
 /*
  * smp.c: starting the other CPUs, one after the other.
  *
- * ACPI has told their numbers. Each gets a thread of its own, its idle thread, whose stack it begins on; it
- * says that it is there and waits in sched_idle() for something to do. One that does not answer is left alone.
+ * ACPI has told their numbers. Each gets a thread of its own, its idle thread, whose stack it
+ * begins on; it says that it is there and waits in sched_idle() for something to do. One that does
+ * not answer is left alone.
  */
 #include "arch.h"
 

@@ -1,8 +1,10 @@
 /*
- * start.c: what the loader has left: the memory map, the command line, and where ACPI's tables begin.
+ * start.c: what the loader has left: the memory map, the command line, and where ACPI's tables
+ * begin.
  *
- * The layout of the structures is that of the PVH boot protocol. Memory below 64 KiB is not used: the page
- * where other CPUs begin is there. Nor is memory beyond the direct map, or where devices are.
+ * The layout of the structures is that of the PVH boot protocol. Memory below 64 KiB is not used:
+ * the page where other CPUs begin is there. Nor is memory beyond the direct map, or where devices
+ * are.
  */
 #include "arch.h"
 

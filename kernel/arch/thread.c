@@ -1,9 +1,9 @@
 /*
- * thread.c: the part of a thread that is the CPU's: where a new one begins, switching, FPU state; and the end
- * of the machine.
+ * thread.c: the part of a thread that is the CPU's: where a new one begins, switching, FPU state;
+ * and the end of the machine.
  *
- * The kernel itself uses no FPU registers, so they belong to the program of the running thread all the time
- * and change hands in cpu_switch() only.
+ * The kernel itself uses no FPU registers, so they belong to the program of the running thread all
+ * the time and change hands in cpu_switch() only.
  */
 #include "arch.h"
 
@@ -14,7 +14,9 @@ struct regs *thread_regs(const struct thread *t)
 	return (struct regs *)(t->stack + KSTACK_SIZE) - 1;
 }
 
-/* Make switch_stacks() "return" to fn with this r12 and r13; `below` is the stack pointer fn sees. */
+/*
+ * Make switch_stacks() "return" to fn with this r12 and r13; `below` is the stack pointer fn sees.
+ */
 static void prepare(struct thread *t, void *below, void (*fn)(void), void *r12, void *r13)
 {
 	uint64_t *sp = below;
@@ -104,8 +106,8 @@ void cpu_switch(struct thread *prev, struct thread *next)
 /* ---------------------------------------------------------------- the end ------------------- */
 
 /*
- * QEMU's isa-debug-exit device ends it with 2 * value + 1. 0x10 stands for "all was right" (33), so that
- * status is told as 0x11.
+ * QEMU's isa-debug-exit device ends it with 2 * value + 1. 0x10 stands for "all was right" (33), so
+ * that status is told as 0x11.
  */
 void machine_end(unsigned status)
 {

@@ -2,8 +2,8 @@
  * trap.c: exceptions, from entry.S. Page faults of programs do not come here: they go straight to
  * page_fault() in mm/fault.c.
  *
- * What a program does wrong becomes a signal. The kernel itself never traps on purpose, so a trap in it is
- * the end: registers and a trace on the console, and all CPUs stop.
+ * What a program does wrong becomes a signal. The kernel itself never traps on purpose, so a trap
+ * in it is the end: registers and a trace on the console, and all CPUs stop.
  */
 #include "arch.h"
 
@@ -142,11 +142,12 @@ void trap(struct regs *regs)
 }
 
 /*
- * The long way back to user mode: do what is flagged until nothing is. Interrupts are off at the end, so
- * nothing can be flagged by this CPU after the last look; another CPU sends an interrupt afterwards.
+ * The long way back to user mode: do what is flagged until nothing is. Interrupts are off at the
+ * end, so nothing can be flagged by this CPU after the last look; another CPU sends an interrupt
+ * afterwards.
  *
- * The registers may be anything that signal code has made of them. What would trap in the kernel at the
- * very last instruction, or would give privileges, is caught here.
+ * The registers may be anything that signal code has made of them. What would trap in the kernel at
+ * the very last instruction, or would give privileges, is caught here.
  */
 void user_work(struct regs *regs)
 {

@@ -1,8 +1,8 @@
 /*
  * lock.c: spinning locks, queues of sleeping threads, and the mutex made of these.
  *
- * A CPU that spins answers TLB flushes meanwhile: with interrupts off it would not otherwise, and the CPU
- * that holds the lock may be the one that waits for the answer.
+ * A CPU that spins answers TLB flushes meanwhile: with interrupts off it would not otherwise, and
+ * the CPU that holds the lock may be the one that waits for the answer.
  */
 #include "process.h"
 
@@ -50,7 +50,10 @@ void spin_unlock_irq(struct spin *s, unsigned long flags)
 
 /* ---------------------------------------------------------------- sleeping ------------------ */
 
-/* The waiter is on the queue before the state changes: whoever wakes the queue from now on finds both. */
+/*
+ * The waiter is on the queue before the state changes: whoever wakes the queue from now on finds
+ * both.
+ */
 void wait_begin(struct waitq *q, struct waiter *w, enum thread_state state)
 {
 	struct thread *t = current;
@@ -74,8 +77,8 @@ void wait_end(struct waiter *w)
 }
 
 /*
- * Is there nobody to wake? The fence is the other half of what wait_begin() does: either we see the waiter,
- * or it sees what the caller has changed before.
+ * Is there nobody to wake? The fence is the other half of what wait_begin() does: either we see the
+ * waiter, or it sees what the caller has changed before.
  */
 static bool nobody_waits(const struct waitq *q)
 {

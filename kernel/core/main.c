@@ -17,8 +17,6 @@
 
 #define MAX_WORDS 64
 
-void kernel_main(uint64_t start_info); /* called by arch/boot.S */
-
 static struct boot_info info;
 
 /* ---------------------------------------------------------------- options ------------------- */
@@ -214,8 +212,8 @@ static void pause_ms(unsigned ms)
 }
 
 /*
- * Process 1 has exited, or somebody has called reboot(2). The others end first, so that the figures are about
- * a machine at rest. The machine's exit code is what a shell would tell.
+ * Process 1 has exited, or somebody has called reboot(2). The others end first, so that the figures
+ * are about a machine at rest. The machine's exit code is what a shell would tell.
  */
 void kernel_finish(int status)
 {

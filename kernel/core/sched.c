@@ -1,14 +1,16 @@
 /*
  * sched.c: which thread runs where.
  *
- * Each CPU has a queue of threads that are ready, and runs them in turn for a slice of time. A thread that
- * wakes goes to the CPU it ran on last if that is idle, else to an idle one, else it waits at its last one;
- * a CPU without work takes from the queues of others. There are no priorities.
+ * Each CPU has a queue of threads that are ready, and runs them in turn for a slice of time. A
+ * thread that wakes goes to the CPU it ran on last if that is idle, else to an idle one, else it
+ * waits at its last one; a CPU without work takes from the queues of others. There are no
+ * priorities.
  *
- * One lock guards all queues, and the switch itself happens under it: the next thread unlocks what the
- * previous one has locked. So a thread on a queue is never still on its stack elsewhere. thread->state is
- * the thread's own to change, from RUNNING to a sleeping state, before it calls schedule(); if it is
- * preempted in between it stays on the queue all the same, and goes to sleep when it gets to schedule().
+ * One lock guards all queues, and the switch itself happens under it: the next thread unlocks what
+ * the previous one has locked. So a thread on a queue is never still on its stack elsewhere.
+ * thread->state is the thread's own to change, from RUNNING to a sleeping state, before it calls
+ * schedule(); if it is preempted in between it stays on the queue all the same, and goes to sleep
+ * when it gets to schedule().
  */
 #include "kmem.h"
 #include "process.h"
@@ -218,7 +220,10 @@ void thread_wake(struct thread *t)
 	spin_unlock_irq(&lock, flags);
 }
 
-/* One that runs on another CPU is interrupted, so that it sees its `work` on the way back to user mode. */
+/*
+ * One that runs on another CPU is interrupted, so that it sees its `work` on the way back to user
+ * mode.
+ */
 void thread_interrupt(struct thread *t, bool stopped)
 {
 	unsigned long flags = spin_lock_irq(&lock);

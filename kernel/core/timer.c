@@ -1,9 +1,10 @@
 /*
- * timer.c: one-shot timers. All that are armed are on one list, the earliest first; every clock interrupt, on
- * whichever CPU, runs what is due.
+ * timer.c: one-shot timers. All that are armed are on one list, the earliest first; every clock
+ * interrupt, on whichever CPU, runs what is due.
  *
- * A handler may free its timer, or let another thread free it, so the list is done with a timer before its
- * handler runs. timer_stop() waits for a handler that is running, by what each CPU notes.
+ * A handler may free its timer, or let another thread free it, so the list is done with a timer
+ * before its handler runs. timer_stop() waits for a handler that is running, by what each CPU
+ * notes.
  */
 #include "vm.h"
 

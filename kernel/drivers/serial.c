@@ -1,6 +1,6 @@
 /*
- * serial.c: the console, a 16550 at the first serial port. Output waits for the transmitter; input comes by
- * interrupt and goes to the terminal (fs/tty.c).
+ * serial.c: the console, a 16550 at the first serial port. Output waits for the transmitter; input
+ * comes by interrupt and goes to the terminal (fs/tty.c).
  */
 #include "boot.h"
 #include "vfs.h"

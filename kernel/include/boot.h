@@ -10,8 +10,7 @@
 
 /* What the loader tells, copied out of memory that is going to be used. */
 struct boot_info {
-	struct memory_range
-	    range[BOOT_RANGES]; /* usable memory, whole pages, without what is in use already */
+	struct memory_range range[BOOT_RANGES]; /* usable memory, without the kernel's image */
 	unsigned nr_ranges;
 	char cmdline[1024];
 	uint64_t rsdp; /* ACPI's tables begin here; 0: none */
@@ -25,11 +24,10 @@ void cpu_init_first(void);     /* descriptor tables, traps, `current` of the boo
 void serial_init(void);        /* printk() works from here on */
 void pages_protect(void);      /* text read-only, data not executable */
 void acpi_init(uint64_t rsdp); /* which CPUs and interrupt controllers there are */
-void interrupts_init(void);    /* after vm_init(): needs no memory, but may deliver */
+void interrupts_init(void);
 void clock_init(void);
-void smp_start(
-    unsigned max);        /* start the other CPUs, up to `max` in all; they enter sched_idle() */
-void serial_listen(void); /* typed characters go to tty_input() from here on */
+void smp_start(unsigned max); /* the other CPUs, up to `max` in all; they enter sched_idle() */
+void serial_listen(void);     /* typed characters go to tty_input() from here on */
 
 /* boot.S calls it on the boot stack, interrupts off. core/main.c */
 _Noreturn void kernel_main(uint64_t start_info);

@@ -195,12 +195,10 @@ void cpu_fpu_load(struct thread *t);
 
 /* Interrupt another CPU so that it looks at `resched`. */
 void cpu_kick(unsigned cpu);
-/* Set before printing in a panic; then no lock counts, and cpu_stop_others() stops those that run. */
-extern _Atomic bool panicking;
-void cpu_stop_others(void);
 /* Raise on each CPU of the set (bit n: CPU n) the interrupt whose handler calls x86_flush_interrupt(&mmu). */
 void cpu_send_flush(uint32_t cpus);
-/* Stop all other CPUs wherever they are (panic). */
+/* Stop all other CPUs wherever they are; `panicking` has been set, and no lock counts any more. */
+extern _Atomic bool panicking;
 void cpu_stop_others(void);
 /* End the machine: QEMU's exit device, then the reset line. `status` 0: all was right. */
 _Noreturn void machine_end(unsigned status);
