@@ -59,7 +59,7 @@ void wait_end(struct waiter *w);
 void wake_all(struct waitq *q); /* from anywhere, interrupts included */
 void wake_one(struct waitq *q); /* the one that has waited longest */
 
-/* Sleep until cond. */
+/* Sleep until cond, which must only look: it is evaluated once more after it was true. */
 #define wait_event(q, cond)                                                                        \
 	do {                                                                                       \
 		struct waiter w_;                                                                  \
