@@ -107,9 +107,7 @@ static void put_request(struct blkdev *dev, struct request *r)
 	r->next_free = dev->free;
 	dev->free = r;
 	spin_unlock_irq(&dev->lock, flags);
-	/* A sleeper joins the queue before it looks for a request under the lock: it cannot be missed. */
-	if (!list_empty(&dev->free_wait.waiters))
-		wake_one(&dev->free_wait);
+	wake_one(&dev->free_wait);
 }
 
 /* Descriptor i of the ring, and all of the request's table that stays the same. */

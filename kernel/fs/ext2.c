@@ -59,7 +59,7 @@ void ext2_statfs(struct inode *inode, struct statfs *out)
 	const struct ext2_fs *fs = ext2_inode(inode)->fs;
 
 	out->f_type = EXT2_MAGIC;
-	out->f_bsize = fs->block_size;
+	out->f_bsize = out->f_frsize = fs->block_size;
 	out->f_blocks = fs->blocks;
 	out->f_bfree = out->f_bavail = fs->free_blocks;
 	out->f_files = fs->inodes;
@@ -80,7 +80,8 @@ static int fill_super(struct ext2_fs *fs, struct blkdev *dev)
 	fs->dev = dev;
 	fs->bytes = blk_sectors(dev) * 512;
 	mutex_init(&fs->lock);
-	list_init(&fs->lru);
+	list_init(&fs->seen.list);
+	list_init(&fs->opened.list);
 	for (unsigned i = 0; i < EXT2_HASH; i++)
 		list_init(&fs->hash[i]);
 	err = om_mapping_create(vm, &ext2_meta_store, fs, fs->bytes, &fs->meta);

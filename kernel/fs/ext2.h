@@ -81,8 +81,10 @@ struct ext2_fs {
 	uint32_t free_blocks, free_inodes;
 	struct mutex lock; /* guards the cache of inodes, and the making of block maps */
 	struct list hash[EXT2_HASH];
-	struct list lru; /* all cached inodes, the last used at the end */
-	unsigned nr_cached;
+	struct ext2_lru { /* the last used at the end */
+		struct list list;
+		unsigned n;
+	} seen, opened; /* each cached inode is on one */
 };
 
 /* `count` blocks of a file from block `first` on lie side by side on the disk. */
@@ -93,7 +95,9 @@ struct ext2_extent {
 struct ext2_inode {
 	struct inode inode;
 	struct ext2_fs *fs;
-	struct list hash, lru;
+	struct list hash;
+	struct list lru;
+	struct ext2_lru *on; /* where `lru` is */
 	uint64_t size;
 	uint32_t block[EXT2_NR_POINTERS];
 	bool fast_link; /* `block` holds the target of a symbolic link */

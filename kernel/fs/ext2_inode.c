@@ -2,7 +2,9 @@
  * ext2_inode.c: the inodes in memory. Each exists once, so a file has one page cache.
  *
  * The cache holds a reference of its own to each inode, so an inode outlives its last close and its pages are
- * there for the next open. When there are more than MAX_CACHED, the one that has been unused longest goes.
+ * there for the next open. When there are too many, the one that has been unused longest goes. Files that have been
+ * opened are counted apart, so that a walk through the whole tree does not cost the pages of those in daily use.
+ *
  * If a program still maps a file whose inode has been given up, the inode lives on without the cache until the
  * mapping ends; should the file be opened again meanwhile, it is cached a second time, which does no harm as
  * neither copy can change.
@@ -12,11 +14,55 @@
 #include "kmem.h"
 #include "vm.h"
 
-#define MAX_CACHED 512
+#define MAX_ON_LIST 512u
+
+/* ---------------------------------------------------------------- the cache ----------------- */
 
 static struct list *chain(struct ext2_fs *fs, uint64_t ino)
 {
 	return &fs->hash[ino % EXT2_HASH];
+}
+
+static struct ext2_inode *find(struct ext2_fs *fs, uint64_t ino)
+{
+	struct ext2_inode *ei;
+
+	list_for_each (ei, chain(fs, ino), hash)
+		if (ei->inode.ino == ino)
+			return ei;
+	return NULL;
+}
+
+/* The inode is used: put it at the end of the list. NULL: take it off. fs->lock held, as for all of these. */
+static void move_to(struct ext2_inode *ei, struct ext2_lru *lru)
+{
+	if (ei->on) {
+		list_remove(&ei->lru);
+		ei->on->n--;
+	}
+	ei->on = lru;
+	if (lru) {
+		list_append(&lru->list, &ei->lru);
+		lru->n++;
+	}
+}
+
+/* If the list is too long, take the oldest inode that only the cache holds out of the cache; or NULL. */
+static struct inode *shorten(struct ext2_lru *lru)
+{
+	struct ext2_inode *ei;
+
+	if (lru->n <= MAX_ON_LIST)
+		return NULL;
+	list_for_each (ei, &lru->list, lru) {
+		/* Nobody else has a reference to copy, and lookups wait for our lock. */
+		if (atomic_load(&ei->inode.refs) > 1)
+			continue;
+		list_remove(&ei->hash);
+		move_to(ei, NULL);
+		return &ei->inode;
+	}
+	return NULL;
 }
 
 /* ---------------------------------------------------------------- operations ---------------- */
@@ -37,12 +83,19 @@ static int read_link(struct inode *inode, char *buf, unsigned size)
 static int open_file(struct inode *inode, struct file *file)
 {
 	struct ext2_inode *ei = ext2_inode(inode);
+	struct ext2_fs *fs = ei->fs;
+	struct inode *old = NULL;
 	int err;
 
 	(void)file;
-	mutex_lock(&ei->fs->lock);
+	mutex_lock(&fs->lock);
 	err = ext2_map_load(ei);
-	mutex_unlock(&ei->fs->lock);
+	if (!err && ei->on) {
+		move_to(ei, &fs->opened);
+		old = shorten(&fs->opened);
+	}
+	mutex_unlock(&fs->lock);
+	inode_put(old);
 	return err;
 }
 
@@ -184,57 +237,27 @@ static int load(struct ext2_fs *fs, uint64_t ino, struct ext2_inode **out)
 	return err;
 }
 
-/* ---------------------------------------------------------------- the cache ----------------- */
-
-static struct ext2_inode *find(struct ext2_fs *fs, uint64_t ino)
-{
-	struct ext2_inode *ei;
-
-	list_for_each (ei, chain(fs, ino), hash)
-		if (ei->inode.ino == ino)
-			return ei;
-	return NULL;
-}
-
-/* Take out the inode that only the cache holds and that was not asked for longest; NULL: all are in use. */
-static struct ext2_inode *evict(struct ext2_fs *fs)
-{
-	struct ext2_inode *ei;
-
-	list_for_each (ei, &fs->lru, lru) {
-		/* Nobody else has a reference to copy, and lookups wait for our lock. */
-		if (atomic_load(&ei->inode.refs) > 1)
-			continue;
-		list_remove(&ei->hash);
-		list_remove(&ei->lru);
-		fs->nr_cached--;
-		return ei;
-	}
-	return NULL;
-}
+/* ---------------------------------------------------------------- by number ----------------- */
 
 int ext2_iget(struct ext2_fs *fs, uint64_t ino, struct inode **out)
 {
-	struct ext2_inode *ei, *old = NULL;
+	struct inode *old = NULL;
+	struct ext2_inode *ei;
 	int err = 0;
 
 	mutex_lock(&fs->lock);
 	ei = find(fs, ino);
 	if (!ei) {
-		old = fs->nr_cached >= MAX_CACHED ? evict(fs) : NULL;
 		err = load(fs, ino, &ei);
-		if (!err) {
+		if (!err)
 			list_push(chain(fs, ino), &ei->hash);
-			fs->nr_cached++;
-		}
 	}
 	if (!err) {
-		list_remove(&ei->lru);
-		list_append(&fs->lru, &ei->lru);
 		*out = inode_get(&ei->inode);
+		move_to(ei, ei->on ? ei->on : &fs->seen);
+		old = shorten(ei->on);
 	}
 	mutex_unlock(&fs->lock);
-	if (old)
-		inode_put(&old->inode);
+	inode_put(old);
 	return err;
 }

@@ -5,7 +5,8 @@
  * its last reference. Reading at position 0 writes the whole contents into a buffer of the open file, and
  * further reads are served from it: so a reader in small pieces sees one moment.
  */
-#include <linux/stat.h>
+#include <asm/statfs.h>
+#include <linux/magic.h>
 
 #include "fs.h"
 #include "kmem.h"
@@ -337,11 +338,19 @@ static long text_write(struct file *file, const void *buf, size_t n, uint64_t *p
 	return err ? err : (long)n;
 }
 
+static void proc_statfs(struct inode *inode, struct statfs *out)
+{
+	(void)inode;
+	out->f_type = PROC_SUPER_MAGIC;
+	out->f_bsize = PAGE_SIZE;
+}
+
 static const struct file_ops text_fops = {.read = text_read,
                                           .write = text_write,
                                           .release = text_release};
 
 static const struct inode_ops proc_ops = {.fs_type = "proc",
+                                          .statfs = proc_statfs,
                                           .lookup = lookup,
                                           .readdir = readdir,
                                           .readlink = read_link,

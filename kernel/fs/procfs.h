@@ -63,6 +63,7 @@ void text_bytes(struct text *text, const void *bytes, size_t n);
 
 /* procfs_system.c */
 void proc_show_mounts(struct text *text, const struct proc_node *node);
+void proc_show_mountinfo(struct text *text, const struct proc_node *node);
 
 /* procfs_memory.c */
 void proc_show_meminfo(struct text *text, const struct proc_node *node);

@@ -257,26 +257,30 @@ int proc_pid_next(const struct proc_node *dir, int from)
 #define LINK    (S_IFLNK | 0777)
 #define DIR     (S_IFDIR | 0555)
 
-#define COMMON_ENTRIES                                                                             \
-	{"cmdline", FILE_R, .show = show_cmdline}, {"comm", FILE_R, .show = proc_show_comm},       \
-	    {"cwd", LINK, .link = link_cwd}, {"environ", FILE_R, .show = show_environ},            \
-	    {"exe", LINK, .link = link_exe}, {"limits", FILE_R, .show = show_limits},              \
-	    {"maps", FILE_R, .show = proc_show_maps},                                              \
-	    {"mounts", FILE_R, .show = proc_show_mounts},                                          \
-	    {"oom_score_adj", FILE_RW, .show = show_oom_score_adj, .store = store_oom_score_adj},  \
-	    {"pagemap", FILE_R, .fops = &proc_pagemap_fops}, {"root", LINK, .link = link_root},    \
-	    {"smaps", FILE_R, .show = proc_show_smaps}, {"stat", FILE_R, .show = proc_show_stat},  \
-	    {"statm", FILE_R, .show = proc_show_statm},                                            \
-	    {"status", FILE_R, .show = proc_show_status},                                          \
-	{                                                                                          \
-		"fd", DIR, .item = &fd_entry, .next = next_fd                                      \
-	}
-
 static const struct proc_entry fd_entry = {"fd", LINK, .link = link_fd, .follow = follow_fd};
+static const struct proc_entry task_entry;
 
-static const struct proc_entry task_entries[] = {COMMON_ENTRIES, {NULL}};
-static const struct proc_entry task_entry = {"task", DIR, .children = task_entries};
-
-static const struct proc_entry pid_entries[] = {
-    COMMON_ENTRIES, {"task", DIR, .item = &task_entry, .next = next_task}, {NULL}};
-const struct proc_entry proc_pid_entry = {"pid", DIR, .children = pid_entries};
+/* A thread has the same files as a process, without the first. */
+static const struct proc_entry entries[] = {
+    {"task", DIR, .item = &task_entry, .next = next_task},
+    {"cmdline", FILE_R, .show = show_cmdline},
+    {"comm", FILE_R, .show = proc_show_comm},
+    {"cwd", LINK, .link = link_cwd},
+    {"environ", FILE_R, .show = show_environ},
+    {"exe", LINK, .link = link_exe},
+    {"fd", DIR, .item = &fd_entry, .next = next_fd},
+    {"limits", FILE_R, .show = show_limits},
+    {"maps", FILE_R, .show = proc_show_maps},
+    {"mountinfo", FILE_R, .show = proc_show_mountinfo},
+    {"mounts", FILE_R, .show = proc_show_mounts},
+    {"oom_score_adj", FILE_RW, .show = show_oom_score_adj, .store = store_oom_score_adj},
+    {"pagemap", FILE_R, .fops = &proc_pagemap_fops},
+    {"root", LINK, .link = link_root},
+    {"smaps", FILE_R, .show = proc_show_smaps},
+    {"stat", FILE_R, .show = proc_show_stat},
+    {"statm", FILE_R, .show = proc_show_statm},
+    {"status", FILE_R, .show = proc_show_status},
+    {NULL},
+};
+static const struct proc_entry task_entry = {"task", DIR, .children = entries + 1};
+const struct proc_entry proc_pid_entry = {"pid", DIR, .children = entries};

@@ -189,6 +189,11 @@ static void show_cpuinfo(struct text *text, const struct proc_node *node)
 
 /* ---------------------------------------------------------------- mounts -------------------- */
 
+static const char *type_of(const struct inode *root)
+{
+	return root->ops->fs_type ? root->ops->fs_type : "none";
+}
+
 void proc_show_mounts(struct text *text, const struct proc_node *node)
 {
 	struct inode *root;
@@ -196,10 +201,24 @@ void proc_show_mounts(struct text *text, const struct proc_node *node)
 
 	(void)node;
 	for (unsigned i = 0; mount_info(i, &path, &root); i++) {
-		const char *type = root->ops->fs_type ? root->ops->fs_type : "none";
+		text_add(text, "%s %s %s %s 0 0\n", i ? type_of(root) : "/dev/root", path,
+		         type_of(root), i ? "rw" : "ro");
+		inode_put(root);
+	}
+}
 
-		text_add(text, "%s %s %s %s 0 0\n", i ? type : "/dev/root", path, type,
-		         i ? "rw" : "ro");
+/* The same with numbers, which df looks for. All are mounted in the root. */
+void proc_show_mountinfo(struct text *text, const struct proc_node *node)
+{
+	struct inode *root;
+	const char *path, *options;
+
+	(void)node;
+	for (unsigned i = 0; mount_info(i, &path, &root); i++) {
+		options = i ? "rw" : "ro";
+		text_add(text, "%u %u %lu:%lu / %s %s - %s %s %s\n", i + 2, i ? 2 : 1,
+		         root->dev >> 8, root->dev & 0xff, path, options, type_of(root),
+		         i ? type_of(root) : "/dev/root", options);
 		inode_put(root);
 	}
 }
