@@ -127,6 +127,7 @@ static void leave(struct thread *t)
 {
 	struct proc *p = t->proc;
 
+	sched_account();
 	p->cpu_ns += t->cpu_ns;
 	p->user_ns += t->user_ns;
 	p->min_faults += t->min_faults;

@@ -106,6 +106,7 @@ void proc_times(const struct proc *p, uint64_t *cpu_ns, uint64_t *user_ns)
 {
 	const struct thread *t;
 
+	sched_account();
 	*cpu_ns = p->cpu_ns;
 	*user_ns = p->user_ns;
 	list_for_each (t, &p->threads, siblings) {

@@ -82,6 +82,7 @@ static int read_clock(int clock, uint64_t *ns)
 		*ns = process_ns();
 		return 0;
 	case CLOCK_THREAD_CPUTIME_ID:
+		sched_account();
 		*ns = current->cpu_ns;
 		return 0;
 	default:

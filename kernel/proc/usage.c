@@ -65,6 +65,7 @@ static void usage_children(const struct proc *p, struct rusage *ru)
 
 static void usage_thread(const struct thread *t, struct rusage *ru)
 {
+	sched_account();
 	set_times(ru, t->cpu_ns, t->user_ns);
 	ru->ru_minflt = (long)t->min_faults;
 	ru->ru_majflt = (long)t->maj_faults;
