@@ -122,6 +122,11 @@ int inode_truncate(struct inode *inode, uint64_t size);
 
 uint64_t inode_size(struct inode *inode);
 
+/* ---- tmpfs.c */
+
+/* Is there so little memory left that no file should grow? */
+bool tmpfs_full(void);
+
 /* ---- poll.c */
 
 struct poll_item {

@@ -253,9 +253,13 @@ static long mapping_write(struct file *file, const void *buf, size_t n, uint64_t
 	mutex_lock(&inode->lock);
 	if (file->flags & O_APPEND)
 		*pos = om_mapping_size(inode->mapping);
-	err = om_mapping_write(inode->mapping, *pos, buf, n, &done);
+	if (*pos + n > om_mapping_size(inode->mapping) && tmpfs_full())
+		err = -ENOSPC;
+	else
+		err = om_mapping_write(inode->mapping, *pos, buf, n, &done);
 	*pos += done;
-	inode_changed(inode);
+	if (done)
+		inode_changed(inode);
 	mutex_unlock(&inode->lock);
 	if (done)
 		return (long)done;

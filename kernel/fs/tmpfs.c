@@ -19,7 +19,9 @@
 #include "vm.h"
 
 #define HASH_SIZE 240u /* so that struct tmpfs fits a page */
-#define NR_DOTS   2u   /* positions of . and .. in a directory; entries come behind */
+#define FULL_PART 16u  /* of memory and swap is kept for programs: files do not grow into it */
+#define LOOK_NS   20000000u
+#define NR_DOTS   2u /* positions of . and .. in a directory; entries come behind */
 
 struct tmpfs {
 	uint64_t dev;
@@ -135,6 +137,31 @@ static void tmpfs_statfs(struct inode *inode, struct statfs *out)
 	out->f_bfree = out->f_bavail =
 	    (__statfs_word)(info.free + info.file_cached - info.shmem + info.swap_free);
 	out->f_files = out->f_ffree = (__statfs_word)info.frames;
+}
+
+static bool nearly_full(void)
+{
+	struct om_sysinfo info;
+
+	om_sysinfo(vm, &info);
+	return (uint64_t)info.free + info.file_cached - info.shmem + info.swap_free <
+	       ((uint64_t)info.frames + info.swap_slots) / FULL_PART;
+}
+
+/* The figures take long to gather, so they are looked at from time to time only. */
+bool tmpfs_full(void)
+{
+	static _Atomic uint64_t next_look;
+	static _Atomic bool full;
+	uint64_t now = now_ns();
+
+	if (om_free_frames(vm) > vm_nr_frames() / FULL_PART)
+		return false;
+	if (now >= next_look) {
+		next_look = now + LOOK_NS;
+		full = nearly_full();
+	}
+	return full;
 }
 
 /* ---------------------------------------------------------------- names; fs->lock held ------ */
