@@ -39,10 +39,10 @@
 #define CR4_PAE 0x20
 #define CR4_PGE 0x80
 
-#define MSR_EFER   0xc0000080
-#define EFER_SCE   0x001
-#define EFER_LME   0x100
-#define EFER_NX    0x800
+#define MSR_EFER 0xc0000080
+#define EFER_SCE 0x001
+#define EFER_LME 0x100
+#define EFER_NX  0x800
 
 #define CR0_LONG_MODE 0x80010033 /* PG WP NE ET MP PE */
 
