@@ -33,7 +33,7 @@ int main(void)
 	say("fresh again: %s", letters(start, 4));
 	to("before the start", (char *)PAGE);
 	to("kernel space", (char *)0xffff800000000000);
-	to("huge", start + (1ul << 46));
+	to("huge", start + (1ul << 47));
 	p = mmap(start + 8 * PAGE, PAGE, RW, ANON | MAP_FIXED, -1, 0);
 	to("into a mapping", start + 9 * PAGE);
 	to("up to a mapping", start + 8 * PAGE);

@@ -80,6 +80,7 @@ int main(int argc, char **argv)
 	int fd = open("/list", O_RDONLY);
 
 	mounts();
+	mlockall(MCL_CURRENT); /* so that it asks for no memory when there is none */
 	for (int i = 1; i < argc; i++)
 		run(argv[i]);
 	if (argc < 2 && read(fd, list, sizeof(list) - 1) <= 0)

@@ -34,7 +34,7 @@ $(KT)/list: FORCE
 $(KT)/root.ext2: $(KT_PROGRAMS:%=$(KT)/bin/%) $(KT)/bin/init $(KT)/list
 	@echo "  IMAGE $@"
 	@rm -rf $(KT)/root $@
-	@mkdir -p $(KT)/root/proc $(KT)/root/dev $(KT)/root/tmp $(KT)/root/sys $(KT)/root/tests
+	@cd $(KT) && mkdir -p root/proc root/dev root/tmp root/run root/var/tmp root/tests
 	@cp $(KT_PROGRAMS:%=$(KT)/bin/%) $(KT)/root/tests
 	@cp $(KT)/bin/init $(KT)/list $(KT)/root
 	@mke2fs -q -t ext2 -b 4096 -d $(KT)/root $@ 64M

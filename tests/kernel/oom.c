@@ -39,6 +39,7 @@ int main(void)
 		return 0;
 	}
 	p = pages(NULL, KEEP);
+	mlockall(MCL_CURRENT); /* who waits must not be the one that asks */
 	for (int round = 0; round < 2; round++) {
 		int status = child(take_everything);
 

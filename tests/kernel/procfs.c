@@ -211,7 +211,7 @@ static void in_status(void)
 	if (f && fscanf(f, "%ld", &pages) == 1)
 		say("statm agrees: %d", pages * 4 == kb);
 	say("rss is part of it: %d", status_kb("VmRSS") > 0 && status_kb("VmRSS") <= kb);
-	say("peaks: %d %d", status_kb("VmPeak") >= kb, status_kb("VmHWM") >= status_kb("VmRSS"));
+	say("peak: %d", status_kb("VmHWM") >= status_kb("VmRSS"));
 }
 
 int main(void)

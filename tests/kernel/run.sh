@@ -16,15 +16,19 @@ wanted() { # $1: a program
 	return 1
 }
 
+# The kernel ends the machine through isa-debug-exit, so that QEMU's status is 2 * code + 1.
 boot() { # $1: CPUS, $2: log, $3: more options and arguments
 	truncate -s 0 "$dir/swap"
 	truncate -s 128M "$dir/swap"
 	timeout "${LIMIT:-400}" qemu-system-x86_64 -M q35 -cpu max -m 64 -smp "$1" -kernel "$kernel" \
-		-append "swap init=/init $3" -display none -serial stdio -no-reboot \
+		-append "swap verify init=/init $3" -display none -serial stdio -no-reboot \
 		-device isa-debug-exit,iobase=0xf4,iosize=4 \
 		-drive "if=none,id=r,format=raw,readonly=on,file=$dir/root.ext2" -device virtio-blk-pci,drive=r \
 		-drive "if=none,id=s,format=raw,file=$dir/swap" -device virtio-blk-pci,drive=s \
-		</dev/null 2>&1 | tr -d '\r' >"$2"
+		</dev/null >"$2.raw" 2>&1
+	status=$?
+	tr -d '\r' <"$2.raw" >"$2"
+	rm "$2.raw"
 }
 
 # The output of one program, and its exit status as the last line.
@@ -70,8 +74,8 @@ judge() { # $1: CPUS
 		self "$p" "$log/boot-$1" "$1" && ok=true || ok=false
 		verdict "$p, $1 CPU" $ok "$(tail -n 2 "$log/$1-$p" | tr '\n' ' ')"
 	done
-	grep -q '^@@ done' "$log/boot-$1" && ok=true || ok=false
-	verdict "boot, $1 CPU" $ok "$(tail -n 1 "$log/boot-$1")"
+	grep -q '^@@ done' "$log/boot-$1" && [ "$status" -eq 1 ] && ok=true || ok=false
+	verdict "end, $1 CPU" $ok "status $status, $(tail -n 1 "$log/boot-$1")"
 }
 
 bin=$(cd "$dir/bin" && pwd)
