@@ -124,44 +124,55 @@ static int tmpfs_readlink(struct inode *inode, char *buf, unsigned size)
 	return (int)len;
 }
 
-/* As if all memory and swap were for this file system. */
-static void tmpfs_statfs(struct inode *inode, struct statfs *out)
-{
-	struct om_sysinfo info;
+/* ---------------------------------------------------------------- room ---------------------- */
 
-	(void)inode;
-	om_sysinfo(vm, &info);
-	out->f_type = TMPFS_MAGIC;
-	out->f_bsize = out->f_frsize = PAGE_SIZE;
-	out->f_blocks = (__statfs_word)(info.frames + info.swap_slots);
-	out->f_bfree = out->f_bavail =
-	    (__statfs_word)(info.free + info.file_cached - info.shmem + info.swap_free);
-	out->f_files = out->f_ffree = (__statfs_word)info.frames;
+/* Pages of memory and swap together, and how many files could take. */
+struct room {
+	uint64_t all, free;
+};
+
+/* The figures take long to gather, so they may be LOOK_NS old. */
+static struct room room_left(void)
+{
+	static struct mutex lock = MUTEX_INIT(lock);
+	static uint64_t next_look;
+	static struct room room;
+	struct om_sysinfo info;
+	struct room copy;
+
+	mutex_lock(&lock);
+	if (now_ns() >= next_look) {
+		om_sysinfo(vm, &info);
+		room.all = (uint64_t)info.frames + info.swap_slots;
+		room.free = (uint64_t)info.free + info.file_cached - info.shmem + info.swap_free;
+		next_look = now_ns() + LOOK_NS;
+	}
+	copy = room;
+	mutex_unlock(&lock);
+	return copy;
 }
 
-static bool nearly_full(void)
-{
-	struct om_sysinfo info;
-
-	om_sysinfo(vm, &info);
-	return (uint64_t)info.free + info.file_cached - info.shmem + info.swap_free <
-	       ((uint64_t)info.frames + info.swap_slots) / FULL_PART;
-}
-
-/* The figures take long to gather, so they are looked at from time to time only. */
 bool tmpfs_full(void)
 {
-	static _Atomic uint64_t next_look;
-	static _Atomic bool full;
-	uint64_t now = now_ns();
+	struct room room;
 
 	if (om_free_frames(vm) > vm_nr_frames() / FULL_PART)
 		return false;
-	if (now >= next_look) {
-		next_look = now + LOOK_NS;
-		full = nearly_full();
-	}
-	return full;
+	room = room_left();
+	return room.free < room.all / FULL_PART;
+}
+
+/* As if all memory and swap were for this file system. */
+static void tmpfs_statfs(struct inode *inode, struct statfs *out)
+{
+	struct room room = room_left();
+
+	(void)inode;
+	out->f_type = TMPFS_MAGIC;
+	out->f_bsize = out->f_frsize = PAGE_SIZE;
+	out->f_blocks = (__statfs_word)room.all;
+	out->f_bfree = out->f_bavail = (__statfs_word)room.free;
+	out->f_files = out->f_ffree = (__statfs_word)room.all;
 }
 
 /* ---------------------------------------------------------------- names; fs->lock held ------ */
