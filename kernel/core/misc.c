@@ -58,7 +58,8 @@ static unsigned short count_procs(void)
 	unsigned n = 0;
 
 	spin_lock(&proc_lock);
-	list_for_each(p, &all_procs, all) n += p->nr_threads;
+	list_for_each (p, &all_procs, all)
+		n += p->nr_threads;
 	spin_unlock(&proc_lock);
 	return (unsigned short)MIN(n, UINT16_MAX);
 }

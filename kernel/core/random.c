@@ -1,10 +1,11 @@
 /*
  * random.c: random numbers, for getrandom(), /dev/urandom and the kernel itself.
  *
- * A ChaCha20 generator (RFC 8439) that replaces its key after each request, so that numbers given out earlier
- * cannot be computed from a later state. It is seeded once, from RDRAND, or where the CPU has none, from the
- * time stamp counter: then an attacker who knows the moment of booting may guess the numbers. Nothing
- * is mixed in later. Good for what programs under test need; not for keys that have to last.
+ * A ChaCha20 generator (RFC 8439) that replaces its key after each request, so that numbers given
+ * out earlier cannot be computed from a later state. It is seeded once, from RDRAND, or where the
+ * CPU has none, from the time stamp counter: then an attacker who knows the moment of booting may
+ * guess the numbers. Nothing is mixed in later. Good for what programs under test need; not for
+ * keys that have to last.
  */
 #include <linux/random.h>
 

@@ -1,9 +1,9 @@
 /*
  * pci.c: PCI by its oldest door, the configuration ports 0xcf8 and 0xcfc, which every PC has.
  *
- * The firmware has given the devices their addresses and the bridges their bus numbers; nothing is changed
- * here. Device memory is used through the direct map, so it must lie below 4 GiB. Everything runs at boot,
- * on one CPU, and needs no lock.
+ * The firmware has given the devices their addresses and the bridges their bus numbers; nothing is
+ * changed here. Device memory is used through the direct map, so it must lie below 4 GiB.
+ * Everything runs at boot, on one CPU, and needs no lock.
  */
 #include <linux/pci_regs.h>
 

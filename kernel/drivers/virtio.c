@@ -1,10 +1,11 @@
 /*
  * virtio.c: bringing up a virtio 1.0 ("modern") device on PCI.
  *
- * Such a device says in its PCI capabilities where in its memory the common registers, its own registers and
- * the doorbells are. The driver resets it, agrees on features, tells it where the queue is, and sets DRIVER_OK.
- * The queue is three tables in memory: descriptors say where buffers are, through `avail` the driver offers
- * requests, through `used` the device gives them back. virtio.h has the short functions of that traffic.
+ * Such a device says in its PCI capabilities where in its memory the common registers, its own
+ * registers and the doorbells are. The driver resets it, agrees on features, tells it where the
+ * queue is, and sets DRIVER_OK. The queue is three tables in memory: descriptors say where buffers
+ * are, through `avail` the driver offers requests, through `used` the device gives them back.
+ * virtio.h has the short functions of that traffic.
  */
 #include <linux/pci_regs.h>
 #include <linux/virtio_config.h>

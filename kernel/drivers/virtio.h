@@ -25,7 +25,7 @@ struct virtio_dev {
 
 #define VIRTIO_QUEUE_MAX 256u
 
-/* Reset the device, agree on features: all of `required`, and of `optional` what it has, come in *features. */
+/* Reset the device and agree on *features: all `required` ones, of the `optional` what it has. */
 int virtio_begin(struct virtio_dev *dev, const struct pci_dev *pci, uint64_t required,
                  uint64_t optional, uint64_t *features);
 /* Set up queue 0 and its interrupt, and let the device run. */
@@ -34,13 +34,13 @@ int virtio_start(struct virtio_dev *dev, irq_fn *fn, void *arg);
 void virtio_fail(struct virtio_dev *dev);
 
 /*
- * Offer the request that begins at descriptor `head`. The caller serializes this and virtio_next_used().
- * virtio_kick() afterwards makes the device look.
+ * Offer the request that begins at descriptor `head`. The caller serializes this and
+ * virtio_next_used(). virtio_kick() afterwards makes the device look.
  */
 static inline void virtio_offer(struct virtio_dev *dev, unsigned head)
 {
 	dev->avail->ring[dev->next_avail++ & (dev->size - 1)] = (uint16_t)head;
-	/* The entry first, then the index: x86 keeps stores in order, the compiler has to be told. */
+	/* The entry first, then the index: x86 keeps stores in order, the compiler must, too. */
 	__asm__ volatile("" : : : "memory");
 	*(volatile uint16_t *)&dev->avail->idx = dev->next_avail;
 }

@@ -1,12 +1,14 @@
 /*
  * virtio_blk.c: disks.
  *
- * A disk has NR_REQUESTS requests, allocated at boot, so a transfer allocates nothing: it may be the one that
- * makes memory free. Request i owns descriptor i of the queue, which points to the request's own table of
- * descriptors ("indirect"): header, segments, status. Of these only the segments change between transfers.
+ * A disk has NR_REQUESTS requests, allocated at boot, so a transfer allocates nothing: it may be
+ * the one that makes memory free. Request i owns descriptor i of the queue, which points to the
+ * request's own table of descriptors ("indirect"): header, segments, status. Of these only the
+ * segments change between transfers.
  *
- * blk_rw() takes a free request (or sleeps for one), offers it, rings the bell and sleeps until the interrupt
- * handler finds the request among the used ones. Each request has a queue of its own, so nobody else is woken.
+ * blk_rw() takes a free request (or sleeps for one), offers it, rings the bell and sleeps until the
+ * interrupt handler finds the request among the used ones. Each request has a queue of its own, so
+ * nobody else is woken.
  */
 #include <linux/virtio_blk.h>
 #include <linux/virtio_ids.h>

@@ -1,9 +1,9 @@
 /*
  * ext2.c: mounting an ext2 file system.
  *
- * Everything but the contents of regular files (superblock, group descriptors, inodes, indirect blocks,
- * directories) is read through `meta`, a mapping whose pages are those of the disk. So objrmap caches it, and
- * gives it up when memory is short, as it does with file pages.
+ * Everything but the contents of regular files (superblock, group descriptors, inodes, indirect
+ * blocks, directories) is read through `meta`, a mapping whose pages are those of the disk. So
+ * objrmap caches it, and gives it up when memory is short, as it does with file pages.
  */
 #include <asm/statfs.h>
 

@@ -1,9 +1,9 @@
 /*
- * ext2.h: what the files of the ext2 file system share: the format on disk, and what is known of a mounted
- * file system and of an inode.
+ * ext2.h: what the files of the ext2 file system share: the format on disk, and what is known of a
+ * mounted file system and of an inode.
  *
- * ext2.c mounts, ext2_inode.c keeps inodes, ext2_map.c finds the blocks of a file, ext2_file.c reads them,
- * ext2_dir.c searches directories. All is read-only.
+ * ext2.c mounts, ext2_inode.c keeps inodes, ext2_map.c finds the blocks of a file, ext2_file.c
+ * reads them, ext2_dir.c searches directories. All is read-only.
  */
 #ifndef EXT2_H
 #define EXT2_H
@@ -17,7 +17,8 @@
 #define EXT2_ROOT_INO         2
 #define EXT2_FEATURE_FILETYPE 0x2u /* the only incompatible feature that is understood */
 #define EXT2_NR_DIRECT        12
-#define EXT2_NR_POINTERS      15 /* direct blocks, then one each of single, double, triple indirection */
+/* Direct blocks, then one each of single, double, triple indirection. */
+#define EXT2_NR_POINTERS 15
 
 struct ext2_super {
 	uint32_t inodes, blocks, reserved_blocks, free_blocks, free_inodes;
@@ -101,7 +102,7 @@ struct ext2_inode {
 	uint64_t size;
 	uint32_t block[EXT2_NR_POINTERS];
 	bool fast_link; /* `block` holds the target of a symbolic link */
-	/* The block map; of a regular file it is there once the file has been opened, and then stays. */
+	/* The block map; that of a regular file is made when it is first opened. */
 	bool mapped;
 	unsigned nr_extents, room;
 	struct ext2_extent *extent;

@@ -1,6 +1,7 @@
 /*
- * ext2_dir.c: directories: files of entries, none of which crosses a block. A directory is always searched from
- * its beginning; the index that large ones may carry is skipped, it looks like an unused entry.
+ * ext2_dir.c: directories: files of entries, none of which crosses a block. A directory is always
+ * searched from its beginning; the index that large ones may carry is skipped, it looks like an
+ * unused entry.
  */
 #include <linux/stat.h>
 
@@ -16,7 +17,7 @@ static bool is_sound(const struct ext2_dirent *entry, uint32_t room)
 	       entry->name_len + EXT2_DIRENT_HEAD <= entry->len;
 }
 
-/* The entries of one block, which begins at position `start`, from `pos` on. *stop: visit() had enough. */
+/* Entries of the block at position `start`, from `pos` on. *stop: visit() had enough. */
 static int visit_block(const char *block, uint32_t size, uint64_t start, uint64_t pos,
                        visit_fn *visit, void *arg, bool *stop)
 {

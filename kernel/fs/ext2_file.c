@@ -1,8 +1,8 @@
 /*
  * ext2_file.c: filling pages from the disk: pages of a file, and pages of the disk itself.
  *
- * These are hooks of objrmap: they allocate nothing and call nothing of it. Pieces that lie side by side on the
- * disk are gathered into one transfer.
+ * These are hooks of objrmap: they allocate nothing and call nothing of it. Pieces that lie side by
+ * side on the disk are gathered into one transfer.
  */
 #include "blk.h"
 #include "ext2.h"

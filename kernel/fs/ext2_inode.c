@@ -1,13 +1,14 @@
 /*
  * ext2_inode.c: the inodes in memory. Each exists once, so a file has one page cache.
  *
- * The cache holds a reference of its own to each inode, so an inode outlives its last close and its pages are
- * there for the next open. When there are too many, the one that has been unused longest goes. Files that have been
- * opened are counted apart, so that a walk through the whole tree does not cost the pages of those in daily use.
+ * The cache holds a reference of its own to each inode, so an inode outlives its last close and its
+ * pages are there for the next open. When there are too many, the one that has been unused longest
+ * goes. Files that have been opened are counted apart, so that a walk through the whole tree does
+ * not cost the pages of those in daily use.
  *
- * If a program still maps a file whose inode has been given up, the inode lives on without the cache until the
- * mapping ends; should the file be opened again meanwhile, it is cached a second time, which does no harm as
- * neither copy can change.
+ * If a program still maps a file whose inode has been given up, the inode lives on without the
+ * cache until the mapping ends; should the file be opened again meanwhile, it is cached a second
+ * time, which does no harm as neither copy can change.
  */
 #include "ext2.h"
 #include "fs.h"
@@ -33,7 +34,7 @@ static struct ext2_inode *find(struct ext2_fs *fs, uint64_t ino)
 	return NULL;
 }
 
-/* The inode is used: put it at the end of the list. NULL: take it off. fs->lock held, as for all of these. */
+/* The inode is used: to the end of a list, or off (NULL). fs->lock held, as for all of these. */
 static void move_to(struct ext2_inode *ei, struct ext2_lru *lru)
 {
 	if (ei->on) {
@@ -47,7 +48,7 @@ static void move_to(struct ext2_inode *ei, struct ext2_lru *lru)
 	}
 }
 
-/* If the list is too long, take the oldest inode that only the cache holds out of the cache; or NULL. */
+/* A list is too long: its oldest inode that nobody else holds leaves the cache. Or NULL. */
 static struct inode *shorten(struct ext2_lru *lru)
 {
 	struct ext2_inode *ei;

@@ -1,10 +1,11 @@
 /*
  * ext2_map.c: where the blocks of a file are.
  *
- * On disk a file is a tree of block numbers. It is read once, when the file is first used, and kept as extents:
- * runs of blocks that lie side by side. Two reasons: reading pages of a file happens inside objrmap, where the
- * tree could not be read through the page cache; and mke2fs lays files out in long runs, so there are few
- * extents (one for every indirect block, which lies between the data).
+ * On disk a file is a tree of block numbers. It is read once, when the file is first used, and kept
+ * as extents: runs of blocks that lie side by side. Two reasons: reading pages of a file happens
+ * inside objrmap, where the tree could not be read through the page cache; and mke2fs lays files
+ * out in long runs, so there are few extents (one for every indirect block, which lies between the
+ * data).
  */
 #include "ext2.h"
 #include "fs.h"
@@ -45,8 +46,8 @@ static int add_block(struct ext2_inode *ei, uint64_t block, uint32_t disk)
 }
 
 /*
- * Add the blocks below `disk`, which is `depth` levels above data; 0 is a hole. *block is the next block of
- * the file, `end` their number.
+ * Add the blocks below `disk`, which is `depth` levels above data; 0 is a hole. *block is the next
+ * block of the file, `end` their number.
  */
 static int add_tree(struct ext2_inode *ei, uint32_t disk, unsigned depth, uint64_t *block,
                     uint64_t end)

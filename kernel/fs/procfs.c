@@ -1,9 +1,11 @@
 /*
- * procfs.c: the file system /proc: directories, links, and files that are written out when they are read.
+ * procfs.c: the file system /proc: directories, links, and files that are written out when they are
+ * read.
  *
- * What there is, is said by tables of struct proc_entry. An inode is made when a name is looked up and goes with
- * its last reference. Reading at position 0 writes the whole contents into a buffer of the open file, and
- * further reads are served from it: so a reader in small pieces sees one moment.
+ * What there is, is said by tables of struct proc_entry. An inode is made when a name is looked up
+ * and goes with its last reference. Reading at position 0 writes the whole contents into a buffer
+ * of the open file, and further reads are served from it: so a reader in small pieces sees one
+ * moment.
  */
 #include <asm/statfs.h>
 #include <linux/magic.h>
@@ -198,7 +200,7 @@ static int lookup(struct inode *dir, const char *name, unsigned len, struct inod
 	return err ? err : make_inode(&node, dir, out);
 }
 
-/* Positions: 0 and 1 are . and .., then come the fixed children, from FIRST_NUMBER on the numbers. */
+/* Positions: 0 and 1 are . and .., then the fixed children; from FIRST_NUMBER on the numbers. */
 #define FIRST_NUMBER 1024
 
 static bool emit_numbers(const struct proc_node *dir, uint64_t pos, struct dir_sink *sink)

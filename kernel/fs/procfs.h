@@ -1,7 +1,7 @@
 /*
- * procfs.h: what the files of procfs share. procfs.c is the tree and how its files are read; the contents are in
- * procfs_pid.c and procfs_status.c (processes), procfs_maps.c (their memory), procfs_system.c and procfs_memory.c
- * (the machine).
+ * procfs.h: what the files of procfs share. procfs.c is the tree and how its files are read; the
+ * contents are in procfs_pid.c and procfs_status.c (processes), procfs_maps.c (their memory),
+ * procfs_system.c and procfs_memory.c (the machine).
  */
 #ifndef PROCFS_H
 #define PROCFS_H

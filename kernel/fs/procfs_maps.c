@@ -1,8 +1,10 @@
 /*
- * procfs_maps.c: /proc/PID/maps, smaps and pagemap: an address space area by area, and page by page.
+ * procfs_maps.c: /proc/PID/maps, smaps and pagemap: an address space area by area, and page by
+ * page.
  *
- * An area names a file by its mapping's store, the inode. om_vma_next() gives no reference to it, so it is looked
- * at under `inode_names`, without which no inode is freed (fs.h); what is needed of it is copied.
+ * An area names a file by its mapping's store, the inode. om_vma_next() gives no reference to it,
+ * so it is looked at under `inode_names`, without which no inode is freed (fs.h); what is needed of
+ * it is copied.
  */
 #include "fs.h"
 #include "kmem.h"

@@ -1,5 +1,6 @@
 /*
- * procfs_memory.c: /proc/meminfo, vmstat and swaps, in Linux's words, and /proc/objrmap, all of objrmap's own figures.
+ * procfs_memory.c: /proc/meminfo, vmstat and swaps, in Linux's words, and /proc/objrmap, all of
+ * objrmap's own figures.
  */
 #include "kmem.h"
 #include "procfs.h"
@@ -109,7 +110,7 @@ void proc_show_swaps(struct text *text, const struct proc_node *node)
 	used = sys.swap_slots - sys.swap_free;
 	text_add(text, "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n");
 	for (unsigned i = 0; swap_info(i, &info); i++) {
-		/* objrmap counts slots in use of all areas together: they are shown from the first one on. */
+		/* Slots in use are counted of all areas together: shown from the first on. */
 		uint64_t here = MIN(used, info.slots);
 
 		used -= here;

@@ -1,5 +1,6 @@
 /*
- * procfs_pid.c: the directory /proc/PID and most of its files. /proc/PID/task/TID is the same for a thread.
+ * procfs_pid.c: the directory /proc/PID and most of its files. /proc/PID/task/TID is the same for a
+ * thread.
  *
  * A process may end at any time: then its files are empty, or say that it is a zombie.
  */
@@ -105,7 +106,7 @@ static void show_limits(struct text *text, const struct proc_node *node)
 	}
 }
 
-/* Kept for programs that set it and read it back; signal_oom() ends the process that found no memory. */
+/* Kept for those who read it back: who finds no memory ends, whatever the score. */
 static void show_oom_score_adj(struct text *text, const struct proc_node *node)
 {
 	text_add(text, "%d\n", node->proc->oom_score_adj);
