@@ -65,24 +65,36 @@ void tty_take(struct tty *tty)
 	spin_unlock(&proc_lock);
 }
 
-/* proc_lock held. A leader gives it up for the whole session. */
-static int give_up(struct tty *tty)
+/* The whole session loses it, and its foreground group is told. */
+static void release(struct tty *tty, const struct proc *leader)
 {
-	struct proc *p = current->proc, *other;
+	struct proc *p;
 
-	if (p->tty != tty)
-		return -ENOTTY;
-	p->tty = NULL;
-	if (p->pid != p->sid)
-		return 0;
 	if (tty->pgrp) {
 		signal_group(tty->pgrp, SIGHUP, NULL);
 		signal_group(tty->pgrp, SIGCONT, NULL);
 	}
-	list_for_each (other, &all_procs, all)
-		if (other->sid == p->sid && other->tty == tty)
-			other->tty = NULL;
+	list_for_each (p, &all_procs, all)
+		if (p->sid == leader->sid && p->tty == tty)
+			p->tty = NULL;
 	tty->sid = tty->pgrp = 0;
+}
+
+void tty_leave(struct proc *p)
+{
+	struct tty *tty = p->tty;
+
+	p->tty = NULL;
+	if (tty && p->pid == p->sid && tty->sid == p->sid)
+		release(tty, p);
+}
+
+/* proc_lock held. */
+static int give_up(struct tty *tty)
+{
+	if (current->proc->tty != tty)
+		return -ENOTTY;
+	tty_leave(current->proc);
 	return 0;
 }
 

@@ -1,9 +1,10 @@
 /*
  * process.h: threads and processes: what they consist of and who guards it. proc/
  *
- * One lock, `proc_lock` (a spin; never taken by interrupt handlers), guards the tree of processes, the lists
- * of threads, states, signals pending and actions. It is coarse on purpose: faults and memory calls do not
- * come near it. Letters: (c) constant, (p) proc_lock, (o) only the thread itself, (s) scheduler, (a) atomic.
+ * One lock, `proc_lock` (a spin; never taken by interrupt handlers), guards the tree of processes,
+ * the lists of threads, states, signals pending and actions. It is coarse on purpose: faults and
+ * memory calls do not come near it. Letters: (c) constant, (p) proc_lock, (o) only the thread
+ * itself, (s) scheduler, (a) atomic.
  */
 #ifndef PROCESS_H
 #define PROCESS_H
@@ -66,10 +67,13 @@ struct thread {
 	uintptr_t clear_tid;            /* (o) CLONE_CHILD_CLEARTID, set_tid_address */
 	uintptr_t robust_list;          /* (o) */
 	uint64_t min_faults, maj_faults; /* (o) */
+	int policy;                     /* (p) SCHED_NORMAL, BATCH or IDLE; remembered */
 	uint64_t ticked_ns;             /* (o) cpu_ns at the last proc_tick() */
 };
 
-/* Work that interrupt handlers leave to a kernel thread, because it needs proc_lock. proc/defer.c */
+/*
+ * Work that interrupt handlers leave to a kernel thread, because it needs proc_lock. proc/defer.c
+ */
 struct deferred {
 	struct list node;
 	void (*fn)(struct deferred *); /* called by the thread, no lock held */
@@ -90,7 +94,7 @@ struct proc {
 	struct list by_pid;             /* (p) hash of all processes */
 	struct list threads;            /* (p) */
 	unsigned nr_threads;            /* (p) */
-	_Atomic unsigned refs;          /* a reader of /proc/PID holds one, the process until it is reaped */
+	_Atomic unsigned refs;          /* the table holds one until it is reaped */
 	enum proc_state state;          /* (p) */
 	int exit_status;                /* (p) as wait4() gives it */
 	int exit_signal;                /* (p) what the parent gets, SIGCHLD or 0 */
@@ -105,7 +109,7 @@ struct proc {
 	struct waitq child_wait;        /* sleeps here in wait4() */
 	struct vfork *vfork;            /* (p) the parent waits until the space is let go of */
 
-	struct space *space;            /* (p) changed by exec only, when there is one thread; NULL in a zombie */
+	struct space *space;            /* (p) changed by exec, with one thread; NULL in a zombie */
 
 	struct spin files_lock;         /* guards `files` */
 	struct file_table files;
@@ -148,6 +152,7 @@ struct proc {
 	unsigned group[MAX_GROUPS], nr_groups;
 	uint64_t cap_effective, cap_permitted, cap_inheritable;
 	int dumpable, pdeathsig, nice;
+	bool no_new_privs;              /* remembered: no program has more privileges than another */
 	int oom_score_adj;              /* as set in /proc; nothing depends on it */
 	unsigned personality;
 	char *exe;                      /* (p) path of the program, for /proc/PID/exe */
@@ -160,7 +165,7 @@ extern struct list all_procs;
 extern struct proc *init_proc; /* pid 1; its end is the end of the machine */
 
 /* ---- proc/process.c: the table */
-struct proc *proc_find(int pid);      /* proc_lock held; NULL if there is none (zombies are found) */
+struct proc *proc_find(int pid);      /* proc_lock held; NULL; finds zombies, too */
 struct thread *thread_find(int tid);  /* proc_lock held */
 struct proc *proc_get(int pid);       /* referenced; proc_put() it. For /proc. */
 void proc_put(struct proc *p);
@@ -173,18 +178,18 @@ int proc_start_init(const char *path, char *const argv[], char *const envp[]);
 _Noreturn void kernel_finish(int status);
 
 /* ---- proc/exit.c */
-_Noreturn void do_exit_group(int status);  /* status as wait4() gives it: code << 8, or the signal */
+_Noreturn void do_exit_group(int status);  /* as wait4() gives it: code << 8, or the signal */
 _Noreturn void do_exit_thread(int status); /* this thread only */
 
 /* ---- proc/defer.c */
 void deferred_init(struct deferred *d, void (*fn)(struct deferred *));
-void defer(struct deferred *d);        /* from anywhere, interrupts included; does nothing to a queued one */
-void defer_cancel(struct deferred *d); /* when it returns, fn is not running and will not. May sleep. */
+void defer(struct deferred *d);        /* from anywhere; does nothing to a queued one */
+void defer_cancel(struct deferred *d); /* on return fn does not run and will not. May sleep. */
 
 /* ---- proc/signal.c */
 /*
- * Send to a process or thread; proc_lock held, so not from interrupt handlers: they defer(). `info` may be
- * NULL (SI_KERNEL).
+ * Send to a process or thread; proc_lock held, so not from interrupt handlers: they defer(). `info`
+ * may be NULL (SI_KERNEL).
  */
 int signal_proc(struct proc *p, int sig, const siginfo_t *info);
 int signal_thread(struct thread *t, int sig, const siginfo_t *info);
@@ -199,21 +204,27 @@ bool signal_ignored(int sig);
 bool group_orphaned(int pgid);
 /* Set the running thread's mask of blocked signals. */
 void signal_set_mask(sigmask_t mask);
-/* ppoll, pselect: use the mask at `set` (0: none) until the system call has returned. -EFAULT, -EINVAL. */
+/*
+ * ppoll, pselect: use the mask at `set` (0: none) until the system call has returned. -EFAULT,
+ * -EINVAL.
+ */
 int signal_temp_mask(uintptr_t set, size_t size);
 
 /*
- * Sleeps with a relative timeout that a stop, or a signal without handler, interrupts go on to the same
- * deadline: `return restart_at(deadline)` begins the call again, and then restarted(x) is that deadline
- * instead of x. With a handler the call fails with -EINTR.
+ * Sleeps with a relative timeout that a stop, or a signal without handler, interrupts go on to the
+ * same deadline: `return restart_at(deadline)` begins the call again, and then restarted(x) is that
+ * deadline instead of x. With a handler the call fails with -EINTR.
  */
 long restart_at(uint64_t deadline);
 uint64_t restarted(uint64_t deadline);
 
 /* ---- proc/futex.c */
-int futex_wake_addr(uintptr_t addr, int n); /* of the running process: clear_child_tid, robust lists */
+int futex_wake_addr(uintptr_t addr, int n); /* of the running process */
 
-/* ---- proc/itimer.c: process timers that count CPU time; called at each tick of a running thread, interrupts off */
+/*
+ * ---- proc/itimer.c: process timers that count CPU time; called at each tick of a running thread,
+ * interrupts off
+ */
 void proc_tick(struct thread *t, bool user);
 
 #endif

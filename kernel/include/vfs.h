@@ -187,5 +187,10 @@ int procfs_mount(struct inode **root);
 void tty_input(char c);
 void console_write(const char *s, size_t n);
 int tty_open(struct file *file); /* the console terminal */
+/*
+ * The process gives up its controlling terminal; if it leads the session, the session does. proc_lock
+ * held. fs/tty_job.c
+ */
+void tty_leave(struct proc *p);
 
 #endif

@@ -1,6 +1,7 @@
 /*
- * defer.c: work that interrupt handlers cannot do because it takes proc_lock or sleeps: a timer expires, ^C
- * is typed. They queue a struct deferred, and the kernel thread `kdefer` calls its function.
+ * defer.c: work that interrupt handlers cannot do because it takes proc_lock or sleeps: a timer
+ * expires, ^C is typed. They queue a struct deferred, and the kernel thread `kdefer` calls its
+ * function.
  */
 #include "internal.h"
 

@@ -1,10 +1,10 @@
 /*
- * deliver.c: a thread is about to return to user mode and has something to do first: end, stop, or take
- * signals. Here, too, is how interrupted system calls begin again.
+ * deliver.c: a thread is about to return to user mode and has something to do first: end, stop, or
+ * take signals. Here, too, is how interrupted system calls begin again.
  *
- * A system call that a signal interrupts returns one of the ERESTART codes. It is begun again by putting
- * its number back into rax and stepping back over the `syscall` instruction, unless a handler that does not
- * want that runs first: then the program sees EINTR.
+ * A system call that a signal interrupts returns one of the ERESTART codes. It is begun again by
+ * putting its number back into rax and stepping back over the `syscall` instruction, unless a
+ * handler that does not want that runs first: then the program sees EINTR.
  */
 #include "internal.h"
 
@@ -18,7 +18,10 @@ long restart_at(uint64_t deadline)
 	return -ERESTART_RESTARTBLOCK;
 }
 
-/* The next sleep after restart_at() is the same call: a handler, which could call others, forgets it. */
+/*
+ * The next sleep after restart_at() is the same call: a handler, which could call others, forgets
+ * it.
+ */
 uint64_t restarted(uint64_t deadline)
 {
 	uint64_t old = current->restart_deadline;
@@ -58,7 +61,9 @@ static void restart_call(struct regs *regs, const struct kernel_sigaction *actio
 
 /* ---------------------------------------------------------------- delivering ---------------- */
 
-/* What a signal without a handler does. Called and returns with proc_lock held, or does not return. */
+/*
+ * What a signal without a handler does. Called and returns with proc_lock held, or does not return.
+ */
 static void default_action(struct proc *p, int sig)
 {
 	if (signal_is_ignored(p, sig))

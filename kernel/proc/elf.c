@@ -1,9 +1,9 @@
 /*
  * elf.c: map an ELF program, and the dynamic linker it asks for, into a new address space.
  *
- * The file's pages are mapped privately from its page cache, so programs share what they do not write.
- * Position-independent programs go to a fixed place; the linker goes where mmap() finds room. Everything a
- * file says is checked before it is used: it may be any program's work.
+ * The file's pages are mapped privately from its page cache, so programs share what they do not
+ * write. Position-independent programs go to a fixed place; the linker goes where mmap() finds
+ * room. Everything a file says is checked before it is used: it may be any program's work.
  */
 #include <linux/elf.h>
 

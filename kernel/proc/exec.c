@@ -1,9 +1,10 @@
 /*
  * exec.c: execve: another program in the same process.
  *
- * The new program is mapped completely into an address space of its own first; until then every failure
- * is an error that the old program sees. Then the other threads are ended, the spaces change places, and
- * what does not outlive an exec (handlers, files marked close-on-exec, timers) goes.
+ * The new program is mapped completely into an address space of its own first; until then every
+ * failure is an error that the old program sees. Then the other threads are ended, the spaces
+ * change places, and what does not outlive an exec (handlers, files marked close-on-exec, timers)
+ * goes.
  */
 #include <linux/stat.h>
 
@@ -243,7 +244,10 @@ static int kill_siblings(struct thread *t)
 	return err;
 }
 
-/* What is exchanged under the lock; the caller lets go of what was there. proc may be new and have nothing. */
+/*
+ * What is exchanged under the lock; the caller lets go of what was there. proc may be new and have
+ * nothing.
+ */
 static void exchange(struct exec *e, struct proc *p, struct thread *t, struct space **space,
                      char **exe)
 {
@@ -338,7 +342,10 @@ int exec_first(struct proc *p, struct thread *t, const char *path, char *const a
 	return err;
 }
 
-/* The file that a path, or with AT_EMPTY_PATH a descriptor, names; e->path becomes what a script is told. */
+/*
+ * The file that a path, or with AT_EMPTY_PATH a descriptor, names; e->path becomes what a script is
+ * told.
+ */
 static int open_at(struct exec *e, int dirfd, uintptr_t path, int flags)
 {
 	long len = user_string(e->path, path, PATH_MAX_LEN);

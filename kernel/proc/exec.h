@@ -1,6 +1,6 @@
 /*
- * exec.h: what the files that start programs have in common: exec.c decides and commits, elf.c maps the
- * program, exec_stack.c carries the arguments over and builds the first stack.
+ * exec.h: what the files that start programs have in common: exec.c decides and commits, elf.c maps
+ * the program, exec_stack.c carries the arguments over and builds the first stack.
  */
 #ifndef PROC_EXEC_H
 #define PROC_EXEC_H

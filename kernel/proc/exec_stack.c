@@ -1,9 +1,10 @@
 /*
  * exec_stack.c: arguments on their way from the old program to the stack of the new one.
  *
- * From high to low addresses the first stack holds: the program's path, 16 random bytes, the platform's
- * name, the strings of environment and arguments, and then, where the stack pointer is, what the C library
- * reads: argc, pointers to the arguments, to the environment, and pairs of the auxiliary vector.
+ * From high to low addresses the first stack holds: the program's path, 16 random bytes, the
+ * platform's name, the strings of environment and arguments, and then, where the stack pointer is,
+ * what the C library reads: argc, pointers to the arguments, to the environment, and pairs of the
+ * auxiliary vector.
  */
 #include <linux/auxvec.h>
 
@@ -53,7 +54,9 @@ int args_add(struct args *a, const char *s)
 	return 0;
 }
 
-/* Piece by piece, none beyond a page of the user's: the string may end just before an unmapped one. */
+/*
+ * Piece by piece, none beyond a page of the user's: the string may end just before an unmapped one.
+ */
 int args_add_user(struct args *a, uintptr_t s)
 {
 	for (;;) {

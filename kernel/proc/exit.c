@@ -1,11 +1,12 @@
 /*
  * exit.c: the end of threads and processes.
  *
- * A thread ends in do_exit_thread() only, of its own will or because it is marked `dying`: then it comes here
- * on its next way to user mode (deliver.c), and no sleep on the way is long, since signal_pending() is true.
- * The last thread lets go of what the process holds (files, address space), makes it a zombie and tells the
- * parent. Every thread leaves its process at the very end: from then on it is a kernel thread (proc == NULL)
- * that the scheduler frees, and the process may be reaped.
+ * A thread ends in do_exit_thread() only, of its own will or because it is marked `dying`: then it
+ * comes here on its next way to user mode (deliver.c), and no sleep on the way is long, since
+ * signal_pending() is true. The last thread lets go of what the process holds (files, address
+ * space), makes it a zombie and tells the parent. Every thread leaves its process at the very end:
+ * from then on it is a kernel thread (proc == NULL) that the scheduler frees, and the process may
+ * be reaped.
  */
 #include "internal.h"
 #include "kmem.h"
@@ -13,7 +14,10 @@
 
 /* ---------------------------------------------------------------- relatives ----------------- */
 
-/* Does a process keep its group from being an orphan: has it a parent in another group of the session? */
+/*
+ * Does a process keep its group from being an orphan: has it a parent in another group of the
+ * session?
+ */
 static bool has_outside_parent(const struct proc *p)
 {
 	return p->parent && p->parent->pgid != p->pgid && p->parent->sid == p->sid &&
@@ -57,8 +61,8 @@ bool children_ignored(const struct proc *p)
 }
 
 /*
- * Tell the parent of a new zombie. Returns true if it need not wait for it: then the zombie is reaped, and
- * the caller drops the table's reference.
+ * Tell the parent of a new zombie. Returns true if it need not wait for it: then the zombie is
+ * reaped, and the caller drops the table's reference.
  */
 static bool notify_zombie(struct proc *p)
 {
@@ -183,7 +187,7 @@ static bool become_zombie(struct proc *p)
 	leave(current);
 	signals_flush(&p->pending, &p->pending_info, ~0ull);
 	p->state = PROC_ZOMBIE;
-	p->tty = NULL;
+	tty_leave(p);
 	reparent(p);
 	if (has_outside_parent(p))
 		hang_up_orphans(pgid);

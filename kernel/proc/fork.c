@@ -1,9 +1,10 @@
 /*
  * fork.c: new processes and threads: fork, vfork, clone, clone3.
  *
- * All four end in do_clone(). There are two kinds of children only: a thread, which shares everything with
- * its process (what pthread_create() asks for), and a process, which shares nothing, or the address space
- * (vfork(), posix_spawn()). Other mixtures, and namespaces, are EINVAL.
+ * All four end in do_clone(). There are two kinds of children only: a thread, which shares
+ * everything with its process (what pthread_create() asks for), and a process, which shares
+ * nothing, or the address space (vfork(), posix_spawn()). Other mixtures, and namespaces, are
+ * EINVAL.
  */
 #include <linux/sched.h>
 
@@ -58,6 +59,7 @@ static void thread_copy(struct thread *t, const struct clone *c)
 	t->gs_base = me->gs_base;
 	strlcpy(t->name, me->name, sizeof(t->name));
 	t->blocked = me->blocked;
+	t->policy = me->policy;
 	if (!(c->flags & CLONE_VM) || (c->flags & CLONE_VFORK)) {
 		t->altstack = me->altstack;
 		t->altstack_size = me->altstack_size;
@@ -119,6 +121,7 @@ static void copy_state(struct proc *child, const struct proc *parent, uint64_t f
 	memcpy(child->limit, parent->limit, sizeof(child->limit));
 	child->dumpable = parent->dumpable;
 	child->nice = parent->nice;
+	child->no_new_privs = parent->no_new_privs;
 	child->personality = parent->personality;
 	child->uid = parent->uid;
 	child->gid = parent->gid;
@@ -184,7 +187,9 @@ static long clone_thread(const struct clone *c)
 	return tid;
 }
 
-/* The parent of a vfork() sleeps until the child has called exec or has ended, or is killed itself. */
+/*
+ * The parent of a vfork() sleeps until the child has called exec or has ended, or is killed itself.
+ */
 static void vfork_wait(struct vfork *vfork, struct proc *child)
 {
 	struct waiter w;

@@ -1,13 +1,14 @@
 /*
  * futex.c: waiting for a word of user memory to change, and waking those that wait.
  *
- * A futex is named by a key: private memory by address space and address, shared memory by mapping and
- * offset, so that processes meet on one word wherever they have mapped it. Waiters hang in a hash of queues.
+ * A futex is named by a key: private memory by address space and address, shared memory by mapping
+ * and offset, so that processes meet on one word wherever they have mapped it. Waiters hang in a
+ * hash of queues.
  *
- * No wake-up may be lost between looking at the word and falling asleep. Reading user memory may sleep, so
- * it cannot be done under the queue's lock; instead a waiter first joins the queue, and then looks. Whoever
- * changes the word afterwards finds it there. A waiter that is woken before it has looked counts as woken,
- * or the wake-up of another would be lost.
+ * No wake-up may be lost between looking at the word and falling asleep. Reading user memory may
+ * sleep, so it cannot be done under the queue's lock; instead a waiter first joins the queue, and
+ * then looks. Whoever changes the word afterwards finds it there. A waiter that is woken before it
+ * has looked counts as woken, or the wake-up of another would be lost.
  */
 #include <linux/futex.h>
 #include <linux/time_types.h>

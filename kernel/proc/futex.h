@@ -6,7 +6,10 @@
 
 #include "vm.h"
 
-/* Replace `expect` by `value`; *old is what was there. -EINVAL (alignment), -EFAULT, -ENOMEM. May sleep. */
+/*
+ * Replace `expect` by `value`; *old is what was there. -EINVAL (alignment), -EFAULT, -ENOMEM. May
+ * sleep.
+ */
 int user_cmpxchg(uintptr_t addr, uint32_t expect, uint32_t value, uint32_t *old);
 
 #endif

@@ -1,6 +1,7 @@
 /*
- * futex_word.c: words of user memory that are changed indivisibly, while threads of the program change them
- * on other CPUs. The page is pinned, and the word changed where all memory is mapped for the kernel.
+ * futex_word.c: words of user memory that are changed indivisibly, while threads of the program
+ * change them on other CPUs. The page is pinned, and the word changed where all memory is mapped
+ * for the kernel.
  */
 #include "futex.h"
 #include "process.h"

@@ -1,8 +1,8 @@
 /*
  * ids.c: who a process is: its numbers, group and session, and the user it says it is.
  *
- * Everything runs as root and may do everything; user and group numbers and capabilities are remembered, and
- * nothing looks at them.
+ * Everything runs as root and may do everything; user and group numbers and capabilities are
+ * remembered, and nothing looks at them.
  */
 #include <linux/capability.h>
 
@@ -224,7 +224,9 @@ long sys_setgid(unsigned id)
 	return id == -1u ? -EINVAL : set_ids(&current->proc->gid, id, id, id);
 }
 
-/* The file system's user is the effective one, and cannot be another. Both return the one before. */
+/*
+ * The file system's user is the effective one, and cannot be another. Both return the one before.
+ */
 long sys_setfsuid(unsigned id)
 {
 	(void)id;

@@ -47,7 +47,10 @@ void group_exit(struct proc *p, int status, const struct thread *keep);
 void proc_release(struct proc *p);
 /* Is a child of `p` that turns into a zombie forgotten at once? proc_lock held. */
 bool children_ignored(const struct proc *p);
-/* Count a zombie's times as its parent's children's, take it out of the table. Then proc_put(). proc_lock held. */
+/*
+ * Count a zombie's times as its parent's children's, take it out of the table. Then proc_put().
+ * proc_lock held.
+ */
 void proc_reap(struct proc *child);
 
 /* ---- exec.c */
@@ -69,7 +72,10 @@ void signals_flush_all(struct proc *p, sigmask_t set);
 void signals_retarget(struct proc *p);
 /* Does the disposition ignore it, by SIG_IGN or by default? */
 bool signal_is_ignored(const struct proc *p, int sig);
-/* Make a thread look at its signals: set WORK_SIGNAL, end its sleep. `stopped`: also if it is stopped. */
+/*
+ * Make a thread look at its signals: set WORK_SIGNAL, end its sleep. `stopped`: also if it is
+ * stopped.
+ */
 void thread_poke(struct thread *t, bool stopped);
 /* exec: handlers are gone. */
 void signals_exec(struct proc *p);

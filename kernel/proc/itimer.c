@@ -1,8 +1,9 @@
 /*
  * itimer.c: the interval timers of a process: alarm, setitimer, and RLIMIT_CPU.
  *
- * ITIMER_REAL is a timer of the kernel; ITIMER_VIRTUAL and ITIMER_PROF are counted down by the clock tick
- * of whatever thread of the process runs. Both expire in interrupt handlers, which defer the signal.
+ * ITIMER_REAL is a timer of the kernel; ITIMER_VIRTUAL and ITIMER_PROF are counted down by the
+ * clock tick of whatever thread of the process runs. Both expire in interrupt handlers, which defer
+ * the signal.
  */
 #include <linux/time.h>
 

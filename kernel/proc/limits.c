@@ -1,6 +1,7 @@
 /*
- * limits.c: resource limits. Each is enforced where the resource is: those of memory by objrmap, which is told
- * them for each address space, NOFILE by fs/, NPROC by fork.c, CPU by itimer.c. The rest is remembered.
+ * limits.c: resource limits. Each is enforced where the resource is: those of memory by objrmap,
+ * which is told them for each address space, NOFILE by fs/, NPROC by fork.c, CPU by itimer.c. The
+ * rest is remembered.
  */
 #include "internal.h"
 #include "sys.h"
@@ -14,7 +15,10 @@ static void limit_set(struct proc *p, int which, unsigned long soft, unsigned lo
 	p->limit[which] = (struct rlimit){.rlim_cur = soft, .rlim_max = hard};
 }
 
-/* Of process 1; all others inherit. Half of what would fill an eighth of memory with stacks may be threads. */
+/*
+ * Of process 1; all others inherit. Half of what would fill an eighth of memory with stacks may be
+ * threads.
+ */
 void limits_init(struct proc *p)
 {
 	struct om_sysinfo info;

@@ -1,9 +1,10 @@
 /*
  * process.c: the table of processes and threads, their numbers, and process 1.
  *
- * Processes are on the list all_procs and in a hash by pid; threads in a hash by tid. A number is taken as
- * long as a thread or a process has it, or a process group or session is called by it. Numbers are handed
- * out in a circle, so that one is not used again soon after its process has ended.
+ * Processes are on the list all_procs and in a hash by pid; threads in a hash by tid. A number is
+ * taken as long as a thread or a process has it, or a process group or session is called by it.
+ * Numbers are handed out in a circle, so that one is not used again soon after its process has
+ * ended.
  *
  * References: the table holds one on each process, from proc_alloc() until it is reaped; readers of
  * /proc/PID hold others, which keep the memory but nothing else.
@@ -179,7 +180,10 @@ void thread_unlink(struct thread *t)
 	nr_threads--;
 }
 
-/* exec by another than the first thread, the only one left: it takes over the process's number. proc_lock held. */
+/*
+ * exec by another than the first thread, the only one left: it takes over the process's number.
+ * proc_lock held.
+ */
 void thread_become_first(struct thread *t)
 {
 	list_remove(&t->by_tid);

@@ -1,9 +1,9 @@
 /*
  * ptimer.c: the timers of timer_create(): a process may have many, with signals of their own.
  *
- * A timer expires in an interrupt handler, which defers the rest to a thread: that counts how many periods
- * have gone by, starts the timer again, and sends the signal, or, if the last one is still pending, adds to
- * its overrun count.
+ * A timer expires in an interrupt handler, which defers the rest to a thread: that counts how many
+ * periods have gone by, starts the timer again, and sends the signal, or, if the last one is still
+ * pending, adds to its overrun count.
  */
 #include <linux/time.h>
 

@@ -1,6 +1,6 @@
 /*
- * robust.c: what the C library's locks ask of the kernel when a thread ends: the list of robust futexes it
- * holds (set_robust_list), and the word that pthread_join() waits on (set_tid_address).
+ * robust.c: what the C library's locks ask of the kernel when a thread ends: the list of robust
+ * futexes it holds (set_robust_list), and the word that pthread_join() waits on (set_tid_address).
  *
  * The list is in user memory and may be anything: it is followed for a limited number of steps.
  */

@@ -1,9 +1,9 @@
 /*
- * sched_calls.c: the system calls about scheduling, and those that change properties of the running thread:
- * prctl, arch_prctl, personality.
+ * sched_calls.c: the system calls about scheduling, and those that change properties of the running
+ * thread: prctl, arch_prctl, personality.
  *
- * There is one class of threads, all of equal rank: nice values are remembered only, and real-time policies
- * are refused as to a user without privileges.
+ * There is one class of threads, all of equal rank: nice values and policies are remembered only,
+ * and real-time policies are refused as to a user without privileges.
  */
 #include <asm/prctl.h>
 #include <linux/prctl.h>
@@ -89,12 +89,19 @@ static bool is_ordinary(int policy)
 
 long sys_sched_getscheduler(int tid)
 {
+	const struct thread *t;
+	long policy;
+
 	if (tid < 0)
 		return -EINVAL;
-	return thread_exists(tid) ? SCHED_NORMAL : -ESRCH;
+	spin_lock(&proc_lock);
+	t = tid ? thread_find(tid) : current;
+	policy = t ? t->policy : -ESRCH;
+	spin_unlock(&proc_lock);
+	return policy;
 }
 
-static long check_param(int tid, uintptr_t param, int policy)
+static int check_param(int tid, uintptr_t param, int policy)
 {
 	struct sched_param p;
 
@@ -112,7 +119,19 @@ static long check_param(int tid, uintptr_t param, int policy)
 
 long sys_sched_setscheduler(int tid, int policy, uintptr_t param)
 {
-	return check_param(tid, param, policy & ~SCHED_RESET_ON_FORK);
+	struct thread *t;
+	int err;
+
+	policy &= ~SCHED_RESET_ON_FORK;
+	err = check_param(tid, param, policy);
+	if (err)
+		return err;
+	spin_lock(&proc_lock);
+	t = tid ? thread_find(tid) : current;
+	if (t)
+		t->policy = policy;
+	spin_unlock(&proc_lock);
+	return t ? 0 : -ESRCH;
 }
 
 long sys_sched_setparam(int tid, uintptr_t param)
@@ -248,6 +267,15 @@ static long set_pdeathsig(unsigned long sig)
 	return 0;
 }
 
+/* There is no way back. */
+static long set_no_new_privs(unsigned long arg)
+{
+	if (arg != 1)
+		return -EINVAL;
+	current->proc->no_new_privs = true;
+	return 0;
+}
+
 long sys_prctl(int option, unsigned long arg)
 {
 	struct proc *p = current->proc;
@@ -262,6 +290,10 @@ long sys_prctl(int option, unsigned long arg)
 		return set_pdeathsig(arg);
 	case PR_GET_PDEATHSIG:
 		return user_put(arg, pdeathsig);
+	case PR_SET_NO_NEW_PRIVS:
+		return set_no_new_privs(arg);
+	case PR_GET_NO_NEW_PRIVS:
+		return p->no_new_privs;
 	case PR_GET_DUMPABLE:
 		return p->dumpable;
 	case PR_SET_DUMPABLE:

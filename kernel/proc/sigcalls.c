@@ -86,7 +86,10 @@ long sys_rt_sigsuspend(uintptr_t set, size_t size)
 	return err ? err : sys_pause();
 }
 
-/* Take one of the signals, all of them blocked or not; 0 after the deadline, -EINTR for another signal. */
+/*
+ * Take one of the signals, all of them blocked or not; 0 after the deadline, -EINTR for another
+ * signal.
+ */
 static int wait_for_signal(sigmask_t set, uint64_t deadline, siginfo_t *info)
 {
 	struct thread *t = current;
@@ -213,7 +216,10 @@ long sys_tkill(int tid, int sig)
 	return send_thread(0, tid, sig, &info);
 }
 
-/* A siginfo of the program's own; it may not pretend to come from the kernel or kill(), but to itself. */
+/*
+ * A siginfo of the program's own; it may not pretend to come from the kernel or kill(), but to
+ * itself.
+ */
 static int read_siginfo(siginfo_t *info, uintptr_t from, int sig, int target)
 {
 	if (user_get(*info, from))

@@ -1,11 +1,11 @@
 /*
- * sigframe.c: entering a signal handler and coming back: the frame on the user stack, rt_sigreturn, and the
- * alternate stack.
+ * sigframe.c: entering a signal handler and coming back: the frame on the user stack, rt_sigreturn,
+ * and the alternate stack.
  *
- * From high to low addresses a frame is: the FPU state, then struct frame, whose first word is the return
- * address (SA_RESTORER, the C library's call of rt_sigreturn). The program may have changed anything in it
- * when it comes back, so nothing of it is trusted: only user segments, only harmless flags, no address
- * beyond user space.
+ * From high to low addresses a frame is: the FPU state, then struct frame, whose first word is the
+ * return address (SA_RESTORER, the C library's call of rt_sigreturn). The program may have changed
+ * anything in it when it comes back, so nothing of it is trusted: only user segments, only harmless
+ * flags, no address beyond user space.
  */
 #include <linux/signal.h>
 

@@ -1,11 +1,12 @@
 /*
  * signal.c: sending signals, and what is pending.
  *
- * A pending signal is a bit in `pending` of a thread or of a process (any thread may take it then), and,
- * where there is something to say about it, an entry with its siginfo on pending_info. Signals below 32 are
- * pending once at most, real-time ones as often as they were sent. Everything is under proc_lock, under
- * which nothing can be allocated: entries come from a list of spare ones that system calls fill up before
- * they take the lock. Without a spare entry a signal still arrives, but says nothing of its sender.
+ * A pending signal is a bit in `pending` of a thread or of a process (any thread may take it then),
+ * and, where there is something to say about it, an entry with its siginfo on pending_info. Signals
+ * below 32 are pending once at most, real-time ones as often as they were sent. Everything is under
+ * proc_lock, under which nothing can be allocated: entries come from a list of spare ones that
+ * system calls fill up before they take the lock. Without a spare entry a signal still arrives, but
+ * says nothing of its sender.
  *
  * deliver.c does what signals ask for, when their thread returns to user mode.
  */
@@ -95,7 +96,10 @@ void signals_flush_all(struct proc *p, sigmask_t set)
 		signals_flush(&t->pending, &t->pending_info, set);
 }
 
-/* Make `sig` pending. -EAGAIN: there is no entry for its siginfo; it is pending all the same unless `must`. */
+/*
+ * Make `sig` pending. -EAGAIN: there is no entry for its siginfo; it is pending all the same unless
+ * `must`.
+ */
 static int add(struct proc *p, sigmask_t *pending, struct list *infos, int sig,
                const siginfo_t *info, bool must)
 {

@@ -1,9 +1,9 @@
 /*
  * stop.c: job control: a process stops and continues as a whole.
  *
- * A stop signal sets proc->stopping. Each thread stops itself on its next way to user mode; the last one
- * makes the process PROC_STOPPED and tells the parent. SIGCONT clears `stopping` and wakes them all; that
- * happens when it is sent (signal.c), however it is handled.
+ * A stop signal sets proc->stopping. Each thread stops itself on its next way to user mode; the
+ * last one makes the process PROC_STOPPED and tells the parent. SIGCONT clears `stopping` and wakes
+ * them all; that happens when it is sent (signal.c), however it is handled.
  */
 #include "internal.h"
 

@@ -1,7 +1,8 @@
 /*
  * time.c: clocks and sleeping.
  *
- * There is one clock, now_ns() since boot; the time of day is a constant further on and cannot be set.
+ * There is one clock, now_ns() since boot; the time of day is a constant further on and cannot be
+ * set.
  */
 #include <linux/time.h>
 

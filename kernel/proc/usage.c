@@ -1,8 +1,9 @@
 /*
  * usage.c: what processes have used: getrusage, times, and the figures of wait4.
  *
- * Time in user mode is sampled by clock ticks, the sum with time in the kernel is exact. The resident size is
- * looked at when somebody asks and when the process ends, so a peak in between is not seen.
+ * Time in user mode is sampled by clock ticks, the sum with time in the kernel is exact. The
+ * resident size is looked at when somebody asks and when the process ends, so a peak in between is
+ * not seen.
  */
 #include <linux/resource.h>
 #include <linux/times.h>

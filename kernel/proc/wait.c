@@ -1,8 +1,8 @@
 /*
  * wait.c: a parent learns what has become of its children: wait4, waitid.
  *
- * A waiter queues on its process's child_wait, looks at all children under proc_lock, and sleeps if none has
- * anything to tell. Whoever changes a child's state wakes the queue.
+ * A waiter queues on its process's child_wait, looks at all children under proc_lock, and sleeps if
+ * none has anything to tell. Whoever changes a child's state wakes the queue.
  */
 #include <linux/wait.h>
 
