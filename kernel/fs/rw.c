@@ -310,7 +310,9 @@ long sys_pwritev(unsigned fd, uintptr_t vec, size_t n, int64_t pos)
 	return rw_vec(fd, vec, n, &pos, true);
 }
 
-/* Position -1 is the file's own. Of the flags, those that promise more than plain calls are known. */
+/*
+ * Position -1 is the file's own. Of the flags, those that promise more than plain calls are known.
+ */
 static long rw_flags(unsigned fd, uintptr_t vec, size_t n, int64_t pos, unsigned flags,
                      bool writing)
 {

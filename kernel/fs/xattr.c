@@ -1,6 +1,6 @@
 /*
- * xattr.c: extended attributes: no file has any. Programs such as ls ask for them, and take this answer, but not
- * that there is no such call.
+ * xattr.c: extended attributes: no file has any. Programs such as ls ask for them, and take this
+ * answer, but not that there is no such call.
  */
 #include "fs.h"
 #include "sys.h"
