@@ -198,6 +198,8 @@ int signal_group(int pgid, int sig, const siginfo_t *info); /* -ESRCH */
 void signal_force(int sig, int code, uintptr_t addr);
 /* SIGKILL to the running process because memory ran out, with a message on the console. */
 void signal_oom(void);
+/* A fault of the running process found no memory: who has to go? mm/oom.c. May sleep. */
+void out_of_memory(void);
 /* Is it blocked or ignored by the running process? (SIGTTOU, SIGTTIN) proc_lock held. */
 bool signal_ignored(int sig);
 /* No other process group of the session can continue this one's stopped members; proc_lock held. */

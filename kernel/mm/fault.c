@@ -22,7 +22,7 @@ static void cannot_mend(enum om_fault_result result, uintptr_t addr)
 		signal_force(SIGBUS, BUS_ADRERR, addr);
 		break;
 	case OM_FAULT_OOM:
-		signal_oom();
+		out_of_memory();
 		break;
 	default:
 		signal_force(SIGSEGV, SEGV_MAPERR, addr);
