@@ -20,8 +20,7 @@
  */
 static bool has_outside_parent(const struct proc *p)
 {
-	return p->parent && p->parent->pgid != p->pgid && p->parent->sid == p->sid &&
-	       p->parent != init_proc;
+	return p->parent && p->parent->pgid != p->pgid && p->parent->sid == p->sid;
 }
 
 bool group_orphaned(int pgid)
