@@ -220,7 +220,7 @@ build/fuzz/tests/fuzz: $(FUZZ_SRC:%.c=$(B)/%.o) $(LIB) $(SIM)
 
 # ---- checks ------------------------------------------------------------------------------------
 
-FORMATTED = $(wildcard $(foreach d,include/objrmap src src/rmap ports/sim ports/template tests tests/unit tests/docs $(PROGRAMS:%=tests/%) examples bench,$d/*.c $d/*.h))
+FORMATTED = $(wildcard $(foreach d,include/objrmap src src/rmap ports/sim ports/template tests tests/unit tests/docs $(PROGRAMS:%=tests/%) examples bench ports/x86_64 $(wildcard kernel/*) tests/kernel bench/linux,$d/*.c $d/*.h))
 
 check: template check-symbols check-headers check-format check-readme check-docs check-install ## all checks below
 

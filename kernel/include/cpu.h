@@ -67,12 +67,12 @@ struct cpu {
 	struct cpu *self;
 	unsigned apic_id;
 	bool online;
-	volatile bool resched;  /* the running thread should give way */
-	struct list queue;      /* sched.c: threads ready to run here */
+	volatile bool resched; /* the running thread should give way */
+	struct list queue;     /* sched.c: threads ready to run here */
 	unsigned nr_ready;
 	uint64_t slice_end;
 	uint64_t idle_ns, idle_since; /* since: 0 = not idle */
-	uint64_t accounted;     /* until when the running thread's time has been counted */
+	uint64_t accounted;           /* until when the running thread's time has been counted */
 	struct tss *tss;
 };
 
@@ -204,8 +204,8 @@ void cpu_stop_others(void);
 _Noreturn void machine_end(unsigned status);
 
 /* Page fault and other traps come from arch/entry.S to arch/trap.c, which calls these: */
-void page_fault(struct regs *regs, uintptr_t addr);  /* mm/fault.c; interrupts on */
-void return_to_user(struct regs *regs);              /* proc/signal.c: work flagged in current->work */
+void page_fault(struct regs *regs, uintptr_t addr); /* mm/fault.c; interrupts on */
+void return_to_user(struct regs *regs); /* proc/signal.c: work flagged in current->work */
 
 /* The table that entry.S calls through: 512 handlers, none NULL after syscall_init(). core/syscall.c */
 typedef void syscall_fn(void);
@@ -214,8 +214,8 @@ void syscall_init(void);
 
 /* ---------------------------------------------------------------- clock --------------------- */
 
-uint64_t now_ns(void);        /* since boot, monotonic, the same on all CPUs */
-uint64_t boot_time_ns(void);  /* of day, at boot: wall clock = boot_time_ns() + now_ns() */
+uint64_t now_ns(void);       /* since boot, monotonic, the same on all CPUs */
+uint64_t boot_time_ns(void); /* of day, at boot: wall clock = boot_time_ns() + now_ns() */
 
 /* One-shot timers; the handler runs in interrupt context. core/timer.c */
 struct timer {
@@ -225,7 +225,7 @@ struct timer {
 	bool armed;
 };
 void timer_start(struct timer *t, uint64_t deadline); /* may be armed already: moves it */
-bool timer_stop(struct timer *t);                     /* true if it was armed; when it returns fn is not running */
+bool timer_stop(struct timer *t); /* true if it was armed; when it returns fn is not running */
 /* Called by the clock interrupt with interrupts off: run what is due; returns the next deadline. */
 uint64_t timer_run(uint64_t now);
 /* Set the clock interrupt of this CPU to come no later than `deadline`. arch/clock.c */

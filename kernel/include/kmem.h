@@ -23,8 +23,9 @@ void vmalloc_init(void); /* by vm_init() */
 
 /* Kernel stacks: vmalloc()ed once and kept for reuse. Contents: anything. NULL without memory. May sleep. */
 void *kstack_alloc(void);
-void kstack_free(void *stack); /* with any lock held but those of kmalloc's callers; not from handlers */
-void kstack_trim(void);        /* give the unused ones back: memory is short */
+void kstack_free(
+    void *stack);       /* with any lock held but those of kmalloc's callers; not from handlers */
+void kstack_trim(void); /* give the unused ones back: memory is short */
 
 /* A zeroed frame of the kernel's own, at its address in the direct map; NULL. Counted below. May sleep. */
 void *kframe_alloc(void);

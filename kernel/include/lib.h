@@ -22,13 +22,13 @@
 #define PAGE_SIZE  4096ul
 #define PAGE_MASK  (~(PAGE_SIZE - 1))
 
-#define ARRAY_SIZE(a)           (sizeof(a) / sizeof(*(a)))
-#define ALIGN_UP(x, to)         (((x) + (to)-1) & ~((__typeof__(x))(to)-1))
-#define ALIGN_DOWN(x, to)       ((x) & ~((__typeof__(x))(to)-1))
-#define MIN(a, b)               ((a) < (b) ? (a) : (b))
-#define MAX(a, b)               ((a) > (b) ? (a) : (b))
-#define likely(x)               __builtin_expect(!!(x), 1)
-#define unlikely(x)             __builtin_expect(!!(x), 0)
+#define ARRAY_SIZE(a)            (sizeof(a) / sizeof(*(a)))
+#define ALIGN_UP(x, to)          (((x) + (to)-1) & ~((__typeof__(x))(to)-1))
+#define ALIGN_DOWN(x, to)        ((x) & ~((__typeof__(x))(to)-1))
+#define MIN(a, b)                ((a) < (b) ? (a) : (b))
+#define MAX(a, b)                ((a) > (b) ? (a) : (b))
+#define likely(x)                __builtin_expect(!!(x), 1)
+#define unlikely(x)              __builtin_expect(!!(x), 0)
 #define container_of(p, type, m) ((type *)((char *)(p)-offsetof(type, m)))
 
 #define NSEC_PER_SEC 1000000000ull
@@ -40,7 +40,10 @@ struct list {
 	struct list *prev, *next;
 };
 
-#define LIST_INIT(name) {&(name), &(name)}
+#define LIST_INIT(name)                                                                            \
+	{                                                                                          \
+		&(name), &(name)                                                                   \
+	}
 
 static inline void list_init(struct list *l)
 {
@@ -78,7 +81,7 @@ static inline void list_remove(struct list *node)
 	list_init(node);
 }
 
-#define list_item(node, type, m) container_of(node, type, m)
+#define list_item(node, type, m)  container_of(node, type, m)
 #define list_first(head, type, m) list_item((head)->next, type, m)
 #define list_for_each(it, head, m)                                                                 \
 	for (it = list_item((head)->next, __typeof__(*it), m); &it->m != (head);                   \

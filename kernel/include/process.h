@@ -22,8 +22,8 @@ typedef uint64_t sigmask_t; /* bit n-1 is signal n */
 #define SIGBIT(n) (1ull << ((n)-1))
 
 /* thread.work: why a return to user mode has to take the long way. */
-#define WORK_SIGNAL   1u /* a signal may be pending, or the thread is to stop or to end */
-#define WORK_RESCHED  2u
+#define WORK_SIGNAL       1u /* a signal may be pending, or the thread is to stop or to end */
+#define WORK_RESCHED      2u
 #define WORK_RESTORE_MASK 4u /* sigsuspend, pselect: put saved_mask back if no handler runs */
 
 struct sigqueued { /* a pending signal with its siginfo, on pending_info of a thread or a process */
@@ -33,42 +33,43 @@ struct sigqueued { /* a pending signal with its siginfo, on pending_info of a th
 };
 
 struct thread {
-	_Atomic unsigned work;          /* (a) WORK_...; first: entry.S looks at it */
+	_Atomic unsigned work; /* (a) WORK_...; first: entry.S looks at it */
 	/* ---- scheduler */
-	struct list run;                /* (s) on cpu->queue */
+	struct list run; /* (s) on cpu->queue */
 	enum thread_state _Atomic state;
-	unsigned cpu;                   /* (s) where it runs or ran last */
-	bool on_cpu, queued;            /* (s) */
-	uint64_t cpu_ns, user_ns;       /* (s) time used; of it in user mode (by ticks) */
-	void *sp;                       /* (s) saved stack pointer while switched away */
-	char *stack;                    /* (c) KSTACK_SIZE bytes */
-	void *fpu;                      /* (c) 512 bytes, 16-byte aligned (FXSAVE) */
-	uint64_t fs_base, gs_base;      /* (o) user's */
-	struct om_held held;            /* (o) objrmap's lock record, debug builds */
+	unsigned cpu;              /* (s) where it runs or ran last */
+	bool on_cpu, queued;       /* (s) */
+	uint64_t cpu_ns, user_ns;  /* (s) time used; of it in user mode (by ticks) */
+	void *sp;                  /* (s) saved stack pointer while switched away */
+	char *stack;               /* (c) KSTACK_SIZE bytes */
+	void *fpu;                 /* (c) 512 bytes, 16-byte aligned (FXSAVE) */
+	uint64_t fs_base, gs_base; /* (o) user's */
+	struct om_held held;       /* (o) objrmap's lock record, debug builds */
 	char name[16];
 
 	/* ---- process; all of it unused in kernel threads (proc == NULL) */
-	struct proc *proc;              /* (o) the last thing a thread does is to leave it: NULL again */
-	struct list siblings;           /* (p) proc->threads */
-	int tid;                        /* (p) changed by exec only */
-	struct list by_tid;             /* (p) hash of all threads */
-	bool dying;                     /* (p) to end: exit_group, or another thread runs exec */
-	bool stopped;                   /* (p) counted in proc->nr_stopped */
-	sigmask_t blocked;              /* (o) changed under (p) */
-	sigmask_t saved_mask;           /* (o) for WORK_RESTORE_MASK */
-	sigmask_t waiting_for;          /* (p) sigtimedwait: taken although blocked */
-	sigmask_t pending;              /* (p) for this thread alone */
-	struct list pending_info;       /* (p) struct sigqueued, those that have a siginfo */
-	uintptr_t altstack;             /* (o) sigaltstack */
+	struct proc *proc;        /* (o) the last thing a thread does is to leave it: NULL again */
+	struct list siblings;     /* (p) proc->threads */
+	int tid;                  /* (p) changed by exec only */
+	struct list by_tid;       /* (p) hash of all threads */
+	bool dying;               /* (p) to end: exit_group, or another thread runs exec */
+	bool stopped;             /* (p) counted in proc->nr_stopped */
+	sigmask_t blocked;        /* (o) changed under (p) */
+	sigmask_t saved_mask;     /* (o) for WORK_RESTORE_MASK */
+	sigmask_t waiting_for;    /* (p) sigtimedwait: taken although blocked */
+	sigmask_t pending;        /* (p) for this thread alone */
+	struct list pending_info; /* (p) struct sigqueued, those that have a siginfo */
+	uintptr_t altstack;       /* (o) sigaltstack */
 	size_t altstack_size;
 	int altstack_flags;
-	uint64_t trap_vector, trap_error, trap_addr; /* (o) of the last fault signal, for the sigcontext */
-	uint64_t restart_deadline;      /* (o) restart_at() */
-	uintptr_t clear_tid;            /* (o) CLONE_CHILD_CLEARTID, set_tid_address */
-	uintptr_t robust_list;          /* (o) */
+	uint64_t trap_vector, trap_error,
+	    trap_addr;                   /* (o) of the last fault signal, for the sigcontext */
+	uint64_t restart_deadline;       /* (o) restart_at() */
+	uintptr_t clear_tid;             /* (o) CLONE_CHILD_CLEARTID, set_tid_address */
+	uintptr_t robust_list;           /* (o) */
 	uint64_t min_faults, maj_faults; /* (o) */
-	int policy;                     /* (p) SCHED_NORMAL, BATCH or IDLE; remembered */
-	uint64_t ticked_ns;             /* (o) cpu_ns at the last proc_tick() */
+	int policy;                      /* (p) SCHED_NORMAL, BATCH or IDLE; remembered */
+	uint64_t ticked_ns;              /* (o) cpu_ns at the last proc_tick() */
 };
 
 /*
@@ -85,77 +86,79 @@ struct deferred {
 enum proc_state { PROC_RUNNING, PROC_STOPPED, PROC_ZOMBIE };
 
 struct proc {
-	int pid;                        /* (c) tid of its first thread */
-	int pgid, sid;                  /* (p) */
-	struct tty *tty;                /* (p) controlling terminal */
-	struct proc *parent;            /* (p) */
-	struct list children, sibling;  /* (p) */
-	struct list all;                /* (p) all processes, in order of birth */
-	struct list by_pid;             /* (p) hash of all processes */
-	struct list threads;            /* (p) */
-	unsigned nr_threads;            /* (p) */
-	_Atomic unsigned refs;          /* the table holds one until it is reaped */
-	enum proc_state state;          /* (p) */
-	int exit_status;                /* (p) as wait4() gives it */
-	int exit_signal;                /* (p) what the parent gets, SIGCHLD or 0 */
-	bool exiting;                   /* (p) exit_group or a fatal signal: all threads are to end */
-	bool stopping;                  /* (p) its threads are to stop, or have */
-	bool stop_reported, continued;  /* (p) for WUNTRACED, WCONTINUED */
-	bool did_exec;                  /* (p) since fork: setpgid() by the parent is too late */
-	int stop_signal;                /* (p) */
-	unsigned nr_stopped;            /* (p) of the threads */
-	struct thread *exec_thread;     /* (p) runs exec and waits on thread_wait for the others to end */
+	int pid;                       /* (c) tid of its first thread */
+	int pgid, sid;                 /* (p) */
+	struct tty *tty;               /* (p) controlling terminal */
+	struct proc *parent;           /* (p) */
+	struct list children, sibling; /* (p) */
+	struct list all;               /* (p) all processes, in order of birth */
+	struct list by_pid;            /* (p) hash of all processes */
+	struct list threads;           /* (p) */
+	unsigned nr_threads;           /* (p) */
+	_Atomic unsigned refs;         /* the table holds one until it is reaped */
+	enum proc_state state;         /* (p) */
+	int exit_status;               /* (p) as wait4() gives it */
+	int exit_signal;               /* (p) what the parent gets, SIGCHLD or 0 */
+	bool exiting;  /* (p) exit_group or a fatal signal: all threads are to end */
+	bool stopping; /* (p) its threads are to stop, or have */
+	bool stop_reported, continued; /* (p) for WUNTRACED, WCONTINUED */
+	bool did_exec;                 /* (p) since fork: setpgid() by the parent is too late */
+	int stop_signal;               /* (p) */
+	unsigned nr_stopped;           /* (p) of the threads */
+	struct thread
+	    *exec_thread; /* (p) runs exec and waits on thread_wait for the others to end */
 	struct waitq thread_wait;
-	struct waitq child_wait;        /* sleeps here in wait4() */
-	struct vfork *vfork;            /* (p) the parent waits until the space is let go of */
+	struct waitq child_wait; /* sleeps here in wait4() */
+	struct vfork *vfork;     /* (p) the parent waits until the space is let go of */
 
-	struct space *space;            /* (p) changed by exec, with one thread; NULL in a zombie */
+	struct space *space; /* (p) changed by exec, with one thread; NULL in a zombie */
 
-	struct spin files_lock;         /* guards `files` */
+	struct spin files_lock; /* guards `files` */
 	struct file_table files;
-	struct path_ctx fs;             /* cwd, umask; under proc_lock to read and write */
+	struct path_ctx fs; /* cwd, umask; under proc_lock to read and write */
 
-	struct kernel_sigaction {       /* (p) the layout of rt_sigaction(2) */
+	struct kernel_sigaction { /* (p) the layout of rt_sigaction(2) */
 		uintptr_t handler;
 		unsigned long flags;
 		uintptr_t restorer;
 		sigmask_t mask;
 	} action[64];
-	sigmask_t pending;              /* (p) for the process, any thread may take them */
-	struct list pending_info;       /* (p) struct sigqueued */
-	unsigned nr_queued;             /* (p) of the process and its threads: RLIMIT_SIGPENDING */
+	sigmask_t pending;        /* (p) for the process, any thread may take them */
+	struct list pending_info; /* (p) struct sigqueued */
+	unsigned nr_queued;       /* (p) of the process and its threads: RLIMIT_SIGPENDING */
 
 	struct rlimit limit[RLIM_NLIMITS]; /* (p) */
 
 	/* Timers: setitimer, timer_create. Handlers use timer_lock, taken with interrupts off. */
 	struct spin timer_lock;
-	struct timer alarm;             /* ITIMER_REAL */
+	struct timer alarm; /* ITIMER_REAL */
 	struct deferred alarm_due, cpu_due;
 	uint64_t ticked_ns, cpu_limit_ns; /* (timer_lock) CPU time by ticks; RLIMIT_CPU */
 	bool cpu_limit_due;
-	uint64_t alarm_interval;        /* (timer_lock) */
+	uint64_t alarm_interval; /* (timer_lock) */
 	struct cpu_timer {
 		uint64_t left, interval; /* (timer_lock) ns of CPU time; 0: off */
 		bool due;
-	} vtimer, ptimer;               /* ITIMER_VIRTUAL, PROF: counted down at ticks */
-	struct list timers;             /* (p) timer_create() */
-	unsigned nr_timers;             /* (p) */
-	int next_timer;                 /* (p) */
+	} vtimer, ptimer;   /* ITIMER_VIRTUAL, PROF: counted down at ticks */
+	struct list timers; /* (p) timer_create() */
+	unsigned nr_timers; /* (p) */
+	int next_timer;     /* (p) */
 
-	uint64_t cpu_ns, user_ns;       /* (p) of threads that have ended */
+	uint64_t cpu_ns, user_ns; /* (p) of threads that have ended */
 	uint64_t min_faults, maj_faults;
-	uint64_t child_cpu_ns, child_user_ns, child_min_faults, child_maj_faults, max_rss, child_max_rss;
+	uint64_t child_cpu_ns, child_user_ns, child_min_faults, child_maj_faults, max_rss,
+	    child_max_rss;
 	uint64_t start_ns;
-	struct ids {                    /* (p) remembered; nothing is forbidden to anybody */
+	struct ids { /* (p) remembered; nothing is forbidden to anybody */
 		unsigned real, effective, saved;
 	} uid, gid;
 	unsigned group[MAX_GROUPS], nr_groups;
 	uint64_t cap_effective, cap_permitted, cap_inheritable;
 	int dumpable, pdeathsig, nice;
-	bool no_new_privs;              /* remembered: no program has more privileges than another */
-	int oom_score_adj;              /* as set in /proc; nothing depends on it */
+	bool no_new_privs; /* remembered: no program has more privileges than another */
+	int oom_score_adj; /* as set in /proc; nothing depends on it */
 	unsigned personality;
-	char *exe;                      /* (p) path of the program, for /proc/PID/exe */
+	char *exe; /* (p) path of the program, for /proc/PID/exe */
 };
 
 #define PID_MAX 32768
@@ -165,9 +168,9 @@ extern struct list all_procs;
 extern struct proc *init_proc; /* pid 1; its end is the end of the machine */
 
 /* ---- proc/process.c: the table */
-struct proc *proc_find(int pid);      /* proc_lock held; NULL; finds zombies, too */
-struct thread *thread_find(int tid);  /* proc_lock held */
-struct proc *proc_get(int pid);       /* referenced; proc_put() it. For /proc. */
+struct proc *proc_find(int pid);     /* proc_lock held; NULL; finds zombies, too */
+struct thread *thread_find(int tid); /* proc_lock held */
+struct proc *proc_get(int pid);      /* referenced; proc_put() it. For /proc. */
 void proc_put(struct proc *p);
 /* CPU time of all its threads; proc_lock held. */
 void proc_times(const struct proc *p, uint64_t *cpu_ns, uint64_t *user_ns);

@@ -25,7 +25,10 @@ struct waitq {
 	struct spin lock; /* taken with interrupts off */
 	struct list waiters;
 };
-#define WAITQ_INIT(name) {.waiters = LIST_INIT((name).waiters)}
+#define WAITQ_INIT(name)                                                                           \
+	{                                                                                          \
+		.waiters = LIST_INIT((name).waiters)                                               \
+	}
 
 static inline void waitq_init(struct waitq *q)
 {
@@ -41,7 +44,7 @@ struct waiter {
 };
 
 enum thread_state {
-	THREAD_RUNNING, /* or ready */
+	THREAD_RUNNING,       /* or ready */
 	THREAD_SLEEPING,      /* until woken */
 	THREAD_INTERRUPTIBLE, /* or until a signal comes */
 	THREAD_STOPPED,       /* job control */
@@ -103,7 +106,10 @@ struct mutex {
 	struct thread *_Atomic owner;
 	struct waitq q;
 };
-#define MUTEX_INIT(name) {.q = WAITQ_INIT((name).q)}
+#define MUTEX_INIT(name)                                                                           \
+	{                                                                                          \
+		.q = WAITQ_INIT((name).q)                                                          \
+	}
 void mutex_init(struct mutex *m);
 void mutex_lock(struct mutex *m);
 void mutex_unlock(struct mutex *m);

@@ -5,11 +5,12 @@
  * result or a negative errno. `-ERESTART...` values of linux (512, 513, 514, 516) make signal delivery restart
  * the call or turn into -EINTR (proc/signal.c).
  */
-#define ERESTARTSYS    512 /* again, if the handler has SA_RESTART or there is none */
-#define ERESTARTNOINTR 513 /* always again */
-#define ERESTARTNOHAND 514 /* again only if no handler runs */
+#define ERESTARTSYS           512 /* again, if the handler has SA_RESTART or there is none */
+#define ERESTARTNOINTR        513 /* always again */
+#define ERESTARTNOHAND        514 /* again only if no handler runs */
 #define ERESTART_RESTARTBLOCK 516 /* the same, to the old deadline: restart_at() */
 
+/* clang-format off */
 #define SYSCALLS(X)                                                                                \
 	/* memory: mm/ */                                                                          \
 	X(mmap) X(munmap) X(mprotect) X(mremap) X(brk) X(madvise) X(process_madvise) X(mlock) X(mlock2)  \
@@ -49,3 +50,4 @@
 	X(listxattr) X(llistxattr) X(flistxattr) X(setxattr) X(lsetxattr) X(fsetxattr)             \
 	/* the rest: core/ */                                                                      \
 	X(uname) X(sysinfo) X(getrandom) X(reboot) X(sethostname) X(syslog)
+/* clang-format on */

@@ -21,8 +21,8 @@ struct statfs; /* <asm/statfs.h> */
 
 /* How readdir hands out names; returns false when its buffer is full: that entry was not taken. */
 struct dir_sink {
-	bool (*emit)(struct dir_sink *sink, const char *name, unsigned len, uint64_t ino, unsigned char type,
-	             uint64_t next_pos);
+	bool (*emit)(struct dir_sink *sink, const char *name, unsigned len, uint64_t ino,
+	             unsigned char type, uint64_t next_pos);
 };
 
 struct inode_ops {
@@ -35,8 +35,9 @@ struct inode_ops {
 	/* Entries from position `pos` on (0 at first; . and .. included). */
 	int (*readdir)(struct inode *dir, uint64_t pos, struct dir_sink *sink);
 	/* Those below may be NULL: -EROFS (-EPERM where Linux says so). */
-	int (*create)(struct inode *dir, const char *name, unsigned len, unsigned mode, uint64_t rdev,
-	              struct inode **out); /* mode with S_IFMT: regular, directory, fifo, device, socket */
+	int (*create)(
+	    struct inode *dir, const char *name, unsigned len, unsigned mode, uint64_t rdev,
+	    struct inode **out); /* mode with S_IFMT: regular, directory, fifo, device, socket */
 	int (*symlink)(struct inode *dir, const char *name, unsigned len, const char *target);
 	int (*link)(struct inode *dir, const char *name, unsigned len, struct inode *inode);
 	int (*unlink)(struct inode *dir, const char *name, unsigned len, bool dir_wanted);
@@ -65,17 +66,18 @@ struct inode {
 	const struct inode_ops *ops;
 	const struct file_ops *fops; /* what an open file starts with */
 	_Atomic unsigned refs;
-	struct mutex lock;           /* guards a file's size changes; a file system's own use in directories */
+	struct mutex
+	    lock; /* guards a file's size changes; a file system's own use in directories */
 	uint64_t ino, dev;
-	unsigned mode;               /* S_IFMT and permissions */
+	unsigned mode; /* S_IFMT and permissions */
 	unsigned nlink, uid, gid;
 	uint64_t rdev;
-	uint64_t atime, mtime, ctime; /* ns since 1970 */
-	struct om_mapping *mapping;  /* regular files; the mapping's `store` is the inode */
+	uint64_t atime, mtime, ctime;  /* ns since 1970 */
+	struct om_mapping *mapping;    /* regular files; the mapping's `store` is the inode */
 	struct inode *_Atomic mounted; /* root of the file system mounted here, or NULL */
-	struct pipe *pipe;           /* pipes and FIFOs while they are open: pipe.c */
-	char *path;                  /* where it was last opened, for /proc/PID/maps; may be NULL */
-	void *data;                  /* the file system's */
+	struct pipe *pipe;             /* pipes and FIFOs while they are open: pipe.c */
+	char *path; /* where it was last opened, for /proc/PID/maps; may be NULL */
+	void *data; /* the file system's */
 };
 
 struct inode *inode_get(struct inode *inode); /* returns it */
@@ -102,17 +104,18 @@ struct file_ops {
 
 struct file {
 	const struct file_ops *ops;
-	struct inode *inode;   /* NULL for those without a name (pipes have one) */
+	struct inode *inode; /* NULL for those without a name (pipes have one) */
 	_Atomic unsigned refs;
 	_Atomic unsigned flags; /* O_ACCMODE, O_APPEND, O_NONBLOCK, O_DIRECTORY... */
 	struct mutex pos_lock;
 	uint64_t pos;
 	void *data;
-	char *path;            /* as opened, absolute; may be NULL */
+	char *path; /* as opened, absolute; may be NULL */
 };
 
 /* A file with one reference; takes over the caller's reference to the inode (also on failure). NULL: no memory. */
-struct file *file_alloc(const struct file_ops *ops, struct inode *inode, unsigned flags, void *data);
+struct file *file_alloc(const struct file_ops *ops, struct inode *inode, unsigned flags,
+                        void *data);
 struct file *file_get(struct file *file);
 void file_put(struct file *file);
 /* Kernel-side access at a position, whole file systems included: bytes, or an error. */
@@ -127,16 +130,17 @@ struct fd {
 
 /* proc->files, under proc->files_lock (taken by the functions below). */
 struct file_table {
-	struct fd *fd;   /* grows: vmalloc() */
+	struct fd *fd; /* grows: vmalloc() */
 	unsigned size;
-	unsigned hint;   /* no free one below */
+	unsigned hint; /* no free one below */
 };
 
-struct file *fd_get(int fd);                    /* of the running process, referenced; NULL: -EBADF */
-int fd_install(struct file *file, unsigned flags, int lowest); /* O_CLOEXEC; takes the reference; -EMFILE */
+struct file *fd_get(int fd); /* of the running process, referenced; NULL: -EBADF */
+int fd_install(struct file *file, unsigned flags,
+               int lowest); /* O_CLOEXEC; takes the reference; -EMFILE */
 int fd_close(struct proc *p, int fd);
 int files_fork(struct proc *child, struct proc *parent);
-void files_exec(struct proc *p);                /* close those marked */
+void files_exec(struct proc *p); /* close those marked */
 void files_exit(struct proc *p);
 
 /* ---------------------------------------------------------------- paths --------------------- */
@@ -159,8 +163,8 @@ int path_lookup(int dirfd, const char *path, unsigned flags, struct inode **out,
  * The same for the last-but-one: *parent and `full` are the directory, *last points into `path`, *len is its length
  * (0: the path is `/`).
  */
-int path_parent(int dirfd, const char *path, struct inode **parent, const char **last, unsigned *len,
-                char *full);
+int path_parent(int dirfd, const char *path, struct inode **parent, const char **last,
+                unsigned *len, char *full);
 /* Open as open(2) does; kernel string. */
 int path_open(int dirfd, const char *path, unsigned flags, unsigned mode, struct file **out);
 int mount(const char *path, struct inode *root);
@@ -174,7 +178,7 @@ void poll_wait(struct poll_table *table, struct waitq *q); /* table may be NULL 
 /* ---------------------------------------------------------------- file systems -------------- */
 
 struct blkdev;
-int ext2_mount(struct blkdev *dev, struct inode **root);  /* read-only */
+int ext2_mount(struct blkdev *dev, struct inode **root); /* read-only */
 int tmpfs_mount(struct inode **root, unsigned mode);
 /* An unnamed regular file in memory (memfd_create). */
 int tmpfs_anon(const char *name, struct inode **out);

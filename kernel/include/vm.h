@@ -15,8 +15,8 @@
 
 /* ---------------------------------------------------------------- the system (mm/vm.c) ------ */
 
-extern struct om_system *vm;   /* all memory of the machine */
-extern struct x86_mmu mmu;     /* the port's state of all CPUs */
+extern struct om_system *vm; /* all memory of the machine */
+extern struct x86_mmu mmu;   /* the port's state of all CPUs */
 
 /* Build the system from the memory map. `first_free` is the physical end of the kernel image. */
 struct memory_range {
@@ -38,7 +38,7 @@ static inline void *frame_addr(om_pfn_t pfn)
 /* What a process (or several: vfork) runs in. */
 struct space {
 	struct om_mm *mm;
-	struct x86_mm x86;   /* the port's part; the mm's cookie points to it */
+	struct x86_mm x86; /* the port's part; the mm's cookie points to it */
 	_Atomic unsigned refs;
 	uintptr_t brk_start;
 	/* For /proc: set by exec. */

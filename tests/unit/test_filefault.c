@@ -12,8 +12,9 @@ static struct om_mapping *cached_file(struct space *s, size_t n)
 	char byte;
 
 	for (size_t i = 0; i < n; i++)
-		assert_int_equal(
-		    om_mapping_read(file, (uint64_t)i << OM_PAGE_SHIFT, &byte, 1, NULL), 0);
+		assert_int_equal(om_mapping_read(file, (uint64_t)i << OM_PAGE_SHIFT, &byte, 1,
+		                                 NULL),
+		                 0);
 	return file;
 }
 
