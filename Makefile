@@ -170,11 +170,14 @@ $(T)/%.o: %.c
 		-Iinclude -Isrc -Iports/template -MMD -MP -c -o $@ $<
 
 include kernel/kernel.mk
+include tests/kernel/kernel-tests.mk
+-include demo/demo.mk bench/linux/linux.mk
 
 # ---- running -----------------------------------------------------------------------------------
 
-test: setup ## all tests with all checks on; ONLY=name for one of them
-	@$(MAKE) --no-print-directory V=$(TEST_V) check-tests
+test: setup ## all tests with all checks on, the kernel's in QEMU too; ONLY=name for one of them
+	@$(if $(filter kernel,$(ONLY)),:,$(MAKE) --no-print-directory V=$(TEST_V) check-tests)
+	@$(if $(filter-out kernel,$(ONLY))$(filter-out debug,$(TEST_V)),:,$(MAKE) --no-print-directory KV=debug test-kernel)
 
 check-tests: $(call SELECT,$(UNITS) $(TESTS))
 	@scripts/run-tests.sh $^

@@ -25,6 +25,10 @@ want libc6-dev /usr/include/stdlib.h
 if [ "$what" != run ]; then
 	want libcmocka-dev /usr/include/cmocka.h
 fi
+if [ "$what" != run ] && [ -n "$x86_64" ]; then
+	want qemu-system-x86 qemu-system-x86_64
+	want e2fsprogs /usr/sbin/mke2fs
+fi
 if [ "$what" = bench ]; then
 	want valgrind valgrind
 fi
