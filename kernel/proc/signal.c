@@ -35,11 +35,13 @@ void signals_reserve(void)
 	}
 }
 
-static struct sigqueued *entry_get(struct proc *p)
+/* Faults have to tell their address, whatever the limit. */
+static struct sigqueued *entry_get(struct proc *p, int sig)
 {
+	bool full = p->nr_queued >= p->limit[RLIMIT_SIGPENDING].rlim_cur;
 	struct sigqueued *q;
 
-	if (list_empty(&spare) || p->nr_queued >= p->limit[RLIMIT_SIGPENDING].rlim_cur)
+	if (list_empty(&spare) || (full && !(SIGBIT(sig) & BITS_FAULT)))
 		return NULL;
 	q = list_first(&spare, struct sigqueued, node);
 	list_remove(&q->node);
@@ -107,7 +109,7 @@ static int add(struct proc *p, sigmask_t *pending, struct list *infos, int sig,
 
 	if (sig < SIGRTMIN && (*pending & SIGBIT(sig)))
 		return 0;
-	q = entry_get(p);
+	q = entry_get(p, sig);
 	if (!q && must)
 		return -EAGAIN;
 	*pending |= SIGBIT(sig);
