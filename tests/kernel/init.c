@@ -13,7 +13,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 
-#define SECONDS 100
+#define SECONDS 60
 
 static void mounts(void)
 {

@@ -10,16 +10,22 @@ passed=0 failed=0
 rm -rf "$log"
 mkdir -p "$log/linux"
 
+# Of memory that is locked, root and others get different answers, and the guest is root.
 wanted() { # $1: a program
+	case "$(id -u) $1" in
+	"0 "*) ;;
+	*" mlock" | *" limits") return 1 ;;
+	esac
 	[ -z "${ONLY:-}" ] && return 0
 	case " $ONLY " in *" $1 "*) return 0 ;; esac
 	return 1
 }
 
-# The kernel ends the machine through isa-debug-exit, so that QEMU's status is 2 * code + 1.
+# The kernel ends the machine through isa-debug-exit: QEMU's status is 2 * value + 1, the value 16 for success.
 boot() { # $1: CPUS, $2: log, $3: more options and arguments
 	truncate -s 0 "$dir/swap"
 	truncate -s 128M "$dir/swap"
+	PATH=$PATH:/sbin:/usr/sbin mkswap "$dir/swap" >"$log/mkswap" 2>&1
 	timeout "${LIMIT:-400}" qemu-system-x86_64 -M q35 -cpu max -m 64 -smp "$1" -kernel "$kernel" \
 		-append "swap verify init=/init $3" -display none -serial stdio -no-reboot \
 		-device isa-debug-exit,iobase=0xf4,iosize=4 \
@@ -74,7 +80,7 @@ judge() { # $1: CPUS
 		self "$p" "$log/boot-$1" "$1" && ok=true || ok=false
 		verdict "$p, $1 CPU" $ok "$(tail -n 2 "$log/$1-$p" | tr '\n' ' ')"
 	done
-	grep -q '^@@ done' "$log/boot-$1" && [ "$status" -eq 1 ] && ok=true || ok=false
+	grep -q '^@@ done' "$log/boot-$1" && [ "$status" -eq 33 ] && ok=true || ok=false
 	verdict "end, $1 CPU" $ok "status $status, $(tail -n 1 "$log/boot-$1")"
 }
 
