@@ -102,6 +102,7 @@ struct proc {
 	bool exiting;  /* (p) exit_group or a fatal signal: all threads are to end */
 	bool stopping; /* (p) its threads are to stop, or have */
 	bool stop_reported, continued; /* (p) for WUNTRACED, WCONTINUED */
+	bool adopted;                  /* (p) by process 1 */
 	bool did_exec;                 /* (p) since fork: setpgid() by the parent is too late */
 	int stop_signal;               /* (p) */
 	unsigned nr_stopped;           /* (p) of the threads */

@@ -16,11 +16,11 @@
 
 /*
  * Does a process keep its group from being an orphan: has it a parent in another group of the
- * session?
+ * session? Process 1, if it is a shell, looks after the jobs that it has started itself.
  */
 static bool has_outside_parent(const struct proc *p)
 {
-	return p->parent && p->parent->pgid != p->pgid && p->parent->sid == p->sid;
+	return p->parent && p->parent->pgid != p->pgid && p->parent->sid == p->sid && !p->adopted;
 }
 
 bool group_orphaned(int pgid)
@@ -87,6 +87,7 @@ static void reparent(struct proc *p)
 
 		list_remove(&child->sibling);
 		child->parent = init_proc;
+		child->adopted = true;
 		child->exit_signal = SIGCHLD;
 		list_append(&init_proc->children, &child->sibling);
 		if (child->pdeathsig)
