@@ -1,0 +1,140 @@
+#!/bin/sh
+# What memory management costs in instructions under the reference kernel and under Debian's own: boots the
+# same root image with the same static program (bench.c) under both, in the same machine, and sets the results
+# side by side.
+#
+#   run.sh KERNEL [BUILD]     BUILD: the build directory; BUILD/bench-linux.json gets the results
+#
+# One instruction takes one nanosecond of virtual time (-icount shift=0). Debian's kernel is taken from
+# its package as it is; virtio and ext4 are modules there, so it starts from a small initramfs with those
+# modules and init.c. LIMIT bounds each boot, in seconds.
+set -eu
+
+kernel=$1 build=${2:-build}
+here=$(dirname "$0")
+work=$build/linux
+limit=${LIMIT:-900}
+
+die() {
+	echo "bench-linux: $*" >&2
+	exit 1
+}
+
+# ---- tools -----------------------------------------------------------------------------------------
+
+install_missing() {
+	missing=
+	for pair in cpio:cpio kmod:/sbin/depmod qemu-system-x86:qemu-system-x86_64 gcc:gcc e2fsprogs:/sbin/mke2fs \
+		util-linux:/sbin/mkswap; do
+		command -v "${pair#*:}" >/dev/null || missing="$missing ${pair%%:*}"
+	done
+	[ -n "$missing" ] || return 0
+	sudo=
+	[ "$(id -u)" = 0 ] || sudo=sudo
+	$sudo apt-get -q update || true
+	# shellcheck disable=SC2086 # a list of words
+	$sudo env DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends install $missing
+}
+
+# ---- Debian's kernel -------------------------------------------------------------------------------
+
+# Its package, by the dependency of linux-image-amd64; fetched once.
+fetch() {
+	mkdir -p "$build/packages" "$work"
+	deb=$(find "$build/packages" -name 'linux-image-[0-9]*.deb' | sort | tail -n 1)
+	if [ -z "$deb" ]; then
+		package=$(apt-cache depends linux-image-amd64 | sed -n 's/^ *Depends: \(linux-image-[0-9].*\)/\1/p' | head -n 1)
+		[ -n "$package" ] || die "no package linux-image-amd64: apt-get update?"
+		(cd "$build/packages" && apt-get -q download "$package")
+		deb=$(find "$build/packages" -name 'linux-image-[0-9]*.deb' | sort | tail -n 1)
+	fi
+	[ "$work/unpacked" -nt "$deb" ] && return
+	dpkg-deb -x "$deb" "$work"
+	touch "$work/unpacked"
+}
+
+# Files of the modules that are needed, in the order to load them.
+modules() {
+	/sbin/depmod -b "$PWD/$work" "$version"
+	for m in virtio_pci virtio_blk crc32c_generic ext4; do
+		/sbin/modprobe -d "$PWD/$work" -S "$version" --show-depends "$m"
+	done | awk '!/crc32c-intel/ && !seen[$2]++ { print $2 }'
+}
+
+initramfs() {
+	rm -rf "$work/initramfs"
+	mkdir -p "$work/initramfs/modules" "$work/initramfs/dev" "$work/initramfs/root"
+	n=10
+	for file in $(modules); do
+		name=$work/initramfs/modules/$n-$(basename "${file%.xz}")
+		case $file in
+		*.xz) xz -dc "$file" >"$name" ;;
+		*) cp "$file" "$name" ;;
+		esac
+		n=$((n + 1))
+	done
+	gcc -static -O2 -Wall -Wextra -o "$work/initramfs/init" "$here/init.c"
+	(cd "$work/initramfs" && find . | cpio -o -H newc --quiet | gzip) >"$work/initramfs.gz"
+}
+
+# ---- the root image --------------------------------------------------------------------------------
+
+image() {
+	rm -rf "$work/root" "$work/root.ext2"
+	for d in dev proc tmp run var/tmp; do
+		mkdir -p "$work/root/$d"
+	done
+	gcc -static -O2 -Wall -Wextra -Wl,-e,bench_start -o "$work/root/bench" "$here/bench.c"
+	head -c 4M /dev/urandom >"$work/root/bench.dat"
+	/sbin/mke2fs -q -t ext2 -d "$work/root" "$work/root.ext2" 32M >/dev/null
+}
+
+# ---- the two runs ----------------------------------------------------------------------------------
+
+boot() { # $1: log, then QEMU's options for the kernel
+	log=$1
+	shift
+	rm -f "$work/swap"
+	truncate -s 256M "$work/swap"
+	chmod 600 "$work/swap"
+	/sbin/mkswap -q "$work/swap" 2>"$work/mkswap.log"
+	timeout "$limit" qemu-system-x86_64 -M q35 -icount shift=0,sleep=off -cpu max,-erms,-fsrm -m 1024 -smp 1 \
+		-accel tcg -display none -serial stdio -no-reboot -device isa-debug-exit,iobase=0xf4,iosize=4 \
+		-drive "if=none,id=r,format=raw,readonly=on,file=$work/root.ext2" -device virtio-blk-pci,drive=r \
+		-drive "if=none,id=s,format=raw,file=$work/swap" -device virtio-blk-pci,drive=s \
+		"$@" </dev/null >"$log.raw" 2>&1 || true
+	tr -d '\r' <"$log.raw" >"$log"
+	rm "$log.raw"
+	grep -q '^done$' "$log" || echo "bench-linux: the run did not end, see $log" >&2
+}
+
+# NAME OBJRMAP LINUX RATIO
+results() {
+	awk '$1 != "row:" { next }
+		FNR == NR { ours[$2] = $3; next }
+		($2 in ours) { printf "%s %s %s %.2f\n", $2, ours[$2], $3, ours[$2] / $3 }' \
+		"$work/objrmap.log" "$work/debian.log"
+}
+
+table() {
+	results | awk 'BEGIN { printf "%-26s %12s %12s %6s\n", "instructions", "objrmap", "linux", "ratio" }
+		{ printf "%-26s %12s %12s %6s%s\n", $1, $2, $3, $4, ($4 > 0.5 ? "  *" : "") }'
+}
+
+json() {
+	results | awk 'BEGIN { printf "[" }
+		{ printf "%s\n  {\"name\": \"%s\", \"objrmap\": %s, \"linux\": %s, \"ratio\": %s}", sep, $1, $2, $3, $4; sep = "," }
+		END { print "\n]" }'
+}
+
+install_missing
+fetch
+version=$(basename "$(ls -d "$work"/lib/modules/*)")
+initramfs
+image
+boot "$work/objrmap.log" -kernel "$kernel" -append "swap init=/bench"
+boot "$work/debian.log" -kernel "$work/boot/vmlinuz-$version" -initrd "$work/initramfs.gz" \
+	-append "console=ttyS0 quiet mitigations=off transparent_hugepage=never nokaslr"
+table
+json >"$build/bench-linux.json"
+grep -q '^done$' "$work/objrmap.log" && grep -q '^done$' "$work/debian.log"
