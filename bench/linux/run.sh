@@ -10,8 +10,10 @@
 # modules and init.c. LIMIT bounds each boot, in seconds.
 set -eu
 
-kernel=$1 build=${2:-build}
+kernel=$1
 here=$(dirname "$0")
+mkdir -p "${2:-build}"
+build=$(cd "${2:-build}" && pwd)
 work=$build/linux
 limit=${LIMIT:-900}
 
@@ -49,15 +51,16 @@ fetch() {
 		deb=$(find "$build/packages" -name 'linux-image-[0-9]*.deb' | sort | tail -n 1)
 	fi
 	[ "$work/unpacked" -nt "$deb" ] && return
+	rm -rf "$work/boot" "$work/lib"
 	dpkg-deb -x "$deb" "$work"
 	touch "$work/unpacked"
 }
 
 # Files of the modules that are needed, in the order to load them.
 modules() {
-	/sbin/depmod -b "$PWD/$work" "$version"
+	/sbin/depmod -b "$work" "$version"
 	for m in virtio_pci virtio_blk crc32c_generic ext4; do
-		/sbin/modprobe -d "$PWD/$work" -S "$version" --show-depends "$m"
+		/sbin/modprobe -d "$work" -S "$version" --show-depends "$m"
 	done | awk '!/crc32c-intel/ && !seen[$2]++ { print $2 }'
 }
 
@@ -73,7 +76,7 @@ initramfs() {
 		esac
 		n=$((n + 1))
 	done
-	gcc -static -O2 -Wall -Wextra -o "$work/initramfs/init" "$here/init.c"
+	${CC:-gcc} -static -O2 -Wall -Wextra -o "$work/initramfs/init" "$here/init.c"
 	(cd "$work/initramfs" && find . | cpio -o -H newc --quiet | gzip) >"$work/initramfs.gz"
 }
 
@@ -84,7 +87,7 @@ image() {
 	for d in dev proc tmp run var/tmp; do
 		mkdir -p "$work/root/$d"
 	done
-	gcc -static -O2 -Wall -Wextra -Wl,-e,bench_start -o "$work/root/bench" "$here/bench.c"
+	${CC:-gcc} -static -O2 -Wall -Wextra -Wl,-e,bench_start -o "$work/root/bench" "$here/bench.c"
 	head -c 4M /dev/urandom >"$work/root/bench.dat"
 	/sbin/mke2fs -q -t ext2 -d "$work/root" "$work/root.ext2" 32M >/dev/null
 }
