@@ -1,16 +1,17 @@
 /*
- * bench.c: what a kernel's memory management costs, in instructions. One static program that runs under
- * Debian's kernel and under the reference kernel alike (bench/linux/run.sh).
+ * bench.c: what a kernel's memory management costs, in instructions. One static program that runs
+ * under Debian's kernel and under the reference kernel alike (bench/linux/run.sh).
  *
  * QEMU with -icount shift=0 lets one nanosecond of virtual time pass for each instruction, so the
- * processor's time stamp counts instructions; calibrate() finds out how many ticks one is. Each row does its
- * operation many times, takes off what the loop around it costs, and is repeated: the smallest result
- * counts, for the others hold timer ticks and first uses.
+ * processor's time stamp counts instructions; calibrate() finds out how many ticks one is. Each
+ * row does its operation many times, takes off what the loop around it costs, and is repeated:
+ * the smallest result counts, for the others hold timer ticks and first uses.
  *
- * Waiting for the disk is no work, yet virtual time goes on while the machine idles. So the rows about swap
- * use the process's CPU time, which both kernels keep to the nanosecond. What is counted: all that happens
- * inside the process's own system calls and faults, and interrupts that hit it while it runs. Not
- * counted on either side: completions that arrive while nothing runs, and kernel threads.
+ * Waiting for the disk is no work, yet virtual time goes on while the machine idles. So the rows
+ * about swap use the process's CPU time, which both kernels keep to the nanosecond. What is
+ * counted: all that happens inside the process's own system calls and faults, and interrupts that
+ * hit it while it runs. Not counted on either side: completions that arrive while nothing runs,
+ * and kernel threads; QEMU's own count of the whole machine is 1 to 7 % higher for each.
  *
  * Output: "row: NAME VALUE" each, VALUE in instructions per operation, then "done".
  */
@@ -38,8 +39,8 @@
 #define NCALLS 1000ul /* of the rows about single calls */
 
 /*
- * The program starts here. Executed with an argument it ends at once, before the C library has set itself
- * up: the rows about exec are to show the kernel's work, not the library's.
+ * The program starts here. Executed with an argument it ends at once, before the C library has
+ * set itself up: the rows about exec are to show the kernel's work, not the library's.
  */
 __asm__(".globl bench_start\n"
         "bench_start:\n"
@@ -334,17 +335,18 @@ static double munmap_page(size_t mib)
 	return since(start) / (mib * MIB / PAGE);
 }
 
-/* Move a mapping to and fro between two places a multiple of `align` apart, both in the same big hole. */
+/*
+ * Move a mapping to and fro between two places in the same big hole: both at multiples of `align`
+ * and, if that is one page, at different offsets within a page table's range.
+ */
 static double move(size_t bytes, size_t align, size_t calls)
 {
-	size_t room = 2 * bytes + 4 * align, apart = (bytes + 2 * align) & -align;
+	size_t apart = bytes + (align == PAGE ? 3 * PAGE : align), room = apart + bytes + align;
 	char *hole = map(room), *from = (char *)(((uintptr_t)hole + align) & -align);
 	double cost;
 	uint64_t start;
 
 	unmap(hole, room);
-	if (align < 2 * MIB)
-		apart += PAGE * 3;
 	if (mmap(from, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1,
 	         0) != from)
 		fail("mmap");
@@ -448,8 +450,9 @@ static double swap_out(size_t unused)
 }
 
 /*
- * Read the pages back from the disk. After one MADV_PAGEOUT Linux still has them in its swap cache; pages
- * that were written, read again and not changed it gives up at once when it is told so again.
+ * Read the pages back from the disk. After one MADV_PAGEOUT Linux still has them in its swap
+ * cache; pages that were written, read again and not changed it gives up at once when it is told
+ * so again.
  */
 static double swap_in(size_t unused)
 {

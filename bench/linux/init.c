@@ -1,7 +1,7 @@
 /*
- * init.c: process 1 under Debian's kernel. Loads the modules that lie in /modules in the order of their
- * names, mounts the root image that the reference kernel mounts as well, turns swap on, runs /bench in it and
- * switches the machine off.
+ * init.c: process 1 under Debian's kernel. Loads the modules that lie in /modules in the order of
+ * their names, mounts the root image that the reference kernel mounts as well, turns swap on,
+ * runs /bench in it and switches the machine off.
  */
 #define _GNU_SOURCE
 #include <dirent.h>

@@ -1,13 +1,13 @@
 #!/bin/sh
-# What memory management costs in instructions under the reference kernel and under Debian's own: boots the
-# same root image with the same static program (bench.c) under both, in the same machine, and sets the results
-# side by side.
+# What memory management costs in instructions under the reference kernel and under Debian's own:
+# boots the same root image with the same static program (bench.c) under both, in the same machine,
+# and sets the results side by side.
 #
 #   run.sh KERNEL [BUILD]     BUILD: the build directory; BUILD/bench-linux.json gets the results
 #
-# One instruction takes one nanosecond of virtual time (-icount shift=0). Debian's kernel is taken from
-# its package as it is; virtio and ext4 are modules there, so it starts from a small initramfs with those
-# modules and init.c. LIMIT bounds each boot, in seconds.
+# One instruction takes one nanosecond of virtual time (-icount shift=0). Debian's kernel is taken
+# from its package as it is; virtio and ext4 are modules there, so it starts from a small initramfs
+# with those modules and init.c. LIMIT bounds each boot, in seconds.
 set -eu
 
 kernel=$1
@@ -22,12 +22,12 @@ die() {
 	exit 1
 }
 
-# ---- tools -----------------------------------------------------------------------------------------
+# ---- tools ---------------------------------------------------------------------------------------
 
 install_missing() {
 	missing=
-	for pair in cpio:cpio kmod:/sbin/depmod qemu-system-x86:qemu-system-x86_64 gcc:gcc e2fsprogs:/sbin/mke2fs \
-		util-linux:/sbin/mkswap; do
+	for pair in gcc:gcc cpio:cpio kmod:/sbin/depmod e2fsprogs:/sbin/mke2fs \
+		util-linux:/sbin/mkswap qemu-system-x86:qemu-system-x86_64; do
 		command -v "${pair#*:}" >/dev/null || missing="$missing ${pair%%:*}"
 	done
 	[ -n "$missing" ] || return 0
@@ -38,22 +38,23 @@ install_missing() {
 	$sudo env DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends install $missing
 }
 
-# ---- Debian's kernel -------------------------------------------------------------------------------
+# ---- Debian's kernel -----------------------------------------------------------------------------
 
 # Its package, by the dependency of linux-image-amd64; fetched once.
 fetch() {
 	mkdir -p "$build/packages" "$work"
 	deb=$(find "$build/packages" -name 'linux-image-[0-9]*.deb' | sort | tail -n 1)
 	if [ -z "$deb" ]; then
-		package=$(apt-cache depends linux-image-amd64 | sed -n 's/^ *Depends: \(linux-image-[0-9].*\)/\1/p' | head -n 1)
+		package=$(apt-cache depends linux-image-amd64 |
+			awk '$2 ~ /^linux-image-[0-9]/ { print $2; exit }')
 		[ -n "$package" ] || die "no package linux-image-amd64: apt-get update?"
 		(cd "$build/packages" && apt-get -q download "$package")
 		deb=$(find "$build/packages" -name 'linux-image-[0-9]*.deb' | sort | tail -n 1)
 	fi
-	[ "$work/unpacked" -nt "$deb" ] && return
-	rm -rf "$work/boot" "$work/lib"
+	[ "$(cat "$work/unpacked" 2>/dev/null)" = "$deb" ] && return
+	rm -rf "${work:?}/boot" "${work:?}/lib"
 	dpkg-deb -x "$deb" "$work"
-	touch "$work/unpacked"
+	echo "$deb" >"$work/unpacked"
 }
 
 # Files of the modules that are needed, in the order to load them.
@@ -80,7 +81,7 @@ initramfs() {
 	(cd "$work/initramfs" && find . | cpio -o -H newc --quiet | gzip) >"$work/initramfs.gz"
 }
 
-# ---- the root image --------------------------------------------------------------------------------
+# ---- the root image ------------------------------------------------------------------------------
 
 image() {
 	rm -rf "$work/root" "$work/root.ext2"
@@ -92,7 +93,7 @@ image() {
 	/sbin/mke2fs -q -t ext2 -d "$work/root" "$work/root.ext2" 32M >/dev/null
 }
 
-# ---- the two runs ----------------------------------------------------------------------------------
+# ---- the two runs --------------------------------------------------------------------------------
 
 boot() { # $1: log, then QEMU's options for the kernel
 	log=$1
@@ -101,8 +102,9 @@ boot() { # $1: log, then QEMU's options for the kernel
 	truncate -s 256M "$work/swap"
 	chmod 600 "$work/swap"
 	/sbin/mkswap -q "$work/swap" 2>"$work/mkswap.log"
-	timeout "$limit" qemu-system-x86_64 -M q35 -icount shift=0,sleep=off -cpu max,-erms,-fsrm -m 1024 -smp 1 \
-		-accel tcg -display none -serial stdio -no-reboot -device isa-debug-exit,iobase=0xf4,iosize=4 \
+	timeout "$limit" qemu-system-x86_64 -M q35 -icount shift=0,sleep=off -accel tcg \
+		-cpu max,-erms,-fsrm -m 1024 -smp 1 -display none -serial stdio -no-reboot \
+		-device isa-debug-exit,iobase=0xf4,iosize=4 \
 		-drive "if=none,id=r,format=raw,readonly=on,file=$work/root.ext2" -device virtio-blk-pci,drive=r \
 		-drive "if=none,id=s,format=raw,file=$work/swap" -device virtio-blk-pci,drive=s \
 		"$@" </dev/null >"$log.raw" 2>&1 || true
@@ -120,13 +122,16 @@ results() {
 }
 
 table() {
-	results | awk 'BEGIN { printf "%-26s %12s %12s %6s\n", "instructions", "objrmap", "linux", "ratio" }
-		{ printf "%-26s %12s %12s %6s%s\n", $1, $2, $3, $4, ($4 > 0.5 ? "  *" : "") }'
+	{
+		echo instructions objrmap linux ratio
+		results
+	} | awk '{ printf "%-26s %12s %12s %6s%s\n", $1, $2, $3, $4, ($4 + 0 > 0.5 ? "  *" : "") }'
 }
 
 json() {
 	results | awk 'BEGIN { printf "[" }
-		{ printf "%s\n  {\"name\": \"%s\", \"objrmap\": %s, \"linux\": %s, \"ratio\": %s}", sep, $1, $2, $3, $4; sep = "," }
+		{ printf "%s\n  {\"name\": \"%s\", \"objrmap\": %s, ", sep, $1, $2; sep = "," }
+		{ printf "\"linux\": %s, \"ratio\": %s}", $3, $4 }
 		END { print "\n]" }'
 }
 
