@@ -1,10 +1,11 @@
 #!/bin/sh
 # Install what building, testing and checking needs, on Debian or Ubuntu. Does nothing if it is there.
 #
-#     scripts/setup.sh [run|test|bench|coverage|all]
+#     scripts/setup.sh [run|kernel|test|bench|coverage|all]
 #
-# run: a compiler; test: and cmocka; bench: and valgrind; coverage: and gcovr; all (the default): everything the Makefile and .ci/run use,
-# including the 32-bit libraries on x86-64.
+# run: a compiler; kernel: and what makes an image and boots it; test: and cmocka; bench: and valgrind;
+# coverage: and gcovr; all (the default): everything the Makefile and .ci/run use, including the
+# 32-bit libraries on x86-64.
 set -eu
 
 what=${1:-all}
@@ -22,7 +23,7 @@ want() {
 want make make
 want gcc gcc
 want libc6-dev /usr/include/stdlib.h
-if [ "$what" != run ]; then
+if [ "$what" != run ] && [ "$what" != kernel ]; then
 	want libcmocka-dev /usr/include/cmocka.h
 fi
 if [ "$what" != run ] && [ -n "$x86_64" ]; then
