@@ -4,7 +4,8 @@
  * Bytes go through a buffer of the kernel of one page, so the operations of files never see user
  * memory and may hold locks. A transfer of several pages is one after the other; what has been
  * moved counts, an error later on does not. From a stream, one piece is read at most: to wait for a
- * second one with the first in hand could take for ever.
+ * second one with the first in hand could take for ever. Nor can it be put back, so the memory that
+ * it goes to is looked at before.
  */
 #include <linux/fs.h>
 #include <linux/uio.h>
@@ -71,6 +72,27 @@ static int uvec_copy(const struct uvec *u, char *buf, size_t n, bool in)
 	return 0;
 }
 
+/* How many of the next `n` bytes can go to user memory, at least 1, or the error. 0 < n <= left. */
+static long uvec_writable(const struct uvec *u, size_t n)
+{
+	const struct iovec *v = u->vec;
+	size_t used = u->used, sum = 0;
+
+	while (sum < n) {
+		size_t part = MIN(n - sum, v->iov_len - used);
+		long ok = part ? user_writable((uintptr_t)v->iov_base + used, part) : 0;
+
+		if (ok < 0)
+			return sum ? (long)sum : ok;
+		sum += (size_t)ok;
+		if ((size_t)ok < part)
+			break;
+		used = 0;
+		v++;
+	}
+	return (long)sum;
+}
+
 static void uvec_advance(struct uvec *u, size_t n)
 {
 	u->left -= n;
@@ -94,9 +116,13 @@ static long read_loop(struct file *file, struct uvec *u, uint64_t *pos, char *bu
 
 	while (u->left) {
 		size_t want = MIN(u->left, PAGE_SIZE);
-		long got = file->ops->read(file, buf, want, pos);
+		long got = file->ops->stream ? uvec_writable(u, want) : (long)want;
 		int err;
 
+		if (got > 0) {
+			want = (size_t)got;
+			got = file->ops->read(file, buf, want, pos);
+		}
 		if (got <= 0)
 			return sum ? sum : got;
 		err = uvec_copy(u, buf, (size_t)got, false);

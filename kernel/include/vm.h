@@ -59,6 +59,8 @@ void space_activate(struct space *space);
 int user_read(void *to, uintptr_t from, size_t n);
 int user_write(uintptr_t to, const void *from, size_t n);
 int user_clear(uintptr_t to, size_t n);
+/* How many of the n bytes can be written, at least 1, or the error of the first. Changes none. */
+long user_writable(uintptr_t to, size_t n);
 /* A string with its end: its length, -EFAULT, or -ENAMETOOLONG if it does not fit `max` bytes with the 0. */
 long user_string(char *to, uintptr_t from, size_t max);
 

@@ -32,6 +32,27 @@ int user_clear(uintptr_t to, size_t n)
 	return err;
 }
 
+/*
+ * A pin does all that a write would, but for the write. With no pin left, the page is there all the
+ * same.
+ */
+long user_writable(uintptr_t to, size_t n)
+{
+	size_t sum = 0;
+
+	while (sum < n) {
+		om_pfn_t pfn;
+		int err = om_pin(current->proc->space->mm, to + sum, OM_WRITE, &pfn);
+
+		if (!err)
+			om_unpin(vm, pfn, false);
+		else if (err != -EAGAIN)
+			return sum ? (long)sum : err;
+		sum += MIN(n - sum, PAGE_SIZE - (to + sum) % PAGE_SIZE);
+	}
+	return (long)sum;
+}
+
 /* Read as far as the page goes: the string may end just before one that is not there. */
 long user_string(char *to, uintptr_t from, size_t max)
 {
