@@ -42,14 +42,25 @@ long sys_process_madvise(int pidfd, uintptr_t vec, size_t n, int advice, unsigne
 
 /* ---------------------------------------------------------------- mlock --------------------- */
 
-long sys_mlock(uintptr_t addr, size_t len)
+/*
+ * objrmap compares with the limit first, and even with none such a range and what is locked already
+ * may be too much. Linux does not compare for root.
+ */
+static bool range_wraps(uintptr_t addr, size_t len)
 {
-	return om_mlock(current_mm(), addr, len, 0);
+	uintptr_t start = ALIGN_DOWN(addr, PAGE_SIZE);
+
+	return start + ALIGN_UP(len + (addr - start), PAGE_SIZE) < start;
 }
 
 long sys_mlock2(uintptr_t addr, size_t len, int flags)
 {
-	return om_mlock(current_mm(), addr, len, flags);
+	return range_wraps(addr, len) ? -EINVAL : om_mlock(current_mm(), addr, len, flags);
+}
+
+long sys_mlock(uintptr_t addr, size_t len)
+{
+	return sys_mlock2(addr, len, 0);
 }
 
 long sys_munlock(uintptr_t addr, size_t len)

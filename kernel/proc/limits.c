@@ -1,7 +1,7 @@
 /*
  * limits.c: resource limits. Each is enforced where the resource is: those of memory by objrmap,
  * which is told them for each address space, NOFILE by fs/, NPROC by fork.c, CPU by itimer.c. The
- * rest is remembered.
+ * rest is remembered. So is MEMLOCK, which does not hold for root on Linux, and all here are root.
  */
 #include "internal.h"
 #include "sys.h"
@@ -44,7 +44,6 @@ void limits_apply(const struct rlimit *limit, struct space *space)
 	om_set_limit(space->mm, OM_LIMIT_AS, limit[RLIMIT_AS].rlim_cur);
 	om_set_limit(space->mm, OM_LIMIT_DATA, limit[RLIMIT_DATA].rlim_cur);
 	om_set_limit(space->mm, OM_LIMIT_STACK, limit[RLIMIT_STACK].rlim_cur);
-	om_set_limit(space->mm, OM_LIMIT_MEMLOCK, limit[RLIMIT_MEMLOCK].rlim_cur);
 }
 
 /* The clock tick compares with this. proc_lock held, or the process is new. */
@@ -69,8 +68,7 @@ void limit_cpu_reached(struct proc *p)
 
 static bool is_of_memory(unsigned which)
 {
-	return which == RLIMIT_AS || which == RLIMIT_DATA || which == RLIMIT_STACK ||
-	       which == RLIMIT_MEMLOCK;
+	return which == RLIMIT_AS || which == RLIMIT_DATA || which == RLIMIT_STACK;
 }
 
 static int check_new(const struct proc *p, unsigned which, const struct rlimit *new)
