@@ -415,6 +415,21 @@ static void check_written_back(struct world *w, const struct object *o)
 	}
 }
 
+/* What is in a pinned frame that has left its object; pins of one frame see the same bytes. */
+static struct content *orphan_content(struct world *w, om_pfn_t pfn)
+{
+	struct content *c;
+
+	for (unsigned i = 0; i < NR_PINS; i++)
+		if (w->pin[i].used && w->pin[i].content && w->pin[i].pfn == pfn)
+			return w->pin[i].content;
+	c = content_new();
+	c->refs = 0;
+	c->pins = 0;
+	memcpy(c->byte, sim_frame(w->sim, pfn), PAGE);
+	return c;
+}
+
 void orphan_pins(struct world *w, const struct object *o, size_t first, size_t end)
 {
 	for (unsigned i = 0; i < NR_PINS; i++) {
@@ -422,10 +437,8 @@ void orphan_pins(struct world *w, const struct object *o, size_t first, size_t e
 
 		if (!pin->used || pin->object != o || pin->index < first || pin->index >= end)
 			continue;
-		pin->content = content_new();
-		pin->content->refs = 0;
-		pin->content->pins = 1;
-		memcpy(pin->content->byte, sim_frame(w->sim, pin->pfn), PAGE);
+		pin->content = orphan_content(w, pin->pfn);
+		pin->content->pins++;
 		pin->object = NULL;
 	}
 }
