@@ -89,7 +89,7 @@ UNITS := $(UNIT_SRC:%.c=$(B)/%)
 # `make test ONLY=name` runs just one.
 SELECT = $(if $(ONLY),$(filter %/$(ONLY) %/test_$(ONLY),$(1)),$(1))
 
-.PHONY: all test check-tests unit check-unit bench run coverage soak fuzz install setup
+.PHONY: all test check-tests unit check-unit bench family coverage soak fuzz install setup
 .PHONY: template check check-symbols check-headers check-format check-readme check-docs check-install
 .PHONY: lint clean help
 .DELETE_ON_ERROR:
@@ -171,7 +171,7 @@ $(T)/%.o: %.c
 
 include kernel/kernel.mk
 include tests/kernel/kernel-tests.mk
--include demo/demo.mk bench/linux/linux.mk
+include demo/demo.mk bench/linux/linux.mk
 
 # ---- running -----------------------------------------------------------------------------------
 
@@ -188,7 +188,7 @@ unit: setup ## the unit tests alone
 check-unit: $(call SELECT,$(UNITS))
 	@scripts/run-tests.sh $^
 
-run: ## the demonstration: a family of processes that needs four times the memory
+family: ## without a kernel: simulated processes that need four times the memory, every byte checked
 	@scripts/setup.sh run
 	@$(MAKE) --no-print-directory $(EXAMPLE_DIR)/family
 	@$(EXAMPLE_DIR)/family
@@ -271,6 +271,6 @@ clean: ## remove build/
 
 help: ## this list
 	@sed -n '2,9s/^# \{0,1\}//p' Makefile
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-15s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-15s %s\n", $$1, $$2 }' Makefile */*.mk */*/*.mk
 
 -include $(shell find $(B) $(T) -name '*.d' 2>/dev/null)

@@ -1,5 +1,5 @@
 /*
- * family.c: `make run`. A family of processes that needs four times the memory of its machine.
+ * family.c: `make family`. A family of processes that needs four times the memory of its machine.
  *
  * Four CPUs work on up to 48 processes, which fork, write, read, map files and shared memory, move,
  * lock, protect and drop memory, let a device write into pinned pages, and end. A real file on disk
