@@ -35,4 +35,4 @@ done
 PATH=$PATH:/sbin:/usr/sbin
 size=$(($(du -sk $root | cut -f1) * 3 / 2 + 8192))
 rm -f "$image"
-mke2fs -q -t ext2 -b 4096 -m 0 -E root_owner=0:0 -d $root "$image" ${size}k
+mke2fs -q -t ext2 -b 4096 -m 0 -E root_owner=0:0 -d $root "$image" ${size}k >/dev/null

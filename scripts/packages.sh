@@ -7,7 +7,7 @@
 set -eu
 
 # usr-is-merged stands for usrmerge, which would bring perl.
-names="bash coreutils dash findutils grep mawk ncurses-base procps python3 sed sqlite3 stress-ng
+names="bash coreutils dash diffutils findutils grep mawk ncurses-base procps python3 sed sqlite3 stress-ng
 	usr-is-merged"
 store=build/packages root=build/root
 
