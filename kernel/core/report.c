@@ -52,6 +52,13 @@ static void print_rmap(const struct om_sysinfo *i)
 	row("pages that became direct again", ev(i, OM_EV_SHARED_TO_DIRECT));
 }
 
+static void print_flushes(void)
+{
+	row("TLB flushes that interrupted other CPUs", atomic_load(&mmu.shootdowns));
+	row("  CPUs interrupted", atomic_load(&mmu.ipis));
+	row("TLB flushes of everything", atomic_load(&mmu.full_flushes));
+}
+
 static void print_state(const struct om_sysinfo *i)
 {
 	row("anonymous pages mapped now: direct", i->anon_direct);
@@ -74,6 +81,7 @@ void report_print(void)
 	print_faults(&info);
 	print_traffic(&info);
 	print_rmap(&info);
+	print_flushes();
 	print_state(&info);
 	printk("  %-44s %8lu.%03lu\n", "seconds since boot", ms / 1000, ms % 1000);
 }
