@@ -44,7 +44,7 @@ fetch() {
 		file "$package" >/dev/null || missing="$missing $package"
 	done
 	[ -n "$missing" ] || return 0
-	echo "packages: fetching$missing"
+	echo "packages: fetching $(echo "$missing" | wc -w) packages"
 	# shellcheck disable=SC2086 # a list of words; -o: apt's own user may not be let in here
 	(cd $store && apt-get -qq -o APT::Sandbox::User=root download $missing)
 }
