@@ -33,7 +33,7 @@ static bool move_entry(struct om_system *sys, struct om_page *t1, unsigned s1, s
 {
 	om_pte_t pte = om_entry_take(sys, t1, s1, 0);
 
-	om_entry_install(sys, t2, s2, pte);
+	om_entry_fill(sys, t2, s2, pte);
 	if (!om_pte_present(pte))
 		return false;
 	if (om_pte_pfn(pte) != sys->zero_pfn)
@@ -108,12 +108,23 @@ static void move_range(struct om_mm *mm, uintptr_t from, uintptr_t to, size_t le
 	}
 }
 
-/* Tables for [start, end), so that the move cannot fail. */
-static bool make_tables(struct om_mm *mm, uintptr_t start, uintptr_t end)
+/*
+ * Tables for the entries of [from, from + len) at `to`, so that the move cannot fail: where a whole table will
+ * move, only what is above it.
+ */
+static bool make_tables(struct om_mm *mm, uintptr_t from, uintptr_t to, size_t len)
 {
-	for (uintptr_t a = start & ~(OM_TABLE_SPAN - 1); a < end; a += OM_TABLE_SPAN)
-		if (!om_table_make(mm, a < start ? start : a))
+	const uintptr_t end = to + len;
+	bool aligned = !((from ^ to) & (OM_TABLE_SPAN - 1));
+
+	for (uintptr_t a = to, next; a < end; a = next) {
+		bool whole;
+
+		next = a + to_table_end(a) < end ? a + to_table_end(a) : end;
+		whole = aligned && next - a == OM_TABLE_SPAN;
+		if (whole ? !om_table_make_upper(mm, a) : !om_table_make(mm, a))
 			return false;
+	}
 	return true;
 }
 
@@ -218,7 +229,7 @@ static int move(struct remap *r)
 	if (!vma)
 		return -OM_ENOFRAME;
 	om_rmap_vma_copy(vma, r->vma);
-	err = make_tables(mm, r->new, end) ? 0 : -OM_ENOFRAME;
+	err = make_tables(mm, r->old, r->new, moved) ? 0 : -OM_ENOFRAME;
 	if (!err)
 		err = om_vma_cut_out(mm, r->new, end);
 	if (!err) {

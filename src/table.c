@@ -106,16 +106,29 @@ static struct om_page *make_child(struct om_mm *mm, struct om_page *table, unsig
 	return om_page_of(sys, om_pte_pfn(e));
 }
 
-struct om_page *om_table_make_slow(struct om_mm *mm, uintptr_t addr)
+/* The table of `level` that covers addr, made with all above it; NULL if no frame is free. */
+static inline struct om_page *make_level(struct om_mm *mm, uintptr_t addr, unsigned level)
 {
 	struct om_page *table = mm->root;
 
-	for (unsigned l = OM_LEVELS; l > 1 && table; l--) {
+	for (unsigned l = OM_LEVELS; l > level && table; l--) {
 		om_pte_t e = om_arch_pte_load(om_table_entry(table, level_slot(addr, l)));
 
 		table = om_likely(om_pte_present(e)) ? om_page_of(mm->sys, om_pte_pfn(e))
 		                                     : make_child(mm, table, l, addr);
 	}
+	return table;
+}
+
+bool om_table_make_upper(struct om_mm *mm, uintptr_t addr)
+{
+	return make_level(mm, addr, 2);
+}
+
+struct om_page *om_table_make_slow(struct om_mm *mm, uintptr_t addr)
+{
+	struct om_page *table = make_level(mm, addr, 1);
+
 	if (table)
 		atomic_store_explicit(&mm->table_hint, table, memory_order_release);
 	return table;

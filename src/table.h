@@ -55,6 +55,9 @@ struct om_page *om_table_find(struct om_mm *mm, uintptr_t addr);
 /* The same, making what is missing; NULL if no frame is free. mmap_lock held. Takes TABLE. */
 struct om_page *om_table_make_slow(struct om_mm *mm, uintptr_t addr);
 
+/* The levels above the leaf table alone, for om_table_move(). False if no frame is free. */
+bool om_table_make_upper(struct om_mm *mm, uintptr_t addr);
+
 /* With mmap_lock held, the table found last is alive; neighbouring faults meet in it. */
 static inline struct om_page *om_table_make(struct om_mm *mm, uintptr_t addr)
 {
@@ -85,7 +88,7 @@ void om_table_free_root(struct om_mm *mm);
 /*
  * Move the whole leaf table at `from` to `to`, both multiples of OM_TABLE_SPAN: no entry and no page
  * changes. False, and nothing done, if there is no table at `from`. If there is one at `to`, it must be
- * empty and is freed. The levels above `to` exist (om_table_make). The caller flushes `from`
+ * empty and is freed. The levels above `to` exist (om_table_make_upper). The caller flushes `from`
  * afterwards. mmap_lock and the trees' locks held for writing (I1). Takes TABLE.
  */
 bool om_table_move(struct om_mm *mm, uintptr_t from, uintptr_t to);
