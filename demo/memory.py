@@ -2,9 +2,9 @@
 # memory.py [MIB]: data several times larger than memory, shared by fork and partly rewritten.
 #
 # Every page of the data has contents that can be computed from its number. Four workers are forked:
-# each checks all that it inherited, rewrites its own part, and checks that it now sees its own
-# writing and nobody else's. In the end the parent's copy must be as it was. Beside the big block there
-# is a crowd of small objects, whose reference counts Python changes by just looking at them.
+# each checks and rewrites every fourth page, then checks that it sees its own writing, and for the rest
+# what it inherited. In the end the parent's copy must be as it was. Beside the big block there is a
+# crowd of small objects, whose reference counts Python changes by just looking at them.
 
 import os
 import sys
@@ -12,7 +12,7 @@ import time
 
 PAGE = 4096
 WORKERS = 4
-MIB = int(sys.argv[1]) if len(sys.argv) > 1 else 288
+MIB = int(sys.argv[1]) if len(sys.argv) > 1 else 256
 PAGES = MIB * 1024 * 1024 // PAGE
 OBJECTS = 200000
 
@@ -33,8 +33,13 @@ def wrong_pages(data, writer):
 
 
 def rewrite(data, writer):
+    """Rewrite the writer's part; how many of its pages were not as the parent wrote them."""
+    wrong = 0
     for number in range(writer - 1, PAGES, WORKERS):
-        data[number * PAGE : (number + 1) * PAGE] = page(number, writer)
+        at = number * PAGE
+        wrong += data[at : at + PAGE] != page(number, 0)
+        data[at : at + PAGE] = page(number, writer)
+    return wrong
 
 
 def wrong_objects(objects):
@@ -42,9 +47,7 @@ def wrong_objects(objects):
 
 
 def work(data, objects, writer):
-    wrong = wrong_pages(data, 0) + wrong_objects(objects)
-    rewrite(data, writer)
-    return wrong + wrong_pages(data, writer)
+    return rewrite(data, writer) + wrong_pages(data, writer) + wrong_objects(objects)
 
 
 def start_worker(data, objects, writer):
