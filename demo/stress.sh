@@ -35,7 +35,8 @@ stress vm --vm 2 --vm-bytes 160m --vm-method all --timeout 15
 each_vm_method
 stress mmap --mmap 2 --mmap-bytes 64m --mmap-ops 16
 stress mremap --mremap 2 --mremap-bytes 16m --mremap-ops 100
-stress mlock --mlock 1 --mlock-ops 500
+ulimit -l 256 # by this limit mlock sizes a table, and locks it with all else it has
+stress mlock --mlock 2 --mlock-ops 4000
 stress brk --brk 2 --brk-ops 100000
 stress bigheap --bigheap 1 --bigheap-growth 64k --bigheap-ops 2400
 stress stack --stack 2 --stack-ops 8
