@@ -12,7 +12,7 @@ import time
 
 PAGE = 4096
 WORKERS = 4
-MIB = int(sys.argv[1]) if len(sys.argv) > 1 else 256
+MIB = int(sys.argv[1]) if len(sys.argv) > 1 else 320
 PAGES = MIB * 1024 * 1024 // PAGE
 OBJECTS = 200000
 
