@@ -39,7 +39,7 @@ stress mremap --mremap 2 --mremap-bytes 16m --mremap-ops 100
 ulimit -l 256 # by this limit mlock sizes a table, and locks it with all else it has
 stress mlock --mlock 2 --mlock-ops 4000
 stress brk --brk 2 --brk-ops 100000
-stress bigheap --bigheap 1 --bigheap-growth 64k --bigheap-ops 2400
+stress bigheap --bigheap 1 --bigheap-growth 65536 --bigheap-ops 2400
 stress stack --stack 2 --stack-ops 8
 stress fork --fork 2 --fork-ops 1000
 stress fault --fault 2 --fault-ops 5000

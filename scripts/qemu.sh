@@ -1,6 +1,6 @@
 #!/bin/sh
-# Boot the reference kernel in QEMU: the one place that knows how. QEMU's exit status is that of the
-# machine: 0 if process 1 ended with 0 (QEMU's own is then 33), 124 after a time-out.
+# Boot the reference kernel in QEMU. The exit status is 0 only if process 1 ended with 0: QEMU's own is
+# 33 then. Otherwise it is QEMU's, 2 N + 1 if process 1 ended with N; 124 after a time-out.
 #
 #     scripts/qemu.sh IMAGE OPTION...        IMAGE: the root file system; OPTION: the kernel's command line
 #
