@@ -45,7 +45,7 @@ size_t om_check_tree(struct om_check *c, const struct om_node *root, const struc
 	const struct om_node *stack[OM_TREE_DEPTH], *n = root, *prev = NULL;
 	unsigned depth = 0;
 	size_t count = 0;
-	uintptr_t aug;
+	uintptr_t aug, want;
 
 	while (n || depth) {
 		while (n) {
@@ -56,7 +56,8 @@ size_t om_check_tree(struct om_check *c, const struct om_node *root, const struc
 		}
 		n = stack[--depth];
 		aug = n->aug;
-		OM_CHECK(c, aug == ops->aug((struct om_node *)(uintptr_t)n), "tree", owner, aug, 0);
+		want = ops->aug((struct om_node *)(uintptr_t)n);
+		OM_CHECK(c, aug == want, "tree", owner, aug, want);
 		/* Strictly rising order also ends a walk in a ring of nodes. */
 		if (prev && !OM_CHECK(c,
 		                      ops->key(prev) < ops->key(n) ||

@@ -324,7 +324,7 @@ bool om_vma_extend(struct om_mm *mm, uintptr_t start, uintptr_t end, uintptr_t p
 	}
 	if (!next || !can_merge(&area, next))
 		return false;
-	/* Numbers must be left below. Without, the area is in no tree, and can be renumbered. */
+	/* No numbers left below it: then it is in no tree of the reverse map, and takes new ones. */
 	if (next->pgoff < om_vma_pages(&area))
 		next->pgoff = pgoff + om_vma_pages(&area);
 	om_vma_resize(next, start, next->end);

@@ -58,7 +58,7 @@ static void apic_write(unsigned reg, uint32_t v)
 	*apic_register(reg) = v;
 }
 
-void apic_eoi(void)
+static void apic_eoi(void)
 {
 	apic_write(APIC_EOI, 0);
 }

@@ -32,7 +32,6 @@ extern struct acpi_info acpi;
 /* ---------------------------------------------------------------- apic.c -------------------- */
 
 void apic_init_cpu(void);
-void apic_eoi(void);
 unsigned apic_id(void);
 /* INIT and STARTUP to one CPU, with the page it is to begin in. */
 void apic_send_init(unsigned id);

@@ -12,7 +12,7 @@
 
 #define NR_SYSCALLS 512 /* entry.S knows it, too */
 
-#define DECLARE(name) __attribute__((weak)) syscall_fn sys_##name;
+#define DECLARE(name) syscall_fn sys_##name;
 SYSCALLS(DECLARE)
 
 static long sys_missing(void);

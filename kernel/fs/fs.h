@@ -103,11 +103,6 @@ int lookup_at(int dirfd, uintptr_t path, unsigned flags, struct inode **out, cha
  */
 bool mount_info(unsigned i, const char **path, struct inode **root);
 
-/* ---- open.c */
-
-/* Open an inode, whose reference it takes over. `path`: absolute, or NULL. */
-int inode_open(struct inode *inode, unsigned flags, const char *path, struct file **out);
-
 /* ---- rw.c: reading and writing through inode->mapping; for regular files of every file system */
 
 extern const struct file_ops mapping_fops;

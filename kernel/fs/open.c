@@ -70,7 +70,8 @@ static int open_checked(struct file *file, unsigned flags)
 	return flags & O_TRUNC ? inode_truncate(inode, 0) : 0;
 }
 
-int inode_open(struct inode *inode, unsigned flags, const char *path, struct file **out)
+/* Open an inode, whose reference it takes over. `path`: absolute, or NULL. */
+static int inode_open(struct inode *inode, unsigned flags, const char *path, struct file **out)
 {
 	int err = flags & O_PATH ? 0 : may_open(inode, flags);
 	struct file *file;

@@ -60,7 +60,5 @@ void tty_modes_changed(struct tty *tty, unsigned old_lflag);
 int tty_check_job(struct tty *tty, int sig);
 void tty_signal(struct tty *tty, int sig); /* to the foreground */
 long tty_job_ioctl(struct tty *tty, unsigned cmd, uintptr_t arg);
-/* Opening it without O_NOCTTY gives a session one. */
-void tty_take(struct tty *tty);
 
 #endif

@@ -58,13 +58,6 @@ static int take(struct tty *tty)
 	return 0;
 }
 
-void tty_take(struct tty *tty)
-{
-	spin_lock(&proc_lock);
-	take(tty);
-	spin_unlock(&proc_lock);
-}
-
 /* The whole session loses it, and its foreground group is told. */
 static void release(struct tty *tty, const struct proc *leader)
 {

@@ -15,8 +15,8 @@
 	/* memory: mm/ */                                                                          \
 	X(mmap) X(munmap) X(mprotect) X(mremap) X(brk) X(madvise) X(process_madvise) X(mlock) X(mlock2)  \
 	X(munlock) X(mlockall) X(munlockall) X(mincore) X(msync) X(remap_file_pages)               \
-	X(process_vm_readv) X(process_vm_writev) X(swapon) X(swapoff) X(memfd_create)              \
-	X(mbind) X(get_mempolicy) X(set_mempolicy) X(userfaultfd) X(membarrier)                    \
+	X(process_vm_readv) X(process_vm_writev) X(swapon) X(swapoff) X(memfd_create) \
+	 X(membarrier)                    \
 	/* processes: proc/ */                                                                     \
 	X(fork) X(vfork) X(clone) X(clone3) X(execve) X(execveat) X(exit) X(exit_group) X(wait4) X(waitid) \
 	X(getpid) X(getppid) X(gettid) X(getpgid) X(setpgid) X(getpgrp) X(getsid) X(setsid)        \
@@ -26,7 +26,7 @@
 	X(setfsuid) X(setfsgid) X(capget) X(capset) X(personality) X(getpriority) X(setpriority)   \
 	X(sched_yield) X(sched_getaffinity) X(sched_setaffinity) X(sched_getscheduler)             \
 	X(sched_setscheduler) X(sched_getparam) X(sched_setparam) X(sched_get_priority_max)        \
-	X(sched_get_priority_min) X(sched_rr_get_interval) X(getcpu) X(rseq)                       \
+	X(sched_get_priority_min) X(sched_rr_get_interval) X(getcpu)                       \
 	/* signals */                                                                              \
 	X(rt_sigaction) X(rt_sigprocmask) X(rt_sigreturn) X(rt_sigsuspend) X(rt_sigpending)        \
 	X(rt_sigtimedwait) X(rt_sigqueueinfo) X(rt_tgsigqueueinfo) X(sigaltstack) X(kill) X(tkill) \

@@ -58,7 +58,6 @@ void space_activate(struct space *space);
 /* Of the running process. 0, -EFAULT, or -ENOMEM (memory exhausted). May sleep. */
 int user_read(void *to, uintptr_t from, size_t n);
 int user_write(uintptr_t to, const void *from, size_t n);
-int user_clear(uintptr_t to, size_t n);
 /* How many of the n bytes can be written, at least 1, or the error of the first. Changes none. */
 long user_writable(uintptr_t to, size_t n);
 /* A string with its end: its length, -EFAULT, or -ENAMETOOLONG if it does not fit `max` bytes with the 0. */

@@ -17,21 +17,6 @@ int user_write(uintptr_t to, const void *from, size_t n)
 	return om_write(current->proc->space->mm, to, from, n, NULL);
 }
 
-int user_clear(uintptr_t to, size_t n)
-{
-	static const char zeros[256];
-	int err = 0;
-
-	while (n && !err) {
-		size_t now = MIN(n, sizeof(zeros));
-
-		err = user_write(to, zeros, now);
-		to += now;
-		n -= now;
-	}
-	return err;
-}
-
 /*
  * A pin does all that a write would, but for the write. With no pin left, the page is there all the
  * same.

@@ -52,7 +52,8 @@ static void hang_up_orphans(int pgid)
 	signal_group(pgid, SIGCONT, NULL);
 }
 
-bool children_ignored(const struct proc *p)
+/* Is a child of `p` that turns into a zombie forgotten at once? proc_lock held. */
+static bool children_ignored(const struct proc *p)
 {
 	const struct kernel_sigaction *action = &p->action[SIGCHLD - 1];
 

@@ -21,7 +21,6 @@
 
 /* ---- process.c; proc_lock held except for proc_alloc() */
 int pid_alloc(void);
-void pid_free(int pid);
 struct proc *proc_alloc(void);
 void proc_link(struct proc *p, struct proc *parent);
 void proc_unlink(struct proc *p);
@@ -45,8 +44,6 @@ void threads_kill(struct proc *p, const struct thread *keep);
 void group_exit(struct proc *p, int status, const struct thread *keep);
 /* Let go of what a process holds outside the table. May sleep. */
 void proc_release(struct proc *p);
-/* Is a child of `p` that turns into a zombie forgotten at once? proc_lock held. */
-bool children_ignored(const struct proc *p);
 /*
  * Count a zombie's times as its parent's children's, take it out of the table. Then proc_put().
  * proc_lock held.

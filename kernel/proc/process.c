@@ -56,7 +56,7 @@ int pid_alloc(void)
 	return -EAGAIN;
 }
 
-void pid_free(int pid)
+static void pid_free(int pid)
 {
 	pid_used[pid / PIDS_PER_WORD] &= ~(1ull << pid % PIDS_PER_WORD);
 }

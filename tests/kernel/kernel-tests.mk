@@ -10,7 +10,7 @@ KT_CPUS ?= 1 2 4
 KT_EQUAL := mmap munmap mprotect mremap brk madvise mlock mincore msync remap_file_pages process_vm memfd \
 	fork limits procfs faults random
 KT_SELF  := fresh smp storm forkbomb wild swapon swapload crowd oom
-KT_PROGRAMS := $(KT_EQUAL) $(KT_SELF) swaperr
+KT_PROGRAMS := $(KT_EQUAL) $(KT_SELF) swaperr spare
 
 KT_CFLAGS := -std=gnu11 -O1 -g -D_GNU_SOURCE -pthread -static $(WARN) -Wno-cast-qual
 

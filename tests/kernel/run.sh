@@ -22,12 +22,12 @@ wanted() { # $1: a program
 }
 
 # The kernel ends the machine through isa-debug-exit: QEMU's status is 2 * value + 1, the value 16 for success.
-boot() { # $1: CPUS, $2: log, $3: more options and arguments
+boot() { # $1: CPUS, $2: log, $3: options and arguments
 	truncate -s 0 "$dir/swap"
 	truncate -s 128M "$dir/swap"
 	PATH=$PATH:/sbin:/usr/sbin mkswap "$dir/swap" >"$log/mkswap" 2>&1
 	timeout "${LIMIT:-400}" qemu-system-x86_64 -M q35 -cpu max -m 64 -smp "$1" -kernel "$kernel" \
-		-append "swap verify init=/init $3" -display none -serial stdio -no-reboot \
+		-append "swap verify $3" -display none -serial stdio -no-reboot \
 		-device isa-debug-exit,iobase=0xf4,iosize=4 \
 		-drive "if=none,id=r,format=raw,readonly=on,file=$dir/root.ext2" -device virtio-blk-pci,drive=r \
 		-drive "if=none,id=s,format=raw,file=$dir/swap" -device virtio-blk-pci,drive=s \
@@ -89,13 +89,18 @@ for p in $EQUAL; do
 	wanted "$p" && on_linux "$p"
 done
 for n in $CPUS; do
-	boot "$n" "$log/boot-$n" ""
+	boot "$n" "$log/boot-$n" "init=/init"
 	judge "$n"
 done
 if wanted swaperr; then
-	boot 2 "$log/boot-swaperr" "swap_fail=100-110 -- swaperr"
+	boot 2 "$log/boot-swaperr" "init=/init swap_fail=100-110 -- swaperr"
 	self swaperr "$log/boot-swaperr" 2 && ok=true || ok=false
 	verdict "swaperr" $ok "$(tail -n 2 "$log/2-swaperr" | tr '\n' ' ')"
+fi
+if wanted spare; then
+	boot 2 "$log/boot-spare" "init=/tests/spare"
+	self spare "$log/boot-spare" 2 && [ "$status" -eq 33 ] && ok=true || ok=false
+	verdict "spare" $ok "$(tail -n 2 "$log/2-spare" | tr '\n' ' ')"
 fi
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]
