@@ -3,15 +3,14 @@
  *
  * A move makes a new area with the same numbering (pgoff), queues it, moves the entries while the trees of
  * the reverse map are locked for writing, so that no walk misses one on its way (hazards 27-29), and takes
- * the old area away. Shared pages do not notice: their linear index stays. A direct page names its
- * page-table page: an entry that moves to another table rewrites it; a table that moves whole (2 MiB on
- * x86-64) changes only its own descriptor.
+ * the old area away. move.c has the entries.
  *
  * An area without an anon_vma gets new numbers at its new place, and so merges with its new neighbours.
  */
 #include "fault.h"
 #include "mapping.h"
 #include "mm.h"
+#include "move.h"
 #include "reclaim.h"
 #include "rmap.h"
 #include "zap.h"
@@ -24,109 +23,6 @@ struct remap {
 	struct om_vma *vma;       /* the area at `old` */
 	uintptr_t fill, fill_end; /* out: locked memory to be made present */
 };
-
-/* ---------------------------------------------------------------- entries ------------------- */
-
-/* Both tables are locked, or they are one. Returns whether a flush of `from` is owed. */
-static bool move_entry(struct om_system *sys, struct om_page *t1, unsigned s1, struct om_page *t2,
-                       unsigned s2)
-{
-	om_pte_t pte = om_entry_take(sys, t1, s1, 0);
-
-	om_entry_fill(sys, t2, s2, pte);
-	if (!om_pte_present(pte))
-		return false;
-	if (om_pte_pfn(pte) != sys->zero_pfn)
-		om_rmap_page_move(sys, om_page_of(sys, om_pte_pfn(pte)), t2, s2);
-	return true;
-}
-
-static void lock_two(struct om_system *sys, struct om_page *a, struct om_page *b)
-{
-	if (a == b) {
-		om_table_lock(sys, a);
-		return;
-	}
-	om_table_lock(sys, a < b ? a : b);
-	om_table_lock_second(sys, a < b ? b : a);
-}
-
-static void unlock_two(struct om_system *sys, struct om_page *a, struct om_page *b)
-{
-	if (a != b)
-		om_table_unlock(sys, b);
-	om_table_unlock(sys, a);
-}
-
-/*
- * Move n entries, which lie in one table at each end. The old translations are flushed before either lock is
- * let go: until then nobody can reach, and free, a page by its new address (hazard 8).
- */
-static void move_entries(struct om_mm *mm, uintptr_t from, uintptr_t to, unsigned n)
-{
-	struct om_system *sys = mm->sys;
-	struct om_page *t1 = om_table_find(mm, from), *t2 = om_table_find(mm, to);
-	bool flush = false;
-
-	if (!t1)
-		return;
-	OM_BUG_ON(sys, !t2, "I5", mm, from, to);
-	lock_two(sys, t1, t2);
-	for (unsigned i = 0; i < n && t1->mapcount; i++) {
-		unsigned slot = om_table_slot(from) + i;
-
-		if (!om_pte_none(om_entry_get(sys, t1, slot)))
-			flush |= move_entry(sys, t1, slot, t2, om_table_slot(to) + i);
-	}
-	if (flush)
-		sys->ops->flush(sys->ctx, mm, from, from + n * OM_PAGE_SIZE);
-	unlock_two(sys, t1, t2);
-}
-
-static uintptr_t to_table_end(uintptr_t addr)
-{
-	return OM_TABLE_SPAN - (addr & (OM_TABLE_SPAN - 1));
-}
-
-static void move_range(struct om_mm *mm, uintptr_t from, uintptr_t to, size_t len)
-{
-	while (len) {
-		size_t step =
-		    to_table_end(from) < to_table_end(to) ? to_table_end(from) : to_table_end(to);
-
-		if (step > len)
-			step = len;
-		if (step == OM_TABLE_SPAN) {
-			if (om_table_move(mm, from, to))
-				om_count(mm->sys, OM_EV_TABLE_MOVE, 1);
-		} else {
-			move_entries(mm, from, to, (unsigned)(step >> OM_PAGE_SHIFT));
-		}
-		from += step;
-		to += step;
-		len -= step;
-	}
-}
-
-/*
- * Tables for the entries of [from, from + len) at `to`, so that the move cannot fail: where a whole table will
- * move, only what is above it.
- */
-static bool make_tables(struct om_mm *mm, uintptr_t from, uintptr_t to, size_t len)
-{
-	const uintptr_t end = to + len;
-	bool aligned = !((from ^ to) & (OM_TABLE_SPAN - 1));
-
-	for (uintptr_t a = to, next; a < end; a = next) {
-		bool whole;
-
-		next = a + to_table_end(a) < end ? a + to_table_end(a) : end;
-		whole = aligned && next - a == OM_TABLE_SPAN;
-		if (whole ? !om_table_make_upper(mm, a) : !om_table_make(mm, a))
-			return false;
-	}
-	return true;
-}
 
 /* ---------------------------------------------------------------- moving -------------------- */
 
@@ -164,7 +60,7 @@ static void move_area(struct remap *r, struct om_vma *vma, size_t moved)
 
 	om_vma_link(vma);
 	om_rmap_move_begin(vma);
-	move_range(r->mm, old->start, vma->start, moved);
+	om_move_entries(r->mm, old->start, vma->start, moved);
 	om_rmap_move_end(vma);
 	if (om_vma_flags(vma) & OM_VM_LOCKED) {
 		r->fill = vma->start + moved;
@@ -229,7 +125,7 @@ static int move(struct remap *r)
 	if (!vma)
 		return -OM_ENOFRAME;
 	om_rmap_vma_copy(vma, r->vma);
-	err = make_tables(mm, r->old, r->new, moved) ? 0 : -OM_ENOFRAME;
+	err = om_move_prepare(mm, r->old, r->new, moved) ? 0 : -OM_ENOFRAME;
 	if (!err)
 		err = om_vma_cut_out(mm, r->new, end);
 	if (!err) {

@@ -83,7 +83,7 @@ static bool needs_slot(struct om_system *sys, struct om_page *page)
 
 	om_frame_lock(sys, page);
 	flags = om_page_flags(page);
-	live = page->as || page->mapcount;
+	live = page->mapcount || page->as;
 	om_frame_unlock(sys, page);
 	return live && (flags & OM_PG_SWAPBACKED) && !(flags & (OM_PG_SWAPCACHE | OM_PG_LAZYFREE));
 }
@@ -144,7 +144,7 @@ static bool is_orphan(struct om_system *sys, struct om_page *page)
 	bool orphan;
 
 	om_frame_lock(sys, page);
-	orphan = !page->as && page->mapcount == 0 && om_swapcache_is_sole(sys, page);
+	orphan = page->mapcount == 0 && !page->as && om_swapcache_is_sole(sys, page);
 	om_frame_unlock(sys, page);
 	return orphan;
 }

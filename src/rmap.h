@@ -40,9 +40,9 @@ OM_INLINE void om_rmap_page_remove(struct om_system *sys, struct om_page *page, 
 /* Call after that if the page may live on: with no entry left, it names no object. Frame lock held. */
 OM_INLINE void om_rmap_page_forget(struct om_page *page);
 
-/* mremap moved an entry of an anonymous page to `slot` of `table`. Both tables' locks are held. */
-void om_rmap_page_move(struct om_system *sys, struct om_page *page, struct om_page *table,
-                       unsigned slot);
+/* mremap moved an entry of a page of any kind to `slot` of `table`. Both tables' locks are held. */
+OM_INLINE void om_rmap_page_move(struct om_system *sys, struct om_page *page, struct om_page *table,
+                                 uintptr_t slot);
 
 /*
  * A write fault on a page of any kind: if it is anonymous, this entry is its only one and no swap slot is

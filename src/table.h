@@ -150,6 +150,27 @@ static inline om_pte_t om_entry_clear(struct om_system *sys, struct om_page *tab
 }
 
 /*
+ * Move an entry to a place that is none, in another table or the same; returns it. Both tables are locked.
+ * A flush of the old place is owed if it is present. om_entries_moved() counts, once for many.
+ */
+static inline om_pte_t om_entry_move(struct om_system *sys, om_pte_t *from, om_pte_t *to)
+{
+	om_pte_t pte = om_arch_pte_xchg(from, 0);
+
+	OM_ASSERT(sys, om_pte_none(om_arch_pte_load(to)), "I9", to);
+	om_arch_pte_store(to, pte);
+	return pte;
+}
+
+static inline void om_entries_moved(struct om_system *sys, struct om_page *from, struct om_page *to,
+                                    unsigned n)
+{
+	OM_ASSERT(sys, om_held(sys, &from->lock) && om_held(sys, &to->lock), "I9", from);
+	from->mapcount -= n;
+	to->mapcount += n;
+}
+
+/*
  * Replace a present entry by another one; returns the old one. A flush is owed unless only permissions
  * were added (same pfn, nothing taken away).
  */

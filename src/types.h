@@ -75,8 +75,8 @@ struct om_page {
 	uint16_t refs;           /* (F) page cache, swap cache, and whoever looks at it now */
 	uint16_t pins;           /* (F) om_pin(): stays mapped and unshared */
 	uint32_t slot;           /* (F) swap slot, if OM_PG_SWAPCACHE */
-	void *as;                /* (F) om_mapping, page-table page (direct) or om_anon_vma */
-	uintptr_t index;         /* (F) page offset in `as`; direct: slot in the table */
+	void *as;                /* (F) om_mapping, page-table page (direct: T) or om_anon_vma */
+	uintptr_t index;         /* (F) page offset in `as`; direct: (T) slot in the table */
 	union {
 		struct {
 			om_pfn_t prev, next; /* (L) LRU; free list; slab list */

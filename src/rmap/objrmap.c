@@ -15,7 +15,8 @@
  *
  * (as, index, ANON, DIRECT, mapcount) change together under the page's frame lock, and DIRECT and its table
  * only with that table's lock as well. So whoever holds the table's lock and finds the page direct and
- * naming the table knows that the entry is there (I2).
+ * naming the table knows that the entry is there (I2). A move from one locked table to another needs no
+ * frame lock for that reason: what others read of `as` without the table's lock is only a hint to them.
  */
 #include "../rmap.h"
 
@@ -49,16 +50,6 @@ void om_rmap_cancel_lazyfree(struct om_system *sys, struct om_page *page)
 	om_page_clear(page, OM_PG_LAZYFREE);
 	om_page_set(page, OM_PG_DIRTY);
 	om_lru_move(sys, page, OM_PG_SWAPBACKED, 0, false);
-}
-
-void om_rmap_page_move(struct om_system *sys, struct om_page *page, struct om_page *table,
-                       unsigned slot)
-{
-	OM_ASSERT(sys, om_held(sys, &table->lock), "I9", table);
-	om_frame_lock(sys, page);
-	if (om_page_test(page, OM_PG_DIRECT))
-		om_rmap_set_direct(page, table, slot);
-	om_frame_unlock(sys, page);
 }
 
 bool om_rmap_page_swapin(struct om_system *sys, struct om_page *page, struct om_vma *vma,
@@ -287,8 +278,8 @@ static void look_at(struct om_system *sys, struct om_page *page, struct target *
 	om_frame_lock(sys, page);
 	t->page = page;
 	t->flags = om_page_flags(page);
-	t->as = page->as;
-	t->index = page->index;
+	t->as = om_rmap_object(page);
+	t->index = t->flags & OM_PG_DIRECT ? 0 : page->index;
 	t->mapcount = page->mapcount;
 	if (t->mapcount && (t->flags & (OM_PG_ANON | OM_PG_DIRECT)) == OM_PG_ANON)
 		atomic_fetch_add_explicit(&((struct om_anon_vma *)t->as)->refs, 1,
@@ -309,8 +300,8 @@ static bool walk_direct(struct om_walk *w, const struct target *t)
 
 	om_table_lock(sys, table);
 	om_frame_lock(sys, page);
-	still = page->mapcount && om_page_test(page, OM_PG_DIRECT) && page->as == table;
-	slot = (unsigned)page->index;
+	still = page->mapcount && om_page_test(page, OM_PG_DIRECT) && om_rmap_object(page) == table;
+	slot = still ? (unsigned)page->index : 0;
 	om_frame_unlock(sys, page);
 	if (still) {
 		om_pte_t pte = om_entry_get(sys, table, slot);

@@ -19,6 +19,22 @@ OM_INLINE void om_rmap_set_direct(struct om_page *page, struct om_page *table, u
 	om_page_set(page, OM_PG_ANON | OM_PG_DIRECT);
 }
 
+/* A move may change what a direct page names without its frame lock: in one access, then. */
+OM_INLINE void *om_rmap_object(const struct om_page *page)
+{
+	return __atomic_load_n(&page->as, __ATOMIC_RELAXED);
+}
+
+OM_INLINE void om_rmap_page_move(struct om_system *sys, struct om_page *page, struct om_page *table,
+                                 uintptr_t slot)
+{
+	if (om_unlikely(!om_page_test(page, OM_PG_DIRECT)))
+		return;
+	OM_ASSERT(sys, om_held(sys, &((struct om_page *)page->as)->lock), "I2", page);
+	__atomic_store_n(&page->as, (void *)table, __ATOMIC_RELAXED);
+	__atomic_store_n(&page->index, slot, __ATOMIC_RELAXED);
+}
+
 /* `page` was direct, or not mapped, at `slot` of `table`, inside vma. */
 OM_INLINE void om_rmap_set_shared(struct om_system *sys, struct om_page *page, struct om_vma *vma,
                                   struct om_page *table, unsigned slot)
