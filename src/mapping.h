@@ -21,7 +21,7 @@ static inline uint64_t om_mapping_pages(const struct om_mapping *mapping)
 
 static inline bool om_mapping_is_shmem(const struct om_mapping *mapping)
 {
-	return !mapping->ops;
+	return !mapping->ops || !mapping->ops->read;
 }
 
 /* n pages more (or fewer) in the index. mapping->lock held for writing. */

@@ -263,6 +263,12 @@ int om_mminfo(struct om_mm *mm, uintptr_t start, uintptr_t end, struct om_mminfo
 	return 0;
 }
 
+size_t om_mm_rss(const struct om_mm *mm)
+{
+	return atomic_load_explicit(&mm->rss_anon, memory_order_relaxed) +
+	       atomic_load_explicit(&mm->rss_file, memory_order_relaxed);
+}
+
 /* ---------------------------------------------------------------- areas and entries --------- */
 
 bool om_vma_next(struct om_mm *mm, uintptr_t addr, struct om_vmainfo *info)

@@ -345,7 +345,7 @@ int om_msync(struct om_mm *mm, uintptr_t addr, size_t len, int flags);
 
 /*
  * Create the page cache of a file of `size` bytes behind `ops` (see om_store_ops; `store` is its
- * first argument), or with ops == NULL, shared memory that lives in RAM and swap (tmpfs, memfd).
+ * first argument), or with ops or ops->read NULL, shared memory that lives in RAM and swap (tmpfs, memfd).
  * The caller holds one reference. Errors: ENOMEM, EOVERFLOW (more pages than a word can count). May sleep.
  */
 int om_mapping_create(struct om_system *sys, const struct om_store_ops *ops, void *store,
@@ -496,6 +496,12 @@ struct om_mminfo {
 	size_t data; /* private writable address space */
 };
 int om_mminfo(struct om_mm *mm, uintptr_t start, uintptr_t end, struct om_mminfo *info);
+
+/*
+ * om_mminfo.rss of a whole address space, in pages, from the counters: constant cost, no lock. Another
+ * CPU's fault or unmapping that is under way may be in it or not.
+ */
+size_t om_mm_rss(const struct om_mm *mm);
 
 enum om_vma_flags {
 	OM_VM_READ = 0x1,

@@ -108,7 +108,8 @@ struct om_port_ops {
  */
 struct om_store_ops {
 	/*
-	 * Required. Read `n` >= 1 consecutive pages. Bytes beyond the end of a file read as zero.
+	 * Required; NULL, as `write` then, for shared memory that only wants to hear of its
+	 * release. Read `n` >= 1 consecutive pages. Bytes beyond the end of a file read as zero.
 	 * Returns 0, or a negative OM_E... value if any of the pages could not be read; the
 	 * contents of all n frames are then undefined and objrmap forgets them.
 	 */

@@ -168,6 +168,51 @@ static void test_shared(void **state)
 	space_finish(&s);
 }
 
+/* ---------------------------------------------------------------- mixed entries ------------- */
+
+#define MIXED 61u
+
+/* Byte i + 1 in a page that is written; pages read only are zero; every 7th has never been touched. */
+static void expect_mixed(struct space *s, uintptr_t first)
+{
+	static const enum om_pagekind cold[] = {OM_PAGE_SWAP, OM_PAGE_ZERO, OM_PAGE_DIRECT};
+
+	for (uintptr_t i = 0; i < MIXED; i++) {
+		enum om_pagekind want = i % 7 == 6 ? OM_PAGE_NONE : cold[i / 9 % 3];
+
+		assert_int_equal(space_kind(s->mm, first + i), want);
+	}
+}
+
+/* Runs of each kind of entry with holes in between move to places that begin anywhere in a line. */
+static void test_mixed_entries(void **state)
+{
+	struct space s = space_start(160, 100);
+	uintptr_t from = 0;
+
+	(void)state;
+	space_map(&s, 0, MIXED, RW, 0);
+	for (uintptr_t i = 0; i < MIXED; i++)
+		if (i % 7 != 6 && i / 9 % 3 == 0)
+			space_put(&s, s.mm, i, (int)i + 1);
+	assert_true(om_reclaim_step(s.sys, 100) > 0);
+	for (uintptr_t i = 0; i < MIXED; i++)
+		if (i % 7 != 6 && i / 9 % 3 == 1)
+			assert_int_equal(space_get(&s, s.mm, i), 0);
+		else if (i % 7 != 6 && i / 9 % 3 == 2)
+			space_put(&s, s.mm, i, (int)i + 1);
+	expect_mixed(&s, 0);
+	for (uintptr_t to = 100; to < 3000; from = to, to += 100 + to % 97) {
+		remap_to(&s, from, MIXED, MIXED, FIXED, to);
+		expect_mixed(&s, to);
+		expect_layout(s.mm, {to, to + MIXED, RW});
+	}
+	for (uintptr_t i = 0; i < MIXED; i++)
+		assert_int_equal(space_get(&s, s.mm, from + i),
+		                 i % 7 == 6 || i / 9 % 3 == 1 ? 0 : i + 1);
+	space_finish(&s);
+}
+
 /* ---------------------------------------------------------------- whole tables -------------- */
 
 /* A table moves as a whole where old and new place allow it: no page notices. */
@@ -398,13 +443,14 @@ static void test_flushes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_in_place),     cmocka_unit_test(test_grow_file),
-	    cmocka_unit_test(test_blocked),      cmocka_unit_test(test_fixed),
-	    cmocka_unit_test(test_merges),       cmocka_unit_test(test_shared),
-	    cmocka_unit_test(test_whole_tables), cmocka_unit_test(test_whole_file),
-	    cmocka_unit_test(test_dontunmap),    cmocka_unit_test(test_duplicate),
-	    cmocka_unit_test(test_locked),       cmocka_unit_test(test_errors),
-	    cmocka_unit_test(test_no_memory),    cmocka_unit_test(test_flushes),
+	    cmocka_unit_test(test_in_place),      cmocka_unit_test(test_grow_file),
+	    cmocka_unit_test(test_blocked),       cmocka_unit_test(test_fixed),
+	    cmocka_unit_test(test_merges),        cmocka_unit_test(test_shared),
+	    cmocka_unit_test(test_mixed_entries), cmocka_unit_test(test_whole_tables),
+	    cmocka_unit_test(test_whole_file),    cmocka_unit_test(test_dontunmap),
+	    cmocka_unit_test(test_duplicate),     cmocka_unit_test(test_locked),
+	    cmocka_unit_test(test_errors),        cmocka_unit_test(test_no_memory),
+	    cmocka_unit_test(test_flushes),
 	};
 
 	return unit_run(tests);

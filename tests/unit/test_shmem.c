@@ -98,6 +98,33 @@ static void test_shmem_errors(void **state)
 	cache_finish(sys);
 }
 
+static void note_release(void *store)
+{
+	++*(unsigned *)store;
+}
+
+/* An embedder may hear of the end of shared memory, and find its own object behind an area. */
+static void test_shmem_store(void **state)
+{
+	static const struct om_store_ops ops = {.release = note_release};
+	struct om_system *sys = cache_start(20);
+	unsigned released = 0;
+	struct om_mapping *m;
+
+	(void)state;
+	cache_add_swap(sys);
+	assert_int_equal(om_mapping_create(sys, &ops, &released, 4 * OM_PAGE_SIZE, &m), 0);
+	assert_ptr_equal(m->store, &released);
+	cache_touch(m, 3, false);
+	assert_int_equal(atomic_load(&sys->nr_shmem), 1);
+	assert_true(swap_out(m, 3));
+	cache_touch(m, 3, true);
+	assert_int_equal(released, 0);
+	om_mapping_put(m);
+	assert_int_equal(released, 1);
+	cache_finish(sys);
+}
+
 static void test_shmem_readahead(void **state)
 {
 	struct om_system *sys = cache_start(20);
@@ -142,7 +169,7 @@ static void shrink(struct om_system *sys, enum om_lru_list list)
 	om_frame_lock(sys, page);
 	m = page->as;
 	om_frame_unlock(sys, page);
-	if (m && !m->ops) {
+	if (m && om_mapping_is_shmem(m)) {
 		if (!om_page_test(page, OM_PG_SWAPCACHE) && om_slot_alloc(sys, 1, &slot))
 			om_swapcache_add(sys, page, slot);
 		if (om_page_test(page, OM_PG_SWAPCACHE) && om_page_test(page, OM_PG_DIRTY))
@@ -259,9 +286,13 @@ static void test_put_against_reclaim(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_shmem),           cmocka_unit_test(test_shmem_errors),
-	    cmocka_unit_test(test_shmem_readahead), cmocka_unit_test(test_threads_file),
-	    cmocka_unit_test(test_threads_shmem),   cmocka_unit_test(test_put_against_reclaim),
+	    cmocka_unit_test(test_shmem),
+	    cmocka_unit_test(test_shmem_errors),
+	    cmocka_unit_test(test_shmem_store),
+	    cmocka_unit_test(test_shmem_readahead),
+	    cmocka_unit_test(test_threads_file),
+	    cmocka_unit_test(test_threads_shmem),
+	    cmocka_unit_test(test_put_against_reclaim),
 	};
 
 	return unit_run(tests);

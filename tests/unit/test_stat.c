@@ -31,6 +31,7 @@ static struct om_mminfo whole(struct om_mm *mm)
 	struct om_mminfo info;
 
 	assert_int_equal(om_mminfo(mm, 0, OM_VA_LIMIT, &info), 0);
+	assert_int_equal(om_mm_rss(mm), info.rss);
 	return info;
 }
 
