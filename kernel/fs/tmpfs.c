@@ -7,8 +7,8 @@
  * for `..`; that circle ends when the directory is removed. One lock per file system guards all
  * names: operations are short.
  *
- * The mapping can outlive the inode, when a program has closed and removed a file that it still
- * maps. So the mapping's `store` is NULL, rather than an inode that may be gone.
+ * A program may close and remove a file that it still maps: the inode lives as long as the mapping, whose
+ * `store` it is.
  */
 #include <asm/statfs.h>
 #include <linux/fs.h>
@@ -70,6 +70,21 @@ static const struct inode_ops *ops_of(unsigned mode)
 	}
 }
 
+static void destroy(struct node *node)
+{
+	inode_forget(&node->inode);
+	kfree(node->target);
+	kfree(node);
+}
+
+static void mapping_gone(void *store)
+{
+	destroy(node_of(store));
+}
+
+/* No `read`: memory and swap are all there is of these files. */
+static const struct om_store_ops store_ops = {.release = mapping_gone};
+
 static int node_new(struct tmpfs *fs, unsigned mode, struct node **out)
 {
 	struct node *node = kmalloc(sizeof(*node));
@@ -88,7 +103,7 @@ static int node_new(struct tmpfs *fs, unsigned mode, struct node **out)
 		node->inode.nlink = 2;
 	if (inode_is(&node->inode, S_IFREG)) {
 		node->inode.fops = &mapping_fops;
-		err = om_mapping_create(vm, NULL, NULL, 0, &node->inode.mapping);
+		err = om_mapping_create(vm, &store_ops, &node->inode, 0, &node->inode.mapping);
 	}
 	if (err)
 		kfree(node);
@@ -97,17 +112,17 @@ static int node_new(struct tmpfs *fs, unsigned mode, struct node **out)
 	return err;
 }
 
+/* No reference is left; of a file, areas may still have the mapping. */
 static void tmpfs_release(struct inode *inode)
 {
 	struct node *node = node_of(inode);
 
-	if (inode->mapping)
-		om_mapping_put(inode->mapping);
 	if (node->parent)
 		inode_put(&node->parent->inode);
-	inode_forget(inode);
-	kfree(node->target);
-	kfree(node);
+	if (inode->mapping)
+		om_mapping_put(inode->mapping);
+	else
+		destroy(node);
 }
 
 static int tmpfs_truncate(struct inode *inode, uint64_t size)
@@ -552,20 +567,22 @@ int tmpfs_mount(struct inode **root, unsigned mode)
 }
 
 /* All unnamed files belong to one file system, which is made with the first of them. */
-int tmpfs_anon(const char *name, struct inode **out)
+int tmpfs_anon(const char *path, struct inode **out)
 {
 	static struct mutex once = MUTEX_INIT(once);
 	static struct tmpfs *fs;
 	struct node *node;
 	int err;
 
-	(void)name;
 	mutex_lock(&once);
 	if (!fs)
 		fs = fs_new();
 	mutex_unlock(&once);
 	err = fs ? node_new(fs, S_IFREG | 0777, &node) : -ENOMEM;
-	if (!err)
-		*out = &node->inode;
-	return err;
+	if (err)
+		return err;
+	node->inode.nlink = 0;
+	inode_set_path(&node->inode, path);
+	*out = &node->inode;
+	return 0;
 }

@@ -180,8 +180,8 @@ void poll_wait(struct poll_table *table, struct waitq *q); /* table may be NULL 
 struct blkdev;
 int ext2_mount(struct blkdev *dev, struct inode **root); /* read-only */
 int tmpfs_mount(struct inode **root, unsigned mode);
-/* An unnamed regular file in memory (memfd_create). */
-int tmpfs_anon(const char *name, struct inode **out);
+/* A regular file in memory that is in no directory (memfd_create); `path` is for /proc/PID/maps. */
+int tmpfs_anon(const char *path, struct inode **out);
 int devfs_mount(struct inode **root);
 int procfs_mount(struct inode **root);
 

@@ -8,6 +8,7 @@
 #include "sys.h"
 
 #define NAME_SIZE 250 /* with its end */
+#define PATH_SIZE (NAME_SIZE + 8)
 
 #ifndef MFD_NOEXEC_SEAL
 #define MFD_NOEXEC_SEAL 8u
@@ -15,27 +16,20 @@
 #endif
 #define KNOWN_FLAGS (MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL | MFD_EXEC)
 
-/* What /proc/PID/fd shows. */
-static char *make_path(const char *name)
+/* Opened; /proc/PID/fd shows its path as that of a file without a name. */
+static long install(struct inode *inode, const char *path, unsigned flags)
 {
-	char path[NAME_SIZE + 32];
-
-	snprintf(path, sizeof(path), "/memfd:%s (deleted)", name);
-	return kstrdup(path);
-}
-
-static long install(struct inode *inode, const char *name, unsigned flags)
-{
+	char shown[PATH_SIZE + 16];
 	struct file *file;
 	int fd;
 
 	if (flags & MFD_NOEXEC_SEAL)
 		inode->mode &= ~0111u;
-	inode->nlink = 0; /* it has no name */
 	file = file_alloc(inode->fops, inode, O_RDWR | O_LARGEFILE, NULL);
 	if (!file)
 		return -ENOMEM;
-	file->path = make_path(name);
+	snprintf(shown, sizeof(shown), "%s (deleted)", path);
+	file->path = kstrdup(shown);
 	fd = fd_install(file, flags & MFD_CLOEXEC ? O_CLOEXEC : 0, 0);
 	if (fd < 0)
 		file_put(file);
@@ -45,7 +39,7 @@ static long install(struct inode *inode, const char *name, unsigned flags)
 /* Huge pages would be a flag of a kernel that has them. */
 long sys_memfd_create(uintptr_t user_name, unsigned flags)
 {
-	char name[NAME_SIZE];
+	char name[NAME_SIZE], path[PATH_SIZE];
 	struct inode *inode;
 	long err;
 
@@ -55,6 +49,7 @@ long sys_memfd_create(uintptr_t user_name, unsigned flags)
 	err = user_string(name, user_name, sizeof(name));
 	if (err < 0)
 		return err == -ENAMETOOLONG ? -EINVAL : err;
-	err = tmpfs_anon(name, &inode);
-	return err ? err : install(inode, name, flags);
+	snprintf(path, sizeof(path), "/memfd:%s", name);
+	err = tmpfs_anon(path, &inode);
+	return err ? err : install(inode, path, flags);
 }

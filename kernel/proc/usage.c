@@ -75,12 +75,10 @@ static void usage_thread(const struct thread *t, struct rusage *ru)
 
 void usage_note_rss(struct proc *p)
 {
-	struct om_mminfo info;
+	size_t rss = om_mm_rss(p->space->mm);
 
-	if (om_mminfo(p->space->mm, 0, USER_LIMIT, &info))
-		return;
 	spin_lock(&proc_lock);
-	p->max_rss = MAX(p->max_rss, info.rss);
+	p->max_rss = MAX(p->max_rss, rss);
 	spin_unlock(&proc_lock);
 }
 

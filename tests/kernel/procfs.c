@@ -80,6 +80,28 @@ static char *island(size_t n)
 	return p + PAGE;
 }
 
+/* A file in memory keeps its name for who maps it, after its last descriptor and its name are gone. */
+static void names(char *p)
+{
+	int fd = memfd_create("kept", 0);
+
+	result("size", ftruncate(fd, PAGE));
+	mmap(p, PAGE, RW, MAP_SHARED | MAP_FIXED, fd, 0);
+	close(fd);
+	say("memfd:");
+	area_lines("/proc/self/maps", p, show_name);
+	fd = open("/tmp/named", O_RDWR | O_CREAT | O_TRUNC, 0600);
+	result("size", ftruncate(fd, PAGE));
+	mmap(p, PAGE, RW, MAP_PRIVATE | MAP_FIXED, fd, 0);
+	say("named:");
+	area_lines("/proc/self/maps", p, show_name);
+	unlink("/tmp/named");
+	close(fd);
+	say("removed:");
+	area_lines("/proc/self/maps", p, show_name);
+	munmap(p, PAGE);
+}
+
 static void in_maps(void)
 {
 	char *p = island(4), path[64];
@@ -103,6 +125,7 @@ static void in_maps(void)
 	maps("shared file", p);
 	mmap(p, 4 * PAGE, PROT_READ, MAP_PRIVATE | MAP_FIXED, fd, 0);
 	maps("private file", p);
+	names(p);
 	say("the program itself:");
 	area_lines("/proc/self/maps", (const char *)(uintptr_t)in_maps, show_name);
 	while (f && fscanf(f, "%*s %*s %*s %*s %*s%63[^\n]", path) >= 0) {
