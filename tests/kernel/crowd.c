@@ -92,7 +92,7 @@ int main(void)
 
 		CHECK(pid >= 0);
 		if (pid == 0) {
-			live(i * 1000 + 1, end);
+			live(seed_of(i * 1000 + 1), end);
 			_exit(0);
 		}
 	}

@@ -1,6 +1,5 @@
 /*
- * init.c: process 1 of the test machine: runs the programs given as arguments, or those named in /list,
- * one after the other. Around what each prints it puts lines that run.sh looks for:
+ * init.c: process 1 of the test machine: runs the programs given as arguments one after the other; a first argument SEED=n is for their environment. Around what each prints it puts lines that run.sh looks for:
  *
  *     @@ begin mmap
  *     ...
@@ -28,9 +27,11 @@ static void mounts(void)
 		mount("tmpfs", "/tmp", "tmpfs", 0, NULL);
 }
 
+static char *seed = "SEED=0";
+
 static void start(const char *name)
 {
-	char path[128], *argv[] = {(char *)name, NULL}, *envp[] = {"PATH=/tests", NULL};
+	char path[128], *argv[] = {(char *)name, NULL}, *envp[] = {"PATH=/tests", seed, NULL};
 
 	setpgid(0, 0);
 	snprintf(path, sizeof(path), "/tests/%s", name);
@@ -76,18 +77,15 @@ static void run(const char *name)
 
 int main(int argc, char **argv)
 {
-	char list[2048] = "";
-	int fd = open("/list", O_RDONLY);
-
 	mounts();
 	mlockall(MCL_CURRENT); /* so that it asks for no memory when there is none */
+	if (argc > 1 && !strncmp(argv[1], "SEED=", 5)) {
+		seed = argv[1];
+		argv++;
+		argc--;
+	}
 	for (int i = 1; i < argc; i++)
 		run(argv[i]);
-	if (argc < 2 && read(fd, list, sizeof(list) - 1) <= 0)
-		say("init: no /list");
-	close(fd);
-	for (char *name = strtok(list, "\n"); name; name = strtok(NULL, "\n"))
-		run(name);
 	say("@@ done");
 	return 0;
 }

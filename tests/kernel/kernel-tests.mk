@@ -20,23 +20,20 @@ test-kernel: kernel kernel-tests ## boot the kernel with 1, 2 and 4 CPUs, compar
 	@CPUS="$(KT_CPUS)" EQUAL="$(KT_EQUAL)" SELF="$(KT_SELF)" ONLY="$(KT_ONLY)" \
 		tests/kernel/run.sh $(KB)/objrmap-kernel $(KT)
 
+soak-kernel: kernel kernel-tests ## boot it again and again for SECONDS=60: other numbers, memory and CPUs each time
+	@scripts/soak-kernel.sh $(SECONDS) $(KB)/objrmap-kernel $(KT)
+
 $(KT)/bin/%: tests/kernel/%.c tests/kernel/test.c tests/kernel/test.h
 	@echo "  CC    $@"
 	@mkdir -p $(@D)
 	@$(CC) $(KT_CFLAGS) -o $@ $< tests/kernel/test.c
 
-# The list is part of the image, so a change of KT_ONLY makes a new one.
-$(KT)/list: FORCE
-	@mkdir -p $(KT)
-	@printf '%s\n' $(or $(KT_ONLY),$(KT_EQUAL) $(KT_SELF)) >$@.new
-	@cmp -s $@.new $@ || cp $@.new $@
-
-$(KT)/root.ext2: $(KT_PROGRAMS:%=$(KT)/bin/%) $(KT)/bin/init $(KT)/list
+$(KT)/root.ext2: $(KT_PROGRAMS:%=$(KT)/bin/%) $(KT)/bin/init
 	@echo "  IMAGE $@"
 	@rm -rf $(KT)/root $@
 	@cd $(KT) && mkdir -p root/proc root/dev root/tmp root/run root/var/tmp root/tests
 	@cp $(KT_PROGRAMS:%=$(KT)/bin/%) $(KT)/root/tests
-	@cp $(KT)/bin/init $(KT)/list $(KT)/root
+	@cp $(KT)/bin/init $(KT)/root
 	@mke2fs -q -t ext2 -b 4096 -d $(KT)/root $@ 64M
 
-.PHONY: kernel-tests test-kernel FORCE
+.PHONY: kernel-tests test-kernel soak-kernel

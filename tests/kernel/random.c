@@ -13,7 +13,7 @@
 
 static char *arena;
 static int fd;
-static uint32_t seed = 12345;
+static uint32_t seed;
 static unsigned call, area[PAGES]; /* 0: nothing is mapped */
 
 struct range {
@@ -184,6 +184,7 @@ static void step(void)
 
 int main(void)
 {
+	seed = seed_of(12345);
 	arena = hole(PAGES);
 	fd = file_of(FILED);
 	pages(arena, PAGES);

@@ -4,7 +4,10 @@
 # with "ok". One line for each; at the end "N passed, M failed".
 #
 #   run.sh KERNEL DIR     DIR: build/kernel-tests; the logs go to DIR/log, what differs to DIR/log/*.diff
+#
+# $MEM: memory in MiB. $SEED: other random numbers.
 set -u
+export SEED="${SEED:-0}"
 kernel=$1 dir=$2 log=$2/log
 passed=0 failed=0
 rm -rf "$log"
@@ -26,7 +29,7 @@ boot() { # $1: CPUS, $2: log, $3: options and arguments
 	truncate -s 0 "$dir/swap"
 	truncate -s 128M "$dir/swap"
 	PATH=$PATH:/sbin:/usr/sbin mkswap "$dir/swap" >"$log/mkswap" 2>&1
-	timeout "${LIMIT:-400}" qemu-system-x86_64 -M q35 -cpu max -m 64 -smp "$1" -kernel "$kernel" \
+	timeout "${LIMIT:-400}" qemu-system-x86_64 -M q35 -cpu max -m "${MEM:-64}" -smp "$1" -kernel "$kernel" \
 		-append "swap verify $3" -display none -serial stdio -no-reboot \
 		-device isa-debug-exit,iobase=0xf4,iosize=4 \
 		-drive "if=none,id=r,format=raw,readonly=on,file=$dir/root.ext2" -device virtio-blk-pci,drive=r \
@@ -85,11 +88,15 @@ judge() { # $1: CPUS
 }
 
 bin=$(cd "$dir/bin" && pwd)
+programs=
+for p in $EQUAL $SELF; do
+	wanted "$p" && programs="$programs $p"
+done
 for p in $EQUAL; do
 	wanted "$p" && on_linux "$p"
 done
 for n in $CPUS; do
-	boot "$n" "$log/boot-$n" "init=/init"
+	boot "$n" "$log/boot-$n" "init=/init -- SEED=$SEED$programs"
 	judge "$n"
 done
 if wanted swaperr; then

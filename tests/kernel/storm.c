@@ -86,7 +86,7 @@ static void *work(void *arg)
 {
 	struct slot slots[SLOTS] = {0};
 	size_t me = (size_t)arg;
-	uint32_t seed = (uint32_t)me;
+	uint32_t seed = seed_of((uint32_t)me);
 	unsigned long steps = 0;
 
 	while (!stop) {

@@ -32,7 +32,7 @@ static void child_part(void)
 int main(void)
 {
 	struct sysinfo info;
-	uint32_t seed = 1;
+	uint32_t seed = seed_of(1);
 
 	CHECK(sysinfo(&info) == 0);
 	if (info.totalram * info.mem_unit > 512ul << 20 || info.totalswap == 0) {

@@ -274,6 +274,13 @@ void in_child(const char *what, void (*fn)(void))
 
 /* ---------------------------------------------------------------- checks -------------------- */
 
+uint32_t seed_of(uint32_t nth)
+{
+	const char *chosen = getenv("SEED");
+
+	return nth + (chosen ? (uint32_t)strtoul(chosen, NULL, 10) * 2654435761u : 0);
+}
+
 uint32_t rnd(uint32_t *state)
 {
 	*state = *state * 1664525u + 1013904223u;

@@ -79,8 +79,10 @@ int child(void (*fn)(void));
 		}                                                                                  \
 	} while (0)
 
-/* Pseudo-random numbers, the same in every run. */
+/* Pseudo-random numbers, the same in every run with the same $SEED. */
 uint32_t rnd(uint32_t *state);
+/* What to begin with: `nth` is for different sequences in one run. */
+uint32_t seed_of(uint32_t nth);
 /* Monotonic milliseconds. */
 long now_ms(void);
 
