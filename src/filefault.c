@@ -145,6 +145,12 @@ static bool map_around(struct om_fault *f, uintptr_t index)
 	return mended;
 }
 
+/* Programs and data are mostly read in order; MADV_RANDOM says that these are not. */
+static unsigned ahead(const struct om_fault *f)
+{
+	return om_vma_flags(f->vma) & OM_VM_RAND_READ ? 0 : AROUND_PAGES - 1;
+}
+
 /* ---------------------------------------------------------------- the fault ----------------- */
 
 int om_fault_file(struct om_fault *f, uintptr_t index)
@@ -160,7 +166,7 @@ int om_fault_file(struct om_fault *f, uintptr_t index)
 		om_count(sys, OM_EV_FAULT_FILE, 1);
 		return OM_FAULT_MINOR;
 	}
-	r = om_mapping_getpage(f->vma->mapping, index, &page, &read);
+	r = om_mapping_getpage(f->vma->mapping, index, ahead(f), &page, &read);
 	if (r == -OM_ENOFRAME)
 		return r;
 	if (r)

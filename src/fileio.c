@@ -29,14 +29,14 @@ static size_t in_page(uint64_t offset, size_t len)
 	return len < room ? len : room;
 }
 
-/* The page of a byte, locked and referenced. */
-static int lock_page(struct om_mapping *mapping, uint64_t offset, struct om_page **page)
+/* The page of a byte, locked and referenced; the others of the next `len` bytes may come with it. */
+static int lock_page(struct om_mapping *mapping, uint64_t offset, size_t len, struct om_page **page)
 {
+	uintptr_t index = (uintptr_t)(offset >> OM_PAGE_SHIFT);
 	int err;
 
 	OM_RETRY_NOFRAME(mapping->sys, 1, err,
-	                 om_mapping_getpage(mapping, (uintptr_t)(offset >> OM_PAGE_SHIFT), page,
-	                                    NULL));
+	                 om_mapping_getpage(mapping, index, len >> OM_PAGE_SHIFT, page, NULL));
 	return err;
 }
 
@@ -63,7 +63,7 @@ static int read_page(struct om_mapping *mapping, uint64_t offset, void *buf, siz
 	*n = 0;
 	if (offset >= om_mapping_size(mapping))
 		return 0;
-	err = lock_page(mapping, offset, &page);
+	err = lock_page(mapping, offset, len, &page);
 	if (err)
 		return err == -OM_EFAULT ? 0 : err; /* truncated just now */
 	size = om_mapping_size(mapping);
@@ -121,7 +121,7 @@ static int write_page(struct om_mapping *mapping, uint64_t offset, const void *b
 	do {
 		if (offset >> OM_PAGE_SHIFT >= om_mapping_pages(mapping))
 			raise_size(mapping, offset + n);
-		err = lock_page(mapping, offset, &page);
+		err = lock_page(mapping, offset, n, &page);
 	} while (err == -OM_EFAULT); /* truncated just now */
 	if (err)
 		return err;

@@ -117,6 +117,28 @@ static int enter_new(struct om_mapping *mapping, uintptr_t index, struct om_page
 	return err;
 }
 
+static bool is_absent(struct om_mapping *mapping, uintptr_t index)
+{
+	bool absent;
+
+	om_read_lock(mapping->sys, &mapping->lock, OM_RANK_MAPPING);
+	absent = !om_index_get(mapping->sys, &mapping->index, index);
+	om_read_unlock(mapping->sys, &mapping->lock);
+	return absent;
+}
+
+/* Make pages in [first, end), as long as they are absent and frames are free; at most READ_RUN. */
+static unsigned enter_run(struct om_mapping *mapping, uintptr_t first, uintptr_t end,
+                          struct om_page **page)
+{
+	unsigned n = 0;
+
+	while (n < READ_RUN && first + n < end && !om_frames_low(mapping->sys) &&
+	       is_absent(mapping, first + n) && !enter_new(mapping, first + n, &page[n]))
+		n++;
+	return n;
+}
+
 /* ---- filling ---- */
 
 static int read_pages(struct om_mapping *mapping, uintptr_t first, struct om_page *const page[],
@@ -142,8 +164,41 @@ static void arrived(struct om_system *sys, struct om_page *page, unsigned flags)
 	om_frame_unlock(sys, page);
 }
 
+/* What was read ahead from `first` is there for whoever wants it, or was not to be had. */
+static void let_go(struct om_mapping *mapping, struct om_page *const page[], unsigned n, bool valid)
+{
+	struct om_system *sys = mapping->sys;
+
+	for (unsigned i = 0; i < n; i++) {
+		if (valid)
+			arrived(sys, page[i], 0);
+		else
+			om_mapping_remove(mapping, page[i]);
+		unlock_put(sys, page[i]);
+	}
+}
+
+/* Fill a new page from the store, and up to `ahead` that follow. An error of theirs alone does not count. */
+static int fill_from_store(struct om_mapping *mapping, uintptr_t index, size_t ahead,
+                           struct om_page *page)
+{
+	struct om_page *run[READ_RUN] = {page};
+	unsigned n = 1;
+	int err;
+
+	if (ahead > READ_RUN - 1)
+		ahead = READ_RUN - 1;
+	n += enter_run(mapping, index + 1, index + 1 + ahead, run + 1);
+	err = read_pages(mapping, index, run, n);
+	let_go(mapping, run + 1, n - 1, !err);
+	if (err && n > 1)
+		err = read_pages(mapping, index, run, 1);
+	return err;
+}
+
 /* Nothing is at `index`: make a page and fill it. */
-static int fill(struct om_mapping *mapping, uintptr_t index, struct om_page **page, bool *read)
+static int fill(struct om_mapping *mapping, uintptr_t index, size_t ahead, struct om_page **page,
+                bool *read)
 {
 	struct om_system *sys = mapping->sys;
 	int err = enter_new(mapping, index, page);
@@ -156,7 +211,7 @@ static int fill(struct om_mapping *mapping, uintptr_t index, struct om_page **pa
 		return 0;
 	}
 	*read = true;
-	err = read_pages(mapping, index, page, 1);
+	err = fill_from_store(mapping, index, ahead, *page);
 	if (err) {
 		om_mapping_remove(mapping, *page);
 		unlock_put(sys, *page);
@@ -231,8 +286,8 @@ static int lock_found(struct om_mapping *mapping, uintptr_t index, struct om_pag
 	return -OM_EAGAIN;
 }
 
-int om_mapping_getpage(struct om_mapping *mapping, uintptr_t index, struct om_page **page,
-                       bool *read)
+int om_mapping_getpage(struct om_mapping *mapping, uintptr_t index, size_t ahead,
+                       struct om_page **page, bool *read)
 {
 	bool transfer = false;
 	int err = -OM_EAGAIN;
@@ -245,7 +300,7 @@ int om_mapping_getpage(struct om_mapping *mapping, uintptr_t index, struct om_pa
 			return -OM_EFAULT;
 		e = find(mapping, index, page);
 		if (!e)
-			err = fill(mapping, index, page, &transfer);
+			err = fill(mapping, index, ahead, page, &transfer);
 		else if (om_ientry_is_slot(e))
 			err = swap_in(mapping, index, e, page, &transfer);
 		else
@@ -262,35 +317,6 @@ int om_mapping_getpage(struct om_mapping *mapping, uintptr_t index, struct om_pa
 }
 
 /* ---- read-ahead ---- */
-
-/* Fill pages that enter_new() made, side by side from `first`, and let go of them. */
-static void read_run(struct om_mapping *mapping, uintptr_t first, struct om_page *const page[],
-                     unsigned n)
-{
-	struct om_system *sys = mapping->sys;
-	int err;
-
-	if (!n)
-		return;
-	err = read_pages(mapping, first, page, n);
-	for (unsigned i = 0; i < n; i++) {
-		if (err)
-			om_mapping_remove(mapping, page[i]);
-		else
-			arrived(sys, page[i], 0);
-		unlock_put(sys, page[i]);
-	}
-}
-
-static bool is_absent(struct om_mapping *mapping, uintptr_t index)
-{
-	bool absent;
-
-	om_read_lock(mapping->sys, &mapping->lock, OM_RANK_MAPPING);
-	absent = !om_index_get(mapping->sys, &mapping->index, index);
-	om_read_unlock(mapping->sys, &mapping->lock);
-	return absent;
-}
 
 /* Shared memory has nothing to read but slots; their own read-ahead brings the neighbours. */
 static void readahead_slots(struct om_mapping *mapping, uintptr_t first, uintptr_t last)
@@ -314,18 +340,6 @@ static void readahead_slots(struct om_mapping *mapping, uintptr_t first, uintptr
 	}
 }
 
-/* Make pages from `first` on, as long as they are absent and frames are free. */
-static unsigned enter_run(struct om_mapping *mapping, uintptr_t first, uintptr_t end,
-                          struct om_page **page)
-{
-	unsigned n = 0;
-
-	while (n < READ_RUN && first + n < end && !om_frames_low(mapping->sys) &&
-	       is_absent(mapping, first + n) && !enter_new(mapping, first + n, &page[n]))
-		n++;
-	return n;
-}
-
 void om_mapping_readahead(struct om_mapping *mapping, uintptr_t first, unsigned n)
 {
 	uint64_t pages = om_mapping_pages(mapping);
@@ -343,6 +357,7 @@ void om_mapping_readahead(struct om_mapping *mapping, uintptr_t first, unsigned 
 	}
 	for (i = first; i < end && !om_frames_low(mapping->sys); i += have ? have : 1) {
 		have = enter_run(mapping, i, end, run);
-		read_run(mapping, i, run, have);
+		if (have)
+			let_go(mapping, run, have, !read_pages(mapping, i, run, have));
 	}
 }

@@ -40,11 +40,13 @@ struct om_page *om_mapping_lookup(struct om_mapping *mapping, uintptr_t index);
 
 /*
  * The page at `index`, locked, referenced, up to date, and inside the file's size: read, swapped in or
- * zero-filled if it was not there. `*read` (may be NULL) is set if there was a transfer.
+ * zero-filled if it was not there. If it must be read from the store, up to `ahead` pages that follow it and
+ * are not there either come along in one transfer; that they cannot be read is no error.
+ * `*read` (may be NULL) is set if there was a transfer.
  * Errors: -OM_ENOFRAME, -OM_EIO, -OM_EFAULT (beyond the end). May sleep; no spinning lock held.
  */
-int om_mapping_getpage(struct om_mapping *mapping, uintptr_t index, struct om_page **page,
-                       bool *read);
+int om_mapping_getpage(struct om_mapping *mapping, uintptr_t index, size_t ahead,
+                       struct om_page **page, bool *read);
 
 /* Read pages [first, first + n) ahead, as far as frames are free; no errors. May sleep. */
 void om_mapping_readahead(struct om_mapping *mapping, uintptr_t first, unsigned n);

@@ -153,7 +153,7 @@ static int swap_in_next(struct om_mapping *mapping, unsigned area, uintptr_t *i)
 	if (page) {
 		om_page_put(sys, page);
 	} else if (in_area(om_ientry_value(e), area)) {
-		err = om_mapping_getpage(mapping, *i, &page, NULL);
+		err = om_mapping_getpage(mapping, *i, 0, &page, NULL);
 		if (err)
 			return err == -OM_EFAULT ? 0 : err;
 		om_page_unlock(sys, page);

@@ -119,7 +119,7 @@ static int hold_page(struct om_mapping *mapping, uint64_t offset, struct om_page
 		return 0;
 	if (*page)
 		return 0;
-	err = om_mapping_getpage(mapping, index, page, NULL);
+	err = om_mapping_getpage(mapping, index, 0, page, NULL);
 	if (err) {
 		*page = NULL;
 		return err == -OM_EFAULT ? 0 : err;

@@ -34,6 +34,6 @@ $(KT)/root.ext2: $(KT_PROGRAMS:%=$(KT)/bin/%) $(KT)/bin/init
 	@cd $(KT) && mkdir -p root/proc root/dev root/tmp root/run root/var/tmp root/tests
 	@cp $(KT_PROGRAMS:%=$(KT)/bin/%) $(KT)/root/tests
 	@cp $(KT)/bin/init $(KT)/root
-	@mke2fs -q -t ext2 -b 4096 -d $(KT)/root $@ 64M
+	@PATH=$$PATH:/sbin:/usr/sbin mke2fs -q -t ext2 -b 4096 -d $(KT)/root $@ 64M
 
 .PHONY: kernel-tests test-kernel soak-kernel

@@ -124,6 +124,11 @@ void space_map_file(struct space *s, uintptr_t first, size_t n, unsigned prot, i
 	assert_int_equal(addr, at(first));
 }
 
+void space_random(struct space *s, uintptr_t first, size_t n)
+{
+	assert_int_equal(om_madvise(s->mm, at(first), n << OM_PAGE_SHIFT, OM_MADV_RANDOM), 0);
+}
+
 struct om_mapping *space_file(struct space *s, size_t n)
 {
 	char page[SIM_PAGE_SIZE];

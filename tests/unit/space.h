@@ -69,6 +69,8 @@ void space_map(struct space *s, uintptr_t first, size_t n, unsigned prot, int fl
 /* The same for a file; shared unless `flags` says PRIVATE. */
 void space_map_file(struct space *s, uintptr_t first, size_t n, unsigned prot, int flags,
                     struct om_mapping *file, uintptr_t pgoff);
+/* A fault on these pages reads no others ahead. */
+void space_random(struct space *s, uintptr_t first, size_t n);
 /* A file of n pages; page i is full of the byte i + 1. */
 struct om_mapping *space_file(struct space *s, size_t n);
 

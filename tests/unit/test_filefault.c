@@ -78,6 +78,7 @@ static void test_left_out(void **state)
 
 	(void)state;
 	space_map_file(&s, 0, 40, RW, OM_MAP_PRIVATE, file, 0);
+	space_random(&s, 0, 40);
 	space_put(&s, s.mm, 17, 'x'); /* a private copy; page 17 comes into the cache */
 	assert_int_equal(space_kind(s.mm, 17), OM_PAGE_DIRECT);
 	assert_int_equal(space_get(&s, s.mm, 18), 19);
@@ -95,6 +96,88 @@ static void test_left_out(void **state)
 	om_page_clear(held, OM_PG_LOCKED);
 	om_page_put(s.sys, held);
 	space_check(&s);
+	om_mapping_put(file);
+	space_finish(&s);
+}
+
+/* ---------------------------------------------------------------- what is read along -------- */
+
+static struct sim_store_stats stats_of(struct space *s)
+{
+	struct sim_store_stats stats;
+
+	sim_store_stats(s->file_store, &stats);
+	return stats;
+}
+
+/* A miss reads what follows in one transfer, up to what is there already, the end, or a bad page. */
+static void test_read_ahead(void **state)
+{
+	struct space s = space_start(256, 0);
+	struct om_mapping *file = space_file(&s, 40);
+
+	(void)state;
+	space_map_file(&s, 0, 40, R, 0, file, 0);
+	assert_int_equal(space_get(&s, s.mm, 3), 4);
+	assert_int_equal(space_event(s.sys, OM_EV_PGMAJFAULT), 1);
+	assert_int_equal(stats_of(&s).reads, 1);
+	assert_int_equal(stats_of(&s).pages_read, 16);
+	expect_present(&s, 3, 4);
+	space_expect(&s, s.mm, 4, 15, 5);
+	assert_int_equal(space_event(s.sys, OM_EV_PGMAJFAULT), 1);
+	assert_int_equal(space_get(&s, s.mm, 30), 31);
+	assert_int_equal(stats_of(&s).pages_read, 26);
+	assert_int_equal(space_get(&s, s.mm, 22), 23);
+	assert_int_equal(stats_of(&s).pages_read, 34); /* 30 is there */
+	assert_int_equal(stats_of(&s).reads, 3);
+	space_check(&s);
+	om_mapping_put(file);
+	space_finish(&s);
+}
+
+static void test_read_alone(void **state)
+{
+	struct space s = space_start(256, 0);
+	struct om_mapping *file = space_file(&s, 40);
+
+	(void)state;
+	space_map_file(&s, 0, 40, RW, OM_MAP_PRIVATE, file, 0);
+	/* Together they cannot be read, the first alone can. */
+	sim_store_fail(s.file_store, SIM_READ, 1, false);
+	assert_int_equal(space_get(&s, s.mm, 3), 4);
+	assert_int_equal(stats_of(&s).reads, 2);
+	assert_int_equal(file->nr_pages, 1);
+	sim_store_fail(s.file_store, SIM_READ, 1, true);
+	assert_int_equal(space_try(&s, s.mm, 9, true), OM_FAULT_BUS);
+	sim_store_fail(s.file_store, SIM_READ, 0, false);
+	space_check(&s);
+	/* Nobody wants its neighbours, or there is no room for them. */
+	space_random(&s, 0, 40);
+	assert_int_equal(space_get(&s, s.mm, 9), 10);
+	assert_int_equal(file->nr_pages, 2);
+	assert_int_equal(om_madvise(s.mm, at(0), 40 << OM_PAGE_SHIFT, OM_MADV_NORMAL), 0);
+	atomic_store(&s.sys->mark_low, atomic_load(&s.sys->nr_free) + 1);
+	assert_int_equal(space_get(&s, s.mm, 20), 21);
+	assert_int_equal(file->nr_pages, 3);
+	om_mapping_put(file);
+	space_finish(&s);
+}
+
+/* read(2) brings the pages it wants in one transfer. */
+static void test_read_call(void **state)
+{
+	struct space s = space_start(256, 0);
+	struct om_mapping *file = space_file(&s, 40);
+	static char buf[8 * SIM_PAGE_SIZE];
+
+	(void)state;
+	assert_int_equal(om_mapping_read(file, 5 * SIM_PAGE_SIZE, buf, sizeof(buf), NULL), 0);
+	for (size_t i = 0; i < sizeof(buf); i++)
+		assert_int_equal(buf[i], 6 + i / SIM_PAGE_SIZE);
+	assert_int_equal(stats_of(&s).reads, 1);
+	assert_true(stats_of(&s).pages_read <= 9);
+	assert_int_equal(om_mapping_read(file, 30 * SIM_PAGE_SIZE, buf, 1, NULL), 0);
+	assert_int_equal(stats_of(&s).pages_read, 10);
 	om_mapping_put(file);
 	space_finish(&s);
 }
@@ -123,9 +206,9 @@ static void test_locked(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_neighbours),
-	    cmocka_unit_test(test_edges),
-	    cmocka_unit_test(test_left_out),
+	    cmocka_unit_test(test_neighbours), cmocka_unit_test(test_edges),
+	    cmocka_unit_test(test_left_out),   cmocka_unit_test(test_read_ahead),
+	    cmocka_unit_test(test_read_alone), cmocka_unit_test(test_read_call),
 	    cmocka_unit_test(test_locked),
 	};
 

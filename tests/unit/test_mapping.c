@@ -23,8 +23,8 @@ static void test_getpage(void **state)
 	cache_release(sys, page);
 	assert_int_equal(page->refs, 1);
 	cache_touch(m, 2, true);
-	assert_int_equal(om_mapping_getpage(m, 3, &page, NULL), -OM_EFAULT);
-	assert_int_equal(om_mapping_getpage(m, UINTPTR_MAX, &page, NULL), -OM_EFAULT);
+	assert_int_equal(om_mapping_getpage(m, 3, 0, &page, NULL), -OM_EFAULT);
+	assert_int_equal(om_mapping_getpage(m, UINTPTR_MAX, 0, &page, NULL), -OM_EFAULT);
 	assert_int_equal(atomic_load(&sys->nr_cached), 2);
 	assert_int_equal(m->nr_pages, 2);
 	assert_int_equal(sys->lru[OM_LRU_INACTIVE_FILE].count, 2);
@@ -44,17 +44,17 @@ static void test_errors(void **state)
 
 	(void)state;
 	atomic_store(&cache_file_store.fail_reads, 1);
-	assert_int_equal(om_mapping_getpage(m, 0, &page, NULL), -OM_EIO);
+	assert_int_equal(om_mapping_getpage(m, 0, 0, &page, NULL), -OM_EIO);
 	assert_null(om_mapping_lookup(m, 0));
 	assert_int_equal(atomic_load(&sys->nr_cached), 0);
 	cache_touch(m, 0, true);
 	for (i = 1; i < 7; i++)
 		cache_touch(m, i, true);
 	assert_int_equal(atomic_load(&sys->nr_free), 0); /* seven pages, one frame of objects */
-	assert_int_equal(om_mapping_getpage(m, i, &page, NULL), -OM_ENOFRAME);
+	assert_int_equal(om_mapping_getpage(m, i, 0, &page, NULL), -OM_ENOFRAME);
 	assert_true(cache_evict(m, 3));
 	/* A frame for the page but none for its node: */
-	assert_int_equal(om_mapping_getpage(m, 20, &page, NULL), -OM_ENOFRAME);
+	assert_int_equal(om_mapping_getpage(m, 20, 0, &page, NULL), -OM_ENOFRAME);
 	assert_int_equal(atomic_load(&sys->nr_free), 1);
 	cache_touch(m, i, true);
 	om_mapping_put(m);
@@ -272,7 +272,7 @@ static void read_page_3(void *arg, unsigned i)
 	struct om_page *page;
 
 	(void)i;
-	unit_check(om_mapping_getpage(m, 3, &page, NULL) == 0);
+	unit_check(om_mapping_getpage(m, 3, 0, &page, NULL) == 0);
 	unit_check(ram_is(om_page_ptr(m->sys, page), ram_byte(3)));
 	cache_release(m->sys, page);
 }
@@ -283,7 +283,7 @@ static void read_page_4(void *arg, unsigned i)
 {
 	struct om_mapping *m = arg;
 	struct om_page *page;
-	int err = om_mapping_getpage(m, 4, &page, NULL);
+	int err = om_mapping_getpage(m, 4, 0, &page, NULL);
 
 	(void)i;
 	if (err) {

@@ -62,6 +62,7 @@ static void test_second_chance(void **state)
 
 	(void)state;
 	space_map_file(&s, 0, 10, R, 0, file, 0);
+	space_random(&s, 0, 10);
 	assert_int_equal(space_get(&s, s.mm, 3), 4);
 	page = space_page(s.mm, 3, NULL, NULL);
 	assert_int_equal(listed(&s, OM_LRU_INACTIVE_FILE), 1);
@@ -242,7 +243,7 @@ static void test_full_swap(void **state)
 static void test_file_write(void **state)
 {
 	struct space s = space_start(128, 0);
-	struct om_mapping *file = space_file(&s, 10);
+	struct om_mapping *file = space_file(&s, 4);
 	struct sim_store_stats stats;
 	unsigned char byte;
 
@@ -264,7 +265,7 @@ static void test_file_write(void **state)
 static void test_write_fails(void **state)
 {
 	struct space s = space_start(128, 64);
-	struct om_mapping *file = space_file(&s, 10);
+	struct om_mapping *file = space_file(&s, 2);
 
 	(void)state;
 	space_map_file(&s, 0, 2, RW, 0, file, 0);

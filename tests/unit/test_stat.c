@@ -70,6 +70,7 @@ static void test_sysinfo(void **state)
 
 	space_map(&s, 0, 8, RW, 0);
 	space_map_file(&s, 20, 5, RW, 0, file, 0);
+	space_random(&s, 20, 5);
 	space_map(&s, 40, 4, RW, OM_MAP_SHARED);
 	space_fill(&s, s.mm, 0, 4, 'a');
 	assert_int_equal(space_get(&s, s.mm, 4), 0); /* the zero page */
