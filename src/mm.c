@@ -152,17 +152,22 @@ bool om_unmap_edge(struct om_vma *vma, uintptr_t start, uintptr_t end)
 	return true;
 }
 
-void om_unmap_areas(struct om_mm *mm, uintptr_t start, uintptr_t end, bool keep_tables)
+void om_zap_areas(struct om_mm *mm, uintptr_t start, uintptr_t end)
 {
 	struct om_gather g;
+
+	om_gather_init(&g, mm);
+	om_for_each_vma (vma, mm, start, end)
+		om_zap(&g, vma, vma->start > start ? vma->start : start, vma->end, NULL);
+	om_gather_finish(&g);
+}
+
+void om_free_areas(struct om_mm *mm, uintptr_t start, uintptr_t end, bool keep_tables)
+{
 	struct om_vma *vma = om_vma_find(mm, start), *next;
 	bool any = vma && vma->start < end;
 
 	OM_ASSERT(mm->sys, om_rwsem_is_write_locked(&mm->mmap_lock), "mmap_lock", mm);
-	om_gather_init(&g, mm);
-	om_for_each_vma (v, mm, start, end)
-		om_zap(&g, v, v->start, v->end, NULL);
-	om_gather_finish(&g);
 	for (; vma && vma->start < end; vma = next) {
 		OM_BUG_ON(mm->sys, vma->start < start || vma->end > end, "I5", vma, start, end);
 		next = om_vma_after(vma);
@@ -171,6 +176,12 @@ void om_unmap_areas(struct om_mm *mm, uintptr_t start, uintptr_t end, bool keep_
 	}
 	if (any && !keep_tables)
 		free_tables(mm, start, end, vma);
+}
+
+void om_unmap_areas(struct om_mm *mm, uintptr_t start, uintptr_t end, bool keep_tables)
+{
+	om_zap_areas(mm, start, end);
+	om_free_areas(mm, start, end, keep_tables);
 }
 
 /* All areas, and the tables with them; what mremap and failed calls left empty, too. */

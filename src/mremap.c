@@ -43,7 +43,9 @@ static size_t moved_len(const struct remap *r)
 static void leave(struct remap *r)
 {
 	if (!(r->flags & OM_MREMAP_DONTUNMAP)) {
-		om_unmap_areas(r->mm, r->old, r->old + r->old_len, false);
+		if (moved_len(r) < r->old_len)
+			om_zap_areas(r->mm, r->old + moved_len(r), r->old + r->old_len);
+		om_free_areas(r->mm, r->old, r->old + r->old_len, false);
 		return;
 	}
 	r->vma = om_vma_find(r->mm, r->old);
