@@ -332,6 +332,13 @@ size_t om_reclaim_step(struct om_system *sys, size_t pages)
 #define DRY_ROUNDS 3
 #define MAX_ROUNDS 64
 
+/*
+ * If a step has been through all pages, taken the used ones, too, and freed less than this part of memory, it is
+ * the code of the programs that asked; they only fault it back in. So many requests in a row are one too many.
+ */
+#define FEW_PART   512
+#define FEW_ROUNDS 16
+
 struct others {
 	struct om_system *sys;
 	uint32_t done; /* reclaim_done when we looked */
@@ -359,20 +366,44 @@ static bool wait_for_others(struct om_system *sys)
 	return true;
 }
 
+static om_pfn_t frames_owned(struct om_system *sys)
+{
+	om_pfn_t n;
+
+	om_spin_lock(sys, &sys->free_lock, OM_RANK_FREE);
+	n = sys->nr_owned;
+	om_spin_unlock(sys, &sys->free_lock);
+	return n;
+}
+
+/* Was what a step that looked for `target` pages has freed worth the trouble? */
+static bool is_progress(struct om_system *sys, size_t freed, size_t target)
+{
+	if (freed >= target || freed >= frames_owned(sys) / FEW_PART) {
+		atomic_store_explicit(&sys->few_rounds, 0, memory_order_relaxed);
+		return freed;
+	}
+	return freed &&
+	       atomic_fetch_add_explicit(&sys->few_rounds, 1, memory_order_relaxed) < FEW_ROUNDS;
+}
+
 int om_reclaim_retry(struct om_system *sys, unsigned *tries, size_t want)
 {
+	size_t target = want < OM_RECLAIM_BATCH ? OM_RECLAIM_BATCH : want;
 	unsigned dry = 0;
 
 	om_count(sys, OM_EV_ALLOCSTALL, 1);
 	while (dry < DRY_ROUNDS && *tries < MAX_ROUNDS) {
 		++*tries;
-		if (om_reclaim_step(sys, want < OM_RECLAIM_BATCH ? OM_RECLAIM_BATCH : want))
+		if (is_progress(sys, om_reclaim_step(sys, target), target))
 			return 0;
 		if (!wait_for_others(sys))
 			dry++;
 		else if (om_free_frames(sys) > want)
 			return 0;
 	}
+	/* Somebody gives up, so the others get new tries. */
+	atomic_store_explicit(&sys->few_rounds, 0, memory_order_relaxed);
 	om_count(sys, OM_EV_OOM, 1);
 	return -OM_ENOMEM;
 }

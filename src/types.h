@@ -231,6 +231,7 @@ struct om_system {
 	struct om_pfn_list lru[OM_NR_LRU]; /* (L) */
 	_Atomic om_pfn_t nr_unevictable;
 
+	_Atomic uint32_t few_rounds;   /* requests in a row for which hardly a page was found */
 	_Atomic uint32_t reclaimers;   /* threads inside om_reclaim_step() */
 	_Atomic uint32_t reclaim_done; /* times one has left it: wait key */
 

@@ -217,6 +217,36 @@ static void test_no_swap(void **state)
 	space_finish(&s);
 }
 
+/*
+ * Memory is full of what cannot go, but for one frame, and two pages of a file in turn evict each other. Each
+ * eviction frees a page; that is not progress for ever.
+ */
+static void test_few_left(void **state)
+{
+	const uintptr_t first = 10, n = 2048;
+	struct space s = space_start((om_pfn_t)n, 0);
+	struct om_mapping *file = space_file(&s, 2);
+	uintptr_t i, turns = 0;
+
+	(void)state;
+	space_map_file(&s, 0, 2, R, 0, file, 0);
+	space_map(&s, first, n, RW, 0);
+	for (i = first; space_try(&s, s.mm, i, true) != OM_FAULT_OOM; i++)
+		;
+	assert_int_equal(om_madvise(s.mm, at(first), OM_PAGE_SIZE, OM_MADV_DONTNEED), 0);
+	while (turns < 1000 && space_try(&s, s.mm, turns % 2, false) != OM_FAULT_OOM)
+		turns++;
+	assert_in_range(turns, 10, 100);
+	/* Others may try again at once, and with two frames there is no more trouble. */
+	assert_int_not_equal(space_try(&s, s.mm, turns % 2, false), OM_FAULT_OOM);
+	assert_int_equal(om_madvise(s.mm, at(first), 4 << OM_PAGE_SHIFT, OM_MADV_DONTNEED), 0);
+	for (i = 0; i < 100; i++)
+		assert_int_equal(space_get(&s, s.mm, i % 2), i % 2 + 1);
+	space_check(&s);
+	om_mapping_put(file);
+	space_finish(&s);
+}
+
 /* A swap area that fills up: the pages it has no room for stay. */
 static void test_full_swap(void **state)
 {
@@ -416,10 +446,11 @@ int main(void)
 	    cmocka_unit_test(test_second_chance), cmocka_unit_test(test_anon_active),
 	    cmocka_unit_test(test_hot_and_cold),  cmocka_unit_test(test_mlocked),
 	    cmocka_unit_test(test_pinned),        cmocka_unit_test(test_no_swap),
-	    cmocka_unit_test(test_full_swap),     cmocka_unit_test(test_file_write),
-	    cmocka_unit_test(test_write_fails),   cmocka_unit_test(test_clusters),
-	    cmocka_unit_test(test_clean_swap),    cmocka_unit_test(test_lazyfree),
-	    cmocka_unit_test(test_direct),        cmocka_unit_test(test_oom),
+	    cmocka_unit_test(test_few_left),      cmocka_unit_test(test_full_swap),
+	    cmocka_unit_test(test_file_write),    cmocka_unit_test(test_write_fails),
+	    cmocka_unit_test(test_clusters),      cmocka_unit_test(test_clean_swap),
+	    cmocka_unit_test(test_lazyfree),      cmocka_unit_test(test_direct),
+	    cmocka_unit_test(test_oom),
 	};
 
 	return unit_run(tests);
