@@ -36,7 +36,8 @@ static int lock_page(struct om_mapping *mapping, uint64_t offset, size_t len, st
 	int err;
 
 	OM_RETRY_NOFRAME(mapping->sys, 1, err,
-	                 om_mapping_getpage(mapping, index, len >> OM_PAGE_SHIFT, page, NULL));
+	                 om_mapping_getpage(mapping, index, (len - 1) >> OM_PAGE_SHIFT, page,
+	                                    NULL));
 	return err;
 }
 

@@ -164,7 +164,7 @@ static void arrived(struct om_system *sys, struct om_page *page, unsigned flags)
 	om_frame_unlock(sys, page);
 }
 
-/* What was read ahead from `first` is there for whoever wants it, or was not to be had. */
+/* Pages that were read ahead are there for whoever wants them, or were not to be had. */
 static void let_go(struct om_mapping *mapping, struct om_page *const page[], unsigned n, bool valid)
 {
 	struct om_system *sys = mapping->sys;
