@@ -61,7 +61,9 @@ PARTIAL_LINK := $(CC) $(filter -m%,$(OPT)) -nostdlib -r
 
 # ---- what is built from what -------------------------------------------------------------------
 
-CORE_OBJ := $(patsubst %.c,$(B)/%.o,$(sort $(wildcard src/*.c)) $(wildcard src/rmap/$(RMAP).c))
+# The core: every file of src/, and of the reverse-map designs the one chosen.
+CORE_SRC := $(sort $(filter-out src/rmap/%,$(wildcard src/*.c src/*/*.c)) $(wildcard src/rmap/$(RMAP).c))
+CORE_OBJ := $(CORE_SRC:%.c=$(B)/%.o)
 SIM_OBJ  := $(patsubst %.c,$(B)/%.o,$(sort $(wildcard ports/sim/*.c)))
 
 LIB   := $(B)/libobjrmap.a
@@ -154,7 +156,7 @@ $(EXAMPLE_DIR)/%: $(B)/examples/%.o $(LIB) $(SIM)
 
 # The core on the skeleton a port begins with, freestanding: it compiles, and needs nothing but mem*.
 T ?= build/template
-TEMPLATE_OBJ := $(patsubst %.c,$(T)/%.o,$(sort $(wildcard src/*.c)) src/rmap/$(RMAP).c ports/template/port.c ports/template/check.c)
+TEMPLATE_OBJ := $(patsubst %.c,$(T)/%.o,$(CORE_SRC) ports/template/port.c ports/template/check.c)
 
 template: $(T)/kernel.o ## compile the core with the port skeleton, ports/template
 	@! nm --undefined-only $< | grep -vE ' (mem(cpy|set|move|cmp)|_GLOBAL_OFFSET_TABLE_)$$'
@@ -247,7 +249,7 @@ check-install: ## an installed copy compiles and runs examples/hello.c through p
 	@scripts/check-install.sh
 
 lint: ## the static analyser of clang over the core
-	@for f in $(wildcard src/*.c src/rmap/$(RMAP).c); do \
+	@for f in $(CORE_SRC); do \
 		clang --analyze --analyzer-output text -std=c11 -ffreestanding $(INCLUDE) $$f || exit 1; done
 
 # ---- installing --------------------------------------------------------------------------------

@@ -12,8 +12,8 @@
 
 #include <valgrind/callgrind.h>
 
-#include "page.h"
-#include "rmap.h"
+#include "page/page.h"
+#include "rmap/rmap.h"
 #include "sim.h"
 
 #define PAGE SIM_PAGE_SIZE

@@ -8,7 +8,7 @@ KB := build/kernel/$(KV)
 KOPT_release := -O2 -g
 KOPT_debug   := -O1 -g -fno-omit-frame-pointer -DOM_DEBUG=1
 
-KERNEL_C := $(sort $(wildcard kernel/*/*.c) $(wildcard ports/x86_64/*.c) $(wildcard src/*.c) src/rmap/$(RMAP).c)
+KERNEL_C := $(sort $(wildcard kernel/*/*.c) $(wildcard ports/x86_64/*.c) $(CORE_SRC))
 KERNEL_S := $(sort $(wildcard kernel/arch/*.S))
 KERNEL_OBJ := $(KERNEL_C:%.c=$(KB)/%.o) $(KERNEL_S:%.S=$(KB)/%.o)
 

@@ -6,11 +6,11 @@
  * its frame lock. So nobody pays for figures that nobody asks for. The numbers are exact when the
  * system is at rest, and each is right for some moment otherwise.
  */
-#include "frame.h"
-#include "mem.h"
-#include "mm.h"
-#include "rmap.h"
-#include "table.h"
+#include "page/frame.h"
+#include "base/mem.h"
+#include "area/mm.h"
+#include "rmap/rmap.h"
+#include "page/table.h"
 
 static const char *const event_name[OM_NR_EVENTS] = {
     [OM_EV_PGFAULT] = "pgfault",
@@ -115,12 +115,12 @@ static void scan_frames(struct om_system *sys, struct om_sysinfo *info)
 
 static void count_lists(struct om_system *sys, struct om_sysinfo *info)
 {
-	om_spin_lock(sys, &sys->lru_lock, OM_RANK_LRU);
+	om_lru_lock(sys);
 	info->inactive_anon = sys->lru[OM_LRU_INACTIVE_ANON].count;
 	info->active_anon = sys->lru[OM_LRU_ACTIVE_ANON].count;
 	info->inactive_file = sys->lru[OM_LRU_INACTIVE_FILE].count;
 	info->active_file = sys->lru[OM_LRU_ACTIVE_FILE].count;
-	om_spin_unlock(sys, &sys->lru_lock);
+	om_lru_unlock(sys);
 
 	om_spin_lock(sys, &sys->swap.lock, OM_RANK_SWAP);
 	info->swap_slots = sys->swap.total;
@@ -269,26 +269,7 @@ size_t om_mm_rss(const struct om_mm *mm)
 	       atomic_load_explicit(&mm->rss_file, memory_order_relaxed);
 }
 
-/* ---------------------------------------------------------------- areas and entries --------- */
-
-bool om_vma_next(struct om_mm *mm, uintptr_t addr, struct om_vmainfo *info)
-{
-	struct om_vma *vma;
-
-	om_might_sleep(mm->sys);
-	om_mm_read_lock(mm);
-	vma = om_vma_find(mm, addr);
-	if (vma) {
-		info->start = vma->start;
-		info->end = vma->end;
-		info->flags = om_vma_flags(vma);
-		info->mapping = vma->mapping;
-		info->store = vma->mapping ? vma->mapping->store : NULL;
-		info->pgoff = vma->pgoff;
-	}
-	om_mm_read_unlock(mm);
-	return vma;
-}
+/* ---------------------------------------------------------------- entries ------------------- */
 
 static void describe_present(struct om_system *sys, om_pte_t pte, struct om_pageinfo *info)
 {

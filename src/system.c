@@ -1,11 +1,11 @@
 /*
  * system.c: setting up a machine's memory, and taking it down.
  */
-#include "frame.h"
-#include "lru.h"
-#include "mem.h"
-#include "reclaim.h"
-#include "slab.h"
+#include "page/frame.h"
+#include "page/lru.h"
+#include "base/mem.h"
+#include "reclaim/reclaim.h"
+#include "page/slab.h"
 
 #define CACHE_LINE 64u
 
@@ -36,8 +36,8 @@ struct om_system *om_system_init(const struct om_config *config)
 		return NULL;
 	memset(config->storage, 0, om_system_bytes(config->nr_frames));
 	sys->arch = *config->arch;
-	sys->ops = config->ops;
-	sys->ctx = config->ctx;
+	sys->hooks.ops = config->ops;
+	sys->hooks.ctx = config->ctx;
 	sys->page = (void *)((char *)config->storage + round_up(sizeof(*sys), CACHE_LINE));
 	sys->nr_frames = config->nr_frames;
 	sys->zero_pfn = OM_NO_PFN;
@@ -57,7 +57,7 @@ static bool is_idle(struct om_system *sys)
 		idle = idle && !sys->swap.area[i].ops;
 	if (sys->zero_pfn == OM_NO_PFN)
 		return idle;
-	return idle && om_free_frames(sys) == sys->nr_owned - 1;
+	return idle && om_frames_free(sys) == sys->nr_owned - 1;
 }
 
 int om_system_fini(struct om_system *sys)
@@ -141,7 +141,7 @@ int om_set_watermarks(struct om_system *sys, om_pfn_t min, om_pfn_t low, om_pfn_
 
 om_pfn_t om_free_frames(const struct om_system *sys)
 {
-	return atomic_load_explicit(&sys->nr_free, memory_order_relaxed);
+	return om_frames_free(sys);
 }
 
 /* ---------------------------------------------------------------- embedder's frames --------- */

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "types.h"
+#include "base/types.h"
 
 #define MANY 512 /* frames */
 #define FEW  112

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "machine.h"
-#include "types.h"
+#include "base/types.h"
 
 #define NOBODY    ((unsigned)-1)
 #define MAX_STEPS 3000000ul

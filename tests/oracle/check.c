@@ -9,8 +9,8 @@
 
 #include <string.h>
 
-#include "mapping.h"
-#include "swap.h"
+#include "store/mapping.h"
+#include "store/swap.h"
 
 /* ---------------------------------------------------------------- every step ---------------- */
 

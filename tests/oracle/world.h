@@ -14,7 +14,7 @@
 #define WORLD_H
 
 #include "model.h"
-#include "types.h"
+#include "base/types.h"
 
 #define NR_SPACES 8
 #define NR_FILES  4

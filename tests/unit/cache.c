@@ -1,6 +1,7 @@
 /*
  * cache.c: the fixture of cache.h.
  */
+#include "page/put.h"
 #include "cache.h"
 
 struct ram cache_file_store, cache_swap_store;

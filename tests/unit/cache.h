@@ -7,8 +7,8 @@
 
 #include "ram.h"
 
-#include "mapping.h"
-#include "swap.h"
+#include "store/mapping.h"
+#include "store/swap.h"
 
 #define CACHE_PAGES 40 /* of either store */
 

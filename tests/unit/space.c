@@ -5,8 +5,8 @@
 
 #include <string.h>
 
-#include "frame.h"
-#include "table.h"
+#include "page/frame.h"
+#include "page/table.h"
 
 struct space_flushes space_flushes;
 void (*space_on_lock)(void *arg);

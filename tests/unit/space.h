@@ -16,8 +16,8 @@
 
 #include "unit.h"
 
-#include "mm.h"
-#include "page.h"
+#include "area/mm.h"
+#include "page/page.h"
 #include "sim.h"
 
 #define SPACE_BASE ((uintptr_t)0x40000000)

@@ -1,9 +1,10 @@
 /*
  * test_filefault.c: faults on files: what a read maps around the page that is wanted, and what not.
  */
+#include "page/put.h"
 #include "space.h"
 
-#include "mapping.h"
+#include "store/mapping.h"
 
 /* A file of n pages, all of them in the cache. */
 static struct om_mapping *cached_file(struct space *s, size_t n)

@@ -6,9 +6,9 @@
 
 #include <string.h>
 
-#include "mapping.h"
-#include "reclaim.h"
-#include "swap.h"
+#include "store/mapping.h"
+#include "reclaim/reclaim.h"
+#include "store/swap.h"
 
 #define PAGES 48
 #define BYTES (PAGES * OM_PAGE_SIZE)

@@ -2,10 +2,11 @@
  * test_frame.c: allocating and freeing frames, the watermark, kinds and events, references, lists
  * of frames, and the frame lock of frames that change hands.
  */
+#include "page/put.h"
 #include "unit.h"
 
-#include "frame.h"
-#include "lru.h"
+#include "page/frame.h"
+#include "page/lru.h"
 
 static uint64_t event(struct om_system *sys, enum om_event ev)
 {

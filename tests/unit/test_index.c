@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-#include "index.h"
+#include "store/index.h"
 
 #define STEPS  100000
 #define PLACES 400

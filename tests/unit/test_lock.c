@@ -4,12 +4,13 @@
  *
  * The data that a lock guards is plain, so that ThreadSanitizer checks the memory order too.
  */
+#include "page/put.h"
 #include "unit.h"
 
 #include <sched.h>
 #include <unistd.h>
 
-#include "frame.h"
+#include "page/frame.h"
 
 /* ---- ranks -------------------------------------------------------------------------------- */
 
@@ -121,7 +122,7 @@ static void test_no_record(void **state)
 
 	(void)state;
 	ops.held = NULL;
-	sys->ops = &ops;
+	sys->hooks.ops = &ops;
 	om_spin_lock(sys, &spin[0], OM_RANK_FREE);
 	om_spin_lock(sys, &spin[1], OM_RANK_LRU);
 	assert_true(om_held(sys, &spin[2]));
@@ -140,7 +141,7 @@ static void test_underflow(void **state)
 	if (!OM_DEBUG)
 		skip();
 	ops.held = NULL;
-	sys->ops = &ops;
+	sys->hooks.ops = &ops;
 	expect_bug("lock not held", om_read_unlock(sys, &rwspin));
 	atomic_store(&rwspin.state, 0);
 	expect_bug("lock not held", om_write_unlock(sys, &rwspin));
@@ -199,7 +200,7 @@ static void test_wake_after_clear(void **state)
 
 	(void)state;
 	ops.wake = check_wake;
-	sys->ops = &ops;
+	sys->hooks.ops = &ops;
 	woken_page = om_page_of(sys, 1);
 	clean_wakes = 0;
 	om_rwsem_read(sys, &sem, OM_RANK_MMAP);
@@ -333,7 +334,7 @@ static void exclusion(const struct om_port_ops *ops, unsigned rounds,
 {
 	struct shared s = {.sys = unit_system(1), .rounds = rounds, .lock = lock, .unlock = unlock};
 
-	s.sys->ops = ops;
+	s.sys->hooks.ops = ops;
 	s.page = om_frame_get(s.sys, OM_KIND_DATA, 0);
 	unit_threads(THREADS, exclusion_thread, &s);
 	assert_int_equal(s.a, s.b);

@@ -2,10 +2,11 @@
  * test_lru.c: the page lists: order, moves, isolation and what may happen to an isolated page
  * meanwhile, locked pages (I12), dead pages (I7), and all of it in threads at once.
  */
+#include "page/put.h"
 #include "unit.h"
 
-#include "frame.h"
-#include "lru.h"
+#include "page/frame.h"
+#include "page/lru.h"
 
 static uint64_t event(struct om_system *sys, enum om_event ev)
 {

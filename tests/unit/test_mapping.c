@@ -2,6 +2,7 @@
  * test_mapping.c: the page cache of a file: getting pages, errors, two readers of one page,
  * eviction, dropping, write-back, read-ahead.
  */
+#include "page/put.h"
 #include "cache.h"
 
 #include <string.h>

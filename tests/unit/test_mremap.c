@@ -6,9 +6,9 @@
 
 #include <string.h>
 
-#include "mapping.h"
-#include "slab.h"
-#include "table.h"
+#include "store/mapping.h"
+#include "page/slab.h"
+#include "page/table.h"
 
 #define MAYMOVE   ((int)OM_MREMAP_MAYMOVE)
 #define FIXED     ((int)OM_MREMAP_FIXED | (int)OM_MREMAP_MAYMOVE)

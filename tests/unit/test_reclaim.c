@@ -5,12 +5,12 @@
 
 #include <string.h>
 
-#include "frame.h"
-#include "lru.h"
-#include "reclaim.h"
-#include "swap.h"
-#include "table.h"
-#include "unmap.h"
+#include "page/frame.h"
+#include "page/lru.h"
+#include "reclaim/reclaim.h"
+#include "store/swap.h"
+#include "page/table.h"
+#include "reclaim/unmap.h"
 
 static om_pfn_t listed(struct space *s, enum om_lru_list list)
 {

@@ -2,16 +2,17 @@
  * test_rmap.c: the reverse map: what each call makes of a page, how far walks look, and when
  * anon_vmas come and go.
  */
+#include "page/put.h"
 #include "space.h"
 
 #include <string.h>
 
-#include "frame.h"
-#include "lru.h"
-#include "rmap.h"
-#include "slab.h"
-#include "swap.h"
-#include "table.h"
+#include "page/frame.h"
+#include "page/lru.h"
+#include "rmap/rmap.h"
+#include "page/slab.h"
+#include "store/swap.h"
+#include "page/table.h"
 
 /* ---------------------------------------------------------------- walking by hand ----------- */
 
@@ -482,11 +483,11 @@ static void test_retries(void **state)
 		struct om_walk w;
 
 		m.to = om_table_make(b.mm, at(0) + OM_TABLE_SPAN);
-		b.sys->ops = &ops;
+		b.sys->hooks.ops = &ops;
 		mover = &m;
 		w = walk_some(b.sys, m.page, 0);
 		mover = NULL;
-		b.sys->ops = &unit_ops;
+		b.sys->hooks.ops = &unit_ops;
 		assert_true(w.found <= 1);
 		moved += space_event(b.sys, OM_EV_RMAP_RETRIES) == 1 && w.found == 1;
 		assert_true(space_event(b.sys, OM_EV_RMAP_RETRIES) <= 1);

@@ -2,6 +2,7 @@
  * test_shmem.c: shared memory to swap and back; then threads that use files and shared memory while
  * a small reclaim takes their pages away.
  */
+#include "page/put.h"
 #include "cache.h"
 
 #include <string.h>

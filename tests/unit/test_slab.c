@@ -2,11 +2,12 @@
  * test_slab.c: the object caches: sizes, zeroing, frames coming and going, exhaustion, misuse,
  * threads.
  */
+#include "page/put.h"
 #include "unit.h"
 
 #include <string.h>
 
-#include "slab.h"
+#include "page/slab.h"
 
 static const size_t wanted[OM_NR_CACHES] = {
     [OM_CACHE_VMA] = sizeof(struct om_vma),

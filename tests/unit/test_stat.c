@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-#include "table.h"
+#include "page/table.h"
 
 static struct om_sysinfo sysinfo(struct space *s)
 {

@@ -4,7 +4,7 @@
  * swap.c to make counts overflow early.
  */
 #define OM_SLOT_COUNT_MAX 5
-#include "swap.c"
+#include "store/swap.c"
 
 #include "ram.h"
 

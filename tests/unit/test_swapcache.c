@@ -2,6 +2,7 @@
  * test_swapcache.c: pages in slots: reading, read-ahead, errors, writing, giving up what nobody
  * wants, and many threads on a few slots with a small reclaim beside them.
  */
+#include "page/put.h"
 #include "cache.h"
 
 #include <string.h>

@@ -6,8 +6,8 @@
 
 #include <string.h>
 
-#include "frame.h"
-#include "table.h"
+#include "page/frame.h"
+#include "page/table.h"
 
 #define SPAN  OM_TABLE_SPAN
 #define LEAFS (OM_LEVELS - 1) /* tables that the first leaf needs beside the root */

@@ -6,10 +6,10 @@
 
 #include <string.h>
 
-#include "mapping.h"
-#include "rmap.h"
-#include "swap.h"
-#include "table.h"
+#include "store/mapping.h"
+#include "rmap/rmap.h"
+#include "store/swap.h"
+#include "page/table.h"
 
 static struct om_bug first;
 

@@ -9,9 +9,9 @@
 
 #include <string.h>
 
-#include "mapping.h"
-#include "rmap.h"
-#include "table.h"
+#include "store/mapping.h"
+#include "rmap/rmap.h"
+#include "page/table.h"
 
 /* ---------------------------------------------------------------- splitting and merging ------ */
 

@@ -7,9 +7,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "frame.h"
-#include "lru.h"
-#include "slab.h"
+#include "page/frame.h"
+#include "page/lru.h"
+#include "page/slab.h"
 
 #define JUNK         0xa5
 #define TEST_SECONDS 300
@@ -185,7 +185,7 @@ struct om_system *unit_system(om_pfn_t nr_frames)
 	memset(sys->arch.base, JUNK, bytes);
 	sys->page = allocate(sizeof(void *), sys->nr_frames * sizeof(*sys->page));
 	memset(sys->page, 0, sys->nr_frames * sizeof(*sys->page));
-	sys->ops = &unit_ops;
+	sys->hooks.ops = &unit_ops;
 	add_frames(sys);
 	om_lru_init(sys);
 	om_slab_init(sys);

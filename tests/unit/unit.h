@@ -24,11 +24,11 @@
 
 #include <cmocka.h>
 
-#include "types.h"
+#include "base/types.h"
 
 /*
  * A system that owns frames 1 .. nr_frames, all free; frame 0 is the zero page. Watermarks are 0. A
- * test may change sys->ops to its own copy of unit_ops.
+ * test may change sys->hooks.ops to its own copy of unit_ops.
  */
 struct om_system *unit_system(om_pfn_t nr_frames);
 /* Fails the test if this thread still holds a lock. */

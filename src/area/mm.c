@@ -1,0 +1,208 @@
+/*
+ * mm.c: address spaces.
+ *
+ * An mm is an object, a top-level table and a tree of areas. It is on its system's list while it has a
+ * reference; swapoff walks that list, so an mm may outlive om_mm_destroy() by a moment, empty.
+ */
+#include "area/mm.h"
+
+#include "page/slab.h"
+#include "page/table.h"
+#include "area/zap.h"
+
+static void list_add(struct om_mm *mm)
+{
+	struct om_system *sys = mm->sys;
+
+	om_spin_lock(sys, &sys->list_lock, OM_RANK_LIST);
+	mm->next = sys->mms;
+	if (mm->next)
+		mm->next->prev = mm;
+	sys->mms = mm;
+	om_spin_unlock(sys, &sys->list_lock);
+}
+
+static void list_del(struct om_mm *mm)
+{
+	struct om_system *sys = mm->sys;
+
+	if (mm->prev)
+		mm->prev->next = mm->next;
+	else
+		sys->mms = mm->next;
+	if (mm->next)
+		mm->next->prev = mm->prev;
+}
+
+int om_mm_new(struct om_system *sys, const struct om_layout *layout, void *cookie,
+              struct om_mm **out)
+{
+	struct om_mm *mm = om_object_alloc(sys, OM_CACHE_MM);
+
+	if (!mm)
+		return -OM_ENOFRAME;
+	mm->sys = sys;
+	mm->cookie = cookie;
+	mm->layout = *layout;
+	mm->brk = layout->brk_start;
+	atomic_init(&mm->refs, 1);
+	for (unsigned i = 0; i < OM_NR_LIMITS; i++)
+		mm->limit[i] = OM_UNLIMITED;
+	mm->limit[OM_LIMIT_VMAS] = 65530;
+	mm->root = om_table_new_root(mm);
+	if (!mm->root) {
+		om_object_free(sys, OM_CACHE_MM, mm);
+		return -OM_ENOFRAME;
+	}
+	list_add(mm);
+	*out = mm;
+	return 0;
+}
+
+void om_mm_get(struct om_mm *mm)
+{
+	atomic_fetch_add_explicit(&mm->refs, 1, memory_order_relaxed);
+}
+
+void om_mm_put(struct om_mm *mm)
+{
+	struct om_system *sys = mm->sys;
+	bool last;
+
+	/* Under the list's lock, so that nobody finds it there and takes a reference meanwhile. */
+	om_spin_lock(sys, &sys->list_lock, OM_RANK_LIST);
+	last = atomic_fetch_sub_explicit(&mm->refs, 1, memory_order_acq_rel) == 1;
+	if (last)
+		list_del(mm);
+	om_spin_unlock(sys, &sys->list_lock);
+	if (!last)
+		return;
+	om_table_free_root(mm);
+	om_object_free(sys, OM_CACHE_MM, mm);
+}
+
+struct om_mm *om_mm_iterate(struct om_system *sys, struct om_mm *mm)
+{
+	struct om_mm *next;
+
+	om_spin_lock(sys, &sys->list_lock, OM_RANK_LIST);
+	next = mm ? mm->next : sys->mms;
+	if (next)
+		om_mm_get(next);
+	om_spin_unlock(sys, &sys->list_lock);
+	if (mm)
+		om_mm_put(mm);
+	return next;
+}
+
+/* ---------------------------------------------------------------- emptying ------------------ */
+
+/* `next`: the first area above the range. */
+static void free_tables(struct om_mm *mm, uintptr_t start, uintptr_t end, struct om_vma *next)
+{
+	struct om_vma *prev = om_vma_before(mm, start);
+	uintptr_t floor = prev ? prev->end : 0, ceiling = next ? next->start : OM_VA_LIMIT;
+	uintptr_t span = start & ~(OM_TABLE_SPAN - 1);
+
+	/* Mostly the range shares its only table with a neighbour. */
+	if (end - span <= OM_TABLE_SPAN && (span < floor || span + OM_TABLE_SPAN > ceiling))
+		return;
+	om_table_free_range(mm, start, end, floor, ceiling);
+}
+
+bool om_unmap_edge(struct om_vma *vma, uintptr_t start, uintptr_t end)
+{
+	struct om_mm *mm = vma->mm;
+	struct om_gather g;
+
+	OM_ASSERT(mm->sys, om_rwsem_is_write_locked(&mm->mmap_lock), "mmap_lock", mm);
+	if (start < vma->start || end > vma->end || (start == vma->start) == (end == vma->end))
+		return false;
+	om_gather_init(&g, mm);
+	om_zap(&g, vma, start, end, NULL);
+	om_gather_finish(&g);
+	if (start == vma->start)
+		om_vma_resize(vma, end, vma->end);
+	else
+		om_vma_resize(vma, vma->start, start);
+	free_tables(mm, start, end, om_vma_find(mm, end));
+	return true;
+}
+
+void om_zap_areas(struct om_mm *mm, uintptr_t start, uintptr_t end)
+{
+	struct om_gather g;
+
+	om_gather_init(&g, mm);
+	om_for_each_vma (vma, mm, start, end)
+		om_zap(&g, vma, vma->start > start ? vma->start : start, vma->end, NULL);
+	om_gather_finish(&g);
+}
+
+void om_free_areas(struct om_mm *mm, uintptr_t start, uintptr_t end, bool keep_tables)
+{
+	struct om_vma *vma = om_vma_find(mm, start), *next;
+	bool any = vma && vma->start < end;
+
+	OM_ASSERT(mm->sys, om_rwsem_is_write_locked(&mm->mmap_lock), "mmap_lock", mm);
+	for (; vma && vma->start < end; vma = next) {
+		OM_BUG_ON(mm->sys, vma->start < start || vma->end > end, "I5", vma, start, end);
+		next = om_vma_after(vma);
+		om_vma_unlink(vma);
+		om_vma_free(vma);
+	}
+	if (any && !keep_tables)
+		free_tables(mm, start, end, vma);
+}
+
+void om_unmap_areas(struct om_mm *mm, uintptr_t start, uintptr_t end, bool keep_tables)
+{
+	om_zap_areas(mm, start, end);
+	om_free_areas(mm, start, end, keep_tables);
+}
+
+/* ---------------------------------------------------------------- small things -------------- */
+
+struct om_system *om_mm_system(const struct om_mm *mm)
+{
+	return mm->sys;
+}
+
+void *om_mm_cookie(const struct om_mm *mm)
+{
+	return mm->cookie;
+}
+
+om_pfn_t om_mm_root(const struct om_mm *mm)
+{
+	return om_page_pfn(mm->sys, mm->root);
+}
+
+void om_set_limit(struct om_mm *mm, enum om_limit which, uintptr_t value)
+{
+	__atomic_store_n(&mm->limit[which], value, __ATOMIC_RELAXED);
+}
+
+uintptr_t om_get_limit(const struct om_mm *mm, enum om_limit which)
+{
+	return __atomic_load_n(&mm->limit[which], __ATOMIC_RELAXED);
+}
+
+bool om_vma_next(struct om_mm *mm, uintptr_t addr, struct om_vmainfo *info)
+{
+	struct om_vma *vma;
+
+	om_might_sleep(mm->sys);
+	om_mm_read_lock(mm);
+	vma = om_vma_find(mm, addr);
+	if (vma) {
+		info->start = vma->start;
+		info->end = vma->end;
+		info->flags = om_vma_flags(vma);
+		info->mapping = vma->mapping;
+		info->store = vma->mapping ? vma->mapping->store : NULL;
+		info->pgoff = vma->pgoff;
+	}
+	om_mm_read_unlock(mm);
+	return vma;
+}

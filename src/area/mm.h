@@ -1,0 +1,73 @@
+/*
+ * mm.h: address spaces: making, emptying, ending them.
+ */
+#ifndef OM_MM_H
+#define OM_MM_H
+
+#include "base/types.h"
+#include "area/vma.h"
+
+/* -OM_ENOFRAME; on success *mm has one reference and is on sys->mms. */
+int om_mm_new(struct om_system *sys, const struct om_layout *layout, void *cookie,
+              struct om_mm **mm);
+
+/* One more reference; the mm is alive (a reference is held, or list_lock with it on the list). */
+void om_mm_get(struct om_mm *mm);
+/* The last reference frees root and object; all areas are gone. */
+void om_mm_put(struct om_mm *mm);
+
+/* The mm after `mm` on sys->mms (NULL: the first), referenced; drops the reference on `mm`. */
+struct om_mm *om_mm_iterate(struct om_system *sys, struct om_mm *mm);
+
+/*
+ * Remove the areas of [start, end), which begin and end at its edges: pages, then areas, then tables (I5).
+ * `keep_tables`: something will be mapped there at once. mmap_lock held for writing. Cannot fail.
+ */
+void om_unmap_areas(struct om_mm *mm, uintptr_t start, uintptr_t end, bool keep_tables);
+
+/* Its two steps: the pages of the areas, from `start` on, which may be inside the first; the areas, empty now. */
+void om_zap_areas(struct om_mm *mm, uintptr_t start, uintptr_t end);
+void om_free_areas(struct om_mm *mm, uintptr_t start, uintptr_t end, bool keep_tables);
+
+/*
+ * The same for a range at one end of `vma`, which just becomes smaller. False, and nothing done, if the range
+ * is no such. mmap_lock held for writing. Cannot fail.
+ */
+bool om_unmap_edge(struct om_vma *vma, uintptr_t start, uintptr_t end);
+
+static inline void om_mm_read_lock(struct om_mm *mm)
+{
+	om_rwsem_read(mm->sys, &mm->mmap_lock, OM_RANK_MMAP);
+}
+
+static inline void om_mm_read_unlock(struct om_mm *mm)
+{
+	om_rwsem_read_done(mm->sys, &mm->mmap_lock);
+}
+
+static inline void om_mm_write_lock(struct om_mm *mm)
+{
+	om_rwsem_write(mm->sys, &mm->mmap_lock, OM_RANK_MMAP);
+}
+
+static inline void om_mm_write_unlock(struct om_mm *mm)
+{
+	om_rwsem_write_done(mm->sys, &mm->mmap_lock);
+}
+
+static inline uintptr_t om_page_align(uintptr_t len)
+{
+	return (len + OM_PAGE_SIZE - 1) & OM_PAGE_MASK;
+}
+
+/*
+ * Check a range argument: `addr` page aligned, *end = addr + len rounded up, no wrap. Returns false if it is
+ * wrong.
+ */
+static inline bool om_range(uintptr_t addr, size_t len, uintptr_t *end)
+{
+	*end = addr + om_page_align(len);
+	return !(addr & ~OM_PAGE_MASK) && om_page_align(len) >= len && *end >= addr;
+}
+
+#endif

@@ -1,0 +1,84 @@
+/*
+ * vma.h: areas: finding, placing, splitting, merging, counting.
+ *
+ * An area (VMA) is a range of an address space with one set of flags and one backing object. All calls
+ * need mm->mmap_lock, for writing unless the comment says "read".
+ */
+#ifndef OM_VMA_H
+#define OM_VMA_H
+
+#include "base/vma_fields.h"
+
+/* The first area that ends above addr, or NULL. Read. O(log n). */
+struct om_vma *om_vma_find(struct om_mm *mm, uintptr_t addr);
+struct om_vma *om_vma_at_slow(struct om_mm *mm, uintptr_t addr);
+
+/* The area that contains addr, or NULL; remembers it. Read. O(1) if it was the last one found. */
+static inline struct om_vma *om_vma_at(struct om_mm *mm, uintptr_t addr)
+{
+	struct om_vma *vma = atomic_load_explicit(&mm->hint, memory_order_acquire);
+
+	return om_likely(vma && om_vma_covers(vma, addr)) ? vma : om_vma_at_slow(mm, addr);
+}
+
+/* The last area that starts below addr, or NULL. Read. */
+struct om_vma *om_vma_before(struct om_mm *mm, uintptr_t addr);
+/* The next area, or NULL. Read. */
+struct om_vma *om_vma_after(struct om_vma *vma);
+
+/* The areas that meet [start, end), in order; the body must not remove later ones. */
+#define om_for_each_vma(vma, mm, from, to)                                                         \
+	for (struct om_vma *vma = om_vma_find(mm, from); vma && vma->start < (to);                 \
+	     vma = om_vma_after(vma))
+
+/* Where a new area of len bytes would go: the highest free place below `limit`. 0 if there is none. */
+uintptr_t om_gap_find(struct om_mm *mm, size_t len, uintptr_t limit);
+
+/* Lowest address an area claims: a stack keeps its guard gap free. */
+uintptr_t om_vma_start_gap(const struct om_vma *vma);
+
+/*
+ * A new area, not linked anywhere; takes a reference to the mapping. NULL if no frame is free.
+ * om_vma_free() is for areas that are not linked.
+ */
+struct om_vma *om_vma_new(struct om_mm *mm, uintptr_t start, uintptr_t end, uintptr_t pgoff,
+                          unsigned flags, struct om_mapping *mapping);
+void om_vma_free(struct om_vma *vma);
+
+/* Into the address space and the reverse map (I5), with all counters; and out again. */
+void om_vma_link(struct om_vma *vma);
+void om_vma_unlink(struct om_vma *vma);
+
+/*
+ * Cut an area in two at addr, strictly inside. `*upper`, if not NULL, receives the upper part. Errors:
+ * -OM_ENOFRAME; -OM_ENOMEM (OM_LIMIT_VMAS).
+ */
+int om_vma_split(struct om_vma *vma, uintptr_t addr, struct om_vma **upper);
+
+/* Make [start, end) begin and end at area boundaries. Errors as om_vma_split(), nothing changed. */
+int om_vma_cut_out(struct om_mm *mm, uintptr_t start, uintptr_t end);
+
+/* Join an area with its neighbours where that is possible; returns the area that now covers it. */
+struct om_vma *om_vma_merge(struct om_vma *vma);
+/* The same for all areas that meet or touch [start, end). */
+void om_vma_merge_range(struct om_mm *mm, uintptr_t start, uintptr_t end);
+
+/* Move an area's boundaries (stack growth, mremap in place), past no other area. Cannot fail. */
+void om_vma_resize(struct om_vma *vma, uintptr_t start, uintptr_t end);
+
+/*
+ * Let a neighbour grow over [start, end), which is free, if a new area of these properties would merge with
+ * it. False, and nothing done, if there is none. Cannot fail, allocates nothing.
+ */
+bool om_vma_extend(struct om_mm *mm, uintptr_t start, uintptr_t end, uintptr_t pgoff,
+                   unsigned flags, struct om_mapping *mapping);
+
+/* Change flags, with the counters that depend on them. */
+void om_vma_change_flags(struct om_vma *vma, unsigned flags);
+
+/* Would `pages` more (of the given flags) pass a limit? -OM_ENOMEM or 0. */
+int om_check_limits(struct om_mm *mm, size_t pages, unsigned flags);
+/* Would locking `pages` more? `error` if so; -OM_EPERM if the limit is 0. */
+int om_check_memlock(struct om_mm *mm, size_t pages, int error);
+
+#endif

@@ -1,0 +1,215 @@
+/*
+ * zap.c: taking pages out of an address space.
+ *
+ * An entry is cleared under its table's lock and its page put in the gather. The page still counts the entry,
+ * so nobody can free it. When the gather is full, or the caller is done, one flush pays for all; then the
+ * pages leave the reverse map, and those that nobody else holds are freed together: no frame is free while
+ * a TLB can still reach it (I7).
+ */
+#include "page/put.h"
+#include "area/zap.h"
+
+#include "page/frame.h"
+#include "page/lru.h"
+#include "store/swap.h"
+#include "area/vma.h"
+
+/* ---------------------------------------------------------------- letting go ---------------- */
+
+/* The last entry is gone, but the swap cache holds the page: perhaps it need not. Frame lock released. */
+static void leave_swapcache(struct om_system *sys, struct om_page *page)
+{
+	om_page_ref_locked(sys, page);
+	om_frame_unlock(sys, page);
+	om_swapcache_try_free(sys, page);
+	om_page_put(sys, page);
+}
+
+/* One gathered entry. True: the page has died, and is to be freed with the batch. */
+static inline bool let_go(struct om_system *sys, struct om_page *page, uintptr_t bits)
+{
+	om_frame_lock(sys, page);
+	if (page->mapcount == 1 && om_lru_page_die(sys, page)) {
+		om_frame_unlock(sys, page);
+		return true;
+	}
+	/* After the flush: a store through a stale translation may have come last (hazard 14). */
+	if (om_unlikely(bits & OM_GATHER_DIRTY))
+		om_page_set(page, OM_PG_DIRTY);
+	om_rmap_page_remove(sys, page, bits & OM_GATHER_LOCKED);
+	if (page->mapcount) {
+		om_frame_unlock(sys, page);
+		return false;
+	}
+	om_rmap_page_forget(page);
+	if (om_page_test(page, OM_PG_SWAPCACHE))
+		leave_swapcache(sys, page);
+	else
+		om_page_unlock_or_free(sys, page);
+	return false;
+}
+
+void om_gather_finish(struct om_gather *g)
+{
+	struct om_system *sys = g->mm->sys;
+	struct om_page *dead[OM_GATHER_PAGES];
+	unsigned n = 0;
+
+	if (g->start < g->end)
+		sys->hooks.ops->flush(sys->hooks.ctx, g->mm, g->start, g->end);
+	for (unsigned i = 0; i < g->nr; i++) {
+		uintptr_t bits = g->page[i] & OM_GATHER_BITS;
+		struct om_page *page = (struct om_page *)(g->page[i] & ~OM_GATHER_BITS);
+
+		if (let_go(sys, page, bits))
+			dead[n++] = page;
+	}
+	if (n)
+		om_lru_free_dying(sys, dead, n);
+	om_gather_init(g, g->mm);
+}
+
+/* ---------------------------------------------------------------- clearing ------------------ */
+
+/* Zapping part of one area; counters of one table at a time. */
+struct zap {
+	struct om_gather *g;
+	struct om_vma *vma;
+	const struct om_zap_filter *filter;
+	size_t anon, file, swap;
+};
+
+/* Should this present page go? Entries of a page stay while the table is locked. */
+static OM_COLD bool wanted(struct om_system *sys, const struct zap *z, struct om_page *page)
+{
+	bool anon, inside;
+
+	if (page->kind == OM_KIND_ZERO)
+		return true;
+	om_frame_lock(sys, page);
+	anon = om_page_test(page, OM_PG_ANON);
+	inside = !z->filter->by_index ||
+	         (page->index >= z->filter->first && page->index <= z->filter->last);
+	om_frame_unlock(sys, page);
+	return anon ? !z->filter->files_only : inside;
+}
+
+/* The entry of a file page is gone. Returns what to gather. */
+static OM_COLD uintptr_t zap_file(struct zap *z, struct om_page *page, om_pte_t pte, uintptr_t bits)
+{
+	z->file++;
+	if (om_pte_young(pte))
+		om_page_set(page, OM_PG_REFERENCED);
+	return (uintptr_t)page | bits | (om_pte_dirty(pte) ? OM_GATHER_DIRTY : 0);
+}
+
+static OM_COLD void zap_absent(struct om_system *sys, struct zap *z, struct om_page *table,
+                               unsigned slot, om_pte_t pte)
+{
+	if (om_pte_is_swap(pte)) {
+		if (z->filter && z->filter->files_only)
+			return;
+		om_entry_take(sys, table, slot, 0);
+		z->swap++;
+		om_swap_free_entry(sys, om_pte_slot(pte));
+	} else if (!om_pte_none(pte) && !z->filter) {
+		om_entry_take(sys, table, slot, 0);
+	}
+}
+
+/*
+ * An entry of a nonlinear area goes on to say which page it shows. It counts in the page until the gather is
+ * finished, so `index` stands. Returns the old entry.
+ */
+static OM_COLD om_pte_t leave_offset(struct om_system *sys, struct om_page *table, unsigned slot,
+                                     struct om_page *page, bool *kept)
+{
+	*kept = true;
+	return om_entry_take(sys, table, slot, om_pte_mkfile(page->index));
+}
+
+/*
+ * Zap slots [slot, stop) of a locked table, for which the gather has room. Returns where it stopped: `stop`,
+ * or earlier if nothing is left in the table. *flush: a present entry was cleared.
+ */
+static unsigned zap_slots(struct om_system *sys, struct zap *z, struct om_page *table,
+                          unsigned slot, unsigned stop, bool *flush)
+{
+	const uintptr_t bits = om_vma_flags(z->vma) & OM_VM_LOCKED ? OM_GATHER_LOCKED : 0;
+	uintptr_t *first = z->g->page + z->g->nr, *out = first;
+	uint32_t used = table->mapcount;
+	bool kept = false;
+
+	for (; slot < stop; slot++) {
+		om_pte_t pte = om_entry_get(sys, table, slot);
+		struct om_page *page = om_page_of(sys, om_pte_pfn(pte));
+
+		if (om_unlikely(!om_pte_present(pte))) {
+			if (!om_pte_none(pte))
+				zap_absent(sys, z, table, slot, pte);
+			else if (table->mapcount == 0)
+				break;
+			continue;
+		}
+		if (om_unlikely(z->filter) && !wanted(sys, z, page))
+			continue;
+		if (om_unlikely(z->filter && z->filter->keep_offsets))
+			pte = leave_offset(sys, table, slot, page, &kept);
+		else
+			pte = om_entry_clear(sys, table, slot);
+		if (om_likely(om_page_test(page, OM_PG_ANON)))
+			*out++ = (uintptr_t)page | bits;
+		else if (om_likely(page->kind != OM_KIND_ZERO)) /* I8 */
+			*out++ = zap_file(z, page, pte, bits);
+	}
+	z->anon += (size_t)(out - first) - z->file;
+	z->g->nr += (unsigned)(out - first);
+	*flush = kept || used != table->mapcount;
+	return slot;
+}
+
+/* [addr, end) lies in one table. Returns how far it came before the gather was full. */
+static uintptr_t zap_table(struct om_system *sys, struct zap *z, struct om_page *table,
+                           uintptr_t addr, uintptr_t end)
+{
+	unsigned slot = om_table_slot(addr), room = OM_GATHER_PAGES - z->g->nr;
+	unsigned want = (unsigned)((end - addr) >> OM_PAGE_SHIFT), n = want < room ? want : room;
+	uintptr_t base = om_table_addr(table, 0);
+	unsigned stopped;
+	bool flush;
+
+	om_table_lock(sys, table);
+	stopped = zap_slots(sys, z, table, slot, slot + n, &flush);
+	om_table_unlock(sys, table);
+	if (flush)
+		om_gather_flush_later(z->g, addr, base + ((uintptr_t)stopped << OM_PAGE_SHIFT));
+	return stopped == slot + n ? addr + ((uintptr_t)n << OM_PAGE_SHIFT) : end;
+}
+
+static void settle(struct om_mm *mm, struct zap *z)
+{
+	if (z->anon)
+		atomic_fetch_sub_explicit(&mm->rss_anon, z->anon, memory_order_relaxed);
+	if (z->file)
+		atomic_fetch_sub_explicit(&mm->rss_file, z->file, memory_order_relaxed);
+	if (z->swap)
+		atomic_fetch_sub_explicit(&mm->swapents, z->swap, memory_order_relaxed);
+	z->anon = z->file = z->swap = 0;
+}
+
+void om_zap(struct om_gather *g, struct om_vma *vma, uintptr_t start, uintptr_t end,
+            const struct om_zap_filter *filter)
+{
+	struct zap z = {.g = g, .vma = vma, .filter = filter};
+	struct om_page *table;
+
+	while ((table = om_table_next(vma->mm, start, end))) {
+		uintptr_t base = om_table_addr(table, 0);
+		uintptr_t stop = end - base > OM_TABLE_SPAN ? base + OM_TABLE_SPAN : end;
+
+		start = zap_table(vma->mm->sys, &z, table, start > base ? start : base, stop);
+		settle(vma->mm, &z);
+		if (g->nr == OM_GATHER_PAGES)
+			om_gather_finish(g);
+	}
+}

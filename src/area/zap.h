@@ -1,0 +1,63 @@
+/*
+ * zap.h: taking pages out of an address space: the gather, which lets pages go only after the TLB has
+ * forgotten them (I7).
+ */
+#ifndef OM_ZAP_H
+#define OM_ZAP_H
+
+#include "rmap/rmap.h"
+
+#define OM_GATHER_PAGES 64
+
+struct om_gather {
+	struct om_mm *mm;
+	uintptr_t start, end; /* to be flushed, if start < end */
+	unsigned nr;
+	uintptr_t
+	    page[OM_GATHER_PAGES]; /* whose entry is gone, with OM_GATHER_ flags in the low bits */
+};
+
+#define OM_GATHER_DIRTY  1u /* the entry of a file page was dirty */
+#define OM_GATHER_LOCKED 2u /* it was in a VM_LOCKED area */
+#define OM_GATHER_BITS   ((uintptr_t)3)
+
+static inline void om_gather_init(struct om_gather *g, struct om_mm *mm)
+{
+	g->mm = mm;
+	g->start = UINTPTR_MAX;
+	g->end = 0;
+	g->nr = 0;
+}
+
+/* Entries in [start, end) have lost a permission, or their page: a flush is owed (I9). */
+static inline void om_gather_flush_later(struct om_gather *g, uintptr_t start, uintptr_t end)
+{
+	if (start < g->start)
+		g->start = start;
+	if (end > g->end)
+		g->end = end;
+}
+
+/*
+ * Pay: flush, then take the pages out of the reverse map, and free those that nobody else holds. Empty
+ * afterwards, ready to go on. Takes FRAME, LRU, SWAP, FREE.
+ */
+void om_gather_finish(struct om_gather *g);
+
+/* Which pages to take. All zero: every one. */
+struct om_zap_filter {
+	bool files_only;   /* leave anonymous pages and swap entries (hole punch) */
+	bool by_index;     /* nonlinear area: only file pages with first <= index <= last */
+	bool keep_offsets; /* nonlinear area: entries go on to say which page they show */
+	uintptr_t first, last;
+};
+
+/*
+ * Clear the entries of vma in [start, end): pages gather, swap slots and file entries are dropped. The caller
+ * finishes the gather. Context: mmap_lock, or the lock of the mapping's tree for writing (truncation).
+ * Takes TABLE and below. Cost: linear in entries in use.
+ */
+void om_zap(struct om_gather *g, struct om_vma *vma, uintptr_t start, uintptr_t end,
+            const struct om_zap_filter *filter);
+
+#endif

@@ -1,0 +1,22 @@
+/*
+ * hooks.h: the way from a system to the port's hooks, for the files below the data model.
+ *
+ * Assertions and locks call hooks, and types.h needs both. So a struct om_system begins with its hooks
+ * (types.h checks that), and these files see no more of it.
+ */
+#ifndef OM_HOOKS_H
+#define OM_HOOKS_H
+
+#include <objrmap/port.h>
+
+struct om_hooks {
+	const struct om_port_ops *ops;
+	void *ctx; /* first argument of every hook */
+};
+
+static inline const struct om_hooks *om_hooks(const struct om_system *sys)
+{
+	return (const struct om_hooks *)(const void *)sys;
+}
+
+#endif

@@ -1,0 +1,258 @@
+/*
+ * types.h: the data model, all of it, from the frame up to the system.
+ *
+ * Each field carries the letter of what guards it:
+ *   (c) constant after creation        (a) atomic, any time
+ *   (F) the frame lock of this page    (T) the frame lock of the page-table page
+ *   (P) the page lock, OM_PG_LOCKED    (L) the LRU lock
+ *   (M) mm->mmap_lock; written with it held for writing
+ *   (O) the object's lock: mapping->lock or anon_vma->lock
+ *   (M+O) written holding both, so either is enough to read
+ *   (S) the swap lock                  (l) the lock named in the same struct
+ */
+#ifndef OM_TYPES_H
+#define OM_TYPES_H
+
+#include <objrmap/objrmap.h>
+
+#include "base/hooks.h"
+#include "base/lock.h"
+#include "om_arch.h"
+#include "base/tree.h"
+
+#define OM_PAGE_SIZE     ((uintptr_t)1 << OM_PAGE_SHIFT)
+#define OM_PAGE_MASK     (~(OM_PAGE_SIZE - 1))
+#define OM_TABLE_ENTRIES (1u << OM_TABLE_SHIFT)
+/* Bytes of address space that one leaf table maps. */
+#define OM_TABLE_SPAN ((uintptr_t)1 << (OM_PAGE_SHIFT + OM_TABLE_SHIFT))
+
+#define OM_NO_PFN ((om_pfn_t)-1)
+
+/* Internal: no frame is free. Outermost functions reclaim and start again (docs/design.md). */
+#define OM_ENOFRAME 4096
+
+/* ---------------------------------------------------------------- frames -------------------- */
+
+enum om_kind {
+	OM_KIND_RESERVED, /* not ours: a hole, or not handed over */
+	OM_KIND_FREE,
+	OM_KIND_DATA,      /* a page of a program or file */
+	OM_KIND_ZERO,      /* the zero page: never counted, never listed (I8) */
+	OM_KIND_OBJECT,    /* carved into objects by slab.c */
+	OM_KIND_INDEX,     /* node of a file's index, or part of a swap map */
+	OM_KIND_USER,      /* the embedder's own, om_frame_alloc() */
+	OM_KIND_TABLE = 8, /* + level: 1 is a leaf table */
+};
+
+/* Flags of a data page, om_page.flags. Set and cleared atomically; the letter says by whom. */
+enum om_pageflag {
+	OM_PG_LOCKED = 0x0001,      /* the page lock */
+	OM_PG_WAITERS = 0x0002,     /* somebody sleeps on the page lock */
+	OM_PG_ANON = 0x0004,        /* (F) `as` is read by the table in docs/design.md */
+	OM_PG_DIRECT = 0x0008,      /* (F) exclusive: one PTE, in the table `as` names (I2) */
+	OM_PG_LRU = 0x0010,         /* (L) on an LRU list */
+	OM_PG_ISOLATED = 0x0020,    /* (L) taken off by reclaim, which owns it like a reference */
+	OM_PG_ACTIVE = 0x0040,      /* (L) on, or bound for, the active list */
+	OM_PG_UNEVICTABLE = 0x0080, /* (F) `mlocked` counts; on no list */
+	OM_PG_REFERENCED = 0x0100,  /* (a) seen used once since it became inactive */
+	OM_PG_DIRTY = 0x0200,       /* (a) newer than its backing store */
+	OM_PG_SWAPCACHE = 0x0400,   /* (P+F) `slot` names its swap slot */
+	OM_PG_UPTODATE = 0x0800,    /* (P) contents are valid */
+	OM_PG_LAZYFREE = 0x1000,    /* (F) MADV_FREE: may be dropped while clean */
+	OM_PG_SWAPBACKED = 0x2000,  /* (L) goes to swap, so belongs to the anon lists */
+	OM_PG_READAHEAD = 0x4000,   /* (a) read ahead, not asked for yet */
+	OM_PG_ORPHAN = 0x8000,      /* (L) died while isolated: its isolator frees it */
+};
+
+/*
+ * A page descriptor. For page-table pages: `as` is the mm, `index` the page number of the first
+ * address it maps, `mapcount` the number of entries in use (T), `entries` their address.
+ */
+struct om_page {
+	struct om_spinlock lock; /* the frame lock; valid in every state of the frame */
+	uint8_t kind;            /* (F) enum om_kind */
+	_Atomic uint16_t flags;  /* enum om_pageflag */
+	uint32_t mapcount;       /* (F) present PTEs (I1) */
+	uint16_t refs;           /* (F) page cache, swap cache, and whoever looks at it now */
+	uint16_t pins;           /* (F) om_pin(): stays mapped and unshared */
+	uint32_t slot;           /* (F) swap slot, if OM_PG_SWAPCACHE */
+	void *as;                /* (F) om_mapping, page-table page (direct: T) or om_anon_vma */
+	uintptr_t index;         /* (F) page offset in `as`; direct: (T) slot in the table */
+	union {
+		struct {
+			om_pfn_t prev, next; /* (L) LRU; free list; slab list */
+		} lru;
+		uint32_t mlocked;  /* (F) if UNEVICTABLE: PTEs in VM_LOCKED areas (I12) */
+		om_pte_t *entries; /* (c) of a page-table page: where they are */
+	};
+};
+
+/* ---------------------------------------------------------------- objects ------------------- */
+
+/*
+ * The related VMAs of one lineage: made by fork, shared by parent and child, freed when the last VMA
+ * leaves (I4). RFC of 10 March 2004.
+ */
+struct om_anon_vma {
+	struct om_rwspin lock;
+	_Atomic uint32_t refs; /* one while VMAs are queued, one for each walk under way */
+	struct om_node *root;  /* (O) VMAs by linear index */
+	uint32_t nr_vmas;      /* (O) */
+};
+
+/*
+ * The pages of a file: 1024-ary tree of frames holding 32-bit entries. The first pages are in the
+ * mapping itself, so a small file needs no node.
+ */
+#define OM_INDEX_DIRECT 16
+struct om_index {
+	uint32_t direct[OM_INDEX_DIRECT];
+	om_pfn_t root; /* OM_NO_PFN: no node */
+	uint8_t height;
+};
+
+struct om_mapping {
+	struct om_system *sys;          /* (c) */
+	const struct om_store_ops *ops; /* (c) NULL: shared memory */
+	void *store;                    /* (c) */
+	struct om_rwspin lock;
+	_Atomic uint32_t refs;
+	_Atomic uint64_t size;          /* (a) bytes; shrinks before pages go */
+	struct om_node *i_mmap;         /* (O) VMAs by file page; nonlinear ones cover everything */
+	struct om_index index;          /* (O) page index -> page, or swap slot of shared memory */
+	size_t nr_pages;                /* (O) pages in the index */
+	size_t nr_swapped;              /* (O) slots in the index */
+	struct om_mapping *prev, *next; /* sys->mappings, by sys->list_lock */
+};
+
+/* ---------------------------------------------------------------- areas --------------------- */
+
+struct om_vma {
+	struct om_mm *mm;           /* (c) */
+	uintptr_t start, end;       /* (M+O) */
+	uintptr_t pgoff;            /* (M+O) linear index of `start`, for file and anon_vma alike */
+	_Atomic uint32_t flags;     /* (a) enum om_vma_flags; written under (M) */
+	_Atomic uint32_t anon;      /* (a) has ever held an anonymous page */
+	struct om_mapping *mapping; /* (c) NULL: private anonymous */
+	struct om_anon_vma *anon_vma; /* (M) once set, stays until the VMA goes */
+	struct om_node by_addr;       /* (M) in mm->vmas */
+	uintptr_t low, high;    /* (M) what the subtree at by_addr claims, guard gaps counted */
+	struct om_node by_file; /* (O) in mapping->i_mmap */
+	struct om_node by_anon; /* (O) in anon_vma->root */
+};
+
+struct om_mm {
+	struct om_system *sys; /* (c) */
+	void *cookie;          /* (c) */
+	struct om_page *root;  /* (c) top-level table */
+	struct om_rwsem mmap_lock;
+	_Atomic uint32_t refs;       /* the owner, and swapoff while it looks */
+	struct om_node *vmas;        /* (M) by address, augmented with the largest gap */
+	struct om_vma *_Atomic hint; /* (a) last area found; cleared when it goes */
+	struct om_page
+	    *_Atomic table_hint;       /* (a) last leaf table; cleared when tables go or move */
+	unsigned nr_vmas;              /* (M) */
+	unsigned def_flags;            /* (M) flags of new areas: MCL_FUTURE */
+	struct om_layout layout;       /* (c) */
+	uintptr_t brk;                 /* (M) exact end of the heap */
+	uintptr_t limit[OM_NR_LIMITS]; /* (a) by relaxed access */
+	size_t total_vm, data_vm, locked_vm;                    /* (M) pages of areas */
+	_Atomic size_t rss_anon, rss_file, swapents, nr_tables; /* (a) */
+	struct om_mm *prev, *next;                              /* sys->mms, by sys->list_lock */
+};
+
+/* ---------------------------------------------------------------- the system ---------------- */
+
+enum om_lru_list {
+	OM_LRU_INACTIVE_ANON,
+	OM_LRU_ACTIVE_ANON,
+	OM_LRU_INACTIVE_FILE,
+	OM_LRU_ACTIVE_FILE,
+	OM_NR_LRU
+};
+
+struct om_pfn_list {
+	om_pfn_t head, tail;
+	om_pfn_t count;
+};
+
+enum om_cache { OM_CACHE_VMA, OM_CACHE_ANON_VMA, OM_CACHE_MM, OM_CACHE_MAPPING, OM_NR_CACHES };
+
+/* Objects of one size, carved from frames; frames with room are on `partial`. */
+struct om_slab {
+	struct om_spinlock lock;
+	uint16_t size;              /* (c) bytes of an object */
+	struct om_pfn_list partial; /* (l) */
+	size_t in_use;              /* (l) objects */
+	size_t frames;              /* (l) */
+};
+
+#define OM_MAX_AREAS       8
+#define OM_SWAP_AREA_SHIFT 26  /* slot number = area << 26 | offset */
+#define OM_SWAP_DIR        128 /* frames of the directory: see swap.c */
+
+struct om_swap_area {
+	const struct om_store_ops *ops; /* (S) NULL: free */
+	void *store;
+	uint32_t slots, used; /* (S) */
+	uint32_t cursor;      /* (S) where the search for a free slot goes on */
+	int priority;
+	bool writable;             /* (S) false while swapoff runs */
+	om_pfn_t dir[OM_SWAP_DIR]; /* (c) while the area exists */
+};
+
+struct om_swap {
+	struct om_spinlock lock;
+	struct om_swap_area area[OM_MAX_AREAS]; /* (S) */
+	unsigned next;                          /* (S) round robin among equal priorities */
+	uint32_t total, free;                   /* (S) slots of writable areas */
+};
+
+struct om_shard {
+	_Atomic uint64_t event[OM_NR_EVENTS];
+} __attribute__((aligned(64)));
+
+struct om_system {
+	struct om_hooks hooks; /* (c) first: see hooks.h */
+	struct om_arch arch;   /* (c) */
+	struct om_page *page;  /* (c) the page array */
+	om_pfn_t nr_frames;    /* (c) */
+	om_pfn_t zero_pfn;     /* (c) after the first om_add_memory() */
+	unsigned swap_cluster; /* (c) */
+
+	struct om_spinlock free_lock;
+	om_pfn_t free_head;       /* (l) free_lock */
+	_Atomic om_pfn_t nr_free; /* written under free_lock */
+	om_pfn_t nr_owned;        /* free_lock */
+	_Atomic om_pfn_t mark_min, mark_low, mark_high;
+	bool marks_fixed; /* free_lock; set by the embedder, not derived */
+
+	struct om_spinlock lru_lock;
+	struct om_pfn_list lru[OM_NR_LRU]; /* (L) */
+	_Atomic om_pfn_t nr_unevictable;
+
+	_Atomic uint32_t few_rounds;   /* requests in a row for which hardly a page was found */
+	_Atomic uint32_t reclaimers;   /* threads inside om_reclaim_step() */
+	_Atomic uint32_t reclaim_done; /* times one has left it: wait key */
+
+	struct om_slab slab[OM_NR_CACHES];
+	struct om_swap swap;
+
+	struct om_spinlock list_lock;
+	struct om_mm *mms;           /* list_lock */
+	struct om_mapping *mappings; /* list_lock */
+
+	_Atomic om_pfn_t
+	    nr_kind[OM_KIND_TABLE + 1]; /* by kind; all tables in one; FREE: see nr_free */
+	_Atomic om_pfn_t nr_shmem, nr_cached, nr_swapcache;
+	struct om_shard shard[OM_NR_CPU_SHARDS];
+};
+
+_Static_assert(offsetof(struct om_system, hooks) == 0, "hooks.h finds them there");
+
+static inline void om_count(struct om_system *sys, enum om_event ev, uint64_t n)
+{
+	atomic_fetch_add_explicit(&sys->shard[om_arch_cpu()].event[ev], n, memory_order_relaxed);
+}
+
+#endif

@@ -1,0 +1,145 @@
+/*
+ * cow.c: a write (or an unshare) meets a present entry that does not allow it.
+ *
+ *     zero page, or file page in a private area    copy: the area gets an anonymous page of its own
+ *     anonymous, sole owner                        reuse: direct and writable from now on
+ *     anonymous, shared                            copy
+ *     file page in a shared area                   the page is dirty from now on: allow the write
+ *
+ * A direct page is never copied (I2), so a pinned page, which is always direct, never parts from its
+ * mapping (hazards 4, 5).
+ */
+#include "page/put.h"
+#include "ops/fault.h"
+
+#include "page/frame.h"
+#include "base/mem.h"
+#include "rmap/rmap.h"
+#include "store/swap.h"
+
+/*
+ * Put `page` in the place of what the entry shows. The old translation is flushed everywhere before
+ * the new entry appears: no thread sees the old contents after another has written the new ones.
+ */
+static inline void replace(struct om_fault *f, struct om_page *page, om_pfn_t pfn)
+{
+	struct om_system *sys = f->sys;
+
+	om_entry_take(sys, f->table, f->slot, 0);
+	sys->hooks.ops->flush(sys->hooks.ctx, f->mm, f->addr, f->addr + OM_PAGE_SIZE);
+	om_entry_install(sys, f->table, f->slot, om_fault_own_pte(f, pfn));
+	om_rmap_page_new(sys, page, f->vma, f->table, f->slot);
+}
+
+/* The counters of the mm after `old` (NULL: the zero page) has given way to an anonymous page. */
+static void account(struct om_mm *mm, const struct om_page *old)
+{
+	if (om_likely(old && om_page_test(old, OM_PG_ANON)))
+		return;
+	atomic_fetch_add_explicit(&mm->rss_anon, 1, memory_order_relaxed);
+	if (old)
+		atomic_fetch_sub_explicit(&mm->rss_file, 1, memory_order_relaxed);
+}
+
+/* Drop our reference, and the entry if it was replaced. */
+static void put_old(struct om_fault *f, struct om_page *old, bool replaced)
+{
+	struct om_system *sys = f->sys;
+
+	if (!old)
+		return;
+	om_frame_lock(sys, old);
+	if (om_likely(replaced)) {
+		om_rmap_page_remove(sys, old, om_vma_flags(f->vma) & OM_VM_LOCKED);
+		om_rmap_page_forget(old);
+	}
+	if (om_unlikely(om_page_test(old, OM_PG_SWAPCACHE))) {
+		om_frame_unlock(sys, old);
+		om_swapcache_try_free(sys, old);
+		om_page_put(sys, old);
+		return;
+	}
+	old->refs--;
+	om_page_unlock_or_free(sys, old);
+}
+
+/* `old`, NULL for the zero page, comes with a reference, which is dropped. */
+static OM_NOINLINE int copy(struct om_fault *f, struct om_page *old)
+{
+	struct om_system *sys = f->sys;
+	struct om_page *page = om_frame_take(sys, OM_KIND_DATA, 0);
+	om_pfn_t pfn;
+	bool same;
+
+	if (om_unlikely(!page)) {
+		put_old(f, old, false);
+		return -OM_ENOFRAME;
+	}
+	pfn = om_page_pfn(sys, page);
+	if (om_likely(old))
+		memcpy(om_arch_frame(&sys->arch, pfn),
+		       om_arch_frame(&sys->arch, om_pte_pfn(f->pte)), OM_PAGE_SIZE);
+	else
+		memset(om_arch_frame(&sys->arch, pfn), 0, OM_PAGE_SIZE);
+	om_vma_mark_anon(f->vma);
+	same = om_fault_lock_same(f);
+	if (om_likely(same)) {
+		replace(f, page, pfn);
+		account(f->mm, old);
+		om_table_unlock(sys, f->table);
+		om_count(sys, OM_EV_FAULT_COW, 1);
+	} else {
+		om_page_put(sys, page);
+	}
+	put_old(f, old, same);
+	return OM_FAULT_MINOR;
+}
+
+/* The table is locked, and is unlocked on return. */
+static inline void reuse(struct om_fault *f)
+{
+	struct om_system *sys = f->sys;
+
+	if (f->prot & OM_PROT_WRITE) /* adds permissions only: no flush is owed */
+		om_entry_replace(sys, f->table, f->slot, om_fault_own_pte(f, om_pte_pfn(f->pte)));
+	om_table_unlock(sys, f->table);
+	om_count(sys, OM_EV_FAULT_REUSE, 1);
+}
+
+/*
+ * First write to a page of a shared file mapping. The page lock keeps write-back and truncation out; the
+ * page is marked dirty before the entry allows the write (hazard 15).
+ */
+static OM_NOINLINE int make_writable(struct om_fault *f, struct om_page *page)
+{
+	struct om_system *sys = f->sys;
+
+	om_page_lock(sys, page);
+	if (om_fault_lock_same(f)) {
+		om_page_set(page, OM_PG_DIRTY);
+		om_entry_replace(sys, f->table, f->slot,
+		                 om_fault_own_pte(f, om_page_pfn(sys, page)));
+		om_table_unlock(sys, f->table);
+		om_count(sys, OM_EV_FAULT_REUSE, 1);
+	}
+	om_page_unlock(sys, page);
+	om_page_put(sys, page);
+	return OM_FAULT_MINOR;
+}
+
+int om_fault_write(struct om_fault *f)
+{
+	struct om_system *sys = f->sys;
+	struct om_page *page = om_page_of(sys, om_pte_pfn(f->pte));
+
+	if (om_pte_pfn(f->pte) == sys->zero_pfn)
+		return copy(f, NULL);
+	if (!om_fault_lock_same(f))
+		return OM_FAULT_MINOR;
+	if (om_rmap_page_reuse(sys, page, f->table, f->slot)) {
+		reuse(f);
+		return OM_FAULT_MINOR;
+	}
+	om_table_unlock(sys, f->table);
+	return om_vma_flags(f->vma) & OM_VM_SHARED ? make_writable(f, page) : copy(f, page);
+}

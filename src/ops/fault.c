@@ -1,0 +1,290 @@
+/*
+ * fault.c: the page-fault entry.
+ *
+ *     om_fault            outermost: mmap_lock, stack growth, reclaim and start again
+ *       handle_fault      find area and entry, check access, choose:
+ *         none            private anonymous: fault_anon (here); else om_fault_file (filefault.c)
+ *         file entry      om_fault_file, at the offset the entry holds
+ *         swap entry      om_fault_swap (swapfault.c)
+ *         present         write to a read-only entry: om_fault_write (cow.c); else it was mended meanwhile
+ *
+ * A step that lets go of the table's lock checks, when it has it again, that the entry is what it was;
+ * if not, somebody else served the fault and the program just tries again. No step looks at a neighbouring
+ * area (hazard 41), and none allocates but frames (I6).
+ */
+#include "page/put.h"
+#include "ops/fault.h"
+
+#include "page/frame.h"
+#include "base/mem.h"
+#include "reclaim/reclaim.h"
+#include "rmap/rmap.h"
+
+/* ---------------------------------------------------------------- anonymous ----------------- */
+
+static int fault_zero(struct om_fault *f)
+{
+	struct om_system *sys = f->sys;
+	om_pte_t pte =
+	    om_pte_mkyoung(om_pte_make(sys->zero_pfn, f->prot & ~(unsigned)OM_PROT_WRITE));
+
+	if (om_fault_lock_same(f)) {
+		om_entry_install(sys, f->table, f->slot, pte);
+		om_table_unlock(sys, f->table);
+		om_count(sys, OM_EV_FAULT_ZERO, 1);
+	}
+	return OM_FAULT_MINOR;
+}
+
+static inline int fault_anon(struct om_fault *f)
+{
+	struct om_system *sys = f->sys;
+	struct om_page *page;
+
+	if (!om_fault_wants_own(f))
+		return fault_zero(f);
+	page = om_frame_take(sys, OM_KIND_DATA, 0);
+	if (om_unlikely(!page))
+		return -OM_ENOFRAME;
+	memset(om_page_ptr(sys, page), 0, OM_PAGE_SIZE);
+	om_vma_mark_anon(f->vma);
+	if (om_unlikely(!om_fault_lock_same(f))) {
+		om_page_put(sys, page);
+		return OM_FAULT_MINOR;
+	}
+	om_entry_install(sys, f->table, f->slot, om_fault_own_pte(f, om_page_pfn(sys, page)));
+	om_rmap_page_new(sys, page, f->vma, f->table, f->slot);
+	om_table_unlock(sys, f->table);
+	atomic_fetch_add_explicit(&f->mm->rss_anon, 1, memory_order_relaxed);
+	om_count(sys, OM_EV_FAULT_ANON, 1);
+	return OM_FAULT_MINOR;
+}
+
+/* ---------------------------------------------------------------- dispatch ------------------ */
+
+static bool access_ok(unsigned flags, unsigned access)
+{
+	if ((access & OM_WRITE) && !(flags & OM_VM_WRITE))
+		return false;
+	if ((access & OM_EXEC) && !(flags & OM_VM_EXEC))
+		return false;
+	return om_vma_prot(flags) != 0;
+}
+
+/*
+ * The entry allows the access already: another thread's fault mended it, or the MMU leaves it to software to
+ * note the use.
+ */
+static OM_COLD int fault_spurious(struct om_fault *f)
+{
+	if (om_fault_lock_same(f)) {
+		om_entry_use(f->sys, f->table, f->slot, f->access & OM_WRITE);
+		om_table_unlock(f->sys, f->table);
+	}
+	return OM_FAULT_MINOR;
+}
+
+static inline int dispatch(struct om_fault *f)
+{
+	om_pte_t pte = f->pte;
+
+	if (om_pte_none(pte))
+		return f->vma->mapping ? om_fault_file(f, om_vma_index(f->vma, f->addr))
+		                       : fault_anon(f);
+	if (!om_pte_present(pte))
+		return om_pte_is_swap(pte) ? om_fault_swap(f) : om_fault_file(f, om_pte_pgoff(pte));
+	if (((f->access & OM_WRITE) && !om_pte_write(pte)) || (f->access & OM_UNSHARE))
+		return om_fault_write(f);
+	return fault_spurious(f);
+}
+
+/* mmap_lock is held for reading. enum om_fault_result, or -OM_ENOFRAME. */
+static inline int handle_fault(struct om_mm *mm, uintptr_t addr, unsigned access)
+{
+	struct om_fault f;
+	unsigned flags;
+
+	OM_ASSERT(mm->sys, om_rwsem_is_locked(&mm->mmap_lock), "mmap_lock", mm);
+	f.vma = om_vma_at(mm, addr);
+	if (om_unlikely(!f.vma))
+		return OM_FAULT_MAPERR;
+	flags = om_vma_flags(f.vma);
+	if (om_unlikely(!access_ok(flags, access)))
+		return OM_FAULT_ACCERR;
+	f.table = om_table_make(mm, addr);
+	if (om_unlikely(!f.table))
+		return -OM_ENOFRAME;
+	f.sys = mm->sys;
+	f.mm = mm;
+	f.addr = addr & OM_PAGE_MASK;
+	/* The pages of a shared area are the file's own: there is nothing to unshare. */
+	f.access = om_unlikely(flags & OM_VM_SHARED) ? access & ~OM_UNSHARE : access;
+	f.prot = om_vma_prot(flags);
+	f.slot = om_table_slot(addr);
+	f.pte = om_arch_pte_load(om_table_entry(f.table, f.slot));
+	return dispatch(&f);
+}
+
+/* ---------------------------------------------------------------- stack growth -------------- */
+
+/* Why a GROWSDOWN area may not begin at `start`, or false. mmap_lock held for writing. */
+static bool may_not_grow(struct om_vma *vma, uintptr_t start)
+{
+	struct om_mm *mm = vma->mm;
+	struct om_vma *prev = om_vma_before(mm, vma->start);
+	size_t grow = (vma->start - start) >> OM_PAGE_SHIFT;
+	unsigned flags = om_vma_flags(vma);
+
+	if (start < mm->layout.lowest || grow > vma->pgoff)
+		return true;
+	if (vma->end - start > om_get_limit(mm, OM_LIMIT_STACK))
+		return true;
+	if (prev && !(om_vma_flags(prev) & OM_VM_GROWSDOWN) && om_vma_prot(om_vma_flags(prev)) &&
+	    start - prev->end < mm->layout.guard_gap)
+		return true;
+	return om_check_limits(mm, grow, flags) ||
+	       ((flags & OM_VM_LOCKED) && om_check_memlock(mm, grow, -OM_ENOMEM));
+}
+
+/*
+ * Nothing is mapped at addr: is there a stack above it that may grow there? Only here, with mmap_lock held
+ * for writing, does an area grow by a fault (hazards 36, 37).
+ */
+static bool expand_stack(struct om_mm *mm, uintptr_t addr)
+{
+	struct om_vma *vma;
+	bool ok = false;
+
+	om_mm_write_lock(mm);
+	vma = om_vma_find(mm, addr);
+	if (vma && vma->start <= addr) {
+		ok = true; /* somebody else was faster */
+	} else if (vma && (om_vma_flags(vma) & OM_VM_GROWSDOWN) &&
+	           !may_not_grow(vma, addr & OM_PAGE_MASK)) {
+		om_vma_resize(vma, addr & OM_PAGE_MASK, vma->end);
+		ok = true;
+	}
+	om_mm_write_unlock(mm);
+	return ok;
+}
+
+/* ---------------------------------------------------------------- outermost ----------------- */
+
+/* Internal, beside -OM_ENOFRAME: an area that grows down may reach the address. */
+#define GROW_STACK (-OM_EAGAIN)
+
+static OM_COLD bool below_stack(struct om_mm *mm, uintptr_t addr)
+{
+	struct om_vma *vma = om_vma_find(mm, addr);
+
+	return vma && vma->start > addr && (om_vma_flags(vma) & OM_VM_GROWSDOWN);
+}
+
+static inline int fault_once(struct om_mm *mm, uintptr_t addr, unsigned access)
+{
+	int r;
+
+	om_mm_read_lock(mm);
+	r = handle_fault(mm, addr, access);
+	if (om_unlikely(r == OM_FAULT_MAPERR) && below_stack(mm, addr))
+		r = GROW_STACK;
+	om_mm_read_unlock(mm);
+	return r;
+}
+
+/*
+ * The first try ended with `r`, which was not a minor fault. What stopped it is dealt with without locks, and
+ * the fault starts again.
+ */
+static OM_COLD enum om_fault_result fault_again(struct om_mm *mm, uintptr_t addr, unsigned access,
+                                                int r)
+{
+	unsigned tries = 0;
+
+	while (r < 0) {
+		if (r == GROW_STACK && !expand_stack(mm, addr))
+			r = OM_FAULT_MAPERR;
+		else if (r == -OM_ENOFRAME && om_reclaim_retry(mm->sys, &tries, 1))
+			r = OM_FAULT_OOM;
+		else
+			r = fault_once(mm, addr, access);
+	}
+	if (r == OM_FAULT_MAJOR)
+		om_count(mm->sys, OM_EV_PGMAJFAULT, 1);
+	if (r <= OM_FAULT_MAJOR)
+		om_count(mm->sys, OM_EV_PGFAULT, 1);
+	return (enum om_fault_result)r;
+}
+
+enum om_fault_result om_fault(struct om_mm *mm, uintptr_t addr, enum om_access access)
+{
+	int r;
+
+	om_might_sleep(mm->sys);
+	r = fault_once(mm, addr, access);
+	om_check_low(mm->sys);
+	if (om_unlikely(r != OM_FAULT_MINOR))
+		return fault_again(mm, addr, access, r);
+	om_count(mm->sys, OM_EV_PGFAULT, 1);
+	return OM_FAULT_MINOR;
+}
+
+/* ---------------------------------------------------------------- populate ------------------ */
+
+/*
+ * A fault that was crossed by another one, or by reclaim, has perhaps mended nothing: the program would try
+ * again. So do we, for mlock() promises that the page is there.
+ */
+static bool is_mended(struct om_mm *mm, uintptr_t addr, unsigned access)
+{
+	struct om_page *table;
+	om_pte_t pte = 0;
+
+	om_mm_read_lock(mm);
+	table = om_table_find(mm, addr);
+	if (table)
+		pte = om_arch_pte_load(om_table_entry(table, om_table_slot(addr)));
+	om_mm_read_unlock(mm);
+	return om_pte_present(pte) && (!(access & OM_WRITE) || om_pte_write(pte));
+}
+
+int om_populate_access(struct om_mm *mm, uintptr_t start, uintptr_t end, unsigned access)
+{
+	for (uintptr_t addr = start; addr < end;) {
+		switch (om_fault(mm, addr, (enum om_access)access)) {
+		case OM_FAULT_MINOR:
+		case OM_FAULT_MAJOR:
+			break;
+		case OM_FAULT_OOM:
+			return -OM_ENOMEM;
+		default:
+			return -OM_EFAULT;
+		}
+		if (om_likely(is_mended(mm, addr, access)))
+			addr += OM_PAGE_SIZE;
+	}
+	return 0;
+}
+
+int om_populate(struct om_mm *mm, uintptr_t start, uintptr_t end)
+{
+	while (start < end) {
+		struct om_vmainfo info;
+		uintptr_t stop;
+		unsigned access = OM_READ;
+		int err;
+
+		if (!om_vma_next(mm, start, &info) || info.start > start)
+			return -OM_EFAULT;
+		stop = info.end < end ? info.end : end;
+		if ((info.flags & (OM_VM_WRITE | OM_VM_SHARED)) == OM_VM_WRITE)
+			access = OM_WRITE;
+		if (!(info.flags & OM_VM_LOCKONFAULT)) {
+			err = om_populate_access(mm, start, stop, access);
+			if (err)
+				return err;
+		}
+		start = stop;
+	}
+	return 0;
+}

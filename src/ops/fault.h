@@ -1,0 +1,70 @@
+/*
+ * fault.h: making pages present, for the CPU and for the core itself.
+ */
+#ifndef OM_FAULT_H
+#define OM_FAULT_H
+
+#include "area/mm.h"
+#include "page/page.h"
+
+/*
+ * Beside OM_READ, OM_WRITE and OM_EXEC: whatever is mapped in a private area becomes this mm's own
+ * (direct), without need of write permission: for pins.
+ */
+#define OM_UNSHARE 8u
+
+/* What the steps of one fault share. */
+struct om_fault {
+	struct om_system *sys;
+	struct om_mm *mm;
+	struct om_vma *vma;
+	uintptr_t addr; /* page aligned */
+	unsigned access;
+	unsigned prot;         /* of the area */
+	struct om_page *table; /* leaf table of addr */
+	unsigned slot;
+	om_pte_t pte; /* the entry when we looked; everything is rechecked against it */
+};
+
+/* The kinds of fault; each returns enum om_fault_result or -OM_ENOFRAME. No spinning lock held. */
+int om_fault_file(struct om_fault *f, uintptr_t index);
+int om_fault_swap(struct om_fault *f);
+int om_fault_write(struct om_fault *f); /* present, read-only: COW, reuse, first write to a file */
+
+/* Does this fault want a page of its own? */
+static inline bool om_fault_wants_own(const struct om_fault *f)
+{
+	return f->access & (OM_WRITE | OM_UNSHARE);
+}
+
+/* What a page of the area's own is mapped with: writable, and then dirty, if the area is. */
+static inline om_pte_t om_fault_own_pte(const struct om_fault *f, om_pfn_t pfn)
+{
+	om_pte_t pte = om_pte_mkyoung(om_pte_make(pfn, f->prot));
+
+	return f->prot & OM_PROT_WRITE ? om_pte_mkdirty(pte) : pte;
+}
+
+/* Take the table's lock if the entry is still what it was when we looked. */
+static inline bool om_fault_lock_same(struct om_fault *f)
+{
+	struct om_system *sys = f->sys;
+
+	om_spin_lock(sys, &f->table->lock, OM_RANK_TABLE);
+	if (om_likely(om_arch_pte_load(f->table->entries + f->slot) == f->pte))
+		return true;
+	om_spin_unlock(sys, &f->table->lock);
+	return false;
+}
+
+/*
+ * Make the pages of [start, end) present as mlock and MAP_POPULATE do: writable private areas get pages of
+ * their own. Stops at the first page that cannot be had: -OM_EFAULT (hole, no access, beyond EOF),
+ * -OM_ENOMEM. An outermost function: may sleep, no lock held.
+ */
+int om_populate(struct om_mm *mm, uintptr_t start, uintptr_t end);
+
+/* The same for one access to each page. `bus` is the error for pages beyond EOF. */
+int om_populate_access(struct om_mm *mm, uintptr_t start, uintptr_t end, unsigned access);
+
+#endif

@@ -1,0 +1,180 @@
+/*
+ * filefault.c: a page of a mapping is wanted.
+ *
+ * The page comes from the page cache locked, so that it can neither be truncated nor written back until its
+ * entry is set. A write to a private area copies it at once; a read, or the first access to a shared
+ * one, maps it read-only unless it is written now: so OM_PG_DIRTY is set before any entry is writable.
+ *
+ * A read maps the pages around it as well, those that are there: programs run on, and an entry costs a tenth
+ * of a fault. Nothing is read or allocated for them, and they are old until they are used.
+ */
+#include "page/put.h"
+#include "ops/fault.h"
+
+#include "page/frame.h"
+#include "store/mapping.h"
+#include "base/mem.h"
+#include "rmap/rmap.h"
+
+/* `from` is locked and referenced; it stays so. */
+static int map_copy(struct om_fault *f, struct om_page *from)
+{
+	struct om_system *sys = f->sys;
+	struct om_page *page = om_frame_get(sys, OM_KIND_DATA, 0);
+
+	if (!page)
+		return -OM_ENOFRAME;
+	memcpy(om_page_ptr(sys, page), om_page_ptr(sys, from), OM_PAGE_SIZE);
+	om_vma_mark_anon(f->vma);
+	if (!om_fault_lock_same(f)) {
+		om_page_put(sys, page);
+		return OM_FAULT_MINOR;
+	}
+	om_entry_install(sys, f->table, f->slot, om_fault_own_pte(f, om_page_pfn(sys, page)));
+	om_rmap_page_new(sys, page, f->vma, f->table, f->slot);
+	om_table_unlock(sys, f->table);
+	atomic_fetch_add_explicit(&f->mm->rss_anon, 1, memory_order_relaxed);
+	om_count(sys, OM_EV_FAULT_COW, 1);
+	return OM_FAULT_MINOR;
+}
+
+static int map_page(struct om_fault *f, struct om_page *page)
+{
+	struct om_system *sys = f->sys;
+	bool write = (f->access & OM_WRITE) && (om_vma_flags(f->vma) & OM_VM_SHARED);
+	unsigned prot = write ? f->prot : f->prot & ~(unsigned)OM_PROT_WRITE;
+	om_pte_t pte = om_pte_mkyoung(om_pte_make(om_page_pfn(sys, page), prot));
+
+	if (!om_fault_lock_same(f))
+		return OM_FAULT_MINOR;
+	if (!om_rmap_file_add(sys, page, f->vma)) {
+		om_table_unlock(sys, f->table);
+		return OM_FAULT_OOM;
+	}
+	if (write) {
+		om_page_set(page, OM_PG_DIRTY);
+		pte = om_pte_mkdirty(pte);
+	}
+	om_entry_install(sys, f->table, f->slot, pte);
+	om_table_unlock(sys, f->table);
+	atomic_fetch_add_explicit(&f->mm->rss_file, 1, memory_order_relaxed);
+	om_count(sys, OM_EV_FAULT_FILE, 1);
+	return OM_FAULT_MINOR;
+}
+
+/* ---------------------------------------------------------------- around -------------------- */
+
+#define AROUND_PAGES 16u /* a power of two, so that they lie in one table */
+
+/* Page `index` of the file, if it is there, valid and not in anybody's hands; locked. MAPPING held. */
+static inline struct om_page *grab(struct om_fault *f, uintptr_t index)
+{
+	struct om_system *sys = f->sys;
+	om_ientry_t e = om_index_get(sys, &f->vma->mapping->index, index);
+	struct om_page *page;
+
+	if (!om_ientry_is_page(e))
+		return NULL;
+	page = om_page_of(sys, om_ientry_value(e));
+	return om_page_test(page, OM_PG_UPTODATE) && om_page_trylock(sys, page) ? page : NULL;
+}
+
+/* Map one page in `slot`, read-only. MAPPING and TABLE held. */
+static inline bool map_one(struct om_fault *f, unsigned slot, uintptr_t index)
+{
+	struct om_system *sys = f->sys;
+	struct om_page *page = grab(f, index);
+	om_pte_t pte;
+	bool done;
+
+	if (!page)
+		return false;
+	pte = om_pte_make(om_page_pfn(sys, page), f->prot & ~(unsigned)OM_PROT_WRITE);
+	done = om_rmap_file_add(sys, page, f->vma);
+	if (done)
+		om_entry_fill(sys, f->table, slot, slot == f->slot ? om_pte_mkyoung(pte) : pte);
+	if (done && slot == f->slot)
+		om_page_touch(sys, page);
+	om_page_unlock(sys, page);
+	return done;
+}
+
+/* Slots [*first, *end) of the table that are near the fault, in the area and in the file. */
+static void around(const struct om_fault *f, uintptr_t index, unsigned *first, unsigned *end)
+{
+	const struct om_vma *vma = f->vma;
+	uintptr_t below = (f->addr - vma->start) >> OM_PAGE_SHIFT;
+	uintptr_t above = (vma->end - f->addr) >> OM_PAGE_SHIFT;
+	uint64_t left = om_mapping_pages(vma->mapping);
+
+	left = left > index ? left - index : 0;
+	above = left < above ? (uintptr_t)left : above;
+	*first = f->slot & ~(AROUND_PAGES - 1);
+	*end = *first + AROUND_PAGES;
+	if (f->slot - *first > below)
+		*first = f->slot - (unsigned)below;
+	if (*end - f->slot > above)
+		*end = f->slot + (unsigned)above;
+}
+
+/*
+ * Map what is there of the pages around a read fault. True if the page that is wanted is among them. A page
+ * whose lock is free, in the index and below the size, cannot be on its way out: truncation and reclaim
+ * hold its lock from the moment they unmap it until it has left the index.
+ */
+static bool map_around(struct om_fault *f, uintptr_t index)
+{
+	struct om_system *sys = f->sys;
+	struct om_mapping *mapping = f->vma->mapping;
+	unsigned first, end, n = 0;
+	bool mended = false;
+
+	om_read_lock(sys, &mapping->lock, OM_RANK_MAPPING);
+	around(f, index, &first, &end);
+	om_table_lock(sys, f->table);
+	for (unsigned slot = first; slot < end; slot++) {
+		if (!om_pte_none(om_entry_get(sys, f->table, slot)) ||
+		    !map_one(f, slot, index + slot - f->slot))
+			continue;
+		mended |= slot == f->slot;
+		n++;
+	}
+	om_table_unlock(sys, f->table);
+	om_read_unlock(sys, &mapping->lock);
+	if (n)
+		atomic_fetch_add_explicit(&f->mm->rss_file, n, memory_order_relaxed);
+	return mended;
+}
+
+/* Programs and data are mostly read in order; MADV_RANDOM says that these are not. */
+static unsigned ahead(const struct om_fault *f)
+{
+	return om_vma_flags(f->vma) & OM_VM_RAND_READ ? 0 : AROUND_PAGES - 1;
+}
+
+/* ---------------------------------------------------------------- the fault ----------------- */
+
+int om_fault_file(struct om_fault *f, uintptr_t index)
+{
+	struct om_system *sys = f->sys;
+	bool own = om_fault_wants_own(f) && !(om_vma_flags(f->vma) & OM_VM_SHARED);
+	bool read = false;
+	struct om_page *page;
+	int r;
+
+	if (!(f->access & OM_WRITE) && !own && !(om_vma_flags(f->vma) & OM_VM_NONLINEAR) &&
+	    map_around(f, index)) {
+		om_count(sys, OM_EV_FAULT_FILE, 1);
+		return OM_FAULT_MINOR;
+	}
+	r = om_mapping_getpage(f->vma->mapping, index, ahead(f), &page, &read);
+	if (r == -OM_ENOFRAME)
+		return r;
+	if (r)
+		return OM_FAULT_BUS;
+	r = own ? map_copy(f, page) : map_page(f, page);
+	om_page_unlock(sys, page);
+	om_page_touch(sys, page);
+	om_page_put(sys, page);
+	return r == OM_FAULT_MINOR && read ? OM_FAULT_MAJOR : r;
+}

@@ -1,0 +1,255 @@
+/*
+ * fork.c: duplicating an address space copy-on-write.
+ *
+ * For each area the child gets: the anon_vma if the parent has held anonymous pages (made here, and nowhere
+ * else), a place in the reverse map, and only then entries (hazards 53, 62). An entry is copied with both
+ * tables locked. A direct page becomes shared and read-only in both; a pinned page stays the parent's and
+ * is copied now. Pages of shared mappings, and of private ones that were never written, are not copied:
+ * the child finds them in the page cache by a fault.
+ *
+ * A fork that fails takes the child down again. What it has done to the parent nobody can see: pages that
+ * are shared with nobody turn direct at the next write.
+ */
+#include "page/frame.h"
+#include "store/mapping.h"
+#include "base/mem.h"
+#include "area/mm.h"
+#include "reclaim/reclaim.h"
+#include "rmap/rmap.h"
+#include "store/swap.h"
+#include "page/table.h"
+
+/* Copying the entries of one area. */
+struct copy {
+	struct om_vma *parent, *child;
+	struct om_page *from, *to; /* tables: both locked while entries are copied */
+	bool flush;                /* the parent has lost write permissions */
+	size_t anon, file, swap;   /* entries given to the child */
+	size_t now_shared;         /* pages that were direct */
+};
+
+/* The child's own copy of a page that must not be shared. Both tables are locked. */
+static OM_COLD int copy_page(struct om_system *sys, struct copy *c, struct om_page *page,
+                             unsigned slot)
+{
+	struct om_page *new = om_frame_get(sys, OM_KIND_DATA, 0);
+	om_pte_t pte;
+
+	if (!new)
+		return -OM_ENOFRAME;
+	memcpy(om_page_ptr(sys, new), om_page_ptr(sys, page), OM_PAGE_SIZE);
+	pte = om_pte_make(om_page_pfn(sys, new), om_vma_prot(om_vma_flags(c->child)));
+	if (om_pte_write(pte))
+		pte = om_pte_mkdirty(pte);
+	om_entry_install(sys, c->to, slot, pte);
+	om_rmap_page_new(sys, new, c->child, c->to, slot);
+	c->anon++;
+	om_count(sys, OM_EV_FORK_COPY, 1);
+	return 0;
+}
+
+static OM_COLD int copy_file(struct om_system *sys, struct copy *c, struct om_page *page,
+                             unsigned slot, om_pte_t pte)
+{
+	if (!om_rmap_file_add(sys, page, c->child))
+		return 0; /* the child's fault will tell */
+	/* The first write faults, and marks the page dirty. */
+	om_entry_fill(sys, c->to, slot, om_pte_mkold(om_pte_mkclean(om_pte_wrprotect(pte))));
+	c->file++;
+	return 0;
+}
+
+/* Anything but an anonymous page that can be shared. */
+static OM_COLD int copy_other(struct om_system *sys, struct copy *c, unsigned slot, om_pte_t pte)
+{
+	struct om_page *page = om_page_of(sys, om_pte_pfn(pte));
+
+	if (om_pte_present(pte) && om_page_test(page, OM_PG_ANON))
+		return copy_page(sys, c, page, slot);
+	if (om_pte_present(pte) && page->kind != OM_KIND_ZERO)
+		return copy_file(sys, c, page, slot, pte);
+	if (om_pte_is_swap(pte)) {
+		if (!om_slot_dup(sys, om_pte_slot(pte)))
+			return -OM_ENOMEM;
+		c->swap++;
+	}
+	om_entry_fill(sys, c->to, slot, pte); /* the zero page, too (I8) */
+	return 0;
+}
+
+/*
+ * Copy slots [slot, stop); `index` is the linear index of slot 0. Both tables are locked. An entry that the
+ * parent could write through loses that; the child gets it with its last dirty bit.
+ */
+static int copy_slots(struct om_system *sys, struct copy *c, unsigned slot, unsigned stop,
+                      uintptr_t index)
+{
+	struct om_page *from = c->from, *to = c->to;
+	struct om_vma *parent = c->parent;
+	size_t now_shared = 0;
+	om_pte_t all = 0;
+	int err = 0;
+
+	for (; slot < stop; slot++) {
+		om_pte_t pte = om_entry_get(sys, from, slot);
+		struct om_page *page = om_page_of(sys, om_pte_pfn(pte));
+
+		if (om_unlikely(!om_pte_present(pte) || !om_page_test(page, OM_PG_ANON) ||
+		                !om_rmap_page_dup(sys, page, parent, index + slot, &now_shared))) {
+			err = om_pte_none(pte) ? 0 : copy_other(sys, c, slot, pte);
+			if (err)
+				break;
+			continue;
+		}
+		if (om_pte_write(pte))
+			pte = om_entry_wrprotect(sys, from, slot);
+		all |= pte;
+		om_entry_fill(sys, to, slot, om_pte_mkold(om_pte_wrprotect(pte)));
+		c->anon++;
+	}
+	c->flush |= om_pte_write(all);
+	c->now_shared += now_shared;
+	return err;
+}
+
+/* Copy [addr, end), which lies in one table. */
+static int copy_table(struct om_system *sys, struct copy *c, uintptr_t addr, uintptr_t end)
+{
+	unsigned slot = om_table_slot(addr), n = (unsigned)((end - addr) >> OM_PAGE_SHIFT);
+	int err;
+
+	om_table_lock(sys, c->from);
+	om_table_lock_second(sys, c->to);
+	err = copy_slots(sys, c, slot, slot + n, om_vma_index(c->parent, addr) - slot);
+	om_table_unlock(sys, c->to);
+	om_table_unlock(sys, c->from);
+	return err;
+}
+
+/*
+ * The mapping's lock is held for reading while entries of a file's area are copied, so that truncation, which
+ * holds it for writing, meets either both entries or none.
+ */
+static int copy_chunk(struct copy *c, uintptr_t addr, uintptr_t end)
+{
+	struct om_system *sys = c->parent->mm->sys;
+	struct om_mapping *mapping = c->parent->mapping;
+	int err;
+
+	c->to = om_table_make(c->child->mm, addr);
+	if (!c->to)
+		return -OM_ENOFRAME;
+	if (mapping)
+		om_read_lock(sys, &mapping->lock, OM_RANK_MAPPING);
+	err = copy_table(sys, c, addr, end);
+	if (mapping)
+		om_read_unlock(sys, &mapping->lock);
+	return err;
+}
+
+static void settle(struct copy *c)
+{
+	struct om_mm *mm = c->child->mm;
+
+	atomic_fetch_add_explicit(&mm->rss_anon, c->anon, memory_order_relaxed);
+	atomic_fetch_add_explicit(&mm->rss_file, c->file, memory_order_relaxed);
+	atomic_fetch_add_explicit(&mm->swapents, c->swap, memory_order_relaxed);
+	om_count(mm->sys, OM_EV_DIRECT_TO_SHARED, c->now_shared);
+}
+
+static int copy_entries(struct om_vma *parent, struct om_vma *child, bool *flush)
+{
+	struct copy c = {.parent = parent, .child = child};
+	uintptr_t addr = parent->start;
+	int err = 0;
+
+	while (!err && (c.from = om_table_next(parent->mm, addr, parent->end))) {
+		uintptr_t base = om_table_addr(c.from, 0);
+		uintptr_t end =
+		    parent->end - base > OM_TABLE_SPAN ? base + OM_TABLE_SPAN : parent->end;
+
+		err = copy_chunk(&c, addr > base ? addr : base, end);
+		addr = end;
+	}
+	settle(&c);
+	*flush |= c.flush;
+	return err;
+}
+
+/* Must the child have entries from the start, or can it find its pages by faults? */
+static bool needs_entries(const struct om_vma *vma)
+{
+	unsigned flags = om_vma_flags(vma);
+
+	if (flags & OM_VM_WIPEONFORK)
+		return false;
+	return !vma->mapping || om_vma_had_anon(vma) || (flags & OM_VM_NONLINEAR);
+}
+
+static int fork_vma(struct om_mm *mm, struct om_vma *parent, bool *flush)
+{
+	unsigned flags = om_vma_flags(parent) & ~(unsigned)(OM_VM_LOCKED | OM_VM_LOCKONFAULT);
+	struct om_vma *child =
+	    om_vma_new(mm, parent->start, parent->end, parent->pgoff, flags, parent->mapping);
+
+	if (!child)
+		return -OM_ENOFRAME;
+	if (!(flags & OM_VM_WIPEONFORK) && om_rmap_vma_fork(child, parent)) {
+		om_vma_free(child);
+		return -OM_ENOFRAME;
+	}
+	om_vma_link(child);
+	return needs_entries(parent) ? copy_entries(parent, child, flush) : 0;
+}
+
+/* Both mms are locked for writing. */
+static int copy_mm(struct om_mm *parent, struct om_mm *child)
+{
+	bool flush = false;
+	int err = 0;
+
+	child->brk = parent->brk;
+	for (unsigned i = 0; i < OM_NR_LIMITS; i++)
+		child->limit[i] = om_get_limit(parent, (enum om_limit)i);
+	for (struct om_vma *vma = om_vma_find(parent, 0); vma && !err; vma = om_vma_after(vma))
+		if (!(om_vma_flags(vma) & OM_VM_DONTFORK))
+			err = fork_vma(child, vma, &flush);
+	if (flush)
+		parent->sys->hooks.ops->flush(parent->sys->hooks.ctx, parent, 0, OM_VA_LIMIT);
+	return err;
+}
+
+static int fork(struct om_mm *parent, void *cookie, struct om_mm **out)
+{
+	struct om_system *sys = parent->sys;
+	struct om_mm *child;
+	int err = om_mm_new(sys, &parent->layout, cookie, &child);
+
+	if (err)
+		return err;
+	om_mm_write_lock(parent);
+	om_rwsem_write(sys, &child->mmap_lock, OM_RANK_MMAP2);
+	err = copy_mm(parent, child);
+	om_mm_write_unlock(child);
+	om_mm_write_unlock(parent);
+	if (err) {
+		om_mm_destroy(child);
+		return err;
+	}
+	*out = child;
+	return 0;
+}
+
+int om_fork(struct om_mm *parent, void *cookie, struct om_mm **child)
+{
+	struct om_system *sys = parent->sys;
+	size_t want = atomic_load_explicit(&parent->nr_tables, memory_order_relaxed) + 8;
+	int err;
+
+	om_might_sleep(sys);
+	OM_RETRY_NOFRAME(sys, want, err, fork(parent, cookie, child));
+	if (!err)
+		om_count(sys, OM_EV_FORK, 1);
+	om_check_low(sys);
+	return err;
+}

@@ -1,0 +1,440 @@
+/*
+ * madvise.c: advice, area by area.
+ *
+ * Advice about the area changes its flags; advice about its pages acts on the entries that are there. Holes are
+ * passed over and reported at the end (unlike mprotect). What takes entries away holds mmap_lock for writing,
+ * so that no second caller finds them gone and returns before the flush (hazard 10).
+ */
+#include "page/put.h"
+#include "ops/fault.h"
+#include "page/lru.h"
+#include "store/mapping.h"
+#include "area/mm.h"
+#include "reclaim/reclaim.h"
+#include "rmap/rmap.h"
+#include "store/swap.h"
+#include "area/zap.h"
+
+/* ---------------------------------------------------------------- flags --------------------- */
+
+static int new_flags(const struct om_vma *vma, int advice, unsigned *flags)
+{
+	const unsigned order = OM_VM_RAND_READ | OM_VM_SEQ_READ;
+
+	*flags = om_vma_flags(vma);
+	switch (advice) {
+	case OM_MADV_NORMAL:
+		*flags &= ~order;
+		break;
+	case OM_MADV_RANDOM:
+		*flags = (*flags & ~order) | OM_VM_RAND_READ;
+		break;
+	case OM_MADV_SEQUENTIAL:
+		*flags = (*flags & ~order) | OM_VM_SEQ_READ;
+		break;
+	case OM_MADV_DONTFORK:
+		*flags |= OM_VM_DONTFORK;
+		break;
+	case OM_MADV_DOFORK:
+		*flags &= ~(unsigned)OM_VM_DONTFORK;
+		break;
+	case OM_MADV_WIPEONFORK:
+		if (vma->mapping)
+			return -OM_EINVAL;
+		*flags |= OM_VM_WIPEONFORK;
+		break;
+	default:
+		*flags &= ~(unsigned)OM_VM_WIPEONFORK;
+	}
+	return 0;
+}
+
+static int advise_flags(struct om_vma **vma, uintptr_t start, uintptr_t end, int advice)
+{
+	struct om_mm *mm = (*vma)->mm;
+	unsigned flags;
+	int err = new_flags(*vma, advice, &flags);
+
+	if (err || flags == om_vma_flags(*vma))
+		return err;
+	err = om_vma_cut_out(mm, start, end);
+	if (err)
+		return err == -OM_ENOMEM ? -OM_EAGAIN : err;
+	*vma = om_vma_find(mm, start);
+	om_vma_change_flags(*vma, flags);
+	*vma = om_vma_merge(*vma);
+	return 0;
+}
+
+/* ---------------------------------------------------------------- pages --------------------- */
+
+/* Do something to every entry in use of [start, end). Called with the table's lock held. */
+struct visitor {
+	void (*visit)(struct visitor *v, struct om_page *table, unsigned slot, om_pte_t pte);
+	struct om_vma *vma;
+	struct om_gather gather;
+	struct om_page *batch[OM_RECLAIM_BATCH]; /* PAGEOUT: isolated */
+	unsigned n;
+};
+
+/* Visit one table, up to a full batch; returns how far it came. */
+static uintptr_t visit_table(struct visitor *v, struct om_page *table, uintptr_t addr,
+                             uintptr_t end)
+{
+	struct om_system *sys = v->vma->mm->sys;
+
+	om_table_lock(sys, table);
+	for (; addr < end && v->n < OM_RECLAIM_BATCH; addr += OM_PAGE_SIZE) {
+		om_pte_t pte = om_entry_get(sys, table, om_table_slot(addr));
+
+		if (om_pte_none(pte) || (om_pte_present(pte) && om_pte_pfn(pte) == sys->zero_pfn))
+			continue;
+		v->visit(v, table, om_table_slot(addr), pte);
+	}
+	om_table_unlock(sys, table);
+	return addr;
+}
+
+static void visit_entries(struct visitor *v, uintptr_t start, uintptr_t end)
+{
+	struct om_mm *mm = v->vma->mm;
+	struct om_page *table;
+
+	om_gather_init(&v->gather, mm);
+	while ((table = om_table_next(mm, start, end))) {
+		uintptr_t base = om_table_addr(table, 0);
+		uintptr_t stop = end - base > OM_TABLE_SPAN ? base + OM_TABLE_SPAN : end;
+
+		start = visit_table(v, table, start > base ? start : base, stop);
+		if (v->n)
+			om_reclaim_pages(mm->sys, v->batch, v->n, true);
+		v->n = 0;
+	}
+	om_gather_finish(&v->gather);
+}
+
+/* Contents may go from now on, until they are written again. Page lock and frame lock held. */
+static void mark_lazyfree(struct om_system *sys, struct om_page *page)
+{
+	om_page_set(page, OM_PG_LAZYFREE);
+	om_page_clear(page, OM_PG_DIRTY | OM_PG_REFERENCED);
+	om_lru_move(sys, page, 0, OM_PG_SWAPBACKED | OM_PG_ACTIVE, false);
+	om_count(sys, OM_EV_PGLAZYFREE, 1);
+}
+
+/*
+ * A page that others share is left alone, and so is a pinned one. The entry becomes clean and read-only, and is
+ * flushed before anybody looks at its dirty bit again (the gather is finished under mmap_lock, and
+ * reclaim flushes what it takes).
+ */
+static void free_present(struct visitor *v, struct om_page *table, unsigned slot, om_pte_t pte)
+{
+	struct om_system *sys = v->vma->mm->sys;
+	struct om_page *page = om_page_of(sys, om_pte_pfn(pte));
+	bool ours;
+
+	if (!om_page_trylock(sys, page))
+		return;
+	om_frame_lock(sys, page);
+	ours = om_page_test(page, OM_PG_DIRECT) && !page->pins;
+	om_frame_unlock(sys, page);
+	if (ours) {
+		if (om_page_test(page, OM_PG_SWAPCACHE))
+			om_swapcache_del(sys, page);
+		om_entry_clean(sys, table, slot);
+		sys->hooks.ops->flush(sys->hooks.ctx, v->vma->mm, om_table_addr(table, slot),
+		                      om_table_addr(table, slot) + OM_PAGE_SIZE);
+		om_frame_lock(sys, page);
+		mark_lazyfree(sys, page);
+		om_frame_unlock(sys, page);
+	}
+	om_page_unlock(sys, page);
+}
+
+static void visit_free(struct visitor *v, struct om_page *table, unsigned slot, om_pte_t pte)
+{
+	struct om_system *sys = v->vma->mm->sys;
+
+	if (om_pte_present(pte)) {
+		free_present(v, table, slot, pte);
+	} else if (om_pte_is_swap(pte)) {
+		om_entry_take(sys, table, slot, 0);
+		om_swap_free_entry(sys, om_pte_slot(pte));
+		atomic_fetch_sub_explicit(&v->vma->mm->swapents, 1, memory_order_relaxed);
+	}
+}
+
+/* Pages mapped by others too keep their place: they may be hot there. Frame lock held. */
+static bool is_private_use(const struct om_page *page)
+{
+	return page->mapcount == 1 && !page->pins;
+}
+
+static void visit_cold(struct visitor *v, struct om_page *table, unsigned slot, om_pte_t pte)
+{
+	struct om_system *sys = v->vma->mm->sys;
+	struct om_page *page = om_page_of(sys, om_pte_pfn(pte));
+
+	if (!om_pte_present(pte))
+		return;
+	om_entry_age(sys, table, slot);
+	om_frame_lock(sys, page);
+	if (is_private_use(page)) {
+		om_page_clear(page, OM_PG_REFERENCED);
+		om_lru_move(sys, page, 0, OM_PG_ACTIVE, true);
+	}
+	om_frame_unlock(sys, page);
+}
+
+static void visit_pageout(struct visitor *v, struct om_page *table, unsigned slot, om_pte_t pte)
+{
+	struct om_system *sys = v->vma->mm->sys;
+	struct om_page *page = om_page_of(sys, om_pte_pfn(pte));
+
+	(void)table;
+	(void)slot;
+	if (!om_pte_present(pte))
+		return;
+	om_frame_lock(sys, page);
+	if (is_private_use(page) && om_lru_isolate_page(sys, page))
+		v->batch[v->n++] = page;
+	om_frame_unlock(sys, page);
+}
+
+static void advise_entries(struct om_vma *vma, uintptr_t start, uintptr_t end,
+                           void (*visit)(struct visitor *, struct om_page *, unsigned, om_pte_t))
+{
+	struct visitor v = {.visit = visit, .vma = vma};
+
+	visit_entries(&v, start, end);
+}
+
+static void dontneed(struct om_vma *vma, uintptr_t start, uintptr_t end)
+{
+	const struct om_zap_filter filter = {.keep_offsets = true};
+	bool nonlinear = om_vma_flags(vma) & OM_VM_NONLINEAR;
+	struct om_gather g;
+
+	om_gather_init(&g, vma->mm);
+	om_zap(&g, vma, start, end, nonlinear ? &filter : NULL);
+	om_gather_finish(&g);
+}
+
+/* Read absent pages: of the file, or of swap. Best effort. */
+static void willneed(struct om_vma *vma, uintptr_t start, uintptr_t end)
+{
+	struct om_system *sys = vma->mm->sys;
+
+	if (vma->mapping)
+		om_mapping_readahead(vma->mapping, om_vma_index(vma, start),
+		                     (unsigned)((end - start) >> OM_PAGE_SHIFT));
+	for (uintptr_t a = start; a < end; a += OM_PAGE_SIZE) {
+		struct om_page *table = om_table_next(vma->mm, a, end), *page;
+		om_pte_t pte;
+		bool read;
+
+		if (!table)
+			break;
+		if (om_table_addr(table, 0) > a)
+			a = om_table_addr(table, 0);
+		pte = om_arch_pte_load(om_table_entry(table, om_table_slot(a)));
+		if (om_pte_is_swap(pte) && !om_swap_readpage(sys, om_pte_slot(pte), &page, &read))
+			om_page_put(sys, page);
+	}
+}
+
+/* ---------------------------------------------------------------- one area ------------------ */
+
+static int check_pages_advice(const struct om_vma *vma, int advice)
+{
+	unsigned flags = om_vma_flags(vma);
+
+	if (advice == OM_MADV_WILLNEED || advice == OM_MADV_DONTNEED_LOCKED)
+		return 0;
+	if (flags & OM_VM_LOCKED)
+		return -OM_EINVAL;
+	if (advice == OM_MADV_FREE && vma->mapping)
+		return -OM_EINVAL;
+	return 0;
+}
+
+static int advise_pages(struct om_vma *vma, uintptr_t start, uintptr_t end, int advice)
+{
+	int err = check_pages_advice(vma, advice);
+
+	if (err)
+		return err;
+	switch (advice) {
+	case OM_MADV_DONTNEED:
+	case OM_MADV_DONTNEED_LOCKED:
+		dontneed(vma, start, end);
+		break;
+	case OM_MADV_FREE:
+		advise_entries(vma, start, end, visit_free);
+		break;
+	case OM_MADV_COLD:
+		advise_entries(vma, start, end, visit_cold);
+		break;
+	case OM_MADV_PAGEOUT:
+		advise_entries(vma, start, end, visit_pageout);
+		break;
+	default:
+		willneed(vma, start, end);
+	}
+	return 0;
+}
+
+static bool is_flag_advice(int advice)
+{
+	return advice <= OM_MADV_SEQUENTIAL ||
+	       (advice >= OM_MADV_DONTFORK && advice <= OM_MADV_DOFORK) ||
+	       advice == OM_MADV_WIPEONFORK || advice == OM_MADV_KEEPONFORK;
+}
+
+/* ---------------------------------------------------------------- ranges -------------------- */
+
+static int advise_range(struct om_mm *mm, uintptr_t start, uintptr_t end, int advice)
+{
+	int hole = 0;
+
+	while (start < end) {
+		struct om_vma *vma = om_vma_find(mm, start);
+		uintptr_t stop;
+		int err;
+
+		if (!vma || vma->start > start)
+			hole = -OM_ENOMEM;
+		if (!vma || vma->start >= end)
+			break;
+		start = vma->start > start ? vma->start : start;
+		stop = vma->end < end ? vma->end : end;
+		err = is_flag_advice(advice) ? advise_flags(&vma, start, stop, advice)
+		                             : advise_pages(vma, start, stop, advice);
+		if (err)
+			return err;
+		start = stop;
+	}
+	return hole;
+}
+
+static int advise_once(struct om_mm *mm, uintptr_t start, uintptr_t end, int advice)
+{
+	bool gentle =
+	    advice == OM_MADV_WILLNEED || advice == OM_MADV_COLD || advice == OM_MADV_PAGEOUT;
+	int err;
+
+	if (gentle)
+		om_mm_read_lock(mm);
+	else
+		om_mm_write_lock(mm);
+	err = advise_range(mm, start, end, advice);
+	if (gentle)
+		om_mm_read_unlock(mm);
+	else
+		om_mm_write_unlock(mm);
+	return err;
+}
+
+/* POPULATE_READ and POPULATE_WRITE: an outermost loop, for its faults reclaim. */
+static int populate(struct om_mm *mm, uintptr_t start, uintptr_t end, bool write)
+{
+	while (start < end) {
+		struct om_vmainfo info;
+		uintptr_t stop;
+		int err;
+
+		if (!om_vma_next(mm, start, &info) || info.start > start)
+			return -OM_ENOMEM;
+		if (!(info.flags & (write ? OM_VM_WRITE : OM_VM_READ)))
+			return -OM_EINVAL;
+		stop = info.end < end ? info.end : end;
+		err = om_populate_access(mm, start, stop, write ? OM_WRITE : OM_READ);
+		if (err)
+			return err;
+		start = stop;
+	}
+	return 0;
+}
+
+/* Punch a hole into the object behind one area; references keep the mapping while the lock is off. */
+static int remove_part(struct om_mm *mm, uintptr_t start, uintptr_t end, uintptr_t *stop)
+{
+	struct om_mapping *mapping = NULL;
+	struct om_vma *vma;
+	uint64_t offset = 0;
+	int err = 0;
+
+	om_mm_read_lock(mm);
+	vma = om_vma_at(mm, start);
+	if (!vma) {
+		err = -OM_ENOMEM;
+	} else if ((om_vma_flags(vma) & OM_VM_LOCKED) || !vma->mapping) {
+		err = -OM_EINVAL;
+	} else if (!(om_vma_flags(vma) & OM_VM_SHARED) || !(om_vma_flags(vma) & OM_VM_MAYWRITE)) {
+		err = -OM_EACCES;
+	} else if (!om_mapping_is_shmem(vma->mapping)) {
+		err =
+		    -OM_EOPNOTSUPP; /* the store keeps its contents: that is the embedder's to do */
+	} else {
+		*stop = vma->end < end ? vma->end : end;
+		offset = (uint64_t)om_vma_index(vma, start) << OM_PAGE_SHIFT;
+		mapping = vma->mapping;
+		om_mapping_get(mapping);
+	}
+	om_mm_read_unlock(mm);
+	if (err)
+		return err;
+	err = om_mapping_punch(mapping, offset, *stop - start);
+	om_mapping_put(mapping);
+	return err;
+}
+
+static int remove_range(struct om_mm *mm, uintptr_t start, uintptr_t end)
+{
+	int hole = 0;
+
+	while (start < end) {
+		struct om_vmainfo info;
+		uintptr_t stop = end;
+		int err;
+
+		if (!om_vma_next(mm, start, &info) || info.start >= end)
+			return -OM_ENOMEM;
+		if (info.start > start)
+			hole = -OM_ENOMEM;
+		start = info.start > start ? info.start : start;
+		err = remove_part(mm, start, end, &stop);
+		if (err)
+			return err;
+		start = stop;
+	}
+	return hole;
+}
+
+static bool is_known(int advice)
+{
+	return (advice >= OM_MADV_NORMAL && advice <= OM_MADV_DONTNEED) ||
+	       (advice >= OM_MADV_FREE && advice <= OM_MADV_DOFORK) ||
+	       (advice >= OM_MADV_WIPEONFORK && advice <= OM_MADV_DONTNEED_LOCKED);
+}
+
+int om_madvise(struct om_mm *mm, uintptr_t addr, size_t len, int advice)
+{
+	uintptr_t end;
+	unsigned tries = 0;
+	int err;
+
+	om_might_sleep(mm->sys);
+	if (!is_known(advice) || !om_range(addr, len, &end))
+		return -OM_EINVAL;
+	if (end == addr)
+		return 0;
+	if (advice == OM_MADV_POPULATE_READ || advice == OM_MADV_POPULATE_WRITE)
+		return populate(mm, addr, end, advice == OM_MADV_POPULATE_WRITE);
+	if (advice == OM_MADV_REMOVE)
+		return remove_range(mm, addr, end);
+	while ((err = advise_once(mm, addr, end, advice)) == -OM_ENOFRAME)
+		if (om_reclaim_retry(mm->sys, &tries, 2))
+			return -OM_EAGAIN;
+	return err;
+}

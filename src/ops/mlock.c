@@ -1,0 +1,224 @@
+/*
+ * mlock.c: memory that stays.
+ *
+ * VM_LOCKED is a flag of the area; each entry in a locked area counts in its page (`mlocked`), and a page
+ * that counts any has left the LRU (I12). Faults and zaps count as they go; here the entries that are already
+ * present are counted when the flag changes. Reclaim asks the page, not the area, so it does not matter that
+ * flag and counts change one after the other; truncation, the only other call that takes entries without
+ * mmap_lock, removes all of a page's entries, which ends its count whatever it was.
+ */
+#include "ops/fault.h"
+#include "page/lru.h"
+#include "area/mm.h"
+#include "reclaim/reclaim.h"
+#include "rmap/rmap.h"
+
+#define LOCK_BITS ((unsigned)(OM_VM_LOCKED | OM_VM_LOCKONFAULT))
+
+/* ---------------------------------------------------------------- counting ------------------ */
+
+static void count_page(struct om_system *sys, om_pte_t pte, bool lock)
+{
+	struct om_page *page = om_page_of(sys, om_pte_pfn(pte));
+
+	if (!om_pte_present(pte) || om_pte_pfn(pte) == sys->zero_pfn)
+		return;
+	om_frame_lock(sys, page);
+	if (lock)
+		om_page_mlock(sys, page);
+	else if (om_page_test(page, OM_PG_UNEVICTABLE))
+		om_page_munlock(sys, page);
+	om_frame_unlock(sys, page);
+}
+
+static void count_entries(struct om_vma *vma, bool lock)
+{
+	struct om_system *sys = vma->mm->sys;
+	uintptr_t addr = vma->start;
+	struct om_page *table;
+
+	while ((table = om_table_next(vma->mm, addr, vma->end))) {
+		uintptr_t base = om_table_addr(table, 0);
+		uintptr_t end = vma->end - base > OM_TABLE_SPAN ? base + OM_TABLE_SPAN : vma->end;
+
+		om_table_lock(sys, table);
+		for (addr = addr > base ? addr : base; addr < end; addr += OM_PAGE_SIZE)
+			count_page(sys, om_entry_get(sys, table, om_table_slot(addr)), lock);
+		om_table_unlock(sys, table);
+	}
+}
+
+/* Give a whole area new lock bits. */
+static void set_lock_bits(struct om_vma *vma, unsigned bits)
+{
+	unsigned old = om_vma_flags(vma);
+
+	om_vma_change_flags(vma, (old & ~LOCK_BITS) | bits);
+	if ((old ^ bits) & OM_VM_LOCKED)
+		count_entries(vma, bits & OM_VM_LOCKED);
+}
+
+/* ---------------------------------------------------------------- ranges -------------------- */
+
+/* One area's part of the range; *vma is the area that covers it afterwards. */
+static int lock_vma(struct om_vma **vma, uintptr_t start, uintptr_t end, unsigned bits)
+{
+	struct om_mm *mm = (*vma)->mm;
+	uintptr_t from = (*vma)->start > start ? (*vma)->start : start;
+	uintptr_t to = (*vma)->end < end ? (*vma)->end : end;
+	int err;
+
+	if ((om_vma_flags(*vma) & LOCK_BITS) == bits)
+		return 0;
+	err = om_vma_cut_out(mm, from, to);
+	if (err)
+		return err;
+	*vma = om_vma_find(mm, from);
+	set_lock_bits(*vma, bits);
+	*vma = om_vma_merge(*vma);
+	return 0;
+}
+
+/*
+ * Both locking and unlocking stop at a hole, with everything before it changed, and report -OM_ENOMEM
+ * (semantics of Linux, unlike its manual).
+ */
+static int lock_range(struct om_mm *mm, uintptr_t start, uintptr_t end, unsigned bits)
+{
+	while (start < end) {
+		struct om_vma *vma = om_vma_find(mm, start);
+		int err;
+
+		if (!vma || vma->start > start)
+			return -OM_ENOMEM;
+		err = lock_vma(&vma, start, end, bits);
+		if (err)
+			return err;
+		start = vma->end;
+	}
+	return 0;
+}
+
+static size_t locked_in(struct om_mm *mm, uintptr_t start, uintptr_t end)
+{
+	size_t pages = 0;
+
+	om_for_each_vma (vma, mm, start, end) {
+		uintptr_t from = vma->start > start ? vma->start : start;
+		uintptr_t to = vma->end < end ? vma->end : end;
+
+		if (om_vma_flags(vma) & OM_VM_LOCKED)
+			pages += (to - from) >> OM_PAGE_SHIFT;
+	}
+	return pages;
+}
+
+static int lock_once(struct om_mm *mm, uintptr_t start, uintptr_t end, unsigned bits)
+{
+	size_t already;
+	int err = 0;
+
+	om_mm_write_lock(mm);
+	already = start < end ? locked_in(mm, start, end) : 0;
+	if (bits & OM_VM_LOCKED)
+		err = om_check_memlock(mm, ((end - start) >> OM_PAGE_SHIFT) - already, -OM_ENOMEM);
+	if (!err) /* Linux sees that the range wraps only now */
+		err = end < start ? -OM_EINVAL : lock_range(mm, start, end, bits);
+	om_mm_write_unlock(mm);
+	return err;
+}
+
+/* Round as mlock(2) does. */
+static void round_range(uintptr_t addr, size_t len, uintptr_t *start, uintptr_t *end)
+{
+	uintptr_t offset = addr & ~OM_PAGE_MASK;
+
+	*start = addr & OM_PAGE_MASK;
+	*end = *start + om_page_align(len + offset);
+}
+
+/* ---------------------------------------------------------------- calls --------------------- */
+
+int om_mlock(struct om_mm *mm, uintptr_t addr, size_t len, int flags)
+{
+	unsigned bits = OM_VM_LOCKED | (flags & OM_MLOCK_ONFAULT ? OM_VM_LOCKONFAULT : 0u);
+	uintptr_t start, end;
+	int err;
+
+	om_might_sleep(mm->sys);
+	if (flags & ~OM_MLOCK_ONFAULT)
+		return -OM_EINVAL;
+	if (om_get_limit(mm, OM_LIMIT_MEMLOCK) == 0)
+		return -OM_EPERM;
+	round_range(addr, len, &start, &end);
+	OM_RETRY_NOFRAME(mm->sys, 2, err, lock_once(mm, start, end, bits));
+	if (!err && !(flags & OM_MLOCK_ONFAULT))
+		err = om_populate(mm, start, end);
+	return err == -OM_EFAULT ? -OM_ENOMEM : err;
+}
+
+int om_munlock(struct om_mm *mm, uintptr_t addr, size_t len)
+{
+	uintptr_t start, end;
+	int err;
+
+	om_might_sleep(mm->sys);
+	round_range(addr, len, &start, &end);
+	OM_RETRY_NOFRAME(mm->sys, 2, err, lock_once(mm, start, end, 0));
+	return err;
+}
+
+/* All areas get the same bits; no cut is needed, so this cannot fail. */
+static void lock_all(struct om_mm *mm, unsigned bits)
+{
+	for (struct om_vma *vma = om_vma_find(mm, 0); vma; vma = om_vma_after(vma)) {
+		if ((om_vma_flags(vma) & LOCK_BITS) != bits)
+			set_lock_bits(vma, bits);
+		vma = om_vma_merge(vma);
+	}
+}
+
+/* Make all areas present, as far as that is possible. */
+static void populate_all(struct om_mm *mm)
+{
+	struct om_vmainfo info;
+
+	for (uintptr_t addr = 0; om_vma_next(mm, addr, &info); addr = info.end)
+		(void)om_populate(mm, info.start, info.end);
+}
+
+int om_mlockall(struct om_mm *mm, int flags)
+{
+	unsigned bits = OM_VM_LOCKED | (flags & OM_MCL_ONFAULT ? OM_VM_LOCKONFAULT : 0u);
+	int err = 0;
+
+	om_might_sleep(mm->sys);
+	if (!flags || flags == OM_MCL_ONFAULT ||
+	    (flags & ~(OM_MCL_CURRENT | OM_MCL_FUTURE | OM_MCL_ONFAULT)))
+		return -OM_EINVAL;
+	om_mm_write_lock(mm);
+	if (om_get_limit(mm, OM_LIMIT_MEMLOCK) == 0)
+		err = -OM_EPERM;
+	else if ((flags & OM_MCL_CURRENT) &&
+	         mm->total_vm > om_get_limit(mm, OM_LIMIT_MEMLOCK) >> OM_PAGE_SHIFT)
+		err = -OM_ENOMEM;
+	if (!err) {
+		mm->def_flags = flags & OM_MCL_FUTURE ? bits : 0;
+		if (flags & OM_MCL_CURRENT)
+			lock_all(mm, bits);
+	}
+	om_mm_write_unlock(mm);
+	if (!err && (flags & OM_MCL_CURRENT) && !(flags & OM_MCL_ONFAULT))
+		populate_all(mm);
+	return err;
+}
+
+int om_munlockall(struct om_mm *mm)
+{
+	om_might_sleep(mm->sys);
+	om_mm_write_lock(mm);
+	mm->def_flags = 0;
+	lock_all(mm, 0);
+	om_mm_write_unlock(mm);
+	return 0;
+}

@@ -1,0 +1,144 @@
+/*
+ * move.c: page-table entries move from one place to another, for mremap.
+ *
+ * Shared and file pages do not notice: their linear index stays. A direct page names its page-table page
+ * and the slot in it: an entry that moves to another slot rewrites them; a table that moves whole (2 MiB
+ * on x86-64) changes only its own descriptor.
+ */
+#include "ops/move.h"
+
+#include "rmap/rmap.h"
+
+#define LINE 8 /* entries that move at a time: one by one, half the work is the loop */
+
+/*
+ * These two move entries to slot `slot` of `table`, which is at `to`, and return how many there were. Both tables
+ * are locked, or they are one. pages[] are all page descriptors.
+ */
+static OM_NOINLINE unsigned move_one(struct om_system *sys, om_pte_t *from, om_pte_t *to,
+                                     struct om_page *table, uintptr_t slot)
+{
+	om_pte_t pte = om_arch_pte_load(from);
+
+	if (om_pte_none(pte))
+		return 0;
+	pte = om_entry_move(sys, from, to);
+	if (om_pte_present(pte))
+		om_rmap_page_move(sys, om_page_of(sys, om_pte_pfn(pte)), table, slot);
+	return 1;
+}
+
+OM_INLINE unsigned move_line(struct om_system *sys, struct om_page *pages, om_pte_t *from,
+                             om_pte_t *to, struct om_page *table, uintptr_t slot)
+{
+	unsigned moved = LINE;
+
+#pragma GCC unroll 8
+	for (unsigned i = 0; i < LINE; i++) {
+		om_pte_t pte = om_entry_move(sys, from + i, to + i);
+
+		if (om_likely(om_pte_present(pte)))
+			om_rmap_page_move(sys, pages + om_pte_pfn(pte), table, slot + i);
+		else
+			moved -= om_pte_none(pte);
+	}
+	return moved;
+}
+
+/* Move the n entries from slot s1 of t1 to slot s2 of t2. Returns how many there were. */
+static OM_NOINLINE unsigned move_locked(struct om_system *sys, struct om_page *t1, unsigned s1,
+                                        struct om_page *t2, unsigned s2, unsigned n)
+{
+	struct om_page *const pages = om_page_of(sys, 0);
+	om_pte_t *from = om_table_entry(t1, s1), *to = om_table_entry(t2, s2);
+	uintptr_t slot = s2;
+	unsigned step, moved = 0;
+
+	for (; n && moved < t1->mapcount; n -= step) {
+		step = n >= LINE && om_pte_present(om_arch_pte_load(from)) ? LINE : 1;
+		moved += step == LINE ? move_line(sys, pages, from, to, t2, slot)
+		                      : move_one(sys, from, to, t2, slot);
+		from += step;
+		to += step;
+		slot += step;
+	}
+	om_entries_moved(sys, t1, t2, moved);
+	return moved;
+}
+
+static void lock_two(struct om_system *sys, struct om_page *a, struct om_page *b)
+{
+	if (a == b) {
+		om_table_lock(sys, a);
+		return;
+	}
+	om_table_lock(sys, a < b ? a : b);
+	om_table_lock_second(sys, a < b ? b : a);
+}
+
+static void unlock_two(struct om_system *sys, struct om_page *a, struct om_page *b)
+{
+	if (a != b)
+		om_table_unlock(sys, b);
+	om_table_unlock(sys, a);
+}
+
+/*
+ * Move n entries, which lie in one table at each end. The old translations are flushed before either lock is
+ * let go: until then nobody can reach, and free, a page by its new address (hazard 8).
+ */
+static void move_entries(struct om_mm *mm, uintptr_t from, uintptr_t to, unsigned n)
+{
+	struct om_system *sys = mm->sys;
+	struct om_page *t1 = om_table_find(mm, from), *t2 = om_table_find(mm, to);
+
+	if (!t1)
+		return;
+	OM_BUG_ON(sys, !t2, "I5", mm, from, to);
+	lock_two(sys, t1, t2);
+	if (move_locked(sys, t1, om_table_slot(from), t2, om_table_slot(to), n))
+		sys->hooks.ops->flush(sys->hooks.ctx, mm, from, from + n * OM_PAGE_SIZE);
+	unlock_two(sys, t1, t2);
+}
+
+static uintptr_t to_table_end(uintptr_t addr)
+{
+	return OM_TABLE_SPAN - (addr & (OM_TABLE_SPAN - 1));
+}
+
+void om_move_entries(struct om_mm *mm, uintptr_t from, uintptr_t to, size_t len)
+{
+	while (len) {
+		size_t step =
+		    to_table_end(from) < to_table_end(to) ? to_table_end(from) : to_table_end(to);
+
+		if (step > len)
+			step = len;
+		if (step == OM_TABLE_SPAN) {
+			if (om_table_move(mm, from, to))
+				om_count(mm->sys, OM_EV_TABLE_MOVE, 1);
+		} else {
+			move_entries(mm, from, to, (unsigned)(step >> OM_PAGE_SHIFT));
+		}
+		from += step;
+		to += step;
+		len -= step;
+	}
+}
+
+/* Where a whole table will move, only what is above it. */
+bool om_move_prepare(struct om_mm *mm, uintptr_t from, uintptr_t to, size_t len)
+{
+	const uintptr_t end = to + len;
+	bool aligned = !((from ^ to) & (OM_TABLE_SPAN - 1));
+
+	for (uintptr_t a = to, next; a < end; a = next) {
+		bool whole;
+
+		next = a + to_table_end(a) < end ? a + to_table_end(a) : end;
+		whole = aligned && next - a == OM_TABLE_SPAN;
+		if (whole ? !om_table_make_upper(mm, a) : !om_table_make(mm, a))
+			return false;
+	}
+	return true;
+}

@@ -1,0 +1,180 @@
+/*
+ * mprotect.c: changing what an area allows.
+ *
+ * Area by area, so a hole or a refusal leaves everything before it changed, as on Linux. A call that ran out
+ * of frames half way starts again from the beginning: what is already as wanted is passed over.
+ *
+ * An entry only ever loses permissions here, or gets read and execute ones: write permission comes back by a
+ * fault, which knows whether the page may be written (I3).
+ */
+#include "ops/fault.h"
+#include "area/mm.h"
+#include "reclaim/reclaim.h"
+#include "rmap/rmap.h"
+#include "area/zap.h"
+
+#define PROT_BITS (OM_VM_READ | OM_VM_WRITE | OM_VM_EXEC)
+
+/* Entries of one table: [addr, end) lies in it. */
+static void protect_table(struct om_gather *g, struct om_page *table, uintptr_t addr, uintptr_t end,
+                          unsigned prot)
+{
+	struct om_system *sys = g->mm->sys;
+
+	om_table_lock(sys, table);
+	for (; addr < end; addr += OM_PAGE_SIZE) {
+		unsigned slot = om_table_slot(addr);
+		om_pte_t pte = om_entry_get(sys, table, slot);
+
+		if (!om_pte_present(pte))
+			continue;
+		if (om_pte_write(pte))
+			om_entry_protect(sys, table, slot, prot);
+		else
+			om_entry_protect(sys, table, slot, prot & ~(unsigned)OM_PROT_WRITE);
+		om_gather_flush_later(g, addr, addr + OM_PAGE_SIZE);
+	}
+	om_table_unlock(sys, table);
+}
+
+static void protect_entries(struct om_vma *vma)
+{
+	unsigned prot = om_vma_prot(om_vma_flags(vma));
+	uintptr_t addr = vma->start;
+	struct om_gather g;
+	struct om_page *table;
+
+	om_gather_init(&g, vma->mm);
+	while ((table = om_table_next(vma->mm, addr, vma->end))) {
+		uintptr_t base = om_table_addr(table, 0);
+		uintptr_t end = vma->end - base > OM_TABLE_SPAN ? base + OM_TABLE_SPAN : vma->end;
+
+		protect_table(&g, table, addr > base ? addr : base, end, prot);
+		addr = end;
+	}
+	om_gather_finish(&g);
+}
+
+struct protect {
+	struct om_mm *mm;
+	uintptr_t start, end;
+	unsigned prot;
+	bool down;                /* from the start of the stack on */
+	bool up;                  /* to the end of a stack that grows up: there are none */
+	uintptr_t fill, fill_end; /* out: locked memory that has become writable, first to last */
+};
+
+/* Locked private memory that can be written from now on: its pages are to be copied. */
+static void note_fill(struct protect *p, unsigned old, uintptr_t from, uintptr_t to)
+{
+	if ((old & (OM_VM_WRITE | OM_VM_SHARED | OM_VM_LOCKED)) != OM_VM_LOCKED ||
+	    !(p->prot & OM_VM_WRITE))
+		return;
+	if (!p->fill_end)
+		p->fill = from;
+	p->fill_end = to;
+}
+
+/* Change the part of `vma` inside the range; *vma becomes the area that covers it afterwards. */
+static int protect_vma(struct protect *p, struct om_vma **vma)
+{
+	struct om_mm *mm = p->mm;
+	unsigned old = om_vma_flags(*vma), flags = (old & ~(unsigned)PROT_BITS) | p->prot;
+	uintptr_t from = (*vma)->start > p->start ? (*vma)->start : p->start;
+	uintptr_t to = (*vma)->end < p->end ? (*vma)->end : p->end;
+	size_t pages = (to - from) >> OM_PAGE_SHIFT;
+	int err;
+
+	if ((p->prot & OM_VM_WRITE) && !(old & OM_VM_MAYWRITE))
+		return -OM_EACCES;
+	if (flags == old)
+		return 0;
+	/* Only what becomes data is asked about: all of it is there already. */
+	if ((p->prot & OM_VM_WRITE) && om_check_limits(mm, pages, flags) &&
+	    !om_check_limits(mm, pages, old))
+		return -OM_ENOMEM;
+	err = om_vma_cut_out(mm, from, to);
+	if (err)
+		return err;
+	*vma = om_vma_find(mm, from);
+	om_vma_change_flags(*vma, flags);
+	protect_entries(*vma);
+	*vma = om_vma_merge(*vma);
+	note_fill(p, old, from, to);
+	return 0;
+}
+
+static int protect_range(struct protect *p)
+{
+	struct om_vma *vma = om_vma_find(p->mm, p->start);
+
+	if (p->down) {
+		if (!vma || vma->start >= p->end)
+			return -OM_ENOMEM;
+		if (!(om_vma_flags(vma) & OM_VM_GROWSDOWN))
+			return -OM_EINVAL;
+		p->start = vma->start;
+	}
+	if (p->up)
+		return vma && vma->start <= p->start ? -OM_EINVAL : -OM_ENOMEM;
+	for (uintptr_t at = p->start; at < p->end;) {
+		int err;
+
+		if (!vma || vma->start > at)
+			return -OM_ENOMEM;
+		err = protect_vma(p, &vma);
+		if (err)
+			return err;
+		at = vma->end;
+		vma = om_vma_find(p->mm, at);
+	}
+	return 0;
+}
+
+static int protect_once(struct protect *p)
+{
+	int err;
+
+	om_mm_write_lock(p->mm);
+	err = protect_range(p);
+	om_mm_write_unlock(p->mm);
+	return err;
+}
+
+/* So that no fault is left to do it. Other areas between are passed over. */
+static void populate_locked(const struct protect *p)
+{
+	const unsigned mask = OM_VM_LOCKED | OM_VM_SHARED | OM_VM_WRITE;
+	uintptr_t start = p->fill, end = p->fill_end;
+	struct om_vmainfo info;
+
+	for (; start < end && om_vma_next(p->mm, start, &info) && info.start < end;
+	     start = info.end)
+		if ((info.flags & mask) == (OM_VM_LOCKED | OM_VM_WRITE))
+			(void)om_populate(p->mm, info.start > start ? info.start : start,
+			                  info.end < end ? info.end : end);
+}
+
+int om_mprotect(struct om_mm *mm, uintptr_t addr, size_t len, int prot)
+{
+	const int grows = OM_PROT_GROWSDOWN | OM_PROT_GROWSUP;
+	struct protect p = {.mm = mm,
+	                    .start = addr,
+	                    .prot = (unsigned)prot & PROT_BITS,
+	                    .down = prot & OM_PROT_GROWSDOWN,
+	                    .up = prot & OM_PROT_GROWSUP};
+	int err;
+
+	om_might_sleep(mm->sys);
+	if ((prot & grows) == grows || (addr & ~OM_PAGE_MASK))
+		return -OM_EINVAL;
+	if (len == 0)
+		return 0;
+	if (!om_range(addr, len, &p.end) || p.end == addr)
+		return -OM_ENOMEM;
+	if (prot & ~(int)(PROT_BITS | (unsigned)grows))
+		return -OM_EINVAL;
+	OM_RETRY_NOFRAME(mm->sys, 2, err, protect_once(&p));
+	populate_locked(&p);
+	return err;
+}

@@ -1,0 +1,98 @@
+/*
+ * nonlinear.c: remap_file_pages, as the RFC means it: one area whose entries show pages of the file in any
+ * order.
+ *
+ * The area is marked nonlinear, and from then on is queued in i_mmap as covering the whole file: the reverse
+ * map scans its tables. Each remapped page gets a file-offset entry; the fault decodes it, and when reclaim
+ * takes the page away it puts the entry back.
+ */
+#include "ops/fault.h"
+#include "store/mapping.h"
+#include "area/mm.h"
+#include "reclaim/reclaim.h"
+#include "rmap/rmap.h"
+#include "area/zap.h"
+
+/* All tables first, so that nothing has changed when frames run out. */
+static bool make_tables(struct om_mm *mm, uintptr_t start, uintptr_t end)
+{
+	for (uintptr_t a = start & ~(OM_TABLE_SPAN - 1); a < end; a += OM_TABLE_SPAN)
+		if (!om_table_make(mm, a < start ? start : a))
+			return false;
+	return true;
+}
+
+static void set_entries(struct om_mm *mm, uintptr_t start, uintptr_t end, uintptr_t index)
+{
+	struct om_system *sys = mm->sys;
+
+	for (uintptr_t a = start; a < end; a += OM_PAGE_SIZE, index++) {
+		struct om_page *table = om_table_find(mm, a);
+
+		om_table_lock(sys, table);
+		om_entry_install(sys, table, om_table_slot(a), om_pte_mkfile(index));
+		om_table_unlock(sys, table);
+	}
+}
+
+static int remap_locked(struct om_mm *mm, uintptr_t start, uintptr_t end, uintptr_t index)
+{
+	struct om_vma *vma = om_vma_at(mm, start);
+	struct om_gather g;
+	unsigned flags;
+
+	if (!vma || end > vma->end || !vma->mapping)
+		return -OM_EINVAL;
+	flags = om_vma_flags(vma);
+	if (!(flags & OM_VM_SHARED))
+		return -OM_EINVAL;
+	if (!make_tables(mm, start, end))
+		return -OM_ENOFRAME;
+	if (!(flags & OM_VM_NONLINEAR))
+		om_vma_change_flags(vma, flags | OM_VM_NONLINEAR);
+	om_gather_init(&g, mm);
+	om_zap(&g, vma, start, end, NULL);
+	om_gather_finish(&g);
+	set_entries(mm, start, end, index);
+	return 0;
+}
+
+/* Locked memory stays present, whatever it shows. */
+static void fill_locked(struct om_mm *mm, uintptr_t start, uintptr_t end)
+{
+	struct om_vmainfo info;
+
+	if (om_vma_next(mm, start, &info) &&
+	    (info.flags & (OM_VM_LOCKED | OM_VM_LOCKONFAULT)) == OM_VM_LOCKED)
+		(void)om_populate(mm, start, end);
+}
+
+static int remap_once(struct om_mm *mm, uintptr_t start, uintptr_t end, uintptr_t index)
+{
+	int err;
+
+	om_mm_write_lock(mm);
+	err = remap_locked(mm, start, end, index);
+	om_mm_write_unlock(mm);
+	return err;
+}
+
+int om_remap_file_pages(struct om_mm *mm, uintptr_t addr, size_t len, int prot, size_t pgoff,
+                        int flags)
+{
+	uintptr_t start = addr & OM_PAGE_MASK, end = start + (len & OM_PAGE_MASK);
+	size_t pages = (end - start) >> OM_PAGE_SHIFT;
+	int err;
+
+	(void)flags; /* MAP_NONBLOCK: entries are left to faults anyway */
+	om_might_sleep(mm->sys);
+	if (prot || end <= start || pgoff + pages < pgoff)
+		return -OM_EINVAL;
+	if ((uint64_t)(pgoff + pages - 1) >> (OM_FILE_BITS - 1) > 1)
+		return -OM_EINVAL;
+	OM_RETRY_NOFRAME(mm->sys, pages / OM_TABLE_ENTRIES + 4, err,
+	                 remap_once(mm, start, end, pgoff));
+	if (!err)
+		fill_locked(mm, start, end);
+	return err;
+}

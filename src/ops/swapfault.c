@@ -1,0 +1,92 @@
+/*
+ * swapfault.c: the entry names a swap slot.
+ *
+ * The page comes through the swap cache; while it is locked it keeps its slot, and an entry that holds the slot
+ * keeps the slot in use, so an entry found unchanged under the table's lock still means this page
+ * (hazards 49, 50). The page becomes direct only if this entry took the slot's last reference and nobody
+ * maps it: otherwise fork has shared it, and the area has an anon_vma (I4).
+ */
+#include "page/put.h"
+#include "ops/fault.h"
+
+#include "rmap/rmap.h"
+#include "store/swap.h"
+
+/* Page and table are locked, the entry is unchanged. Returns whether the page is direct. */
+static bool map_page(struct om_fault *f, struct om_page *page)
+{
+	struct om_system *sys = f->sys;
+	uint32_t slot = om_pte_slot(f->pte);
+	om_pte_t pte;
+	bool direct;
+
+	/*
+	 * Held by this entry and the cache alone? Give the slot back only when the page counts the entry:
+	 * another mapper that finds itself the sole one must not miss us in between.
+	 */
+	om_vma_mark_anon(f->vma);
+	direct = om_rmap_page_swapin(sys, page, f->vma, f->table, f->slot,
+	                             om_slot_count(sys, slot) == 2);
+	om_slot_put(sys, slot);
+	pte = om_pte_mkyoung(om_pte_make(om_page_pfn(sys, page),
+	                                 direct ? f->prot : f->prot & ~(unsigned)OM_PROT_WRITE));
+	if (direct && (f->access & OM_WRITE))
+		pte = om_pte_mkdirty(pte);
+	om_entry_install(sys, f->table, f->slot, pte);
+	atomic_fetch_add_explicit(&f->mm->rss_anon, 1, memory_order_relaxed);
+	atomic_fetch_sub_explicit(&f->mm->swapents, 1, memory_order_relaxed);
+	f->pte = pte;
+	return direct;
+}
+
+/* Contents are about to differ from the slot's: give it back. Page lock held. */
+static void drop_slot(struct om_system *sys, struct om_page *page)
+{
+	om_page_set(page, OM_PG_DIRTY);
+	om_swapcache_del(sys, page);
+}
+
+static bool is_in_slot(const struct om_page *page, uint32_t slot)
+{
+	return (om_page_flags(page) & (OM_PG_SWAPCACHE | OM_PG_UPTODATE)) ==
+	           (OM_PG_SWAPCACHE | OM_PG_UPTODATE) &&
+	       page->slot == slot;
+}
+
+/* `page` is locked. Returns whether the entry is mended; *again: it still needs a page of its own. */
+static bool resolve(struct om_fault *f, struct om_page *page, bool *again)
+{
+	struct om_system *sys = f->sys;
+	bool direct;
+
+	if (!is_in_slot(page, om_pte_slot(f->pte)) || !om_fault_lock_same(f))
+		return false;
+	direct = map_page(f, page);
+	om_table_unlock(sys, f->table);
+	om_count(sys, OM_EV_FAULT_SWAP, 1);
+	if (direct && (f->access & OM_WRITE))
+		drop_slot(sys, page);
+	*again = !direct && om_fault_wants_own(f);
+	return true;
+}
+
+int om_fault_swap(struct om_fault *f)
+{
+	struct om_system *sys = f->sys;
+	bool read = false, again = false;
+	struct om_page *page;
+	int r = om_swap_readpage(sys, om_pte_slot(f->pte), &page, &read);
+
+	if (r == -OM_EAGAIN)
+		return OM_FAULT_MINOR;
+	if (r)
+		return r == -OM_ENOFRAME ? r : OM_FAULT_BUS;
+	om_page_lock(sys, page);
+	resolve(f, page, &again);
+	om_page_unlock(sys, page);
+	om_page_touch(sys, page);
+	om_page_put(sys, page);
+	/* Do not let the program fault twice (hazard 52). */
+	r = again ? om_fault_write(f) : OM_FAULT_MINOR;
+	return r == OM_FAULT_MINOR && read ? OM_FAULT_MAJOR : r;
+}

@@ -1,0 +1,237 @@
+/*
+ * swapoff.c: swap areas come and go.
+ *
+ * To empty an area: stop giving out its slots; serve, for every address space, a fault at every entry that
+ * names one; bring back the shared memory that names one; and take out of the swap cache what is left, which
+ * nobody but the cache holds. A fork or a mapping that starts meanwhile can carry a slot past us, so this
+ * goes on until no slot is in use.
+ */
+#include "page/put.h"
+#include "ops/fault.h"
+#include "store/mapping.h"
+#include "area/mm.h"
+#include "reclaim/reclaim.h"
+#include "rmap/rmap.h"
+#include "store/swap.h"
+
+int om_swapon(struct om_system *sys, const struct om_store_ops *ops, void *store, uint32_t slots,
+              int priority, unsigned *area)
+{
+	int err;
+
+	om_might_sleep(sys);
+	OM_RETRY_NOFRAME(sys, slots / 512 + 2, err,
+	                 om_area_add(sys, ops, store, slots, priority, area));
+	return err;
+}
+
+static bool in_area(uint32_t slot, unsigned area)
+{
+	return slot >> OM_SWAP_AREA_SHIFT == area;
+}
+
+/* A page only the cache still ties to its slot: its contents stay in memory. */
+static void uncache(struct om_system *sys, uint32_t slot)
+{
+	struct om_page *page = om_swapcache_lookup(sys, slot);
+
+	if (!page)
+		return;
+	om_page_lock(sys, page);
+	if (om_page_test(page, OM_PG_SWAPCACHE) && page->slot == slot &&
+	    om_slot_count(sys, slot) == 1) {
+		om_page_set(page, OM_PG_DIRTY);
+		om_swapcache_del(sys, page);
+	}
+	om_page_unlock(sys, page);
+	om_page_put(sys, page);
+}
+
+/* ---------------------------------------------------------------- address spaces ------------ */
+
+/* Serve a fault at one entry, whatever the area allows. enum om_fault_result or -OM_ENOFRAME. */
+static int swap_in_entry(struct om_vma *vma, struct om_page *table, uintptr_t addr, om_pte_t pte)
+{
+	struct om_fault f = {.sys = vma->mm->sys,
+	                     .mm = vma->mm,
+	                     .vma = vma,
+	                     .addr = addr,
+	                     .table = table,
+	                     .prot = om_vma_prot(om_vma_flags(vma)),
+	                     .slot = om_table_slot(addr),
+	                     .pte = pte};
+
+	return om_fault_swap(&f);
+}
+
+/* mmap_lock is held. *addr: where to go on. */
+static int swap_in_vma(struct om_vma *vma, unsigned area, uintptr_t *addr)
+{
+	struct om_page *table;
+
+	while (*addr < vma->end && (table = om_table_next(vma->mm, *addr, vma->end))) {
+		uintptr_t base = om_table_addr(table, 0);
+
+		*addr = *addr > base ? *addr : base;
+		for (; *addr < vma->end && *addr - base < OM_TABLE_SPAN; *addr += OM_PAGE_SIZE) {
+			om_pte_t pte =
+			    om_arch_pte_load(om_table_entry(table, om_table_slot(*addr)));
+			int r;
+
+			if (!om_pte_is_swap(pte) || !in_area(om_pte_slot(pte), area))
+				continue;
+			r = swap_in_entry(vma, table, *addr, pte);
+			if (r == -OM_ENOFRAME)
+				return r;
+			if (r != OM_FAULT_MINOR && r != OM_FAULT_MAJOR)
+				return r == OM_FAULT_OOM ? -OM_ENOMEM : -OM_EIO;
+			/* Reclaim leaves pages of this area alone: let it have those that can go. */
+			uncache(vma->mm->sys, om_pte_slot(pte));
+		}
+	}
+	return 0;
+}
+
+static int swap_in_areas(struct om_mm *mm, unsigned area, uintptr_t *addr)
+{
+	int err = 0;
+
+	om_mm_read_lock(mm);
+	for (struct om_vma *vma = om_vma_find(mm, *addr); vma && !err; vma = om_vma_after(vma)) {
+		*addr = *addr > vma->start ? *addr : vma->start;
+		err = swap_in_vma(vma, area, addr);
+		if (!err)
+			*addr = vma->end;
+	}
+	om_mm_read_unlock(mm);
+	return err;
+}
+
+/* A whole address space may need any number of rounds of reclaim, as long as it gets on. */
+static int swap_in_mm(struct om_mm *mm, unsigned area)
+{
+	uintptr_t addr = 0, last = 0;
+	unsigned tries = 0;
+	int err;
+
+	while ((err = swap_in_areas(mm, area, &addr)) == -OM_ENOFRAME) {
+		if (addr != last)
+			tries = 0;
+		last = addr;
+		if (om_reclaim_retry(mm->sys, &tries, 1))
+			return -OM_ENOMEM;
+	}
+	return err;
+}
+
+static int swap_in_mms(struct om_system *sys, unsigned area)
+{
+	struct om_mm *mm = NULL;
+	int err = 0;
+
+	while ((mm = om_mm_iterate(sys, mm))) {
+		err = swap_in_mm(mm, area);
+		if (err) {
+			om_mm_put(mm);
+			break;
+		}
+	}
+	return err;
+}
+
+/* ---------------------------------------------------------------- shared memory ------------- */
+
+/* Bring back the page at *i, if the index names a slot of the area; -OM_EAGAIN when there is no more. */
+static int swap_in_next(struct om_mapping *mapping, unsigned area, uintptr_t *i)
+{
+	struct om_system *sys = mapping->sys;
+	struct om_page *page;
+	om_ientry_t e = om_mapping_next(mapping, i, UINTPTR_MAX, &page);
+	int err = 0;
+
+	if (!e)
+		return -OM_EAGAIN;
+	if (page) {
+		om_page_put(sys, page);
+	} else if (in_area(om_ientry_value(e), area)) {
+		err = om_mapping_getpage(mapping, *i, 0, &page, NULL);
+		if (err)
+			return err == -OM_EFAULT ? 0 : err;
+		om_page_unlock(sys, page);
+		om_page_put(sys, page);
+	}
+	++*i;
+	return 0;
+}
+
+static int swap_in_mapping(struct om_mapping *mapping, unsigned area)
+{
+	uintptr_t i = 0;
+	int err = 0;
+
+	while (!err)
+		OM_RETRY_NOFRAME(mapping->sys, 1, err, swap_in_next(mapping, area, &i));
+	return err == -OM_EAGAIN ? 0 : err;
+}
+
+/* The shared memory after `m` (NULL: the first), referenced; drops the reference on `m`. */
+static struct om_mapping *next_mapping(struct om_system *sys, struct om_mapping *m)
+{
+	struct om_mapping *next;
+
+	om_spin_lock(sys, &sys->list_lock, OM_RANK_LIST);
+	next = m ? m->next : sys->mappings;
+	while (next && (!om_mapping_is_shmem(next) || !om_mapping_tryget(next)))
+		next = next->next;
+	om_spin_unlock(sys, &sys->list_lock);
+	if (m)
+		om_mapping_put(m);
+	return next;
+}
+
+static int swap_in_mappings(struct om_system *sys, unsigned area)
+{
+	struct om_mapping *m = NULL;
+	int err = 0;
+
+	while ((m = next_mapping(sys, m))) {
+		err = swap_in_mapping(m, area);
+		if (err) {
+			om_mapping_put(m);
+			break;
+		}
+	}
+	return err;
+}
+
+/* ---------------------------------------------------------------- swap cache ---------------- */
+
+/* Returns whether a slot is left in use. */
+static bool uncache_area(struct om_system *sys, unsigned area)
+{
+	uint32_t offset = 0;
+
+	for (; om_area_next_used(sys, area, &offset); offset++)
+		uncache(sys, area << OM_SWAP_AREA_SHIFT | offset);
+	offset = 0;
+	return om_area_next_used(sys, area, &offset);
+}
+
+int om_swapoff(struct om_system *sys, unsigned area)
+{
+	int err = om_area_set_writable(sys, area, false);
+
+	om_might_sleep(sys);
+	if (err)
+		return err;
+	do {
+		err = swap_in_mms(sys, area);
+		if (!err)
+			err = swap_in_mappings(sys, area);
+	} while (!err && uncache_area(sys, area));
+	if (err)
+		om_area_set_writable(sys, area, true);
+	else
+		om_area_remove(sys, area);
+	return err;
+}

@@ -1,0 +1,129 @@
+/*
+ * frame.h: the free list.
+ *
+ * Allocation never reclaims: it fails, the caller lets go of its locks up to its outermost function,
+ * and that one calls om_reclaim_retry() (reclaim.h) and starts again.
+ */
+#ifndef OM_FRAME_H
+#define OM_FRAME_H
+
+#include "page/page.h"
+
+/* Tests make allocations fail on demand (ports/sim/fail.h). */
+#ifndef OM_FAIL_HOOK
+#define OM_FAIL_HOOK(sys) false
+#endif
+
+/*
+ * A frame of the given kind, or NULL. `flags` are its first flags; refs is 1 (the caller's), mapcount and
+ * pins are 0, `as` is NULL; index, slot and links mean nothing yet. Contents are undefined. The last mark_min frames serve kinds other than DATA only.
+ * Context: any; takes FREE, and after it FRAME.
+ */
+struct om_page *om_frame_get(struct om_system *sys, enum om_kind kind, unsigned flags);
+
+/* All levels of page tables count as one kind. */
+OM_INLINE void om_frame_count(struct om_system *sys, unsigned kind, om_pfn_t n)
+{
+	kind = kind > OM_KIND_TABLE ? OM_KIND_TABLE : kind;
+	atomic_fetch_add_explicit(&sys->nr_kind[kind], n, memory_order_relaxed);
+}
+
+/* om_frame_get() for the hot paths. A free frame has nothing left of its past: no field needs clearing. */
+OM_INLINE struct om_page *om_frame_take(struct om_system *sys, unsigned kind, unsigned flags)
+{
+	struct om_page *page = NULL;
+	om_pfn_t n, reserve = 0;
+
+	if (kind == OM_KIND_DATA)
+		reserve = atomic_load_explicit(&sys->mark_min, memory_order_relaxed);
+	if (OM_FAIL_HOOK(sys))
+		return NULL;
+	om_spin_lock(sys, &sys->free_lock, OM_RANK_FREE);
+	n = atomic_load_explicit(&sys->nr_free, memory_order_relaxed);
+	if (om_likely(n > reserve)) {
+		page = om_page_of(sys, sys->free_head);
+		sys->free_head = page->lru.next;
+		atomic_store_explicit(&sys->nr_free, n - 1, memory_order_relaxed);
+	}
+	om_spin_unlock(sys, &sys->free_lock);
+	if (om_unlikely(!page))
+		return NULL;
+	om_frame_lock(sys, page);
+	/* Two checks: one condition would be compiled into one load, of the lock as well. */
+	OM_BUG_ON(sys, page->kind != OM_KIND_FREE, "I7", page, page->kind, kind);
+	OM_BUG_ON(sys, page->mapcount, "I7", page, page->mapcount, kind);
+	page->kind = (uint8_t)kind;
+	page->refs = 1;
+	atomic_store_explicit(&page->flags, (uint16_t)flags, memory_order_release);
+	om_frame_unlock(sys, page);
+	om_frame_count(sys, kind, 1);
+	om_count(sys, OM_EV_PGALLOC, 1);
+	return page;
+}
+
+/* The same with the contents zeroed. */
+struct om_page *om_frame_get_zeroed(struct om_system *sys, enum om_kind kind, unsigned flags);
+
+/* Return a frame whose `kind` is no longer in use by anybody; it is on no list. Takes FRAME, FREE. */
+void om_frame_release(struct om_system *sys, struct om_page *page);
+
+/* Free a frame that has nothing left of its past (I7). Its frame lock is held and is released. Takes FREE. */
+void om_frame_make_free(struct om_system *sys, struct om_page *page);
+
+/*
+ * Put n frames that are FREE already, chained from `first` to `last` through lru.next, on the free list.
+ * They were DATA. Takes FREE.
+ */
+void om_frame_free_chain(struct om_system *sys, struct om_page *first, struct om_page *last,
+                         om_pfn_t n);
+
+/* A RESERVED frame is handed over: it is free now. The caller counts nr_owned. Takes FRAME, FREE. */
+void om_frame_donate(struct om_system *sys, struct om_page *page);
+
+static inline om_pfn_t om_frames_free(const struct om_system *sys)
+{
+	return atomic_load_explicit(&sys->nr_free, memory_order_relaxed);
+}
+
+/* Below the low watermark? */
+static inline bool om_frames_low(struct om_system *sys)
+{
+	return om_frames_free(sys) < atomic_load_explicit(&sys->mark_low, memory_order_relaxed);
+}
+
+/* pfn-linked lists through page->lru: each operation O(1), under the list's lock. */
+void om_pfn_list_init(struct om_pfn_list *list);
+void om_pfn_list_push_tail(struct om_system *sys, struct om_pfn_list *list, struct om_page *page);
+
+OM_INLINE void om_pfn_list_push(struct om_system *sys, struct om_pfn_list *list,
+                                struct om_page *page)
+{
+	om_pfn_t pfn = om_page_pfn(sys, page);
+
+	page->lru.prev = OM_NO_PFN;
+	page->lru.next = list->head;
+	if (list->head == OM_NO_PFN)
+		list->tail = pfn;
+	else
+		om_page_of(sys, list->head)->lru.prev = pfn;
+	list->head = pfn;
+	list->count++;
+}
+
+OM_INLINE void om_pfn_list_del(struct om_system *sys, struct om_pfn_list *list,
+                               struct om_page *page)
+{
+	om_pfn_t prev = page->lru.prev, next = page->lru.next;
+
+	if (prev == OM_NO_PFN)
+		list->head = next;
+	else
+		om_page_of(sys, prev)->lru.next = next;
+	if (next == OM_NO_PFN)
+		list->tail = prev;
+	else
+		om_page_of(sys, next)->lru.prev = prev;
+	list->count--;
+}
+
+#endif

@@ -1,0 +1,110 @@
+/*
+ * page.h: one frame: its flags, its frame lock, its references, its page lock.
+ *
+ * A data page lives while any of mapcount, refs, pins or OM_PG_ISOLATED is set; whoever takes the last
+ * away, under the frame lock, frees it. Page cache and swap cache count one reference each. Mapping
+ * counts in mapcount alone, so zapping takes a reference that lasts until the TLB flush (I7).
+ */
+#ifndef OM_PAGE_H
+#define OM_PAGE_H
+
+#include "base/types.h"
+
+static inline struct om_page *om_page_of(struct om_system *sys, om_pfn_t pfn)
+{
+	return &sys->page[pfn];
+}
+
+static inline om_pfn_t om_page_pfn(struct om_system *sys, const struct om_page *page)
+{
+	return (om_pfn_t)(page - sys->page);
+}
+
+static inline void *om_page_ptr(struct om_system *sys, const struct om_page *page)
+{
+	return om_arch_frame(&sys->arch, om_page_pfn(sys, page));
+}
+
+/* Flags. */
+static inline unsigned om_page_flags(const struct om_page *page)
+{
+	return atomic_load_explicit(&page->flags, memory_order_acquire);
+}
+
+static inline bool om_page_test(const struct om_page *page, unsigned mask)
+{
+	return om_page_flags(page) & mask;
+}
+
+/* Both return the flags before the change. */
+static inline unsigned om_page_set(struct om_page *page, unsigned mask)
+{
+	return atomic_fetch_or_explicit(&page->flags, (uint16_t)mask, memory_order_acq_rel);
+}
+
+static inline unsigned om_page_clear(struct om_page *page, unsigned mask)
+{
+	return atomic_fetch_and_explicit(&page->flags, (uint16_t)~mask, memory_order_acq_rel);
+}
+
+/* The frame lock of a data page; of a table see table.h. */
+static inline void om_frame_lock(struct om_system *sys, struct om_page *page)
+{
+	om_spin_lock(sys, &page->lock, OM_RANK_FRAME);
+}
+
+static inline void om_frame_unlock(struct om_system *sys, struct om_page *page)
+{
+	om_spin_unlock(sys, &page->lock);
+}
+
+/*
+ * The page lock. om_page_lock() may sleep; trylock is allowed under spinning locks. In the record of held
+ * locks it is &page->flags, since &page->lock, the frame lock, is also the address of the page.
+ */
+void om_page_lock(struct om_system *sys, struct om_page *page);
+bool om_page_trylock(struct om_system *sys, struct om_page *page);
+void om_page_unlock(struct om_system *sys, struct om_page *page);
+
+/* Nothing holds the page: it must be freed by whoever sees this. Frame lock held. */
+static inline bool om_page_is_dead(const struct om_page *page)
+{
+	return page->mapcount == 0 && page->refs == 0 && page->pins == 0 &&
+	       !om_page_test(page, OM_PG_ISOLATED);
+}
+
+/* Most references and pins a page can have (16-bit fields, with room for transient ones). */
+#ifndef OM_PINS_MAX
+#define OM_PINS_MAX 0xf000
+#endif
+#ifndef OM_MAPCOUNT_MAX
+#define OM_MAPCOUNT_MAX 0xfffffff0u
+#endif
+
+/* One more reference. Frame lock held. */
+static inline void om_page_ref_locked(struct om_system *sys, struct om_page *page)
+{
+	OM_ASSERT(sys, om_held(sys, &page->lock), "frame lock", page);
+	OM_BUG_ON(sys, page->refs == UINT16_MAX, "refs overflow", page, page->refs, page->pins);
+	page->refs++;
+}
+
+static inline void om_page_ref(struct om_system *sys, struct om_page *page)
+{
+	om_frame_lock(sys, page);
+	om_page_ref_locked(sys, page);
+	om_frame_unlock(sys, page);
+}
+
+/* Does an entry count in it? Takes FRAME. */
+static inline bool om_page_is_mapped(struct om_system *sys, struct om_page *page)
+{
+	bool mapped;
+
+	om_frame_lock(sys, page);
+	mapped = page->mapcount != 0;
+	om_frame_unlock(sys, page);
+	return mapped;
+}
+
+#endif

@@ -1,0 +1,139 @@
+/*
+ * slab.c: the object caches.
+ *
+ * A frame of kind OBJECT holds objects of one cache, side by side from its start. Free ones are
+ * linked through their first word from the descriptor's `as`. Frames with a free object are on
+ * slab->partial; a full one is on no list, and is found again from the address of an object. `as`,
+ * `mapcount` and the links of such a frame are guarded by the slab's lock, not by the frame lock: a
+ * stale walker that locks the frame looks at `kind` and goes away.
+ */
+#include "page/slab.h"
+#include "base/mem.h"
+
+#define OBJECT_ALIGN 8u
+#define POISON       0x6b /* freed objects, in debug builds */
+
+_Static_assert(sizeof(struct om_mapping) <= 1024 && sizeof(struct om_mm) <= 1024,
+               "objects should be small against a frame");
+
+void om_slab_init(struct om_system *sys)
+{
+	static const uint16_t size[OM_NR_CACHES] = {
+	    [OM_CACHE_VMA] = sizeof(struct om_vma),
+	    [OM_CACHE_ANON_VMA] = sizeof(struct om_anon_vma),
+	    [OM_CACHE_MM] = sizeof(struct om_mm),
+	    [OM_CACHE_MAPPING] = sizeof(struct om_mapping),
+	};
+
+	for (unsigned i = 0; i < OM_NR_CACHES; i++) {
+		struct om_slab *slab = &sys->slab[i];
+
+		atomic_init(&slab->lock.locked, 0);
+		slab->size = (uint16_t)((size[i] + OBJECT_ALIGN - 1) & ~(OBJECT_ALIGN - 1));
+		om_pfn_list_init(&slab->partial);
+		slab->in_use = 0;
+		slab->frames = 0;
+	}
+}
+
+/* A frame full of free objects, not on any list yet. */
+static struct om_page *slab_grow(struct om_system *sys, enum om_cache cache)
+{
+	struct om_page *frame = om_frame_get(sys, OM_KIND_OBJECT, 0);
+	size_t size = sys->slab[cache].size;
+	char *base;
+	void *next = NULL;
+
+	if (!frame)
+		return NULL;
+	base = om_page_ptr(sys, frame);
+	/* Backwards, so that the list begins with the lowest. */
+	for (size_t i = OM_PAGE_SIZE / size; i-- > 0;) {
+		void **object = (void **)(void *)(base + i * size);
+
+		*object = next;
+		next = object;
+	}
+	frame->as = next;
+	frame->index = cache;
+	return frame;
+}
+
+/* The first free object of the first partial frame. Slab lock held. */
+static void *slab_take(struct om_system *sys, struct om_slab *slab)
+{
+	struct om_page *frame = om_page_of(sys, slab->partial.head);
+	void **object = frame->as;
+
+	frame->as = *object;
+	frame->mapcount++;
+	slab->in_use++;
+	if (!frame->as)
+		om_pfn_list_del(sys, &slab->partial, frame);
+	return object;
+}
+
+void *om_object_alloc(struct om_system *sys, enum om_cache cache)
+{
+	struct om_slab *slab = &sys->slab[cache];
+	struct om_page *fresh;
+	void *object;
+
+	om_spin_lock(sys, &slab->lock, OM_RANK_SLAB);
+	if (om_unlikely(slab->partial.count == 0)) {
+		om_spin_unlock(sys, &slab->lock);
+		fresh = slab_grow(sys, cache);
+		if (!fresh)
+			return NULL;
+		om_spin_lock(sys, &slab->lock, OM_RANK_SLAB);
+		/* At the head, so it is taken from and never stays empty, whoever grew meanwhile.
+		 */
+		om_pfn_list_push(sys, &slab->partial, fresh);
+		slab->frames++;
+	}
+	object = slab_take(sys, slab);
+	om_spin_unlock(sys, &slab->lock);
+	memset(object, 0, slab->size);
+	om_count(sys, OM_EV_META_ALLOC, 1);
+	return object;
+}
+
+/* Slab lock held. True if the frame is empty now; it is on no list then. */
+static bool slab_give(struct om_system *sys, struct om_slab *slab, struct om_page *frame,
+                      void **object)
+{
+	bool was_full = !frame->as;
+
+	OM_BUG_ON(sys, frame->mapcount == 0, "slab", object, frame->mapcount, frame->index);
+	*object = frame->as;
+	frame->as = object;
+	slab->in_use--;
+	if (--frame->mapcount == 0) {
+		/* A frame holds several objects, so this one was not full: it is listed. */
+		om_pfn_list_del(sys, &slab->partial, frame);
+		slab->frames--;
+		return true;
+	}
+	if (was_full)
+		om_pfn_list_push(sys, &slab->partial, frame);
+	return false;
+}
+
+void om_object_free(struct om_system *sys, enum om_cache cache, void *object)
+{
+	struct om_slab *slab = &sys->slab[cache];
+	struct om_page *frame = om_page_of(sys, om_arch_pfn(&sys->arch, object));
+	size_t offset = (size_t)((char *)object - (char *)om_page_ptr(sys, frame));
+	bool empty;
+
+	OM_BUG_ON(sys, frame->kind != OM_KIND_OBJECT || frame->index != cache, "slab", object,
+	          frame->kind, frame->index);
+	OM_BUG_ON(sys, offset % slab->size, "slab", object, offset, slab->size);
+	if (OM_DEBUG)
+		memset(object, POISON, slab->size);
+	om_spin_lock(sys, &slab->lock, OM_RANK_SLAB);
+	empty = slab_give(sys, slab, frame, object);
+	om_spin_unlock(sys, &slab->lock);
+	if (empty)
+		om_frame_release(sys, frame);
+}

@@ -1,0 +1,21 @@
+/*
+ * slab.h: objects carved from frames: areas, anon_vmas, mms, mappings.
+ *
+ * The descriptor of an OBJECT frame is its header: `as` = first free object (a list through the
+ * objects), `mapcount` = objects in use, `index` = the cache. An empty frame goes back at once.
+ */
+#ifndef OM_SLAB_H
+#define OM_SLAB_H
+
+#include "page/frame.h"
+
+void om_slab_init(struct om_system *sys);
+
+/*
+ * A zeroed object, or NULL if no frame is free. Context: any; takes SLAB, FREE, FRAME, one at a time.
+ * O(1).
+ */
+void *om_object_alloc(struct om_system *sys, enum om_cache cache);
+void om_object_free(struct om_system *sys, enum om_cache cache, void *object);
+
+#endif

@@ -1,0 +1,328 @@
+/*
+ * table.c: page tables.
+ *
+ * Tables are made top-down by faults, fork and mremap, and freed only by munmap, exit and failed forks,
+ * with mmap_lock held for writing and after every area over them has left the reverse map (I5). So a
+ * reader that knows an area is there may walk down without a lock. A reverse-map walker that comes from a
+ * direct page knows no area; it locks the table it learnt from the page and then looks whether the page
+ * still names it.
+ */
+#include "page/table.h"
+
+#include "page/frame.h"
+
+static inline unsigned level_slot(uintptr_t addr, unsigned level)
+{
+	return (unsigned)(addr >> (OM_PAGE_SHIFT + (level - 1) * OM_TABLE_SHIFT)) &
+	       (OM_TABLE_ENTRIES - 1);
+}
+
+/* Bytes that one entry of a table of this level covers. */
+static inline uintptr_t level_span(unsigned level)
+{
+	return (uintptr_t)1 << (OM_PAGE_SHIFT + (level - 1) * OM_TABLE_SHIFT);
+}
+
+static struct om_page *new_table(struct om_mm *mm, unsigned level, uintptr_t addr)
+{
+	struct om_page *table =
+	    om_frame_get_zeroed(mm->sys, (enum om_kind)(OM_KIND_TABLE + level), 0);
+
+	if (!table)
+		return NULL;
+	om_table_lock_second(mm->sys, table);
+	table->as = mm;
+	table->entries = om_page_ptr(mm->sys, table);
+	table->index =
+	    level == OM_LEVELS ? 0 : (addr & ~(level_span(level + 1) - 1)) >> OM_PAGE_SHIFT;
+	om_table_unlock(mm->sys, table);
+	atomic_fetch_add_explicit(&mm->nr_tables, 1, memory_order_relaxed);
+	return table;
+}
+
+static void free_table(struct om_mm *mm, struct om_page *table)
+{
+	atomic_fetch_sub_explicit(&mm->nr_tables, 1, memory_order_relaxed);
+	om_frame_release(mm->sys, table);
+}
+
+struct om_page *om_table_new_root(struct om_mm *mm)
+{
+	return new_table(mm, OM_LEVELS, 0);
+}
+
+void om_table_free_root(struct om_mm *mm)
+{
+	OM_BUG_ON(mm->sys, mm->root->mapcount != 0, "I5", mm, mm->root->mapcount, 0);
+	free_table(mm, mm->root);
+}
+
+/* The entry for addr in the table of this level that is in frame pfn. */
+static inline om_pte_t load_at(struct om_system *sys, om_pfn_t pfn, uintptr_t addr, unsigned level)
+{
+	return om_arch_pte_load((om_pte_t *)om_arch_frame(&sys->arch, pfn) +
+	                        level_slot(addr, level));
+}
+
+/* The table of `level` that covers addr, or NULL. */
+static inline struct om_page *find_level(struct om_mm *mm, uintptr_t addr, unsigned level)
+{
+	om_pfn_t pfn = om_page_pfn(mm->sys, mm->root);
+
+	for (unsigned l = OM_LEVELS; l > level; l--) {
+		om_pte_t e = load_at(mm->sys, pfn, addr, l);
+
+		if (!om_pte_present(e))
+			return NULL;
+		pfn = om_pte_pfn(e);
+	}
+	return om_page_of(mm->sys, pfn);
+}
+
+struct om_page *om_table_find(struct om_mm *mm, uintptr_t addr)
+{
+	return find_level(mm, addr, 1);
+}
+
+/* The child of `table` (of level l) at addr, made if it is missing; two faults may race for it. */
+static struct om_page *make_child(struct om_mm *mm, struct om_page *table, unsigned l,
+                                  uintptr_t addr)
+{
+	struct om_system *sys = mm->sys;
+	struct om_page *child = new_table(mm, l - 1, addr);
+	om_pte_t e;
+
+	if (!child)
+		return NULL;
+	om_table_lock(sys, table);
+	e = om_entry_get(sys, table, level_slot(addr, l));
+	if (om_pte_none(e))
+		om_entry_install(sys, table, level_slot(addr, l),
+		                 om_pte_mktable(om_page_pfn(sys, child)));
+	om_table_unlock(sys, table);
+	if (om_pte_none(e))
+		return child;
+	free_table(mm, child);
+	return om_page_of(sys, om_pte_pfn(e));
+}
+
+/* The table of `level` that covers addr, made with all above it; NULL if no frame is free. */
+static inline struct om_page *make_level(struct om_mm *mm, uintptr_t addr, unsigned level)
+{
+	struct om_page *table = mm->root;
+
+	for (unsigned l = OM_LEVELS; l > level && table; l--) {
+		om_pte_t e = om_arch_pte_load(om_table_entry(table, level_slot(addr, l)));
+
+		table = om_likely(om_pte_present(e)) ? om_page_of(mm->sys, om_pte_pfn(e))
+		                                     : make_child(mm, table, l, addr);
+	}
+	return table;
+}
+
+bool om_table_make_upper(struct om_mm *mm, uintptr_t addr)
+{
+	return make_level(mm, addr, 2);
+}
+
+struct om_page *om_table_make_slow(struct om_mm *mm, uintptr_t addr)
+{
+	struct om_page *table = make_level(mm, addr, 1);
+
+	if (table)
+		atomic_store_explicit(&mm->table_hint, table, memory_order_release);
+	return table;
+}
+
+struct om_page *om_table_next(struct om_mm *mm, uintptr_t addr, uintptr_t end)
+{
+	while (addr < end) {
+		om_pfn_t pfn = om_page_pfn(mm->sys, mm->root);
+		unsigned l = OM_LEVELS;
+		uintptr_t next;
+
+		for (; l > 1; l--) {
+			om_pte_t e = load_at(mm->sys, pfn, addr, l);
+
+			if (!om_pte_present(e))
+				break;
+			pfn = om_pte_pfn(e);
+		}
+		if (l == 1)
+			return om_page_of(mm->sys, pfn);
+		next = (addr & ~(level_span(l) - 1)) + level_span(l);
+		if (next < addr) /* the last span of the machine's addresses */
+			return NULL;
+		addr = next;
+	}
+	return NULL;
+}
+
+/* ---------------------------------------------------------------- freeing ------------------- */
+
+/* Clear an upper entry in use; returns the table it named. */
+static struct om_page *unlink_child(struct om_mm *mm, struct om_page *table, unsigned slot)
+{
+	struct om_system *sys = mm->sys;
+	om_pte_t e;
+
+	om_table_lock(sys, table);
+	e = om_entry_take(sys, table, slot, 0);
+	om_table_unlock(sys, table);
+	return om_page_of(sys, om_pte_pfn(e));
+}
+
+/*
+ * Take `table`, already unlinked from its parent, and all below it off the tree and onto *list. Most tables
+ * have few children, near `hint`: start there.
+ */
+static void unlink_subtree(struct om_mm *mm, struct om_page *table, unsigned level, uintptr_t hint,
+                           om_pfn_t *list)
+{
+	struct om_system *sys = mm->sys;
+
+	for (unsigned i = level_slot(hint, level), n = 0;
+	     level > 1 && table->mapcount && n < OM_TABLE_ENTRIES;
+	     i = (i + 1) % OM_TABLE_ENTRIES, n++) {
+		if (!om_pte_none(om_arch_pte_load(om_table_entry(table, i))))
+			unlink_subtree(mm, unlink_child(mm, table, i), level - 1, hint, list);
+	}
+	OM_BUG_ON(sys, table->mapcount != 0, "I5", table, table->mapcount, table->index);
+	table->lru.next = *list;
+	*list = om_page_pfn(sys, table);
+}
+
+/* What om_table_free_range() was asked for. */
+struct hole {
+	uintptr_t start, end, floor, ceiling;
+	om_pfn_t list; /* tables taken off the tree */
+};
+
+/* Unlink the children of `table`, whose range begins at `base`, that the hole allows; descend at its edges. */
+static void unlink_range(struct om_mm *mm, struct om_page *table, unsigned level, uintptr_t base,
+                         struct hole *h)
+{
+	uintptr_t span = level_span(level);
+	uintptr_t from = base > h->start ? base : h->start & ~(span - 1);
+
+	for (unsigned i = level_slot(from, level);
+	     i < OM_TABLE_ENTRIES && from < h->end && table->mapcount; i++, from += span) {
+		om_pte_t e = om_arch_pte_load(om_table_entry(table, i));
+
+		if (om_pte_none(e))
+			continue;
+		if (from >= h->floor && from + (span - 1) <= h->ceiling - 1)
+			unlink_subtree(mm, unlink_child(mm, table, i), level - 1, h->start,
+			               &h->list);
+		else if (level > 2)
+			unlink_range(mm, om_page_of(mm->sys, om_pte_pfn(e)), level - 1, from, h);
+		if (from + span < from)
+			break;
+	}
+}
+
+void om_table_free_range(struct om_mm *mm, uintptr_t start, uintptr_t end, uintptr_t floor,
+                         uintptr_t ceiling)
+{
+	struct om_system *sys = mm->sys;
+	struct hole h = {start, end, floor, ceiling, OM_NO_PFN};
+	om_pfn_t list;
+
+	OM_ASSERT(sys, om_rwsem_is_write_locked(&mm->mmap_lock), "mmap_lock", mm);
+	atomic_store_explicit(&mm->table_hint, NULL, memory_order_relaxed);
+	unlink_range(mm, mm->root, OM_LEVELS, 0, &h);
+	list = h.list;
+	if (list == OM_NO_PFN)
+		return;
+	/* The MMU may cache upper entries, too: no table is reused before they are gone (I7). */
+	sys->hooks.ops->flush(sys->hooks.ctx, mm, start, end);
+	while (list != OM_NO_PFN) {
+		struct om_page *table = om_page_of(sys, list);
+
+		list = table->lru.next;
+		free_table(mm, table);
+	}
+}
+
+/* ---------------------------------------------------------------- moving -------------------- */
+
+bool om_table_move(struct om_mm *mm, uintptr_t from, uintptr_t to)
+{
+	struct om_system *sys = mm->sys;
+	struct om_page *src = find_level(mm, from, 2), *dst = find_level(mm, to, 2);
+	struct om_page *table = om_table_find(mm, from), *old = om_table_find(mm, to);
+
+	if (!table)
+		return false;
+	OM_ASSERT(sys, om_rwsem_is_write_locked(&mm->mmap_lock), "mmap_lock", mm);
+	atomic_store_explicit(&mm->table_hint, NULL, memory_order_relaxed);
+	om_table_lock(sys, src);
+	om_entry_take(sys, src, level_slot(from, 2), 0);
+	om_table_unlock(sys, src);
+	/*
+	 * Until the old translations are flushed, nobody may find the entries at the new address: a
+	 * walker would flush the wrong one (hazard 8).
+	 */
+	om_table_lock(sys, table);
+	sys->hooks.ops->flush(sys->hooks.ctx, mm, from, from + OM_TABLE_SPAN);
+	table->index = to >> OM_PAGE_SHIFT;
+	om_table_unlock(sys, table);
+
+	om_table_lock(sys, dst);
+	if (old)
+		om_entry_take(sys, dst, level_slot(to, 2), 0);
+	om_entry_install(sys, dst, level_slot(to, 2), om_pte_mktable(om_page_pfn(sys, table)));
+	om_table_unlock(sys, dst);
+	if (old) {
+		OM_BUG_ON(sys, old->mapcount != 0, "I5", old, old->mapcount, to);
+		sys->hooks.ops->flush(sys->hooks.ctx, mm, to, to + OM_TABLE_SPAN);
+		free_table(mm, old);
+	}
+	return true;
+}
+
+/* ---------------------------------------------------------------- entries ------------------- */
+
+/* The MMU sets bits at any time: change the entry with a loop that loses none of them. */
+#define OM_ENTRY_UPDATE(sys, table, slot, old, expr)                                               \
+	do {                                                                                       \
+		om_pte_t *p_ = om_table_entry(table, slot);                                        \
+                                                                                                   \
+		OM_ASSERT(sys, om_held(sys, &(table)->lock), "I9", table);                         \
+		(old) = om_arch_pte_load(p_);                                                      \
+		while (!om_arch_pte_cas(p_, &(old), (expr)))                                       \
+			;                                                                          \
+	} while (0)
+
+om_pte_t om_entry_protect(struct om_system *sys, struct om_page *table, unsigned slot,
+                          unsigned prot)
+{
+	om_pte_t old;
+
+	OM_ENTRY_UPDATE(sys, table, slot, old, om_pte_modify(old, prot));
+	return old;
+}
+
+om_pte_t om_entry_clean(struct om_system *sys, struct om_page *table, unsigned slot)
+{
+	om_pte_t old;
+
+	OM_ENTRY_UPDATE(sys, table, slot, old, om_pte_mkclean(om_pte_wrprotect(old)));
+	return old;
+}
+
+void om_entry_use(struct om_system *sys, struct om_page *table, unsigned slot, bool wrote)
+{
+	om_pte_t old;
+
+	OM_ENTRY_UPDATE(sys, table, slot, old,
+	                wrote ? om_pte_mkdirty(om_pte_mkyoung(old)) : om_pte_mkyoung(old));
+}
+
+om_pte_t om_entry_age(struct om_system *sys, struct om_page *table, unsigned slot)
+{
+	om_pte_t old;
+
+	OM_ENTRY_UPDATE(sys, table, slot, old, om_pte_mkold(old));
+	return old;
+}

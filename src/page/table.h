@@ -1,0 +1,223 @@
+/*
+ * table.h: page tables: finding, making and freeing them, and the only functions that write an entry.
+ *
+ * A table is a frame of kind OM_KIND_TABLE + level (1 = leaf). Its descriptor: `as` the mm, `index` the
+ * number of the first page it maps, `mapcount` the entries in use. Its frame lock guards its entries
+ * (I9). Walking down needs no lock: an upper entry, once set, stays while an area covers the range
+ * (I5), and who walks holds mmap_lock or the lock of a tree in which such an area is queued.
+ */
+#ifndef OM_TABLE_H
+#define OM_TABLE_H
+
+#include "page/page.h"
+
+static inline void om_table_lock(struct om_system *sys, struct om_page *table)
+{
+	om_spin_lock(sys, &table->lock, OM_RANK_TABLE);
+}
+
+static inline void om_table_lock_second(struct om_system *sys, struct om_page *table)
+{
+	om_spin_lock(sys, &table->lock, OM_RANK_TABLE2);
+}
+
+static inline void om_table_unlock(struct om_system *sys, struct om_page *table)
+{
+	om_spin_unlock(sys, &table->lock);
+}
+
+static inline unsigned om_table_slot(uintptr_t addr)
+{
+	return (unsigned)(addr >> OM_PAGE_SHIFT) & (OM_TABLE_ENTRIES - 1);
+}
+
+static inline uintptr_t om_table_addr(const struct om_page *table, unsigned slot)
+{
+	return (table->index + slot) << OM_PAGE_SHIFT;
+}
+
+static inline struct om_mm *om_table_mm(const struct om_page *table)
+{
+	return (struct om_mm *)table->as;
+}
+
+static inline om_pte_t *om_table_entry(const struct om_page *table, unsigned slot)
+{
+	return table->entries + slot;
+}
+
+/* An empty top-level table for `mm`, or NULL. */
+struct om_page *om_table_new_root(struct om_mm *mm);
+
+/* The leaf table that maps addr, or NULL. Lock-free; see above. */
+struct om_page *om_table_find(struct om_mm *mm, uintptr_t addr);
+
+/* The same, making what is missing; NULL if no frame is free. mmap_lock held. Takes TABLE. */
+struct om_page *om_table_make_slow(struct om_mm *mm, uintptr_t addr);
+
+/* The levels above the leaf table alone, for om_table_move(). False if no frame is free. */
+bool om_table_make_upper(struct om_mm *mm, uintptr_t addr);
+
+/* With mmap_lock held, the table found last is alive; neighbouring faults meet in it. */
+static inline struct om_page *om_table_make(struct om_mm *mm, uintptr_t addr)
+{
+	struct om_page *table = atomic_load_explicit(&mm->table_hint, memory_order_acquire);
+
+	if (om_likely(table && (addr >> OM_PAGE_SHIFT) - table->index < OM_TABLE_ENTRIES))
+		return table;
+	return om_table_make_slow(mm, addr);
+}
+
+/*
+ * The first leaf table that maps any of [addr, end), or NULL; skips what has no table at once. Iterate:
+ *     for (t = om_table_next(mm, addr, end); t; t = om_table_next(mm, next table's start, end))
+ */
+struct om_page *om_table_next(struct om_mm *mm, uintptr_t addr, uintptr_t end);
+
+/*
+ * Areas in [start, end) are gone, and none is left between `floor` <= start and `ceiling` >= end: free
+ * the tables that map any of [start, end) and nothing outside [floor, ceiling) (I5). No entry of a leaf
+ * may be in use. mmap_lock held for writing. Flushes.
+ */
+void om_table_free_range(struct om_mm *mm, uintptr_t start, uintptr_t end, uintptr_t floor,
+                         uintptr_t ceiling);
+
+/* Free the root: last act of an mm. */
+void om_table_free_root(struct om_mm *mm);
+
+/*
+ * Move the whole leaf table at `from` to `to`, both multiples of OM_TABLE_SPAN: no entry and no page
+ * changes. False, and nothing done, if there is no table at `from`. If there is one at `to`, it must be
+ * empty and is freed. The levels above `to` exist (om_table_make_upper). The caller flushes `from`
+ * afterwards. mmap_lock and the trees' locks held for writing (I1). Takes TABLE.
+ */
+bool om_table_move(struct om_mm *mm, uintptr_t from, uintptr_t to);
+
+/* ------- entries of a leaf; the table's lock is held by the caller of every function ------- */
+
+static inline om_pte_t om_entry_get(struct om_system *sys, struct om_page *table, unsigned slot)
+{
+	(void)sys;
+	return om_arch_pte_load(om_table_entry(table, slot));
+}
+
+/* Fill an entry that is none, or replace one that is absent (swap, file) or unused. No flush is owed. */
+static inline void om_entry_install(struct om_system *sys, struct om_page *table, unsigned slot,
+                                    om_pte_t pte)
+{
+	om_pte_t *p = om_table_entry(table, slot);
+	om_pte_t old = om_arch_pte_load(p);
+
+	OM_ASSERT(sys, om_held(sys, &table->lock), "I9", table);
+	OM_BUG_ON(sys, om_pte_present(old), "I9", table, old, pte);
+	table->mapcount += om_pte_none(old);
+	om_arch_pte_store(p, pte);
+}
+
+/* The same for an entry that is known to be none. */
+static inline void om_entry_fill(struct om_system *sys, struct om_page *table, unsigned slot,
+                                 om_pte_t pte)
+{
+	OM_ASSERT(sys, om_held(sys, &table->lock), "I9", table);
+	OM_ASSERT(sys, om_pte_none(om_arch_pte_load(om_table_entry(table, slot))), "I9", table);
+	table->mapcount++;
+	om_arch_pte_store(om_table_entry(table, slot), pte);
+}
+
+/*
+ * Replace whatever is there by an absent entry (0, swap, file) and return the old one with its final
+ * dirty and young bits. A flush is owed if the old one was present.
+ */
+static inline om_pte_t om_entry_take(struct om_system *sys, struct om_page *table, unsigned slot,
+                                     om_pte_t absent)
+{
+	om_pte_t old;
+
+	OM_ASSERT(sys, om_held(sys, &table->lock), "I9", table);
+	OM_ASSERT(sys, !om_pte_present(absent), "I9", table);
+	old = om_arch_pte_xchg(om_table_entry(table, slot), absent);
+	if (om_pte_none(absent) && !om_pte_none(old))
+		table->mapcount--;
+	return old;
+}
+
+/* The same for an entry that is known to be present, leaving none. A flush is owed. */
+static inline om_pte_t om_entry_clear(struct om_system *sys, struct om_page *table, unsigned slot)
+{
+	OM_ASSERT(sys, om_held(sys, &table->lock), "I9", table);
+	table->mapcount--;
+	return om_arch_pte_xchg(om_table_entry(table, slot), 0);
+}
+
+/*
+ * Move an entry to a place that is none, in another table or the same; returns it. Both tables are locked.
+ * A flush of the old place is owed if it is present. om_entries_moved() counts, once for many.
+ */
+static inline om_pte_t om_entry_move(struct om_system *sys, om_pte_t *from, om_pte_t *to)
+{
+	om_pte_t pte = om_arch_pte_xchg(from, 0);
+
+	OM_ASSERT(sys, om_pte_none(om_arch_pte_load(to)), "I9", to);
+	om_arch_pte_store(to, pte);
+	return pte;
+}
+
+static inline void om_entries_moved(struct om_system *sys, struct om_page *from, struct om_page *to,
+                                    unsigned n)
+{
+	OM_ASSERT(sys, om_held(sys, &from->lock) && om_held(sys, &to->lock), "I9", from);
+	from->mapcount -= n;
+	to->mapcount += n;
+}
+
+/*
+ * Replace a present entry by another one; returns the old one. A flush is owed unless only permissions
+ * were added (same pfn, nothing taken away).
+ */
+static inline om_pte_t om_entry_replace(struct om_system *sys, struct om_page *table, unsigned slot,
+                                        om_pte_t pte)
+{
+	om_pte_t old;
+
+	OM_ASSERT(sys, om_held(sys, &table->lock), "I9", table);
+	old = om_arch_pte_xchg(om_table_entry(table, slot), pte);
+	OM_BUG_ON(sys, !om_pte_present(old), "I9", table, old, pte);
+	return old;
+}
+
+/* Take write permission away; returns the old entry. Flush owed if it was writable. */
+static inline om_pte_t om_entry_wrprotect(struct om_system *sys, struct om_page *table,
+                                          unsigned slot)
+{
+	om_pte_t *p = om_table_entry(table, slot), old = om_arch_pte_load(p);
+
+	OM_ASSERT(sys, om_held(sys, &table->lock), "I9", table);
+	/* The MMU sets bits at any time: lose none of them. */
+	while (!om_arch_pte_cas(p, &old, om_pte_wrprotect(old)))
+		;
+	return old;
+}
+
+/* Change a present entry's permissions, keeping dirty and young; returns the old one. Flush owed if any
+ * permission was taken away. */
+om_pte_t om_entry_protect(struct om_system *sys, struct om_page *table, unsigned slot,
+                          unsigned prot);
+
+/* Take write permission and the dirty bit; returns the old entry. Flush owed if either was set. */
+om_pte_t om_entry_clean(struct om_system *sys, struct om_page *table, unsigned slot);
+
+/* Note a use by the core itself, as the MMU would: young, and dirty if it wrote. No flush is owed. */
+void om_entry_use(struct om_system *sys, struct om_page *table, unsigned slot, bool wrote);
+
+/* Clear the young bit; returns the old entry. No flush is owed: a stale one only loses a use. */
+om_pte_t om_entry_age(struct om_system *sys, struct om_page *table, unsigned slot);
+
+/* Does going from `old` to `now` leave something stale in a TLB? (I9) */
+static inline bool om_flush_owed(om_pte_t old, om_pte_t now)
+{
+	return om_pte_present(old) && (!om_pte_present(now) || om_pte_pfn(old) != om_pte_pfn(now) ||
+	                               om_pte_modify(now, 0) != om_pte_modify(old, 0) ||
+	                               (om_pte_write(old) && !om_pte_write(now)));
+}
+
+#endif

@@ -1,0 +1,410 @@
+/*
+ * reclaim.c: choosing victims and getting their frames back.
+ *
+ * Each kind (anonymous and file) has an active and an inactive list. Pages enter anonymous lists active and
+ * file lists inactive; pages at the active tail that have not been used become inactive; pages at the
+ * inactive tail that have not been used lose their frames. Being used once at the inactive tail is a second
+ * chance, twice activates.
+ *
+ * A batch goes through stages, so that neighbours on the list are neighbours in swap and one transfer:
+ * choose (lock, look whether used), back (find a slot for what has no store), unmap, write, free.
+ */
+#include "page/put.h"
+#include "reclaim/reclaim.h"
+
+#include "store/mapping.h"
+#include "store/swap.h"
+#include "reclaim/unmap.h"
+
+struct batch {
+	struct om_page *page[OM_RECLAIM_BATCH]; /* locked victims; NULL: given up and put back */
+	unsigned n;
+};
+
+static void give_up(struct om_system *sys, struct om_page **page, bool activate)
+{
+	if (activate)
+		om_page_set(*page, OM_PG_ACTIVE);
+	om_page_unlock(sys, *page);
+	om_lru_putback(sys, *page);
+	*page = NULL;
+}
+
+/* ---------------------------------------------------------------- choose -------------------- */
+
+enum verdict { TAKE, KEEP, ACTIVATE };
+
+static enum verdict judge(struct om_system *sys, struct om_page *page, bool force)
+{
+	unsigned flags = om_page_flags(page);
+	bool was_seen = flags & OM_PG_REFERENCED;
+	unsigned used;
+
+	if (flags & OM_PG_UNEVICTABLE)
+		return KEEP;
+	used = om_page_referenced(sys, page);
+	if (!used || force)
+		return TAKE;
+	if ((flags & OM_PG_SWAPBACKED) || was_seen || used > 1)
+		return ACTIVATE;
+	om_page_set(page, OM_PG_REFERENCED);
+	return KEEP;
+}
+
+static void choose(struct om_system *sys, struct om_page *const from[], unsigned n, bool force,
+                   struct batch *b)
+{
+	b->n = 0;
+	for (unsigned i = 0; i < n; i++) {
+		struct om_page *page = from[i];
+		enum verdict v;
+
+		if (!om_page_trylock(sys, page)) {
+			om_lru_putback(sys, page);
+			continue;
+		}
+		v = judge(sys, page, force);
+		if (v == TAKE) {
+			b->page[b->n++] = page;
+			continue;
+		}
+		if (v == ACTIVATE)
+			om_count(sys, OM_EV_PGACTIVATE, 1);
+		give_up(sys, &page, v == ACTIVATE);
+	}
+}
+
+/* ---------------------------------------------------------------- back ---------------------- */
+
+/* Contents exist nowhere but in this frame? */
+static bool needs_slot(struct om_system *sys, struct om_page *page)
+{
+	unsigned flags;
+	bool live;
+
+	om_frame_lock(sys, page);
+	flags = om_page_flags(page);
+	live = page->mapcount || page->as;
+	om_frame_unlock(sys, page);
+	return live && (flags & OM_PG_SWAPBACKED) && !(flags & (OM_PG_SWAPCACHE | OM_PG_LAZYFREE));
+}
+
+/* Give slots to the pages that need one, in runs as long as the areas allow. */
+static void back(struct om_system *sys, struct batch *b)
+{
+	unsigned left = 0, have = 0;
+	uint32_t slot = 0;
+
+	for (unsigned i = 0; i < b->n; i++)
+		left += needs_slot(sys, b->page[i]);
+	for (unsigned i = 0; i < b->n && left; i++) {
+		if (!needs_slot(sys, b->page[i]))
+			continue;
+		if (!have)
+			have = om_slot_alloc(sys, left, &slot);
+		if (!have) {
+			give_up(sys, &b->page[i], true);
+			left--;
+			continue;
+		}
+		om_swapcache_add(sys, b->page[i], slot++);
+		om_page_set(b->page[i], OM_PG_DIRTY);
+		have--;
+		left--;
+	}
+	while (have--)
+		om_slot_put(sys, slot++);
+}
+
+/* ---------------------------------------------------------------- unmap --------------------- */
+
+static void unmap(struct om_system *sys, struct batch *b)
+{
+	for (unsigned i = 0; i < b->n; i++) {
+		enum om_unmap_result r;
+
+		if (!b->page[i])
+			continue;
+		r = om_try_to_unmap(sys, b->page[i]);
+		if (r != OM_UNMAP_SUCCESS)
+			give_up(sys, &b->page[i], r == OM_UNMAP_FAIL);
+	}
+}
+
+/* ---------------------------------------------------------------- write --------------------- */
+
+static bool is_dirty_swap(const struct om_page *page)
+{
+	return page && (om_page_flags(page) & (OM_PG_DIRTY | OM_PG_SWAPCACHE)) ==
+	                   (OM_PG_DIRTY | OM_PG_SWAPCACHE);
+}
+
+/* Nobody holds the slot any more (the last entry went away meanwhile): writing would be in vain. */
+static bool is_orphan(struct om_system *sys, struct om_page *page)
+{
+	bool orphan;
+
+	om_frame_lock(sys, page);
+	orphan = page->mapcount == 0 && !page->as && om_swapcache_is_sole(sys, page);
+	om_frame_unlock(sys, page);
+	return orphan;
+}
+
+/* Write the run of consecutive slots that begins at page i; returns its length. */
+static unsigned write_run(struct om_system *sys, struct batch *b, unsigned i)
+{
+	unsigned n = 1;
+
+	while (i + n < b->n && is_dirty_swap(b->page[i + n]) &&
+	       b->page[i + n]->slot == b->page[i]->slot + n &&
+	       om_slot_area(sys, b->page[i]->slot) == om_slot_area(sys, b->page[i + n]->slot))
+		n++;
+	if (om_swap_write(sys, &b->page[i], n))
+		for (unsigned k = 0; k < n; k++)
+			give_up(sys, &b->page[i + k], true);
+	return n;
+}
+
+static void write_file(struct om_system *sys, struct om_page **page)
+{
+	struct om_mapping *mapping;
+
+	om_frame_lock(sys, *page);
+	mapping = om_page_test(*page, OM_PG_ANON) ? NULL : (*page)->as;
+	om_frame_unlock(sys, *page);
+	/* Without a mapping it has been truncated; the page lock keeps it from going now. */
+	if (mapping && om_mapping_writepage(mapping, *page))
+		give_up(sys, page, true);
+}
+
+static void write_out(struct om_system *sys, struct batch *b)
+{
+	for (unsigned i = 0; i < b->n;) {
+		struct om_page *page = b->page[i];
+
+		if (is_dirty_swap(page) && !is_orphan(sys, page)) {
+			i += write_run(sys, b, i);
+			continue;
+		}
+		if (page && om_page_test(page, OM_PG_DIRTY) &&
+		    !om_page_test(page, OM_PG_SWAPCACHE | OM_PG_SWAPBACKED))
+			write_file(sys, &b->page[i]);
+		i++;
+	}
+}
+
+/* ---------------------------------------------------------------- free ---------------------- */
+
+/* Take the page from its last holder; it dies when it is put back. */
+static bool release(struct om_system *sys, struct om_page *page)
+{
+	struct om_mapping *mapping = NULL;
+	bool swapcache, free = true;
+
+	om_frame_lock(sys, page);
+	if (!om_page_test(page, OM_PG_ANON))
+		mapping = page->as;
+	swapcache = om_page_test(page, OM_PG_SWAPCACHE);
+	if (!mapping)
+		free = page->mapcount == 0 && page->pins == 0 && page->refs == (swapcache ? 1 : 0);
+	if (free && swapcache && om_page_test(page, OM_PG_DIRTY))
+		free = !page->as && om_swapcache_is_sole(sys, page);
+	om_frame_unlock(sys, page);
+	if (mapping)
+		return om_mapping_evict(mapping, page);
+	if (free && swapcache)
+		om_swapcache_del(sys, page);
+	return free;
+}
+
+unsigned om_reclaim_pages(struct om_system *sys, struct om_page *const from[], unsigned n,
+                          bool force)
+{
+	unsigned freed = 0;
+	struct batch b;
+
+	om_might_sleep(sys);
+	choose(sys, from, n, force, &b);
+	back(sys, &b);
+	unmap(sys, &b);
+	write_out(sys, &b);
+	for (unsigned i = 0; i < b.n; i++) {
+		if (!b.page[i])
+			continue;
+		if (release(sys, b.page[i])) {
+			freed++;
+			if (om_page_test(b.page[i], OM_PG_LAZYFREE))
+				om_count(sys, OM_EV_PGLAZYFREED, 1);
+		}
+		give_up(sys, &b.page[i], false);
+	}
+	om_count(sys, OM_EV_PGSCAN, n);
+	om_count(sys, OM_EV_PGSTEAL, freed);
+	return freed;
+}
+
+/* ---------------------------------------------------------------- lists --------------------- */
+
+static om_pfn_t list_size(struct om_system *sys, enum om_lru_list list)
+{
+	om_pfn_t n;
+
+	om_lru_lock(sys);
+	n = sys->lru[list].count;
+	om_lru_unlock(sys);
+	return n;
+}
+
+/* Unused pages of the active tail become inactive, used ones go back to its head. */
+static void age_active(struct om_system *sys, enum om_lru_list active, unsigned n)
+{
+	struct om_page *page[OM_RECLAIM_BATCH];
+
+	n = om_lru_isolate(sys, active, page, n);
+	for (unsigned i = 0; i < n; i++) {
+		bool used = true;
+
+		if (om_page_trylock(sys, page[i])) {
+			used = om_page_referenced(sys, page[i]);
+			om_page_unlock(sys, page[i]);
+		}
+		if (!used) {
+			om_page_clear(page[i], OM_PG_ACTIVE);
+			om_count(sys, OM_EV_PGDEACTIVATE, 1);
+		}
+		om_lru_putback(sys, page[i]);
+	}
+}
+
+/* Scan about 1 / 2^prio of a pair of lists; 0 scans it all and takes used pages, too. */
+static size_t shrink_pair(struct om_system *sys, enum om_lru_list inactive, unsigned prio,
+                          size_t target)
+{
+	enum om_lru_list active = inactive + 1;
+	om_pfn_t na = list_size(sys, active), ni = list_size(sys, inactive);
+	size_t freed = 0, budget;
+
+	budget = na > ni ? (na >> prio) + 1 : 0;
+	for (size_t done = 0; done < budget; done += OM_RECLAIM_BATCH)
+		age_active(sys, active, OM_RECLAIM_BATCH);
+
+	budget = (list_size(sys, inactive) >> prio) + 1;
+	for (size_t done = 0; done < budget && freed < target; done += OM_RECLAIM_BATCH) {
+		struct om_page *page[OM_RECLAIM_BATCH];
+		unsigned n = om_lru_isolate(sys, inactive, page, OM_RECLAIM_BATCH);
+
+		if (!n)
+			break;
+		freed += om_reclaim_pages(sys, page, n, prio == 0);
+	}
+	return freed;
+}
+
+static size_t shrink(struct om_system *sys, size_t pages)
+{
+	size_t freed = 0;
+
+	for (unsigned prio = 6; freed < pages; prio--) {
+		freed += shrink_pair(sys, OM_LRU_INACTIVE_FILE, prio, pages - freed);
+		if (freed < pages)
+			freed += shrink_pair(sys, OM_LRU_INACTIVE_ANON, prio, pages - freed);
+		if (!prio)
+			break;
+	}
+	return freed;
+}
+
+size_t om_reclaim_step(struct om_system *sys, size_t pages)
+{
+	size_t freed;
+
+	om_might_sleep(sys);
+	atomic_fetch_add(&sys->reclaimers, 1);
+	freed = shrink(sys, pages);
+	atomic_fetch_sub(&sys->reclaimers, 1);
+	atomic_fetch_add(&sys->reclaim_done, 1);
+	om_wake(sys, &sys->reclaim_done);
+	return freed;
+}
+
+/* ---------------------------------------------------------------- direct reclaim ------------ */
+
+/* Rounds without any result before a request fails, and rounds in all. */
+#define DRY_ROUNDS 3
+#define MAX_ROUNDS 64
+
+/*
+ * If a step has been through all pages, taken the used ones, too, and freed less than this part of memory, it is
+ * the code of the programs that asked; they only fault it back in. So many requests in a row are one too many.
+ */
+#define FEW_PART   512
+#define FEW_ROUNDS 16
+
+struct others {
+	struct om_system *sys;
+	uint32_t done; /* reclaim_done when we looked */
+};
+
+static bool others_busy(const void *arg)
+{
+	const struct others *o = arg;
+
+	return atomic_load(&o->sys->reclaimers) && atomic_load(&o->sys->reclaim_done) == o->done;
+}
+
+/*
+ * We found nothing: perhaps because other threads have all pages isolated. Wait until one of them is done;
+ * false if there is none, so that it was really nothing.
+ */
+static bool wait_for_others(struct om_system *sys)
+{
+	struct others o = {sys, atomic_load(&sys->reclaim_done)};
+
+	if (!others_busy(&o))
+		return false;
+	while (others_busy(&o))
+		om_wait(sys, &sys->reclaim_done, others_busy, &o);
+	return true;
+}
+
+static om_pfn_t frames_owned(struct om_system *sys)
+{
+	om_pfn_t n;
+
+	om_spin_lock(sys, &sys->free_lock, OM_RANK_FREE);
+	n = sys->nr_owned;
+	om_spin_unlock(sys, &sys->free_lock);
+	return n;
+}
+
+/* Was what a step that looked for `target` pages has freed worth the trouble? */
+static bool is_progress(struct om_system *sys, size_t freed, size_t target)
+{
+	if (freed >= target || freed >= frames_owned(sys) / FEW_PART) {
+		atomic_store_explicit(&sys->few_rounds, 0, memory_order_relaxed);
+		return freed;
+	}
+	return freed &&
+	       atomic_fetch_add_explicit(&sys->few_rounds, 1, memory_order_relaxed) < FEW_ROUNDS;
+}
+
+int om_reclaim_retry(struct om_system *sys, unsigned *tries, size_t want)
+{
+	size_t target = want < OM_RECLAIM_BATCH ? OM_RECLAIM_BATCH : want;
+	unsigned dry = 0;
+
+	om_count(sys, OM_EV_ALLOCSTALL, 1);
+	while (dry < DRY_ROUNDS && *tries < MAX_ROUNDS) {
+		++*tries;
+		if (is_progress(sys, om_reclaim_step(sys, target), target))
+			return 0;
+		if (!wait_for_others(sys))
+			dry++;
+		else if (om_frames_free(sys) > want)
+			return 0;
+	}
+	/* Somebody gives up, so the others get new tries. */
+	atomic_store_explicit(&sys->few_rounds, 0, memory_order_relaxed);
+	om_count(sys, OM_EV_OOM, 1);
+	return -OM_ENOMEM;
+}

@@ -1,0 +1,48 @@
+/*
+ * reclaim.h: finding frames when there are none.
+ *
+ * Reclaim allocates nothing, so it needs no reserve and cannot recurse. It starts at the page lock (by
+ * trylock) and never takes an mmap_lock; so any thread may reclaim that holds no lock at all.
+ */
+#ifndef OM_RECLAIM_H
+#define OM_RECLAIM_H
+
+#include "page/frame.h"
+
+/*
+ * An outermost function got -OM_ENOFRAME inside, has let go of all locks, and wants to start again; it needs
+ * about `want` frames. *tries starts at 0. Returns 0 (start again) or -OM_ENOMEM (nothing more can be
+ * had). May sleep.
+ */
+int om_reclaim_retry(struct om_system *sys, unsigned *tries, size_t want);
+
+/* The loop around it: `call` is evaluated until it returns something other than -OM_ENOFRAME. */
+#define OM_RETRY_NOFRAME(sys, want, err, call)                                                     \
+	do {                                                                                       \
+		unsigned tries_ = 0;                                                               \
+                                                                                                   \
+		while (om_unlikely(((err) = (call)) == -OM_ENOFRAME))                              \
+			if (om_reclaim_retry(sys, &tries_, want)) {                                \
+				(err) = -OM_ENOMEM;                                                \
+				break;                                                             \
+			}                                                                          \
+	} while (0)
+
+/* At the end of an outermost function that allocates: tell the port if frames are getting few. */
+static inline void om_check_low(struct om_system *sys)
+{
+	if (om_unlikely(om_frames_low(sys)) && sys->hooks.ops->low_memory)
+		sys->hooks.ops->low_memory(sys->hooks.ctx);
+}
+
+/* Pages a reclaim batch handles together. */
+#define OM_RECLAIM_BATCH 32
+
+/*
+ * Write out and free what can be freed of these isolated pages; each is put back or freed. Returns how many
+ * were freed. `force`: even if used recently. May sleep.
+ */
+unsigned om_reclaim_pages(struct om_system *sys, struct om_page *const batch[], unsigned n,
+                          bool force);
+
+#endif

@@ -1,0 +1,318 @@
+/*
+ * getpage.c: finding the pages of a file, and bringing them in.
+ *
+ * A page enters the index locked and not up to date and is filled then, with no spinning lock held;
+ * others who want it find it and sleep on its page lock. If filling fails it is taken out again,
+ * and they try themselves.
+ *
+ * Shared memory comes from zeroes or from its swap slot. It leaves the slot for good then, so that
+ * its contents are in one place only, and is dirty.
+ */
+#include "page/put.h"
+#include "store/mapping.h"
+#include "base/mem.h"
+#include "store/swap.h"
+
+/* Most pages that are read ahead in one transfer. */
+#define READ_RUN 16
+
+static void unlock_put(struct om_system *sys, struct om_page *page)
+{
+	om_page_unlock(sys, page);
+	om_page_put(sys, page);
+}
+
+/* ---- entering ---- */
+
+/* mapping->lock held for writing; the index names the page now. */
+static void attach(struct om_mapping *mapping, struct om_page *page, uintptr_t index)
+{
+	struct om_system *sys = mapping->sys;
+
+	OM_ASSERT(sys, om_held(sys, &mapping->lock), "mapping lock", mapping);
+	om_frame_lock(sys, page);
+	OM_BUG_ON(sys, page->mapcount, "I1", page, page->mapcount, index);
+	page->as = mapping;
+	page->index = index;
+	om_page_clear(page, OM_PG_ANON | OM_PG_DIRECT);
+	om_page_ref_locked(sys, page);
+	om_frame_unlock(sys, page);
+	om_mapping_count(mapping, 1);
+}
+
+/*
+ * A fresh page in the index, locked and not up to date, with a reference for the caller.
+ * -OM_EAGAIN if there is an entry already or the file has become shorter, -OM_ENOFRAME.
+ */
+static int enter_new(struct om_mapping *mapping, uintptr_t index, struct om_page **result)
+{
+	struct om_system *sys = mapping->sys;
+	unsigned flags = om_mapping_is_shmem(mapping) ? OM_PG_SWAPBACKED : 0;
+	struct om_page *page = om_frame_get(sys, OM_KIND_DATA, flags);
+	bool locked;
+	int err;
+
+	if (!page)
+		return -OM_ENOFRAME;
+	locked = om_page_trylock(sys, page);
+	OM_BUG_ON(sys, !locked, "page lock", page, om_page_flags(page), index);
+	om_write_lock(sys, &mapping->lock, OM_RANK_MAPPING);
+	if (index >= om_mapping_pages(mapping) || om_index_get(sys, &mapping->index, index))
+		err = -OM_EAGAIN;
+	else
+		err = om_index_set(sys, &mapping->index, index,
+		                   om_ientry_page(om_page_pfn(sys, page)));
+	if (!err)
+		attach(mapping, page, index);
+	om_write_unlock(sys, &mapping->lock);
+	if (err)
+		unlock_put(sys, page);
+	else
+		*result = page;
+	return err;
+}
+
+static bool is_absent(struct om_mapping *mapping, uintptr_t index)
+{
+	bool absent;
+
+	om_read_lock(mapping->sys, &mapping->lock, OM_RANK_MAPPING);
+	absent = !om_index_get(mapping->sys, &mapping->index, index);
+	om_read_unlock(mapping->sys, &mapping->lock);
+	return absent;
+}
+
+/* Make pages in [first, end), as long as they are absent and frames are free; at most READ_RUN. */
+static unsigned enter_run(struct om_mapping *mapping, uintptr_t first, uintptr_t end,
+                          struct om_page **page)
+{
+	unsigned n = 0;
+
+	while (n < READ_RUN && first + n < end && !om_frames_low(mapping->sys) &&
+	       is_absent(mapping, first + n) && !enter_new(mapping, first + n, &page[n]))
+		n++;
+	return n;
+}
+
+/* ---- filling ---- */
+
+static int read_pages(struct om_mapping *mapping, uintptr_t first, struct om_page *const page[],
+                      unsigned n)
+{
+	struct om_system *sys = mapping->sys;
+	void *frame[READ_RUN];
+
+	for (unsigned i = 0; i < n; i++)
+		frame[i] = om_page_ptr(sys, page[i]);
+	if (mapping->ops->read(mapping->store, first, n, frame))
+		return -OM_EIO;
+	om_count(sys, OM_EV_PGPGIN, n);
+	return 0;
+}
+
+/* The contents are valid: list the page. It stays locked. */
+static void arrived(struct om_system *sys, struct om_page *page, unsigned flags)
+{
+	om_page_set(page, OM_PG_UPTODATE | flags);
+	om_frame_lock(sys, page);
+	om_lru_add(sys, page);
+	om_frame_unlock(sys, page);
+}
+
+/* Pages that were read ahead are there for whoever wants them, or were not to be had. */
+static void let_go(struct om_mapping *mapping, struct om_page *const page[], unsigned n, bool valid)
+{
+	struct om_system *sys = mapping->sys;
+
+	for (unsigned i = 0; i < n; i++) {
+		if (valid)
+			arrived(sys, page[i], 0);
+		else
+			om_mapping_remove(mapping, page[i]);
+		unlock_put(sys, page[i]);
+	}
+}
+
+/* Fill a new page from the store, and up to `ahead` that follow. An error of theirs alone does not count. */
+static int fill_from_store(struct om_mapping *mapping, uintptr_t index, size_t ahead,
+                           struct om_page *page)
+{
+	struct om_page *run[READ_RUN] = {page};
+	unsigned n = 1;
+	int err;
+
+	if (ahead > READ_RUN - 1)
+		ahead = READ_RUN - 1;
+	n += enter_run(mapping, index + 1, index + 1 + ahead, run + 1);
+	err = read_pages(mapping, index, run, n);
+	let_go(mapping, run + 1, n - 1, !err);
+	if (err && n > 1)
+		err = read_pages(mapping, index, run, 1);
+	return err;
+}
+
+/* Nothing is at `index`: make a page and fill it. */
+static int fill(struct om_mapping *mapping, uintptr_t index, size_t ahead, struct om_page **page,
+                bool *read)
+{
+	struct om_system *sys = mapping->sys;
+	int err = enter_new(mapping, index, page);
+
+	if (err)
+		return err;
+	if (om_mapping_is_shmem(mapping)) {
+		memset(om_page_ptr(sys, *page), 0, OM_PAGE_SIZE);
+		arrived(sys, *page, OM_PG_DIRTY);
+		return 0;
+	}
+	*read = true;
+	err = fill_from_store(mapping, index, ahead, *page);
+	if (err) {
+		om_mapping_remove(mapping, *page);
+		unlock_put(sys, *page);
+		return err;
+	}
+	arrived(sys, *page, 0);
+	return 0;
+}
+
+/* The page of slot entry e takes its place in the index, unless entry or size have changed. */
+static bool take_place(struct om_mapping *mapping, uintptr_t index, om_ientry_t e,
+                       struct om_page *page)
+{
+	struct om_system *sys = mapping->sys;
+	bool same;
+
+	om_write_lock(sys, &mapping->lock, OM_RANK_MAPPING);
+	same = om_index_get(sys, &mapping->index, index) == e && index < om_mapping_pages(mapping);
+	if (same) {
+		/* Replacing an entry cannot fail. */
+		om_index_set(sys, &mapping->index, index, om_ientry_page(om_page_pfn(sys, page)));
+		mapping->nr_swapped--;
+		attach(mapping, page, index);
+	}
+	om_write_unlock(sys, &mapping->lock);
+	return same;
+}
+
+/* Does this locked page hold the contents of the slot? */
+static bool caches(const struct om_page *page, uint32_t slot)
+{
+	unsigned want = OM_PG_SWAPCACHE | OM_PG_UPTODATE;
+
+	return (om_page_flags(page) & want) == want && page->slot == slot;
+}
+
+/* Shared memory in a slot: read it back, and leave the slot. */
+static int swap_in(struct om_mapping *mapping, uintptr_t index, om_ientry_t e,
+                   struct om_page **result, bool *read)
+{
+	struct om_system *sys = mapping->sys;
+	uint32_t slot = om_ientry_value(e);
+	struct om_page *page;
+	bool transfer;
+	int err = om_swap_readpage(sys, slot, &page, &transfer);
+
+	*read |= transfer;
+	if (err)
+		return err;
+	om_page_lock(sys, page);
+	if (!caches(page, slot) || !take_place(mapping, index, e, page)) {
+		unlock_put(sys, page);
+		return -OM_EAGAIN;
+	}
+	/* The index's hold first: the cache's is then the last, and none reads the slot again. */
+	om_slot_put(sys, slot);
+	om_swapcache_del(sys, page);
+	om_page_set(page, OM_PG_DIRTY);
+	*result = page;
+	return 0;
+}
+
+/* A page from the index, referenced: lock it; -OM_EAGAIN if it went away or was never filled. */
+static int lock_found(struct om_mapping *mapping, uintptr_t index, struct om_page *page)
+{
+	struct om_system *sys = mapping->sys;
+
+	om_page_lock(sys, page);
+	if (om_mapping_has(mapping, page, index) && om_page_test(page, OM_PG_UPTODATE))
+		return 0;
+	unlock_put(sys, page);
+	return -OM_EAGAIN;
+}
+
+int om_mapping_getpage(struct om_mapping *mapping, uintptr_t index, size_t ahead,
+                       struct om_page **page, bool *read)
+{
+	bool transfer = false;
+	int err = -OM_EAGAIN;
+
+	om_might_sleep(mapping->sys);
+	while (err == -OM_EAGAIN) {
+		om_ientry_t e;
+
+		if (index >= om_mapping_pages(mapping))
+			return -OM_EFAULT;
+		e = om_mapping_find(mapping, index, page);
+		if (!e)
+			err = fill(mapping, index, ahead, page, &transfer);
+		else if (om_ientry_is_slot(e))
+			err = swap_in(mapping, index, e, page, &transfer);
+		else
+			err = lock_found(mapping, index, *page);
+		/* A later shrinking waits for the page lock. */
+		if (!err && index >= om_mapping_pages(mapping)) {
+			unlock_put(mapping->sys, *page);
+			err = -OM_EAGAIN;
+		}
+	}
+	if (transfer && read)
+		*read = true;
+	return err;
+}
+
+/* ---- read-ahead ---- */
+
+/* Shared memory has nothing to read but slots; their own read-ahead brings the neighbours. */
+static void readahead_slots(struct om_mapping *mapping, uintptr_t first, uintptr_t last)
+{
+	struct om_system *sys = mapping->sys;
+	struct om_page *page;
+	om_ientry_t e;
+	bool read;
+
+	for (uintptr_t i = first; (e = om_mapping_next(mapping, &i, last, &page)); i++) {
+		if (page) {
+			om_page_put(sys, page);
+		} else {
+			if (om_frames_low(sys))
+				return;
+			if (!om_swap_readpage(sys, om_ientry_value(e), &page, &read))
+				om_page_put(sys, page);
+		}
+		if (i == last)
+			return;
+	}
+}
+
+void om_mapping_readahead(struct om_mapping *mapping, uintptr_t first, unsigned n)
+{
+	uint64_t pages = om_mapping_pages(mapping);
+	struct om_page *run[READ_RUN];
+	uintptr_t i, end;
+	unsigned have;
+
+	om_might_sleep(mapping->sys);
+	if (first >= pages || n == 0)
+		return;
+	end = n < pages - first ? first + n : (uintptr_t)pages;
+	if (om_mapping_is_shmem(mapping)) {
+		readahead_slots(mapping, first, end - 1);
+		return;
+	}
+	for (i = first; i < end && !om_frames_low(mapping->sys); i += have ? have : 1) {
+		have = enter_run(mapping, i, end, run);
+		if (have)
+			let_go(mapping, run, have, !read_pages(mapping, i, run, have));
+	}
+}

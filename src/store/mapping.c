@@ -1,0 +1,334 @@
+/*
+ * mapping.c: the life of a mapping, looking up its pages, and how they leave it. How they come in is in
+ * getpage.c.
+ *
+ * While a page is in the index its page lock keeps the mapping alive: the last om_mapping_put()
+ * must take every page out, under its page lock, before the mapping goes. So reclaim, which comes
+ * from the page, needs no reference to the mapping.
+ *
+ * A page of shared memory exists nowhere else, so it is dirty from the start, until it has been
+ * written to a slot. When it leaves memory the slot takes its place in the index.
+ *
+ * Nothing here reclaims: see fileio.c for the functions that do.
+ */
+#include "page/put.h"
+#include "store/mapping.h"
+#include "page/slab.h"
+#include "store/swap.h"
+
+/* ---- looking up ---- */
+
+om_ientry_t om_mapping_find(struct om_mapping *mapping, uintptr_t index, struct om_page **page)
+{
+	struct om_system *sys = mapping->sys;
+	om_ientry_t e;
+
+	*page = NULL;
+	om_read_lock(sys, &mapping->lock, OM_RANK_MAPPING);
+	e = om_index_get(sys, &mapping->index, index);
+	if (om_ientry_is_page(e)) {
+		*page = om_page_of(sys, om_ientry_value(e));
+		om_page_ref(sys, *page);
+	}
+	om_read_unlock(sys, &mapping->lock);
+	return e;
+}
+
+struct om_page *om_mapping_lookup(struct om_mapping *mapping, uintptr_t index)
+{
+	struct om_page *page;
+
+	om_mapping_find(mapping, index, &page);
+	return page;
+}
+
+om_ientry_t om_mapping_next(struct om_mapping *mapping, uintptr_t *i, uintptr_t last,
+                            struct om_page **page)
+{
+	struct om_system *sys = mapping->sys;
+	om_ientry_t e;
+
+	*page = NULL;
+	om_read_lock(sys, &mapping->lock, OM_RANK_MAPPING);
+	e = om_index_next(sys, &mapping->index, i);
+	if (*i > last)
+		e = 0;
+	if (om_ientry_is_page(e)) {
+		*page = om_page_of(sys, om_ientry_value(e));
+		om_page_ref(sys, *page);
+	}
+	om_read_unlock(sys, &mapping->lock);
+	return e;
+}
+
+/* ---- leaving ---- */
+
+/* mapping->lock held for writing, frame lock held; the index has forgotten the page. */
+static void detach_locked(struct om_mapping *mapping, struct om_page *page)
+{
+	struct om_system *sys = mapping->sys;
+
+	OM_ASSERT(sys, om_held(sys, &mapping->lock), "mapping lock", mapping);
+	OM_ASSERT(sys, om_held(sys, &page->lock), "frame lock", page);
+	page->as = NULL;
+	page->refs--;
+	OM_BUG_ON(sys, om_page_is_dead(page), "I7", page, page->index, page->refs);
+	om_mapping_count(mapping, (om_pfn_t)-1);
+}
+
+void om_mapping_remove(struct om_mapping *mapping, struct om_page *page)
+{
+	struct om_system *sys = mapping->sys;
+	om_ientry_t e;
+
+	OM_ASSERT(sys, om_page_test(page, OM_PG_LOCKED), "page lock", page);
+	/* The slot first: the index's reference keeps the page alive. */
+	if (om_page_test(page, OM_PG_SWAPCACHE))
+		om_swapcache_del(sys, page);
+	om_write_lock(sys, &mapping->lock, OM_RANK_MAPPING);
+	e = om_index_clear(sys, &mapping->index, page->index);
+	OM_BUG_ON(sys, e != om_ientry_page(om_page_pfn(sys, page)), "index", page, page->index, e);
+	om_frame_lock(sys, page);
+	OM_BUG_ON(sys, page->as != mapping || page->mapcount, "I1", page, page->index,
+	          page->mapcount);
+	detach_locked(mapping, page);
+	om_frame_unlock(sys, page);
+	om_write_unlock(sys, &mapping->lock);
+}
+
+/* Only index and swap cache hold the page, and its contents are safe elsewhere. */
+static bool is_evictable(const struct om_mapping *mapping, const struct om_page *page)
+{
+	unsigned flags = om_page_flags(page);
+	unsigned refs = flags & OM_PG_SWAPCACHE ? 2 : 1;
+
+	if (page->as != mapping || page->mapcount || page->pins || page->refs != refs)
+		return false;
+	if (om_mapping_is_shmem(mapping) && !(flags & OM_PG_SWAPCACHE))
+		return false;
+	return !(flags & OM_PG_DIRTY);
+}
+
+/*
+ * Detach the page if it can be evicted; shared memory's slot gets the count of the index (I11).
+ * False if it cannot, or the slot's count is full. mapping->lock held for writing.
+ */
+static bool try_detach(struct om_mapping *mapping, struct om_page *page)
+{
+	struct om_system *sys = mapping->sys;
+	bool done;
+
+	om_frame_lock(sys, page);
+	done = is_evictable(mapping, page) &&
+	       (!om_mapping_is_shmem(mapping) || om_slot_dup(sys, page->slot));
+	if (done)
+		detach_locked(mapping, page);
+	om_frame_unlock(sys, page);
+	return done;
+}
+
+bool om_mapping_evict(struct om_mapping *mapping, struct om_page *page)
+{
+	struct om_system *sys = mapping->sys;
+	bool done;
+
+	OM_ASSERT(sys, om_page_test(page, OM_PG_LOCKED), "page lock", page);
+	OM_ASSERT(sys, om_page_test(page, OM_PG_ISOLATED), "isolated", page);
+	om_write_lock(sys, &mapping->lock, OM_RANK_MAPPING);
+	done = try_detach(mapping, page);
+	/* Nobody can look the page up before the lock is free, so the index may follow. */
+	if (done && om_mapping_is_shmem(mapping)) {
+		/* Replacing an entry cannot fail. */
+		om_index_set(sys, &mapping->index, page->index, om_ientry_slot(page->slot));
+		mapping->nr_swapped++;
+	} else if (done) {
+		om_index_clear(sys, &mapping->index, page->index);
+	}
+	om_write_unlock(sys, &mapping->lock);
+	/* The mapping may be gone from here on: only the page's slot may be touched. */
+	if (done && om_page_test(page, OM_PG_SWAPCACHE))
+		om_swapcache_del(sys, page);
+	return done;
+}
+
+int om_mapping_writepage(struct om_mapping *mapping, struct om_page *page)
+{
+	struct om_system *sys = mapping->sys;
+	void *frame = om_page_ptr(sys, page);
+
+	om_might_sleep(sys);
+	OM_ASSERT(sys, om_page_test(page, OM_PG_LOCKED), "page lock", page);
+	if (om_mapping_is_shmem(mapping))
+		return 0; /* reclaim writes it to swap */
+	if (!mapping->ops->write)
+		return -OM_EIO;
+	/* Before the write starts, so that a store that comes while it runs is not lost. */
+	om_page_clear(page, OM_PG_DIRTY);
+	if (mapping->ops->write(mapping->store, page->index, 1, &frame)) {
+		om_page_set(page, OM_PG_DIRTY);
+		return -OM_EIO;
+	}
+	om_count(sys, OM_EV_PGPGOUT, 1);
+	return 0;
+}
+
+/* ---- dropping ---- */
+
+/* Take a referenced page out of the index, unless it is mapped. False: it is not there now. */
+static bool drop_page(struct om_mapping *mapping, uintptr_t index, struct om_page *page,
+                      bool write_back)
+{
+	struct om_system *sys = mapping->sys;
+	bool there;
+
+	om_page_lock(sys, page);
+	there = om_mapping_has(mapping, page, index);
+	/* A first entry takes the page lock, so none can come now. */
+	if (there && !om_page_is_mapped(sys, page)) {
+		if (write_back && om_page_test(page, OM_PG_DIRTY))
+			om_mapping_writepage(mapping, page);
+		om_mapping_remove(mapping, page);
+	}
+	om_page_unlock(sys, page);
+	om_page_put(sys, page);
+	return there;
+}
+
+/* Take slot entry e out of the index. False if it is not there any more. */
+static bool drop_slot(struct om_mapping *mapping, uintptr_t index, om_ientry_t e)
+{
+	struct om_system *sys = mapping->sys;
+	bool there;
+
+	om_write_lock(sys, &mapping->lock, OM_RANK_MAPPING);
+	there = om_index_get(sys, &mapping->index, index) == e;
+	if (there) {
+		om_index_clear(sys, &mapping->index, index);
+		mapping->nr_swapped--;
+	}
+	om_write_unlock(sys, &mapping->lock);
+	if (there)
+		om_swap_free_entry(sys, om_ientry_value(e));
+	return there;
+}
+
+/* An entry that has changed under our eyes is looked at again. */
+static void drop_range(struct om_mapping *mapping, uintptr_t first, uintptr_t last, bool write_back)
+{
+	struct om_page *page;
+	uintptr_t i = first;
+	om_ientry_t e;
+
+	while ((e = om_mapping_next(mapping, &i, last, &page))) {
+		if (!(page ? drop_page(mapping, i, page, write_back) : drop_slot(mapping, i, e)))
+			continue;
+		if (i == last)
+			break;
+		i++;
+	}
+}
+
+void om_mapping_drop(struct om_mapping *mapping, uintptr_t first, uintptr_t last)
+{
+	om_might_sleep(mapping->sys);
+	drop_range(mapping, first, last, false);
+}
+
+/* ---- life ---- */
+
+static void link_mapping(struct om_mapping *mapping)
+{
+	struct om_system *sys = mapping->sys;
+
+	om_spin_lock(sys, &sys->list_lock, OM_RANK_LIST);
+	mapping->next = sys->mappings;
+	if (mapping->next)
+		mapping->next->prev = mapping;
+	sys->mappings = mapping;
+	om_spin_unlock(sys, &sys->list_lock);
+}
+
+static void unlink_mapping(struct om_mapping *mapping)
+{
+	struct om_system *sys = mapping->sys;
+
+	om_spin_lock(sys, &sys->list_lock, OM_RANK_LIST);
+	if (mapping->next)
+		mapping->next->prev = mapping->prev;
+	if (mapping->prev)
+		mapping->prev->next = mapping->next;
+	else
+		sys->mappings = mapping->next;
+	om_spin_unlock(sys, &sys->list_lock);
+}
+
+int om_mapping_new(struct om_system *sys, const struct om_store_ops *ops, void *store,
+                   uint64_t size, struct om_mapping **mapping)
+{
+	struct om_mapping *m;
+
+	OM_BUG_ON(sys, ops && !ops->read && ops->write, "om_store_ops.read", ops, 0, 0);
+	if (size > OM_MAPPING_MAX)
+		return -OM_EOVERFLOW;
+	m = om_object_alloc(sys, OM_CACHE_MAPPING);
+	if (!m)
+		return -OM_ENOFRAME;
+	m->sys = sys;
+	m->ops = ops;
+	m->store = store;
+	atomic_init(&m->refs, 1);
+	atomic_init(&m->size, size);
+	om_index_init(&m->index);
+	link_mapping(m);
+	*mapping = m;
+	return 0;
+}
+
+uint64_t om_mapping_size(const struct om_mapping *mapping)
+{
+	return atomic_load_explicit(&mapping->size, memory_order_acquire);
+}
+
+void om_mapping_get(struct om_mapping *mapping)
+{
+	uint32_t old = atomic_fetch_add_explicit(&mapping->refs, 1, memory_order_relaxed);
+
+	OM_BUG_ON(mapping->sys, old == 0 || old == UINT32_MAX, "mapping refs", mapping, old, 0);
+}
+
+bool om_mapping_tryget(struct om_mapping *mapping)
+{
+	uint32_t refs = atomic_load_explicit(&mapping->refs, memory_order_relaxed);
+
+	OM_ASSERT(mapping->sys, om_held(mapping->sys, &mapping->sys->list_lock), "list lock",
+	          mapping);
+	while (refs)
+		if (atomic_compare_exchange_weak_explicit(&mapping->refs, &refs, refs + 1,
+		                                          memory_order_acquire,
+		                                          memory_order_relaxed))
+			return true;
+	return false;
+}
+
+/*
+ * A page that cannot be written back is dropped all the same: nobody is left who could be told.
+ * Call om_mapping_sync() before, to know.
+ */
+void om_mapping_put(struct om_mapping *mapping)
+{
+	struct om_system *sys = mapping->sys;
+	uint32_t old = atomic_fetch_sub_explicit(&mapping->refs, 1, memory_order_acq_rel);
+
+	OM_BUG_ON(sys, old == 0, "mapping refs", mapping, old, 0);
+	if (old != 1)
+		return;
+	om_might_sleep(sys);
+	OM_BUG_ON(sys, mapping->i_mmap, "I5", mapping, mapping->nr_pages, 0);
+	drop_range(mapping, 0, UINTPTR_MAX, true);
+	OM_BUG_ON(sys, mapping->nr_pages || mapping->nr_swapped, "index", mapping,
+	          mapping->nr_pages, mapping->nr_swapped);
+	unlink_mapping(mapping);
+	if (mapping->ops && mapping->ops->release)
+		mapping->ops->release(mapping->store);
+	om_object_free(sys, OM_CACHE_MAPPING, mapping);
+}

@@ -1,0 +1,480 @@
+/*
+ * swap.c: swap areas, and their slots.
+ *
+ * An area has a table of 8 bytes a slot: how many hold it, and which page caches it (I11). The
+ * table is made of frames, so it needs neither an allocator nor contiguous memory: area->dir[]
+ * names the frames of a directory, and these hold the pfns of the table's frames. The descriptor of
+ * a table frame counts its used slots in `mapcount`, which lets searches step over a whole frame.
+ *
+ * Free slots are found next-fit, from where the last search ended, so that pages that are written
+ * together lie together and read-ahead has a point. Everything here is under sys->swap.lock.
+ */
+#include "store/swap.h"
+#include "base/mem.h"
+
+/* om_slot_dup() refuses to count higher. Tests make it small. */
+#ifndef OM_SLOT_COUNT_MAX
+#define OM_SLOT_COUNT_MAX 0x7fffffffu
+#endif
+
+struct slot {
+	uint32_t count;
+	uint32_t page; /* pfn + 1; 0: not cached */
+};
+
+/* Allocated, and the page will be named soon. Read-ahead must not claim such a slot meanwhile. */
+#define RESERVED UINT32_MAX
+
+#define TABLE_SLOTS ((uint32_t)(OM_PAGE_SIZE / sizeof(struct slot)))
+#define DIR_TABLES  ((uint32_t)(OM_PAGE_SIZE / sizeof(om_pfn_t)))
+#define MAX_SLOTS   (1u << OM_SWAP_AREA_SHIFT)
+
+_Static_assert(MAX_SLOTS / TABLE_SLOTS / DIR_TABLES <= OM_SWAP_DIR, "an area fits its directory");
+
+static void lock(struct om_system *sys)
+{
+	om_spin_lock(sys, &sys->swap.lock, OM_RANK_SWAP);
+}
+
+static void unlock(struct om_system *sys)
+{
+	om_spin_unlock(sys, &sys->swap.lock);
+}
+
+/* ---- the table ---- */
+
+static om_pfn_t *dir_frame(struct om_system *sys, const om_pfn_t *dir, uint32_t offset)
+{
+	om_pfn_t pfn = dir[offset / TABLE_SLOTS / DIR_TABLES];
+
+	return om_page_ptr(sys, om_page_of(sys, pfn));
+}
+
+/* The frame of the table that has the entry of this slot. */
+static struct om_page *table_frame(struct om_system *sys, const struct om_swap_area *area,
+                                   uint32_t offset)
+{
+	uint32_t i = offset / TABLE_SLOTS % DIR_TABLES;
+
+	return om_page_of(sys, dir_frame(sys, area->dir, offset)[i]);
+}
+
+static struct slot *entry_of(struct om_system *sys, const struct om_swap_area *area,
+                             uint32_t offset)
+{
+	struct slot *table = om_page_ptr(sys, table_frame(sys, area, offset));
+
+	return &table[offset % TABLE_SLOTS];
+}
+
+/* The area of any slot number, or NULL if there is no such slot. */
+static struct om_swap_area *find_area(struct om_system *sys, uint32_t slot)
+{
+	uint32_t n = slot >> OM_SWAP_AREA_SHIFT;
+	struct om_swap_area *area;
+
+	OM_ASSERT(sys, om_held(sys, &sys->swap.lock), "swap lock", &sys->swap);
+	if (n >= OM_MAX_AREAS)
+		return NULL;
+	area = &sys->swap.area[n];
+	return area->ops && om_slot_offset(slot) < area->slots ? area : NULL;
+}
+
+/* The entry of a slot that may not exist or not be in use: then NULL. */
+static struct slot *find(struct om_system *sys, uint32_t slot)
+{
+	struct om_swap_area *area = find_area(sys, slot);
+	struct slot *s = area ? entry_of(sys, area, om_slot_offset(slot)) : NULL;
+
+	return s && s->count ? s : NULL;
+}
+
+/* The entry of a slot that somebody holds. */
+static struct slot *used(struct om_system *sys, uint32_t slot)
+{
+	struct slot *s = find(sys, slot);
+
+	OM_BUG_ON(sys, !s, "I11", &sys->swap, slot, 0);
+	return s;
+}
+
+static bool is_cached(const struct slot *s)
+{
+	return s->page && s->page != RESERVED;
+}
+
+/* ---- slots ---- */
+
+static void free_slot(struct om_system *sys, uint32_t slot)
+{
+	struct om_swap_area *area = find_area(sys, slot);
+
+	table_frame(sys, area, om_slot_offset(slot))->mapcount--;
+	area->used--;
+	if (area->writable)
+		sys->swap.free++;
+}
+
+static unsigned put(struct om_system *sys, uint32_t slot, struct slot *s)
+{
+	unsigned left = --s->count;
+
+	if (left)
+		return left;
+	OM_BUG_ON(sys, is_cached(s), "I11", &sys->swap, slot, s->page);
+	s->page = 0;
+	free_slot(sys, slot);
+	return 0;
+}
+
+static bool dup(struct om_system *sys, uint32_t slot)
+{
+	struct slot *s = used(sys, slot);
+
+	if (s->count >= OM_SLOT_COUNT_MAX)
+		return false;
+	s->count++;
+	return true;
+}
+
+bool om_slot_dup(struct om_system *sys, uint32_t slot)
+{
+	bool done;
+
+	lock(sys);
+	done = dup(sys, slot);
+	unlock(sys);
+	return done;
+}
+
+bool om_slot_dup_out(struct om_system *sys, uint32_t slot)
+{
+	bool done;
+
+	lock(sys);
+	done = find_area(sys, slot)->writable && dup(sys, slot);
+	unlock(sys);
+	return done;
+}
+
+unsigned om_slot_put(struct om_system *sys, uint32_t slot)
+{
+	unsigned left;
+
+	lock(sys);
+	left = put(sys, slot, used(sys, slot));
+	unlock(sys);
+	return left;
+}
+
+unsigned om_slot_uncache(struct om_system *sys, uint32_t slot)
+{
+	struct slot *s;
+	unsigned left;
+
+	lock(sys);
+	s = used(sys, slot);
+	OM_BUG_ON(sys, !is_cached(s), "I11", &sys->swap, slot, s->count);
+	s->page = 0;
+	left = put(sys, slot, s);
+	unlock(sys);
+	return left;
+}
+
+unsigned om_slot_count(struct om_system *sys, uint32_t slot)
+{
+	struct slot *s;
+	unsigned count;
+
+	lock(sys);
+	s = find(sys, slot);
+	count = s ? s->count : 0;
+	unlock(sys);
+	return count;
+}
+
+om_pfn_t om_slot_pfn(struct om_system *sys, uint32_t slot)
+{
+	struct slot *s;
+	om_pfn_t pfn;
+
+	lock(sys);
+	s = find(sys, slot);
+	pfn = s && is_cached(s) ? s->page - 1 : OM_NO_PFN;
+	unlock(sys);
+	return pfn;
+}
+
+void om_slot_set_pfn(struct om_system *sys, uint32_t slot, om_pfn_t pfn)
+{
+	lock(sys);
+	used(sys, slot)->page = pfn == OM_NO_PFN ? 0 : pfn + 1;
+	unlock(sys);
+}
+
+bool om_slot_claim(struct om_system *sys, uint32_t slot, om_pfn_t pfn)
+{
+	struct slot *s;
+	bool claimed;
+
+	lock(sys);
+	s = find(sys, slot);
+	claimed = s && !s->page;
+	if (claimed) {
+		s->page = pfn + 1;
+		s->count++;
+	}
+	unlock(sys);
+	return claimed;
+}
+
+bool om_swap_has_room(struct om_system *sys)
+{
+	bool room;
+
+	lock(sys);
+	room = sys->swap.free > 0;
+	unlock(sys);
+	return room;
+}
+
+struct om_swap_area *om_slot_area(struct om_system *sys, uint32_t slot)
+{
+	struct om_swap_area *area;
+
+	lock(sys);
+	area = find_area(sys, slot);
+	OM_BUG_ON(sys, !area, "I11", &sys->swap, slot, 0);
+	unlock(sys);
+	return area;
+}
+
+/* ---- finding free slots ---- */
+
+/* The area to allocate from: highest priority, equals in turn. NULL: all are full. */
+static struct om_swap_area *pick_area(struct om_system *sys)
+{
+	struct om_swap_area *best = NULL;
+
+	for (unsigned i = 0; i < OM_MAX_AREAS; i++) {
+		struct om_swap_area *a = &sys->swap.area[(sys->swap.next + i) % OM_MAX_AREAS];
+
+		if (!a->ops || !a->writable || a->used == a->slots)
+			continue;
+		if (!best || a->priority > best->priority)
+			best = a;
+	}
+	if (best)
+		sys->swap.next = (unsigned)(best - sys->swap.area + 1) % OM_MAX_AREAS;
+	return best;
+}
+
+/* Slots that the table frame with this slot has in total: the last one may be cut short. */
+static uint32_t frame_slots(const struct om_swap_area *area, uint32_t offset)
+{
+	uint32_t left = area->slots - offset / TABLE_SLOTS * TABLE_SLOTS;
+
+	return left < TABLE_SLOTS ? left : TABLE_SLOTS;
+}
+
+/* The first free slot in [offset, end), or `end`. Steps over full frames of the table. */
+static uint32_t next_free(struct om_system *sys, const struct om_swap_area *area, uint32_t offset,
+                          uint32_t end)
+{
+	while (offset < end) {
+		if (table_frame(sys, area, offset)->mapcount == frame_slots(area, offset)) {
+			offset = (offset / TABLE_SLOTS + 1) * TABLE_SLOTS;
+			continue;
+		}
+		if (!entry_of(sys, area, offset)->count)
+			return offset;
+		offset++;
+	}
+	return end;
+}
+
+/* Take up to n consecutive slots of an area that is not full. */
+static unsigned take_run(struct om_system *sys, struct om_swap_area *area, unsigned n,
+                         uint32_t *offset)
+{
+	uint32_t at = next_free(sys, area, area->cursor, area->slots);
+	unsigned got;
+
+	if (at == area->slots)
+		at = next_free(sys, area, 0, area->cursor);
+	*offset = at;
+	for (got = 0; got < n && at < area->slots; got++, at++) {
+		struct slot *s = entry_of(sys, area, at);
+
+		if (s->count)
+			break;
+		s->count = 1;
+		s->page = RESERVED;
+		table_frame(sys, area, at)->mapcount++;
+	}
+	area->cursor = at < area->slots ? at : 0;
+	area->used += got;
+	sys->swap.free -= got;
+	return got;
+}
+
+unsigned om_slot_alloc(struct om_system *sys, unsigned n, uint32_t *first)
+{
+	struct om_swap_area *area;
+	unsigned got = 0;
+	uint32_t offset;
+
+	lock(sys);
+	area = n ? pick_area(sys) : NULL;
+	if (area) {
+		got = take_run(sys, area, n, &offset);
+		OM_BUG_ON(sys, !got, "I11", area, area->used, area->slots);
+		*first = (uint32_t)(area - sys->swap.area) << OM_SWAP_AREA_SHIFT | offset;
+	}
+	unlock(sys);
+	return got;
+}
+
+/* ---- areas ---- */
+
+/* Frames a table of that many slots needs. */
+static uint32_t nr_tables(uint32_t slots)
+{
+	return slots / TABLE_SLOTS + (slots % TABLE_SLOTS != 0);
+}
+
+/* Give back the first n frames of a table, and the directory frames that name them. */
+static void release_table(struct om_system *sys, const om_pfn_t *dir, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		om_pfn_t *names = dir_frame(sys, dir, i * TABLE_SLOTS);
+
+		om_frame_release(sys, om_page_of(sys, names[i % DIR_TABLES]));
+	}
+	for (uint32_t i = 0; i < n; i += DIR_TABLES)
+		om_frame_release(sys, om_page_of(sys, dir[i / DIR_TABLES]));
+}
+
+/* Frame i of a new table, and before the first of each directory frame that one. */
+static bool add_table(struct om_system *sys, om_pfn_t *dir, uint32_t i)
+{
+	struct om_page *names = NULL, *table;
+
+	if (i % DIR_TABLES == 0) {
+		names = om_frame_get_zeroed(sys, OM_KIND_INDEX, 0);
+		if (!names)
+			return false;
+		dir[i / DIR_TABLES] = om_page_pfn(sys, names);
+	}
+	table = om_frame_get_zeroed(sys, OM_KIND_INDEX, 0);
+	if (table)
+		dir_frame(sys, dir, i * TABLE_SLOTS)[i % DIR_TABLES] = om_page_pfn(sys, table);
+	else if (names)
+		om_frame_release(sys, names);
+	return table;
+}
+
+static bool make_table(struct om_system *sys, om_pfn_t *dir, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		if (!add_table(sys, dir, i)) {
+			release_table(sys, dir, i);
+			return false;
+		}
+	}
+	return true;
+}
+
+/* Enter the area under the first number that is free; false if none is. */
+static bool enter_area(struct om_system *sys, const struct om_swap_area *new, unsigned *area)
+{
+	for (unsigned i = 0; i < OM_MAX_AREAS; i++) {
+		if (sys->swap.area[i].ops)
+			continue;
+		sys->swap.area[i] = *new;
+		sys->swap.total += new->slots;
+		sys->swap.free += new->slots;
+		*area = i;
+		return true;
+	}
+	return false;
+}
+
+int om_area_add(struct om_system *sys, const struct om_store_ops *ops, void *store, uint32_t slots,
+                int priority, unsigned *area)
+{
+	struct om_swap_area new = {
+	    .ops = ops, .store = store, .slots = slots, .priority = priority, .writable = true};
+	bool entered;
+
+	if (!ops || !ops->read || !ops->write || slots == 0 || slots > MAX_SLOTS)
+		return -OM_EINVAL;
+	if (!make_table(sys, new.dir, nr_tables(slots)))
+		return -OM_ENOFRAME;
+	lock(sys);
+	entered = enter_area(sys, &new, area);
+	unlock(sys);
+	if (entered)
+		return 0;
+	release_table(sys, new.dir, nr_tables(slots));
+	return -OM_ENOSPC;
+}
+
+int om_area_set_writable(struct om_system *sys, unsigned area, bool writable)
+{
+	struct om_swap_area *a;
+
+	if (area >= OM_MAX_AREAS)
+		return -OM_EINVAL;
+	lock(sys);
+	a = &sys->swap.area[area];
+	if (!a->ops || a->writable == writable) {
+		unlock(sys);
+		return -OM_EINVAL;
+	}
+	a->writable = writable;
+	if (writable) {
+		sys->swap.total += a->slots;
+		sys->swap.free += a->slots - a->used;
+	} else {
+		sys->swap.total -= a->slots;
+		sys->swap.free -= a->slots - a->used;
+	}
+	unlock(sys);
+	return 0;
+}
+
+bool om_area_next_used(struct om_system *sys, unsigned area, uint32_t *offset)
+{
+	struct om_swap_area *a = &sys->swap.area[area];
+	uint32_t at = *offset;
+
+	lock(sys);
+	while (at < a->slots && !entry_of(sys, a, at)->count) {
+		if (table_frame(sys, a, at)->mapcount == 0)
+			at = (at / TABLE_SLOTS + 1) * TABLE_SLOTS;
+		else
+			at++;
+	}
+	*offset = at;
+	at = at < a->slots;
+	unlock(sys);
+	return at;
+}
+
+void om_area_remove(struct om_system *sys, unsigned area)
+{
+	struct om_swap_area *a = &sys->swap.area[area];
+	struct om_swap_area old;
+
+	lock(sys);
+	OM_BUG_ON(sys, !a->ops || a->used, "I11", a, area, a->used);
+	old = *a;
+	if (old.writable) {
+		sys->swap.total -= old.slots;
+		sys->swap.free -= old.slots;
+	}
+	memset(a, 0, sizeof(*a));
+	unlock(sys);
+	release_table(sys, old.dir, nr_tables(old.slots));
+}

@@ -1,0 +1,124 @@
+/*
+ * swap.h: the swap areas, and the one table that is both swap map and swap cache.
+ *
+ * A slot number is area << 26 | offset; 32 bits of it fit page-table entries. Its table entry holds a count
+ * and the pfn of the page that caches it. I11: count = page-table entries (and file-index entries of
+ * shared memory) that hold the slot, plus one if it is cached. A page in the swap cache has
+ * OM_PG_SWAPCACHE, `slot`, and a reference for it. Swap-in always goes through the cache, so a slot
+ * that a fault looks at cannot be freed and reused behind its back.
+ *
+ * swap.c: areas and slots. swapcache.c: pages in slots, transfers, read-ahead.
+ */
+#ifndef OM_SWAP_H
+#define OM_SWAP_H
+
+#include "page/frame.h"
+#include "page/lru.h"
+
+/* ---- slots (swap.c); all take SWAP ---- */
+
+/*
+ * Reserve up to n consecutive slots, best area first; returns how many (0: swap is full) and the first.
+ * Each has count 1 (for the cache) and waits for om_swapcache_add(), or om_slot_put() to give it back.
+ */
+unsigned om_slot_alloc(struct om_system *sys, unsigned n, uint32_t *first);
+
+/* One more entry holds the slot. False if its count is full (nothing changed). */
+bool om_slot_dup(struct om_system *sys, uint32_t slot);
+
+/*
+ * The same for an entry whose page shall leave memory: also false if the area is being emptied, for then the
+ * page would have to come back at once, and swapoff would not come to an end.
+ */
+bool om_slot_dup_out(struct om_system *sys, uint32_t slot);
+
+/* One entry less; the last one frees the slot. Returns the count that is left. */
+unsigned om_slot_put(struct om_system *sys, uint32_t slot);
+
+/* The caching page leaves: forget it and drop its count in one step. Returns the count that is left. */
+unsigned om_slot_uncache(struct om_system *sys, uint32_t slot);
+
+/* These three accept any number, as a stale page-table entry may hold it: such a slot is not in use. */
+unsigned om_slot_count(struct om_system *sys, uint32_t slot);
+
+/* The page that caches the slot right now, without a reference, or OM_NO_PFN. */
+om_pfn_t om_slot_pfn(struct om_system *sys, uint32_t slot);
+
+/* Set (pfn) or forget (OM_NO_PFN) the caching page; the count is not touched. */
+void om_slot_set_pfn(struct om_system *sys, uint32_t slot, om_pfn_t pfn);
+
+/* Swap-in: if the slot is in use and not cached nor just allocated, cache `pfn` and count it. */
+bool om_slot_claim(struct om_system *sys, uint32_t slot, om_pfn_t pfn);
+
+/* Are there free slots? (a hint) */
+bool om_swap_has_room(struct om_system *sys);
+
+/* The store behind a slot; the offset in it is om_slot_offset(). */
+struct om_swap_area *om_slot_area(struct om_system *sys, uint32_t slot);
+static inline uint32_t om_slot_offset(uint32_t slot)
+{
+	return slot & ((1u << OM_SWAP_AREA_SHIFT) - 1);
+}
+
+/* Used by swapoff.c: the first used slot at or after *offset in an area; false if none. */
+bool om_area_next_used(struct om_system *sys, unsigned area, uint32_t *offset);
+int om_area_add(struct om_system *sys, const struct om_store_ops *ops, void *store, uint32_t slots,
+                int priority, unsigned *area);
+/* Stop (or resume) allocating from an area. -OM_EINVAL if there is none or it is already so. */
+int om_area_set_writable(struct om_system *sys, unsigned area, bool writable);
+/* Forget an area with no used slot. */
+void om_area_remove(struct om_system *sys, unsigned area);
+
+/* ---- pages in slots (swapcache.c) ---- */
+
+/* Most pages in one transfer. */
+#define OM_SWAP_RUN 32
+
+/*
+ * Put a page into the cache under a slot reserved by om_slot_alloc(). Page lock held. Takes a reference.
+ * The page becomes dirty, as the slot has no contents yet, and counts as up to date.
+ */
+void om_swapcache_add(struct om_system *sys, struct om_page *page, uint32_t slot);
+
+/*
+ * Take a page out of the cache: drops its count on the slot and its reference. Page lock held; the page
+ * lives on by another reference, entry or isolation of the caller's. The last copy of its contents may
+ * now be in memory alone: who keeps the page sets OM_PG_DIRTY.
+ */
+void om_swapcache_del(struct om_system *sys, struct om_page *page);
+
+/* Only the cache holds the page's slot? Frame lock held; false if it is not in the swap cache. */
+bool om_swapcache_is_sole(struct om_system *sys, struct om_page *page);
+
+/*
+ * Nobody maps the page, and only the cache holds its slot: let both go, so that the caller's om_page_put()
+ * frees the page. Does nothing if anybody else has a reference or has isolated the page: then that one, or
+ * reclaim, comes across it. Call after an entry of either kind has gone. The caller holds a reference.
+ * Never sleeps and takes no page lock. Takes FRAME, LRU, SWAP.
+ */
+void om_swapcache_try_free(struct om_system *sys, struct om_page *page);
+
+/*
+ * An entry that held `slot` is gone: put it, and drop the cached page if that was the last. Never sleeps.
+ * Takes FRAME, LRU, SWAP, FREE.
+ */
+void om_swap_free_entry(struct om_system *sys, uint32_t slot);
+
+/* The cached page, referenced, or NULL. */
+struct om_page *om_swapcache_lookup(struct om_system *sys, uint32_t slot);
+
+/*
+ * The page of a slot, referenced, reading it (and neighbours) if needed. On success the page was up to
+ * date and in the cache under this slot when the function looked: the caller locks it and checks again.
+ * `*read` tells whether a transfer took place. Errors: -OM_ENOFRAME, -OM_EIO, -OM_EAGAIN (the slot is no
+ * longer in use, or the page went away: look at the entry again). May sleep.
+ */
+int om_swap_readpage(struct om_system *sys, uint32_t slot, struct om_page **page, bool *read);
+
+/*
+ * Write n pages that are cached in consecutive slots, `page[0]` in the first. Page locks held. Clears
+ * OM_PG_DIRTY on success. On an error the pages stay dirty. May sleep.
+ */
+int om_swap_write(struct om_system *sys, struct om_page *const page[], unsigned n);
+
+#endif

@@ -1,0 +1,289 @@
+/*
+ * verify_frame.c: om_verify()'s look at frames: every frame of the page array against what was
+ * counted for it, the free list, the LRU lists, and the object caches. No frame may be lost: each
+ * kind has somebody who reaches it.
+ */
+#include "verify/verify.h"
+
+#include "page/lru.h"
+#include "page/slab.h"
+#include "store/swap.h"
+
+/* ---------------------------------------------------------------- data pages ---------------- */
+
+/* I12; and on which list the page must be. */
+static void check_listed(struct om_check *c, struct om_page *page, const struct om_tally *tally)
+{
+	unsigned flags = om_page_flags(page);
+	bool held = page->mapcount || page->refs;
+
+	OM_CHECK(c, !(flags & (OM_PG_ISOLATED | OM_PG_LOCKED | OM_PG_WAITERS)), "rest", page, flags,
+	         page->mapcount);
+	OM_CHECK(c, !(flags & OM_PG_UNEVICTABLE) == !tally->locked, "I12", page, flags,
+	         tally->locked);
+	if (flags & OM_PG_UNEVICTABLE) {
+		OM_CHECK(c, page->mlocked == tally->locked, "I12", page, page->mlocked,
+		         tally->locked);
+		OM_CHECK(c, !(flags & OM_PG_LRU), "I12", page, flags, page->mlocked);
+		return;
+	}
+	OM_CHECK(c, !held || (flags & OM_PG_LRU), "lru", page, flags, page->refs);
+}
+
+/* What the state table of docs/design.md allows. */
+static void check_state(struct om_check *c, struct om_page *page)
+{
+	unsigned flags = om_page_flags(page);
+
+	if (!(flags & OM_PG_ANON)) {
+		OM_CHECK(c, !(flags & (OM_PG_DIRECT | OM_PG_LAZYFREE)), "I2", page, flags,
+		         page->as);
+		OM_CHECK(c, page->as || !page->mapcount, "I4", page, page->mapcount, flags);
+		return;
+	}
+	OM_CHECK(c, !page->as == !page->mapcount, "I4", page, page->as, page->mapcount);
+	OM_CHECK(c, !(flags & OM_PG_DIRECT) || page->mapcount == 1, "I2", page, page->mapcount,
+	         flags);
+	OM_CHECK(c, !page->pins || !page->mapcount || (flags & OM_PG_DIRECT), "I2", page,
+	         page->pins, flags);
+	if ((flags & OM_PG_DIRECT) && (flags & OM_PG_SWAPCACHE))
+		OM_CHECK(c, om_slot_count(c->sys, page->slot) == 1, "I2", page, page->slot,
+		         om_slot_count(c->sys, page->slot));
+}
+
+/* The caches' references are all there are at rest. */
+static unsigned expected_refs(const struct om_page *page)
+{
+	unsigned flags = om_page_flags(page);
+
+	return (!(flags & OM_PG_ANON) && page->as) + !!(flags & OM_PG_SWAPCACHE);
+}
+
+static void check_data(struct om_check *c, struct om_page *page)
+{
+	const struct om_tally *tally = om_tally_of(c, page);
+	unsigned flags = om_page_flags(page);
+
+	OM_CHECK(c, page->mapcount == tally->seen, "I1", page, page->mapcount, tally->seen);
+	OM_CHECK(c, page->refs == expected_refs(page), "refs", page, page->refs, flags);
+	OM_CHECK(c, page->mapcount || page->refs || page->pins, "I7", page, flags, page->as);
+	OM_CHECK(c, (flags & OM_PG_UPTODATE) || !(page->mapcount || page->refs), "page", page,
+	         flags, page->mapcount);
+	if (flags & OM_PG_SWAPCACHE)
+		OM_CHECK(c, om_slot_pfn(c->sys, page->slot) == om_page_pfn(c->sys, page), "I11",
+		         page, page->slot, om_slot_pfn(c->sys, page->slot));
+	check_listed(c, page, tally);
+	check_state(c, page);
+}
+
+/* ---------------------------------------------------------------- every frame --------------- */
+
+/* Nothing of a data page's life is left, or has begun. */
+static void check_bare(struct om_check *c, struct om_page *page, unsigned refs)
+{
+	OM_CHECK(c, om_page_flags(page) == 0, "I7", page, om_page_flags(page), page->kind);
+	OM_CHECK(c, page->refs == refs && page->pins == 0, "I7", page, page->refs, page->pins);
+}
+
+/* Frames that must have been reached from somewhere, exactly once. */
+static void check_reached(struct om_check *c, struct om_page *page, unsigned refs)
+{
+	check_bare(c, page, refs);
+	OM_CHECK(c, om_tally_of(c, page)->seen == 1, "lost frame", page, page->kind,
+	         om_tally_of(c, page)->seen);
+}
+
+static void check_frame(struct om_check *c, struct om_page *page)
+{
+	OM_CHECK(c, atomic_load(&page->lock.locked) == 0, "rest", page, page->kind, 0);
+	switch (page->kind) {
+	case OM_KIND_RESERVED:
+		check_bare(c, page, 0);
+		break;
+	case OM_KIND_FREE:
+		OM_CHECK(c, page->mapcount == 0 && !page->as, "I7", page, page->mapcount, page->as);
+		check_reached(c, page, 0);
+		break;
+	case OM_KIND_DATA:
+		check_data(c, page);
+		break;
+	case OM_KIND_ZERO:
+		OM_CHECK(c, om_page_pfn(c->sys, page) == c->sys->zero_pfn, "I8", page,
+		         om_page_pfn(c->sys, page), c->sys->zero_pfn);
+		OM_CHECK(c, page->mapcount == 0, "I8", page, page->mapcount, 0);
+		check_bare(c, page, 0);
+		break;
+	case OM_KIND_USER:
+		check_bare(c, page, 1);
+		break;
+	default:
+		check_reached(c, page, 1);
+	}
+}
+
+/* Sums over the page array, against the counters that are kept. */
+struct frame_sums {
+	om_pfn_t kind[OM_KIND_TABLE + 1];
+	om_pfn_t unevictable, swapcache, listed;
+};
+
+static void add_frame(const struct om_page *page, struct frame_sums *s)
+{
+	unsigned flags = om_page_flags(page);
+
+	s->kind[page->kind < OM_KIND_TABLE ? page->kind : OM_KIND_TABLE]++;
+	s->unevictable += !!(flags & OM_PG_UNEVICTABLE);
+	s->swapcache += !!(flags & OM_PG_SWAPCACHE);
+	s->listed += !!(flags & OM_PG_LRU);
+}
+
+static void check_sums(struct om_check *c, const struct frame_sums *s)
+{
+	struct om_system *sys = c->sys;
+	om_pfn_t listed = 0;
+
+	for (unsigned i = 0; i < OM_NR_LRU; i++)
+		listed += sys->lru[i].count;
+	for (unsigned k = OM_KIND_DATA; k <= OM_KIND_TABLE; k++)
+		OM_CHECK(c, s->kind[k] == atomic_load(&sys->nr_kind[k]), "kinds", NULL, s->kind[k],
+		         atomic_load(&sys->nr_kind[k]));
+	OM_CHECK(c, s->kind[OM_KIND_FREE] == atomic_load(&sys->nr_free), "I7", NULL,
+	         s->kind[OM_KIND_FREE], atomic_load(&sys->nr_free));
+	OM_CHECK(c, sys->nr_frames - s->kind[OM_KIND_RESERVED] == sys->nr_owned, "lost frame", NULL,
+	         s->kind[OM_KIND_RESERVED], sys->nr_owned);
+	OM_CHECK(c, s->listed == listed, "lru", NULL, s->listed, listed);
+	OM_CHECK(c, s->unevictable == atomic_load(&sys->nr_unevictable), "I12", NULL,
+	         s->unevictable, atomic_load(&sys->nr_unevictable));
+	OM_CHECK(c, s->swapcache == atomic_load(&sys->nr_swapcache), "I11", NULL, s->swapcache,
+	         atomic_load(&sys->nr_swapcache));
+}
+
+void om_check_frames(struct om_check *c)
+{
+	struct frame_sums sums = {{0}, 0, 0, 0};
+
+	for (om_pfn_t pfn = 0; pfn < c->sys->nr_frames; pfn++) {
+		check_frame(c, om_page_of(c->sys, pfn));
+		add_frame(om_page_of(c->sys, pfn), &sums);
+	}
+	check_sums(c, &sums);
+}
+
+/* ---------------------------------------------------------------- lists --------------------- */
+
+static void check_free_list(struct om_check *c)
+{
+	om_pfn_t pfn = c->sys->free_head, n = 0, nr_free = atomic_load(&c->sys->nr_free);
+
+	for (; n < nr_free; n++) {
+		struct om_page *page;
+
+		if (!OM_CHECK(c, pfn < c->sys->nr_frames, "I7", NULL, pfn, n))
+			return;
+		page = om_page_of(c->sys, pfn);
+		if (!OM_CHECK(c, page->kind == OM_KIND_FREE, "I7", page, page->kind, n))
+			return;
+		om_tally_of(c, page)->seen++;
+		pfn = page->lru.next;
+	}
+	OM_CHECK(c, pfn == OM_NO_PFN, "I7", NULL, pfn, n);
+}
+
+/* Both ways: a frame cannot be met twice, as it would need two predecessors. */
+static bool check_links(struct om_check *c, const struct om_pfn_list *list,
+                        bool (*member)(struct om_check *c, struct om_page *page, unsigned nr),
+                        unsigned nr)
+{
+	om_pfn_t pfn = list->head, prev = OM_NO_PFN, n = 0;
+
+	for (; n < list->count; n++) {
+		struct om_page *page;
+
+		if (!OM_CHECK(c, pfn < c->sys->nr_frames, "list", list, pfn, n))
+			return false;
+		page = om_page_of(c->sys, pfn);
+		if (!member(c, page, nr) ||
+		    !OM_CHECK(c, page->lru.prev == prev, "list", page, page->lru.prev, prev))
+			return false;
+		prev = pfn;
+		pfn = page->lru.next;
+	}
+	return OM_CHECK(c, pfn == OM_NO_PFN && list->tail == prev, "list", list, pfn, list->tail);
+}
+
+static bool belongs_on_lru(struct om_check *c, struct om_page *page, unsigned nr)
+{
+	unsigned flags = om_page_flags(page);
+	bool anon = nr == OM_LRU_INACTIVE_ANON || nr == OM_LRU_ACTIVE_ANON;
+	bool active = nr == OM_LRU_ACTIVE_ANON || nr == OM_LRU_ACTIVE_FILE;
+
+	return OM_CHECK(c, page->kind == OM_KIND_DATA, "lru", page, page->kind, nr) &&
+	       OM_CHECK(c, flags & OM_PG_LRU, "lru", page, flags, nr) &&
+	       OM_CHECK(c, !(flags & OM_PG_SWAPBACKED) == !anon, "lru", page, flags, nr) &&
+	       OM_CHECK(c, !(flags & OM_PG_ACTIVE) == !active, "lru", page, flags, nr);
+}
+
+void om_check_lists(struct om_check *c)
+{
+	check_free_list(c);
+	for (unsigned i = 0; i < OM_NR_LRU; i++)
+		check_links(c, &c->sys->lru[i], belongs_on_lru, i);
+}
+
+/* ---------------------------------------------------------------- objects ------------------- */
+
+static bool has_room(struct om_check *c, struct om_page *frame, unsigned cache)
+{
+	return OM_CHECK(c, frame->kind == OM_KIND_OBJECT, "slab", frame, frame->kind, cache) &&
+	       OM_CHECK(c, frame->as && frame->index == cache, "slab", frame, frame->index, cache);
+}
+
+/* Objects in use and free ones make up the frame. */
+static void check_object_frame(struct om_check *c, struct om_page *frame)
+{
+	size_t size = c->sys->slab[frame->index].size, room = OM_PAGE_SIZE / size;
+	char *base = om_page_ptr(c->sys, frame);
+	size_t free = 0;
+
+	for (void **object = frame->as; object && free <= room; object = *object, free++) {
+		size_t offset = (size_t)((char *)object - base);
+
+		if (!OM_CHECK(c, offset < room * size && offset % size == 0, "slab", frame, offset,
+		              size))
+			return;
+	}
+	OM_CHECK(c, frame->mapcount + free == room, "slab", frame, frame->mapcount, free);
+	om_tally_of(c, frame)->seen++;
+}
+
+static void check_cache(struct om_check *c, unsigned cache, size_t reached)
+{
+	const struct om_slab *slab = &c->sys->slab[cache];
+	size_t frames = 0, in_use = 0, partial = 0;
+
+	check_links(c, &slab->partial, has_room, cache);
+	for (om_pfn_t pfn = 0; pfn < c->sys->nr_frames; pfn++) {
+		struct om_page *frame = om_page_of(c->sys, pfn);
+
+		if (frame->kind != OM_KIND_OBJECT || frame->index != cache)
+			continue;
+		check_object_frame(c, frame);
+		frames++;
+		in_use += frame->mapcount;
+		partial += frame->as != NULL;
+		OM_CHECK(c, frame->mapcount, "slab", frame, cache, pfn);
+	}
+	OM_CHECK(c, frames == slab->frames, "slab", slab, frames, slab->frames);
+	OM_CHECK(c, in_use == slab->in_use, "slab", slab, in_use, slab->in_use);
+	OM_CHECK(c, partial == slab->partial.count, "slab", slab, partial, slab->partial.count);
+	/* No object is lost, and none that is reached is free. */
+	OM_CHECK(c, slab->in_use == reached, "lost object", slab, slab->in_use, reached);
+}
+
+void om_check_objects(struct om_check *c)
+{
+	check_cache(c, OM_CACHE_VMA, c->vmas);
+	check_cache(c, OM_CACHE_ANON_VMA, c->anon_vmas);
+	check_cache(c, OM_CACHE_MM, c->mms);
+	check_cache(c, OM_CACHE_MAPPING, c->mappings);
+}

@@ -1,0 +1,170 @@
+/*
+ * verify_store.c: om_verify()'s look at stores: the page caches of mappings, and the tables of swap
+ * areas. Who holds which slot is counted in verify_slot.c.
+ */
+#include "verify/verify.h"
+
+#include "store/mapping.h"
+#include "store/swap.h"
+
+/* ---------------------------------------------------------------- file indexes -------------- */
+
+#define NODE_SHIFT   (OM_PAGE_SHIFT - 2)
+#define NODE_ENTRIES (1u << NODE_SHIFT)
+
+/* Entries below one node. A node that was not tallied before is reached for the first time. */
+static bool scan_node(struct om_check *c, struct om_mapping *mapping, om_index_visit *visit,
+                      bool tally, om_pfn_t pfn, unsigned level, uintptr_t first)
+{
+	struct om_page *node;
+	const uint32_t *entry;
+	unsigned used = 0;
+
+	if (!OM_CHECK(c, pfn < c->sys->nr_frames, "index", mapping, pfn, level))
+		return false;
+	node = om_page_of(c->sys, pfn);
+	if (!OM_CHECK(c, node->kind == OM_KIND_INDEX, "index", node, node->kind, level))
+		return false;
+	if (tally && !OM_CHECK(c, om_tally_of(c, node)->seen++ == 0, "index", node, level, first))
+		return false;
+	entry = om_page_ptr(c->sys, node);
+	for (unsigned i = 0; i < NODE_ENTRIES; i++) {
+		uintptr_t index = first + ((uintptr_t)i << (level * NODE_SHIFT));
+
+		if (!entry[i])
+			continue;
+		used++;
+		if (level ? !scan_node(c, mapping, visit, tally, om_ientry_value(entry[i]),
+		                       level - 1, index)
+		          : !visit(c, mapping, index, entry[i]))
+			return false;
+	}
+	return OM_CHECK(c, node->mapcount == used && used, "index", node, node->mapcount, used);
+}
+
+void om_scan_index(struct om_check *c, struct om_mapping *mapping, om_index_visit *visit,
+                   bool tally)
+{
+	const struct om_index *ix = &mapping->index;
+
+	for (unsigned i = 0; i < OM_INDEX_DIRECT; i++)
+		if (ix->direct[i] && !visit(c, mapping, i, ix->direct[i]))
+			return;
+	if (OM_CHECK(c, (ix->root == OM_NO_PFN) == (ix->height == 0), "index", mapping, ix->root,
+	             ix->height) &&
+	    ix->height)
+		scan_node(c, mapping, visit, tally, ix->root, ix->height - 1u, 0);
+}
+
+/* The size shrinks before pages go, so at rest none is beyond it. */
+static bool check_cached(struct om_check *c, struct om_mapping *mapping, uintptr_t index,
+                         uint32_t e)
+{
+	struct om_page *page;
+
+	OM_CHECK(c, index < om_mapping_pages(mapping), "index", mapping, index,
+	         om_mapping_size(mapping));
+	if (om_ientry_is_slot(e)) {
+		c->swapped++;
+		OM_CHECK(c, om_mapping_is_shmem(mapping), "I11", mapping, index, e);
+		return OM_CHECK(c, om_slot_count(c->sys, om_ientry_value(e)), "I11", mapping, index,
+		                om_ientry_value(e));
+	}
+	c->cached++;
+	c->shmem += om_mapping_is_shmem(mapping);
+	if (!OM_CHECK(c, om_ientry_value(e) < c->sys->nr_frames, "index", mapping, index, e))
+		return false;
+	page = om_page_of(c->sys, om_ientry_value(e));
+	return OM_CHECK(c, page->kind == OM_KIND_DATA, "I7", page, page->kind, index) &&
+	       OM_CHECK(c, om_mapping_has(mapping, page, index), "index", page, page->index, index);
+}
+
+void om_check_mappings(struct om_check *c)
+{
+	for (struct om_mapping *m = c->sys->mappings; m; m = m->next) {
+		size_t cached = c->cached, swapped = c->swapped;
+
+		om_scan_index(c, m, check_cached, true);
+		OM_CHECK(c, m->nr_pages == c->cached - cached, "index", m, m->nr_pages,
+		         c->cached - cached);
+		OM_CHECK(c, m->nr_swapped == c->swapped - swapped, "index", m, m->nr_swapped,
+		         c->swapped - swapped);
+	}
+	OM_CHECK(c, atomic_load(&c->sys->nr_cached) == c->cached, "index", NULL,
+	         atomic_load(&c->sys->nr_cached), c->cached);
+	OM_CHECK(c, atomic_load(&c->sys->nr_shmem) == c->shmem, "index", NULL,
+	         atomic_load(&c->sys->nr_shmem), c->shmem);
+}
+
+/* ---------------------------------------------------------------- frames of swap areas ------ */
+
+/* As swap.c lays them out: 8 bytes a slot, and a directory of pfns. */
+#define TABLE_SLOTS ((uint32_t)(OM_PAGE_SIZE / 8))
+#define DIR_TABLES  ((uint32_t)(OM_PAGE_SIZE / sizeof(om_pfn_t)))
+
+static bool reach_index_frame(struct om_check *c, const struct om_swap_area *area, om_pfn_t pfn)
+{
+	struct om_page *page;
+
+	if (!OM_CHECK(c, pfn < c->sys->nr_frames, "I11", area, pfn, area->slots))
+		return false;
+	page = om_page_of(c->sys, pfn);
+	return OM_CHECK(c, page->kind == OM_KIND_INDEX, "I11", page, page->kind, pfn) &&
+	       OM_CHECK(c, om_tally_of(c, page)->seen++ == 0, "I11", page, pfn, area->slots);
+}
+
+/* Slots in use among those of table frame t. */
+static uint32_t used_in_table(struct om_check *c, unsigned area, uint32_t t)
+{
+	uint32_t end = c->sys->swap.area[area].slots, used = 0;
+
+	if (end - t * TABLE_SLOTS > TABLE_SLOTS)
+		end = (t + 1) * TABLE_SLOTS;
+	for (uint32_t offset = t * TABLE_SLOTS; offset < end; offset++)
+		used += om_slot_count(c->sys, area << OM_SWAP_AREA_SHIFT | offset) != 0;
+	return used;
+}
+
+static void check_area(struct om_check *c, unsigned nr)
+{
+	const struct om_swap_area *area = &c->sys->swap.area[nr];
+	uint32_t tables = (area->slots + TABLE_SLOTS - 1) / TABLE_SLOTS, used = 0;
+	const om_pfn_t *names = NULL;
+
+	for (uint32_t t = 0; t < tables; t++) {
+		om_pfn_t dir = area->dir[t / DIR_TABLES];
+		struct om_page *table;
+		uint32_t here;
+
+		if (t % DIR_TABLES == 0) {
+			if (!reach_index_frame(c, area, dir))
+				return;
+			names = om_page_ptr(c->sys, om_page_of(c->sys, dir));
+		}
+		if (!reach_index_frame(c, area, names[t % DIR_TABLES]))
+			return;
+		table = om_page_of(c->sys, names[t % DIR_TABLES]);
+		here = used_in_table(c, nr, t);
+		OM_CHECK(c, table->mapcount == here, "I11", area, table->mapcount, here);
+		used += here;
+	}
+	OM_CHECK(c, area->used == used, "I11", area, area->used, used);
+}
+
+void om_check_swap(struct om_check *c)
+{
+	const struct om_swap *swap = &c->sys->swap;
+	uint32_t total = 0, free = 0;
+
+	for (unsigned i = 0; i < OM_MAX_AREAS; i++) {
+		if (!swap->area[i].ops)
+			continue;
+		check_area(c, i);
+		if (!swap->area[i].writable)
+			continue;
+		total += swap->area[i].slots;
+		free += swap->area[i].slots - swap->area[i].used;
+	}
+	OM_CHECK(c, swap->total == total, "I11", swap, swap->total, total);
+	OM_CHECK(c, swap->free == free, "I11", swap, swap->free, free);
+}

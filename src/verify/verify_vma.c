@@ -1,0 +1,211 @@
+/*
+ * verify_vma.c: om_verify()'s look at address spaces: areas, the three trees they are in, and the
+ * counters of pages of areas. (Counters of entries: verify_table.c.)
+ *
+ * Every area is looked for in its trees by the same iteration that walks use; every tree is read as
+ * a whole, so that nothing is in it that is no area any more (I4, I5).
+ */
+#include "verify/verify.h"
+
+#include "store/mapping.h"
+#include "rmap/rmap.h"
+#include "area/vma_place.h"
+
+/* ---------------------------------------------------------------- the reverse map's trees --- */
+
+/* Does iterating over the area's own range come across it? */
+static bool is_queued(struct om_check *c, const struct om_node *root, const struct om_node *node,
+                      const struct om_interval_ops *ops)
+{
+	uintptr_t first = ops->tree.key(node), last = ops->last(node);
+	struct om_interval_iter it;
+	struct om_node *n = om_interval_first(&it, c->sys, root, ops, first, last);
+
+	while (n && n != node)
+		n = om_interval_next(&it);
+	return n;
+}
+
+static const struct om_node *leftmost(const struct om_node *n)
+{
+	while (n && n->left)
+		n = n->left;
+	return n;
+}
+
+/* All areas in the tree say that they are in it. */
+static void check_members(struct om_check *c, const struct om_anon_vma *av)
+{
+	struct om_interval_iter it;
+
+	for (struct om_node *n =
+	         om_interval_first(&it, c->sys, av->root, &om_anon_tree, 0, UINTPTR_MAX);
+	     n; n = om_interval_next(&it)) {
+		struct om_vma *vma = om_container(n, struct om_vma, by_anon);
+
+		OM_CHECK(c, vma->anon_vma == av, "I4", av, vma, vma->anon_vma);
+	}
+}
+
+/* Looked at once, when its first area is met. */
+static void check_anon_vma(struct om_check *c, struct om_anon_vma *av)
+{
+	size_t n = om_check_tree(c, av->root, &om_anon_tree.tree, av);
+
+	c->anon_vmas++;
+	c->anon_in_trees += n;
+	OM_CHECK(c, n == av->nr_vmas, "I4", av, n, av->nr_vmas);
+	OM_CHECK(c, atomic_load(&av->refs) == 1, "I4", av, atomic_load(&av->refs), n);
+	OM_CHECK(c, atomic_load(&av->lock.state) == 0, "rest", av, atomic_load(&av->lock.state), 0);
+	check_members(c, av);
+}
+
+static void check_anon_queue(struct om_check *c, struct om_vma *vma)
+{
+	struct om_anon_vma *av = vma->anon_vma;
+
+	c->anon_queued++;
+	OM_CHECK(c, om_vma_had_anon(vma), "I4", vma, vma->start, av);
+	OM_CHECK(c, !(om_vma_flags(vma) & OM_VM_SHARED), "I4", vma, vma->start, av);
+	OM_CHECK(c, is_queued(c, av->root, &vma->by_anon, &om_anon_tree), "I4", vma, vma->start,
+	         vma->pgoff);
+	if (leftmost(av->root) == &vma->by_anon)
+		check_anon_vma(c, av);
+}
+
+static void check_i_mmap(struct om_check *c, struct om_mapping *mapping)
+{
+	struct om_interval_iter it;
+	size_t n = om_check_tree(c, mapping->i_mmap, &om_file_tree.tree, mapping);
+
+	c->mappings++;
+	c->file_in_trees += n;
+	OM_CHECK(c, atomic_load(&mapping->refs) >= n && atomic_load(&mapping->refs), "I5", mapping,
+	         atomic_load(&mapping->refs), n);
+	OM_CHECK(c, atomic_load(&mapping->lock.state) == 0, "rest", mapping,
+	         atomic_load(&mapping->lock.state), 0);
+	for (struct om_node *node =
+	         om_interval_first(&it, c->sys, mapping->i_mmap, &om_file_tree, 0, UINTPTR_MAX);
+	     node; node = om_interval_next(&it)) {
+		struct om_vma *vma = om_container(node, struct om_vma, by_file);
+
+		OM_CHECK(c, vma->mapping == mapping, "I5", mapping, vma, vma->mapping);
+	}
+}
+
+/* ---------------------------------------------------------------- areas --------------------- */
+
+static void check_vma(struct om_check *c, struct om_mm *mm, struct om_vma *vma)
+{
+	unsigned flags = om_vma_flags(vma);
+
+	OM_CHECK(c, vma->mm == mm, "vma", vma, vma->mm, mm);
+	OM_CHECK(c, vma->start < vma->end, "vma", vma, vma->start, vma->end);
+	OM_CHECK(c, !((vma->start | vma->end) & ~OM_PAGE_MASK), "vma", vma, vma->start, vma->end);
+	OM_CHECK(c, vma->start >= mm->layout.lowest && vma->end <= mm->layout.highest, "vma", vma,
+	         vma->start, vma->end);
+	OM_CHECK(c, vma->pgoff + om_vma_pages(vma) - 1 >= vma->pgoff, "vma", vma, vma->pgoff,
+	         om_vma_pages(vma));
+	OM_CHECK(c, vma->mapping || !(flags & (OM_VM_SHARED | OM_VM_NONLINEAR)), "vma", vma,
+	         vma->start, flags);
+	OM_CHECK(c, !(flags & OM_VM_NONLINEAR) || (flags & OM_VM_SHARED), "vma", vma, vma->start,
+	         flags);
+	OM_CHECK(c, !(flags & OM_VM_LOCKONFAULT) || (flags & OM_VM_LOCKED), "vma", vma, vma->start,
+	         flags);
+	OM_CHECK(c, !(flags & OM_VM_WRITE) || (flags & OM_VM_MAYWRITE), "vma", vma, vma->start,
+	         flags);
+	if (vma->anon_vma)
+		check_anon_queue(c, vma);
+	if (vma->mapping) {
+		c->file_vmas++;
+		OM_CHECK(c, is_queued(c, vma->mapping->i_mmap, &vma->by_file, &om_file_tree), "I5",
+		         vma, vma->start, vma->pgoff);
+	}
+}
+
+struct sums {
+	size_t vmas, total, data, locked;
+	bool hint_found;
+};
+
+/* The areas are found one by one as calls find them, and must not overlap. */
+static struct sums add_areas(struct om_check *c, struct om_mm *mm)
+{
+	struct sums s = {0};
+	uintptr_t end = 0;
+	struct om_vma *hint = atomic_load(&mm->hint);
+
+	for (struct om_vma *vma = om_vma_find(mm, 0); vma; vma = om_vma_after(vma)) {
+		unsigned flags = om_vma_flags(vma);
+
+		if (!OM_CHECK(c, vma->start >= end && vma->end > vma->start, "vma", vma, vma->start,
+		              end))
+			break;
+		end = vma->end;
+		check_vma(c, mm, vma);
+		s.vmas++;
+		s.total += om_vma_pages(vma);
+		s.data += om_flags_are_data(flags) ? om_vma_pages(vma) : 0;
+		s.locked += flags & OM_VM_LOCKED ? om_vma_pages(vma) : 0;
+		s.hint_found |= vma == hint;
+	}
+	OM_CHECK(c, !hint || s.hint_found, "vma", mm, hint, s.vmas);
+	return s;
+}
+
+/* What `aug` writes beside the word it returns must be right as well: recompute it in a copy. */
+static uintptr_t area_key(const struct om_node *n)
+{
+	return om_vma_tree.key(n);
+}
+
+static uintptr_t area_aug(struct om_node *n)
+{
+	struct om_vma *vma = om_container(n, struct om_vma, by_addr), copy = *vma;
+	uintptr_t aug = om_vma_tree.aug(&copy.by_addr);
+
+	return copy.low == vma->low && copy.high == vma->high ? aug : ~aug;
+}
+
+static const struct om_tree_ops area_tree = {area_key, area_aug};
+
+static void check_mm(struct om_check *c, struct om_mm *mm)
+{
+	size_t nodes = om_check_tree(c, mm->vmas, &area_tree, mm);
+	struct sums s;
+
+	if (!OM_CHECK(c, nodes == mm->nr_vmas, "vma", mm, nodes, mm->nr_vmas))
+		return;
+	s = add_areas(c, mm);
+	OM_CHECK(c, s.vmas == mm->nr_vmas, "vma", mm, s.vmas, mm->nr_vmas);
+	OM_CHECK(c, s.total == mm->total_vm, "vma", mm, s.total, mm->total_vm);
+	OM_CHECK(c, s.data == mm->data_vm, "vma", mm, s.data, mm->data_vm);
+	OM_CHECK(c, s.locked == mm->locked_vm, "I12", mm, s.locked, mm->locked_vm);
+	OM_CHECK(c, mm->sys == c->sys, "mm", mm, mm->sys, c->sys);
+	OM_CHECK(c, atomic_load(&mm->refs) == 1, "mm", mm, atomic_load(&mm->refs), 1);
+	OM_CHECK(c, atomic_load(&mm->mmap_lock.state) == 0, "rest", mm,
+	         atomic_load(&mm->mmap_lock.state), 0);
+	c->mms++;
+	c->vmas += s.vmas;
+}
+
+void om_check_areas(struct om_check *c)
+{
+	struct om_mm *prev = NULL;
+	struct om_mapping *before = NULL;
+
+	for (struct om_mm *mm = c->sys->mms; mm; prev = mm, mm = mm->next) {
+		if (!OM_CHECK(c, mm->prev == prev, "mm", mm, mm->prev, prev))
+			return;
+		check_mm(c, mm);
+	}
+	for (struct om_mapping *m = c->sys->mappings; m; before = m, m = m->next) {
+		if (!OM_CHECK(c, m->prev == before, "mapping", m, m->prev, before))
+			return;
+		check_i_mmap(c, m);
+	}
+	/* Each area is in its trees, and the trees hold no more: so they hold exactly the areas. */
+	OM_CHECK(c, c->file_in_trees == c->file_vmas, "I5", NULL, c->file_in_trees, c->file_vmas);
+	OM_CHECK(c, c->anon_in_trees == c->anon_queued, "I4", NULL, c->anon_in_trees,
+	         c->anon_queued);
+}
