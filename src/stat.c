@@ -6,11 +6,11 @@
  * its frame lock. So nobody pays for figures that nobody asks for. The numbers are exact when the
  * system is at rest, and each is right for some moment otherwise.
  */
-#include "page/frame.h"
-#include "base/mem.h"
 #include "area/mm.h"
-#include "rmap/rmap.h"
+#include "base/mem.h"
+#include "page/frame.h"
 #include "page/table.h"
+#include "rmap/rmap.h"
 
 static const char *const event_name[OM_NR_EVENTS] = {
     [OM_EV_PGFAULT] = "pgfault",

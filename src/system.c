@@ -1,11 +1,11 @@
 /*
  * system.c: setting up a machine's memory, and taking it down.
  */
+#include "base/mem.h"
 #include "page/frame.h"
 #include "page/lru.h"
-#include "base/mem.h"
-#include "reclaim/reclaim.h"
 #include "page/slab.h"
+#include "reclaim/reclaim.h"
 
 #define CACHE_LINE 64u
 

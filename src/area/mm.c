@@ -6,9 +6,9 @@
  */
 #include "area/mm.h"
 
+#include "area/zap.h"
 #include "page/slab.h"
 #include "page/table.h"
-#include "area/zap.h"
 
 static void list_add(struct om_mm *mm)
 {
@@ -176,16 +176,6 @@ void *om_mm_cookie(const struct om_mm *mm)
 om_pfn_t om_mm_root(const struct om_mm *mm)
 {
 	return om_page_pfn(mm->sys, mm->root);
-}
-
-void om_set_limit(struct om_mm *mm, enum om_limit which, uintptr_t value)
-{
-	__atomic_store_n(&mm->limit[which], value, __ATOMIC_RELAXED);
-}
-
-uintptr_t om_get_limit(const struct om_mm *mm, enum om_limit which)
-{
-	return __atomic_load_n(&mm->limit[which], __ATOMIC_RELAXED);
 }
 
 bool om_vma_next(struct om_mm *mm, uintptr_t addr, struct om_vmainfo *info)

@@ -4,8 +4,8 @@
 #ifndef OM_MM_H
 #define OM_MM_H
 
-#include "base/types.h"
 #include "area/vma.h"
+#include "base/types.h"
 
 /* -OM_ENOFRAME; on success *mm has one reference and is on sys->mms. */
 int om_mm_new(struct om_system *sys, const struct om_layout *layout, void *cookie,

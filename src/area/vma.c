@@ -10,10 +10,11 @@
  */
 #include "area/vma.h"
 
-#include "rmap/rmap.h"
-#include "page/slab.h"
-#include "store/mapping.h"
+#include "area/limits.h"
 #include "area/vma_place.h"
+#include "page/slab.h"
+#include "rmap/rmap.h"
+#include "store/mapping.h"
 
 static struct om_vma *of_addr(const struct om_node *n)
 {
@@ -348,22 +349,3 @@ void om_vma_change_flags(struct om_vma *vma, unsigned flags)
 }
 
 /* ---------------------------------------------------------------- limits -------------------- */
-
-int om_check_limits(struct om_mm *mm, size_t pages, unsigned flags)
-{
-	if (mm->total_vm + pages > om_get_limit(mm, OM_LIMIT_AS) >> OM_PAGE_SHIFT)
-		return -OM_ENOMEM;
-	if (om_flags_are_data(flags) &&
-	    mm->data_vm + pages > om_get_limit(mm, OM_LIMIT_DATA) >> OM_PAGE_SHIFT)
-		return -OM_ENOMEM;
-	return 0;
-}
-
-int om_check_memlock(struct om_mm *mm, size_t pages, int error)
-{
-	uintptr_t limit = om_get_limit(mm, OM_LIMIT_MEMLOCK);
-
-	if (limit == 0)
-		return -OM_EPERM;
-	return mm->locked_vm + pages > limit >> OM_PAGE_SHIFT ? error : 0;
-}

@@ -76,9 +76,4 @@ bool om_vma_extend(struct om_mm *mm, uintptr_t start, uintptr_t end, uintptr_t p
 /* Change flags, with the counters that depend on them. */
 void om_vma_change_flags(struct om_vma *vma, unsigned flags);
 
-/* Would `pages` more (of the given flags) pass a limit? -OM_ENOMEM or 0. */
-int om_check_limits(struct om_mm *mm, size_t pages, unsigned flags);
-/* Would locking `pages` more? `error` if so; -OM_EPERM if the limit is 0. */
-int om_check_memlock(struct om_mm *mm, size_t pages, int error);
-
 #endif

@@ -6,13 +6,13 @@
  * pages leave the reverse map, and those that nobody else holds are freed together: no frame is free while
  * a TLB can still reach it (I7).
  */
-#include "page/put.h"
 #include "area/zap.h"
 
+#include "area/vma.h"
 #include "page/frame.h"
 #include "page/lru.h"
+#include "page/put.h"
 #include "store/swap.h"
-#include "area/vma.h"
 
 /* ---------------------------------------------------------------- letting go ---------------- */
 

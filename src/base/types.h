@@ -17,8 +17,8 @@
 
 #include "base/hooks.h"
 #include "base/lock.h"
-#include "om_arch.h"
 #include "base/tree.h"
+#include "om_arch.h"
 
 #define OM_PAGE_SIZE     ((uintptr_t)1 << OM_PAGE_SHIFT)
 #define OM_PAGE_MASK     (~(OM_PAGE_SIZE - 1))

@@ -5,12 +5,12 @@
  * which the page could be unmapped, copied on write or written out between the check and the access: the
  * class of bug that Dirty COW was (hazard 1) has no room.
  */
-#include "page/put.h"
-#include "ops/fault.h"
-#include "store/mapping.h"
 #include "base/mem.h"
+#include "ops/fault.h"
+#include "page/put.h"
 #include "reclaim/reclaim.h"
 #include "rmap/rmap.h"
+#include "store/mapping.h"
 #include "store/swap.h"
 
 /* ---------------------------------------------------------------- copies -------------------- */

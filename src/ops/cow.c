@@ -9,11 +9,10 @@
  * A direct page is never copied (I2), so a pinned page, which is always direct, never parts from its
  * mapping (hazards 4, 5).
  */
-#include "page/put.h"
-#include "ops/fault.h"
-
-#include "page/frame.h"
 #include "base/mem.h"
+#include "ops/fault.h"
+#include "page/frame.h"
+#include "page/put.h"
 #include "rmap/rmap.h"
 #include "store/swap.h"
 

@@ -12,11 +12,12 @@
  * if not, somebody else served the fault and the program just tries again. No step looks at a neighbouring
  * area (hazard 41), and none allocates but frames (I6).
  */
-#include "page/put.h"
 #include "ops/fault.h"
 
-#include "page/frame.h"
+#include "area/limits.h"
 #include "base/mem.h"
+#include "page/frame.h"
+#include "page/put.h"
 #include "reclaim/reclaim.h"
 #include "rmap/rmap.h"
 

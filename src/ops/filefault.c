@@ -8,13 +8,12 @@
  * A read maps the pages around it as well, those that are there: programs run on, and an entry costs a tenth
  * of a fault. Nothing is read or allocated for them, and they are old until they are used.
  */
-#include "page/put.h"
-#include "ops/fault.h"
-
-#include "page/frame.h"
-#include "store/mapping.h"
 #include "base/mem.h"
+#include "ops/fault.h"
+#include "page/frame.h"
+#include "page/put.h"
 #include "rmap/rmap.h"
+#include "store/mapping.h"
 
 /* `from` is locked and referenced; it stays so. */
 static int map_copy(struct om_fault *f, struct om_page *from)

@@ -5,11 +5,11 @@
  * start the page again. Each works a page at a time, under the page lock, so what it moves within
  * one page is atomic with respect to other readers and writers, to truncation and to reclaim.
  */
-#include "page/put.h"
-#include "store/mapping.h"
 #include "base/mem.h"
+#include "page/put.h"
 #include "reclaim/reclaim.h"
 #include "reclaim/unmap.h"
+#include "store/mapping.h"
 
 int om_mapping_create(struct om_system *sys, const struct om_store_ops *ops, void *store,
                       uint64_t size, struct om_mapping **mapping)

@@ -10,14 +10,15 @@
  * A fork that fails takes the child down again. What it has done to the parent nobody can see: pages that
  * are shared with nobody turn direct at the next write.
  */
-#include "page/frame.h"
-#include "store/mapping.h"
-#include "base/mem.h"
+#include "area/limits.h"
 #include "area/mm.h"
+#include "base/mem.h"
+#include "page/frame.h"
+#include "page/table.h"
 #include "reclaim/reclaim.h"
 #include "rmap/rmap.h"
+#include "store/mapping.h"
 #include "store/swap.h"
-#include "page/table.h"
 
 /* Copying the entries of one area. */
 struct copy {

@@ -5,15 +5,15 @@
  * passed over and reported at the end (unlike mprotect). What takes entries away holds mmap_lock for writing,
  * so that no second caller finds them gone and returns before the flush (hazard 10).
  */
-#include "page/put.h"
+#include "area/mm.h"
+#include "area/zap.h"
 #include "ops/fault.h"
 #include "page/lru.h"
-#include "store/mapping.h"
-#include "area/mm.h"
+#include "page/put.h"
 #include "reclaim/reclaim.h"
 #include "rmap/rmap.h"
+#include "store/mapping.h"
 #include "store/swap.h"
-#include "area/zap.h"
 
 /* ---------------------------------------------------------------- flags --------------------- */
 

@@ -7,9 +7,10 @@
  * flag and counts change one after the other; truncation, the only other call that takes entries without
  * mmap_lock, removes all of a page's entries, which ends its count whatever it was.
  */
+#include "area/limits.h"
+#include "area/mm.h"
 #include "ops/fault.h"
 #include "page/lru.h"
-#include "area/mm.h"
 #include "reclaim/reclaim.h"
 #include "rmap/rmap.h"
 

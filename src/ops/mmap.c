@@ -5,11 +5,12 @@
  * the edges); then change, which cannot fail. So a call that runs out of frames has changed nothing, gives up
  * its lock, reclaims and starts again (I10).
  */
-#include "ops/fault.h"
-#include "store/mapping.h"
+#include "area/limits.h"
 #include "area/mm.h"
+#include "ops/fault.h"
 #include "reclaim/reclaim.h"
 #include "rmap/rmap.h"
+#include "store/mapping.h"
 
 /* ---------------------------------------------------------------- mmap ---------------------- */
 

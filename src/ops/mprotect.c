@@ -7,11 +7,12 @@
  * An entry only ever loses permissions here, or gets read and execute ones: write permission comes back by a
  * fault, which knows whether the page may be written (I3).
  */
-#include "ops/fault.h"
+#include "area/limits.h"
 #include "area/mm.h"
+#include "area/zap.h"
+#include "ops/fault.h"
 #include "reclaim/reclaim.h"
 #include "rmap/rmap.h"
-#include "area/zap.h"
 
 #define PROT_BITS (OM_VM_READ | OM_VM_WRITE | OM_VM_EXEC)
 

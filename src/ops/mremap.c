@@ -7,13 +7,14 @@
  *
  * An area without an anon_vma gets new numbers at its new place, and so merges with its new neighbours.
  */
-#include "ops/fault.h"
-#include "store/mapping.h"
+#include "area/limits.h"
 #include "area/mm.h"
+#include "area/zap.h"
+#include "ops/fault.h"
 #include "ops/move.h"
 #include "reclaim/reclaim.h"
 #include "rmap/rmap.h"
-#include "area/zap.h"
+#include "store/mapping.h"
 
 struct remap {
 	struct om_mm *mm;

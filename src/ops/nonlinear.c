@@ -6,12 +6,12 @@
  * map scans its tables. Each remapped page gets a file-offset entry; the fault decodes it, and when reclaim
  * takes the page away it puts the entry back.
  */
-#include "ops/fault.h"
-#include "store/mapping.h"
 #include "area/mm.h"
+#include "area/zap.h"
+#include "ops/fault.h"
 #include "reclaim/reclaim.h"
 #include "rmap/rmap.h"
-#include "area/zap.h"
+#include "store/mapping.h"
 
 /* All tables first, so that nothing has changed when frames run out. */
 static bool make_tables(struct om_mm *mm, uintptr_t start, uintptr_t end)

@@ -6,9 +6,8 @@
  * (hazards 49, 50). The page becomes direct only if this entry took the slot's last reference and nobody
  * maps it: otherwise fork has shared it, and the area has an anon_vma (I4).
  */
-#include "page/put.h"
 #include "ops/fault.h"
-
+#include "page/put.h"
 #include "rmap/rmap.h"
 #include "store/swap.h"
 

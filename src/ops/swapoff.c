@@ -6,12 +6,12 @@
  * nobody but the cache holds. A fork or a mapping that starts meanwhile can carry a slot past us, so this
  * goes on until no slot is in use.
  */
-#include "page/put.h"
-#include "ops/fault.h"
-#include "store/mapping.h"
 #include "area/mm.h"
+#include "ops/fault.h"
+#include "page/put.h"
 #include "reclaim/reclaim.h"
 #include "rmap/rmap.h"
+#include "store/mapping.h"
 #include "store/swap.h"
 
 int om_swapon(struct om_system *sys, const struct om_store_ops *ops, void *store, uint32_t slots,

@@ -7,13 +7,13 @@
  * them before. Truncation looks for private copies once more after that, for such a fault may just have
  * made one (hazard 54).
  */
-#include "page/put.h"
-#include "store/mapping.h"
-#include "base/mem.h"
 #include "area/mm.h"
+#include "area/zap.h"
+#include "base/mem.h"
+#include "page/put.h"
 #include "reclaim/reclaim.h"
 #include "rmap/rmap.h"
-#include "area/zap.h"
+#include "store/mapping.h"
 
 /* Clear the entries of one area that show pages [first, last]. */
 static void unmap_area(struct om_vma *vma, uintptr_t first, uintptr_t last, bool files_only)

@@ -10,6 +10,7 @@
  * ISOLATED.
  */
 #include "page/lru.h"
+
 #include "page/frame.h"
 
 static inline void assert_frame_locked(struct om_system *sys, struct om_page *page)

@@ -8,6 +8,7 @@
  * stale walker that locks the frame looks at `kind` and goes away.
  */
 #include "page/slab.h"
+
 #include "base/mem.h"
 
 #define OBJECT_ALIGN 8u

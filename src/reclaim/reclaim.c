@@ -9,12 +9,12 @@
  * A batch goes through stages, so that neighbours on the list are neighbours in swap and one transfer:
  * choose (lock, look whether used), back (find a slot for what has no store), unmap, write, free.
  */
-#include "page/put.h"
 #include "reclaim/reclaim.h"
 
+#include "page/put.h"
+#include "reclaim/unmap.h"
 #include "store/mapping.h"
 #include "store/swap.h"
-#include "reclaim/unmap.h"
 
 struct batch {
 	struct om_page *page[OM_RECLAIM_BATCH]; /* locked victims; NULL: given up and put back */

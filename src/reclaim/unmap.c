@@ -7,9 +7,9 @@
  */
 #include "reclaim/unmap.h"
 
+#include "area/vma.h"
 #include "page/lru.h"
 #include "store/swap.h"
-#include "area/vma.h"
 
 static void flush_entry(struct om_system *sys, struct om_page *table, unsigned slot)
 {

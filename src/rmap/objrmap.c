@@ -18,13 +18,12 @@
  * naming the table knows that the entry is there (I2). A move from one locked table to another needs no
  * frame lock for that reason: what others read of `as` without the table's lock is only a hint to them.
  */
-#include "rmap/rmap.h"
-
+#include "base/vma_fields.h"
 #include "page/frame.h"
 #include "page/lru.h"
 #include "page/slab.h"
+#include "rmap/rmap.h"
 #include "store/swap.h"
-#include "base/vma_fields.h"
 
 /* ---------------------------------------------------------------- pages --------------------- */
 

@@ -5,9 +5,9 @@
 #ifndef OM_RMAP_OBJRMAP_H
 #define OM_RMAP_OBJRMAP_H
 
+#include "base/vma_fields.h"
 #include "page/lru.h"
 #include "store/swap.h"
-#include "base/vma_fields.h"
 
 /* MADV_FREE'd contents are needed after all. Frame lock held. */
 void om_rmap_cancel_lazyfree(struct om_system *sys, struct om_page *page);

@@ -8,9 +8,9 @@
  * Shared memory comes from zeroes or from its swap slot. It leaves the slot for good then, so that
  * its contents are in one place only, and is dirty.
  */
+#include "base/mem.h"
 #include "page/put.h"
 #include "store/mapping.h"
-#include "base/mem.h"
 #include "store/swap.h"
 
 /* Most pages that are read ahead in one transfer. */

@@ -10,6 +10,7 @@
  * has changed anything (I10).
  */
 #include "store/index.h"
+
 #include "base/mem.h"
 
 #define NODE_SHIFT   (OM_PAGE_SHIFT - 2)

@@ -11,8 +11,9 @@
  *
  * Nothing here reclaims: see fileio.c for the functions that do.
  */
-#include "page/put.h"
 #include "store/mapping.h"
+
+#include "page/put.h"
 #include "page/slab.h"
 #include "store/swap.h"
 

@@ -8,8 +8,8 @@
 #ifndef OM_MAPPING_H
 #define OM_MAPPING_H
 
-#include "store/index.h"
 #include "page/lru.h"
+#include "store/index.h"
 
 /* Pages of a mapping, rounded up from its size. */
 static inline uint64_t om_mapping_pages(const struct om_mapping *mapping)

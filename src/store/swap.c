@@ -10,6 +10,7 @@
  * together lie together and read-ahead has a point. Everything here is under sys->swap.lock.
  */
 #include "store/swap.h"
+
 #include "base/mem.h"
 
 /* om_slot_dup() refuses to count higher. Tests make it small. */

@@ -4,10 +4,10 @@
 #ifndef OM_VERIFY_H
 #define OM_VERIFY_H
 
+#include "area/vma.h"
+#include "base/tree.h"
 #include "page/page.h"
 #include "page/table.h"
-#include "base/tree.h"
-#include "area/vma.h"
 
 /*
  * What was counted for one frame: 8 bytes of the caller's scratch memory. For a data page the

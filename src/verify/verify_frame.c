@@ -3,11 +3,10 @@
  * counted for it, the free list, the LRU lists, and the object caches. No frame may be lost: each
  * kind has somebody who reaches it.
  */
-#include "verify/verify.h"
-
 #include "page/lru.h"
 #include "page/slab.h"
 #include "store/swap.h"
+#include "verify/verify.h"
 
 /* ---------------------------------------------------------------- data pages ---------------- */
 

@@ -6,10 +6,9 @@
  * and indexes counts the holders of as many slots as there are words. With swap of twice the memory
  * that is one pass.
  */
-#include "verify/verify.h"
-
 #include "store/index.h"
 #include "store/swap.h"
+#include "verify/verify.h"
 
 static void hold(struct om_check *c, uint32_t slot)
 {

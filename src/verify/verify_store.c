@@ -2,10 +2,9 @@
  * verify_store.c: om_verify()'s look at stores: the page caches of mappings, and the tables of swap
  * areas. Who holds which slot is counted in verify_slot.c.
  */
-#include "verify/verify.h"
-
 #include "store/mapping.h"
 #include "store/swap.h"
+#include "verify/verify.h"
 
 /* ---------------------------------------------------------------- file indexes -------------- */
 

@@ -6,10 +6,9 @@
  * made from its place, and the sum of the numbers of a page's entries is kept in its tally. A walk
  * that misses one and visits another twice comes to a different sum.
  */
-#include "verify/verify.h"
-
 #include "rmap/rmap.h"
 #include "store/swap.h"
+#include "verify/verify.h"
 
 /* ---------------------------------------------------------------- present entries ----------- */
 

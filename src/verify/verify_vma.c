@@ -5,11 +5,10 @@
  * Every area is looked for in its trees by the same iteration that walks use; every tree is read as
  * a whole, so that nothing is in it that is no area any more (I4, I5).
  */
-#include "verify/verify.h"
-
-#include "store/mapping.h"
-#include "rmap/rmap.h"
 #include "area/vma_place.h"
+#include "rmap/rmap.h"
+#include "store/mapping.h"
+#include "verify/verify.h"
 
 /* ---------------------------------------------------------------- the reverse map's trees --- */
 

@@ -116,7 +116,7 @@ static void flush(struct om_mm *mm, uintptr_t addr, size_t n)
 {
 	struct om_system *sys = sim_system(mm->sim);
 
-	sys->hooks.ops->flush(sys->hooks.ctx, mm, addr, addr + n);
+	sys->ops->flush(sys->ctx, mm, addr, addr + n);
 }
 
 static int setup(void **state)
@@ -381,7 +381,7 @@ static void *sleeper(void *arg)
 	struct om_system *sys = sim_system(arg);
 
 	while (flag_is_clear(&flag))
-		sys->hooks.ops->wait(sys->hooks.ctx, &flag, flag_is_clear, &flag);
+		sys->ops->wait(sys->ctx, &flag, flag_is_clear, &flag);
 	return NULL;
 }
 
@@ -399,7 +399,7 @@ static void test_wait_and_wake(void **state)
 		if (i % 2)
 			usleep(100);
 		flag = 1;
-		sys->hooks.ops->wake(sys->hooks.ctx, &flag);
+		sys->ops->wake(sys->ctx, &flag);
 		for (unsigned t = 0; t < 3; t++)
 			pthread_join(thread[t], NULL);
 	}
@@ -415,7 +415,7 @@ static void test_kswapd(void **state)
 	assert_int_equal(sim_kswapd_start(mm->sim, 100), -OM_EBUSY);
 	for (unsigned round = 1; round <= 3; round++) {
 		sys->free = 10;
-		sys->hooks.ops->low_memory(sys->hooks.ctx);
+		sys->ops->low_memory(sys->ctx);
 		for (unsigned i = 0; i < 5000 && sys->steps < 3 * round; i++)
 			usleep(1000);
 		assert_int_equal(sys->steps, 3 * round);

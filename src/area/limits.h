@@ -1,0 +1,14 @@
+/*
+ * limits.h: what an address space may have at most, as setrlimit(2) says it (enum om_limit).
+ */
+#ifndef OM_LIMITS_H
+#define OM_LIMITS_H
+
+#include "base/types.h"
+
+/* Would `pages` more (of the given flags) pass a limit? -OM_ENOMEM or 0. */
+int om_check_limits(struct om_mm *mm, size_t pages, unsigned flags);
+/* Would locking `pages` more? `error` if so; -OM_EPERM if the limit is 0. */
+int om_check_memlock(struct om_mm *mm, size_t pages, int error);
+
+#endif
