@@ -53,11 +53,12 @@ endif
 CHECKS := $(if $(filter-out release size,$(KIND)),$(HOOK))
 
 INCLUDE      := -Iinclude -Isrc -Iports/sim
-CORE_CFLAGS  := -std=c11 -ffreestanding -fno-stack-protector $(if $(filter release size,$(KIND)),-fno-asynchronous-unwind-tables) $(WARN_CORE) $(OPT) $(CHECKS) $(INCLUDE) $(CFLAGS)
+CORE_CFLAGS  := -std=c11 -ffreestanding -fvisibility=hidden -fno-stack-protector $(if $(filter release size,$(KIND)),-fno-asynchronous-unwind-tables) $(WARN_CORE) $(OPT) $(CHECKS) $(INCLUDE) $(CFLAGS)
 HOST_CFLAGS  := -std=c11 -D_GNU_SOURCE -pthread $(WARN) $(OPT) $(CHECKS) $(INCLUDE) $(CFLAGS)
 LINK_FLAGS   := -pthread $(OPT) $(LDFLAGS)
-# The core is linked into one object first, so the archive shows nothing but what it exports.
+# The core becomes one object, in which all but the interface (OM_API) is hidden and then made local.
 PARTIAL_LINK := $(CC) $(filter -m%,$(OPT)) -nostdlib -r
+OBJCOPY ?= objcopy
 
 # ---- what is built from what -------------------------------------------------------------------
 
@@ -108,6 +109,7 @@ build/%.a: build/release/%.a
 $(B)/objrmap.o: $(CORE_OBJ)
 	@echo "  LINK  $@"
 	@$(PARTIAL_LINK) -o $@ $^
+	@$(OBJCOPY) --localize-hidden $@
 
 $(LIB): $(B)/objrmap.o
 	@rm -f $@
@@ -142,13 +144,15 @@ LIBS = -Wl,--start-group $(filter %.a,$^) -Wl,--end-group
 $(UNITS): $(B)/tests/unit/%: $(B)/tests/unit/%.o $(PARTS) $(SIM)
 	$(LINK) $(filter %.o,$^) $(LIBS) -lcmocka
 
+# Those that look inside the library need it unsealed.
+INSIDERS := oracle
 define program_rule
-$(B)/tests/$(1)/$(1): $(patsubst %.c,$(B)/%.o,$(call program_src,$(1)) $(SUPPORT_SRC)) $(LIB) $(SIM)
+$(B)/tests/$(1)/$(1): $(patsubst %.c,$(B)/%.o,$(call program_src,$(1)) $(SUPPORT_SRC)) $(if $(filter $(1),$(INSIDERS)),$(B)/libparts.a,$(LIB)) $(SIM)
 	$$(LINK) $$(filter %.o,$$^) $$(LIBS) -lcmocka
 endef
 $(foreach p,$(PRESENT),$(eval $(call program_rule,$(p))))
 
-$(BENCHES): $(B)/bench/%: $(B)/bench/%.o $(LIB) $(SIM)
+$(BENCHES): $(B)/bench/%: $(B)/bench/%.o $(B)/libparts.a $(SIM)
 	$(LINK) $(filter %.o,$^) $(LIBS)
 
 $(EXAMPLE_DIR)/%: $(B)/examples/%.o $(LIB) $(SIM)
@@ -220,7 +224,7 @@ fuzz: ## libFuzzer over tests/fuzz.c for SECONDS=60
 	build/fuzz/tests/fuzz -max_total_time=$(SECONDS) -artifact_prefix=build/fuzz/crash/ \
 		build/fuzz/corpus tests/corpus
 
-build/fuzz/tests/fuzz: $(FUZZ_SRC:%.c=$(B)/%.o) $(LIB) $(SIM)
+build/fuzz/tests/fuzz: $(FUZZ_SRC:%.c=$(B)/%.o) $(B)/libparts.a $(SIM)
 	$(LINK) -fsanitize=fuzzer $(filter %.o,$^) $(LIBS)
 
 # ---- checks ------------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 #!/bin/sh
-# The freestanding promise: a library that exports names with om_ only, and needs nothing but
-# memcpy, memset, memmove and memcmp.
+# The sealed face: a library that exports the functions of its public header, no more and no less, and needs
+# nothing but memcpy, memset, memmove and memcmp.
 #
 #     scripts/check-symbols.sh LIBRARY
 set -eu
@@ -11,10 +11,12 @@ if [ -n "$bad" ]; then
 	echo "check-symbols: $1 needs:" $bad
 	exit 1
 fi
-bad=$(nm --defined-only --extern-only "$1" | awk 'NF == 3 { print $3 }' | sort -u |
-	grep -vE '^(om_|__x86\.get_pc_thunk\.)' || true)
-if [ -n "$bad" ]; then
-	echo "check-symbols: $1 exports:" $bad
+exports=$(nm --defined-only --extern-only "$1" | awk 'NF == 3 { print $3 }' | grep -v '^__x86\.get_pc_thunk\.' | sort -u)
+promises=$(grep -oE '^OM_API .*' include/objrmap/objrmap.h | grep -oE '\bom_[a-z_0-9]+\(' | tr -d '(' | sort -u)
+if [ "$exports" != "$promises" ]; then
+	echo "check-symbols: $1 and include/objrmap/objrmap.h differ (< is exported, > is promised):"
+	echo "$exports" >"$1.exports"
+	echo "$promises" | diff "$1.exports" - | grep '^[<>]'
 	exit 1
 fi
 # Writable data would be a global variable: everything belongs to a struct om_system. (Constants that hold
@@ -25,4 +27,4 @@ if [ -n "$bad" ]; then
 	echo "check-symbols: $1 has writable variables:" $bad
 	exit 1
 fi
-echo "check-symbols: ok"
+echo "check-symbols: ok, $(echo "$exports" | wc -l) functions"

@@ -62,45 +62,45 @@ struct om_config {
  * Bytes of storage a system of `nr_frames` frames needs: a fixed part and 40 bytes a frame
  * (32 on 32-bit machines).
  */
-size_t om_system_bytes(om_pfn_t nr_frames);
+OM_API size_t om_system_bytes(om_pfn_t nr_frames);
 
 /*
  * Build a system in `config->storage`. It owns no frame until om_add_memory() gives it some.
  * Returns NULL if the configuration cannot work (missing hook, no frames, misaligned storage).
  * Context: single-threaded. Cost: O(nr_frames).
  */
-struct om_system *om_system_init(const struct om_config *config);
+OM_API struct om_system *om_system_init(const struct om_config *config);
 
 /*
  * Take down a system. All mms and mappings must be gone and swap areas off.
  * Returns -OM_EBUSY, changing nothing, if something still uses a frame. Afterwards the storage and
  * the frames are the embedder's again.
  */
-int om_system_fini(struct om_system *sys);
+OM_API int om_system_fini(struct om_system *sys);
 
 /*
  * Hand frames [first, first + n) to the system. They must be below nr_frames, not handed over
  * before, and nobody else may use them from now on. Their contents do not matter.
  * Errors: EINVAL. Context: may run while the system is in use. Cost: O(n).
  */
-int om_add_memory(struct om_system *sys, om_pfn_t first, om_pfn_t n);
+OM_API int om_add_memory(struct om_system *sys, om_pfn_t first, om_pfn_t n);
 
 /*
  * Frames at which the background thread should start (`low`) and may stop (`high`) reclaiming, and
  * the frames only the library's own metadata may still take (`min`). Defaults: 1/64, 1/32 and
  * 1/256 of the memory. Errors: EINVAL unless min <= low <= high <= frames.
  */
-int om_set_watermarks(struct om_system *sys, om_pfn_t min, om_pfn_t low, om_pfn_t high);
+OM_API int om_set_watermarks(struct om_system *sys, om_pfn_t min, om_pfn_t low, om_pfn_t high);
 
 /* Frames free at this moment. */
-om_pfn_t om_free_frames(const struct om_system *sys);
+OM_API om_pfn_t om_free_frames(const struct om_system *sys);
 
 /*
  * A frame for the embedder's own use (kernel stacks, tables of its own), zeroed; never reclaimed.
  * Returns -OM_ENOMEM when reclaim finds none. May sleep.
  */
-int om_frame_alloc(struct om_system *sys, om_pfn_t *pfn);
-void om_frame_free(struct om_system *sys, om_pfn_t pfn);
+OM_API int om_frame_alloc(struct om_system *sys, om_pfn_t *pfn);
+OM_API void om_frame_free(struct om_system *sys, om_pfn_t pfn);
 
 /* ---------------------------------------------------------------- address spaces ------------ */
 
@@ -130,17 +130,17 @@ enum om_limit {
  * the CPUs to interrupt in `flush`. Errors: EINVAL (layout), ENOMEM. May sleep.
  * Cost: one object and one page-table page.
  */
-int om_mm_create(struct om_system *sys, const struct om_layout *layout, void *cookie,
-                 struct om_mm **mm);
+OM_API int om_mm_create(struct om_system *sys, const struct om_layout *layout, void *cookie,
+                        struct om_mm **mm);
 
 /*
  * Give up an address space: everything is unmapped and freed. No CPU may run on it any more, and no
  * call on it may be under way. May sleep. Cannot fail. Cost: linear in present pages and areas.
  */
-void om_mm_destroy(struct om_mm *mm);
+OM_API void om_mm_destroy(struct om_mm *mm);
 
 /* Unmap everything (exec): as om_mm_destroy(), but the mm stays, with limits and brk_start kept. */
-void om_mm_empty(struct om_mm *mm);
+OM_API void om_mm_empty(struct om_mm *mm);
 
 /*
  * Duplicate an address space copy-on-write (fork). The child has the parent's areas, except those
@@ -150,16 +150,16 @@ void om_mm_empty(struct om_mm *mm);
  * held an anonymous page and has none yet.
  * Source: RFC of 10 March 2004 (anon_vma is made by fork alone).
  */
-int om_fork(struct om_mm *parent, void *cookie, struct om_mm **child);
+OM_API int om_fork(struct om_mm *parent, void *cookie, struct om_mm **child);
 
-struct om_system *om_mm_system(const struct om_mm *mm);
-void *om_mm_cookie(const struct om_mm *mm);
+OM_API struct om_system *om_mm_system(const struct om_mm *mm);
+OM_API void *om_mm_cookie(const struct om_mm *mm);
 /* The frame of the top-level page table, for the port to load into the MMU; fixed for life. */
-om_pfn_t om_mm_root(const struct om_mm *mm);
+OM_API om_pfn_t om_mm_root(const struct om_mm *mm);
 
 /* Limits as setrlimit(2) has them; OM_UNLIMITED is the default, except for OM_LIMIT_VMAS. */
-void om_set_limit(struct om_mm *mm, enum om_limit which, uintptr_t value);
-uintptr_t om_get_limit(const struct om_mm *mm, enum om_limit which);
+OM_API void om_set_limit(struct om_mm *mm, enum om_limit which, uintptr_t value);
+OM_API uintptr_t om_get_limit(const struct om_mm *mm, enum om_limit which);
 
 /* ---------------------------------------------------------------- faults and access --------- */
 
@@ -180,15 +180,15 @@ enum om_fault_result {
  * May sleep. Allocates at most one data frame and page-table pages (I6), and, for a page of a file
  * not yet cached, a frame of the file's index.
  */
-enum om_fault_result om_fault(struct om_mm *mm, uintptr_t addr, enum om_access access);
+OM_API enum om_fault_result om_fault(struct om_mm *mm, uintptr_t addr, enum om_access access);
 
 /*
  * Copy between a buffer of the caller and an address space, with faults (copy_from_user,
  * process_vm_readv). Permissions of the areas hold. Partial: *done (if not NULL) tells the bytes
  * copied, in order from the start. Errors: EFAULT (includes SIGBUS cases), ENOMEM. May sleep.
  */
-int om_read(struct om_mm *mm, uintptr_t addr, void *buf, size_t len, size_t *done);
-int om_write(struct om_mm *mm, uintptr_t addr, const void *buf, size_t len, size_t *done);
+OM_API int om_read(struct om_mm *mm, uintptr_t addr, void *buf, size_t len, size_t *done);
+OM_API int om_write(struct om_mm *mm, uintptr_t addr, const void *buf, size_t len, size_t *done);
 
 /*
  * Pin the page at `addr` for I/O: it stays mapped there and in this frame until om_unpin(), whatever
@@ -198,10 +198,10 @@ int om_write(struct om_mm *mm, uintptr_t addr, const void *buf, size_t len, size
  * Errors: EFAULT (no such mapping, access not allowed, beyond EOF), ENOMEM, EAGAIN (too many pins).
  * May sleep.
  */
-int om_pin(struct om_mm *mm, uintptr_t addr, enum om_access access, om_pfn_t *pfn);
+OM_API int om_pin(struct om_mm *mm, uintptr_t addr, enum om_access access, om_pfn_t *pfn);
 
 /* Undo one om_pin(); `dirtied`: the device wrote. Context: any thread, may not sleep. */
-void om_unpin(struct om_system *sys, om_pfn_t pfn, bool dirtied);
+OM_API void om_unpin(struct om_system *sys, om_pfn_t pfn, bool dirtied);
 
 /* ---------------------------------------------------------------- mapping calls ------------- */
 
@@ -239,22 +239,22 @@ struct om_mapping;
  * (no room, limits AS, DATA or VMAS, no frame). Failures of POPULATE are not reported, as in Linux.
  * May sleep. Cost: O(log areas), plus what FIXED replaces and POPULATE touches.
  */
-int om_mmap(struct om_mm *mm, uintptr_t *addr, size_t len, int prot, int flags,
-            struct om_mapping *file, uint64_t offset);
+OM_API int om_mmap(struct om_mm *mm, uintptr_t *addr, size_t len, int prot, int flags,
+                   struct om_mapping *file, uint64_t offset);
 
 /*
  * munmap(2): holes are fine. Errors: EINVAL (len 0, alignment, beyond `highest`), ENOMEM (a split
  * would pass OM_LIMIT_VMAS, no frame). May sleep.
  * Cost: linear in present pages and areas of the range.
  */
-int om_munmap(struct om_mm *mm, uintptr_t addr, size_t len);
+OM_API int om_munmap(struct om_mm *mm, uintptr_t addr, size_t len);
 
 /*
  * mprotect(2). Errors: EINVAL (alignment, unknown bits, GROWSDOWN on another kind of area), EACCES
  * (write to a shared mapping of a read-only file), ENOMEM (hole: partial, everything before the hole
  * is changed; limits; no frame).
  */
-int om_mprotect(struct om_mm *mm, uintptr_t addr, size_t len, int prot);
+OM_API int om_mprotect(struct om_mm *mm, uintptr_t addr, size_t len, int prot);
 
 enum om_mremap_flags { OM_MREMAP_MAYMOVE = 1, OM_MREMAP_FIXED = 2, OM_MREMAP_DONTUNMAP = 4 };
 
@@ -265,14 +265,14 @@ enum om_mremap_flags { OM_MREMAP_MAYMOVE = 1, OM_MREMAP_FIXED = 2, OM_MREMAP_DON
  * Unlike Linux 6.17, one call moves one area only: with FIXED a range of several is EFAULT.
  * Cost: O(1) per whole page table moved, else linear in present pages moved.
  */
-int om_mremap(struct om_mm *mm, uintptr_t old_addr, size_t old_len, size_t new_len, int flags,
-              uintptr_t new_addr, uintptr_t *result);
+OM_API int om_mremap(struct om_mm *mm, uintptr_t old_addr, size_t old_len, size_t new_len,
+                     int flags, uintptr_t new_addr, uintptr_t *result);
 
 /*
  * brk(2): set the end of the heap and return the new end; when that is impossible (limit, collision,
  * no memory), or `end` is 0, return the old one. The exact value is kept, not rounded.
  */
-uintptr_t om_brk(struct om_mm *mm, uintptr_t end);
+OM_API uintptr_t om_brk(struct om_mm *mm, uintptr_t end);
 
 /*
  * remap_file_pages(2) as it was before Linux 4.0: page i of [addr, addr + len) shows page pgoff + i
@@ -281,8 +281,8 @@ uintptr_t om_brk(struct om_mm *mm, uintptr_t end);
  * The area becomes nonlinear: absent pages leave file-offset entries in the page table, and the
  * reverse map finds the present ones by scanning the area's tables.
  */
-int om_remap_file_pages(struct om_mm *mm, uintptr_t addr, size_t len, int prot, size_t pgoff,
-                        int flags);
+OM_API int om_remap_file_pages(struct om_mm *mm, uintptr_t addr, size_t len, int prot, size_t pgoff,
+                               int flags);
 
 enum om_advice {
 	OM_MADV_NORMAL = 0,
@@ -308,7 +308,7 @@ enum om_advice {
  * area), ENOMEM (hole: partial, the mapped parts have been advised), EAGAIN (a split would pass
  * OM_LIMIT_VMAS or no frame), EFAULT (POPULATE beyond EOF), EIO (WILLNEED, POPULATE), EACCES.
  */
-int om_madvise(struct om_mm *mm, uintptr_t addr, size_t len, int advice);
+OM_API int om_madvise(struct om_mm *mm, uintptr_t addr, size_t len, int advice);
 
 enum om_mlock_flags { OM_MLOCK_ONFAULT = 1 };
 enum om_mlockall_flags { OM_MCL_CURRENT = 1, OM_MCL_FUTURE = 2, OM_MCL_ONFAULT = 4 };
@@ -318,20 +318,20 @@ enum om_mlockall_flags { OM_MCL_CURRENT = 1, OM_MCL_FUTURE = 2, OM_MCL_ONFAULT =
  * 0), ENOMEM (limit; hole: partial, the part before it is locked; a page could not be made present:
  * the areas are locked all the same), EAGAIN.
  */
-int om_mlock(struct om_mm *mm, uintptr_t addr, size_t len, int flags);
+OM_API int om_mlock(struct om_mm *mm, uintptr_t addr, size_t len, int flags);
 /*
  * munlock(2). Errors: EINVAL (wrap), ENOMEM (hole: partial, the part before it is unlocked; split). One
  * call undoes any number.
  */
-int om_munlock(struct om_mm *mm, uintptr_t addr, size_t len);
+OM_API int om_munlock(struct om_mm *mm, uintptr_t addr, size_t len);
 /* mlockall(2). Errors: EINVAL, EPERM, ENOMEM (limit). Pages that cannot be had are not reported. */
-int om_mlockall(struct om_mm *mm, int flags);
-int om_munlockall(struct om_mm *mm);
+OM_API int om_mlockall(struct om_mm *mm, int flags);
+OM_API int om_munlockall(struct om_mm *mm);
 
 /*
  * mincore(2): vec[i] bit 0 = page i is in memory. `addr` page aligned. Errors: EINVAL, ENOMEM (hole).
  */
-int om_mincore(struct om_mm *mm, uintptr_t addr, size_t len, unsigned char *vec);
+OM_API int om_mincore(struct om_mm *mm, uintptr_t addr, size_t len, unsigned char *vec);
 
 enum om_msync_flags { OM_MS_ASYNC = 1, OM_MS_INVALIDATE = 2, OM_MS_SYNC = 4 };
 
@@ -339,7 +339,7 @@ enum om_msync_flags { OM_MS_ASYNC = 1, OM_MS_INVALIDATE = 2, OM_MS_SYNC = 4 };
  * msync(2). Errors: EINVAL (alignment, SYNC and ASYNC together, unknown flag), EBUSY (INVALIDATE on a
  * locked area), ENOMEM (hole: partial), EIO. May sleep.
  */
-int om_msync(struct om_mm *mm, uintptr_t addr, size_t len, int flags);
+OM_API int om_msync(struct om_mm *mm, uintptr_t addr, size_t len, int flags);
 
 /* ---------------------------------------------------------------- files --------------------- */
 
@@ -348,17 +348,17 @@ int om_msync(struct om_mm *mm, uintptr_t addr, size_t len, int flags);
  * first argument), or with ops or ops->read NULL, shared memory that lives in RAM and swap (tmpfs, memfd).
  * The caller holds one reference. Errors: ENOMEM, EOVERFLOW (more pages than a word can count). May sleep.
  */
-int om_mapping_create(struct om_system *sys, const struct om_store_ops *ops, void *store,
-                      uint64_t size, struct om_mapping **mapping);
+OM_API int om_mapping_create(struct om_system *sys, const struct om_store_ops *ops, void *store,
+                             uint64_t size, struct om_mapping **mapping);
 
 /*
  * References: each area mapping the file holds one. The last put writes back and drops all pages, those
  * that cannot be written as well: call om_mapping_sync() before, to know. The last put may sleep.
  */
-void om_mapping_get(struct om_mapping *mapping);
-void om_mapping_put(struct om_mapping *mapping);
+OM_API void om_mapping_get(struct om_mapping *mapping);
+OM_API void om_mapping_put(struct om_mapping *mapping);
 
-uint64_t om_mapping_size(const struct om_mapping *mapping);
+OM_API uint64_t om_mapping_size(const struct om_mapping *mapping);
 
 /*
  * Set the size (ftruncate(2)). Growing: new bytes read as zero. Shrinking: pages beyond the end leave
@@ -366,14 +366,14 @@ uint64_t om_mapping_size(const struct om_mapping *mapping);
  * Call it before shrinking the store itself. Errors: ENOMEM, EIO (the last page must be read to
  * zero its tail), EOVERFLOW. May sleep.
  */
-int om_mapping_truncate(struct om_mapping *mapping, uint64_t size);
+OM_API int om_mapping_truncate(struct om_mapping *mapping, uint64_t size);
 
 /*
  * Drop the pages that lie wholly in [offset, offset + len) without changing the size, and zero the
  * partial ones (fallocate(2) PUNCH_HOLE). Private copies stay. Files behind a store: the embedder
  * punches the store afterwards. Errors: EIO, ENOMEM. May sleep.
  */
-int om_mapping_punch(struct om_mapping *mapping, uint64_t offset, uint64_t len);
+OM_API int om_mapping_punch(struct om_mapping *mapping, uint64_t offset, uint64_t len);
 
 /*
  * Read and write through the page cache (read(2), write(2)): coherent with every mapping. A write
@@ -381,16 +381,16 @@ int om_mapping_punch(struct om_mapping *mapping, uint64_t offset, uint64_t len);
  * grown the size by part of a page that reads as zero. Reading stops at the end of the file.
  * Errors: EIO, ENOMEM, EOVERFLOW (end of a write beyond the largest size). May sleep.
  */
-int om_mapping_read(struct om_mapping *mapping, uint64_t offset, void *buf, size_t len,
-                    size_t *done);
-int om_mapping_write(struct om_mapping *mapping, uint64_t offset, const void *buf, size_t len,
-                     size_t *done);
+OM_API int om_mapping_read(struct om_mapping *mapping, uint64_t offset, void *buf, size_t len,
+                           size_t *done);
+OM_API int om_mapping_write(struct om_mapping *mapping, uint64_t offset, const void *buf,
+                            size_t len, size_t *done);
 
 /*
  * Write dirty pages of [offset, offset + len) to the store (fsync(2)); len 0 means to the end.
  * Returns the first error, after having tried every page; failed pages stay dirty. May sleep.
  */
-int om_mapping_sync(struct om_mapping *mapping, uint64_t offset, uint64_t len);
+OM_API int om_mapping_sync(struct om_mapping *mapping, uint64_t offset, uint64_t len);
 
 /* ---------------------------------------------------------------- swap and reclaim ---------- */
 
@@ -400,22 +400,22 @@ int om_mapping_sync(struct om_mapping *mapping, uint64_t offset, uint64_t len);
  * slots 0 or more than 2^26), ENOSPC (all area numbers taken), ENOMEM. May sleep.
  * Memory: 8 bytes a slot, taken from the system's frames.
  */
-int om_swapon(struct om_system *sys, const struct om_store_ops *ops, void *store, uint32_t slots,
-              int priority, unsigned *area);
+OM_API int om_swapon(struct om_system *sys, const struct om_store_ops *ops, void *store,
+                     uint32_t slots, int priority, unsigned *area);
 
 /*
  * Empty a swap area and forget it: every page in it is read back. Errors: EINVAL (no such area, or
  * another swapoff is at it), ENOMEM and EIO (the area stays in use). May sleep, long.
  * Cost: linear in all page tables of the system.
  */
-int om_swapoff(struct om_system *sys, unsigned area);
+OM_API int om_swapoff(struct om_system *sys, unsigned area);
 
 /*
  * Try to free about `pages` frames; returns how many were freed. For the background thread:
  *     while (om_free_frames(sys) < high && om_reclaim_step(sys, 32) > 0) ;
  * May sleep.
  */
-size_t om_reclaim_step(struct om_system *sys, size_t pages);
+OM_API size_t om_reclaim_step(struct om_system *sys, size_t pages);
 
 /* ---------------------------------------------------------------- figures ------------------- */
 
@@ -462,7 +462,7 @@ enum om_event {
 	OM_NR_EVENTS
 };
 
-const char *om_event_name(enum om_event ev);
+OM_API const char *om_event_name(enum om_event ev);
 
 /* State of the whole system at one moment (not a consistent snapshot while others run). */
 struct om_sysinfo {
@@ -477,7 +477,7 @@ struct om_sysinfo {
 	size_t rmap_bytes; /* memory of the reverse map beyond the areas */
 	unsigned nr_mm, nr_vma, nr_anon_vma, nr_mapping;
 };
-void om_sysinfo(struct om_system *sys, struct om_sysinfo *info);
+OM_API void om_sysinfo(struct om_system *sys, struct om_sysinfo *info);
 
 /*
  * Figures of an address space, or of the part [start, end), as /proc/PID/status and smaps have them.
@@ -495,13 +495,13 @@ struct om_mminfo {
 	unsigned vmas;
 	size_t data; /* private writable address space */
 };
-int om_mminfo(struct om_mm *mm, uintptr_t start, uintptr_t end, struct om_mminfo *info);
+OM_API int om_mminfo(struct om_mm *mm, uintptr_t start, uintptr_t end, struct om_mminfo *info);
 
 /*
  * om_mminfo.rss of a whole address space, in pages, from the counters: constant cost, no lock. Another
  * CPU's fault or unmapping that is under way may be in it or not.
  */
-size_t om_mm_rss(const struct om_mm *mm);
+OM_API size_t om_mm_rss(const struct om_mm *mm);
 
 enum om_vma_flags {
 	OM_VM_READ = 0x1,
@@ -532,7 +532,7 @@ struct om_vmainfo {
 /*
  * The first area that ends above `addr`: iterate with addr = info.end. Returns false if there is none.
  */
-bool om_vma_next(struct om_mm *mm, uintptr_t addr, struct om_vmainfo *info);
+OM_API bool om_vma_next(struct om_mm *mm, uintptr_t addr, struct om_vmainfo *info);
 
 /* What a page-table entry holds, for /proc/PID/pagemap. */
 enum om_pagekind {
@@ -550,7 +550,7 @@ struct om_pageinfo {
 	uint32_t mapcount; /* of a present page */
 	bool writable, dirty, young;
 };
-void om_pageinfo(struct om_mm *mm, uintptr_t addr, struct om_pageinfo *info);
+OM_API void om_pageinfo(struct om_mm *mm, uintptr_t addr, struct om_pageinfo *info);
 
 /*
  * Check the invariants I1-I12 (docs/design.md) from scratch, by brute force over all page tables.
@@ -558,7 +558,7 @@ void om_pageinfo(struct om_mm *mm, uintptr_t addr, struct om_pageinfo *info);
  * describes the first in *bug (if not NULL). `scratch` is nr_frames * 8 bytes of memory to count in.
  * Cost: O(frames + page-table entries + areas log areas).
  */
-unsigned om_verify(struct om_system *sys, void *scratch, struct om_bug *bug);
+OM_API unsigned om_verify(struct om_system *sys, void *scratch, struct om_bug *bug);
 
 #ifdef __cplusplus
 }

@@ -22,6 +22,9 @@
 extern "C" {
 #endif
 
+/* On every function of the interface: the library, built with hidden visibility, exports these alone. */
+#define OM_API __attribute__((visibility("default")))
+
 struct om_mm;
 struct om_system;
 

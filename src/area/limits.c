@@ -15,22 +15,22 @@ void om_set_limit(struct om_mm *mm, enum om_limit which, uintptr_t value)
 
 uintptr_t om_get_limit(const struct om_mm *mm, enum om_limit which)
 {
-	return __atomic_load_n(&mm->limit[which], __ATOMIC_RELAXED);
+	return om_mm_limit(mm, which);
 }
 
 int om_check_limits(struct om_mm *mm, size_t pages, unsigned flags)
 {
-	if (mm->total_vm + pages > om_get_limit(mm, OM_LIMIT_AS) >> OM_PAGE_SHIFT)
+	if (mm->total_vm + pages > om_mm_limit(mm, OM_LIMIT_AS) >> OM_PAGE_SHIFT)
 		return -OM_ENOMEM;
 	if (om_flags_are_data(flags) &&
-	    mm->data_vm + pages > om_get_limit(mm, OM_LIMIT_DATA) >> OM_PAGE_SHIFT)
+	    mm->data_vm + pages > om_mm_limit(mm, OM_LIMIT_DATA) >> OM_PAGE_SHIFT)
 		return -OM_ENOMEM;
 	return 0;
 }
 
 int om_check_memlock(struct om_mm *mm, size_t pages, int error)
 {
-	uintptr_t limit = om_get_limit(mm, OM_LIMIT_MEMLOCK);
+	uintptr_t limit = om_mm_limit(mm, OM_LIMIT_MEMLOCK);
 
 	if (limit == 0)
 		return -OM_EPERM;

@@ -198,7 +198,7 @@ int om_vma_split(struct om_vma *vma, uintptr_t addr, struct om_vma **upper)
 {
 	struct om_mm *mm = vma->mm;
 
-	if (mm->nr_vmas >= om_get_limit(mm, OM_LIMIT_VMAS))
+	if (mm->nr_vmas >= om_mm_limit(mm, OM_LIMIT_VMAS))
 		return -OM_ENOMEM;
 	return split(vma, addr, upper);
 }
@@ -210,7 +210,7 @@ int om_vma_cut_out(struct om_mm *mm, uintptr_t start, uintptr_t end)
 	bool tail = last && last->start < end && last->end > end;
 	int err = 0;
 
-	if (mm->nr_vmas + head + tail > om_get_limit(mm, OM_LIMIT_VMAS))
+	if (mm->nr_vmas + head + tail > om_mm_limit(mm, OM_LIMIT_VMAS))
 		return -OM_ENOMEM;
 	if (head)
 		err = split(first, start, NULL);

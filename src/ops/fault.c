@@ -138,7 +138,7 @@ static bool may_not_grow(struct om_vma *vma, uintptr_t start)
 
 	if (start < mm->layout.lowest || grow > vma->pgoff)
 		return true;
-	if (vma->end - start > om_get_limit(mm, OM_LIMIT_STACK))
+	if (vma->end - start > om_mm_limit(mm, OM_LIMIT_STACK))
 		return true;
 	if (prev && !(om_vma_flags(prev) & OM_VM_GROWSDOWN) && om_vma_prot(om_vma_flags(prev)) &&
 	    start - prev->end < mm->layout.guard_gap)

@@ -211,7 +211,7 @@ static int copy_mm(struct om_mm *parent, struct om_mm *child)
 
 	child->brk = parent->brk;
 	for (unsigned i = 0; i < OM_NR_LIMITS; i++)
-		child->limit[i] = om_get_limit(parent, (enum om_limit)i);
+		child->limit[i] = om_mm_limit(parent, (enum om_limit)i);
 	for (struct om_vma *vma = om_vma_find(parent, 0); vma && !err; vma = om_vma_after(vma))
 		if (!(om_vma_flags(vma) & OM_VM_DONTFORK))
 			err = fork_vma(child, vma, &flush);

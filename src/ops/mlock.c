@@ -149,7 +149,7 @@ int om_mlock(struct om_mm *mm, uintptr_t addr, size_t len, int flags)
 	om_might_sleep(mm->sys);
 	if (flags & ~OM_MLOCK_ONFAULT)
 		return -OM_EINVAL;
-	if (om_get_limit(mm, OM_LIMIT_MEMLOCK) == 0)
+	if (om_mm_limit(mm, OM_LIMIT_MEMLOCK) == 0)
 		return -OM_EPERM;
 	round_range(addr, len, &start, &end);
 	OM_RETRY_NOFRAME(mm->sys, 2, err, lock_once(mm, start, end, bits));
@@ -198,10 +198,10 @@ int om_mlockall(struct om_mm *mm, int flags)
 	    (flags & ~(OM_MCL_CURRENT | OM_MCL_FUTURE | OM_MCL_ONFAULT)))
 		return -OM_EINVAL;
 	om_mm_write_lock(mm);
-	if (om_get_limit(mm, OM_LIMIT_MEMLOCK) == 0)
+	if (om_mm_limit(mm, OM_LIMIT_MEMLOCK) == 0)
 		err = -OM_EPERM;
 	else if ((flags & OM_MCL_CURRENT) &&
-	         mm->total_vm > om_get_limit(mm, OM_LIMIT_MEMLOCK) >> OM_PAGE_SHIFT)
+	         mm->total_vm > om_mm_limit(mm, OM_LIMIT_MEMLOCK) >> OM_PAGE_SHIFT)
 		err = -OM_ENOMEM;
 	if (!err) {
 		mm->def_flags = flags & OM_MCL_FUTURE ? bits : 0;

@@ -136,7 +136,7 @@ static int check_mm(struct om_mm *mm, const struct request *r)
 	int err;
 
 	if (r->vm_flags & OM_VM_LOCKED) {
-		if ((r->flags & OM_MAP_LOCKED) && om_get_limit(mm, OM_LIMIT_MEMLOCK) == 0)
+		if ((r->flags & OM_MAP_LOCKED) && om_mm_limit(mm, OM_LIMIT_MEMLOCK) == 0)
 			return -OM_EPERM;
 		err = om_check_memlock(mm, pages, -OM_EAGAIN);
 		if (err)
@@ -188,7 +188,7 @@ static int mmap_locked(struct om_mm *mm, struct request *r)
 	struct om_mapping *shmem = NULL;
 	int err;
 
-	if (mm->nr_vmas > om_get_limit(mm, OM_LIMIT_VMAS))
+	if (mm->nr_vmas > om_mm_limit(mm, OM_LIMIT_VMAS))
 		return -OM_ENOMEM;
 	err = place(mm, r);
 	if (err)
@@ -301,7 +301,7 @@ static int grow_heap(struct om_mm *mm, uintptr_t start, uintptr_t end)
 	if (om_check_limits(mm, pages, r.vm_flags) ||
 	    ((r.vm_flags & OM_VM_LOCKED) && om_check_memlock(mm, pages, -OM_EAGAIN)))
 		return -OM_ENOMEM;
-	if (mm->nr_vmas > om_get_limit(mm, OM_LIMIT_VMAS))
+	if (mm->nr_vmas > om_mm_limit(mm, OM_LIMIT_VMAS))
 		return -OM_ENOMEM;
 	return map_area(mm, &r, NULL);
 }
@@ -312,7 +312,7 @@ static int brk_locked(struct om_mm *mm, uintptr_t end)
 	int err = 0;
 
 	if (end < mm->layout.brk_start || new < end ||
-	    end - mm->layout.brk_start > om_get_limit(mm, OM_LIMIT_DATA))
+	    end - mm->layout.brk_start > om_mm_limit(mm, OM_LIMIT_DATA))
 		return -OM_ENOMEM;
 	if (new > old)
 		err = grow_heap(mm, old, new);

@@ -100,15 +100,15 @@ static int check_move(const struct remap *r)
 	struct om_mm *mm = r->mm;
 	size_t add = r->new_len >> OM_PAGE_SHIFT, total, data;
 
-	if (mm->nr_vmas + 2 >= om_get_limit(mm, OM_LIMIT_VMAS) - 3)
+	if (mm->nr_vmas + 2 >= om_mm_limit(mm, OM_LIMIT_VMAS) - 3)
 		return -OM_ENOMEM;
 	if (!(r->flags & OM_MREMAP_DONTUNMAP))
 		return 0;
 	count_replaced(r, &total, &data);
-	if (mm->total_vm - total + add > om_get_limit(mm, OM_LIMIT_AS) >> OM_PAGE_SHIFT)
+	if (mm->total_vm - total + add > om_mm_limit(mm, OM_LIMIT_AS) >> OM_PAGE_SHIFT)
 		return -OM_ENOMEM;
 	if (om_flags_are_data(moved_flags(r)) &&
-	    mm->data_vm - data + add > om_get_limit(mm, OM_LIMIT_DATA) >> OM_PAGE_SHIFT)
+	    mm->data_vm - data + add > om_mm_limit(mm, OM_LIMIT_DATA) >> OM_PAGE_SHIFT)
 		return -OM_ENOMEM;
 	return 0;
 }
