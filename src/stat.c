@@ -198,7 +198,7 @@ static void add_page(struct om_mminfo *info, struct glance g, om_pte_t pte)
 }
 
 /* Table locked. */
-static void add_entry(struct om_system *sys, struct om_mminfo *info, om_pte_t pte)
+static void sum_up_entry(struct om_system *sys, struct om_mminfo *info, om_pte_t pte)
 {
 	if (om_pte_none(pte))
 		return;
@@ -221,7 +221,7 @@ static void add_entries(struct om_mm *mm, uintptr_t start, uintptr_t end, struct
 
 		om_table_lock(sys, table);
 		for (start = start > base ? start : base; start < stop; start += OM_PAGE_SIZE)
-			add_entry(sys, info, om_entry_get(sys, table, om_table_slot(start)));
+			sum_up_entry(sys, info, om_entry_get(sys, table, om_table_pos(start)));
 		om_table_unlock(sys, table);
 	}
 }
@@ -314,7 +314,7 @@ void om_pageinfo(struct om_mm *mm, uintptr_t addr, struct om_pageinfo *info)
 	table = om_table_find(mm, addr);
 	if (table) {
 		om_table_lock(sys, table);
-		describe(sys, om_entry_get(sys, table, om_table_slot(addr)), info);
+		describe(sys, om_entry_get(sys, table, om_table_pos(addr)), info);
 		om_table_unlock(sys, table);
 	}
 	om_mm_read_unlock(mm);

@@ -53,8 +53,8 @@ static bool is_idle(struct om_system *sys)
 {
 	bool idle = !sys->mms && !sys->mappings;
 
-	for (unsigned i = 0; i < OM_MAX_AREAS; i++)
-		idle = idle && !sys->swap.area[i].ops;
+	for (unsigned i = 0; i < OM_SWAP_DEVICES_MAX; i++)
+		idle = idle && !sys->swap.device[i].ops;
 	if (sys->zero_pfn == OM_NO_PFN)
 		return idle;
 	return idle && om_frames_free(sys) == sys->nr_owned - 1;

@@ -30,7 +30,7 @@
 struct rig_config {
 	om_pfn_t frames;
 	unsigned cpus;
-	unsigned slots;   /* of the swap area that is on from the start; 0: none */
+	unsigned slots;   /* of the swap device that is on from the start; 0: none */
 	unsigned cluster; /* see struct om_config */
 	const struct om_port_ops *ops;
 	const struct om_store_ops *store_ops; /* NULL: sim_store_ops */

@@ -72,7 +72,7 @@ OM_API size_t om_system_bytes(om_pfn_t nr_frames);
 OM_API struct om_system *om_system_init(const struct om_config *config);
 
 /*
- * Take down a system. All mms and mappings must be gone and swap areas off.
+ * Take down a system. All mms and mappings must be gone and swap devices off.
  * Returns -OM_EBUSY, changing nothing, if something still uses a frame. Afterwards the storage and
  * the frames are the embedder's again.
  */
@@ -166,8 +166,8 @@ OM_API uintptr_t om_get_limit(const struct om_mm *mm, enum om_limit which);
 enum om_access { OM_READ = 1, OM_WRITE = 2, OM_EXEC = 4 };
 
 enum om_fault_result {
-	OM_FAULT_MINOR,  /* mended without I/O: let the program go on */
-	OM_FAULT_MAJOR,  /* mended, after a transfer */
+	OM_FAULT_MINOR,  /* resolved without I/O: let the program go on */
+	OM_FAULT_MAJOR,  /* resolved, after a transfer */
 	OM_FAULT_MAPERR, /* nothing is mapped there: SIGSEGV, SEGV_MAPERR */
 	OM_FAULT_ACCERR, /* the area does not allow the access: SIGSEGV, SEGV_ACCERR */
 	OM_FAULT_BUS,    /* beyond the end of the file, or a read error: SIGBUS */
@@ -395,20 +395,20 @@ OM_API int om_mapping_sync(struct om_mapping *mapping, uint64_t offset, uint64_t
 /* ---------------------------------------------------------------- swap and reclaim ---------- */
 
 /*
- * Add a swap area of `slots` pages. Areas of higher `priority` fill first, equal ones in turn.
- * *area is its number. `ops` and `store` must live until om_swapoff(). Errors: EINVAL (missing hook,
- * slots 0 or more than 2^26), ENOSPC (all area numbers taken), ENOMEM. May sleep.
+ * Add a swap device of `slots` pages. Devices of higher `priority` fill first, equal ones in turn.
+ * *device is its number. `ops` and `store` must live until om_swapoff(). Errors: EINVAL (missing hook,
+ * slots 0 or more than 2^26), ENOSPC (all device numbers taken), ENOMEM. May sleep.
  * Memory: 8 bytes a slot, taken from the system's frames.
  */
 OM_API int om_swapon(struct om_system *sys, const struct om_store_ops *ops, void *store,
-                     uint32_t slots, int priority, unsigned *area);
+                     uint32_t slots, int priority, unsigned *device);
 
 /*
- * Empty a swap area and forget it: every page in it is read back. Errors: EINVAL (no such area, or
- * another swapoff is at it), ENOMEM and EIO (the area stays in use). May sleep, long.
+ * Empty a swap device and forget it: every page in it is read back. Errors: EINVAL (no such device, or
+ * another swapoff is at it), ENOMEM and EIO (the device stays in use). May sleep, long.
  * Cost: linear in all page tables of the system.
  */
-OM_API int om_swapoff(struct om_system *sys, unsigned area);
+OM_API int om_swapoff(struct om_system *sys, unsigned device);
 
 /*
  * Try to free about `pages` frames; returns how many were freed. For the background thread:
@@ -421,7 +421,7 @@ OM_API size_t om_reclaim_step(struct om_system *sys, size_t pages);
 
 /* Event counters since om_system_init(), like /proc/vmstat. Names: om_event_name(). */
 enum om_event {
-	OM_EV_PGFAULT,     /* faults that were mended */
+	OM_EV_PGFAULT,     /* faults that were resolved */
 	OM_EV_PGMAJFAULT,  /* of these, with a transfer */
 	OM_EV_FAULT_ANON,  /* by kind: fresh anonymous page */
 	OM_EV_FAULT_ZERO,  /* read of untouched memory: the zero page */

@@ -103,7 +103,7 @@ struct om_port_ops {
 };
 
 /*
- * Backing store of one file, or of one swap area: transfers of whole pages. `first` counts pages
+ * Backing store of one file, or of one swap device: transfers of whole pages. `first` counts pages
  * from the start of the store, `frame[i]` points to the memory of page first + i.
  *
  * Context: may sleep. The frames stay valid and unchanged by objrmap until the hook returns, and
@@ -127,7 +127,7 @@ struct om_store_ops {
 
 	/*
 	 * Optional. The last reference to the om_mapping is gone and its pages are dropped; it is
-	 * not used again. Unused for swap areas. Context: no lock held, may sleep.
+	 * not used again. Unused for swap devices. Context: no lock held, may sleep.
 	 */
 	void (*release)(void *store);
 };

@@ -1,5 +1,5 @@
 /*
- * oom.c: memory and swap are exhausted, and a program's fault cannot be mended.
+ * oom.c: memory and swap are exhausted, and a program's fault cannot be resolved.
  *
  * The process that asked goes, and the others go on. But the machine ends with process 1, so when that asks the
  * biggest of the others goes instead, and process 1 tries again.

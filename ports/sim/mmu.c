@@ -226,7 +226,7 @@ static enum om_fault_result access_page(struct sim_cpu *cpu, struct om_mm *mm, u
 		if (result != OM_FAULT_MINOR && result != OM_FAULT_MAJOR)
 			return result;
 	}
-	SIM_BUG(cpu->sim, "a mended fault lets the program go on", mm, addr, access);
+	SIM_BUG(cpu->sim, "a resolved fault lets the program go on", mm, addr, access);
 	return OM_FAULT_OOM;
 }
 

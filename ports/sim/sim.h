@@ -4,7 +4,7 @@
  * RAM is one block of memory; page tables are real tables in it, walked by a software MMU; each CPU
  * has a software TLB that keeps its translations until objrmap flushes them, and uses them, stale
  * or not. So a missing flush, a frame freed too early or an entry with too many rights shows as
- * wrong bytes, just as on hardware, but repeatably. The files behind mappings and swap areas are
+ * wrong bytes, just as on hardware, but repeatably. The files behind mappings and swap devices are
  * `struct sim_store`.
  *
  *     struct sim *sim = sim_create(&(struct sim_config){ .nr_frames = 1024 });
@@ -141,7 +141,7 @@ void sim_tlb_flush(struct sim_cpu *cpu);
 /* ---------------------------------------------------------------- stores -------------------- */
 
 /*
- * A file, or a swap area. `sim_store_ops` with the store as their first argument go to
+ * A file, or a swap device. `sim_store_ops` with the store as their first argument go to
  * om_mapping_create() and om_swapon(). What was never written reads as zero. A store watches its
  * caller: two transfers of one page at a time abort the program.
  */

@@ -1,5 +1,5 @@
 /*
- * store.c: what lies behind mappings and swap areas: a growing array of pages in memory, or a file
+ * store.c: what lies behind mappings and swap devices: a growing array of pages in memory, or a file
  * of the host. One implementation of om_store_ops serves both.
  *
  * The store checks what port.h promises to a driver: no two transfers of one page at a time. It

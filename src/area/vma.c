@@ -125,7 +125,7 @@ void om_vma_free(struct om_vma *vma)
 }
 
 /* Pages that this area adds to (sign 1) or takes from (sign -1) the mm's counters. */
-static void account(struct om_mm *mm, size_t pages, unsigned flags, int sign)
+static void account_pages(struct om_mm *mm, size_t pages, unsigned flags, int sign)
 {
 	size_t n = sign > 0 ? pages : (size_t)0 - pages;
 
@@ -155,7 +155,7 @@ void om_vma_link(struct om_vma *vma)
 
 	OM_ASSERT(mm->sys, om_rwsem_is_write_locked(&mm->mmap_lock), "mmap_lock", vma);
 	tree_insert(vma);
-	account(mm, om_vma_pages(vma), om_vma_flags(vma), 1);
+	account_pages(mm, om_vma_pages(vma), om_vma_flags(vma), 1);
 	om_rmap_vma_link(vma);
 }
 
@@ -166,7 +166,7 @@ void om_vma_unlink(struct om_vma *vma)
 	OM_ASSERT(mm->sys, om_rwsem_is_write_locked(&mm->mmap_lock), "mmap_lock", vma);
 	om_rmap_vma_unlink(vma);
 	tree_remove(vma);
-	account(mm, om_vma_pages(vma), om_vma_flags(vma), -1);
+	account_pages(mm, om_vma_pages(vma), om_vma_flags(vma), -1);
 }
 
 /* ---------------------------------------------------------------- splitting ----------------- */
@@ -294,7 +294,7 @@ void om_vma_resize(struct om_vma *vma, uintptr_t start, uintptr_t end)
 	uintptr_t pgoff = vma->pgoff - ((vma->start - start) >> OM_PAGE_SHIFT);
 
 	OM_ASSERT(mm->sys, om_rwsem_is_write_locked(&mm->mmap_lock), "mmap_lock", vma);
-	account(mm, om_vma_pages(vma), flags, -1);
+	account_pages(mm, om_vma_pages(vma), flags, -1);
 	om_rmap_change_begin(vma, NULL);
 	vma->pgoff = start > vma->start ? om_vma_index(vma, start) : pgoff;
 	vma->start = start;
@@ -302,7 +302,7 @@ void om_vma_resize(struct om_vma *vma, uintptr_t start, uintptr_t end)
 	om_rmap_change_end(vma, NULL);
 	/* No area lies in between, so the order is as before. */
 	om_tree_update(mm->sys, &mm->vmas, &vma->by_addr, &om_vma_tree);
-	account(mm, om_vma_pages(vma), flags, 1);
+	account_pages(mm, om_vma_pages(vma), flags, 1);
 }
 
 bool om_vma_extend(struct om_mm *mm, uintptr_t start, uintptr_t end, uintptr_t pgoff,
@@ -339,13 +339,13 @@ void om_vma_change_flags(struct om_vma *vma, unsigned flags)
 	bool renumber = (om_vma_flags(vma) ^ flags) & OM_VM_NONLINEAR;
 
 	OM_ASSERT(mm->sys, om_rwsem_is_write_locked(&mm->mmap_lock), "mmap_lock", vma);
-	account(mm, pages, om_vma_flags(vma), -1);
+	account_pages(mm, pages, om_vma_flags(vma), -1);
 	if (renumber)
 		om_rmap_change_begin(vma, NULL);
 	om_vma_set_flags(vma, flags);
 	if (renumber)
 		om_rmap_change_end(vma, NULL);
-	account(mm, pages, flags, 1);
+	account_pages(mm, pages, flags, 1);
 }
 
 /* ---------------------------------------------------------------- limits -------------------- */

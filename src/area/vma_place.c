@@ -67,7 +67,7 @@ OM_INLINE bool fits(const struct om_node *n, uintptr_t lo, uintptr_t hi, size_t 
 }
 
 /* The highest place in a region of which fits() is true. */
-static uintptr_t descend(const struct om_node *n, uintptr_t hi, size_t len)
+static uintptr_t descend_to_gap(const struct om_node *n, uintptr_t hi, size_t len)
 {
 	while (n) {
 		if (fits(n->right, of(n)->end, hi, len)) {
@@ -109,5 +109,5 @@ uintptr_t om_gap_find(struct om_mm *mm, size_t len, uintptr_t limit)
 	}
 	if (gap(lo, hi) >= len)
 		return hi - len;
-	return found ? descend(best, best_hi, len) : 0;
+	return found ? descend_to_gap(best, best_hi, len) : 0;
 }

@@ -26,7 +26,7 @@ static void leave_swapcache(struct om_system *sys, struct om_page *page)
 }
 
 /* One gathered entry. True: the page has died, and is to be freed with the batch. */
-static inline bool let_go(struct om_system *sys, struct om_page *page, uintptr_t bits)
+static inline bool put_zapped(struct om_system *sys, struct om_page *page, uintptr_t bits)
 {
 	om_frame_lock(sys, page);
 	if (page->mapcount == 1 && om_lru_page_die(sys, page)) {
@@ -61,7 +61,7 @@ void om_gather_finish(struct om_gather *g)
 		uintptr_t bits = g->page[i] & OM_GATHER_BITS;
 		struct om_page *page = (struct om_page *)(g->page[i] & ~OM_GATHER_BITS);
 
-		if (let_go(sys, page, bits))
+		if (put_zapped(sys, page, bits))
 			dead[n++] = page;
 	}
 	if (n)
@@ -104,16 +104,16 @@ static OM_COLD uintptr_t zap_file(struct zap *z, struct om_page *page, om_pte_t 
 }
 
 static OM_COLD void zap_absent(struct om_system *sys, struct zap *z, struct om_page *table,
-                               unsigned slot, om_pte_t pte)
+                               unsigned pos, om_pte_t pte)
 {
 	if (om_pte_is_swap(pte)) {
 		if (z->filter && z->filter->files_only)
 			return;
-		om_entry_take(sys, table, slot, 0);
+		om_entry_take(sys, table, pos, 0);
 		z->swap++;
 		om_swap_free_entry(sys, om_pte_slot(pte));
 	} else if (!om_pte_none(pte) && !z->filter) {
-		om_entry_take(sys, table, slot, 0);
+		om_entry_take(sys, table, pos, 0);
 	}
 }
 
@@ -121,32 +121,32 @@ static OM_COLD void zap_absent(struct om_system *sys, struct zap *z, struct om_p
  * An entry of a nonlinear area goes on to say which page it shows. It counts in the page until the gather is
  * finished, so `index` stands. Returns the old entry.
  */
-static OM_COLD om_pte_t leave_offset(struct om_system *sys, struct om_page *table, unsigned slot,
+static OM_COLD om_pte_t leave_offset(struct om_system *sys, struct om_page *table, unsigned pos,
                                      struct om_page *page, bool *kept)
 {
 	*kept = true;
-	return om_entry_take(sys, table, slot, om_pte_mkfile(page->index));
+	return om_entry_take(sys, table, pos, om_pte_mkfile(page->index));
 }
 
 /*
- * Zap slots [slot, stop) of a locked table, for which the gather has room. Returns where it stopped: `stop`,
+ * Zap entries [pos, stop) of a locked table, for which the gather has room. Returns where it stopped: `stop`,
  * or earlier if nothing is left in the table. *flush: a present entry was cleared.
  */
-static unsigned zap_slots(struct om_system *sys, struct zap *z, struct om_page *table,
-                          unsigned slot, unsigned stop, bool *flush)
+static unsigned zap_entries(struct om_system *sys, struct zap *z, struct om_page *table,
+                            unsigned pos, unsigned stop, bool *flush)
 {
 	const uintptr_t bits = om_vma_flags(z->vma) & OM_VM_LOCKED ? OM_GATHER_LOCKED : 0;
 	uintptr_t *first = z->g->page + z->g->nr, *out = first;
 	uint32_t used = table->mapcount;
 	bool kept = false;
 
-	for (; slot < stop; slot++) {
-		om_pte_t pte = om_entry_get(sys, table, slot);
+	for (; pos < stop; pos++) {
+		om_pte_t pte = om_entry_get(sys, table, pos);
 		struct om_page *page = om_page_of(sys, om_pte_pfn(pte));
 
 		if (om_unlikely(!om_pte_present(pte))) {
 			if (!om_pte_none(pte))
-				zap_absent(sys, z, table, slot, pte);
+				zap_absent(sys, z, table, pos, pte);
 			else if (table->mapcount == 0)
 				break;
 			continue;
@@ -154,9 +154,9 @@ static unsigned zap_slots(struct om_system *sys, struct zap *z, struct om_page *
 		if (om_unlikely(z->filter) && !wanted(sys, z, page))
 			continue;
 		if (om_unlikely(z->filter && z->filter->keep_offsets))
-			pte = leave_offset(sys, table, slot, page, &kept);
+			pte = leave_offset(sys, table, pos, page, &kept);
 		else
-			pte = om_entry_clear(sys, table, slot);
+			pte = om_entry_clear(sys, table, pos);
 		if (om_likely(om_page_test(page, OM_PG_ANON)))
 			*out++ = (uintptr_t)page | bits;
 		else if (om_likely(page->kind != OM_KIND_ZERO)) /* I8 */
@@ -165,28 +165,28 @@ static unsigned zap_slots(struct om_system *sys, struct zap *z, struct om_page *
 	z->anon += (size_t)(out - first) - z->file;
 	z->g->nr += (unsigned)(out - first);
 	*flush = kept || used != table->mapcount;
-	return slot;
+	return pos;
 }
 
 /* [addr, end) lies in one table. Returns how far it came before the gather was full. */
 static uintptr_t zap_table(struct om_system *sys, struct zap *z, struct om_page *table,
                            uintptr_t addr, uintptr_t end)
 {
-	unsigned slot = om_table_slot(addr), room = OM_GATHER_PAGES - z->g->nr;
+	unsigned pos = om_table_pos(addr), room = OM_GATHER_PAGES - z->g->nr;
 	unsigned want = (unsigned)((end - addr) >> OM_PAGE_SHIFT), n = want < room ? want : room;
 	uintptr_t base = om_table_addr(table, 0);
 	unsigned stopped;
 	bool flush;
 
 	om_table_lock(sys, table);
-	stopped = zap_slots(sys, z, table, slot, slot + n, &flush);
+	stopped = zap_entries(sys, z, table, pos, pos + n, &flush);
 	om_table_unlock(sys, table);
 	if (flush)
 		om_gather_flush_later(z->g, addr, base + ((uintptr_t)stopped << OM_PAGE_SHIFT));
-	return stopped == slot + n ? addr + ((uintptr_t)n << OM_PAGE_SHIFT) : end;
+	return stopped == pos + n ? addr + ((uintptr_t)n << OM_PAGE_SHIFT) : end;
 }
 
-static void settle(struct om_mm *mm, struct zap *z)
+static void settle_gather(struct om_mm *mm, struct zap *z)
 {
 	if (z->anon)
 		atomic_fetch_sub_explicit(&mm->rss_anon, z->anon, memory_order_relaxed);
@@ -208,7 +208,7 @@ void om_zap(struct om_gather *g, struct om_vma *vma, uintptr_t start, uintptr_t 
 		uintptr_t stop = end - base > OM_TABLE_SPAN ? base + OM_TABLE_SPAN : end;
 
 		start = zap_table(vma->mm->sys, &z, table, start > base ? start : base, stop);
-		settle(vma->mm, &z);
+		settle_gather(vma->mm, &z);
 		if (g->nr == OM_GATHER_PAGES)
 			om_gather_finish(g);
 	}

@@ -9,7 +9,7 @@
  *           ANON       anon_vma->lock, spinning rwlock: the tree of VMAs
  *             TABLE      frame lock of a page-table page: every entry of it
  *               TABLE2     a second table: the child's in fork, the higher pfn in mremap
- *                 FRAME      frame lock of a data page: as, index, mapcount, refs, pins
+ *                 FRAME      frame lock of a data page: object, index, mapcount, refs, pins
  *                   LRU, SWAP, SLAB, LIST, FREE   leaves
  *
  * Two locks of one rank are never held together, except page locks taken by trylock (reclaim's

@@ -57,8 +57,8 @@ static void path_recompute(const struct path *path, const struct om_tree_ops *op
 }
 
 /* The link that points to n, with the nodes above n in *path. */
-static struct om_node **find(struct om_system *sys, struct om_node **link, struct om_node *n,
-                             const struct om_tree_ops *ops, struct path *path)
+static struct om_node **find_link(struct om_system *sys, struct om_node **link, struct om_node *n,
+                                  const struct om_tree_ops *ops, struct path *path)
 {
 	uintptr_t key = ops->key(n);
 
@@ -111,7 +111,7 @@ void om_tree_remove(struct om_system *sys, struct om_node **root, struct om_node
 	struct om_node **link, *left = n->left, *right = n->right;
 	struct path path;
 
-	link = find(sys, root, n, ops, &path);
+	link = find_link(sys, root, n, ops, &path);
 	while (left && right) {
 		if (priority(left) > priority(right)) {
 			path_add(sys, &path, left);
@@ -135,7 +135,7 @@ void om_tree_update(struct om_system *sys, struct om_node **root, struct om_node
 {
 	struct path path;
 
-	find(sys, root, n, ops, &path);
+	find_link(sys, root, n, ops, &path);
 	path_add(sys, &path, n);
 	path_recompute(&path, ops);
 }

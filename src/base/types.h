@@ -48,8 +48,8 @@ enum om_kind {
 enum om_pageflag {
 	OM_PG_LOCKED = 0x0001,      /* the page lock */
 	OM_PG_WAITERS = 0x0002,     /* somebody sleeps on the page lock */
-	OM_PG_ANON = 0x0004,        /* (F) `as` is read by the table in docs/design.md */
-	OM_PG_DIRECT = 0x0008,      /* (F) exclusive: one PTE, in the table `as` names (I2) */
+	OM_PG_ANON = 0x0004,        /* (F) `object` is read by the table in docs/design.md */
+	OM_PG_DIRECT = 0x0008,      /* (F) exclusive: one PTE, in the table `object` names (I2) */
 	OM_PG_LRU = 0x0010,         /* (L) on an LRU list */
 	OM_PG_ISOLATED = 0x0020,    /* (L) taken off by reclaim, which owns it like a reference */
 	OM_PG_ACTIVE = 0x0040,      /* (L) on, or bound for, the active list */
@@ -65,7 +65,7 @@ enum om_pageflag {
 };
 
 /*
- * A page descriptor. For page-table pages: `as` is the mm, `index` the page number of the first
+ * A page descriptor. For page-table pages: `object` is the mm, `index` the page number of the first
  * address it maps, `mapcount` the number of entries in use (T), `entries` their address.
  */
 struct om_page {
@@ -76,8 +76,8 @@ struct om_page {
 	uint16_t refs;           /* (F) page cache, swap cache, and whoever looks at it now */
 	uint16_t pins;           /* (F) om_pin(): stays mapped and unshared */
 	uint32_t slot;           /* (F) swap slot, if OM_PG_SWAPCACHE */
-	void *as;                /* (F) om_mapping, page-table page (direct: T) or om_anon_vma */
-	uintptr_t index;         /* (F) page offset in `as`; direct: (T) slot in the table */
+	void *object;            /* (F) om_mapping, page-table page (direct: T) or om_anon_vma */
+	uintptr_t index; /* (F) page offset in `object`; direct: (T) position in the table */
 	union {
 		struct {
 			om_pfn_t prev, next; /* (L) LRU; free list; slab list */
@@ -187,25 +187,25 @@ struct om_slab {
 	size_t frames;              /* (l) */
 };
 
-#define OM_MAX_AREAS       8
-#define OM_SWAP_AREA_SHIFT 26  /* slot number = area << 26 | offset */
-#define OM_SWAP_DIR        128 /* frames of the directory: see swap.c */
+#define OM_SWAP_DEVICES_MAX  8
+#define OM_SWAP_DEVICE_SHIFT 26  /* slot number = device << 26 | offset */
+#define OM_SWAP_DIR          128 /* frames of the directory: see swap.c */
 
-struct om_swap_area {
+struct om_swap_device {
 	const struct om_store_ops *ops; /* (S) NULL: free */
 	void *store;
 	uint32_t slots, used; /* (S) */
 	uint32_t cursor;      /* (S) where the search for a free slot goes on */
 	int priority;
 	bool writable;             /* (S) false while swapoff runs */
-	om_pfn_t dir[OM_SWAP_DIR]; /* (c) while the area exists */
+	om_pfn_t dir[OM_SWAP_DIR]; /* (c) while the device exists */
 };
 
 struct om_swap {
 	struct om_spinlock lock;
-	struct om_swap_area area[OM_MAX_AREAS]; /* (S) */
-	unsigned next;                          /* (S) round robin among equal priorities */
-	uint32_t total, free;                   /* (S) slots of writable areas */
+	struct om_swap_device device[OM_SWAP_DEVICES_MAX]; /* (S) */
+	unsigned next;        /* (S) round robin among equal priorities */
+	uint32_t total, free; /* (S) slots of writable devices */
 };
 
 struct om_shard {

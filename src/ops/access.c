@@ -44,13 +44,13 @@ static void copy_bytes(const struct transfer *t, char *frame, size_t n)
 	memcpy(t->write ? frame : t->buf, t->write ? t->buf : frame, n);
 }
 
-/* Copy up to the end of the page; 0 if the entry must be mended by a fault first. */
+/* Copy up to the end of the page; 0 if the entry must be resolved by a fault first. */
 static size_t copy_through(struct transfer *t)
 {
 	struct om_system *sys = t->mm->sys;
 	size_t offset = t->addr & ~OM_PAGE_MASK, n = OM_PAGE_SIZE - offset;
 	struct om_page *table = om_table_find(t->mm, t->addr);
-	unsigned slot = om_table_slot(t->addr);
+	unsigned pos = om_table_pos(t->addr);
 	om_pte_t pte;
 	char *frame;
 
@@ -58,10 +58,10 @@ static size_t copy_through(struct transfer *t)
 		return 0;
 	n = n < t->len ? n : t->len;
 	om_table_lock(sys, table);
-	pte = om_entry_get(sys, table, slot);
+	pte = om_entry_get(sys, table, pos);
 	if (usable(pte, t->write)) {
 		frame = (char *)om_arch_frame(&sys->arch, om_pte_pfn(pte)) + offset;
-		om_entry_use(sys, table, slot, t->write);
+		om_entry_use(sys, table, pos, t->write);
 		copy_bytes(t, frame, n);
 	} else {
 		n = 0;
@@ -134,7 +134,7 @@ static bool pinnable(struct om_vma *vma, struct om_page *page, om_pte_t pte, enu
 	return (om_page_flags(page) & (OM_PG_ANON | OM_PG_DIRECT)) == (OM_PG_ANON | OM_PG_DIRECT);
 }
 
-/* 0, -OM_EAGAIN (no pin left), or -OM_EFAULT: a fault must mend the entry first. */
+/* 0, -OM_EAGAIN (no pin left), or -OM_EFAULT: a fault must resolve the entry first. */
 static int try_pin(struct om_mm *mm, uintptr_t addr, enum om_access access, om_pfn_t *pfn)
 {
 	struct om_system *sys = mm->sys;
@@ -146,7 +146,7 @@ static int try_pin(struct om_mm *mm, uintptr_t addr, enum om_access access, om_p
 	if (!table || !vma || !area_allows(mm, addr, access & OM_WRITE))
 		return -OM_EFAULT;
 	om_table_lock(sys, table);
-	pte = om_entry_get(sys, table, om_table_slot(addr));
+	pte = om_entry_get(sys, table, om_table_pos(addr));
 	page = om_page_of(sys, om_pte_pfn(pte));
 	if (om_pte_present(pte) && pinnable(vma, page, pte, access)) {
 		om_frame_lock(sys, page);
@@ -225,7 +225,7 @@ static bool in_core(struct om_vma *vma, uintptr_t addr)
 	om_pte_t pte = 0;
 
 	if (table)
-		pte = om_arch_pte_load(om_table_entry(table, om_table_slot(addr)));
+		pte = om_arch_pte_load(om_table_entry(table, om_table_pos(addr)));
 	if (om_pte_present(pte))
 		return true;
 	if (om_pte_is_swap(pte))

@@ -20,18 +20,18 @@
  * Put `page` in the place of what the entry shows. The old translation is flushed everywhere before
  * the new entry appears: no thread sees the old contents after another has written the new ones.
  */
-static inline void replace(struct om_fault *f, struct om_page *page, om_pfn_t pfn)
+static inline void replace_page(struct om_fault *f, struct om_page *page, om_pfn_t pfn)
 {
 	struct om_system *sys = f->sys;
 
-	om_entry_take(sys, f->table, f->slot, 0);
+	om_entry_take(sys, f->table, f->pos, 0);
 	sys->hooks.ops->flush(sys->hooks.ctx, f->mm, f->addr, f->addr + OM_PAGE_SIZE);
-	om_entry_install(sys, f->table, f->slot, om_fault_own_pte(f, pfn));
-	om_rmap_page_new(sys, page, f->vma, f->table, f->slot);
+	om_entry_install(sys, f->table, f->pos, om_fault_own_pte(f, pfn));
+	om_rmap_page_new(sys, page, f->vma, f->table, f->pos);
 }
 
 /* The counters of the mm after `old` (NULL: the zero page) has given way to an anonymous page. */
-static void account(struct om_mm *mm, const struct om_page *old)
+static void account_copy(struct om_mm *mm, const struct om_page *old)
 {
 	if (om_likely(old && om_page_test(old, OM_PG_ANON)))
 		return;
@@ -83,8 +83,8 @@ static OM_NOINLINE int copy(struct om_fault *f, struct om_page *old)
 	om_vma_mark_anon(f->vma);
 	same = om_fault_lock_same(f);
 	if (om_likely(same)) {
-		replace(f, page, pfn);
-		account(f->mm, old);
+		replace_page(f, page, pfn);
+		account_copy(f->mm, old);
 		om_table_unlock(sys, f->table);
 		om_count(sys, OM_EV_FAULT_COW, 1);
 	} else {
@@ -100,7 +100,7 @@ static inline void reuse(struct om_fault *f)
 	struct om_system *sys = f->sys;
 
 	if (f->prot & OM_PROT_WRITE) /* adds permissions only: no flush is owed */
-		om_entry_replace(sys, f->table, f->slot, om_fault_own_pte(f, om_pte_pfn(f->pte)));
+		om_entry_replace(sys, f->table, f->pos, om_fault_own_pte(f, om_pte_pfn(f->pte)));
 	om_table_unlock(sys, f->table);
 	om_count(sys, OM_EV_FAULT_REUSE, 1);
 }
@@ -116,13 +116,12 @@ static OM_NOINLINE int make_writable(struct om_fault *f, struct om_page *page)
 	om_page_lock(sys, page);
 	if (om_fault_lock_same(f)) {
 		om_page_set(page, OM_PG_DIRTY);
-		om_entry_replace(sys, f->table, f->slot,
+		om_entry_replace(sys, f->table, f->pos,
 		                 om_fault_own_pte(f, om_page_pfn(sys, page)));
 		om_table_unlock(sys, f->table);
 		om_count(sys, OM_EV_FAULT_REUSE, 1);
 	}
-	om_page_unlock(sys, page);
-	om_page_put(sys, page);
+	om_page_unlock_put(sys, page);
 	return OM_FAULT_MINOR;
 }
 
@@ -135,7 +134,7 @@ int om_fault_write(struct om_fault *f)
 		return copy(f, NULL);
 	if (!om_fault_lock_same(f))
 		return OM_FAULT_MINOR;
-	if (om_rmap_page_reuse(sys, page, f->table, f->slot)) {
+	if (om_rmap_page_reuse(sys, page, f->table, f->pos)) {
 		reuse(f);
 		return OM_FAULT_MINOR;
 	}

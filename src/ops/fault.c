@@ -6,7 +6,7 @@
  *         none            private anonymous: fault_anon (here); else om_fault_file (filefault.c)
  *         file entry      om_fault_file, at the offset the entry holds
  *         swap entry      om_fault_swap (swapfault.c)
- *         present         write to a read-only entry: om_fault_write (cow.c); else it was mended meanwhile
+ *         present         write to a read-only entry: om_fault_write (cow.c); else it was resolved meanwhile
  *
  * A step that lets go of the table's lock checks, when it has it again, that the entry is what it was;
  * if not, somebody else served the fault and the program just tries again. No step looks at a neighbouring
@@ -30,7 +30,7 @@ static int fault_zero(struct om_fault *f)
 	    om_pte_mkyoung(om_pte_make(sys->zero_pfn, f->prot & ~(unsigned)OM_PROT_WRITE));
 
 	if (om_fault_lock_same(f)) {
-		om_entry_install(sys, f->table, f->slot, pte);
+		om_entry_install(sys, f->table, f->pos, pte);
 		om_table_unlock(sys, f->table);
 		om_count(sys, OM_EV_FAULT_ZERO, 1);
 	}
@@ -53,8 +53,8 @@ static inline int fault_anon(struct om_fault *f)
 		om_page_put(sys, page);
 		return OM_FAULT_MINOR;
 	}
-	om_entry_install(sys, f->table, f->slot, om_fault_own_pte(f, om_page_pfn(sys, page)));
-	om_rmap_page_new(sys, page, f->vma, f->table, f->slot);
+	om_entry_install(sys, f->table, f->pos, om_fault_own_pte(f, om_page_pfn(sys, page)));
+	om_rmap_page_new(sys, page, f->vma, f->table, f->pos);
 	om_table_unlock(sys, f->table);
 	atomic_fetch_add_explicit(&f->mm->rss_anon, 1, memory_order_relaxed);
 	om_count(sys, OM_EV_FAULT_ANON, 1);
@@ -73,13 +73,13 @@ static bool access_ok(unsigned flags, unsigned access)
 }
 
 /*
- * The entry allows the access already: another thread's fault mended it, or the MMU leaves it to software to
+ * The entry allows the access already: another thread's fault resolved it, or the MMU leaves it to software to
  * note the use.
  */
 static OM_COLD int fault_spurious(struct om_fault *f)
 {
 	if (om_fault_lock_same(f)) {
-		om_entry_use(f->sys, f->table, f->slot, f->access & OM_WRITE);
+		om_entry_use(f->sys, f->table, f->pos, f->access & OM_WRITE);
 		om_table_unlock(f->sys, f->table);
 	}
 	return OM_FAULT_MINOR;
@@ -121,8 +121,8 @@ static inline int handle_fault(struct om_mm *mm, uintptr_t addr, unsigned access
 	/* The pages of a shared area are the file's own: there is nothing to unshare. */
 	f.access = om_unlikely(flags & OM_VM_SHARED) ? access & ~OM_UNSHARE : access;
 	f.prot = om_vma_prot(flags);
-	f.slot = om_table_slot(addr);
-	f.pte = om_arch_pte_load(om_table_entry(f.table, f.slot));
+	f.pos = om_table_pos(addr);
+	f.pte = om_arch_pte_load(om_table_entry(f.table, f.pos));
 	return dispatch(&f);
 }
 
@@ -233,7 +233,7 @@ enum om_fault_result om_fault(struct om_mm *mm, uintptr_t addr, enum om_access a
 /* ---------------------------------------------------------------- populate ------------------ */
 
 /*
- * A fault that was crossed by another one, or by reclaim, has perhaps mended nothing: the program would try
+ * A fault that was crossed by another one, or by reclaim, has perhaps resolved nothing: the program would try
  * again. So do we, for mlock() promises that the page is there.
  */
 static bool is_mended(struct om_mm *mm, uintptr_t addr, unsigned access)
@@ -244,7 +244,7 @@ static bool is_mended(struct om_mm *mm, uintptr_t addr, unsigned access)
 	om_mm_read_lock(mm);
 	table = om_table_find(mm, addr);
 	if (table)
-		pte = om_arch_pte_load(om_table_entry(table, om_table_slot(addr)));
+		pte = om_arch_pte_load(om_table_entry(table, om_table_pos(addr)));
 	om_mm_read_unlock(mm);
 	return om_pte_present(pte) && (!(access & OM_WRITE) || om_pte_write(pte));
 }

@@ -22,7 +22,7 @@ struct om_fault {
 	unsigned access;
 	unsigned prot;         /* of the area */
 	struct om_page *table; /* leaf table of addr */
-	unsigned slot;
+	unsigned pos;
 	om_pte_t pte; /* the entry when we looked; everything is rechecked against it */
 };
 
@@ -51,7 +51,7 @@ static inline bool om_fault_lock_same(struct om_fault *f)
 	struct om_system *sys = f->sys;
 
 	om_spin_lock(sys, &f->table->lock, OM_RANK_TABLE);
-	if (om_likely(om_arch_pte_load(f->table->entries + f->slot) == f->pte))
+	if (om_likely(om_arch_pte_load(f->table->entries + f->pos) == f->pte))
 		return true;
 	om_spin_unlock(sys, &f->table->lock);
 	return false;

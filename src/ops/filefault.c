@@ -29,15 +29,15 @@ static int map_copy(struct om_fault *f, struct om_page *from)
 		om_page_put(sys, page);
 		return OM_FAULT_MINOR;
 	}
-	om_entry_install(sys, f->table, f->slot, om_fault_own_pte(f, om_page_pfn(sys, page)));
-	om_rmap_page_new(sys, page, f->vma, f->table, f->slot);
+	om_entry_install(sys, f->table, f->pos, om_fault_own_pte(f, om_page_pfn(sys, page)));
+	om_rmap_page_new(sys, page, f->vma, f->table, f->pos);
 	om_table_unlock(sys, f->table);
 	atomic_fetch_add_explicit(&f->mm->rss_anon, 1, memory_order_relaxed);
 	om_count(sys, OM_EV_FAULT_COW, 1);
 	return OM_FAULT_MINOR;
 }
 
-static int map_page(struct om_fault *f, struct om_page *page)
+static int map_file_page(struct om_fault *f, struct om_page *page)
 {
 	struct om_system *sys = f->sys;
 	bool write = (f->access & OM_WRITE) && (om_vma_flags(f->vma) & OM_VM_SHARED);
@@ -54,7 +54,7 @@ static int map_page(struct om_fault *f, struct om_page *page)
 		om_page_set(page, OM_PG_DIRTY);
 		pte = om_pte_mkdirty(pte);
 	}
-	om_entry_install(sys, f->table, f->slot, pte);
+	om_entry_install(sys, f->table, f->pos, pte);
 	om_table_unlock(sys, f->table);
 	atomic_fetch_add_explicit(&f->mm->rss_file, 1, memory_order_relaxed);
 	om_count(sys, OM_EV_FAULT_FILE, 1);
@@ -78,8 +78,8 @@ static inline struct om_page *grab(struct om_fault *f, uintptr_t index)
 	return om_page_test(page, OM_PG_UPTODATE) && om_page_trylock(sys, page) ? page : NULL;
 }
 
-/* Map one page in `slot`, read-only. MAPPING and TABLE held. */
-static inline bool map_one(struct om_fault *f, unsigned slot, uintptr_t index)
+/* Map one page in `pos`, read-only. MAPPING and TABLE held. */
+static inline bool map_one(struct om_fault *f, unsigned pos, uintptr_t index)
 {
 	struct om_system *sys = f->sys;
 	struct om_page *page = grab(f, index);
@@ -91,8 +91,8 @@ static inline bool map_one(struct om_fault *f, unsigned slot, uintptr_t index)
 	pte = om_pte_make(om_page_pfn(sys, page), f->prot & ~(unsigned)OM_PROT_WRITE);
 	done = om_rmap_file_add(sys, page, f->vma);
 	if (done)
-		om_entry_fill(sys, f->table, slot, slot == f->slot ? om_pte_mkyoung(pte) : pte);
-	if (done && slot == f->slot)
+		om_entry_fill(sys, f->table, pos, pos == f->pos ? om_pte_mkyoung(pte) : pte);
+	if (done && pos == f->pos)
 		om_page_touch(sys, page);
 	om_page_unlock(sys, page);
 	return done;
@@ -108,12 +108,12 @@ static void around(const struct om_fault *f, uintptr_t index, unsigned *first, u
 
 	left = left > index ? left - index : 0;
 	above = left < above ? (uintptr_t)left : above;
-	*first = f->slot & ~(AROUND_PAGES - 1);
+	*first = f->pos & ~(AROUND_PAGES - 1);
 	*end = *first + AROUND_PAGES;
-	if (f->slot - *first > below)
-		*first = f->slot - (unsigned)below;
-	if (*end - f->slot > above)
-		*end = f->slot + (unsigned)above;
+	if (f->pos - *first > below)
+		*first = f->pos - (unsigned)below;
+	if (*end - f->pos > above)
+		*end = f->pos + (unsigned)above;
 }
 
 /*
@@ -126,23 +126,23 @@ static bool map_around(struct om_fault *f, uintptr_t index)
 	struct om_system *sys = f->sys;
 	struct om_mapping *mapping = f->vma->mapping;
 	unsigned first, end, n = 0;
-	bool mended = false;
+	bool resolved = false;
 
 	om_read_lock(sys, &mapping->lock, OM_RANK_MAPPING);
 	around(f, index, &first, &end);
 	om_table_lock(sys, f->table);
-	for (unsigned slot = first; slot < end; slot++) {
-		if (!om_pte_none(om_entry_get(sys, f->table, slot)) ||
-		    !map_one(f, slot, index + slot - f->slot))
+	for (unsigned pos = first; pos < end; pos++) {
+		if (!om_pte_none(om_entry_get(sys, f->table, pos)) ||
+		    !map_one(f, pos, index + pos - f->pos))
 			continue;
-		mended |= slot == f->slot;
+		resolved |= pos == f->pos;
 		n++;
 	}
 	om_table_unlock(sys, f->table);
 	om_read_unlock(sys, &mapping->lock);
 	if (n)
 		atomic_fetch_add_explicit(&f->mm->rss_file, n, memory_order_relaxed);
-	return mended;
+	return resolved;
 }
 
 /* Programs and data are mostly read in order; MADV_RANDOM says that these are not. */
@@ -171,7 +171,7 @@ int om_fault_file(struct om_fault *f, uintptr_t index)
 		return r;
 	if (r)
 		return OM_FAULT_BUS;
-	r = own ? map_copy(f, page) : map_page(f, page);
+	r = own ? map_copy(f, page) : map_file_page(f, page);
 	om_page_unlock(sys, page);
 	om_page_touch(sys, page);
 	om_page_put(sys, page);

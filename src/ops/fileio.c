@@ -42,12 +42,6 @@ static int lock_page(struct om_mapping *mapping, uint64_t offset, size_t len, st
 	return err;
 }
 
-static void unlock_put(struct om_system *sys, struct om_page *page)
-{
-	om_page_unlock(sys, page);
-	om_page_put(sys, page);
-}
-
 /* Where in memory a byte of this page is. */
 static char *byte_of(struct om_system *sys, const struct om_page *page, uint64_t offset)
 {
@@ -76,7 +70,7 @@ static int read_page(struct om_mapping *mapping, uint64_t offset, void *buf, siz
 		memcpy(buf, byte_of(sys, page, offset), *n);
 	}
 	om_page_touch(sys, page);
-	unlock_put(sys, page);
+	om_page_unlock_put(sys, page);
 	return 0;
 }
 
@@ -131,7 +125,7 @@ static int write_page(struct om_mapping *mapping, uint64_t offset, const void *b
 	om_page_set(page, OM_PG_DIRTY);
 	raise_size(mapping, offset + n);
 	om_page_touch(sys, page);
-	unlock_put(sys, page);
+	om_page_unlock_put(sys, page);
 	return 0;
 }
 
@@ -177,7 +171,7 @@ static int sync_page(struct om_mapping *mapping, uintptr_t index, struct om_page
 		om_page_mkclean(sys, page);
 		err = om_mapping_writepage(mapping, page);
 	}
-	unlock_put(sys, page);
+	om_page_unlock_put(sys, page);
 	return err;
 }
 

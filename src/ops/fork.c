@@ -31,7 +31,7 @@ struct copy {
 
 /* The child's own copy of a page that must not be shared. Both tables are locked. */
 static OM_COLD int copy_page(struct om_system *sys, struct copy *c, struct om_page *page,
-                             unsigned slot)
+                             unsigned pos)
 {
 	struct om_page *new = om_frame_get(sys, OM_KIND_DATA, 0);
 	om_pte_t pte;
@@ -42,47 +42,47 @@ static OM_COLD int copy_page(struct om_system *sys, struct copy *c, struct om_pa
 	pte = om_pte_make(om_page_pfn(sys, new), om_vma_prot(om_vma_flags(c->child)));
 	if (om_pte_write(pte))
 		pte = om_pte_mkdirty(pte);
-	om_entry_install(sys, c->to, slot, pte);
-	om_rmap_page_new(sys, new, c->child, c->to, slot);
+	om_entry_install(sys, c->to, pos, pte);
+	om_rmap_page_new(sys, new, c->child, c->to, pos);
 	c->anon++;
 	om_count(sys, OM_EV_FORK_COPY, 1);
 	return 0;
 }
 
 static OM_COLD int copy_file(struct om_system *sys, struct copy *c, struct om_page *page,
-                             unsigned slot, om_pte_t pte)
+                             unsigned pos, om_pte_t pte)
 {
 	if (!om_rmap_file_add(sys, page, c->child))
 		return 0; /* the child's fault will tell */
 	/* The first write faults, and marks the page dirty. */
-	om_entry_fill(sys, c->to, slot, om_pte_mkold(om_pte_mkclean(om_pte_wrprotect(pte))));
+	om_entry_fill(sys, c->to, pos, om_pte_mkold(om_pte_mkclean(om_pte_wrprotect(pte))));
 	c->file++;
 	return 0;
 }
 
 /* Anything but an anonymous page that can be shared. */
-static OM_COLD int copy_other(struct om_system *sys, struct copy *c, unsigned slot, om_pte_t pte)
+static OM_COLD int copy_other(struct om_system *sys, struct copy *c, unsigned pos, om_pte_t pte)
 {
 	struct om_page *page = om_page_of(sys, om_pte_pfn(pte));
 
 	if (om_pte_present(pte) && om_page_test(page, OM_PG_ANON))
-		return copy_page(sys, c, page, slot);
+		return copy_page(sys, c, page, pos);
 	if (om_pte_present(pte) && page->kind != OM_KIND_ZERO)
-		return copy_file(sys, c, page, slot, pte);
+		return copy_file(sys, c, page, pos, pte);
 	if (om_pte_is_swap(pte)) {
 		if (!om_slot_dup(sys, om_pte_slot(pte)))
 			return -OM_ENOMEM;
 		c->swap++;
 	}
-	om_entry_fill(sys, c->to, slot, pte); /* the zero page, too (I8) */
+	om_entry_fill(sys, c->to, pos, pte); /* the zero page, too (I8) */
 	return 0;
 }
 
 /*
- * Copy slots [slot, stop); `index` is the linear index of slot 0. Both tables are locked. An entry that the
+ * Copy entries [pos, stop); `index` is the linear index of entry 0. Both tables are locked. An entry that the
  * parent could write through loses that; the child gets it with its last dirty bit.
  */
-static int copy_slots(struct om_system *sys, struct copy *c, unsigned slot, unsigned stop,
+static int copy_range(struct om_system *sys, struct copy *c, unsigned pos, unsigned stop,
                       uintptr_t index)
 {
 	struct om_page *from = c->from, *to = c->to;
@@ -91,21 +91,21 @@ static int copy_slots(struct om_system *sys, struct copy *c, unsigned slot, unsi
 	om_pte_t all = 0;
 	int err = 0;
 
-	for (; slot < stop; slot++) {
-		om_pte_t pte = om_entry_get(sys, from, slot);
+	for (; pos < stop; pos++) {
+		om_pte_t pte = om_entry_get(sys, from, pos);
 		struct om_page *page = om_page_of(sys, om_pte_pfn(pte));
 
 		if (om_unlikely(!om_pte_present(pte) || !om_page_test(page, OM_PG_ANON) ||
-		                !om_rmap_page_dup(sys, page, parent, index + slot, &now_shared))) {
-			err = om_pte_none(pte) ? 0 : copy_other(sys, c, slot, pte);
+		                !om_rmap_page_dup(sys, page, parent, index + pos, &now_shared))) {
+			err = om_pte_none(pte) ? 0 : copy_other(sys, c, pos, pte);
 			if (err)
 				break;
 			continue;
 		}
 		if (om_pte_write(pte))
-			pte = om_entry_wrprotect(sys, from, slot);
+			pte = om_entry_wrprotect(sys, from, pos);
 		all |= pte;
-		om_entry_fill(sys, to, slot, om_pte_mkold(om_pte_wrprotect(pte)));
+		om_entry_fill(sys, to, pos, om_pte_mkold(om_pte_wrprotect(pte)));
 		c->anon++;
 	}
 	c->flush |= om_pte_write(all);
@@ -116,12 +116,12 @@ static int copy_slots(struct om_system *sys, struct copy *c, unsigned slot, unsi
 /* Copy [addr, end), which lies in one table. */
 static int copy_table(struct om_system *sys, struct copy *c, uintptr_t addr, uintptr_t end)
 {
-	unsigned slot = om_table_slot(addr), n = (unsigned)((end - addr) >> OM_PAGE_SHIFT);
+	unsigned pos = om_table_pos(addr), n = (unsigned)((end - addr) >> OM_PAGE_SHIFT);
 	int err;
 
 	om_table_lock(sys, c->from);
 	om_table_lock_second(sys, c->to);
-	err = copy_slots(sys, c, slot, slot + n, om_vma_index(c->parent, addr) - slot);
+	err = copy_range(sys, c, pos, pos + n, om_vma_index(c->parent, addr) - pos);
 	om_table_unlock(sys, c->to);
 	om_table_unlock(sys, c->from);
 	return err;
@@ -148,7 +148,7 @@ static int copy_chunk(struct copy *c, uintptr_t addr, uintptr_t end)
 	return err;
 }
 
-static void settle(struct copy *c)
+static void settle_copy(struct copy *c)
 {
 	struct om_mm *mm = c->child->mm;
 
@@ -172,7 +172,7 @@ static int copy_entries(struct om_vma *parent, struct om_vma *child, bool *flush
 		err = copy_chunk(&c, addr > base ? addr : base, end);
 		addr = end;
 	}
-	settle(&c);
+	settle_copy(&c);
 	*flush |= c.flush;
 	return err;
 }

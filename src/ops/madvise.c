@@ -70,7 +70,7 @@ static int advise_flags(struct om_vma **vma, uintptr_t start, uintptr_t end, int
 
 /* Do something to every entry in use of [start, end). Called with the table's lock held. */
 struct visitor {
-	void (*visit)(struct visitor *v, struct om_page *table, unsigned slot, om_pte_t pte);
+	void (*visit)(struct visitor *v, struct om_page *table, unsigned pos, om_pte_t pte);
 	struct om_vma *vma;
 	struct om_gather gather;
 	struct om_page *batch[OM_RECLAIM_BATCH]; /* PAGEOUT: isolated */
@@ -85,11 +85,11 @@ static uintptr_t visit_table(struct visitor *v, struct om_page *table, uintptr_t
 
 	om_table_lock(sys, table);
 	for (; addr < end && v->n < OM_RECLAIM_BATCH; addr += OM_PAGE_SIZE) {
-		om_pte_t pte = om_entry_get(sys, table, om_table_slot(addr));
+		om_pte_t pte = om_entry_get(sys, table, om_table_pos(addr));
 
 		if (om_pte_none(pte) || (om_pte_present(pte) && om_pte_pfn(pte) == sys->zero_pfn))
 			continue;
-		v->visit(v, table, om_table_slot(addr), pte);
+		v->visit(v, table, om_table_pos(addr), pte);
 	}
 	om_table_unlock(sys, table);
 	return addr;
@@ -127,7 +127,7 @@ static void mark_lazyfree(struct om_system *sys, struct om_page *page)
  * flushed before anybody looks at its dirty bit again (the gather is finished under mmap_lock, and
  * reclaim flushes what it takes).
  */
-static void free_present(struct visitor *v, struct om_page *table, unsigned slot, om_pte_t pte)
+static void free_present(struct visitor *v, struct om_page *table, unsigned pos, om_pte_t pte)
 {
 	struct om_system *sys = v->vma->mm->sys;
 	struct om_page *page = om_page_of(sys, om_pte_pfn(pte));
@@ -141,9 +141,9 @@ static void free_present(struct visitor *v, struct om_page *table, unsigned slot
 	if (ours) {
 		if (om_page_test(page, OM_PG_SWAPCACHE))
 			om_swapcache_del(sys, page);
-		om_entry_clean(sys, table, slot);
-		sys->hooks.ops->flush(sys->hooks.ctx, v->vma->mm, om_table_addr(table, slot),
-		                      om_table_addr(table, slot) + OM_PAGE_SIZE);
+		om_entry_clean(sys, table, pos);
+		sys->hooks.ops->flush(sys->hooks.ctx, v->vma->mm, om_table_addr(table, pos),
+		                      om_table_addr(table, pos) + OM_PAGE_SIZE);
 		om_frame_lock(sys, page);
 		mark_lazyfree(sys, page);
 		om_frame_unlock(sys, page);
@@ -151,14 +151,14 @@ static void free_present(struct visitor *v, struct om_page *table, unsigned slot
 	om_page_unlock(sys, page);
 }
 
-static void visit_free(struct visitor *v, struct om_page *table, unsigned slot, om_pte_t pte)
+static void visit_free(struct visitor *v, struct om_page *table, unsigned pos, om_pte_t pte)
 {
 	struct om_system *sys = v->vma->mm->sys;
 
 	if (om_pte_present(pte)) {
-		free_present(v, table, slot, pte);
+		free_present(v, table, pos, pte);
 	} else if (om_pte_is_swap(pte)) {
-		om_entry_take(sys, table, slot, 0);
+		om_entry_take(sys, table, pos, 0);
 		om_swap_free_entry(sys, om_pte_slot(pte));
 		atomic_fetch_sub_explicit(&v->vma->mm->swapents, 1, memory_order_relaxed);
 	}
@@ -170,14 +170,14 @@ static bool is_private_use(const struct om_page *page)
 	return page->mapcount == 1 && !page->pins;
 }
 
-static void visit_cold(struct visitor *v, struct om_page *table, unsigned slot, om_pte_t pte)
+static void visit_cold(struct visitor *v, struct om_page *table, unsigned pos, om_pte_t pte)
 {
 	struct om_system *sys = v->vma->mm->sys;
 	struct om_page *page = om_page_of(sys, om_pte_pfn(pte));
 
 	if (!om_pte_present(pte))
 		return;
-	om_entry_age(sys, table, slot);
+	om_entry_age(sys, table, pos);
 	om_frame_lock(sys, page);
 	if (is_private_use(page)) {
 		om_page_clear(page, OM_PG_REFERENCED);
@@ -186,13 +186,13 @@ static void visit_cold(struct visitor *v, struct om_page *table, unsigned slot, 
 	om_frame_unlock(sys, page);
 }
 
-static void visit_pageout(struct visitor *v, struct om_page *table, unsigned slot, om_pte_t pte)
+static void visit_pageout(struct visitor *v, struct om_page *table, unsigned pos, om_pte_t pte)
 {
 	struct om_system *sys = v->vma->mm->sys;
 	struct om_page *page = om_page_of(sys, om_pte_pfn(pte));
 
 	(void)table;
-	(void)slot;
+	(void)pos;
 	if (!om_pte_present(pte))
 		return;
 	om_frame_lock(sys, page);
@@ -237,7 +237,7 @@ static void willneed(struct om_vma *vma, uintptr_t start, uintptr_t end)
 			break;
 		if (om_table_addr(table, 0) > a)
 			a = om_table_addr(table, 0);
-		pte = om_arch_pte_load(om_table_entry(table, om_table_slot(a)));
+		pte = om_arch_pte_load(om_table_entry(table, om_table_pos(a)));
 		if (om_pte_is_swap(pte) && !om_swap_readpage(sys, om_pte_slot(pte), &page, &read))
 			om_page_put(sys, page);
 	}

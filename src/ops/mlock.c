@@ -44,7 +44,7 @@ static void count_entries(struct om_vma *vma, bool lock)
 
 		om_table_lock(sys, table);
 		for (addr = addr > base ? addr : base; addr < end; addr += OM_PAGE_SIZE)
-			count_page(sys, om_entry_get(sys, table, om_table_slot(addr)), lock);
+			count_page(sys, om_entry_get(sys, table, om_table_pos(addr)), lock);
 		om_table_unlock(sys, table);
 	}
 }

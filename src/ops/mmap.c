@@ -25,7 +25,7 @@ struct request {
 };
 
 /* The checks that need no lock. Here and below in the order Linux makes them. */
-static int check_request(struct request *r)
+static int check_map_request(struct request *r)
 {
 	size_t len = om_page_align(r->len);
 
@@ -130,7 +130,7 @@ static size_t pages_in(struct om_mm *mm, uintptr_t start, uintptr_t end)
 	return pages;
 }
 
-static int check_mm(struct om_mm *mm, const struct request *r)
+static int check_mm_limits(struct om_mm *mm, const struct request *r)
 {
 	size_t pages = r->len >> OM_PAGE_SHIFT;
 	int err;
@@ -194,7 +194,7 @@ static int mmap_locked(struct om_mm *mm, struct request *r)
 	if (err)
 		return err;
 	r->vm_flags = request_vm_flags(r, mm->def_flags);
-	err = check_mm(mm, r);
+	err = check_mm_limits(mm, r);
 	if (err)
 		return err;
 	if (!r->file && (r->flags & OM_MAP_SHARED)) {
@@ -228,7 +228,7 @@ int om_mmap(struct om_mm *mm, uintptr_t *addr, size_t len, int prot, int flags,
 	                        .file = file,
 	                        .offset = offset},
 	               r;
-	int err = check_request(&first);
+	int err = check_map_request(&first);
 
 	om_might_sleep(mm->sys);
 	if (err)

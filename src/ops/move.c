@@ -2,7 +2,7 @@
  * move.c: page-table entries move from one place to another, for mremap.
  *
  * Shared and file pages do not notice: their linear index stays. A direct page names its page-table page
- * and the slot in it: an entry that moves to another slot rewrites them; a table that moves whole (2 MiB
+ * and its position in it: an entry that moves to another place rewrites them; a table that moves whole (2 MiB
  * on x86-64) changes only its own descriptor.
  */
 #include "ops/move.h"
@@ -12,11 +12,11 @@
 #define LINE 8 /* entries that move at a time: one by one, half the work is the loop */
 
 /*
- * These two move entries to slot `slot` of `table`, which is at `to`, and return how many there were. Both tables
+ * These two move entries to position `pos` of `table`, which is at `to`, and return how many there were. Both tables
  * are locked, or they are one. pages[] are all page descriptors.
  */
 static OM_NOINLINE unsigned move_one(struct om_system *sys, om_pte_t *from, om_pte_t *to,
-                                     struct om_page *table, uintptr_t slot)
+                                     struct om_page *table, uintptr_t pos)
 {
 	om_pte_t pte = om_arch_pte_load(from);
 
@@ -24,12 +24,12 @@ static OM_NOINLINE unsigned move_one(struct om_system *sys, om_pte_t *from, om_p
 		return 0;
 	pte = om_entry_move(sys, from, to);
 	if (om_pte_present(pte))
-		om_rmap_page_move(sys, om_page_of(sys, om_pte_pfn(pte)), table, slot);
+		om_rmap_page_move(sys, om_page_of(sys, om_pte_pfn(pte)), table, pos);
 	return 1;
 }
 
 OM_INLINE unsigned move_line(struct om_system *sys, struct om_page *pages, om_pte_t *from,
-                             om_pte_t *to, struct om_page *table, uintptr_t slot)
+                             om_pte_t *to, struct om_page *table, uintptr_t pos)
 {
 	unsigned moved = LINE;
 
@@ -38,29 +38,29 @@ OM_INLINE unsigned move_line(struct om_system *sys, struct om_page *pages, om_pt
 		om_pte_t pte = om_entry_move(sys, from + i, to + i);
 
 		if (om_likely(om_pte_present(pte)))
-			om_rmap_page_move(sys, pages + om_pte_pfn(pte), table, slot + i);
+			om_rmap_page_move(sys, pages + om_pte_pfn(pte), table, pos + i);
 		else
 			moved -= om_pte_none(pte);
 	}
 	return moved;
 }
 
-/* Move the n entries from slot s1 of t1 to slot s2 of t2. Returns how many there were. */
-static OM_NOINLINE unsigned move_locked(struct om_system *sys, struct om_page *t1, unsigned s1,
-                                        struct om_page *t2, unsigned s2, unsigned n)
+/* Move the n entries from position p1 of t1 to position p2 of t2. Returns how many there were. */
+static OM_NOINLINE unsigned move_locked(struct om_system *sys, struct om_page *t1, unsigned p1,
+                                        struct om_page *t2, unsigned p2, unsigned n)
 {
 	struct om_page *const pages = om_page_of(sys, 0);
-	om_pte_t *from = om_table_entry(t1, s1), *to = om_table_entry(t2, s2);
-	uintptr_t slot = s2;
+	om_pte_t *from = om_table_entry(t1, p1), *to = om_table_entry(t2, p2);
+	uintptr_t pos = p2;
 	unsigned step, moved = 0;
 
 	for (; n && moved < t1->mapcount; n -= step) {
 		step = n >= LINE && om_pte_present(om_arch_pte_load(from)) ? LINE : 1;
-		moved += step == LINE ? move_line(sys, pages, from, to, t2, slot)
-		                      : move_one(sys, from, to, t2, slot);
+		moved += step == LINE ? move_line(sys, pages, from, to, t2, pos)
+		                      : move_one(sys, from, to, t2, pos);
 		from += step;
 		to += step;
-		slot += step;
+		pos += step;
 	}
 	om_entries_moved(sys, t1, t2, moved);
 	return moved;
@@ -96,7 +96,7 @@ static void move_entries(struct om_mm *mm, uintptr_t from, uintptr_t to, unsigne
 		return;
 	OM_BUG_ON(sys, !t2, "I5", mm, from, to);
 	lock_two(sys, t1, t2);
-	if (move_locked(sys, t1, om_table_slot(from), t2, om_table_slot(to), n))
+	if (move_locked(sys, t1, om_table_pos(from), t2, om_table_pos(to), n))
 		sys->hooks.ops->flush(sys->hooks.ctx, mm, from, from + n * OM_PAGE_SIZE);
 	unlock_two(sys, t1, t2);
 }

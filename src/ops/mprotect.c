@@ -24,15 +24,15 @@ static void protect_table(struct om_gather *g, struct om_page *table, uintptr_t 
 
 	om_table_lock(sys, table);
 	for (; addr < end; addr += OM_PAGE_SIZE) {
-		unsigned slot = om_table_slot(addr);
-		om_pte_t pte = om_entry_get(sys, table, slot);
+		unsigned pos = om_table_pos(addr);
+		om_pte_t pte = om_entry_get(sys, table, pos);
 
 		if (!om_pte_present(pte))
 			continue;
 		if (om_pte_write(pte))
-			om_entry_protect(sys, table, slot, prot);
+			om_entry_protect(sys, table, pos, prot);
 		else
-			om_entry_protect(sys, table, slot, prot & ~(unsigned)OM_PROT_WRITE);
+			om_entry_protect(sys, table, pos, prot & ~(unsigned)OM_PROT_WRITE);
 		om_gather_flush_later(g, addr, addr + OM_PAGE_SIZE);
 	}
 	om_table_unlock(sys, table);

@@ -290,7 +290,7 @@ static int remap_anywhere(struct remap *r)
 
 /* ---------------------------------------------------------------- the call ------------------ */
 
-static int remap_locked(struct remap *r)
+static int mremap_locked(struct remap *r)
 {
 	r->vma = om_vma_at(r->mm, r->old);
 	if (!r->vma)
@@ -300,17 +300,17 @@ static int remap_locked(struct remap *r)
 	return r->flags & OM_MREMAP_FIXED ? remap_fixed(r) : remap_anywhere(r);
 }
 
-static int remap_once(struct remap *r)
+static int mremap_once(struct remap *r)
 {
 	int err;
 
 	om_mm_write_lock(r->mm);
-	err = remap_locked(r);
+	err = mremap_locked(r);
 	om_mm_write_unlock(r->mm);
 	return err;
 }
 
-static int check_request(const struct remap *r)
+static int check_remap_request(const struct remap *r)
 {
 	const int known = OM_MREMAP_MAYMOVE | OM_MREMAP_FIXED | OM_MREMAP_DONTUNMAP;
 	const struct om_layout *l = &r->mm->layout;
@@ -343,13 +343,13 @@ int om_mremap(struct om_mm *mm, uintptr_t old_addr, size_t old_len, size_t new_l
 	                      .old_len = om_page_align(old_len),
 	                      .new_len = om_page_align(new_len)};
 	struct remap r;
-	int err = check_request(&first);
+	int err = check_remap_request(&first);
 
 	om_might_sleep(mm->sys);
 	if (err)
 		return err;
 	OM_RETRY_NOFRAME(mm->sys, (first.new_len >> OM_PAGE_SHIFT) / OM_TABLE_ENTRIES + 4, err,
-	                 (r = first, remap_once(&r)));
+	                 (r = first, mremap_once(&r)));
 	if (err)
 		return err;
 	*result = r.new;

@@ -30,12 +30,12 @@ static void set_entries(struct om_mm *mm, uintptr_t start, uintptr_t end, uintpt
 		struct om_page *table = om_table_find(mm, a);
 
 		om_table_lock(sys, table);
-		om_entry_install(sys, table, om_table_slot(a), om_pte_mkfile(index));
+		om_entry_install(sys, table, om_table_pos(a), om_pte_mkfile(index));
 		om_table_unlock(sys, table);
 	}
 }
 
-static int remap_locked(struct om_mm *mm, uintptr_t start, uintptr_t end, uintptr_t index)
+static int remap_pages_locked(struct om_mm *mm, uintptr_t start, uintptr_t end, uintptr_t index)
 {
 	struct om_vma *vma = om_vma_at(mm, start);
 	struct om_gather g;
@@ -67,12 +67,12 @@ static void fill_locked(struct om_mm *mm, uintptr_t start, uintptr_t end)
 		(void)om_populate(mm, start, end);
 }
 
-static int remap_once(struct om_mm *mm, uintptr_t start, uintptr_t end, uintptr_t index)
+static int remap_pages_once(struct om_mm *mm, uintptr_t start, uintptr_t end, uintptr_t index)
 {
 	int err;
 
 	om_mm_write_lock(mm);
-	err = remap_locked(mm, start, end, index);
+	err = remap_pages_locked(mm, start, end, index);
 	om_mm_write_unlock(mm);
 	return err;
 }
@@ -91,7 +91,7 @@ int om_remap_file_pages(struct om_mm *mm, uintptr_t addr, size_t len, int prot, 
 	if ((uint64_t)(pgoff + pages - 1) >> (OM_FILE_BITS - 1) > 1)
 		return -OM_EINVAL;
 	OM_RETRY_NOFRAME(mm->sys, pages / OM_TABLE_ENTRIES + 4, err,
-	                 remap_once(mm, start, end, pgoff));
+	                 remap_pages_once(mm, start, end, pgoff));
 	if (!err)
 		fill_locked(mm, start, end);
 	return err;

@@ -12,7 +12,7 @@
 #include "store/swap.h"
 
 /* Page and table are locked, the entry is unchanged. Returns whether the page is direct. */
-static bool map_page(struct om_fault *f, struct om_page *page)
+static bool map_swap_page(struct om_fault *f, struct om_page *page)
 {
 	struct om_system *sys = f->sys;
 	uint32_t slot = om_pte_slot(f->pte);
@@ -24,14 +24,14 @@ static bool map_page(struct om_fault *f, struct om_page *page)
 	 * another mapper that finds itself the sole one must not miss us in between.
 	 */
 	om_vma_mark_anon(f->vma);
-	direct = om_rmap_page_swapin(sys, page, f->vma, f->table, f->slot,
-	                             om_slot_count(sys, slot) == 2);
+	direct =
+	    om_rmap_page_swapin(sys, page, f->vma, f->table, f->pos, om_slot_count(sys, slot) == 2);
 	om_slot_put(sys, slot);
 	pte = om_pte_mkyoung(om_pte_make(om_page_pfn(sys, page),
 	                                 direct ? f->prot : f->prot & ~(unsigned)OM_PROT_WRITE));
 	if (direct && (f->access & OM_WRITE))
 		pte = om_pte_mkdirty(pte);
-	om_entry_install(sys, f->table, f->slot, pte);
+	om_entry_install(sys, f->table, f->pos, pte);
 	atomic_fetch_add_explicit(&f->mm->rss_anon, 1, memory_order_relaxed);
 	atomic_fetch_sub_explicit(&f->mm->swapents, 1, memory_order_relaxed);
 	f->pte = pte;
@@ -39,7 +39,7 @@ static bool map_page(struct om_fault *f, struct om_page *page)
 }
 
 /* Contents are about to differ from the slot's: give it back. Page lock held. */
-static void drop_slot(struct om_system *sys, struct om_page *page)
+static void leave_slot(struct om_system *sys, struct om_page *page)
 {
 	om_page_set(page, OM_PG_DIRTY);
 	om_swapcache_del(sys, page);
@@ -52,7 +52,7 @@ static bool is_in_slot(const struct om_page *page, uint32_t slot)
 	       page->slot == slot;
 }
 
-/* `page` is locked. Returns whether the entry is mended; *again: it still needs a page of its own. */
+/* `page` is locked. Returns whether the entry is resolved; *again: it still needs a page of its own. */
 static bool resolve(struct om_fault *f, struct om_page *page, bool *again)
 {
 	struct om_system *sys = f->sys;
@@ -60,11 +60,11 @@ static bool resolve(struct om_fault *f, struct om_page *page, bool *again)
 
 	if (!is_in_slot(page, om_pte_slot(f->pte)) || !om_fault_lock_same(f))
 		return false;
-	direct = map_page(f, page);
+	direct = map_swap_page(f, page);
 	om_table_unlock(sys, f->table);
 	om_count(sys, OM_EV_FAULT_SWAP, 1);
 	if (direct && (f->access & OM_WRITE))
-		drop_slot(sys, page);
+		leave_slot(sys, page);
 	*again = !direct && om_fault_wants_own(f);
 	return true;
 }

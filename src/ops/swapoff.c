@@ -1,7 +1,7 @@
 /*
- * swapoff.c: swap areas come and go.
+ * swapoff.c: swap devices come and go.
  *
- * To empty an area: stop giving out its slots; serve, for every address space, a fault at every entry that
+ * To empty a device: stop giving out its slots; serve, for every address space, a fault at every entry that
  * names one; bring back the shared memory that names one; and take out of the swap cache what is left, which
  * nobody but the cache holds. A fork or a mapping that starts meanwhile can carry a slot past us, so this
  * goes on until no slot is in use.
@@ -15,19 +15,19 @@
 #include "store/swap.h"
 
 int om_swapon(struct om_system *sys, const struct om_store_ops *ops, void *store, uint32_t slots,
-              int priority, unsigned *area)
+              int priority, unsigned *device)
 {
 	int err;
 
 	om_might_sleep(sys);
 	OM_RETRY_NOFRAME(sys, slots / 512 + 2, err,
-	                 om_area_add(sys, ops, store, slots, priority, area));
+	                 om_swapdev_add(sys, ops, store, slots, priority, device));
 	return err;
 }
 
-static bool in_area(uint32_t slot, unsigned area)
+static bool on_device(uint32_t slot, unsigned device)
 {
-	return slot >> OM_SWAP_AREA_SHIFT == area;
+	return slot >> OM_SWAP_DEVICE_SHIFT == device;
 }
 
 /* A page only the cache still ties to its slot: its contents stay in memory. */
@@ -43,8 +43,7 @@ static void uncache(struct om_system *sys, uint32_t slot)
 		om_page_set(page, OM_PG_DIRTY);
 		om_swapcache_del(sys, page);
 	}
-	om_page_unlock(sys, page);
-	om_page_put(sys, page);
+	om_page_unlock_put(sys, page);
 }
 
 /* ---------------------------------------------------------------- address spaces ------------ */
@@ -58,14 +57,14 @@ static int swap_in_entry(struct om_vma *vma, struct om_page *table, uintptr_t ad
 	                     .addr = addr,
 	                     .table = table,
 	                     .prot = om_vma_prot(om_vma_flags(vma)),
-	                     .slot = om_table_slot(addr),
+	                     .pos = om_table_pos(addr),
 	                     .pte = pte};
 
 	return om_fault_swap(&f);
 }
 
 /* mmap_lock is held. *addr: where to go on. */
-static int swap_in_vma(struct om_vma *vma, unsigned area, uintptr_t *addr)
+static int swap_in_vma(struct om_vma *vma, unsigned device, uintptr_t *addr)
 {
 	struct om_page *table;
 
@@ -74,32 +73,31 @@ static int swap_in_vma(struct om_vma *vma, unsigned area, uintptr_t *addr)
 
 		*addr = *addr > base ? *addr : base;
 		for (; *addr < vma->end && *addr - base < OM_TABLE_SPAN; *addr += OM_PAGE_SIZE) {
-			om_pte_t pte =
-			    om_arch_pte_load(om_table_entry(table, om_table_slot(*addr)));
+			om_pte_t pte = om_arch_pte_load(om_table_entry(table, om_table_pos(*addr)));
 			int r;
 
-			if (!om_pte_is_swap(pte) || !in_area(om_pte_slot(pte), area))
+			if (!om_pte_is_swap(pte) || !on_device(om_pte_slot(pte), device))
 				continue;
 			r = swap_in_entry(vma, table, *addr, pte);
 			if (r == -OM_ENOFRAME)
 				return r;
 			if (r != OM_FAULT_MINOR && r != OM_FAULT_MAJOR)
 				return r == OM_FAULT_OOM ? -OM_ENOMEM : -OM_EIO;
-			/* Reclaim leaves pages of this area alone: let it have those that can go. */
+			/* Reclaim leaves pages of this device alone: let it have those that can go. */
 			uncache(vma->mm->sys, om_pte_slot(pte));
 		}
 	}
 	return 0;
 }
 
-static int swap_in_areas(struct om_mm *mm, unsigned area, uintptr_t *addr)
+static int swap_in_areas(struct om_mm *mm, unsigned device, uintptr_t *addr)
 {
 	int err = 0;
 
 	om_mm_read_lock(mm);
 	for (struct om_vma *vma = om_vma_find(mm, *addr); vma && !err; vma = om_vma_after(vma)) {
 		*addr = *addr > vma->start ? *addr : vma->start;
-		err = swap_in_vma(vma, area, addr);
+		err = swap_in_vma(vma, device, addr);
 		if (!err)
 			*addr = vma->end;
 	}
@@ -108,13 +106,13 @@ static int swap_in_areas(struct om_mm *mm, unsigned area, uintptr_t *addr)
 }
 
 /* A whole address space may need any number of rounds of reclaim, as long as it gets on. */
-static int swap_in_mm(struct om_mm *mm, unsigned area)
+static int swap_in_mm(struct om_mm *mm, unsigned device)
 {
 	uintptr_t addr = 0, last = 0;
 	unsigned tries = 0;
 	int err;
 
-	while ((err = swap_in_areas(mm, area, &addr)) == -OM_ENOFRAME) {
+	while ((err = swap_in_areas(mm, device, &addr)) == -OM_ENOFRAME) {
 		if (addr != last)
 			tries = 0;
 		last = addr;
@@ -124,13 +122,13 @@ static int swap_in_mm(struct om_mm *mm, unsigned area)
 	return err;
 }
 
-static int swap_in_mms(struct om_system *sys, unsigned area)
+static int swap_in_mms(struct om_system *sys, unsigned device)
 {
 	struct om_mm *mm = NULL;
 	int err = 0;
 
 	while ((mm = om_mm_iterate(sys, mm))) {
-		err = swap_in_mm(mm, area);
+		err = swap_in_mm(mm, device);
 		if (err) {
 			om_mm_put(mm);
 			break;
@@ -141,8 +139,8 @@ static int swap_in_mms(struct om_system *sys, unsigned area)
 
 /* ---------------------------------------------------------------- shared memory ------------- */
 
-/* Bring back the page at *i, if the index names a slot of the area; -OM_EAGAIN when there is no more. */
-static int swap_in_next(struct om_mapping *mapping, unsigned area, uintptr_t *i)
+/* Bring back the page at *i, if the index names a slot of the device; -OM_EAGAIN when there is no more. */
+static int swap_in_next(struct om_mapping *mapping, unsigned device, uintptr_t *i)
 {
 	struct om_system *sys = mapping->sys;
 	struct om_page *page;
@@ -153,24 +151,23 @@ static int swap_in_next(struct om_mapping *mapping, unsigned area, uintptr_t *i)
 		return -OM_EAGAIN;
 	if (page) {
 		om_page_put(sys, page);
-	} else if (in_area(om_ientry_value(e), area)) {
+	} else if (on_device(om_ientry_value(e), device)) {
 		err = om_mapping_getpage(mapping, *i, 0, &page, NULL);
 		if (err)
 			return err == -OM_EFAULT ? 0 : err;
-		om_page_unlock(sys, page);
-		om_page_put(sys, page);
+		om_page_unlock_put(sys, page);
 	}
 	++*i;
 	return 0;
 }
 
-static int swap_in_mapping(struct om_mapping *mapping, unsigned area)
+static int swap_in_mapping(struct om_mapping *mapping, unsigned device)
 {
 	uintptr_t i = 0;
 	int err = 0;
 
 	while (!err)
-		OM_RETRY_NOFRAME(mapping->sys, 1, err, swap_in_next(mapping, area, &i));
+		OM_RETRY_NOFRAME(mapping->sys, 1, err, swap_in_next(mapping, device, &i));
 	return err == -OM_EAGAIN ? 0 : err;
 }
 
@@ -189,13 +186,13 @@ static struct om_mapping *next_mapping(struct om_system *sys, struct om_mapping 
 	return next;
 }
 
-static int swap_in_mappings(struct om_system *sys, unsigned area)
+static int swap_in_mappings(struct om_system *sys, unsigned device)
 {
 	struct om_mapping *m = NULL;
 	int err = 0;
 
 	while ((m = next_mapping(sys, m))) {
-		err = swap_in_mapping(m, area);
+		err = swap_in_mapping(m, device);
 		if (err) {
 			om_mapping_put(m);
 			break;
@@ -207,31 +204,31 @@ static int swap_in_mappings(struct om_system *sys, unsigned area)
 /* ---------------------------------------------------------------- swap cache ---------------- */
 
 /* Returns whether a slot is left in use. */
-static bool uncache_area(struct om_system *sys, unsigned area)
+static bool uncache_device(struct om_system *sys, unsigned device)
 {
 	uint32_t offset = 0;
 
-	for (; om_area_next_used(sys, area, &offset); offset++)
-		uncache(sys, area << OM_SWAP_AREA_SHIFT | offset);
+	for (; om_swapdev_next_used(sys, device, &offset); offset++)
+		uncache(sys, device << OM_SWAP_DEVICE_SHIFT | offset);
 	offset = 0;
-	return om_area_next_used(sys, area, &offset);
+	return om_swapdev_next_used(sys, device, &offset);
 }
 
-int om_swapoff(struct om_system *sys, unsigned area)
+int om_swapoff(struct om_system *sys, unsigned device)
 {
-	int err = om_area_set_writable(sys, area, false);
+	int err = om_swapdev_set_writable(sys, device, false);
 
 	om_might_sleep(sys);
 	if (err)
 		return err;
 	do {
-		err = swap_in_mms(sys, area);
+		err = swap_in_mms(sys, device);
 		if (!err)
-			err = swap_in_mappings(sys, area);
-	} while (!err && uncache_area(sys, area));
+			err = swap_in_mappings(sys, device);
+	} while (!err && uncache_device(sys, device));
 	if (err)
-		om_area_set_writable(sys, area, true);
+		om_swapdev_set_writable(sys, device, true);
 	else
-		om_area_remove(sys, area);
+		om_swapdev_remove(sys, device);
 	return err;
 }

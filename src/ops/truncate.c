@@ -147,8 +147,7 @@ static void zero_held(struct om_mapping *mapping, struct om_page *page, uint64_t
 	om_page_lock(sys, page);
 	if (om_mapping_has(mapping, page, (uintptr_t)(from >> OM_PAGE_SHIFT)))
 		zero_bytes(sys, page, from, to);
-	om_page_unlock(sys, page);
-	om_page_put(sys, page);
+	om_page_unlock_put(sys, page);
 }
 
 /* Zero bytes [from, to) of one page. */
@@ -196,8 +195,7 @@ static int zero_beyond(struct om_mapping *mapping)
 	size = om_mapping_size(mapping);
 	if (om_mapping_has(mapping, page, index) && size >> OM_PAGE_SHIFT == index)
 		zero_bytes(sys, page, size, page_end(size));
-	om_page_unlock(sys, page);
-	om_page_put(sys, page);
+	om_page_unlock_put(sys, page);
 	return 0;
 }
 

@@ -53,7 +53,7 @@ void om_frame_make_free(struct om_system *sys, struct om_page *page)
 
 	page->kind = OM_KIND_FREE;
 	page->refs = 0;
-	page->as = NULL;
+	page->object = NULL;
 	atomic_store_explicit(&page->flags, 0, memory_order_release);
 	om_frame_unlock(sys, page);
 	uncount_kind(sys, kind, 1);

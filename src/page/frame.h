@@ -16,7 +16,7 @@
 
 /*
  * A frame of the given kind, or NULL. `flags` are its first flags; refs is 1 (the caller's), mapcount and
- * pins are 0, `as` is NULL; index, slot and links mean nothing yet. Contents are undefined. The last mark_min frames serve kinds other than DATA only.
+ * pins are 0, `object` is NULL; index, slot and links mean nothing yet. Contents are undefined. The last mark_min frames serve kinds other than DATA only.
  * Context: any; takes FREE, and after it FRAME.
  */
 struct om_page *om_frame_get(struct om_system *sys, enum om_kind kind, unsigned flags);

@@ -75,7 +75,7 @@ OM_INLINE bool om_lru_page_die(struct om_system *sys, struct om_page *page)
 		return false;
 	page->mapcount = 0;
 	page->kind = OM_KIND_FREE;
-	page->as = NULL;
+	page->object = NULL;
 	return true;
 }
 

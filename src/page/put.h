@@ -9,6 +9,12 @@
 /* Drop a reference, and the page with the last. Takes frame, LRU and free-list locks. */
 void om_page_put(struct om_system *sys, struct om_page *page);
 
+static inline void om_page_unlock_put(struct om_system *sys, struct om_page *page)
+{
+	om_page_unlock(sys, page);
+	om_page_put(sys, page);
+}
+
 /* Frame lock held, released on return: free the page if it is dead. True if it was. */
 bool om_page_unlock_or_free(struct om_system *sys, struct om_page *page);
 

@@ -2,8 +2,8 @@
  * slab.c: the object caches.
  *
  * A frame of kind OBJECT holds objects of one cache, side by side from its start. Free ones are
- * linked through their first word from the descriptor's `as`. Frames with a free object are on
- * slab->partial; a full one is on no list, and is found again from the address of an object. `as`,
+ * linked through their first word from the descriptor's `object`. Frames with a free object are on
+ * slab->partial; a full one is on no list, and is found again from the address of an object. `object`,
  * `mapcount` and the links of such a frame are guarded by the slab's lock, not by the frame lock: a
  * stale walker that locks the frame looks at `kind` and goes away.
  */
@@ -55,7 +55,7 @@ static struct om_page *slab_grow(struct om_system *sys, enum om_cache cache)
 		*object = next;
 		next = object;
 	}
-	frame->as = next;
+	frame->object = next;
 	frame->index = cache;
 	return frame;
 }
@@ -64,12 +64,12 @@ static struct om_page *slab_grow(struct om_system *sys, enum om_cache cache)
 static void *slab_take(struct om_system *sys, struct om_slab *slab)
 {
 	struct om_page *frame = om_page_of(sys, slab->partial.head);
-	void **object = frame->as;
+	void **object = frame->object;
 
-	frame->as = *object;
+	frame->object = *object;
 	frame->mapcount++;
 	slab->in_use++;
-	if (!frame->as)
+	if (!frame->object)
 		om_pfn_list_del(sys, &slab->partial, frame);
 	return object;
 }
@@ -103,11 +103,11 @@ void *om_object_alloc(struct om_system *sys, enum om_cache cache)
 static bool slab_give(struct om_system *sys, struct om_slab *slab, struct om_page *frame,
                       void **object)
 {
-	bool was_full = !frame->as;
+	bool was_full = !frame->object;
 
 	OM_BUG_ON(sys, frame->mapcount == 0, "slab", object, frame->mapcount, frame->index);
-	*object = frame->as;
-	frame->as = object;
+	*object = frame->object;
+	frame->object = object;
 	slab->in_use--;
 	if (--frame->mapcount == 0) {
 		/* A frame holds several objects, so this one was not full: it is listed. */

@@ -1,7 +1,7 @@
 /*
  * slab.h: objects carved from frames: areas, anon_vmas, mms, mappings.
  *
- * The descriptor of an OBJECT frame is its header: `as` = first free object (a list through the
+ * The descriptor of an OBJECT frame is its header: `object` = first free object (a list through the
  * objects), `mapcount` = objects in use, `index` = the cache. An empty frame goes back at once.
  */
 #ifndef OM_SLAB_H

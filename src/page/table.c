@@ -11,7 +11,7 @@
 
 #include "page/frame.h"
 
-static inline unsigned level_slot(uintptr_t addr, unsigned level)
+static inline unsigned level_pos(uintptr_t addr, unsigned level)
 {
 	return (unsigned)(addr >> (OM_PAGE_SHIFT + (level - 1) * OM_TABLE_SHIFT)) &
 	       (OM_TABLE_ENTRIES - 1);
@@ -31,7 +31,7 @@ static struct om_page *new_table(struct om_mm *mm, unsigned level, uintptr_t add
 	if (!table)
 		return NULL;
 	om_table_lock_second(mm->sys, table);
-	table->as = mm;
+	table->object = mm;
 	table->entries = om_page_ptr(mm->sys, table);
 	table->index =
 	    level == OM_LEVELS ? 0 : (addr & ~(level_span(level + 1) - 1)) >> OM_PAGE_SHIFT;
@@ -61,7 +61,7 @@ void om_table_free_root(struct om_mm *mm)
 static inline om_pte_t load_at(struct om_system *sys, om_pfn_t pfn, uintptr_t addr, unsigned level)
 {
 	return om_arch_pte_load((om_pte_t *)om_arch_frame(&sys->arch, pfn) +
-	                        level_slot(addr, level));
+	                        level_pos(addr, level));
 }
 
 /* The table of `level` that covers addr, or NULL. */
@@ -95,9 +95,9 @@ static struct om_page *make_child(struct om_mm *mm, struct om_page *table, unsig
 	if (!child)
 		return NULL;
 	om_table_lock(sys, table);
-	e = om_entry_get(sys, table, level_slot(addr, l));
+	e = om_entry_get(sys, table, level_pos(addr, l));
 	if (om_pte_none(e))
-		om_entry_install(sys, table, level_slot(addr, l),
+		om_entry_install(sys, table, level_pos(addr, l),
 		                 om_pte_mktable(om_page_pfn(sys, child)));
 	om_table_unlock(sys, table);
 	if (om_pte_none(e))
@@ -112,7 +112,7 @@ static inline struct om_page *make_level(struct om_mm *mm, uintptr_t addr, unsig
 	struct om_page *table = mm->root;
 
 	for (unsigned l = OM_LEVELS; l > level && table; l--) {
-		om_pte_t e = om_arch_pte_load(om_table_entry(table, level_slot(addr, l)));
+		om_pte_t e = om_arch_pte_load(om_table_entry(table, level_pos(addr, l)));
 
 		table = om_likely(om_pte_present(e)) ? om_page_of(mm->sys, om_pte_pfn(e))
 		                                     : make_child(mm, table, l, addr);
@@ -161,13 +161,13 @@ struct om_page *om_table_next(struct om_mm *mm, uintptr_t addr, uintptr_t end)
 /* ---------------------------------------------------------------- freeing ------------------- */
 
 /* Clear an upper entry in use; returns the table it named. */
-static struct om_page *unlink_child(struct om_mm *mm, struct om_page *table, unsigned slot)
+static struct om_page *unlink_child(struct om_mm *mm, struct om_page *table, unsigned pos)
 {
 	struct om_system *sys = mm->sys;
 	om_pte_t e;
 
 	om_table_lock(sys, table);
-	e = om_entry_take(sys, table, slot, 0);
+	e = om_entry_take(sys, table, pos, 0);
 	om_table_unlock(sys, table);
 	return om_page_of(sys, om_pte_pfn(e));
 }
@@ -181,7 +181,7 @@ static void unlink_subtree(struct om_mm *mm, struct om_page *table, unsigned lev
 {
 	struct om_system *sys = mm->sys;
 
-	for (unsigned i = level_slot(hint, level), n = 0;
+	for (unsigned i = level_pos(hint, level), n = 0;
 	     level > 1 && table->mapcount && n < OM_TABLE_ENTRIES;
 	     i = (i + 1) % OM_TABLE_ENTRIES, n++) {
 		if (!om_pte_none(om_arch_pte_load(om_table_entry(table, i))))
@@ -205,7 +205,7 @@ static void unlink_range(struct om_mm *mm, struct om_page *table, unsigned level
 	uintptr_t span = level_span(level);
 	uintptr_t from = base > h->start ? base : h->start & ~(span - 1);
 
-	for (unsigned i = level_slot(from, level);
+	for (unsigned i = level_pos(from, level);
 	     i < OM_TABLE_ENTRIES && from < h->end && table->mapcount; i++, from += span) {
 		om_pte_t e = om_arch_pte_load(om_table_entry(table, i));
 
@@ -257,7 +257,7 @@ bool om_table_move(struct om_mm *mm, uintptr_t from, uintptr_t to)
 	OM_ASSERT(sys, om_rwsem_is_write_locked(&mm->mmap_lock), "mmap_lock", mm);
 	atomic_store_explicit(&mm->table_hint, NULL, memory_order_relaxed);
 	om_table_lock(sys, src);
-	om_entry_take(sys, src, level_slot(from, 2), 0);
+	om_entry_take(sys, src, level_pos(from, 2), 0);
 	om_table_unlock(sys, src);
 	/*
 	 * Until the old translations are flushed, nobody may find the entries at the new address: a
@@ -270,8 +270,8 @@ bool om_table_move(struct om_mm *mm, uintptr_t from, uintptr_t to)
 
 	om_table_lock(sys, dst);
 	if (old)
-		om_entry_take(sys, dst, level_slot(to, 2), 0);
-	om_entry_install(sys, dst, level_slot(to, 2), om_pte_mktable(om_page_pfn(sys, table)));
+		om_entry_take(sys, dst, level_pos(to, 2), 0);
+	om_entry_install(sys, dst, level_pos(to, 2), om_pte_mktable(om_page_pfn(sys, table)));
 	om_table_unlock(sys, dst);
 	if (old) {
 		OM_BUG_ON(sys, old->mapcount != 0, "I5", old, old->mapcount, to);
@@ -284,9 +284,9 @@ bool om_table_move(struct om_mm *mm, uintptr_t from, uintptr_t to)
 /* ---------------------------------------------------------------- entries ------------------- */
 
 /* The MMU sets bits at any time: change the entry with a loop that loses none of them. */
-#define OM_ENTRY_UPDATE(sys, table, slot, old, expr)                                               \
+#define OM_ENTRY_UPDATE(sys, table, pos, old, expr)                                                \
 	do {                                                                                       \
-		om_pte_t *p_ = om_table_entry(table, slot);                                        \
+		om_pte_t *p_ = om_table_entry(table, pos);                                         \
                                                                                                    \
 		OM_ASSERT(sys, om_held(sys, &(table)->lock), "I9", table);                         \
 		(old) = om_arch_pte_load(p_);                                                      \
@@ -294,35 +294,34 @@ bool om_table_move(struct om_mm *mm, uintptr_t from, uintptr_t to)
 			;                                                                          \
 	} while (0)
 
-om_pte_t om_entry_protect(struct om_system *sys, struct om_page *table, unsigned slot,
-                          unsigned prot)
+om_pte_t om_entry_protect(struct om_system *sys, struct om_page *table, unsigned pos, unsigned prot)
 {
 	om_pte_t old;
 
-	OM_ENTRY_UPDATE(sys, table, slot, old, om_pte_modify(old, prot));
+	OM_ENTRY_UPDATE(sys, table, pos, old, om_pte_modify(old, prot));
 	return old;
 }
 
-om_pte_t om_entry_clean(struct om_system *sys, struct om_page *table, unsigned slot)
+om_pte_t om_entry_clean(struct om_system *sys, struct om_page *table, unsigned pos)
 {
 	om_pte_t old;
 
-	OM_ENTRY_UPDATE(sys, table, slot, old, om_pte_mkclean(om_pte_wrprotect(old)));
+	OM_ENTRY_UPDATE(sys, table, pos, old, om_pte_mkclean(om_pte_wrprotect(old)));
 	return old;
 }
 
-void om_entry_use(struct om_system *sys, struct om_page *table, unsigned slot, bool wrote)
+void om_entry_use(struct om_system *sys, struct om_page *table, unsigned pos, bool wrote)
 {
 	om_pte_t old;
 
-	OM_ENTRY_UPDATE(sys, table, slot, old,
+	OM_ENTRY_UPDATE(sys, table, pos, old,
 	                wrote ? om_pte_mkdirty(om_pte_mkyoung(old)) : om_pte_mkyoung(old));
 }
 
-om_pte_t om_entry_age(struct om_system *sys, struct om_page *table, unsigned slot)
+om_pte_t om_entry_age(struct om_system *sys, struct om_page *table, unsigned pos)
 {
 	om_pte_t old;
 
-	OM_ENTRY_UPDATE(sys, table, slot, old, om_pte_mkold(old));
+	OM_ENTRY_UPDATE(sys, table, pos, old, om_pte_mkold(old));
 	return old;
 }

@@ -1,7 +1,7 @@
 /*
  * table.h: page tables: finding, making and freeing them, and the only functions that write an entry.
  *
- * A table is a frame of kind OM_KIND_TABLE + level (1 = leaf). Its descriptor: `as` the mm, `index` the
+ * A table is a frame of kind OM_KIND_TABLE + level (1 = leaf). Its descriptor: `object` the mm, `index` the
  * number of the first page it maps, `mapcount` the entries in use. Its frame lock guards its entries
  * (I9). Walking down needs no lock: an upper entry, once set, stays while an area covers the range
  * (I5), and who walks holds mmap_lock or the lock of a tree in which such an area is queued.
@@ -26,24 +26,24 @@ static inline void om_table_unlock(struct om_system *sys, struct om_page *table)
 	om_spin_unlock(sys, &table->lock);
 }
 
-static inline unsigned om_table_slot(uintptr_t addr)
+static inline unsigned om_table_pos(uintptr_t addr)
 {
 	return (unsigned)(addr >> OM_PAGE_SHIFT) & (OM_TABLE_ENTRIES - 1);
 }
 
-static inline uintptr_t om_table_addr(const struct om_page *table, unsigned slot)
+static inline uintptr_t om_table_addr(const struct om_page *table, unsigned pos)
 {
-	return (table->index + slot) << OM_PAGE_SHIFT;
+	return (table->index + pos) << OM_PAGE_SHIFT;
 }
 
 static inline struct om_mm *om_table_mm(const struct om_page *table)
 {
-	return (struct om_mm *)table->as;
+	return (struct om_mm *)table->object;
 }
 
-static inline om_pte_t *om_table_entry(const struct om_page *table, unsigned slot)
+static inline om_pte_t *om_table_entry(const struct om_page *table, unsigned pos)
 {
-	return table->entries + slot;
+	return table->entries + pos;
 }
 
 /* An empty top-level table for `mm`, or NULL. */
@@ -95,17 +95,17 @@ bool om_table_move(struct om_mm *mm, uintptr_t from, uintptr_t to);
 
 /* ------- entries of a leaf; the table's lock is held by the caller of every function ------- */
 
-static inline om_pte_t om_entry_get(struct om_system *sys, struct om_page *table, unsigned slot)
+static inline om_pte_t om_entry_get(struct om_system *sys, struct om_page *table, unsigned pos)
 {
 	(void)sys;
-	return om_arch_pte_load(om_table_entry(table, slot));
+	return om_arch_pte_load(om_table_entry(table, pos));
 }
 
 /* Fill an entry that is none, or replace one that is absent (swap, file) or unused. No flush is owed. */
-static inline void om_entry_install(struct om_system *sys, struct om_page *table, unsigned slot,
+static inline void om_entry_install(struct om_system *sys, struct om_page *table, unsigned pos,
                                     om_pte_t pte)
 {
-	om_pte_t *p = om_table_entry(table, slot);
+	om_pte_t *p = om_table_entry(table, pos);
 	om_pte_t old = om_arch_pte_load(p);
 
 	OM_ASSERT(sys, om_held(sys, &table->lock), "I9", table);
@@ -115,38 +115,38 @@ static inline void om_entry_install(struct om_system *sys, struct om_page *table
 }
 
 /* The same for an entry that is known to be none. */
-static inline void om_entry_fill(struct om_system *sys, struct om_page *table, unsigned slot,
+static inline void om_entry_fill(struct om_system *sys, struct om_page *table, unsigned pos,
                                  om_pte_t pte)
 {
 	OM_ASSERT(sys, om_held(sys, &table->lock), "I9", table);
-	OM_ASSERT(sys, om_pte_none(om_arch_pte_load(om_table_entry(table, slot))), "I9", table);
+	OM_ASSERT(sys, om_pte_none(om_arch_pte_load(om_table_entry(table, pos))), "I9", table);
 	table->mapcount++;
-	om_arch_pte_store(om_table_entry(table, slot), pte);
+	om_arch_pte_store(om_table_entry(table, pos), pte);
 }
 
 /*
  * Replace whatever is there by an absent entry (0, swap, file) and return the old one with its final
  * dirty and young bits. A flush is owed if the old one was present.
  */
-static inline om_pte_t om_entry_take(struct om_system *sys, struct om_page *table, unsigned slot,
+static inline om_pte_t om_entry_take(struct om_system *sys, struct om_page *table, unsigned pos,
                                      om_pte_t absent)
 {
 	om_pte_t old;
 
 	OM_ASSERT(sys, om_held(sys, &table->lock), "I9", table);
 	OM_ASSERT(sys, !om_pte_present(absent), "I9", table);
-	old = om_arch_pte_xchg(om_table_entry(table, slot), absent);
+	old = om_arch_pte_xchg(om_table_entry(table, pos), absent);
 	if (om_pte_none(absent) && !om_pte_none(old))
 		table->mapcount--;
 	return old;
 }
 
 /* The same for an entry that is known to be present, leaving none. A flush is owed. */
-static inline om_pte_t om_entry_clear(struct om_system *sys, struct om_page *table, unsigned slot)
+static inline om_pte_t om_entry_clear(struct om_system *sys, struct om_page *table, unsigned pos)
 {
 	OM_ASSERT(sys, om_held(sys, &table->lock), "I9", table);
 	table->mapcount--;
-	return om_arch_pte_xchg(om_table_entry(table, slot), 0);
+	return om_arch_pte_xchg(om_table_entry(table, pos), 0);
 }
 
 /*
@@ -174,22 +174,22 @@ static inline void om_entries_moved(struct om_system *sys, struct om_page *from,
  * Replace a present entry by another one; returns the old one. A flush is owed unless only permissions
  * were added (same pfn, nothing taken away).
  */
-static inline om_pte_t om_entry_replace(struct om_system *sys, struct om_page *table, unsigned slot,
+static inline om_pte_t om_entry_replace(struct om_system *sys, struct om_page *table, unsigned pos,
                                         om_pte_t pte)
 {
 	om_pte_t old;
 
 	OM_ASSERT(sys, om_held(sys, &table->lock), "I9", table);
-	old = om_arch_pte_xchg(om_table_entry(table, slot), pte);
+	old = om_arch_pte_xchg(om_table_entry(table, pos), pte);
 	OM_BUG_ON(sys, !om_pte_present(old), "I9", table, old, pte);
 	return old;
 }
 
 /* Take write permission away; returns the old entry. Flush owed if it was writable. */
 static inline om_pte_t om_entry_wrprotect(struct om_system *sys, struct om_page *table,
-                                          unsigned slot)
+                                          unsigned pos)
 {
-	om_pte_t *p = om_table_entry(table, slot), old = om_arch_pte_load(p);
+	om_pte_t *p = om_table_entry(table, pos), old = om_arch_pte_load(p);
 
 	OM_ASSERT(sys, om_held(sys, &table->lock), "I9", table);
 	/* The MMU sets bits at any time: lose none of them. */
@@ -200,17 +200,17 @@ static inline om_pte_t om_entry_wrprotect(struct om_system *sys, struct om_page 
 
 /* Change a present entry's permissions, keeping dirty and young; returns the old one. Flush owed if any
  * permission was taken away. */
-om_pte_t om_entry_protect(struct om_system *sys, struct om_page *table, unsigned slot,
+om_pte_t om_entry_protect(struct om_system *sys, struct om_page *table, unsigned pos,
                           unsigned prot);
 
 /* Take write permission and the dirty bit; returns the old entry. Flush owed if either was set. */
-om_pte_t om_entry_clean(struct om_system *sys, struct om_page *table, unsigned slot);
+om_pte_t om_entry_clean(struct om_system *sys, struct om_page *table, unsigned pos);
 
 /* Note a use by the core itself, as the MMU would: young, and dirty if it wrote. No flush is owed. */
-void om_entry_use(struct om_system *sys, struct om_page *table, unsigned slot, bool wrote);
+void om_entry_use(struct om_system *sys, struct om_page *table, unsigned pos, bool wrote);
 
 /* Clear the young bit; returns the old entry. No flush is owed: a stale one only loses a use. */
-om_pte_t om_entry_age(struct om_system *sys, struct om_page *table, unsigned slot);
+om_pte_t om_entry_age(struct om_system *sys, struct om_page *table, unsigned pos);
 
 /* Does going from `old` to `now` leave something stale in a TLB? (I9) */
 static inline bool om_flush_owed(om_pte_t old, om_pte_t now)

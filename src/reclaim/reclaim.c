@@ -84,7 +84,7 @@ static bool needs_slot(struct om_system *sys, struct om_page *page)
 
 	om_frame_lock(sys, page);
 	flags = om_page_flags(page);
-	live = page->mapcount || page->as;
+	live = page->mapcount || page->object;
 	om_frame_unlock(sys, page);
 	return live && (flags & OM_PG_SWAPBACKED) && !(flags & (OM_PG_SWAPCACHE | OM_PG_LAZYFREE));
 }
@@ -145,7 +145,7 @@ static bool is_orphan(struct om_system *sys, struct om_page *page)
 	bool orphan;
 
 	om_frame_lock(sys, page);
-	orphan = page->mapcount == 0 && !page->as && om_swapcache_is_sole(sys, page);
+	orphan = page->mapcount == 0 && !page->object && om_swapcache_is_sole(sys, page);
 	om_frame_unlock(sys, page);
 	return orphan;
 }
@@ -157,7 +157,7 @@ static unsigned write_run(struct om_system *sys, struct batch *b, unsigned i)
 
 	while (i + n < b->n && is_dirty_swap(b->page[i + n]) &&
 	       b->page[i + n]->slot == b->page[i]->slot + n &&
-	       om_slot_area(sys, b->page[i]->slot) == om_slot_area(sys, b->page[i + n]->slot))
+	       om_slot_device(sys, b->page[i]->slot) == om_slot_device(sys, b->page[i + n]->slot))
 		n++;
 	if (om_swap_write(sys, &b->page[i], n))
 		for (unsigned k = 0; k < n; k++)
@@ -170,7 +170,7 @@ static void write_file(struct om_system *sys, struct om_page **page)
 	struct om_mapping *mapping;
 
 	om_frame_lock(sys, *page);
-	mapping = om_page_test(*page, OM_PG_ANON) ? NULL : (*page)->as;
+	mapping = om_page_test(*page, OM_PG_ANON) ? NULL : (*page)->object;
 	om_frame_unlock(sys, *page);
 	/* Without a mapping it has been truncated; the page lock keeps it from going now. */
 	if (mapping && om_mapping_writepage(mapping, *page))
@@ -203,12 +203,12 @@ static bool release(struct om_system *sys, struct om_page *page)
 
 	om_frame_lock(sys, page);
 	if (!om_page_test(page, OM_PG_ANON))
-		mapping = page->as;
+		mapping = page->object;
 	swapcache = om_page_test(page, OM_PG_SWAPCACHE);
 	if (!mapping)
 		free = page->mapcount == 0 && page->pins == 0 && page->refs == (swapcache ? 1 : 0);
 	if (free && swapcache && om_page_test(page, OM_PG_DIRTY))
-		free = !page->as && om_swapcache_is_sole(sys, page);
+		free = !page->object && om_swapcache_is_sole(sys, page);
 	om_frame_unlock(sys, page);
 	if (mapping)
 		return om_mapping_evict(mapping, page);

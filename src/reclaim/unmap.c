@@ -11,9 +11,9 @@
 #include "page/lru.h"
 #include "store/swap.h"
 
-static void flush_entry(struct om_system *sys, struct om_page *table, unsigned slot)
+static void flush_entry(struct om_system *sys, struct om_page *table, unsigned pos)
 {
-	uintptr_t addr = om_table_addr(table, slot);
+	uintptr_t addr = om_table_addr(table, pos);
 
 	sys->hooks.ops->flush(sys->hooks.ctx, om_table_mm(table), addr, addr + OM_PAGE_SIZE);
 }
@@ -51,9 +51,9 @@ static bool absent_entry(struct om_system *sys, struct om_page *page, struct om_
 
 /* MADV_FREE'd, but written since: put the entry back. */
 static void restore_lazyfree(struct om_system *sys, struct om_page *page, struct om_page *table,
-                             unsigned slot, om_pte_t old)
+                             unsigned pos, om_pte_t old)
 {
-	om_entry_install(sys, table, slot, old);
+	om_entry_install(sys, table, pos, old);
 	om_frame_lock(sys, page);
 	om_page_clear(page, OM_PG_LAZYFREE);
 	om_page_set(page, OM_PG_DIRTY);
@@ -62,7 +62,7 @@ static void restore_lazyfree(struct om_system *sys, struct om_page *page, struct
 }
 
 /* The counters of the mm that loses an entry. */
-static void account(struct om_mm *mm, bool anon, om_pte_t absent)
+static void account_unmapped(struct om_mm *mm, bool anon, om_pte_t absent)
 {
 	atomic_fetch_sub_explicit(anon ? &mm->rss_anon : &mm->rss_file, 1, memory_order_relaxed);
 	if (om_pte_is_swap(absent))
@@ -70,7 +70,7 @@ static void account(struct om_mm *mm, bool anon, om_pte_t absent)
 }
 
 static enum om_walk_verdict unmap_one(struct om_walk *w, struct om_page *page, struct om_vma *vma,
-                                      struct om_page *table, unsigned slot)
+                                      struct om_page *table, unsigned pos)
 {
 	enum om_unmap_result *result = w->arg;
 	bool anon = om_page_test(page, OM_PG_ANON);
@@ -81,16 +81,16 @@ static enum om_walk_verdict unmap_one(struct om_walk *w, struct om_page *page, s
 		*result = OM_UNMAP_FAIL;
 		return OM_WALK_STOP;
 	}
-	old = om_entry_take(w->sys, table, slot, absent);
-	flush_entry(w->sys, table, slot);
+	old = om_entry_take(w->sys, table, pos, absent);
+	flush_entry(w->sys, table, pos);
 	if (lazyfree && (om_pte_dirty(old) || om_page_test(page, OM_PG_DIRTY))) {
-		restore_lazyfree(w->sys, page, table, slot, old);
+		restore_lazyfree(w->sys, page, table, pos, old);
 		*result = OM_UNMAP_FAIL;
 		return OM_WALK_STOP;
 	}
 	if (om_pte_dirty(old))
 		om_page_set(page, OM_PG_DIRTY);
-	account(om_table_mm(table), anon, absent);
+	account_unmapped(om_table_mm(table), anon, absent);
 	om_frame_lock(w->sys, page);
 	om_rmap_page_remove(w->sys, page,
 	                    false); /* an entry that is locked would have kept the page */
@@ -109,13 +109,13 @@ enum om_unmap_result om_try_to_unmap(struct om_system *sys, struct om_page *page
 }
 
 static enum om_walk_verdict age_one(struct om_walk *w, struct om_page *page, struct om_vma *vma,
-                                    struct om_page *table, unsigned slot)
+                                    struct om_page *table, unsigned pos)
 {
 	unsigned *used = w->arg;
 
 	(void)page;
 	(void)vma;
-	*used += om_pte_young(om_entry_age(w->sys, table, slot));
+	*used += om_pte_young(om_entry_age(w->sys, table, pos));
 	return OM_WALK_GO;
 }
 
@@ -131,13 +131,13 @@ unsigned om_page_referenced(struct om_system *sys, struct om_page *page)
 }
 
 static enum om_walk_verdict clean_one(struct om_walk *w, struct om_page *page, struct om_vma *vma,
-                                      struct om_page *table, unsigned slot)
+                                      struct om_page *table, unsigned pos)
 {
-	om_pte_t old = om_entry_clean(w->sys, table, slot);
+	om_pte_t old = om_entry_clean(w->sys, table, pos);
 
 	(void)vma;
 	if (om_pte_write(old) || om_pte_dirty(old))
-		flush_entry(w->sys, table, slot);
+		flush_entry(w->sys, table, pos);
 	if (om_pte_dirty(old))
 		om_page_set(page, OM_PG_DIRTY);
 	return OM_WALK_GO;

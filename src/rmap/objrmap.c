@@ -3,9 +3,9 @@
  *
  * A page names one object, and the object says where the page can be mapped:
  *
- *     file     as = om_mapping     look in the areas of i_mmap that cover `index`
- *     direct   as = table page     look at slot `index` of that table, nothing else
- *     shared   as = om_anon_vma    look in the areas of the anon_vma that cover `index`
+ *     file     object = om_mapping     look in the areas of i_mmap that cover `index`
+ *     direct   object = table page     look at entry `index` of that table, nothing else
+ *     shared   object = om_anon_vma    look in the areas of the anon_vma that cover `index`
  *
  * Nothing is kept per entry, and a fault allocates nothing (I6). Fork turns direct pages into shared ones
  * and makes the anon_vma, one for a whole lineage of areas; the sole owner's write fault turns a shared page
@@ -13,10 +13,10 @@
  * merged, moved and renumbered without a look at their pages: the change to the RFC of 10 March 2004
  * that makes it work (docs/design.md).
  *
- * (as, index, ANON, DIRECT, mapcount) change together under the page's frame lock, and DIRECT and its table
+ * (object, index, ANON, DIRECT, mapcount) change together under the page's frame lock, and DIRECT and its table
  * only with that table's lock as well. So whoever holds the table's lock and finds the page direct and
  * naming the table knows that the entry is there (I2). A move from one locked table to another needs no
- * frame lock for that reason: what others read of `as` without the table's lock is only a hint to them.
+ * frame lock for that reason: what others read of `object` without the table's lock is only a hint to them.
  */
 #include "base/vma_fields.h"
 #include "page/frame.h"
@@ -52,7 +52,7 @@ void om_rmap_cancel_lazyfree(struct om_system *sys, struct om_page *page)
 }
 
 bool om_rmap_page_swapin(struct om_system *sys, struct om_page *page, struct om_vma *vma,
-                         struct om_page *table, unsigned slot, bool exclusive)
+                         struct om_page *table, unsigned pos, bool exclusive)
 {
 	bool direct;
 
@@ -62,9 +62,9 @@ bool om_rmap_page_swapin(struct om_system *sys, struct om_page *page, struct om_
 	          page->mapcount, page->slot);
 	direct = exclusive && page->mapcount == 0;
 	if (direct)
-		om_rmap_set_direct(page, table, slot);
+		om_rmap_set_direct(page, table, pos);
 	else
-		om_rmap_set_shared(sys, page, vma, table, slot);
+		om_rmap_set_shared(sys, page, vma, table, pos);
 	page->mapcount++;
 	if (om_vma_flags(vma) & OM_VM_LOCKED)
 		om_page_mlock(sys, page);
@@ -266,7 +266,7 @@ void om_rmap_move_end(struct om_vma *vma)
 struct target {
 	struct om_page *page;
 	unsigned flags;
-	void *as;
+	void *object;
 	uintptr_t index;
 	uint32_t mapcount;
 };
@@ -277,11 +277,11 @@ static void look_at(struct om_system *sys, struct om_page *page, struct target *
 	om_frame_lock(sys, page);
 	t->page = page;
 	t->flags = om_page_flags(page);
-	t->as = om_rmap_object(page);
+	t->object = om_rmap_object(page);
 	t->index = t->flags & OM_PG_DIRECT ? 0 : page->index;
 	t->mapcount = page->mapcount;
 	if (t->mapcount && (t->flags & (OM_PG_ANON | OM_PG_DIRECT)) == OM_PG_ANON)
-		atomic_fetch_add_explicit(&((struct om_anon_vma *)t->as)->refs, 1,
+		atomic_fetch_add_explicit(&((struct om_anon_vma *)t->object)->refs, 1,
 		                          memory_order_relaxed);
 	om_frame_unlock(sys, page);
 }
@@ -293,22 +293,22 @@ static void look_at(struct om_system *sys, struct om_page *page, struct target *
 static bool walk_direct(struct om_walk *w, const struct target *t)
 {
 	struct om_system *sys = w->sys;
-	struct om_page *page = t->page, *table = t->as;
+	struct om_page *page = t->page, *table = t->object;
 	bool still;
-	unsigned slot;
+	unsigned pos;
 
 	om_table_lock(sys, table);
 	om_frame_lock(sys, page);
 	still = page->mapcount && om_page_test(page, OM_PG_DIRECT) && om_rmap_object(page) == table;
-	slot = still ? (unsigned)page->index : 0;
+	pos = still ? (unsigned)page->index : 0;
 	om_frame_unlock(sys, page);
 	if (still) {
-		om_pte_t pte = om_entry_get(sys, table, slot);
+		om_pte_t pte = om_entry_get(sys, table, pos);
 
 		w->probed++;
 		if (om_pte_present(pte) && om_pte_pfn(pte) == om_page_pfn(sys, page)) {
 			w->found++;
-			w->visit(w, page, NULL, table, slot);
+			w->visit(w, page, NULL, table, pos);
 		}
 	}
 	om_table_unlock(sys, table);
@@ -317,15 +317,15 @@ static bool walk_direct(struct om_walk *w, const struct target *t)
 
 /* Look at one entry. True: go on. */
 static bool probe(struct om_walk *w, const struct target *t, struct om_vma *vma,
-                  struct om_page *table, unsigned slot)
+                  struct om_page *table, unsigned pos)
 {
-	om_pte_t pte = om_entry_get(w->sys, table, slot);
+	om_pte_t pte = om_entry_get(w->sys, table, pos);
 
 	w->probed++;
 	if (!om_pte_present(pte) || om_pte_pfn(pte) != om_page_pfn(w->sys, t->page))
 		return true;
 	w->found++;
-	return w->visit(w, t->page, vma, table, slot) == OM_WALK_GO &&
+	return w->visit(w, t->page, vma, table, pos) == OM_WALK_GO &&
 	       (w->all || w->found < t->mapcount);
 }
 
@@ -338,7 +338,7 @@ static bool probe_linear(struct om_walk *w, const struct target *t, struct om_vm
 	if (!table)
 		return true;
 	om_table_lock(w->sys, table);
-	go = probe(w, t, vma, table, om_table_slot(addr));
+	go = probe(w, t, vma, table, om_table_pos(addr));
 	om_table_unlock(w->sys, table);
 	return go;
 }
@@ -356,7 +356,7 @@ static bool probe_nonlinear(struct om_walk *w, const struct target *t, struct om
 
 		om_table_lock(w->sys, table);
 		for (addr = addr > base ? addr : base; go && addr < end; addr += OM_PAGE_SIZE)
-			go = probe(w, t, vma, table, om_table_slot(addr));
+			go = probe(w, t, vma, table, om_table_pos(addr));
 		om_table_unlock(w->sys, table);
 		addr = end;
 	}
@@ -365,7 +365,7 @@ static bool probe_nonlinear(struct om_walk *w, const struct target *t, struct om
 
 static void walk_file(struct om_walk *w, const struct target *t)
 {
-	struct om_mapping *mapping = t->as;
+	struct om_mapping *mapping = t->object;
 	struct om_interval_iter it;
 
 	om_read_lock(w->sys, &mapping->lock, OM_RANK_MAPPING);
@@ -383,7 +383,7 @@ static void walk_file(struct om_walk *w, const struct target *t)
 
 static void walk_shared(struct om_walk *w, const struct target *t)
 {
-	struct om_anon_vma *av = t->as;
+	struct om_anon_vma *av = t->object;
 	struct om_interval_iter it;
 
 	om_read_lock(w->sys, &av->lock, OM_RANK_ANON);

@@ -12,36 +12,36 @@
 /* MADV_FREE'd contents are needed after all. Frame lock held. */
 void om_rmap_cancel_lazyfree(struct om_system *sys, struct om_page *page);
 
-OM_INLINE void om_rmap_set_direct(struct om_page *page, struct om_page *table, unsigned slot)
+OM_INLINE void om_rmap_set_direct(struct om_page *page, struct om_page *table, unsigned pos)
 {
-	page->as = table;
-	page->index = slot;
+	page->object = table;
+	page->index = pos;
 	om_page_set(page, OM_PG_ANON | OM_PG_DIRECT);
 }
 
 /* A move may change what a direct page names without its frame lock: in one access, then. */
 OM_INLINE void *om_rmap_object(const struct om_page *page)
 {
-	return __atomic_load_n(&page->as, __ATOMIC_RELAXED);
+	return __atomic_load_n(&page->object, __ATOMIC_RELAXED);
 }
 
 OM_INLINE void om_rmap_page_move(struct om_system *sys, struct om_page *page, struct om_page *table,
-                                 uintptr_t slot)
+                                 uintptr_t pos)
 {
 	if (om_unlikely(!om_page_test(page, OM_PG_DIRECT)))
 		return;
-	OM_ASSERT(sys, om_held(sys, &((struct om_page *)page->as)->lock), "I2", page);
-	__atomic_store_n(&page->as, (void *)table, __ATOMIC_RELAXED);
-	__atomic_store_n(&page->index, slot, __ATOMIC_RELAXED);
+	OM_ASSERT(sys, om_held(sys, &((struct om_page *)page->object)->lock), "I2", page);
+	__atomic_store_n(&page->object, (void *)table, __ATOMIC_RELAXED);
+	__atomic_store_n(&page->index, pos, __ATOMIC_RELAXED);
 }
 
-/* `page` was direct, or not mapped, at `slot` of `table`, inside vma. */
+/* `page` was direct, or not mapped, at `pos` of `table`, inside vma. */
 OM_INLINE void om_rmap_set_shared(struct om_system *sys, struct om_page *page, struct om_vma *vma,
-                                  struct om_page *table, unsigned slot)
+                                  struct om_page *table, unsigned pos)
 {
-	OM_BUG_ON(sys, !vma->anon_vma, "I4", page, vma->start, slot);
-	page->as = vma->anon_vma;
-	page->index = om_vma_index(vma, om_table_addr(table, slot));
+	OM_BUG_ON(sys, !vma->anon_vma, "I4", page, vma->start, pos);
+	page->object = vma->anon_vma;
+	page->index = om_vma_index(vma, om_table_addr(table, pos));
 	om_page_set(page, OM_PG_ANON);
 	om_page_clear(page, OM_PG_DIRECT);
 }
@@ -49,13 +49,13 @@ OM_INLINE void om_rmap_set_shared(struct om_system *sys, struct om_page *page, s
 #define OM_NEW_PAGE (OM_PG_ANON | OM_PG_DIRECT | OM_PG_SWAPBACKED | OM_PG_UPTODATE | OM_PG_ACTIVE)
 
 OM_INLINE void om_rmap_page_new(struct om_system *sys, struct om_page *page, struct om_vma *vma,
-                                struct om_page *table, unsigned slot)
+                                struct om_page *table, unsigned pos)
 {
 	OM_ASSERT(sys, om_held(sys, &table->lock), "I9", table);
 	om_frame_lock(sys, page);
 	OM_ASSERT(sys, page->mapcount == 0 && page->refs == 1, "I1", page);
-	page->as = table;
-	page->index = slot;
+	page->object = table;
+	page->index = pos;
 	page->mapcount = 1;
 	page->refs = 0;
 	if (om_likely(!(om_vma_flags(vma) & OM_VM_LOCKED))) {
@@ -83,11 +83,11 @@ OM_INLINE void om_rmap_page_remove(struct om_system *sys, struct om_page *page, 
 	}
 }
 
-/* An anonymous page may live on in the swap cache; `as` means nothing while it is unmapped. */
+/* An anonymous page may live on in the swap cache; `object` means nothing while it is unmapped. */
 OM_INLINE void om_rmap_page_forget(struct om_page *page)
 {
 	if (page->mapcount == 0 && om_page_test(page, OM_PG_ANON)) {
-		page->as = NULL;
+		page->object = NULL;
 		om_page_clear(page, OM_PG_DIRECT);
 	}
 }
@@ -108,7 +108,7 @@ OM_INLINE bool om_rmap_page_dup(struct om_system *sys, struct om_page *page, str
 	}
 	if (flags & OM_PG_DIRECT) {
 		OM_BUG_ON(sys, !parent->anon_vma, "I4", page, parent->start, index);
-		page->as = parent->anon_vma;
+		page->object = parent->anon_vma;
 		page->index = index;
 		om_page_clear(page, OM_PG_DIRECT);
 		++*now_shared;
@@ -121,7 +121,7 @@ OM_INLINE bool om_rmap_page_dup(struct om_system *sys, struct om_page *page, str
 }
 
 OM_INLINE bool om_rmap_page_reuse(struct om_system *sys, struct om_page *page,
-                                  struct om_page *table, unsigned slot)
+                                  struct om_page *table, unsigned pos)
 {
 	unsigned flags;
 	bool sole;
@@ -139,7 +139,7 @@ OM_INLINE bool om_rmap_page_reuse(struct om_system *sys, struct om_page *page,
 	if (!sole) {
 		om_page_ref_locked(sys, page);
 	} else if (!(flags & OM_PG_DIRECT)) {
-		om_rmap_set_direct(page, table, slot);
+		om_rmap_set_direct(page, table, pos);
 		om_count(sys, OM_EV_SHARED_TO_DIRECT, 1);
 	}
 	om_frame_unlock(sys, page);

@@ -3,7 +3,7 @@
  * and a reverse-map design; src/rmap/ holds one file per design, and the build links one.
  *
  * Page calls hold the page's table lock(s), take its frame lock inside, and keep mapcount (I1) and the
- * mlock count (I12). None allocates, none sleeps, none fails unless it says so. `slot` is the entry's
+ * mlock count (I12). None allocates, none sleeps, none fails unless it says so. `pos` is the entry's
  * place in `table`, `vma` the area around it.
  */
 #ifndef OM_RMAP_H
@@ -16,7 +16,7 @@
  * over the caller's reference, and puts the page on the active list (or makes it unevictable).
  */
 OM_INLINE void om_rmap_page_new(struct om_system *sys, struct om_page *page, struct om_vma *vma,
-                                struct om_page *table, unsigned slot);
+                                struct om_page *table, unsigned pos);
 
 /* One more entry maps a file page. False if the page has too many mappers. */
 bool om_rmap_file_add(struct om_system *sys, struct om_page *page, struct om_vma *vma);
@@ -40,9 +40,9 @@ OM_INLINE void om_rmap_page_remove(struct om_system *sys, struct om_page *page, 
 /* Call after that if the page may live on: with no entry left, it names no object. Frame lock held. */
 OM_INLINE void om_rmap_page_forget(struct om_page *page);
 
-/* mremap moved an entry of a page of any kind to `slot` of `table`. Both tables' locks are held. */
+/* mremap moved an entry of a page of any kind to `pos` of `table`. Both tables' locks are held. */
 OM_INLINE void om_rmap_page_move(struct om_system *sys, struct om_page *page, struct om_page *table,
-                                 uintptr_t slot);
+                                 uintptr_t pos);
 
 /*
  * A write fault on a page of any kind: if it is anonymous, this entry is its only one and no swap slot is
@@ -50,7 +50,7 @@ OM_INLINE void om_rmap_page_move(struct om_system *sys, struct om_page *page, st
  * who copies it.
  */
 OM_INLINE bool om_rmap_page_reuse(struct om_system *sys, struct om_page *page,
-                                  struct om_page *table, unsigned slot);
+                                  struct om_page *table, unsigned pos);
 
 /*
  * A swapped page is mapped again. `exclusive`: this entry took the slot's last reference. Becomes direct
@@ -58,7 +58,7 @@ OM_INLINE bool om_rmap_page_reuse(struct om_system *sys, struct om_page *page,
  * held. Returns true if direct.
  */
 bool om_rmap_page_swapin(struct om_system *sys, struct om_page *page, struct om_vma *vma,
-                         struct om_page *table, unsigned slot, bool exclusive);
+                         struct om_page *table, unsigned pos, bool exclusive);
 
 /* -------- areas; mm->mmap_lock held for writing -------- */
 
@@ -106,7 +106,7 @@ struct om_walk {
 	 * design finds the entry without one. May take FRAME and leaves, and flush.
 	 */
 	enum om_walk_verdict (*visit)(struct om_walk *w, struct om_page *page, struct om_vma *vma,
-	                              struct om_page *table, unsigned slot);
+	                              struct om_page *table, unsigned pos);
 	void *arg;
 	bool
 	    all; /* do not stop early: fork adds entries meanwhile, and none of the others may be missed */

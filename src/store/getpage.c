@@ -16,12 +16,6 @@
 /* Most pages that are read ahead in one transfer. */
 #define READ_RUN 16
 
-static void unlock_put(struct om_system *sys, struct om_page *page)
-{
-	om_page_unlock(sys, page);
-	om_page_put(sys, page);
-}
-
 /* ---- entering ---- */
 
 /* mapping->lock held for writing; the index names the page now. */
@@ -32,7 +26,7 @@ static void attach(struct om_mapping *mapping, struct om_page *page, uintptr_t i
 	OM_ASSERT(sys, om_held(sys, &mapping->lock), "mapping lock", mapping);
 	om_frame_lock(sys, page);
 	OM_BUG_ON(sys, page->mapcount, "I1", page, page->mapcount, index);
-	page->as = mapping;
+	page->object = mapping;
 	page->index = index;
 	om_page_clear(page, OM_PG_ANON | OM_PG_DIRECT);
 	om_page_ref_locked(sys, page);
@@ -66,7 +60,7 @@ static int enter_new(struct om_mapping *mapping, uintptr_t index, struct om_page
 		attach(mapping, page, index);
 	om_write_unlock(sys, &mapping->lock);
 	if (err)
-		unlock_put(sys, page);
+		om_page_unlock_put(sys, page);
 	else
 		*result = page;
 	return err;
@@ -111,7 +105,7 @@ static int read_pages(struct om_mapping *mapping, uintptr_t first, struct om_pag
 }
 
 /* The contents are valid: list the page. It stays locked. */
-static void arrived(struct om_system *sys, struct om_page *page, unsigned flags)
+static void page_arrived(struct om_system *sys, struct om_page *page, unsigned flags)
 {
 	om_page_set(page, OM_PG_UPTODATE | flags);
 	om_frame_lock(sys, page);
@@ -120,16 +114,17 @@ static void arrived(struct om_system *sys, struct om_page *page, unsigned flags)
 }
 
 /* Pages that were read ahead are there for whoever wants them, or were not to be had. */
-static void let_go(struct om_mapping *mapping, struct om_page *const page[], unsigned n, bool valid)
+static void put_run(struct om_mapping *mapping, struct om_page *const page[], unsigned n,
+                    bool valid)
 {
 	struct om_system *sys = mapping->sys;
 
 	for (unsigned i = 0; i < n; i++) {
 		if (valid)
-			arrived(sys, page[i], 0);
+			page_arrived(sys, page[i], 0);
 		else
 			om_mapping_remove(mapping, page[i]);
-		unlock_put(sys, page[i]);
+		om_page_unlock_put(sys, page[i]);
 	}
 }
 
@@ -145,7 +140,7 @@ static int fill_from_store(struct om_mapping *mapping, uintptr_t index, size_t a
 		ahead = READ_RUN - 1;
 	n += enter_run(mapping, index + 1, index + 1 + ahead, run + 1);
 	err = read_pages(mapping, index, run, n);
-	let_go(mapping, run + 1, n - 1, !err);
+	put_run(mapping, run + 1, n - 1, !err);
 	if (err && n > 1)
 		err = read_pages(mapping, index, run, 1);
 	return err;
@@ -162,17 +157,17 @@ static int fill(struct om_mapping *mapping, uintptr_t index, size_t ahead, struc
 		return err;
 	if (om_mapping_is_shmem(mapping)) {
 		memset(om_page_ptr(sys, *page), 0, OM_PAGE_SIZE);
-		arrived(sys, *page, OM_PG_DIRTY);
+		page_arrived(sys, *page, OM_PG_DIRTY);
 		return 0;
 	}
 	*read = true;
 	err = fill_from_store(mapping, index, ahead, *page);
 	if (err) {
 		om_mapping_remove(mapping, *page);
-		unlock_put(sys, *page);
+		om_page_unlock_put(sys, *page);
 		return err;
 	}
-	arrived(sys, *page, 0);
+	page_arrived(sys, *page, 0);
 	return 0;
 }
 
@@ -218,7 +213,7 @@ static int swap_in(struct om_mapping *mapping, uintptr_t index, om_ientry_t e,
 		return err;
 	om_page_lock(sys, page);
 	if (!caches(page, slot) || !take_place(mapping, index, e, page)) {
-		unlock_put(sys, page);
+		om_page_unlock_put(sys, page);
 		return -OM_EAGAIN;
 	}
 	/* The index's hold first: the cache's is then the last, and none reads the slot again. */
@@ -237,7 +232,7 @@ static int lock_found(struct om_mapping *mapping, uintptr_t index, struct om_pag
 	om_page_lock(sys, page);
 	if (om_mapping_has(mapping, page, index) && om_page_test(page, OM_PG_UPTODATE))
 		return 0;
-	unlock_put(sys, page);
+	om_page_unlock_put(sys, page);
 	return -OM_EAGAIN;
 }
 
@@ -262,7 +257,7 @@ int om_mapping_getpage(struct om_mapping *mapping, uintptr_t index, size_t ahead
 			err = lock_found(mapping, index, *page);
 		/* A later shrinking waits for the page lock. */
 		if (!err && index >= om_mapping_pages(mapping)) {
-			unlock_put(mapping->sys, *page);
+			om_page_unlock_put(mapping->sys, *page);
 			err = -OM_EAGAIN;
 		}
 	}
@@ -313,6 +308,6 @@ void om_mapping_readahead(struct om_mapping *mapping, uintptr_t first, unsigned 
 	for (i = first; i < end && !om_frames_low(mapping->sys); i += have ? have : 1) {
 		have = enter_run(mapping, i, end, run);
 		if (have)
-			let_go(mapping, run, have, !read_pages(mapping, i, run, have));
+			put_run(mapping, run, have, !read_pages(mapping, i, run, have));
 	}
 }

@@ -66,7 +66,8 @@ static unsigned digit(uintptr_t i, unsigned level)
 }
 
 /* Write an entry and keep the node's count. */
-static om_ientry_t replace(struct om_system *sys, struct om_page *node, unsigned d, om_ientry_t e)
+static om_ientry_t replace_entry(struct om_system *sys, struct om_page *node, unsigned d,
+                                 om_ientry_t e)
 {
 	om_ientry_t *p = &entries(sys, node)[d];
 	om_ientry_t old = *p;
@@ -150,7 +151,7 @@ static void grow(struct om_system *sys, struct om_index *ix, uintptr_t i, struct
 	}
 	while (ix->height < height) {
 		root = spare_take(spare);
-		replace(sys, root, 0, om_ientry_page(ix->root));
+		replace_entry(sys, root, 0, om_ientry_page(ix->root));
 		ix->root = om_page_pfn(sys, root);
 		ix->height++;
 	}
@@ -167,7 +168,8 @@ static struct om_page *make_leaf(struct om_system *sys, struct om_index *ix, uin
 		next = child(sys, node, digit(i, level));
 		if (!next) {
 			next = spare_take(spare);
-			replace(sys, node, digit(i, level), om_ientry_page(om_page_pfn(sys, next)));
+			replace_entry(sys, node, digit(i, level),
+			              om_ientry_page(om_page_pfn(sys, next)));
 		}
 		node = next;
 	}
@@ -188,7 +190,7 @@ int om_index_set(struct om_system *sys, struct om_index *ix, uintptr_t i, om_ien
 	if (!spare_fill(sys, &spare, need))
 		return -OM_ENOFRAME;
 	grow(sys, ix, i, &spare);
-	replace(sys, make_leaf(sys, ix, i, &spare), digit(i, 0), e);
+	replace_entry(sys, make_leaf(sys, ix, i, &spare), digit(i, 0), e);
 	OM_BUG_ON(sys, spare.n != 0, "index", ix, spare.n, need);
 	return 0;
 }
@@ -204,7 +206,7 @@ static void prune(struct om_system *sys, struct om_index *ix, struct om_page *co
 			return;
 		om_frame_release(sys, path[level]);
 		if (level + 1u < ix->height)
-			replace(sys, path[level + 1], digit(i, level + 1), 0);
+			replace_entry(sys, path[level + 1], digit(i, level + 1), 0);
 	}
 	ix->root = OM_NO_PFN;
 	ix->height = 0;
@@ -232,7 +234,7 @@ om_ientry_t om_index_clear(struct om_system *sys, struct om_index *ix, uintptr_t
 		if (!node)
 			return 0;
 	}
-	old = replace(sys, node, digit(i, 0), 0);
+	old = replace_entry(sys, node, digit(i, 0), 0);
 	if (old)
 		prune(sys, ix, path, i);
 	return old;
@@ -253,8 +255,8 @@ static bool skip_node(uintptr_t *i, unsigned level)
  * One descent for the first entry at or after *i. It is found (*i is its place), or *i moves behind
  * the node that turned out to have nothing more; false at the end of the tree.
  */
-static bool descend(struct om_system *sys, const struct om_index *ix, uintptr_t *i,
-                    om_ientry_t *found)
+static bool descend_to_leaf(struct om_system *sys, const struct om_index *ix, uintptr_t *i,
+                            om_ientry_t *found)
 {
 	const struct om_page *node = om_page_of(sys, ix->root);
 	unsigned level, d;
@@ -290,7 +292,7 @@ om_ientry_t om_index_next(struct om_system *sys, const struct om_index *ix, uint
 	if (ix->root == OM_NO_PFN)
 		return 0;
 	while (!found && covers(ix->height, *i)) {
-		if (!descend(sys, ix, i, &found))
+		if (!descend_to_leaf(sys, ix, i, &found))
 			return 0;
 	}
 	return found;

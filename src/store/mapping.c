@@ -71,7 +71,7 @@ static void detach_locked(struct om_mapping *mapping, struct om_page *page)
 
 	OM_ASSERT(sys, om_held(sys, &mapping->lock), "mapping lock", mapping);
 	OM_ASSERT(sys, om_held(sys, &page->lock), "frame lock", page);
-	page->as = NULL;
+	page->object = NULL;
 	page->refs--;
 	OM_BUG_ON(sys, om_page_is_dead(page), "I7", page, page->index, page->refs);
 	om_mapping_count(mapping, (om_pfn_t)-1);
@@ -90,7 +90,7 @@ void om_mapping_remove(struct om_mapping *mapping, struct om_page *page)
 	e = om_index_clear(sys, &mapping->index, page->index);
 	OM_BUG_ON(sys, e != om_ientry_page(om_page_pfn(sys, page)), "index", page, page->index, e);
 	om_frame_lock(sys, page);
-	OM_BUG_ON(sys, page->as != mapping || page->mapcount, "I1", page, page->index,
+	OM_BUG_ON(sys, page->object != mapping || page->mapcount, "I1", page, page->index,
 	          page->mapcount);
 	detach_locked(mapping, page);
 	om_frame_unlock(sys, page);
@@ -103,7 +103,7 @@ static bool is_evictable(const struct om_mapping *mapping, const struct om_page 
 	unsigned flags = om_page_flags(page);
 	unsigned refs = flags & OM_PG_SWAPCACHE ? 2 : 1;
 
-	if (page->as != mapping || page->mapcount || page->pins || page->refs != refs)
+	if (page->object != mapping || page->mapcount || page->pins || page->refs != refs)
 		return false;
 	if (om_mapping_is_shmem(mapping) && !(flags & OM_PG_SWAPCACHE))
 		return false;
@@ -190,8 +190,7 @@ static bool drop_page(struct om_mapping *mapping, uintptr_t index, struct om_pag
 			om_mapping_writepage(mapping, page);
 		om_mapping_remove(mapping, page);
 	}
-	om_page_unlock(sys, page);
-	om_page_put(sys, page);
+	om_page_unlock_put(sys, page);
 	return there;
 }
 

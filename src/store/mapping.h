@@ -1,7 +1,7 @@
 /*
  * mapping.h: files: the page cache of an om_mapping, and swappable shared memory.
  *
- * A page in the index has `as` = mapping, `index` = its place and one reference. Whoever wants it looks it
+ * A page in the index has `object` = mapping, `index` = its place and one reference. Whoever wants it looks it
  * up under mapping->lock, takes a reference, lets go, takes the page lock and checks that it is still
  * there. Pages enter the index locked and not up to date, so that readers wait for the transfer.
  */
@@ -65,7 +65,7 @@ om_ientry_t om_mapping_next(struct om_mapping *mapping, uintptr_t *i, uintptr_t 
 static inline bool om_mapping_has(const struct om_mapping *mapping, const struct om_page *page,
                                   uintptr_t index)
 {
-	return page->as == mapping && page->index == index && !om_page_test(page, OM_PG_ANON);
+	return page->object == mapping && page->index == index && !om_page_test(page, OM_PG_ANON);
 }
 
 /*

@@ -1,8 +1,8 @@
 /*
- * swap.c: swap areas, and their slots.
+ * swap.c: swap devices, and their slots.
  *
- * An area has a table of 8 bytes a slot: how many hold it, and which page caches it (I11). The
- * table is made of frames, so it needs neither an allocator nor contiguous memory: area->dir[]
+ * A device has a table of 8 bytes a slot: how many hold it, and which page caches it (I11). The
+ * table is made of frames, so it needs neither an allocator nor contiguous memory: device->dir[]
  * names the frames of a directory, and these hold the pfns of the table's frames. The descriptor of
  * a table frame counts its used slots in `mapcount`, which lets searches step over a whole frame.
  *
@@ -28,9 +28,9 @@ struct slot {
 
 #define TABLE_SLOTS ((uint32_t)(OM_PAGE_SIZE / sizeof(struct slot)))
 #define DIR_TABLES  ((uint32_t)(OM_PAGE_SIZE / sizeof(om_pfn_t)))
-#define MAX_SLOTS   (1u << OM_SWAP_AREA_SHIFT)
+#define MAX_SLOTS   (1u << OM_SWAP_DEVICE_SHIFT)
 
-_Static_assert(MAX_SLOTS / TABLE_SLOTS / DIR_TABLES <= OM_SWAP_DIR, "an area fits its directory");
+_Static_assert(MAX_SLOTS / TABLE_SLOTS / DIR_TABLES <= OM_SWAP_DIR, "an device fits its directory");
 
 static void lock(struct om_system *sys)
 {
@@ -52,40 +52,40 @@ static om_pfn_t *dir_frame(struct om_system *sys, const om_pfn_t *dir, uint32_t 
 }
 
 /* The frame of the table that has the entry of this slot. */
-static struct om_page *table_frame(struct om_system *sys, const struct om_swap_area *area,
+static struct om_page *table_frame(struct om_system *sys, const struct om_swap_device *device,
                                    uint32_t offset)
 {
 	uint32_t i = offset / TABLE_SLOTS % DIR_TABLES;
 
-	return om_page_of(sys, dir_frame(sys, area->dir, offset)[i]);
+	return om_page_of(sys, dir_frame(sys, device->dir, offset)[i]);
 }
 
-static struct slot *entry_of(struct om_system *sys, const struct om_swap_area *area,
+static struct slot *entry_of(struct om_system *sys, const struct om_swap_device *device,
                              uint32_t offset)
 {
-	struct slot *table = om_page_ptr(sys, table_frame(sys, area, offset));
+	struct slot *table = om_page_ptr(sys, table_frame(sys, device, offset));
 
 	return &table[offset % TABLE_SLOTS];
 }
 
-/* The area of any slot number, or NULL if there is no such slot. */
-static struct om_swap_area *find_area(struct om_system *sys, uint32_t slot)
+/* The device of any slot number, or NULL if there is no such slot. */
+static struct om_swap_device *find_device(struct om_system *sys, uint32_t slot)
 {
-	uint32_t n = slot >> OM_SWAP_AREA_SHIFT;
-	struct om_swap_area *area;
+	uint32_t n = slot >> OM_SWAP_DEVICE_SHIFT;
+	struct om_swap_device *device;
 
 	OM_ASSERT(sys, om_held(sys, &sys->swap.lock), "swap lock", &sys->swap);
-	if (n >= OM_MAX_AREAS)
+	if (n >= OM_SWAP_DEVICES_MAX)
 		return NULL;
-	area = &sys->swap.area[n];
-	return area->ops && om_slot_offset(slot) < area->slots ? area : NULL;
+	device = &sys->swap.device[n];
+	return device->ops && om_slot_offset(slot) < device->slots ? device : NULL;
 }
 
 /* The entry of a slot that may not exist or not be in use: then NULL. */
-static struct slot *find(struct om_system *sys, uint32_t slot)
+static struct slot *find_slot(struct om_system *sys, uint32_t slot)
 {
-	struct om_swap_area *area = find_area(sys, slot);
-	struct slot *s = area ? entry_of(sys, area, om_slot_offset(slot)) : NULL;
+	struct om_swap_device *device = find_device(sys, slot);
+	struct slot *s = device ? entry_of(sys, device, om_slot_offset(slot)) : NULL;
 
 	return s && s->count ? s : NULL;
 }
@@ -93,7 +93,7 @@ static struct slot *find(struct om_system *sys, uint32_t slot)
 /* The entry of a slot that somebody holds. */
 static struct slot *used(struct om_system *sys, uint32_t slot)
 {
-	struct slot *s = find(sys, slot);
+	struct slot *s = find_slot(sys, slot);
 
 	OM_BUG_ON(sys, !s, "I11", &sys->swap, slot, 0);
 	return s;
@@ -108,11 +108,11 @@ static bool is_cached(const struct slot *s)
 
 static void free_slot(struct om_system *sys, uint32_t slot)
 {
-	struct om_swap_area *area = find_area(sys, slot);
+	struct om_swap_device *device = find_device(sys, slot);
 
-	table_frame(sys, area, om_slot_offset(slot))->mapcount--;
-	area->used--;
-	if (area->writable)
+	table_frame(sys, device, om_slot_offset(slot))->mapcount--;
+	device->used--;
+	if (device->writable)
 		sys->swap.free++;
 }
 
@@ -153,7 +153,7 @@ bool om_slot_dup_out(struct om_system *sys, uint32_t slot)
 	bool done;
 
 	lock(sys);
-	done = find_area(sys, slot)->writable && dup(sys, slot);
+	done = find_device(sys, slot)->writable && dup(sys, slot);
 	unlock(sys);
 	return done;
 }
@@ -188,7 +188,7 @@ unsigned om_slot_count(struct om_system *sys, uint32_t slot)
 	unsigned count;
 
 	lock(sys);
-	s = find(sys, slot);
+	s = find_slot(sys, slot);
 	count = s ? s->count : 0;
 	unlock(sys);
 	return count;
@@ -200,7 +200,7 @@ om_pfn_t om_slot_pfn(struct om_system *sys, uint32_t slot)
 	om_pfn_t pfn;
 
 	lock(sys);
-	s = find(sys, slot);
+	s = find_slot(sys, slot);
 	pfn = s && is_cached(s) ? s->page - 1 : OM_NO_PFN;
 	unlock(sys);
 	return pfn;
@@ -219,7 +219,7 @@ bool om_slot_claim(struct om_system *sys, uint32_t slot, om_pfn_t pfn)
 	bool claimed;
 
 	lock(sys);
-	s = find(sys, slot);
+	s = find_slot(sys, slot);
 	claimed = s && !s->page;
 	if (claimed) {
 		s->page = pfn + 1;
@@ -239,26 +239,27 @@ bool om_swap_has_room(struct om_system *sys)
 	return room;
 }
 
-struct om_swap_area *om_slot_area(struct om_system *sys, uint32_t slot)
+struct om_swap_device *om_slot_device(struct om_system *sys, uint32_t slot)
 {
-	struct om_swap_area *area;
+	struct om_swap_device *device;
 
 	lock(sys);
-	area = find_area(sys, slot);
-	OM_BUG_ON(sys, !area, "I11", &sys->swap, slot, 0);
+	device = find_device(sys, slot);
+	OM_BUG_ON(sys, !device, "I11", &sys->swap, slot, 0);
 	unlock(sys);
-	return area;
+	return device;
 }
 
 /* ---- finding free slots ---- */
 
-/* The area to allocate from: highest priority, equals in turn. NULL: all are full. */
-static struct om_swap_area *pick_area(struct om_system *sys)
+/* The device to allocate from: highest priority, equals in turn. NULL: all are full. */
+static struct om_swap_device *pick_device(struct om_system *sys)
 {
-	struct om_swap_area *best = NULL;
+	struct om_swap_device *best = NULL;
 
-	for (unsigned i = 0; i < OM_MAX_AREAS; i++) {
-		struct om_swap_area *a = &sys->swap.area[(sys->swap.next + i) % OM_MAX_AREAS];
+	for (unsigned i = 0; i < OM_SWAP_DEVICES_MAX; i++) {
+		struct om_swap_device *a =
+		    &sys->swap.device[(sys->swap.next + i) % OM_SWAP_DEVICES_MAX];
 
 		if (!a->ops || !a->writable || a->used == a->slots)
 			continue;
@@ -266,77 +267,77 @@ static struct om_swap_area *pick_area(struct om_system *sys)
 			best = a;
 	}
 	if (best)
-		sys->swap.next = (unsigned)(best - sys->swap.area + 1) % OM_MAX_AREAS;
+		sys->swap.next = (unsigned)(best - sys->swap.device + 1) % OM_SWAP_DEVICES_MAX;
 	return best;
 }
 
 /* Slots that the table frame with this slot has in total: the last one may be cut short. */
-static uint32_t frame_slots(const struct om_swap_area *area, uint32_t offset)
+static uint32_t frame_slots(const struct om_swap_device *device, uint32_t offset)
 {
-	uint32_t left = area->slots - offset / TABLE_SLOTS * TABLE_SLOTS;
+	uint32_t left = device->slots - offset / TABLE_SLOTS * TABLE_SLOTS;
 
 	return left < TABLE_SLOTS ? left : TABLE_SLOTS;
 }
 
 /* The first free slot in [offset, end), or `end`. Steps over full frames of the table. */
-static uint32_t next_free(struct om_system *sys, const struct om_swap_area *area, uint32_t offset,
-                          uint32_t end)
+static uint32_t next_free(struct om_system *sys, const struct om_swap_device *device,
+                          uint32_t offset, uint32_t end)
 {
 	while (offset < end) {
-		if (table_frame(sys, area, offset)->mapcount == frame_slots(area, offset)) {
+		if (table_frame(sys, device, offset)->mapcount == frame_slots(device, offset)) {
 			offset = (offset / TABLE_SLOTS + 1) * TABLE_SLOTS;
 			continue;
 		}
-		if (!entry_of(sys, area, offset)->count)
+		if (!entry_of(sys, device, offset)->count)
 			return offset;
 		offset++;
 	}
 	return end;
 }
 
-/* Take up to n consecutive slots of an area that is not full. */
-static unsigned take_run(struct om_system *sys, struct om_swap_area *area, unsigned n,
+/* Take up to n consecutive slots of a device that is not full. */
+static unsigned take_run(struct om_system *sys, struct om_swap_device *device, unsigned n,
                          uint32_t *offset)
 {
-	uint32_t at = next_free(sys, area, area->cursor, area->slots);
+	uint32_t at = next_free(sys, device, device->cursor, device->slots);
 	unsigned got;
 
-	if (at == area->slots)
-		at = next_free(sys, area, 0, area->cursor);
+	if (at == device->slots)
+		at = next_free(sys, device, 0, device->cursor);
 	*offset = at;
-	for (got = 0; got < n && at < area->slots; got++, at++) {
-		struct slot *s = entry_of(sys, area, at);
+	for (got = 0; got < n && at < device->slots; got++, at++) {
+		struct slot *s = entry_of(sys, device, at);
 
 		if (s->count)
 			break;
 		s->count = 1;
 		s->page = RESERVED;
-		table_frame(sys, area, at)->mapcount++;
+		table_frame(sys, device, at)->mapcount++;
 	}
-	area->cursor = at < area->slots ? at : 0;
-	area->used += got;
+	device->cursor = at < device->slots ? at : 0;
+	device->used += got;
 	sys->swap.free -= got;
 	return got;
 }
 
 unsigned om_slot_alloc(struct om_system *sys, unsigned n, uint32_t *first)
 {
-	struct om_swap_area *area;
+	struct om_swap_device *device;
 	unsigned got = 0;
 	uint32_t offset;
 
 	lock(sys);
-	area = n ? pick_area(sys) : NULL;
-	if (area) {
-		got = take_run(sys, area, n, &offset);
-		OM_BUG_ON(sys, !got, "I11", area, area->used, area->slots);
-		*first = (uint32_t)(area - sys->swap.area) << OM_SWAP_AREA_SHIFT | offset;
+	device = n ? pick_device(sys) : NULL;
+	if (device) {
+		got = take_run(sys, device, n, &offset);
+		OM_BUG_ON(sys, !got, "I11", device, device->used, device->slots);
+		*first = (uint32_t)(device - sys->swap.device) << OM_SWAP_DEVICE_SHIFT | offset;
 	}
 	unlock(sys);
 	return got;
 }
 
-/* ---- areas ---- */
+/* ---- devices ---- */
 
 /* Frames a table of that many slots needs. */
 static uint32_t nr_tables(uint32_t slots)
@@ -386,25 +387,25 @@ static bool make_table(struct om_system *sys, om_pfn_t *dir, uint32_t n)
 	return true;
 }
 
-/* Enter the area under the first number that is free; false if none is. */
-static bool enter_area(struct om_system *sys, const struct om_swap_area *new, unsigned *area)
+/* Enter the device under the first number that is free; false if none is. */
+static bool enter_device(struct om_system *sys, const struct om_swap_device *new, unsigned *device)
 {
-	for (unsigned i = 0; i < OM_MAX_AREAS; i++) {
-		if (sys->swap.area[i].ops)
+	for (unsigned i = 0; i < OM_SWAP_DEVICES_MAX; i++) {
+		if (sys->swap.device[i].ops)
 			continue;
-		sys->swap.area[i] = *new;
+		sys->swap.device[i] = *new;
 		sys->swap.total += new->slots;
 		sys->swap.free += new->slots;
-		*area = i;
+		*device = i;
 		return true;
 	}
 	return false;
 }
 
-int om_area_add(struct om_system *sys, const struct om_store_ops *ops, void *store, uint32_t slots,
-                int priority, unsigned *area)
+int om_swapdev_add(struct om_system *sys, const struct om_store_ops *ops, void *store,
+                   uint32_t slots, int priority, unsigned *device)
 {
-	struct om_swap_area new = {
+	struct om_swap_device new = {
 	    .ops = ops, .store = store, .slots = slots, .priority = priority, .writable = true};
 	bool entered;
 
@@ -413,7 +414,7 @@ int om_area_add(struct om_system *sys, const struct om_store_ops *ops, void *sto
 	if (!make_table(sys, new.dir, nr_tables(slots)))
 		return -OM_ENOFRAME;
 	lock(sys);
-	entered = enter_area(sys, &new, area);
+	entered = enter_device(sys, &new, device);
 	unlock(sys);
 	if (entered)
 		return 0;
@@ -421,14 +422,14 @@ int om_area_add(struct om_system *sys, const struct om_store_ops *ops, void *sto
 	return -OM_ENOSPC;
 }
 
-int om_area_set_writable(struct om_system *sys, unsigned area, bool writable)
+int om_swapdev_set_writable(struct om_system *sys, unsigned device, bool writable)
 {
-	struct om_swap_area *a;
+	struct om_swap_device *a;
 
-	if (area >= OM_MAX_AREAS)
+	if (device >= OM_SWAP_DEVICES_MAX)
 		return -OM_EINVAL;
 	lock(sys);
-	a = &sys->swap.area[area];
+	a = &sys->swap.device[device];
 	if (!a->ops || a->writable == writable) {
 		unlock(sys);
 		return -OM_EINVAL;
@@ -445,9 +446,9 @@ int om_area_set_writable(struct om_system *sys, unsigned area, bool writable)
 	return 0;
 }
 
-bool om_area_next_used(struct om_system *sys, unsigned area, uint32_t *offset)
+bool om_swapdev_next_used(struct om_system *sys, unsigned device, uint32_t *offset)
 {
-	struct om_swap_area *a = &sys->swap.area[area];
+	struct om_swap_device *a = &sys->swap.device[device];
 	uint32_t at = *offset;
 
 	lock(sys);
@@ -463,13 +464,13 @@ bool om_area_next_used(struct om_system *sys, unsigned area, uint32_t *offset)
 	return at;
 }
 
-void om_area_remove(struct om_system *sys, unsigned area)
+void om_swapdev_remove(struct om_system *sys, unsigned device)
 {
-	struct om_swap_area *a = &sys->swap.area[area];
-	struct om_swap_area old;
+	struct om_swap_device *a = &sys->swap.device[device];
+	struct om_swap_device old;
 
 	lock(sys);
-	OM_BUG_ON(sys, !a->ops || a->used, "I11", a, area, a->used);
+	OM_BUG_ON(sys, !a->ops || a->used, "I11", a, device, a->used);
 	old = *a;
 	if (old.writable) {
 		sys->swap.total -= old.slots;

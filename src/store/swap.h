@@ -1,13 +1,13 @@
 /*
- * swap.h: the swap areas, and the one table that is both swap map and swap cache.
+ * swap.h: the swap devices, and the one table that is both swap map and swap cache.
  *
- * A slot number is area << 26 | offset; 32 bits of it fit page-table entries. Its table entry holds a count
+ * A slot number is device << 26 | offset; 32 bits of it fit page-table entries. Its table entry holds a count
  * and the pfn of the page that caches it. I11: count = page-table entries (and file-index entries of
  * shared memory) that hold the slot, plus one if it is cached. A page in the swap cache has
  * OM_PG_SWAPCACHE, `slot`, and a reference for it. Swap-in always goes through the cache, so a slot
  * that a fault looks at cannot be freed and reused behind its back.
  *
- * swap.c: areas and slots. swapcache.c: pages in slots, transfers, read-ahead.
+ * swap.c: devices and slots. swapcache.c: pages in slots, transfers, read-ahead.
  */
 #ifndef OM_SWAP_H
 #define OM_SWAP_H
@@ -18,7 +18,7 @@
 /* ---- slots (swap.c); all take SWAP ---- */
 
 /*
- * Reserve up to n consecutive slots, best area first; returns how many (0: swap is full) and the first.
+ * Reserve up to n consecutive slots, best device first; returns how many (0: swap is full) and the first.
  * Each has count 1 (for the cache) and waits for om_swapcache_add(), or om_slot_put() to give it back.
  */
 unsigned om_slot_alloc(struct om_system *sys, unsigned n, uint32_t *first);
@@ -27,7 +27,7 @@ unsigned om_slot_alloc(struct om_system *sys, unsigned n, uint32_t *first);
 bool om_slot_dup(struct om_system *sys, uint32_t slot);
 
 /*
- * The same for an entry whose page shall leave memory: also false if the area is being emptied, for then the
+ * The same for an entry whose page shall leave memory: also false if the device is being emptied, for then the
  * page would have to come back at once, and swapoff would not come to an end.
  */
 bool om_slot_dup_out(struct om_system *sys, uint32_t slot);
@@ -54,20 +54,20 @@ bool om_slot_claim(struct om_system *sys, uint32_t slot, om_pfn_t pfn);
 bool om_swap_has_room(struct om_system *sys);
 
 /* The store behind a slot; the offset in it is om_slot_offset(). */
-struct om_swap_area *om_slot_area(struct om_system *sys, uint32_t slot);
+struct om_swap_device *om_slot_device(struct om_system *sys, uint32_t slot);
 static inline uint32_t om_slot_offset(uint32_t slot)
 {
-	return slot & ((1u << OM_SWAP_AREA_SHIFT) - 1);
+	return slot & ((1u << OM_SWAP_DEVICE_SHIFT) - 1);
 }
 
-/* Used by swapoff.c: the first used slot at or after *offset in an area; false if none. */
-bool om_area_next_used(struct om_system *sys, unsigned area, uint32_t *offset);
-int om_area_add(struct om_system *sys, const struct om_store_ops *ops, void *store, uint32_t slots,
-                int priority, unsigned *area);
-/* Stop (or resume) allocating from an area. -OM_EINVAL if there is none or it is already so. */
-int om_area_set_writable(struct om_system *sys, unsigned area, bool writable);
-/* Forget an area with no used slot. */
-void om_area_remove(struct om_system *sys, unsigned area);
+/* Used by swapoff.c: the first used slot at or after *offset in a device; false if none. */
+bool om_swapdev_next_used(struct om_system *sys, unsigned device, uint32_t *offset);
+int om_swapdev_add(struct om_system *sys, const struct om_store_ops *ops, void *store,
+                   uint32_t slots, int priority, unsigned *device);
+/* Stop (or resume) allocating from a device. -OM_EINVAL if there is none or it is already so. */
+int om_swapdev_set_writable(struct om_system *sys, unsigned device, bool writable);
+/* Forget a device with no used slot. */
+void om_swapdev_remove(struct om_system *sys, unsigned device);
 
 /* ---- pages in slots (swapcache.c) ---- */
 

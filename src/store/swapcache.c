@@ -63,7 +63,7 @@ bool om_swapcache_is_sole(struct om_system *sys, struct om_page *page)
 static bool is_forgotten(const struct om_page *page)
 {
 	return page->mapcount == 0 && page->pins == 0 && page->refs == 2 &&
-	       (page->as == NULL || om_page_test(page, OM_PG_ANON)) &&
+	       (page->object == NULL || om_page_test(page, OM_PG_ANON)) &&
 	       !om_page_test(page, OM_PG_ISOLATED | OM_PG_LOCKED);
 }
 
@@ -149,8 +149,7 @@ static int enter_empty(struct om_system *sys, uint32_t slot, struct om_page **re
 	}
 	om_frame_unlock(sys, page);
 	if (!claimed) {
-		om_page_unlock(sys, page);
-		om_page_put(sys, page);
+		om_page_unlock_put(sys, page);
 		return -OM_EAGAIN;
 	}
 	atomic_fetch_add_explicit(&sys->nr_swapcache, 1, memory_order_relaxed);
@@ -162,12 +161,11 @@ static int enter_empty(struct om_system *sys, uint32_t slot, struct om_page **re
 static void abandon(struct om_system *sys, struct om_page *page)
 {
 	om_swapcache_del(sys, page);
-	om_page_unlock(sys, page);
-	om_page_put(sys, page);
+	om_page_unlock_put(sys, page);
 }
 
 /* The contents are here. The caller's reference stays. */
-static void arrived(struct om_system *sys, struct om_page *page, unsigned flags)
+static void slot_arrived(struct om_system *sys, struct om_page *page, unsigned flags)
 {
 	om_page_set(page, OM_PG_UPTODATE | flags);
 	om_frame_lock(sys, page);
@@ -201,12 +199,12 @@ static void fill_window(struct om_system *sys, struct window *w, uint32_t slot)
 static int read_slots(struct om_system *sys, uint32_t slot, struct om_page *const page[],
                       unsigned n)
 {
-	const struct om_swap_area *area = om_slot_area(sys, slot);
+	const struct om_swap_device *device = om_slot_device(sys, slot);
 	void *frame[OM_SWAP_RUN];
 
 	for (unsigned i = 0; i < n; i++)
 		frame[i] = om_page_ptr(sys, page[i]);
-	if (area->ops->read(area->store, om_slot_offset(slot), n, frame)) {
+	if (device->ops->read(device->store, om_slot_offset(slot), n, frame)) {
 		om_count(sys, OM_EV_SWAP_READ_ERR, 1);
 		return -OM_EIO;
 	}
@@ -222,7 +220,7 @@ static void neighbour_done(struct om_system *sys, struct om_page *page, int err)
 		return;
 	}
 	om_count(sys, OM_EV_SWAP_RA, 1);
-	arrived(sys, page, OM_PG_READAHEAD);
+	slot_arrived(sys, page, OM_PG_READAHEAD);
 	om_swapcache_try_free(sys, page);
 	om_page_put(sys, page);
 }
@@ -240,7 +238,7 @@ static int read_run(struct om_system *sys, struct window *w, unsigned i, unsigne
 		if (wanted_err)
 			abandon(sys, w->page[w->wanted]);
 		else
-			arrived(sys, w->page[w->wanted], 0);
+			slot_arrived(sys, w->page[w->wanted], 0);
 	}
 	for (; i < end; i++) {
 		if (i != w->wanted)
@@ -308,9 +306,9 @@ int om_swap_readpage(struct om_system *sys, uint32_t slot, struct om_page **page
 /* ---- writing ---- */
 
 /* One transfer. DIRTY goes before it starts, so that no later store is taken for written. */
-static int write_run(struct om_system *sys, struct om_page *const page[], unsigned n)
+static int write_slots(struct om_system *sys, struct om_page *const page[], unsigned n)
 {
-	const struct om_swap_area *area = om_slot_area(sys, page[0]->slot);
+	const struct om_swap_device *device = om_slot_device(sys, page[0]->slot);
 	void *frame[OM_SWAP_RUN];
 	unsigned i;
 
@@ -319,7 +317,7 @@ static int write_run(struct om_system *sys, struct om_page *const page[], unsign
 		om_page_clear(page[i], OM_PG_DIRTY);
 		frame[i] = om_page_ptr(sys, page[i]);
 	}
-	if (!area->ops->write(area->store, om_slot_offset(page[0]->slot), n, frame)) {
+	if (!device->ops->write(device->store, om_slot_offset(page[0]->slot), n, frame)) {
 		om_count(sys, OM_EV_PSWPOUT, n);
 		return 0;
 	}
@@ -337,7 +335,7 @@ int om_swap_write(struct om_system *sys, struct om_page *const page[], unsigned 
 	while (n) {
 		unsigned run = n < OM_SWAP_RUN ? n : OM_SWAP_RUN;
 
-		run_err = write_run(sys, page, run);
+		run_err = write_slots(sys, page, run);
 		if (run_err)
 			err = run_err;
 		page += run;

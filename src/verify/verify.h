@@ -69,7 +69,7 @@ void om_tally_clear(struct om_check *c);
 struct om_scan {
 	bool (*table)(struct om_check *c, struct om_mm *mm, struct om_page *table, unsigned level,
 	              uintptr_t index);
-	void (*entry)(struct om_check *c, struct om_mm *mm, struct om_page *table, unsigned slot,
+	void (*entry)(struct om_check *c, struct om_mm *mm, struct om_page *table, unsigned pos,
 	              om_pte_t pte);
 };
 void om_scan_tables(struct om_check *c, const struct om_scan *scan);
@@ -89,7 +89,7 @@ void om_scan_index(struct om_check *c, struct om_mapping *mapping, om_index_visi
 void om_check_areas(struct om_check *c);    /* verify_vma.c: areas, their trees, counters */
 void om_check_tables(struct om_check *c);   /* verify_table.c: tables and entries; tallies pages */
 void om_check_mappings(struct om_check *c); /* verify_store.c: page caches */
-void om_check_swap(struct om_check *c);     /* verify_store.c: tables of swap areas */
+void om_check_swap(struct om_check *c);     /* verify_store.c: tables of swap devices */
 void om_check_objects(struct om_check *c);  /* verify_frame.c: object caches */
 void om_check_frames(struct om_check *c);   /* verify_frame.c: every frame against its tally */
 void om_check_lists(struct om_check *c);    /* verify_frame.c: free list, LRU */

@@ -36,11 +36,11 @@ static void check_state(struct om_check *c, struct om_page *page)
 
 	if (!(flags & OM_PG_ANON)) {
 		OM_CHECK(c, !(flags & (OM_PG_DIRECT | OM_PG_LAZYFREE)), "I2", page, flags,
-		         page->as);
-		OM_CHECK(c, page->as || !page->mapcount, "I4", page, page->mapcount, flags);
+		         page->object);
+		OM_CHECK(c, page->object || !page->mapcount, "I4", page, page->mapcount, flags);
 		return;
 	}
-	OM_CHECK(c, !page->as == !page->mapcount, "I4", page, page->as, page->mapcount);
+	OM_CHECK(c, !page->object == !page->mapcount, "I4", page, page->object, page->mapcount);
 	OM_CHECK(c, !(flags & OM_PG_DIRECT) || page->mapcount == 1, "I2", page, page->mapcount,
 	         flags);
 	OM_CHECK(c, !page->pins || !page->mapcount || (flags & OM_PG_DIRECT), "I2", page,
@@ -55,7 +55,7 @@ static unsigned expected_refs(const struct om_page *page)
 {
 	unsigned flags = om_page_flags(page);
 
-	return (!(flags & OM_PG_ANON) && page->as) + !!(flags & OM_PG_SWAPCACHE);
+	return (!(flags & OM_PG_ANON) && page->object) + !!(flags & OM_PG_SWAPCACHE);
 }
 
 static void check_data(struct om_check *c, struct om_page *page)
@@ -65,7 +65,7 @@ static void check_data(struct om_check *c, struct om_page *page)
 
 	OM_CHECK(c, page->mapcount == tally->seen, "I1", page, page->mapcount, tally->seen);
 	OM_CHECK(c, page->refs == expected_refs(page), "refs", page, page->refs, flags);
-	OM_CHECK(c, page->mapcount || page->refs || page->pins, "I7", page, flags, page->as);
+	OM_CHECK(c, page->mapcount || page->refs || page->pins, "I7", page, flags, page->object);
 	OM_CHECK(c, (flags & OM_PG_UPTODATE) || !(page->mapcount || page->refs), "page", page,
 	         flags, page->mapcount);
 	if (flags & OM_PG_SWAPCACHE)
@@ -100,7 +100,8 @@ static void check_frame(struct om_check *c, struct om_page *page)
 		check_bare(c, page, 0);
 		break;
 	case OM_KIND_FREE:
-		OM_CHECK(c, page->mapcount == 0 && !page->as, "I7", page, page->mapcount, page->as);
+		OM_CHECK(c, page->mapcount == 0 && !page->object, "I7", page, page->mapcount,
+		         page->object);
 		check_reached(c, page, 0);
 		break;
 	case OM_KIND_DATA:
@@ -234,7 +235,8 @@ void om_check_lists(struct om_check *c)
 static bool has_room(struct om_check *c, struct om_page *frame, unsigned cache)
 {
 	return OM_CHECK(c, frame->kind == OM_KIND_OBJECT, "slab", frame, frame->kind, cache) &&
-	       OM_CHECK(c, frame->as && frame->index == cache, "slab", frame, frame->index, cache);
+	       OM_CHECK(c, frame->object && frame->index == cache, "slab", frame, frame->index,
+	                cache);
 }
 
 /* Objects in use and free ones make up the frame. */
@@ -244,7 +246,7 @@ static void check_object_frame(struct om_check *c, struct om_page *frame)
 	char *base = om_page_ptr(c->sys, frame);
 	size_t free = 0;
 
-	for (void **object = frame->as; object && free <= room; object = *object, free++) {
+	for (void **object = frame->object; object && free <= room; object = *object, free++) {
 		size_t offset = (size_t)((char *)object - base);
 
 		if (!OM_CHECK(c, offset < room * size && offset % size == 0, "slab", frame, offset,
@@ -269,7 +271,7 @@ static void check_cache(struct om_check *c, unsigned cache, size_t reached)
 		check_object_frame(c, frame);
 		frames++;
 		in_use += frame->mapcount;
-		partial += frame->as != NULL;
+		partial += frame->object != NULL;
 		OM_CHECK(c, frame->mapcount, "slab", frame, cache, pfn);
 	}
 	OM_CHECK(c, frames == slab->frames, "slab", slab, frames, slab->frames);

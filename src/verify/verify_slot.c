@@ -18,12 +18,12 @@ static void hold(struct om_check *c, uint32_t slot)
 		count[slot - c->first_slot]++;
 }
 
-static void held_by_entry(struct om_check *c, struct om_mm *mm, struct om_page *table,
-                          unsigned slot, om_pte_t pte)
+static void held_by_entry(struct om_check *c, struct om_mm *mm, struct om_page *table, unsigned pos,
+                          om_pte_t pte)
 {
 	(void)mm;
 	(void)table;
-	(void)slot;
+	(void)pos;
 	if (om_pte_is_swap(pte))
 		hold(c, om_pte_slot(pte));
 }
@@ -39,7 +39,7 @@ static bool held_by_index(struct om_check *c, struct om_mapping *mapping, uintpt
 }
 
 /* Page and slot must name each other. */
-static void check_cached(struct om_check *c, uint32_t slot, om_pfn_t pfn)
+static void check_in_swapcache(struct om_check *c, uint32_t slot, om_pfn_t pfn)
 {
 	struct om_page *page;
 
@@ -66,17 +66,17 @@ static void check_chunk(struct om_check *c)
 
 		OM_CHECK(c, count == holders[i] + (pfn != OM_NO_PFN), "I11", NULL, slot, count);
 		if (pfn != OM_NO_PFN)
-			check_cached(c, slot, pfn);
+			check_in_swapcache(c, slot, pfn);
 	}
 }
 
-static void check_area(struct om_check *c, unsigned nr)
+static void check_device_slots(struct om_check *c, unsigned nr)
 {
-	uint32_t slots = c->sys->swap.area[nr].slots, done = 0;
+	uint32_t slots = c->sys->swap.device[nr].slots, done = 0;
 	uint32_t most = c->sys->nr_frames * 2;
 
 	while (done < slots && !c->violations) {
-		c->first_slot = nr << OM_SWAP_AREA_SHIFT | done;
+		c->first_slot = nr << OM_SWAP_DEVICE_SHIFT | done;
 		c->nr_slots = slots - done < most ? slots - done : most;
 		check_chunk(c);
 		done += c->nr_slots;
@@ -85,7 +85,7 @@ static void check_area(struct om_check *c, unsigned nr)
 
 void om_check_slots(struct om_check *c)
 {
-	for (unsigned i = 0; i < OM_MAX_AREAS && !c->violations; i++)
-		if (c->sys->swap.area[i].ops)
-			check_area(c, i);
+	for (unsigned i = 0; i < OM_SWAP_DEVICES_MAX && !c->violations; i++)
+		if (c->sys->swap.device[i].ops)
+			check_device_slots(c, i);
 }

@@ -1,6 +1,6 @@
 /*
  * verify_store.c: om_verify()'s look at stores: the page caches of mappings, and the tables of swap
- * areas. Who holds which slot is counted in verify_slot.c.
+ * devices. Who holds which slot is counted in verify_slot.c.
  */
 #include "store/mapping.h"
 #include "store/swap.h"
@@ -56,8 +56,8 @@ void om_scan_index(struct om_check *c, struct om_mapping *mapping, om_index_visi
 }
 
 /* The size shrinks before pages go, so at rest none is beyond it. */
-static bool check_cached(struct om_check *c, struct om_mapping *mapping, uintptr_t index,
-                         uint32_t e)
+static bool check_in_mapping(struct om_check *c, struct om_mapping *mapping, uintptr_t index,
+                             uint32_t e)
 {
 	struct om_page *page;
 
@@ -83,7 +83,7 @@ void om_check_mappings(struct om_check *c)
 	for (struct om_mapping *m = c->sys->mappings; m; m = m->next) {
 		size_t cached = c->cached, swapped = c->swapped;
 
-		om_scan_index(c, m, check_cached, true);
+		om_scan_index(c, m, check_in_mapping, true);
 		OM_CHECK(c, m->nr_pages == c->cached - cached, "index", m, m->nr_pages,
 		         c->cached - cached);
 		OM_CHECK(c, m->nr_swapped == c->swapped - swapped, "index", m, m->nr_swapped,
@@ -95,59 +95,59 @@ void om_check_mappings(struct om_check *c)
 	         atomic_load(&c->sys->nr_shmem), c->shmem);
 }
 
-/* ---------------------------------------------------------------- frames of swap areas ------ */
+/* ---------------------------------------------------------------- frames of swap devices ------ */
 
 /* As swap.c lays them out: 8 bytes a slot, and a directory of pfns. */
 #define TABLE_SLOTS ((uint32_t)(OM_PAGE_SIZE / 8))
 #define DIR_TABLES  ((uint32_t)(OM_PAGE_SIZE / sizeof(om_pfn_t)))
 
-static bool reach_index_frame(struct om_check *c, const struct om_swap_area *area, om_pfn_t pfn)
+static bool reach_index_frame(struct om_check *c, const struct om_swap_device *device, om_pfn_t pfn)
 {
 	struct om_page *page;
 
-	if (!OM_CHECK(c, pfn < c->sys->nr_frames, "I11", area, pfn, area->slots))
+	if (!OM_CHECK(c, pfn < c->sys->nr_frames, "I11", device, pfn, device->slots))
 		return false;
 	page = om_page_of(c->sys, pfn);
 	return OM_CHECK(c, page->kind == OM_KIND_INDEX, "I11", page, page->kind, pfn) &&
-	       OM_CHECK(c, om_tally_of(c, page)->seen++ == 0, "I11", page, pfn, area->slots);
+	       OM_CHECK(c, om_tally_of(c, page)->seen++ == 0, "I11", page, pfn, device->slots);
 }
 
 /* Slots in use among those of table frame t. */
-static uint32_t used_in_table(struct om_check *c, unsigned area, uint32_t t)
+static uint32_t used_in_table(struct om_check *c, unsigned device, uint32_t t)
 {
-	uint32_t end = c->sys->swap.area[area].slots, used = 0;
+	uint32_t end = c->sys->swap.device[device].slots, used = 0;
 
 	if (end - t * TABLE_SLOTS > TABLE_SLOTS)
 		end = (t + 1) * TABLE_SLOTS;
 	for (uint32_t offset = t * TABLE_SLOTS; offset < end; offset++)
-		used += om_slot_count(c->sys, area << OM_SWAP_AREA_SHIFT | offset) != 0;
+		used += om_slot_count(c->sys, device << OM_SWAP_DEVICE_SHIFT | offset) != 0;
 	return used;
 }
 
-static void check_area(struct om_check *c, unsigned nr)
+static void check_device_table(struct om_check *c, unsigned nr)
 {
-	const struct om_swap_area *area = &c->sys->swap.area[nr];
-	uint32_t tables = (area->slots + TABLE_SLOTS - 1) / TABLE_SLOTS, used = 0;
+	const struct om_swap_device *device = &c->sys->swap.device[nr];
+	uint32_t tables = (device->slots + TABLE_SLOTS - 1) / TABLE_SLOTS, used = 0;
 	const om_pfn_t *names = NULL;
 
 	for (uint32_t t = 0; t < tables; t++) {
-		om_pfn_t dir = area->dir[t / DIR_TABLES];
+		om_pfn_t dir = device->dir[t / DIR_TABLES];
 		struct om_page *table;
 		uint32_t here;
 
 		if (t % DIR_TABLES == 0) {
-			if (!reach_index_frame(c, area, dir))
+			if (!reach_index_frame(c, device, dir))
 				return;
 			names = om_page_ptr(c->sys, om_page_of(c->sys, dir));
 		}
-		if (!reach_index_frame(c, area, names[t % DIR_TABLES]))
+		if (!reach_index_frame(c, device, names[t % DIR_TABLES]))
 			return;
 		table = om_page_of(c->sys, names[t % DIR_TABLES]);
 		here = used_in_table(c, nr, t);
-		OM_CHECK(c, table->mapcount == here, "I11", area, table->mapcount, here);
+		OM_CHECK(c, table->mapcount == here, "I11", device, table->mapcount, here);
 		used += here;
 	}
-	OM_CHECK(c, area->used == used, "I11", area, area->used, used);
+	OM_CHECK(c, device->used == used, "I11", device, device->used, used);
 }
 
 void om_check_swap(struct om_check *c)
@@ -155,14 +155,14 @@ void om_check_swap(struct om_check *c)
 	const struct om_swap *swap = &c->sys->swap;
 	uint32_t total = 0, free = 0;
 
-	for (unsigned i = 0; i < OM_MAX_AREAS; i++) {
-		if (!swap->area[i].ops)
+	for (unsigned i = 0; i < OM_SWAP_DEVICES_MAX; i++) {
+		if (!swap->device[i].ops)
 			continue;
-		check_area(c, i);
-		if (!swap->area[i].writable)
+		check_device_table(c, i);
+		if (!swap->device[i].writable)
 			continue;
-		total += swap->area[i].slots;
-		free += swap->area[i].slots - swap->area[i].used;
+		total += swap->device[i].slots;
+		free += swap->device[i].slots - swap->device[i].used;
 	}
 	OM_CHECK(c, swap->total == total, "I11", swap, swap->total, total);
 	OM_CHECK(c, swap->free == free, "I11", swap, swap->free, free);

@@ -14,43 +14,44 @@
 
 /* Does the entry allow no more than its area? Writing may be forbidden for a time, nothing else. */
 static void check_permissions(struct om_check *c, struct om_vma *vma, struct om_page *table,
-                              unsigned slot, om_pte_t pte)
+                              unsigned pos, om_pte_t pte)
 {
 	om_pte_t full = om_pte_modify(pte, om_vma_prot(om_vma_flags(vma)));
 
-	OM_CHECK(c, pte == full || pte == om_pte_wrprotect(full), "I9", table, pte, slot);
+	OM_CHECK(c, pte == full || pte == om_pte_wrprotect(full), "I9", table, pte, pos);
 }
 
 /* I2, I3, and the part of I4 that concerns this entry. */
 static void check_anon_entry(struct om_check *c, struct om_vma *vma, struct om_page *table,
-                             unsigned slot, om_pte_t pte)
+                             unsigned pos, om_pte_t pte)
 {
 	struct om_page *page = om_page_of(c->sys, om_pte_pfn(pte));
-	uintptr_t index = om_vma_index(vma, om_table_addr(table, slot));
+	uintptr_t index = om_vma_index(vma, om_table_addr(table, pos));
 	unsigned flags = om_page_flags(page);
 
 	/* Hazard 46: anonymous pages belong in private areas only. */
 	OM_CHECK(c, !(om_vma_flags(vma) & OM_VM_SHARED), "I4", page, vma->start, flags);
 	OM_CHECK(c, om_vma_had_anon(vma), "I4", vma, vma->start, om_page_pfn(c->sys, page));
 	if (flags & OM_PG_DIRECT) {
-		OM_CHECK(c, page->as == table, "I2", page, page->as, table);
-		OM_CHECK(c, page->index == slot, "I2", page, page->index, slot);
+		OM_CHECK(c, page->object == table, "I2", page, page->object, table);
+		OM_CHECK(c, page->index == pos, "I2", page, page->index, pos);
 		return;
 	}
-	OM_CHECK(c, !om_pte_write(pte), "I3", page, pte, slot);
-	OM_CHECK(c, vma->anon_vma && page->as == vma->anon_vma, "I4", page, page->as,
+	OM_CHECK(c, !om_pte_write(pte), "I3", page, pte, pos);
+	OM_CHECK(c, vma->anon_vma && page->object == vma->anon_vma, "I4", page, page->object,
 	         vma->anon_vma);
 	OM_CHECK(c, page->index == index, "I4", page, page->index, index);
 }
 
 static void check_file_entry(struct om_check *c, struct om_vma *vma, struct om_page *table,
-                             unsigned slot, om_pte_t pte)
+                             unsigned pos, om_pte_t pte)
 {
 	struct om_page *page = om_page_of(c->sys, om_pte_pfn(pte));
-	uintptr_t index = om_vma_index(vma, om_table_addr(table, slot));
+	uintptr_t index = om_vma_index(vma, om_table_addr(table, pos));
 	unsigned flags = om_vma_flags(vma);
 
-	OM_CHECK(c, vma->mapping && page->as == vma->mapping, "I4", page, page->as, vma->mapping);
+	OM_CHECK(c, vma->mapping && page->object == vma->mapping, "I4", page, page->object,
+	         vma->mapping);
 	OM_CHECK(c, page->index == index || (flags & OM_VM_NONLINEAR), "I4", page, page->index,
 	         index);
 	if (!om_pte_write(pte))
@@ -61,24 +62,24 @@ static void check_file_entry(struct om_check *c, struct om_vma *vma, struct om_p
 }
 
 static void check_zero_entry(struct om_check *c, struct om_vma *vma, struct om_page *table,
-                             unsigned slot, om_pte_t pte)
+                             unsigned pos, om_pte_t pte)
 {
-	OM_CHECK(c, !om_pte_write(pte), "I8", table, pte, slot);
-	OM_CHECK(c, !(om_vma_flags(vma) & OM_VM_SHARED), "I8", table, vma->start, slot);
+	OM_CHECK(c, !om_pte_write(pte), "I8", table, pte, pos);
+	OM_CHECK(c, !(om_vma_flags(vma) & OM_VM_SHARED), "I8", table, vma->start, pos);
 }
 
 static void check_present(struct om_check *c, struct om_vma *vma, struct om_page *table,
-                          unsigned slot, om_pte_t pte)
+                          unsigned pos, om_pte_t pte)
 {
 	struct om_page *page;
 	struct om_tally *tally;
 
-	if (!OM_CHECK(c, om_pte_pfn(pte) < c->sys->nr_frames, "I1", table, pte, slot))
+	if (!OM_CHECK(c, om_pte_pfn(pte) < c->sys->nr_frames, "I1", table, pte, pos))
 		return;
-	check_permissions(c, vma, table, slot, pte);
+	check_permissions(c, vma, table, pos, pte);
 	page = om_page_of(c->sys, om_pte_pfn(pte));
 	if (om_pte_pfn(pte) == c->sys->zero_pfn) {
-		check_zero_entry(c, vma, table, slot, pte);
+		check_zero_entry(c, vma, table, pos, pte);
 		return;
 	}
 	if (!OM_CHECK(c, page->kind == OM_KIND_DATA, "I7", page, page->kind, pte))
@@ -88,22 +89,22 @@ static void check_present(struct om_check *c, struct om_vma *vma, struct om_page
 	if (om_vma_flags(vma) & OM_VM_LOCKED)
 		tally->locked++;
 	if (om_page_test(page, OM_PG_ANON))
-		check_anon_entry(c, vma, table, slot, pte);
+		check_anon_entry(c, vma, table, pos, pte);
 	else
-		check_file_entry(c, vma, table, slot, pte);
+		check_file_entry(c, vma, table, pos, pte);
 }
 
 static void check_absent(struct om_check *c, struct om_vma *vma, struct om_page *table,
-                         unsigned slot, om_pte_t pte)
+                         unsigned pos, om_pte_t pte)
 {
 	unsigned flags = om_vma_flags(vma);
 
 	if (om_pte_is_swap(pte)) {
-		OM_CHECK(c, !(flags & OM_VM_SHARED), "I11", table, pte, slot);
+		OM_CHECK(c, !(flags & OM_VM_SHARED), "I11", table, pte, pos);
 		OM_CHECK(c, om_vma_had_anon(vma), "I4", vma, vma->start, pte);
-		OM_CHECK(c, om_slot_count(c->sys, om_pte_slot(pte)), "I11", table, pte, slot);
-	} else if (OM_CHECK(c, om_pte_is_file(pte), "I9", table, pte, slot)) {
-		OM_CHECK(c, flags & OM_VM_NONLINEAR, "I9", table, pte, slot);
+		OM_CHECK(c, om_slot_count(c->sys, om_pte_slot(pte)), "I11", table, pte, pos);
+	} else if (OM_CHECK(c, om_pte_is_file(pte), "I9", table, pte, pos)) {
+		OM_CHECK(c, flags & OM_VM_NONLINEAR, "I9", table, pte, pos);
 	}
 }
 
@@ -115,17 +116,17 @@ static struct om_vma *area_at(struct om_check *c, struct om_mm *mm, uintptr_t ad
 	return c->vma && om_vma_covers(c->vma, addr) ? c->vma : NULL;
 }
 
-static void check_entry(struct om_check *c, struct om_mm *mm, struct om_page *table, unsigned slot,
+static void check_entry(struct om_check *c, struct om_mm *mm, struct om_page *table, unsigned pos,
                         om_pte_t pte)
 {
-	struct om_vma *vma = area_at(c, mm, om_table_addr(table, slot));
+	struct om_vma *vma = area_at(c, mm, om_table_addr(table, pos));
 
-	if (!OM_CHECK(c, vma, "I5", table, pte, om_table_addr(table, slot)))
+	if (!OM_CHECK(c, vma, "I5", table, pte, om_table_addr(table, pos)))
 		return;
 	if (om_pte_present(pte))
-		check_present(c, vma, table, slot, pte);
+		check_present(c, vma, table, pos, pte);
 	else
-		check_absent(c, vma, table, slot, pte);
+		check_absent(c, vma, table, pos, pte);
 }
 
 /* ---------------------------------------------------------------- tables -------------------- */
@@ -140,7 +141,7 @@ static bool check_table(struct om_check *c, struct om_mm *mm, struct om_page *ta
 		return false;
 	for (unsigned i = 0; i < om_table_ours(level); i++)
 		used += !om_pte_none(om_arch_pte_load(om_table_entry(table, i)));
-	OM_CHECK(c, table->as == mm, "I5", table, table->as, mm);
+	OM_CHECK(c, table->object == mm, "I5", table, table->object, mm);
 	OM_CHECK(c, table->index == index, "I5", table, table->index, index);
 	OM_CHECK(c, table->mapcount == used, "I5", table, table->mapcount, used);
 	return true;
@@ -151,7 +152,7 @@ struct entry_sums {
 	size_t anon, file, swap, tables;
 };
 
-static void add_entry(struct om_system *sys, om_pte_t pte, struct entry_sums *s)
+static void tally_entry(struct om_system *sys, om_pte_t pte, struct entry_sums *s)
 {
 	if (om_pte_is_swap(pte))
 		s->swap++;
@@ -164,8 +165,8 @@ static void add_entry(struct om_system *sys, om_pte_t pte, struct entry_sums *s)
 }
 
 /* The tables have been found sound. */
-static void add_table(struct om_system *sys, struct om_page *table, unsigned level,
-                      struct entry_sums *s)
+static void tally_table(struct om_system *sys, struct om_page *table, unsigned level,
+                        struct entry_sums *s)
 {
 	s->tables++;
 	for (unsigned i = 0; i < om_table_ours(level); i++) {
@@ -174,9 +175,9 @@ static void add_table(struct om_system *sys, struct om_page *table, unsigned lev
 		if (om_pte_none(pte))
 			continue;
 		if (level > 1)
-			add_table(sys, om_page_of(sys, om_pte_pfn(pte)), level - 1, s);
+			tally_table(sys, om_page_of(sys, om_pte_pfn(pte)), level - 1, s);
 		else
-			add_entry(sys, pte, s);
+			tally_entry(sys, pte, s);
 	}
 }
 
@@ -185,7 +186,7 @@ static void check_counters(struct om_check *c, struct om_mm *mm)
 {
 	struct entry_sums s = {0};
 
-	add_table(c->sys, mm->root, OM_LEVELS, &s);
+	tally_table(c->sys, mm->root, OM_LEVELS, &s);
 	OM_CHECK(c, s.anon == atomic_load(&mm->rss_anon), "rss", mm, s.anon,
 	         atomic_load(&mm->rss_anon));
 	OM_CHECK(c, s.file == atomic_load(&mm->rss_file), "rss", mm, s.file,
@@ -210,16 +211,16 @@ void om_check_tables(struct om_check *c)
 /* ---------------------------------------------------------------- walks --------------------- */
 
 /* A number for an entry, from its place. */
-static uint32_t place_number(struct om_system *sys, const struct om_page *table, unsigned slot)
+static uint32_t place_number(struct om_system *sys, const struct om_page *table, unsigned pos)
 {
-	uint32_t x = (om_page_pfn(sys, table) << OM_TABLE_SHIFT | slot) + 1;
+	uint32_t x = (om_page_pfn(sys, table) << OM_TABLE_SHIFT | pos) + 1;
 
 	x = (x ^ x >> 16) * 0x45d9f3bu;
 	x = (x ^ x >> 15) * 0x27d4eb2du;
 	return x ^ x >> 16;
 }
 
-static void sum_entry(struct om_check *c, struct om_mm *mm, struct om_page *table, unsigned slot,
+static void sum_entry(struct om_check *c, struct om_mm *mm, struct om_page *table, unsigned pos,
                       om_pte_t pte)
 {
 	struct om_tally *tally;
@@ -229,7 +230,7 @@ static void sum_entry(struct om_check *c, struct om_mm *mm, struct om_page *tabl
 		return;
 	tally = &c->tally[om_pte_pfn(pte)];
 	tally->seen++;
-	tally->locked += place_number(c->sys, table, slot);
+	tally->locked += place_number(c->sys, table, pos);
 }
 
 struct visited {
@@ -238,18 +239,18 @@ struct visited {
 };
 
 static enum om_walk_verdict visit(struct om_walk *w, struct om_page *page, struct om_vma *vma,
-                                  struct om_page *table, unsigned slot)
+                                  struct om_page *table, unsigned pos)
 {
 	struct visited *v = w->arg;
-	om_pte_t pte = om_entry_get(w->sys, table, slot);
-	uintptr_t addr = om_table_addr(table, slot);
+	om_pte_t pte = om_entry_get(w->sys, table, pos);
+	uintptr_t addr = om_table_addr(table, pos);
 
 	OM_CHECK(v->c, om_pte_present(pte) && om_pte_pfn(pte) == om_page_pfn(w->sys, page), "I1",
 	         page, pte, addr);
 	OM_CHECK(v->c, !vma || (vma->mm == om_table_mm(table) && om_vma_covers(vma, addr)), "I1",
 	         vma, addr, om_page_pfn(w->sys, page));
 	v->sum.seen++;
-	v->sum.locked += place_number(w->sys, table, slot);
+	v->sum.locked += place_number(w->sys, table, pos);
 	return OM_WALK_GO;
 }
 

@@ -2,7 +2,7 @@
  * fail.c: failure schedules. For every scene (scenes.c, scenes_more.c), in machines with room and without
  * (stage.h): let the k-th frame allocation fail, k = 1, 2, 3... until the scene is over before it
  * comes to k; it alone, or it and all that follow. The same with the k-th transfer, to or from a
- * file or a swap area. After each:
+ * file or a swap device. After each:
  *
  *   - the answer is success, or the one that fits (out of memory, SIGBUS, EIO);
  *   - the state is that after the call, or that before it; where the header says "partial", each

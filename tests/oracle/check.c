@@ -140,7 +140,7 @@ static void peek_slot(struct world *w, uint32_t slot, uint8_t *buf)
 	if (pfn != OM_NO_PFN)
 		memcpy(buf, sim_frame(w->sim, pfn), PAGE);
 	else
-		sim_store_peek(om_slot_area(w->sys, slot)->store,
+		sim_store_peek(om_slot_device(w->sys, slot)->store,
 		               (uint64_t)om_slot_offset(slot) * PAGE, buf, PAGE);
 }
 

@@ -1,5 +1,5 @@
 /*
- * ops_system.c: swap areas, reclaim, frames of the embedder, watermarks, and a look at everything.
+ * ops_system.c: swap devices, reclaim, frames of the embedder, watermarks, and a look at everything.
  */
 #include "ops.h"
 
@@ -32,7 +32,7 @@ void op_swapoff(struct world *w, const uint32_t *a)
 	struct swap *swap = &w->swap[a[0] % NR_AREAS];
 
 	if (!swap->on) {
-		agree(w, om_swapoff(w->sys, OM_MAX_AREAS + a[1] % 2), -OM_EINVAL);
+		agree(w, om_swapoff(w->sys, OM_SWAP_DEVICES_MAX + a[1] % 2), -OM_EINVAL);
 		return;
 	}
 	if (!agree(w, om_swapoff(w->sys, swap->area), 0))
@@ -48,7 +48,7 @@ void op_reclaim(struct world *w, const uint32_t *a)
 	world_trace(w, " %u = %zu\n", 1 + a[0] % 48, n);
 }
 
-/* The k-th transfer from now fails, of a swap area or of a file. Nothing happens before it is made.
+/* The k-th transfer from now fails, of a swap device or of a file. Nothing happens before it is made.
  */
 void op_io_error(struct world *w, const uint32_t *a)
 {

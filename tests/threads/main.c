@@ -3,7 +3,7 @@
  *
  * The CPUs run rounds of a fixed number of operations each. Between rounds all of them meet at a
  * barrier, and one looks at the system while it is at rest: om_verify(), no translation in a TLB
- * that the page tables do not grant. An administrator adds and empties a swap area meanwhile, a
+ * that the page tables do not grant. An administrator adds and empties a swap device meanwhile, a
  * background thread reclaims. In the end everything is taken down, and nothing may be left.
  *
  *     threads [--seed N] [--cpus N] [--frames N] [--seconds N | --rounds N] [--ops N] [--latency N]
@@ -204,7 +204,7 @@ static void *cpu_main(void *arg)
 	return NULL;
 }
 
-/* Swap areas come and go. */
+/* Swap devices come and go. */
 static void administrate(struct thread *t)
 {
 	struct world *w = t->w;

@@ -22,7 +22,7 @@ void cache_finish(struct om_system *sys)
 	assert_int_equal(atomic_load(&sys->nr_swapcache), 0);
 	assert_int_equal(sys->swap.free, sys->swap.total);
 	if (sys->swap.total)
-		om_area_remove(sys, 0);
+		om_swapdev_remove(sys, 0);
 	unit_assert_all_free(sys);
 	unit_system_free(sys);
 	ram_destroy(&cache_file_store);
@@ -33,7 +33,8 @@ void cache_add_swap(struct om_system *sys)
 {
 	unsigned area;
 
-	assert_int_equal(om_area_add(sys, &ram_ops, &cache_swap_store, CACHE_PAGES, 0, &area), 0);
+	assert_int_equal(om_swapdev_add(sys, &ram_ops, &cache_swap_store, CACHE_PAGES, 0, &area),
+	                 0);
 }
 
 struct om_mapping *cache_file(struct om_system *sys, uint64_t size)
@@ -74,7 +75,7 @@ struct om_page *cache_get(struct om_mapping *m, uintptr_t index, bool transfer)
 
 	assert_int_equal(om_mapping_getpage(m, index, 0, &page, &read), 0);
 	assert_int_equal(read, transfer);
-	assert_ptr_equal(page->as, m);
+	assert_ptr_equal(page->object, m);
 	assert_int_equal(page->index, index);
 	assert_true(om_page_test(page, OM_PG_LOCKED));
 	assert_true(om_page_test(page, OM_PG_UPTODATE));

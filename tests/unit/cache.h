@@ -1,5 +1,5 @@
 /*
- * cache.h: what the tests of the page cache share: a system with a file and a swap area in plain
+ * cache.h: what the tests of the page cache share: a system with a file and a swap device in plain
  * memory, and the steps of a reclaim, one by one.
  */
 #ifndef CACHE_H

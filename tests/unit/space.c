@@ -191,12 +191,12 @@ struct om_page *space_page(struct om_mm *mm, uintptr_t page, struct om_page **ta
 	om_pte_t pte;
 
 	assert_non_null(t);
-	pte = om_entry_get(mm->sys, t, om_table_slot(at(page)));
+	pte = om_entry_get(mm->sys, t, om_table_pos(at(page)));
 	assert_true(om_pte_present(pte));
 	if (table)
 		*table = t;
 	if (slot)
-		*slot = om_table_slot(at(page));
+		*slot = om_table_pos(at(page));
 	return om_page_of(mm->sys, om_pte_pfn(pte));
 }
 
@@ -264,7 +264,7 @@ om_pfn_t space_hog(struct om_system *sys, om_pfn_t leave)
 		struct om_page *page = om_frame_get(sys, OM_KIND_USER, 0);
 
 		assert_non_null(page);
-		page->as = hogged;
+		page->object = hogged;
 		hogged = page;
 		n++;
 	}
@@ -276,7 +276,7 @@ void space_unhog(struct om_system *sys)
 	while (hogged) {
 		struct om_page *page = hogged;
 
-		hogged = page->as;
+		hogged = page->object;
 		om_frame_release(sys, page);
 	}
 }

@@ -49,7 +49,7 @@ struct space {
 	void *scratch;
 };
 
-/* `slots`: size of the swap area, 0: none. The hooks count, and can be watched: see below. */
+/* `slots`: size of the swap device, 0: none. The hooks count, and can be watched: see below. */
 struct space space_start(om_pfn_t frames, uint32_t slots);
 /* Ends s->mm (unless NULL), and all else; every frame must be free then. */
 void space_finish(struct space *s);

@@ -26,7 +26,7 @@ static struct om_system *start(om_pfn_t frames)
 	memset(plain, 0, BYTES);
 	sys->swap_cluster = 2;
 	atomic_store(&sys->mark_low, 3);
-	assert_int_equal(om_area_add(sys, &ram_ops, &swap, 2 * PAGES, 0, &area), 0);
+	assert_int_equal(om_swapdev_add(sys, &ram_ops, &swap, 2 * PAGES, 0, &area), 0);
 	return sys;
 }
 
@@ -38,7 +38,7 @@ static void finish(struct om_system *sys)
 	while (om_reclaim_step(sys, 100))
 		;
 	assert_int_equal(atomic_load(&sys->nr_swapcache), 0);
-	om_area_remove(sys, 0);
+	om_swapdev_remove(sys, 0);
 	unit_assert_all_free(sys);
 	unit_system_free(sys);
 	ram_destroy(&file);
@@ -192,7 +192,7 @@ static void test_no_memory(void **state)
 	size_t done;
 
 	(void)state;
-	om_area_remove(sys, 0);
+	om_swapdev_remove(sys, 0);
 	assert_int_equal(om_mapping_create(sys, NULL, NULL, 0, &m), 0);
 	assert_int_equal(om_mapping_write(m, 0, buffer, BYTES, &done), -OM_ENOMEM);
 	assert_true(done > 0 && done < BYTES && done % OM_PAGE_SIZE == 0);
@@ -204,7 +204,7 @@ static void test_no_memory(void **state)
 		om_frame_release(sys, user[--n]);
 	while (sys->mappings)
 		om_mapping_put(sys->mappings);
-	assert_int_equal(om_area_add(sys, &ram_ops, &swap, 8, 0, &n), 0);
+	assert_int_equal(om_swapdev_add(sys, &ram_ops, &swap, 8, 0, &n), 0);
 	finish(sys);
 }
 

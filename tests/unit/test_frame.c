@@ -37,7 +37,7 @@ static void test_get_and_put(void **state)
 	assert_int_equal(om_page_flags(page), OM_PG_SWAPBACKED | OM_PG_LOCKED);
 	assert_int_equal(page->refs, 1);
 	assert_int_equal(page->mapcount | page->pins, 0);
-	assert_null(page->as);
+	assert_null(page->object);
 	assert_int_equal(nr_free(sys), 3);
 	assert_int_equal(nr_kind(sys, OM_KIND_DATA), 1);
 	om_page_clear(page, OM_PG_LOCKED);
@@ -45,13 +45,13 @@ static void test_get_and_put(void **state)
 	/* Whatever a page was, the next owner sees none of it. */
 	page->index = 77;
 	page->slot = 5;
-	page->as = sys;
+	page->object = sys;
 	om_page_set(page, OM_PG_DIRTY | OM_PG_UPTODATE | OM_PG_ANON | OM_PG_DIRECT);
 	om_page_put(sys, page);
 	unit_assert_all_free(sys);
 	assert_ptr_equal(om_frame_get(sys, OM_KIND_INDEX, 0), page);
 	assert_int_equal(om_page_flags(page) | page->mapcount | page->pins, 0);
-	assert_null(page->as);
+	assert_null(page->object);
 	om_frame_release(sys, page);
 	unit_assert_all_free(sys);
 	assert_int_equal(event(sys, OM_EV_PGALLOC), 2);
@@ -321,7 +321,7 @@ static void stale_thread(void *arg, unsigned i)
 		unit_check(page->kind == OM_KIND_FREE || page->kind == OM_KIND_DATA ||
 		           page->kind == OM_KIND_INDEX);
 		unit_check(page->refs == (page->kind == OM_KIND_FREE ? 0 : 1));
-		unit_check(page->mapcount == 0 && !page->as && om_page_flags(page) == 0);
+		unit_check(page->mapcount == 0 && !page->object && om_page_flags(page) == 0);
 		om_frame_unlock(s->sys, page);
 	}
 }

@@ -195,7 +195,7 @@ static void test_drop(void **state)
 	assert_int_equal(atomic_load(&cache_file_store.writes), 0); /* dropped means dropped */
 	assert_null(om_mapping_lookup(m, 20));
 	assert_null(om_mapping_lookup(m, 29));
-	assert_null(held->as);
+	assert_null(held->object);
 	om_page_put(sys, held);
 	mapped->mapcount = 0;
 	om_mapping_drop(m, 20, UINTPTR_MAX);

@@ -227,23 +227,23 @@ static void test_whole_tables(void **state)
 	for (uintptr_t i = 0; i < n; i++)
 		space_put(&s, s.mm, i, (int)(i % 251));
 	page = space_page(s.mm, T + 5, &table, NULL);
-	assert_ptr_equal(page->as, table);
+	assert_ptr_equal(page->object, table);
 
 	/* Two and a bit: the bit goes entry by entry. */
 	remap_to(&s, 0, 2 * T + 7, 2 * T + 7, FIXED, 8 * T);
 	assert_int_equal(space_event(s.sys, OM_EV_TABLE_MOVE), 2);
-	assert_ptr_equal(page->as, table);
+	assert_ptr_equal(page->object, table);
 	assert_ptr_equal(om_table_find(s.mm, at(9 * T)), table);
 	assert_int_equal(om_table_addr(table, 0), at(9 * T));
 	edge = space_page(s.mm, 10 * T + 3, &table, NULL);
-	assert_ptr_equal(edge->as, table);
+	assert_ptr_equal(edge->object, table);
 	expect_layout(s.mm, {2 * T + 7, n, RW}, {8 * T, 10 * T + 7, RW});
 
 	/* To a place that is one page off: no table fits. */
 	remap_to(&s, 8 * T, 2 * T + 7, 2 * T + 7, FIXED, 20 * T + 1);
 	assert_int_equal(space_event(s.sys, OM_EV_TABLE_MOVE), 2);
 	page = space_page(s.mm, 21 * T + 6, &table, NULL);
-	assert_ptr_equal(page->as, table);
+	assert_ptr_equal(page->object, table);
 
 	/* Onto a table that is there and empty, and home again. */
 	space_map(&s, 40 * T, T, RW, 0);

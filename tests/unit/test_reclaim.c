@@ -247,7 +247,7 @@ static void test_few_left(void **state)
 	space_finish(&s);
 }
 
-/* A swap area that fills up: the pages it has no room for stay. */
+/* A swap device that fills up: the pages it has no room for stay. */
 static void test_full_swap(void **state)
 {
 	struct space s = space_start(128, 8);

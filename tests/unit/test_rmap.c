@@ -168,7 +168,7 @@ static void test_new(void **state)
 	(void)state;
 	assert_true(is_direct(page));
 	assert_true(om_page_test(page, OM_PG_ANON));
-	assert_ptr_equal(page->as, b.table);
+	assert_ptr_equal(page->object, b.table);
 	assert_int_equal(page->index, 3);
 	assert_int_equal(page->mapcount, 1);
 	assert_int_equal(page->refs, 0);
@@ -211,7 +211,7 @@ static void test_move(void **state)
 	om_table_unlock(b.sys, other);
 	om_table_unlock(b.sys, b.table);
 	assert_true(is_direct(page));
-	assert_ptr_equal(page->as, other);
+	assert_ptr_equal(page->object, other);
 	assert_int_equal(page->index, 5);
 	expect_walk(b.sys, page, 1, 1);
 
@@ -247,7 +247,7 @@ static void test_dup(void **state)
 	assert_true(is_direct(pinned));
 	assert_int_equal(pinned->mapcount, 1);
 	assert_false(is_direct(page));
-	assert_ptr_equal(page->as, b.vma->anon_vma);
+	assert_ptr_equal(page->object, b.vma->anon_vma);
 	assert_int_equal(page->index, at(3) >> OM_PAGE_SHIFT);
 	assert_int_equal(page->mapcount, 2);
 
@@ -277,7 +277,7 @@ static void test_reuse(void **state)
 	assert_false(is_direct(page));
 	assert_true(reuse(&b, page, 3));
 	assert_true(is_direct(page));
-	assert_ptr_equal(page->as, b.table);
+	assert_ptr_equal(page->object, b.table);
 	assert_int_equal(page->index, 3);
 	assert_int_equal(page->refs, 0);
 	assert_int_equal(space_event(b.sys, OM_EV_SHARED_TO_DIRECT), 1);
@@ -462,7 +462,7 @@ static struct om_held *move_then_held(void *ctx)
 		om_arch_pte_store(to, om_arch_pte_xchg(from, 0));
 		m->b->table->mapcount--;
 		m->to->mapcount++;
-		m->page->as = m->to;
+		m->page->object = m->to;
 		m->page->index = 6;
 	}
 	return unit_ops.held(ctx);
@@ -492,12 +492,12 @@ static void test_retries(void **state)
 		moved += space_event(b.sys, OM_EV_RMAP_RETRIES) == 1 && w.found == 1;
 		assert_true(space_event(b.sys, OM_EV_RMAP_RETRIES) <= 1);
 		/* Undo by hand what was moved by hand, so that the table counts are right. */
-		if (m.page->as == m.to) {
+		if (m.page->object == m.to) {
 			om_arch_pte_store(om_table_entry(b.table, 3),
 			                  om_arch_pte_xchg(om_table_entry(m.to, 6), 0));
 			b.table->mapcount++;
 			m.to->mapcount--;
-			m.page->as = b.table;
+			m.page->object = b.table;
 			m.page->index = 3;
 		}
 		om_table_free_range(b.mm, at(0) + OM_TABLE_SPAN, at(0) + 2 * OM_TABLE_SPAN,

@@ -168,7 +168,7 @@ static void shrink(struct om_system *sys, enum om_lru_list list)
 		return;
 	}
 	om_frame_lock(sys, page);
-	m = page->as;
+	m = page->object;
 	om_frame_unlock(sys, page);
 	if (m && om_mapping_is_shmem(m)) {
 		if (!om_page_test(page, OM_PG_SWAPCACHE) && om_slot_alloc(sys, 1, &slot))

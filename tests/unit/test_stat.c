@@ -310,7 +310,7 @@ static void test_pageinfo(void **state)
 	assert_int_equal(om_madvise(s.mm, at(0), OM_PAGE_SIZE, OM_MADV_PAGEOUT), 0);
 	om_pageinfo(s.mm, at(0), &info);
 	assert_int_equal(info.kind, OM_PAGE_SWAP);
-	assert_int_equal(info.value >> OM_SWAP_AREA_SHIFT, s.area);
+	assert_int_equal(info.value >> OM_SWAP_DEVICE_SHIFT, s.area);
 	om_mapping_put(file);
 	space_finish(&s);
 }

@@ -10,22 +10,22 @@
 
 static uint32_t slot_of(unsigned area, uint32_t offset)
 {
-	return area << OM_SWAP_AREA_SHIFT | offset;
+	return area << OM_SWAP_DEVICE_SHIFT | offset;
 }
 
 static unsigned add(struct om_system *sys, uint32_t slots, int priority)
 {
 	unsigned area = 99;
 
-	assert_int_equal(om_area_add(sys, &ram_ops, sys, slots, priority, &area), 0);
+	assert_int_equal(om_swapdev_add(sys, &ram_ops, sys, slots, priority, &area), 0);
 	return area;
 }
 
 static void end_system(struct om_system *sys)
 {
-	for (unsigned i = 0; i < OM_MAX_AREAS; i++) {
-		if (sys->swap.area[i].ops)
-			om_area_remove(sys, i);
+	for (unsigned i = 0; i < OM_SWAP_DEVICES_MAX; i++) {
+		if (sys->swap.device[i].ops)
+			om_swapdev_remove(sys, i);
 	}
 	assert_int_equal(sys->swap.total, 0);
 	assert_int_equal(sys->swap.free, 0);
@@ -116,7 +116,7 @@ static void test_bugs(void **state)
 	expect_bug("I11", om_slot_dup(sys, slot_of(2, 0)));
 	atomic_store(&sys->swap.lock.locked, 0);
 	assert_int_equal(om_slot_alloc(sys, 1, &slot), 1);
-	expect_bug("I11", om_area_remove(sys, 0));
+	expect_bug("I11", om_swapdev_remove(sys, 0));
 	atomic_store(&sys->swap.lock.locked, 0);
 	om_slot_set_pfn(sys, slot, 1);
 	expect_bug("I11", om_slot_put(sys, slot)); /* freed under its page */
@@ -183,13 +183,13 @@ static void test_big_area(void **state)
 	assert_int_equal(slot, 3 * TABLE_SLOTS - 1);
 	for (uint32_t i = 0; i < slots - 2; i++)
 		om_slot_put(sys, i);
-	assert_true(om_area_next_used(sys, 0, &offset));
+	assert_true(om_swapdev_next_used(sys, 0, &offset));
 	assert_int_equal(offset, slots - 2);
 	om_slot_put(sys, slots - 2);
-	assert_true(om_area_next_used(sys, 0, &offset));
+	assert_true(om_swapdev_next_used(sys, 0, &offset));
 	assert_int_equal(offset, slots - 1);
 	om_slot_put(sys, slots - 1);
-	assert_false(om_area_next_used(sys, 0, &offset));
+	assert_false(om_swapdev_next_used(sys, 0, &offset));
 	end_system(sys);
 }
 
@@ -233,11 +233,11 @@ static void test_not_writable(void **state)
 	(void)state;
 	add(sys, 8, 0);
 	assert_int_equal(om_slot_alloc(sys, 3, &slot), 3);
-	assert_int_equal(om_area_set_writable(sys, 0, true), -OM_EINVAL);
-	assert_int_equal(om_area_set_writable(sys, 1, false), -OM_EINVAL);
-	assert_int_equal(om_area_set_writable(sys, OM_MAX_AREAS, false), -OM_EINVAL);
-	assert_int_equal(om_area_set_writable(sys, 0, false), 0);
-	assert_int_equal(om_area_set_writable(sys, 0, false), -OM_EINVAL);
+	assert_int_equal(om_swapdev_set_writable(sys, 0, true), -OM_EINVAL);
+	assert_int_equal(om_swapdev_set_writable(sys, 1, false), -OM_EINVAL);
+	assert_int_equal(om_swapdev_set_writable(sys, OM_SWAP_DEVICES_MAX, false), -OM_EINVAL);
+	assert_int_equal(om_swapdev_set_writable(sys, 0, false), 0);
+	assert_int_equal(om_swapdev_set_writable(sys, 0, false), -OM_EINVAL);
 	assert_int_equal(sys->swap.total, 0);
 	assert_int_equal(sys->swap.free, 0);
 	assert_int_equal(om_slot_alloc(sys, 3, &slot), 0);
@@ -246,12 +246,12 @@ static void test_not_writable(void **state)
 	assert_int_equal(om_slot_uncache(sys, 1), 1);
 	om_slot_put(sys, 0);
 	assert_int_equal(sys->swap.free, 0);
-	assert_int_equal(om_area_set_writable(sys, 0, true), 0);
+	assert_int_equal(om_swapdev_set_writable(sys, 0, true), 0);
 	assert_int_equal(sys->swap.total, 8);
 	assert_int_equal(sys->swap.free, 6);
 	om_slot_put(sys, 1);
 	om_slot_put(sys, 2);
-	assert_int_equal(om_area_set_writable(sys, 0, false), 0);
+	assert_int_equal(om_swapdev_set_writable(sys, 0, false), 0);
 	end_system(sys);
 }
 
@@ -263,26 +263,26 @@ static void test_areas(void **state)
 	unsigned area;
 
 	(void)state;
-	assert_int_equal(om_area_add(sys, NULL, NULL, 8, 0, &area), -OM_EINVAL);
-	assert_int_equal(om_area_add(sys, &no_write, NULL, 8, 0, &area), -OM_EINVAL);
-	assert_int_equal(om_area_add(sys, &ram_ops_readonly, NULL, 8, 0, &area), -OM_EINVAL);
-	assert_int_equal(om_area_add(sys, &ram_ops, NULL, 0, 0, &area), -OM_EINVAL);
-	assert_int_equal(om_area_add(sys, &ram_ops, NULL, MAX_SLOTS + 1, 0, &area), -OM_EINVAL);
+	assert_int_equal(om_swapdev_add(sys, NULL, NULL, 8, 0, &area), -OM_EINVAL);
+	assert_int_equal(om_swapdev_add(sys, &no_write, NULL, 8, 0, &area), -OM_EINVAL);
+	assert_int_equal(om_swapdev_add(sys, &ram_ops_readonly, NULL, 8, 0, &area), -OM_EINVAL);
+	assert_int_equal(om_swapdev_add(sys, &ram_ops, NULL, 0, 0, &area), -OM_EINVAL);
+	assert_int_equal(om_swapdev_add(sys, &ram_ops, NULL, MAX_SLOTS + 1, 0, &area), -OM_EINVAL);
 	/* Too large for the memory there is: everything comes back. */
 	for (uint32_t n = 30; n < 40; n++) {
-		assert_int_equal(om_area_add(sys, &ram_ops, NULL, n * TABLE_SLOTS, 0, &area),
+		assert_int_equal(om_swapdev_add(sys, &ram_ops, NULL, n * TABLE_SLOTS, 0, &area),
 		                 -OM_ENOFRAME);
 		assert_int_equal(atomic_load(&sys->nr_free), free);
 	}
-	for (unsigned i = 0; i < OM_MAX_AREAS; i++)
+	for (unsigned i = 0; i < OM_SWAP_DEVICES_MAX; i++)
 		assert_int_equal(add(sys, 8, 0), i);
 	free = atomic_load(&sys->nr_free);
-	assert_int_equal(om_area_add(sys, &ram_ops, NULL, 8, 0, &area), -OM_ENOSPC);
+	assert_int_equal(om_swapdev_add(sys, &ram_ops, NULL, 8, 0, &area), -OM_ENOSPC);
 	assert_int_equal(atomic_load(&sys->nr_free), free);
-	om_area_remove(sys, 3);
+	om_swapdev_remove(sys, 3);
 	assert_int_equal(add(sys, 9, 0), 3);
-	assert_ptr_equal(om_slot_area(sys, slot_of(3, 8)), &sys->swap.area[3]);
-	assert_ptr_equal(om_slot_area(sys, slot_of(3, 8))->store, sys);
+	assert_ptr_equal(om_slot_device(sys, slot_of(3, 8)), &sys->swap.device[3]);
+	assert_ptr_equal(om_slot_device(sys, slot_of(3, 8))->store, sys);
 	end_system(sys);
 }
 
@@ -304,7 +304,7 @@ static void model_alloc(struct om_system *sys, uint64_t *seed)
 	unsigned n = om_slot_alloc(sys, unit_rand(seed) % 40 + 1, &first);
 
 	for (uint32_t slot = first; n; n--, slot++) {
-		struct model_slot *m = &model[slot >> OM_SWAP_AREA_SHIFT][om_slot_offset(slot)];
+		struct model_slot *m = &model[slot >> OM_SWAP_DEVICE_SHIFT][om_slot_offset(slot)];
 
 		assert_int_equal(m->count, 0);
 		m->count = 1;
@@ -345,12 +345,12 @@ static void model_check(struct om_system *sys)
 			if (!m->count)
 				continue;
 			assert_int_equal(om_slot_pfn(sys, slot_of(a, i)), m->pfn);
-			assert_true(om_area_next_used(sys, a, &offset));
+			assert_true(om_swapdev_next_used(sys, a, &offset));
 			assert_int_equal(offset, i);
 			offset++;
 			expected = i + 1;
 		}
-		assert_false(om_area_next_used(sys, a, &offset) && offset >= expected);
+		assert_false(om_swapdev_next_used(sys, a, &offset) && offset >= expected);
 	}
 	assert_int_equal(sys->swap.free, free);
 }

@@ -19,7 +19,7 @@ static struct om_system *start(om_pfn_t frames, unsigned cluster)
 	ram_init(&ram, SLOTS);
 	ram_fill(&ram);
 	sys->swap_cluster = cluster;
-	assert_int_equal(om_area_add(sys, &ram_ops, &ram, SLOTS, 0, &area), 0);
+	assert_int_equal(om_swapdev_add(sys, &ram_ops, &ram, SLOTS, 0, &area), 0);
 	assert_int_equal(area, 0);
 	return sys;
 }
@@ -27,7 +27,7 @@ static struct om_system *start(om_pfn_t frames, unsigned cluster)
 static void finish(struct om_system *sys)
 {
 	assert_int_equal(atomic_load(&sys->nr_swapcache), 0);
-	om_area_remove(sys, 0);
+	om_swapdev_remove(sys, 0);
 	unit_assert_all_free(sys);
 	unit_system_free(sys);
 	ram_destroy(&ram);
@@ -272,9 +272,9 @@ static void test_try_free(void **state)
 	page->mapcount = 1;
 	assert_false(try_free(sys, page));
 	page->mapcount = 0;
-	page->as = sys; /* a file has it */
+	page->object = sys; /* a file has it */
 	assert_false(try_free(sys, page));
-	page->as = NULL;
+	page->object = NULL;
 	om_frame_lock(sys, page);
 	assert_true(om_lru_isolate_page(sys, page));
 	om_frame_unlock(sys, page);

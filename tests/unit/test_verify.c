@@ -83,9 +83,9 @@ static void test_pages(void **state)
 	other = space_page(s->mm, 21, NULL, NULL);
 	broken(s, direct->mapcount, 2, "I1");
 	broken(s, shared->mapcount, 1, "I1");
-	broken(s, direct->as, (void *)other, "I2");
+	broken(s, direct->object, (void *)other, "I2");
 	broken(s, direct->index, direct->index + 1, "I2");
-	broken(s, shared->as, NULL, "I4");
+	broken(s, shared->object, NULL, "I4");
 	broken(s, shared->index, (uintptr_t)1 << 30, "I4");
 	broken(s, file->index, file->index + 1, "I4");
 	broken(s, locked->mlocked, 2, "I12");
