@@ -213,16 +213,12 @@ static void sum_up_entry(struct om_system *sys, struct om_mminfo *info, om_pte_t
 static void add_entries(struct om_mm *mm, uintptr_t start, uintptr_t end, struct om_mminfo *info)
 {
 	struct om_system *sys = mm->sys;
-	struct om_page *table;
 
-	while ((table = om_table_next(mm, start, end))) {
-		uintptr_t base = om_table_addr(table, 0);
-		uintptr_t stop = end - base > OM_TABLE_SPAN ? base + OM_TABLE_SPAN : end;
-
-		om_table_lock(sys, table);
-		for (start = start > base ? start : base; start < stop; start += OM_PAGE_SIZE)
-			sum_up_entry(sys, info, om_entry_get(sys, table, om_table_pos(start)));
-		om_table_unlock(sys, table);
+	om_for_each_table (part, mm, start, end) {
+		om_table_lock(sys, part.table);
+		for (uintptr_t a = part.start; a < part.end; a += OM_PAGE_SIZE)
+			sum_up_entry(sys, info, om_entry_get(sys, part.table, om_table_pos(a)));
+		om_table_unlock(sys, part.table);
 	}
 }
 
@@ -232,10 +228,7 @@ static void add_area(struct om_vma *vma, uintptr_t start, uintptr_t end, struct 
 	unsigned flags = om_vma_flags(vma);
 	size_t pages;
 
-	if (start < vma->start)
-		start = vma->start;
-	if (end > vma->end)
-		end = vma->end;
+	om_clip(&start, &end, vma->start, vma->end);
 	pages = (end - start) >> OM_PAGE_SHIFT;
 	info->vmas++;
 	info->size += pages;

@@ -158,10 +158,13 @@ static int user_frame(struct om_system *sys, om_pfn_t *pfn)
 
 int om_frame_alloc(struct om_system *sys, om_pfn_t *pfn)
 {
+	unsigned tries = 0;
 	int err;
 
 	om_might_sleep(sys);
-	OM_RETRY_NOFRAME(sys, 1, err, user_frame(sys, pfn));
+	do
+		err = user_frame(sys, pfn);
+	while (om_try_again(sys, &tries, 1, &err));
 	om_check_low(sys);
 	return err;
 }

@@ -5,6 +5,7 @@
 #define OM_MM_H
 
 #include "area/vma.h"
+#include "base/range.h"
 #include "base/types.h"
 
 /* -OM_ENOFRAME; on success *mm has one reference and is on sys->mms. */
@@ -53,21 +54,6 @@ static inline void om_mm_write_lock(struct om_mm *mm)
 static inline void om_mm_write_unlock(struct om_mm *mm)
 {
 	om_rwsem_write_done(mm->sys, &mm->mmap_lock);
-}
-
-static inline uintptr_t om_page_align(uintptr_t len)
-{
-	return (len + OM_PAGE_SIZE - 1) & OM_PAGE_MASK;
-}
-
-/*
- * Check a range argument: `addr` page aligned, *end = addr + len rounded up, no wrap. Returns false if it is
- * wrong.
- */
-static inline bool om_range(uintptr_t addr, size_t len, uintptr_t *end)
-{
-	*end = addr + om_page_align(len);
-	return !(addr & ~OM_PAGE_MASK) && om_page_align(len) >= len && *end >= addr;
 }
 
 #endif

@@ -201,13 +201,10 @@ void om_zap(struct om_gather *g, struct om_vma *vma, uintptr_t start, uintptr_t 
             const struct om_zap_filter *filter)
 {
 	struct zap z = {.g = g, .vma = vma, .filter = filter};
-	struct om_page *table;
+	struct om_table_part part;
 
-	while ((table = om_table_next(vma->mm, start, end))) {
-		uintptr_t base = om_table_addr(table, 0);
-		uintptr_t stop = end - base > OM_TABLE_SPAN ? base + OM_TABLE_SPAN : end;
-
-		start = zap_table(vma->mm->sys, &z, table, start > base ? start : base, stop);
+	while ((part = om_table_part(vma->mm, start, end)).table) {
+		start = zap_table(vma->mm->sys, &z, part.table, part.start, part.end);
 		settle_gather(vma->mm, &z);
 		if (g->nr == OM_GATHER_PAGES)
 			om_gather_finish(g);

@@ -18,12 +18,15 @@ static bool layout_is_sane(const struct om_layout *l)
 int om_mm_create(struct om_system *sys, const struct om_layout *layout, void *cookie,
                  struct om_mm **mm)
 {
+	unsigned tries = 0;
 	int err;
 
 	om_might_sleep(sys);
 	if (!layout_is_sane(layout))
 		return -OM_EINVAL;
-	OM_RETRY_NOFRAME(sys, 2, err, om_mm_new(sys, layout, cookie, mm));
+	do
+		err = om_mm_new(sys, layout, cookie, mm);
+	while (om_try_again(sys, &tries, 2, &err));
 	return err;
 }
 

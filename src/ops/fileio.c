@@ -14,10 +14,13 @@
 int om_mapping_create(struct om_system *sys, const struct om_store_ops *ops, void *store,
                       uint64_t size, struct om_mapping **mapping)
 {
+	unsigned tries = 0;
 	int err;
 
 	om_might_sleep(sys);
-	OM_RETRY_NOFRAME(sys, 1, err, om_mapping_new(sys, ops, store, size, mapping));
+	do
+		err = om_mapping_new(sys, ops, store, size, mapping);
+	while (om_try_again(sys, &tries, 1, &err));
 	om_check_low(sys);
 	return err;
 }
@@ -34,11 +37,12 @@ static size_t in_page(uint64_t offset, size_t len)
 static int lock_page(struct om_mapping *mapping, uint64_t offset, size_t len, struct om_page **page)
 {
 	uintptr_t index = (uintptr_t)(offset >> OM_PAGE_SHIFT);
+	unsigned tries = 0;
 	int err;
 
-	OM_RETRY_NOFRAME(mapping->sys, 1, err,
-	                 om_mapping_getpage(mapping, index, (len - 1) >> OM_PAGE_SHIFT, page,
-	                                    NULL));
+	do
+		err = om_mapping_getpage(mapping, index, (len - 1) >> OM_PAGE_SHIFT, page, NULL);
+	while (om_try_again(mapping->sys, &tries, 1, &err));
 	return err;
 }
 

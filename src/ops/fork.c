@@ -161,16 +161,13 @@ static void settle_copy(struct copy *c)
 static int copy_entries(struct om_vma *parent, struct om_vma *child, bool *flush)
 {
 	struct copy c = {.parent = parent, .child = child};
-	uintptr_t addr = parent->start;
 	int err = 0;
 
-	while (!err && (c.from = om_table_next(parent->mm, addr, parent->end))) {
-		uintptr_t base = om_table_addr(c.from, 0);
-		uintptr_t end =
-		    parent->end - base > OM_TABLE_SPAN ? base + OM_TABLE_SPAN : parent->end;
-
-		err = copy_chunk(&c, addr > base ? addr : base, end);
-		addr = end;
+	om_for_each_table (part, parent->mm, parent->start, parent->end) {
+		c.from = part.table;
+		err = copy_chunk(&c, part.start, part.end);
+		if (err)
+			break;
 	}
 	settle_copy(&c);
 	*flush |= c.flush;
@@ -245,10 +242,13 @@ int om_fork(struct om_mm *parent, void *cookie, struct om_mm **child)
 {
 	struct om_system *sys = parent->sys;
 	size_t want = atomic_load_explicit(&parent->nr_tables, memory_order_relaxed) + 8;
+	unsigned tries = 0;
 	int err;
 
 	om_might_sleep(sys);
-	OM_RETRY_NOFRAME(sys, want, err, fork(parent, cookie, child));
+	do
+		err = fork(parent, cookie, child);
+	while (om_try_again(sys, &tries, want, &err));
 	if (!err)
 		om_count(sys, OM_EV_FORK, 1);
 	om_check_low(sys);

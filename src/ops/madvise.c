@@ -98,14 +98,11 @@ static uintptr_t visit_table(struct visitor *v, struct om_page *table, uintptr_t
 static void visit_entries(struct visitor *v, uintptr_t start, uintptr_t end)
 {
 	struct om_mm *mm = v->vma->mm;
-	struct om_page *table;
+	struct om_table_part part;
 
 	om_gather_init(&v->gather, mm);
-	while ((table = om_table_next(mm, start, end))) {
-		uintptr_t base = om_table_addr(table, 0);
-		uintptr_t stop = end - base > OM_TABLE_SPAN ? base + OM_TABLE_SPAN : end;
-
-		start = visit_table(v, table, start > base ? start : base, stop);
+	while ((part = om_table_part(mm, start, end)).table) {
+		start = visit_table(v, part.table, part.start, part.end);
 		if (v->n)
 			om_reclaim_pages(mm->sys, v->batch, v->n, true);
 		v->n = 0;
@@ -220,6 +217,15 @@ static void dontneed(struct om_vma *vma, uintptr_t start, uintptr_t end)
 	om_gather_finish(&g);
 }
 
+static void read_slot(struct om_system *sys, om_pte_t pte)
+{
+	struct om_page *page;
+	bool read;
+
+	if (om_pte_is_swap(pte) && !om_swap_readpage(sys, om_pte_slot(pte), &page, &read))
+		om_page_put(sys, page);
+}
+
 /* Read absent pages: of the file, or of swap. Best effort. */
 static void willneed(struct om_vma *vma, uintptr_t start, uintptr_t end)
 {
@@ -228,19 +234,10 @@ static void willneed(struct om_vma *vma, uintptr_t start, uintptr_t end)
 	if (vma->mapping)
 		om_mapping_readahead(vma->mapping, om_vma_index(vma, start),
 		                     (unsigned)((end - start) >> OM_PAGE_SHIFT));
-	for (uintptr_t a = start; a < end; a += OM_PAGE_SIZE) {
-		struct om_page *table = om_table_next(vma->mm, a, end), *page;
-		om_pte_t pte;
-		bool read;
-
-		if (!table)
-			break;
-		if (om_table_addr(table, 0) > a)
-			a = om_table_addr(table, 0);
-		pte = om_arch_pte_load(om_table_entry(table, om_table_pos(a)));
-		if (om_pte_is_swap(pte) && !om_swap_readpage(sys, om_pte_slot(pte), &page, &read))
-			om_page_put(sys, page);
-	}
+	om_for_each_table (part, vma->mm, start, end)
+		for (uintptr_t a = part.start; a < part.end; a += OM_PAGE_SIZE)
+			read_slot(sys,
+			          om_arch_pte_load(om_table_entry(part.table, om_table_pos(a))));
 }
 
 /* ---------------------------------------------------------------- one area ------------------ */
@@ -299,15 +296,14 @@ static int advise_range(struct om_mm *mm, uintptr_t start, uintptr_t end, int ad
 
 	while (start < end) {
 		struct om_vma *vma = om_vma_find(mm, start);
-		uintptr_t stop;
+		uintptr_t stop = end;
 		int err;
 
 		if (!vma || vma->start > start)
 			hole = -OM_ENOMEM;
 		if (!vma || vma->start >= end)
 			break;
-		start = vma->start > start ? vma->start : start;
-		stop = vma->end < end ? vma->end : end;
+		om_clip(&start, &stop, vma->start, vma->end);
 		err = is_flag_advice(advice) ? advise_flags(&vma, start, stop, advice)
 		                             : advise_pages(vma, start, stop, advice);
 		if (err)

@@ -35,17 +35,12 @@ static void count_page(struct om_system *sys, om_pte_t pte, bool lock)
 static void count_entries(struct om_vma *vma, bool lock)
 {
 	struct om_system *sys = vma->mm->sys;
-	uintptr_t addr = vma->start;
-	struct om_page *table;
 
-	while ((table = om_table_next(vma->mm, addr, vma->end))) {
-		uintptr_t base = om_table_addr(table, 0);
-		uintptr_t end = vma->end - base > OM_TABLE_SPAN ? base + OM_TABLE_SPAN : vma->end;
-
-		om_table_lock(sys, table);
-		for (addr = addr > base ? addr : base; addr < end; addr += OM_PAGE_SIZE)
-			count_page(sys, om_entry_get(sys, table, om_table_pos(addr)), lock);
-		om_table_unlock(sys, table);
+	om_for_each_table (part, vma->mm, vma->start, vma->end) {
+		om_table_lock(sys, part.table);
+		for (uintptr_t addr = part.start; addr < part.end; addr += OM_PAGE_SIZE)
+			count_page(sys, om_entry_get(sys, part.table, om_table_pos(addr)), lock);
+		om_table_unlock(sys, part.table);
 	}
 }
 
@@ -65,16 +60,15 @@ static void set_lock_bits(struct om_vma *vma, unsigned bits)
 static int lock_vma(struct om_vma **vma, uintptr_t start, uintptr_t end, unsigned bits)
 {
 	struct om_mm *mm = (*vma)->mm;
-	uintptr_t from = (*vma)->start > start ? (*vma)->start : start;
-	uintptr_t to = (*vma)->end < end ? (*vma)->end : end;
 	int err;
 
+	om_clip(&start, &end, (*vma)->start, (*vma)->end);
 	if ((om_vma_flags(*vma) & LOCK_BITS) == bits)
 		return 0;
-	err = om_vma_cut_out(mm, from, to);
+	err = om_vma_cut_out(mm, start, end);
 	if (err)
 		return err;
-	*vma = om_vma_find(mm, from);
+	*vma = om_vma_find(mm, start);
 	set_lock_bits(*vma, bits);
 	*vma = om_vma_merge(*vma);
 	return 0;
@@ -105,9 +99,9 @@ static size_t locked_in(struct om_mm *mm, uintptr_t start, uintptr_t end)
 	size_t pages = 0;
 
 	om_for_each_vma (vma, mm, start, end) {
-		uintptr_t from = vma->start > start ? vma->start : start;
-		uintptr_t to = vma->end < end ? vma->end : end;
+		uintptr_t from = start, to = end;
 
+		om_clip(&from, &to, vma->start, vma->end);
 		if (om_vma_flags(vma) & OM_VM_LOCKED)
 			pages += (to - from) >> OM_PAGE_SHIFT;
 	}
@@ -144,6 +138,7 @@ int om_mlock(struct om_mm *mm, uintptr_t addr, size_t len, int flags)
 {
 	unsigned bits = OM_VM_LOCKED | (flags & OM_MLOCK_ONFAULT ? OM_VM_LOCKONFAULT : 0u);
 	uintptr_t start, end;
+	unsigned tries = 0;
 	int err;
 
 	om_might_sleep(mm->sys);
@@ -152,7 +147,9 @@ int om_mlock(struct om_mm *mm, uintptr_t addr, size_t len, int flags)
 	if (om_mm_limit(mm, OM_LIMIT_MEMLOCK) == 0)
 		return -OM_EPERM;
 	round_range(addr, len, &start, &end);
-	OM_RETRY_NOFRAME(mm->sys, 2, err, lock_once(mm, start, end, bits));
+	do
+		err = lock_once(mm, start, end, bits);
+	while (om_try_again(mm->sys, &tries, 2, &err));
 	if (!err && !(flags & OM_MLOCK_ONFAULT))
 		err = om_populate(mm, start, end);
 	return err == -OM_EFAULT ? -OM_ENOMEM : err;
@@ -161,11 +158,14 @@ int om_mlock(struct om_mm *mm, uintptr_t addr, size_t len, int flags)
 int om_munlock(struct om_mm *mm, uintptr_t addr, size_t len)
 {
 	uintptr_t start, end;
+	unsigned tries = 0;
 	int err;
 
 	om_might_sleep(mm->sys);
 	round_range(addr, len, &start, &end);
-	OM_RETRY_NOFRAME(mm->sys, 2, err, lock_once(mm, start, end, 0));
+	do
+		err = lock_once(mm, start, end, 0);
+	while (om_try_again(mm->sys, &tries, 2, &err));
 	return err;
 }
 

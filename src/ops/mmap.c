@@ -122,9 +122,9 @@ static size_t pages_in(struct om_mm *mm, uintptr_t start, uintptr_t end)
 	size_t pages = 0;
 
 	om_for_each_vma (vma, mm, start, end) {
-		uintptr_t from = vma->start > start ? vma->start : start;
-		uintptr_t to = vma->end < end ? vma->end : end;
+		uintptr_t from = start, to = end;
 
+		om_clip(&from, &to, vma->start, vma->end);
 		pages += (to - from) >> OM_PAGE_SHIFT;
 	}
 	return pages;
@@ -228,12 +228,16 @@ int om_mmap(struct om_mm *mm, uintptr_t *addr, size_t len, int prot, int flags,
 	                        .file = file,
 	                        .offset = offset},
 	               r;
+	unsigned tries = 0;
 	int err = check_map_request(&first);
 
 	om_might_sleep(mm->sys);
 	if (err)
 		return err;
-	OM_RETRY_NOFRAME(mm->sys, 4, err, (r = first, mmap_once(mm, &r)));
+	do {
+		r = first;
+		err = mmap_once(mm, &r);
+	} while (om_try_again(mm->sys, &tries, 4, &err));
 	if (err)
 		return err;
 	*addr = r.addr;
@@ -274,12 +278,15 @@ static int munmap_once(struct om_mm *mm, uintptr_t start, uintptr_t end)
 int om_munmap(struct om_mm *mm, uintptr_t addr, size_t len)
 {
 	uintptr_t end;
+	unsigned tries = 0;
 	int err;
 
 	om_might_sleep(mm->sys);
 	if (!om_range(addr, len, &end) || end == addr || end > mm->layout.highest)
 		return -OM_EINVAL;
-	OM_RETRY_NOFRAME(mm->sys, 2, err, munmap_once(mm, addr, end));
+	do
+		err = munmap_once(mm, addr, end);
+	while (om_try_again(mm->sys, &tries, 2, &err));
 	return err;
 }
 
@@ -342,10 +349,13 @@ static int brk_once(struct om_mm *mm, uintptr_t end, uintptr_t *now, uintptr_t *
 uintptr_t om_brk(struct om_mm *mm, uintptr_t end)
 {
 	uintptr_t now, from, to;
+	unsigned tries = 0;
 	int err;
 
 	om_might_sleep(mm->sys);
-	OM_RETRY_NOFRAME(mm->sys, 2, err, brk_once(mm, end, &now, &from, &to));
+	do
+		err = brk_once(mm, end, &now, &from, &to);
+	while (om_try_again(mm->sys, &tries, 2, &err));
 	if (from < to)
 		(void)om_populate(mm, from, to);
 	return now;

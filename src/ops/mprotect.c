@@ -16,14 +16,13 @@
 
 #define PROT_BITS (OM_VM_READ | OM_VM_WRITE | OM_VM_EXEC)
 
-/* Entries of one table: [addr, end) lies in it. */
-static void protect_table(struct om_gather *g, struct om_page *table, uintptr_t addr, uintptr_t end,
-                          unsigned prot)
+static void protect_part(struct om_gather *g, const struct om_table_part *part, unsigned prot)
 {
 	struct om_system *sys = g->mm->sys;
+	struct om_page *table = part->table;
 
 	om_table_lock(sys, table);
-	for (; addr < end; addr += OM_PAGE_SIZE) {
+	for (uintptr_t addr = part->start; addr < part->end; addr += OM_PAGE_SIZE) {
 		unsigned pos = om_table_pos(addr);
 		om_pte_t pte = om_entry_get(sys, table, pos);
 
@@ -41,18 +40,11 @@ static void protect_table(struct om_gather *g, struct om_page *table, uintptr_t 
 static void protect_entries(struct om_vma *vma)
 {
 	unsigned prot = om_vma_prot(om_vma_flags(vma));
-	uintptr_t addr = vma->start;
 	struct om_gather g;
-	struct om_page *table;
 
 	om_gather_init(&g, vma->mm);
-	while ((table = om_table_next(vma->mm, addr, vma->end))) {
-		uintptr_t base = om_table_addr(table, 0);
-		uintptr_t end = vma->end - base > OM_TABLE_SPAN ? base + OM_TABLE_SPAN : vma->end;
-
-		protect_table(&g, table, addr > base ? addr : base, end, prot);
-		addr = end;
-	}
+	om_for_each_table (part, vma->mm, vma->start, vma->end)
+		protect_part(&g, &part, prot);
 	om_gather_finish(&g);
 }
 
@@ -149,11 +141,12 @@ static void populate_locked(const struct protect *p)
 	uintptr_t start = p->fill, end = p->fill_end;
 	struct om_vmainfo info;
 
-	for (; start < end && om_vma_next(p->mm, start, &info) && info.start < end;
-	     start = info.end)
+	while (start < end && om_vma_next(p->mm, start, &info) && info.start < end) {
+		om_clip(&info.start, &info.end, start, end);
 		if ((info.flags & mask) == (OM_VM_LOCKED | OM_VM_WRITE))
-			(void)om_populate(p->mm, info.start > start ? info.start : start,
-			                  info.end < end ? info.end : end);
+			(void)om_populate(p->mm, info.start, info.end);
+		start = info.end;
+	}
 }
 
 int om_mprotect(struct om_mm *mm, uintptr_t addr, size_t len, int prot)
@@ -164,6 +157,7 @@ int om_mprotect(struct om_mm *mm, uintptr_t addr, size_t len, int prot)
 	                    .prot = (unsigned)prot & PROT_BITS,
 	                    .down = prot & OM_PROT_GROWSDOWN,
 	                    .up = prot & OM_PROT_GROWSUP};
+	unsigned tries = 0;
 	int err;
 
 	om_might_sleep(mm->sys);
@@ -175,7 +169,9 @@ int om_mprotect(struct om_mm *mm, uintptr_t addr, size_t len, int prot)
 		return -OM_ENOMEM;
 	if (prot & ~(int)(PROT_BITS | (unsigned)grows))
 		return -OM_EINVAL;
-	OM_RETRY_NOFRAME(mm->sys, 2, err, protect_once(&p));
+	do
+		err = protect_once(&p);
+	while (om_try_again(mm->sys, &tries, 2, &err));
 	populate_locked(&p);
 	return err;
 }

@@ -85,9 +85,9 @@ static void count_replaced(const struct remap *r, size_t *total, size_t *data)
 	if (!(r->flags & OM_MREMAP_FIXED))
 		return;
 	om_for_each_vma (vma, r->mm, start, end) {
-		uintptr_t from = vma->start > start ? vma->start : start;
-		uintptr_t to = vma->end < end ? vma->end : end;
+		uintptr_t from = start, to = end;
 
+		om_clip(&from, &to, vma->start, vma->end);
 		*total += (to - from) >> OM_PAGE_SHIFT;
 		if (om_flags_are_data(om_vma_flags(vma)))
 			*data += (to - from) >> OM_PAGE_SHIFT;
@@ -343,13 +343,17 @@ int om_mremap(struct om_mm *mm, uintptr_t old_addr, size_t old_len, size_t new_l
 	                      .old_len = om_page_align(old_len),
 	                      .new_len = om_page_align(new_len)};
 	struct remap r;
+	unsigned tries = 0;
 	int err = check_remap_request(&first);
 
 	om_might_sleep(mm->sys);
 	if (err)
 		return err;
-	OM_RETRY_NOFRAME(mm->sys, (first.new_len >> OM_PAGE_SHIFT) / OM_TABLE_ENTRIES + 4, err,
-	                 (r = first, mremap_once(&r)));
+	do {
+		r = first;
+		err = mremap_once(&r);
+	} while (om_try_again(mm->sys, &tries,
+	                      (first.new_len >> OM_PAGE_SHIFT) / OM_TABLE_ENTRIES + 4, &err));
 	if (err)
 		return err;
 	*result = r.new;

@@ -23,8 +23,8 @@ static bool next_part(struct om_mm *mm, uintptr_t start, uintptr_t end, int flag
 		om_mm_read_unlock(mm);
 		return false;
 	}
-	*p = (struct part){.start = vma->start > start ? vma->start : start,
-	                   .end = vma->end < end ? vma->end : end};
+	*p = (struct part){.start = start, .end = end};
+	om_clip(&p->start, &p->end, vma->start, vma->end);
 	if ((flags & OM_MS_INVALIDATE) && (om_vma_flags(vma) & OM_VM_LOCKED)) {
 		*err = -OM_EBUSY;
 	} else if ((flags & OM_MS_SYNC) && (om_vma_flags(vma) & OM_VM_SHARED) && vma->mapping) {

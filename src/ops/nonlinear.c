@@ -82,6 +82,7 @@ int om_remap_file_pages(struct om_mm *mm, uintptr_t addr, size_t len, int prot, 
 {
 	uintptr_t start = addr & OM_PAGE_MASK, end = start + (len & OM_PAGE_MASK);
 	size_t pages = (end - start) >> OM_PAGE_SHIFT;
+	unsigned tries = 0;
 	int err;
 
 	(void)flags; /* MAP_NONBLOCK: entries are left to faults anyway */
@@ -90,8 +91,9 @@ int om_remap_file_pages(struct om_mm *mm, uintptr_t addr, size_t len, int prot, 
 		return -OM_EINVAL;
 	if ((uint64_t)(pgoff + pages - 1) >> (OM_FILE_BITS - 1) > 1)
 		return -OM_EINVAL;
-	OM_RETRY_NOFRAME(mm->sys, pages / OM_TABLE_ENTRIES + 4, err,
-	                 remap_pages_once(mm, start, end, pgoff));
+	do
+		err = remap_pages_once(mm, start, end, pgoff);
+	while (om_try_again(mm->sys, &tries, pages / OM_TABLE_ENTRIES + 4, &err));
 	if (!err)
 		fill_locked(mm, start, end);
 	return err;

@@ -17,11 +17,13 @@
 int om_swapon(struct om_system *sys, const struct om_store_ops *ops, void *store, uint32_t slots,
               int priority, unsigned *device)
 {
+	unsigned tries = 0;
 	int err;
 
 	om_might_sleep(sys);
-	OM_RETRY_NOFRAME(sys, slots / 512 + 2, err,
-	                 om_swapdev_add(sys, ops, store, slots, priority, device));
+	do
+		err = om_swapdev_add(sys, ops, store, slots, priority, device);
+	while (om_try_again(sys, &tries, slots / 512 + 2, &err));
 	return err;
 }
 
@@ -63,30 +65,34 @@ static int swap_in_entry(struct om_vma *vma, struct om_page *table, uintptr_t ad
 	return om_fault_swap(&f);
 }
 
+/* One entry of the area, whose table is not locked: 0 if it holds no slot of the device any more. */
+static int swap_in_addr(struct om_vma *vma, struct om_page *table, uintptr_t addr, unsigned device)
+{
+	om_pte_t pte = om_arch_pte_load(om_table_entry(table, om_table_pos(addr)));
+	int r;
+
+	if (!om_pte_is_swap(pte) || !on_device(om_pte_slot(pte), device))
+		return 0;
+	r = swap_in_entry(vma, table, addr, pte);
+	if (r == -OM_ENOFRAME)
+		return r;
+	if (r != OM_FAULT_MINOR && r != OM_FAULT_MAJOR)
+		return r == OM_FAULT_OOM ? -OM_ENOMEM : -OM_EIO;
+	/* Reclaim leaves pages of this device alone: let it have those that can go. */
+	uncache(vma->mm->sys, om_pte_slot(pte));
+	return 0;
+}
+
 /* mmap_lock is held. *addr: where to go on. */
 static int swap_in_vma(struct om_vma *vma, unsigned device, uintptr_t *addr)
 {
-	struct om_page *table;
+	om_for_each_table (part, vma->mm, *addr, vma->end)
+		for (*addr = part.start; *addr < part.end; *addr += OM_PAGE_SIZE) {
+			int err = swap_in_addr(vma, part.table, *addr, device);
 
-	while (*addr < vma->end && (table = om_table_next(vma->mm, *addr, vma->end))) {
-		uintptr_t base = om_table_addr(table, 0);
-
-		*addr = *addr > base ? *addr : base;
-		for (; *addr < vma->end && *addr - base < OM_TABLE_SPAN; *addr += OM_PAGE_SIZE) {
-			om_pte_t pte = om_arch_pte_load(om_table_entry(table, om_table_pos(*addr)));
-			int r;
-
-			if (!om_pte_is_swap(pte) || !on_device(om_pte_slot(pte), device))
-				continue;
-			r = swap_in_entry(vma, table, *addr, pte);
-			if (r == -OM_ENOFRAME)
-				return r;
-			if (r != OM_FAULT_MINOR && r != OM_FAULT_MAJOR)
-				return r == OM_FAULT_OOM ? -OM_ENOMEM : -OM_EIO;
-			/* Reclaim leaves pages of this device alone: let it have those that can go. */
-			uncache(vma->mm->sys, om_pte_slot(pte));
+			if (err)
+				return err;
 		}
-	}
 	return 0;
 }
 
@@ -164,10 +170,13 @@ static int swap_in_next(struct om_mapping *mapping, unsigned device, uintptr_t *
 static int swap_in_mapping(struct om_mapping *mapping, unsigned device)
 {
 	uintptr_t i = 0;
+	unsigned tries = 0;
 	int err = 0;
 
 	while (!err)
-		OM_RETRY_NOFRAME(mapping->sys, 1, err, swap_in_next(mapping, device, &i));
+		do
+			err = swap_in_next(mapping, device, &i);
+		while (om_try_again(mapping->sys, &tries, 1, &err));
 	return err == -OM_EAGAIN ? 0 : err;
 }
 

@@ -201,21 +201,27 @@ static int zero_beyond(struct om_mapping *mapping)
 
 int om_mapping_zero_beyond(struct om_mapping *mapping)
 {
+	unsigned tries = 0;
 	int err;
 
-	OM_RETRY_NOFRAME(mapping->sys, 1, err, zero_beyond(mapping));
+	do
+		err = zero_beyond(mapping);
+	while (om_try_again(mapping->sys, &tries, 1, &err));
 	return err;
 }
 
 int om_mapping_truncate(struct om_mapping *mapping, uint64_t size)
 {
 	uintptr_t first = (uintptr_t)(page_end(size) >> OM_PAGE_SHIFT);
+	unsigned tries = 0;
 	int err;
 
 	om_might_sleep(mapping->sys);
 	if (size > OM_MAPPING_MAX)
 		return -OM_EOVERFLOW;
-	OM_RETRY_NOFRAME(mapping->sys, 1, err, zero_tail(mapping, size));
+	do
+		err = zero_tail(mapping, size);
+	while (om_try_again(mapping->sys, &tries, 1, &err));
 	if (err)
 		return err;
 	/* A write may have made it longer meanwhile. */
@@ -232,12 +238,17 @@ static int zero_ends(struct om_mapping *mapping, uint64_t offset, uint64_t first
 {
 	struct om_system *sys = mapping->sys;
 	struct om_page *head = NULL, *tail = NULL;
+	unsigned tries = 0;
 	int err = 0;
 
 	if (offset < first)
-		OM_RETRY_NOFRAME(sys, 1, err, hold_page(mapping, offset, &head));
+		do
+			err = hold_page(mapping, offset, &head);
+		while (om_try_again(sys, &tries, 1, &err));
 	if (!err && last < end)
-		OM_RETRY_NOFRAME(sys, 1, err, hold_page(mapping, last, &tail));
+		do
+			err = hold_page(mapping, last, &tail);
+		while (om_try_again(sys, &tries, 1, &err));
 	if (!err) {
 		zero_held(mapping, head, offset, first);
 		zero_held(mapping, tail, last, end);
@@ -251,11 +262,14 @@ int om_mapping_punch(struct om_mapping *mapping, uint64_t offset, uint64_t len)
 {
 	uint64_t end = offset + len < offset ? UINT64_MAX : offset + len;
 	uint64_t first = page_end(offset), last = end & ~(uint64_t)(OM_PAGE_SIZE - 1);
+	unsigned tries = 0;
 	int err;
 
 	om_might_sleep(mapping->sys);
 	if (first < offset || first > last) { /* inside one page */
-		OM_RETRY_NOFRAME(mapping->sys, 1, err, zero_part(mapping, offset, end));
+		do
+			err = zero_part(mapping, offset, end);
+		while (om_try_again(mapping->sys, &tries, 1, &err));
 		return err;
 	}
 	err = zero_ends(mapping, offset, first, last, end);

@@ -16,17 +16,17 @@
  */
 int om_reclaim_retry(struct om_system *sys, unsigned *tries, size_t want);
 
-/* The loop around it: `call` is evaluated until it returns something other than -OM_ENOFRAME. */
-#define OM_RETRY_NOFRAME(sys, want, err, call)                                                     \
-	do {                                                                                       \
-		unsigned tries_ = 0;                                                               \
-                                                                                                   \
-		while (om_unlikely(((err) = (call)) == -OM_ENOFRAME))                              \
-			if (om_reclaim_retry(sys, &tries_, want)) {                                \
-				(err) = -OM_ENOMEM;                                                \
-				break;                                                             \
-			}                                                                          \
-	} while (0)
+/*
+ * Between two tries of an outermost function: if the first ended in -OM_ENOFRAME, reclaim, and say whether to
+ * try again; if nothing more can be freed, *err becomes -OM_ENOMEM. May sleep.
+ */
+static inline bool om_try_again(struct om_system *sys, unsigned *tries, size_t want, int *err)
+{
+	if (om_likely(*err != -OM_ENOFRAME))
+		return false;
+	*err = om_reclaim_retry(sys, tries, want);
+	return *err == 0;
+}
 
 /* At the end of an outermost function that allocates: tell the port if frames are getting few. */
 static inline void om_check_low(struct om_system *sys)

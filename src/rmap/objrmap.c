@@ -346,21 +346,17 @@ static bool probe_linear(struct om_walk *w, const struct target *t, struct om_vm
 /* The area's entries can show any page of the file: look at all of them. */
 static bool probe_nonlinear(struct om_walk *w, const struct target *t, struct om_vma *vma)
 {
-	uintptr_t addr = vma->start;
-	struct om_page *table;
-	bool go = true;
+	om_for_each_table (part, vma->mm, vma->start, vma->end) {
+		bool go = true;
 
-	while (go && (table = om_table_next(vma->mm, addr, vma->end))) {
-		uintptr_t base = om_table_addr(table, 0);
-		uintptr_t end = base + OM_TABLE_SPAN < vma->end ? base + OM_TABLE_SPAN : vma->end;
-
-		om_table_lock(w->sys, table);
-		for (addr = addr > base ? addr : base; go && addr < end; addr += OM_PAGE_SIZE)
-			go = probe(w, t, vma, table, om_table_pos(addr));
-		om_table_unlock(w->sys, table);
-		addr = end;
+		om_table_lock(w->sys, part.table);
+		for (uintptr_t a = part.start; go && a < part.end; a += OM_PAGE_SIZE)
+			go = probe(w, t, vma, part.table, om_table_pos(a));
+		om_table_unlock(w->sys, part.table);
+		if (!go)
+			return false;
 	}
-	return go;
+	return true;
 }
 
 static void walk_file(struct om_walk *w, const struct target *t)
