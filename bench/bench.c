@@ -12,6 +12,7 @@
 
 #include <valgrind/callgrind.h>
 
+#include "calls.h"
 #include "page/page.h"
 #include "rmap/rmap.h"
 #include "sim.h"
@@ -70,7 +71,7 @@ static uintptr_t map(struct om_mm *mm, size_t pages, int prot, int flags, struct
 {
 	uintptr_t addr = 0;
 
-	MUST(om_mmap(mm, &addr, pages * PAGE, prot, flags, file, page * PAGE));
+	MUST(do_mmap(mm, &addr, pages * PAGE, prot, flags, file, page * PAGE));
 	return addr;
 }
 
@@ -343,10 +344,10 @@ static void anonymous(void)
 	MEASURE(MUST(om_mprotect(mm, addr, N * PAGE, OM_PROT_READ)), "insn_mprotect_page %u", N);
 	MUST(om_mprotect(mm, addr, N * PAGE, RW));
 	touch(mm, addr, N, OM_WRITE);
-	MEASURE(MUST(om_mremap(mm, addr, N * PAGE, N * PAGE, OM_MREMAP_MAYMOVE | OM_MREMAP_FIXED,
+	MEASURE(MUST(do_mremap(mm, addr, N * PAGE, N * PAGE, OM_MREMAP_MAYMOVE | OM_MREMAP_FIXED,
 	                       addr - 4 * N * PAGE + PAGE, &addr)),
 	        "insn_mremap_page %u", N);
-	MEASURE(MUST(om_mremap(mm, addr, N * PAGE, N * PAGE, OM_MREMAP_MAYMOVE | OM_MREMAP_FIXED,
+	MEASURE(MUST(do_mremap(mm, addr, N * PAGE, N * PAGE, OM_MREMAP_MAYMOVE | OM_MREMAP_FIXED,
 	                       addr - 8 * N * PAGE, &addr)),
 	        "insn_mremap_table %u", N / 512);
 	MEASURE(MUST(om_munmap(mm, addr, N * PAGE)), "insn_munmap_page %u", N);

@@ -1,6 +1,7 @@
 /*
  * rig.c: see rig.h.
  */
+#include "calls.h"
 #include "rig.h"
 
 #include <stdarg.h>
@@ -140,7 +141,7 @@ uintptr_t rig_map(struct rig *r, struct om_mm *mm, uintptr_t addr, size_t pages,
 	uintptr_t at = addr;
 
 	(void)r;
-	rig_ok(om_mmap(mm, &at, pages * RIG_PAGE, prot, flags | (addr ? OM_MAP_FIXED : 0), file,
+	rig_ok(do_mmap(mm, &at, pages * RIG_PAGE, prot, flags | (addr ? OM_MAP_FIXED : 0), file,
 	               pgoff * RIG_PAGE));
 	return at;
 }

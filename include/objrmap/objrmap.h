@@ -229,18 +229,24 @@ enum om_map_flags {
 
 struct om_mapping;
 
+struct om_map_request {
+	uintptr_t addr; /* in: a hint, or with FIXED the place; out: the start of the new mapping */
+	size_t len;     /* bytes; rounded up to pages */
+	int prot;       /* enum om_prot */
+	int flags;      /* enum om_map_flags */
+	struct om_mapping *file; /* NULL: anonymous memory; private, or shared and swappable */
+	uint64_t offset;         /* bytes into the file, page aligned; ignored without one */
+};
+
 /*
- * mmap(2). `*addr`: in, a hint or with FIXED the place; out, the start of the area. `file` NULL makes
- * anonymous memory (`offset` is then ignored): private, or shared and swappable. `offset` is bytes,
- * page aligned.
+ * mmap(2). `request` changes on success alone, and only its `addr`.
  * Errors: EINVAL (len 0, alignment, neither or both of SHARED and PRIVATE, GROWSDOWN with a file or
  * SHARED), EEXIST (FIXED_NOREPLACE over something), EOVERFLOW (offset + len), EACCES (shared and
  * writable with FILE_RDONLY), EAGAIN (LOCKED beyond the limit), EPERM (LOCKED with limit 0), ENOMEM
  * (no room, limits AS, DATA or VMAS, no frame). Failures of POPULATE are not reported, as in Linux.
  * May sleep. Cost: O(log areas), plus what FIXED replaces and POPULATE touches.
  */
-OM_API int om_mmap(struct om_mm *mm, uintptr_t *addr, size_t len, int prot, int flags,
-                   struct om_mapping *file, uint64_t offset);
+OM_API int om_mmap(struct om_mm *mm, struct om_map_request *request);
 
 /*
  * munmap(2): holes are fine. Errors: EINVAL (len 0, alignment, beyond `highest`), ENOMEM (a split
@@ -258,15 +264,21 @@ OM_API int om_mprotect(struct om_mm *mm, uintptr_t addr, size_t len, int prot);
 
 enum om_mremap_flags { OM_MREMAP_MAYMOVE = 1, OM_MREMAP_FIXED = 2, OM_MREMAP_DONTUNMAP = 4 };
 
+struct om_remap_request {
+	uintptr_t old_addr;      /* page aligned */
+	size_t old_len, new_len; /* bytes; old_len 0 makes a second mapping of shared memory */
+	int flags;               /* enum om_mremap_flags */
+	uintptr_t
+	    new_addr; /* in: the place with FIXED, a hint with DONTUNMAP; out: the new start */
+};
+
 /*
- * mremap(2). `new_addr` is used with FIXED and, as a hint, with DONTUNMAP. `*result` is the start
- * of the new area. `old_len` 0 makes a second mapping of shared memory.
+ * mremap(2). `request` changes on success alone, and only its `new_addr`.
  * Errors: EINVAL, EFAULT (not one area; nothing there), ENOMEM, EAGAIN (locked beyond the limit).
  * Unlike Linux 6.17, one call moves one area only: with FIXED a range of several is EFAULT.
- * Cost: O(1) per whole page table moved, else linear in present pages moved.
+ * May sleep. Cost: O(1) per whole page table moved, else linear in present pages moved.
  */
-OM_API int om_mremap(struct om_mm *mm, uintptr_t old_addr, size_t old_len, size_t new_len,
-                     int flags, uintptr_t new_addr, uintptr_t *result);
+OM_API int om_mremap(struct om_mm *mm, struct om_remap_request *request);
 
 /*
  * brk(2): set the end of the heap and return the new end; when that is impossible (limit, collision,

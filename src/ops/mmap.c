@@ -14,65 +14,62 @@
 
 /* ---------------------------------------------------------------- mmap ---------------------- */
 
-struct request {
-	uintptr_t addr;
-	size_t len;
-	int prot, flags;
-	struct om_mapping *file;
-	uint64_t offset;
+/* A request, and what is found out about it. */
+struct map {
+	struct om_map_request req;
 	unsigned vm_flags;
 	bool replaces; /* there are areas in the range */
 };
 
 /* The checks that need no lock. Here and below in the order Linux makes them. */
-static int check_map_request(struct request *r)
+static int check_map_request(struct map *m)
 {
-	size_t len = om_page_align(r->len);
+	size_t len = om_page_align(m->req.len);
 
-	if (r->len == 0 || (r->file && (r->offset & (OM_PAGE_SIZE - 1))))
+	if (m->req.len == 0 || (m->req.file && (m->req.offset & (OM_PAGE_SIZE - 1))))
 		return -OM_EINVAL;
-	if (r->flags & OM_MAP_FIXED_NOREPLACE)
-		r->flags |= OM_MAP_FIXED;
+	if (m->req.flags & OM_MAP_FIXED_NOREPLACE)
+		m->req.flags |= OM_MAP_FIXED;
 	if (len == 0)
 		return -OM_ENOMEM;
-	if (r->file && (r->offset >> OM_PAGE_SHIFT) + (len >> OM_PAGE_SHIFT) > UINTPTR_MAX)
+	if (m->req.file && (m->req.offset >> OM_PAGE_SHIFT) + (len >> OM_PAGE_SHIFT) > UINTPTR_MAX)
 		return -OM_EOVERFLOW;
-	r->len = len;
+	m->req.len = len;
 	return 0;
 }
 
 /* May this be mapped in this way? Asked when a place has been found. */
-static int check_kind(const struct request *r)
+static int check_kind(const struct map *m)
 {
-	unsigned type = (unsigned)r->flags & (OM_MAP_SHARED | OM_MAP_PRIVATE);
+	unsigned type = (unsigned)m->req.flags & (OM_MAP_SHARED | OM_MAP_PRIVATE);
 
-	if (r->file && r->offset + r->len < r->offset)
+	if (m->req.file && m->req.offset + m->req.len < m->req.offset)
 		return -OM_EOVERFLOW;
 	if (type != OM_MAP_SHARED && type != OM_MAP_PRIVATE)
 		return -OM_EINVAL;
-	if (r->file && type == OM_MAP_SHARED && (r->flags & OM_MAP_FILE_RDONLY) &&
-	    (r->prot & OM_PROT_WRITE))
+	if (m->req.file && type == OM_MAP_SHARED && (m->req.flags & OM_MAP_FILE_RDONLY) &&
+	    (m->req.prot & OM_PROT_WRITE))
 		return -OM_EACCES;
-	if ((r->flags & OM_MAP_GROWSDOWN) && (r->file || type == OM_MAP_SHARED))
+	if ((m->req.flags & OM_MAP_GROWSDOWN) && (m->req.file || type == OM_MAP_SHARED))
 		return -OM_EINVAL;
 	return 0;
 }
 
-static unsigned request_vm_flags(const struct request *r, unsigned def_flags)
+static unsigned request_vm_flags(const struct map *m, unsigned def_flags)
 {
-	unsigned flags = (unsigned)r->prot & (OM_VM_READ | OM_VM_WRITE | OM_VM_EXEC);
+	unsigned flags = (unsigned)m->req.prot & (OM_VM_READ | OM_VM_WRITE | OM_VM_EXEC);
 
 	flags |= OM_VM_MAYWRITE | def_flags;
-	if (r->flags & OM_MAP_SHARED) {
+	if (m->req.flags & OM_MAP_SHARED) {
 		flags |= OM_VM_SHARED;
-		if (r->file && (r->flags & OM_MAP_FILE_RDONLY))
+		if (m->req.file && (m->req.flags & OM_MAP_FILE_RDONLY))
 			flags &= ~(unsigned)OM_VM_MAYWRITE;
 	}
-	if (r->flags & OM_MAP_GROWSDOWN)
+	if (m->req.flags & OM_MAP_GROWSDOWN)
 		flags |= OM_VM_GROWSDOWN;
-	if (r->flags & OM_MAP_LOCKED)
+	if (m->req.flags & OM_MAP_LOCKED)
 		flags |= OM_VM_LOCKED;
-	if (r->flags & OM_MAP_NORESERVE)
+	if (m->req.flags & OM_MAP_NORESERVE)
 		flags |= OM_VM_NORESERVE;
 	return flags;
 }
@@ -85,35 +82,35 @@ static bool range_is_free(struct om_mm *mm, uintptr_t start, uintptr_t end)
 }
 
 /* Choose or check the place. */
-static int place(struct om_mm *mm, struct request *r)
+static int place(struct om_mm *mm, struct map *m)
 {
 	const struct om_layout *l = &mm->layout;
-	uintptr_t hint = r->addr & OM_PAGE_MASK;
+	uintptr_t hint = m->req.addr & OM_PAGE_MASK;
 
-	if (r->len > l->highest - l->lowest)
+	if (m->req.len > l->highest - l->lowest)
 		return -OM_ENOMEM;
-	if (r->flags & OM_MAP_FIXED) {
+	if (m->req.flags & OM_MAP_FIXED) {
 		struct om_vma *next;
 
-		if (r->addr > l->highest - r->len)
+		if (m->req.addr > l->highest - m->req.len)
 			return -OM_ENOMEM;
-		if (r->addr & ~OM_PAGE_MASK)
+		if (m->req.addr & ~OM_PAGE_MASK)
 			return -OM_EINVAL;
-		if (r->addr < l->lowest)
+		if (m->req.addr < l->lowest)
 			return -OM_EPERM;
-		next = om_vma_find(mm, r->addr);
-		r->replaces = next && next->start < r->addr + r->len;
-		return r->replaces && (r->flags & OM_MAP_FIXED_NOREPLACE) ? -OM_EEXIST : 0;
+		next = om_vma_find(mm, m->req.addr);
+		m->replaces = next && next->start < m->req.addr + m->req.len;
+		return m->replaces && (m->req.flags & OM_MAP_FIXED_NOREPLACE) ? -OM_EEXIST : 0;
 	}
-	if (hint >= l->lowest && hint <= l->highest - r->len &&
-	    range_is_free(mm, hint, hint + r->len)) {
-		r->addr = hint;
+	if (hint >= l->lowest && hint <= l->highest - m->req.len &&
+	    range_is_free(mm, hint, hint + m->req.len)) {
+		m->req.addr = hint;
 		return 0;
 	}
-	r->addr = om_gap_find(mm, r->len, l->mmap_base);
-	if (!r->addr)
-		r->addr = om_gap_find(mm, r->len, l->highest);
-	return r->addr ? 0 : -OM_ENOMEM;
+	m->req.addr = om_gap_find(mm, m->req.len, l->mmap_base);
+	if (!m->req.addr)
+		m->req.addr = om_gap_find(mm, m->req.len, l->highest);
+	return m->req.addr ? 0 : -OM_ENOMEM;
 }
 
 /* Pages of areas that MAP_FIXED will replace: they do not count against the limits. */
@@ -130,104 +127,98 @@ static size_t pages_in(struct om_mm *mm, uintptr_t start, uintptr_t end)
 	return pages;
 }
 
-static int check_mm_limits(struct om_mm *mm, const struct request *r)
+static int check_mm_limits(struct om_mm *mm, const struct map *m)
 {
-	size_t pages = r->len >> OM_PAGE_SHIFT;
+	size_t pages = m->req.len >> OM_PAGE_SHIFT;
 	int err;
 
-	if (r->vm_flags & OM_VM_LOCKED) {
-		if ((r->flags & OM_MAP_LOCKED) && om_mm_limit(mm, OM_LIMIT_MEMLOCK) == 0)
+	if (m->vm_flags & OM_VM_LOCKED) {
+		if ((m->req.flags & OM_MAP_LOCKED) && om_mm_limit(mm, OM_LIMIT_MEMLOCK) == 0)
 			return -OM_EPERM;
 		err = om_check_memlock(mm, pages, -OM_EAGAIN);
 		if (err)
 			return err == -OM_EPERM ? -OM_EAGAIN : err;
 	}
-	err = check_kind(r);
+	err = check_kind(m);
 	if (err)
 		return err;
-	if (r->replaces)
-		pages -= pages_in(mm, r->addr, r->addr + r->len);
-	return om_check_limits(mm, pages, r->vm_flags);
+	if (m->replaces)
+		pages -= pages_in(mm, m->req.addr, m->req.addr + m->req.len);
+	return om_check_limits(mm, pages, m->vm_flags);
 }
 
 /* Anonymous numbers follow the address; any others will do just as well. */
-static uintptr_t first_index(const struct request *r)
+static uintptr_t first_index(const struct map *m)
 {
-	return r->file ? (uintptr_t)(r->offset >> OM_PAGE_SHIFT) : r->addr >> OM_PAGE_SHIFT;
+	return m->req.file ? (uintptr_t)(m->req.offset >> OM_PAGE_SHIFT)
+	                   : m->req.addr >> OM_PAGE_SHIFT;
 }
 
 /* All that can fail, then the change. Takes over nothing; `mapping` is what backs the area, or NULL. */
-static int map_area(struct om_mm *mm, const struct request *r, struct om_mapping *mapping)
+static int map_area(struct om_mm *mm, const struct map *m, struct om_mapping *mapping)
 {
-	uintptr_t end = r->addr + r->len;
-	uintptr_t pgoff = mapping && !r->file ? 0 : first_index(r);
+	uintptr_t end = m->req.addr + m->req.len;
+	uintptr_t pgoff = mapping && !m->req.file ? 0 : first_index(m);
 	struct om_vma *vma;
 	int err = 0;
 
-	if (!r->replaces && om_vma_extend(mm, r->addr, end, pgoff, r->vm_flags, mapping))
+	if (!m->replaces && om_vma_extend(mm, m->req.addr, end, pgoff, m->vm_flags, mapping))
 		return 0;
-	vma = om_vma_new(mm, r->addr, end, pgoff, r->vm_flags, mapping);
+	vma = om_vma_new(mm, m->req.addr, end, pgoff, m->vm_flags, mapping);
 	if (!vma)
 		return -OM_ENOFRAME;
-	if (r->replaces)
-		err = om_vma_cut_out(mm, r->addr, end);
+	if (m->replaces)
+		err = om_vma_cut_out(mm, m->req.addr, end);
 	if (err) {
 		om_vma_free(vma);
 		return err;
 	}
-	if (r->replaces)
-		om_unmap_areas(mm, r->addr, end, true);
+	if (m->replaces)
+		om_unmap_areas(mm, m->req.addr, end, true);
 	om_vma_link(vma);
-	if (r->replaces)
+	if (m->replaces)
 		om_vma_merge(vma);
 	return 0;
 }
 
-static int mmap_locked(struct om_mm *mm, struct request *r)
+static int mmap_locked(struct om_mm *mm, struct map *m)
 {
 	struct om_mapping *shmem = NULL;
 	int err;
 
 	if (mm->nr_vmas > om_mm_limit(mm, OM_LIMIT_VMAS))
 		return -OM_ENOMEM;
-	err = place(mm, r);
+	err = place(mm, m);
 	if (err)
 		return err;
-	r->vm_flags = request_vm_flags(r, mm->def_flags);
-	err = check_mm_limits(mm, r);
+	m->vm_flags = request_vm_flags(m, mm->def_flags);
+	err = check_mm_limits(mm, m);
 	if (err)
 		return err;
-	if (!r->file && (r->flags & OM_MAP_SHARED)) {
-		err = om_mapping_new(mm->sys, NULL, NULL, r->len, &shmem);
+	if (!m->req.file && (m->req.flags & OM_MAP_SHARED)) {
+		err = om_mapping_new(mm->sys, NULL, NULL, m->req.len, &shmem);
 		if (err)
 			return err;
 	}
-	err = map_area(mm, r, shmem ? shmem : r->file);
+	err = map_area(mm, m, shmem ? shmem : m->req.file);
 	if (shmem)
 		om_mapping_put(shmem); /* the area holds its own reference */
 	return err;
 }
 
-static int mmap_once(struct om_mm *mm, struct request *r)
+static int mmap_once(struct om_mm *mm, struct map *m)
 {
 	int err;
 
 	om_mm_write_lock(mm);
-	err = mmap_locked(mm, r);
+	err = mmap_locked(mm, m);
 	om_mm_write_unlock(mm);
 	return err;
 }
 
-int om_mmap(struct om_mm *mm, uintptr_t *addr, size_t len, int prot, int flags,
-            struct om_mapping *file, uint64_t offset)
+int om_mmap(struct om_mm *mm, struct om_map_request *request)
 {
-	struct request first = {.addr = *addr,
-	                        .len = len,
-	                        .prot = prot,
-	                        .flags = flags,
-	                        .file = file,
-	                        .offset = offset},
-	               r;
+	struct map first = {.req = *request}, m;
 	unsigned tries = 0;
 	int err = check_map_request(&first);
 
@@ -235,15 +226,16 @@ int om_mmap(struct om_mm *mm, uintptr_t *addr, size_t len, int prot, int flags,
 	if (err)
 		return err;
 	do {
-		r = first;
-		err = mmap_once(mm, &r);
+		m = first;
+		err = mmap_once(mm, &m);
 	} while (om_try_again(mm->sys, &tries, 4, &err));
 	if (err)
 		return err;
-	*addr = r.addr;
-	if ((flags & OM_MAP_POPULATE) ||
-	    (r.vm_flags & (OM_VM_LOCKED | OM_VM_LOCKONFAULT)) == OM_VM_LOCKED)
-		(void)om_populate(mm, r.addr, r.addr + r.len); /* as in Linux, not reported */
+	request->addr = m.req.addr;
+	if ((m.req.flags & OM_MAP_POPULATE) ||
+	    (m.vm_flags & (OM_VM_LOCKED | OM_VM_LOCKONFAULT)) == OM_VM_LOCKED)
+		/* As in Linux, a failure is not reported. */
+		(void)om_populate(mm, m.req.addr, m.req.addr + m.req.len);
 	om_check_low(mm->sys);
 	return 0;
 }
@@ -297,20 +289,20 @@ int om_munmap(struct om_mm *mm, uintptr_t addr, size_t len)
 /* Map [start, end) as heap. */
 static int grow_heap(struct om_mm *mm, uintptr_t start, uintptr_t end)
 {
-	struct request r = {.addr = start, .len = end - start};
+	struct map m = {.req = {.addr = start, .len = end - start}};
 	struct om_vma *next = om_vma_find(mm, start);
-	size_t pages = r.len >> OM_PAGE_SHIFT;
+	size_t pages = m.req.len >> OM_PAGE_SHIFT;
 
 	/* One page stays free before the next area. */
 	if (end > mm->layout.highest || (next && om_vma_start_gap(next) < end + OM_PAGE_SIZE))
 		return -OM_ENOMEM;
-	r.vm_flags = HEAP_FLAGS | mm->def_flags;
-	if (om_check_limits(mm, pages, r.vm_flags) ||
-	    ((r.vm_flags & OM_VM_LOCKED) && om_check_memlock(mm, pages, -OM_EAGAIN)))
+	m.vm_flags = HEAP_FLAGS | mm->def_flags;
+	if (om_check_limits(mm, pages, m.vm_flags) ||
+	    ((m.vm_flags & OM_VM_LOCKED) && om_check_memlock(mm, pages, -OM_EAGAIN)))
 		return -OM_ENOMEM;
 	if (mm->nr_vmas > om_mm_limit(mm, OM_LIMIT_VMAS))
 		return -OM_ENOMEM;
-	return map_area(mm, &r, NULL);
+	return map_area(mm, &m, NULL);
 }
 
 static int brk_locked(struct om_mm *mm, uintptr_t end)

@@ -333,15 +333,15 @@ static int check_remap_request(const struct remap *r)
 	return 0;
 }
 
-int om_mremap(struct om_mm *mm, uintptr_t old_addr, size_t old_len, size_t new_len, int flags,
-              uintptr_t new_addr, uintptr_t *result)
+int om_mremap(struct om_mm *mm, struct om_remap_request *request)
 {
 	struct remap first = {.mm = mm,
-	                      .old = old_addr,
-	                      .new = new_addr,
-	                      .flags = flags,
-	                      .old_len = om_page_align(old_len),
-	                      .new_len = om_page_align(new_len)};
+	                      .old = request->old_addr,
+	                      .new = request->new_addr,
+	                      .flags = request->flags,
+	                      .old_len = om_page_align(request->old_len),
+	                      .new_len = om_page_align(request->new_len)};
+	size_t tables = (first.new_len >> OM_PAGE_SHIFT) / OM_TABLE_ENTRIES + 4;
 	struct remap r;
 	unsigned tries = 0;
 	int err = check_remap_request(&first);
@@ -352,11 +352,10 @@ int om_mremap(struct om_mm *mm, uintptr_t old_addr, size_t old_len, size_t new_l
 	do {
 		r = first;
 		err = mremap_once(&r);
-	} while (om_try_again(mm->sys, &tries,
-	                      (first.new_len >> OM_PAGE_SHIFT) / OM_TABLE_ENTRIES + 4, &err));
+	} while (om_try_again(mm->sys, &tries, tables, &err));
 	if (err)
 		return err;
-	*result = r.new;
+	request->new_addr = r.new;
 	if (r.fill < r.fill_end)
 		(void)om_populate(mm, r.fill, r.fill_end);
 	return 0;

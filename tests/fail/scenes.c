@@ -1,13 +1,14 @@
 /*
  * scenes.c: calls whose failures are tried: areas, mremap, fork, faults. See stage.h for what lies where.
  */
+#include "calls.h"
 #include "stage.h"
 
 /* ---------------------------------------------------------------- areas --------------------- */
 
 static int map_at(struct stage *s, uintptr_t addr, size_t pages, int flags, struct om_mapping *file)
 {
-	return om_mmap(s->mm, &addr, PAGES(pages), RIG_RW, flags | OM_MAP_FIXED, file, 0);
+	return do_mmap(s->mm, &addr, PAGES(pages), RIG_RW, flags | OM_MAP_FIXED, file, 0);
 }
 
 static int mmap_anon(struct stage *s)
@@ -73,7 +74,7 @@ static int remap(struct stage *s, uintptr_t old, size_t from, size_t to, int fla
 {
 	uintptr_t at;
 
-	return om_mremap(s->mm, old, PAGES(from), PAGES(to), flags, new, &at);
+	return do_mremap(s->mm, old, PAGES(from), PAGES(to), flags, new, &at);
 }
 
 static int mremap_grow(struct stage *s)

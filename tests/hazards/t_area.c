@@ -1,6 +1,7 @@
 /*
  * t_area.c: areas, growth, limits and arithmetic: rows 34-41, 60, 61, 63, 68, 69.
  */
+#include "calls.h"
 #include "hazards.h"
 
 #include <string.h>
@@ -24,14 +25,14 @@ static void test_h34_offsets_do_not_wrap(void **state)
 
 	(void)state;
 	file = rig_file(r, 4, 200);
-	rig_equal(om_mmap(mm, &a, PAGES(4), RIG_RW, OM_MAP_SHARED | OM_MAP_FIXED, file,
+	rig_equal(do_mmap(mm, &a, PAGES(4), RIG_RW, OM_MAP_SHARED | OM_MAP_FIXED, file,
 	                  (uint64_t)0 - PAGES(1)),
 	          -OM_EOVERFLOW);
-	rig_ok(om_mmap(mm, &a, PAGES(1), RIG_RW, OM_MAP_SHARED | OM_MAP_FIXED, file,
+	rig_ok(do_mmap(mm, &a, PAGES(1), RIG_RW, OM_MAP_SHARED | OM_MAP_FIXED, file,
 	               (last - 1) * RIG_PAGE));
-	err = om_mremap(mm, a, PAGES(1), PAGES(8), OM_MREMAP_MAYMOVE, 0, &at);
+	err = do_mremap(mm, a, PAGES(1), PAGES(8), OM_MREMAP_MAYMOVE, 0, &at);
 	rig_check(err == -OM_EINVAL || (!err && sizeof(long) == 8));
-	rig_equal(om_mremap(mm, a, PAGES(1), TOP & ~(RIG_PAGE - 1), OM_MREMAP_MAYMOVE, 0, &at),
+	rig_equal(do_mremap(mm, a, PAGES(1), TOP & ~(RIG_PAGE - 1), OM_MREMAP_MAYMOVE, 0, &at),
 	          -OM_EINVAL);
 	rig_equal(om_remap_file_pages(mm, err ? a : at, PAGES(1), 0, TOP, 0), -OM_EINVAL);
 	rig_verify(r);
@@ -83,7 +84,7 @@ static void test_h61_fork_huge_area(void **state)
 	uintptr_t a = 0;
 
 	(void)state;
-	rig_ok(om_mmap(mm, &a, size, RIG_RW, OM_MAP_PRIVATE, NULL, 0));
+	rig_ok(do_mmap(mm, &a, size, RIG_RW, OM_MAP_PRIVATE, NULL, 0));
 	rig_put(r, mm, a, 1, 100);
 	rig_put(r, mm, a + size / 2, 1, 101);
 	rig_put(r, mm, a + size - RIG_PAGE, 1, 102);
@@ -122,13 +123,13 @@ static void call_all(struct om_mm *mm, struct om_mapping *file, uintptr_t x, uin
 	unsigned long word = 0;
 	om_pfn_t pfn;
 
-	if (!om_mmap(mm, &at, y, RIG_RW, OM_MAP_PRIVATE, NULL, 0))
+	if (!do_mmap(mm, &at, y, RIG_RW, OM_MAP_PRIVATE, NULL, 0))
 		rig_ok(om_munmap(mm, at, y));
 	at = THERE;
-	(void)om_mmap(mm, &at, PAGES(2), RIG_RW, OM_MAP_PRIVATE | OM_MAP_FIXED, file, x);
-	(void)om_mremap(mm, x, y, PAGES(1), OM_MREMAP_MAYMOVE, 0, &at);
-	(void)om_mremap(mm, HERE, PAGES(1), x, 0, 0, &at);
-	(void)om_mremap(mm, HERE, PAGES(1), PAGES(1), OM_MREMAP_MAYMOVE | OM_MREMAP_FIXED, x, &at);
+	(void)do_mmap(mm, &at, PAGES(2), RIG_RW, OM_MAP_PRIVATE | OM_MAP_FIXED, file, x);
+	(void)do_mremap(mm, x, y, PAGES(1), OM_MREMAP_MAYMOVE, 0, &at);
+	(void)do_mremap(mm, HERE, PAGES(1), x, 0, 0, &at);
+	(void)do_mremap(mm, HERE, PAGES(1), PAGES(1), OM_MREMAP_MAYMOVE | OM_MREMAP_FIXED, x, &at);
 	(void)om_mprotect(mm, x, y, RIG_RW);
 	(void)om_madvise(mm, x, y, OM_MADV_DONTNEED);
 	(void)om_madvise(mm, x, y, OM_MADV_COLD);
@@ -332,7 +333,7 @@ static void test_h39_guard_gap(void **state)
 	/* Nobody is placed into the gap. */
 	for (unsigned i = 0; i < 64; i++) {
 		at = a - PAGES(16);
-		rig_ok(om_mmap(mm, &at, PAGES(4), RIG_RW, OM_MAP_PRIVATE, NULL, 0));
+		rig_ok(do_mmap(mm, &at, PAGES(4), RIG_RW, OM_MAP_PRIVATE, NULL, 0));
 		rig_check(at + PAGES(4) <= a - PAGES(6) - gap || at >= a + PAGES(4));
 	}
 	rig_verify(r);
@@ -473,7 +474,7 @@ static void test_h63_failing_mmap(void **state)
 
 			at = a + PAGES(2);
 			sim_fail_arm(r->sys, k, true);
-			err = om_mmap(mm, &at, PAGES(3), OM_PROT_READ, OM_MAP_SHARED | OM_MAP_FIXED,
+			err = do_mmap(mm, &at, PAGES(3), OM_PROT_READ, OM_MAP_SHARED | OM_MAP_FIXED,
 			              file, 0);
 			asked = sim_fail_disarm();
 			rig_verify(r);

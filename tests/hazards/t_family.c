@@ -1,6 +1,7 @@
 /*
  * t_family.c: the objects behind shared pages: rows 17, 21-26, 53, 62.
  */
+#include "calls.h"
 #include "hazards.h"
 
 #include <string.h>
@@ -85,7 +86,7 @@ static void tree_move(struct member *m, unsigned i, unsigned n)
 	unsigned to = i < EXTENT / 2 ? EXTENT / 2 : 0;
 	uintptr_t at;
 
-	if (om_mremap(m->mm, HERE + PAGES(i), PAGES(n), PAGES(n),
+	if (do_mremap(m->mm, HERE + PAGES(i), PAGES(n), PAGES(n),
 	              OM_MREMAP_MAYMOVE | OM_MREMAP_FIXED, HERE + PAGES(to), &at))
 		return;
 	for (; n--; i++, to++) {

@@ -1,6 +1,7 @@
 /*
  * t_file.c: truncation, holes, nonlinear areas: rows 54-56, 58, 62, 64.
  */
+#include "calls.h"
 #include "hazards.h"
 
 #include "fail.h"
@@ -200,7 +201,7 @@ static void test_h58_entries_that_are_offsets(void **state)
 	child = rig_fork(p.r, p.mm, NULL);
 	rig_verify(p.r);
 	expect_nonlinear(&p, child, p.a);
-	rig_ok(om_mremap(child, p.a + PAGES(4), PAGES(4), PAGES(4),
+	rig_ok(do_mremap(child, p.a + PAGES(4), PAGES(4), PAGES(4),
 	                 OM_MREMAP_MAYMOVE | OM_MREMAP_FIXED, THERE, &at));
 	rig_verify(p.r);
 	rig_reclaim(p.r);

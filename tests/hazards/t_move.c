@@ -3,13 +3,14 @@
  *
  * exec's shifted stack (27) is an mremap like any other here.
  */
+#include "calls.h"
 #include "hazards.h"
 
 static void remap(struct play *p, struct om_mm *mm, uintptr_t from, uintptr_t to, size_t bytes)
 {
 	uintptr_t at;
 
-	rig_ok(om_mremap(mm, from, bytes, bytes, OM_MREMAP_MAYMOVE | OM_MREMAP_FIXED, to, &at));
+	rig_ok(do_mremap(mm, from, bytes, bytes, OM_MREMAP_MAYMOVE | OM_MREMAP_FIXED, to, &at));
 	if (mm == p->mm)
 		p->b = at;
 }
@@ -237,7 +238,7 @@ static void test_h32_mremap_at_the_limit(void **state)
 		int err;
 
 		om_set_limit(mm, OM_LIMIT_VMAS, limit);
-		err = om_mremap(mm, a + PAGES(2), PAGES(3), PAGES(3),
+		err = do_mremap(mm, a + PAGES(2), PAGES(3), PAGES(3),
 		                OM_MREMAP_MAYMOVE | OM_MREMAP_FIXED, THERE + PAGES(1), &at);
 		rig_verify(r);
 		if (!err)
@@ -262,12 +263,12 @@ static void test_h33_empty_areas(void **state)
 
 	(void)state;
 	rig_put(r, mm, a, 4, 100);
-	rig_equal(om_mremap(mm, a, PAGES(4), 0, fixed, THERE, &at), -OM_EINVAL);
-	rig_equal(om_mremap(mm, a, PAGES(4), 0, 0, 0, &at), -OM_EINVAL);
-	rig_equal(om_mremap(mm, a, 0, PAGES(4), fixed, THERE, &at), -OM_EINVAL);
-	rig_equal(om_mremap(mm, a, 0, 0, fixed, THERE, &at), -OM_EINVAL);
+	rig_equal(do_mremap(mm, a, PAGES(4), 0, fixed, THERE, &at), -OM_EINVAL);
+	rig_equal(do_mremap(mm, a, PAGES(4), 0, 0, 0, &at), -OM_EINVAL);
+	rig_equal(do_mremap(mm, a, 0, PAGES(4), fixed, THERE, &at), -OM_EINVAL);
+	rig_equal(do_mremap(mm, a, 0, 0, fixed, THERE, &at), -OM_EINVAL);
 	at = THERE;
-	rig_equal(om_mmap(mm, &at, 0, RIG_RW, OM_MAP_PRIVATE | OM_MAP_FIXED, NULL, 0), -OM_EINVAL);
+	rig_equal(do_mmap(mm, &at, 0, RIG_RW, OM_MAP_PRIVATE | OM_MAP_FIXED, NULL, 0), -OM_EINVAL);
 	rig_equal(om_munmap(mm, a, 0), -OM_EINVAL);
 	rig_equal(rig_vmas(mm), 1);
 	rig_expect(r, mm, a, 4, 100);
@@ -288,7 +289,7 @@ static void test_move_beside(void **state)
 		uintptr_t a = rig_map(r, mm, HERE, 4, RIG_RW, OM_MAP_PRIVATE, NULL, 0);
 
 		rig_put(r, mm, a, 4, 100);
-		rig_ok(om_mremap(mm, a, PAGES(4), PAGES(4), flags, a + (uintptr_t)side * PAGES(4),
+		rig_ok(do_mremap(mm, a, PAGES(4), PAGES(4), flags, a + (uintptr_t)side * PAGES(4),
 		                 &at));
 		rig_verify(r);
 		rig_expect(r, mm, at, 4, 100);

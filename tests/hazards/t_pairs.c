@@ -7,6 +7,7 @@
  * write to it (900 more), or zeros; never anything else, and never parts of two. And om_verify(),
  * and nothing is left.
  */
+#include "calls.h"
 #include "hazards.h"
 
 #include <string.h>
@@ -148,7 +149,7 @@ static void call_mmap(struct play *p)
 {
 	uintptr_t addr = at(6);
 
-	check_call(om_mmap(p->mm, &addr, PAGES(4), RIG_RW, OM_MAP_PRIVATE | OM_MAP_FIXED, NULL, 0));
+	check_call(do_mmap(p->mm, &addr, PAGES(4), RIG_RW, OM_MAP_PRIVATE | OM_MAP_FIXED, NULL, 0));
 }
 
 static void call_mremap(struct play *p)
@@ -156,9 +157,9 @@ static void call_mremap(struct play *p)
 	uintptr_t new;
 	const int flags = OM_MREMAP_MAYMOVE | OM_MREMAP_FIXED;
 
-	(void)om_mremap(p->mm, at(0), PAGES(4), PAGES(4), flags, THERE, &new);
-	(void)om_mremap(p->mm, at(SHARED), PAGES(4), PAGES(4), flags, THERE + PAGES(SHARED), &new);
-	(void)om_mremap(p->mm, at(COPY), PAGES(4), PAGES(4), flags, THERE + PAGES(COPY), &new);
+	(void)do_mremap(p->mm, at(0), PAGES(4), PAGES(4), flags, THERE, &new);
+	(void)do_mremap(p->mm, at(SHARED), PAGES(4), PAGES(4), flags, THERE + PAGES(SHARED), &new);
+	(void)do_mremap(p->mm, at(COPY), PAGES(4), PAGES(4), flags, THERE + PAGES(COPY), &new);
 }
 
 static void call_mprotect(struct play *p)

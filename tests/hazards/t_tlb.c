@@ -4,6 +4,7 @@
  * The simulated CPUs keep a translation until they are told to drop it, and use it. So a flush that
  * is missing or late shows as a wrong byte, or an access that should have been refused.
  */
+#include "calls.h"
 #include "hazards.h"
 
 /* ---------------------------------------------------------------- 8: mremap ----------------- */
@@ -22,7 +23,7 @@ static void task_move_away(struct play *p)
 {
 	uintptr_t at;
 
-	rig_ok(om_mremap(p->mm, p->a, PAGES(4), PAGES(4), OM_MREMAP_MAYMOVE | OM_MREMAP_FIXED, p->b,
+	rig_ok(do_mremap(p->mm, p->a, PAGES(4), PAGES(4), OM_MREMAP_MAYMOVE | OM_MREMAP_FIXED, p->b,
 	                 &at));
 	p->flag[0] = true;
 	rig_ok(om_munmap(p->mm, p->b, PAGES(4)));
@@ -64,7 +65,7 @@ static void task_move(struct play *p)
 {
 	uintptr_t at;
 
-	rig_ok(om_mremap(p->mm, p->a, PAGES(4), PAGES(4), OM_MREMAP_MAYMOVE | OM_MREMAP_FIXED, p->b,
+	rig_ok(do_mremap(p->mm, p->a, PAGES(4), PAGES(4), OM_MREMAP_MAYMOVE | OM_MREMAP_FIXED, p->b,
 	                 &at));
 	p->flag[0] = true;
 }

@@ -1,6 +1,7 @@
 /*
  * ops_map.c: mmap, munmap, mprotect, brk, remap_file_pages.
  */
+#include "calls.h"
 #include "ops.h"
 
 #include <stdlib.h>
@@ -166,7 +167,7 @@ static void bad_map(struct world *w, struct map *m, uint32_t a)
 		want = a & 8 ? -OM_EINVAL : -OM_EOVERFLOW;
 		len = 2 * PAGE;
 	}
-	agree_or(w, om_mmap(m->s->mm, &addr, len, m->prot, flags, file, offset), want, -OM_ENOMEM,
+	agree_or(w, do_mmap(m->s->mm, &addr, len, m->prot, flags, file, offset), want, -OM_ENOMEM,
 	         near_vma_limit(m->s));
 }
 
@@ -212,7 +213,7 @@ void op_mmap(struct world *w, const uint32_t *a)
 	}
 	place = map_place(&m);
 	addr = m.hint || m.flags & (OM_MAP_FIXED | OM_MAP_FIXED_NOREPLACE) ? addr_of(m.page) : 0;
-	err = om_mmap(m.s->mm, &addr, m.n * PAGE - a[0] % PAGE, m.prot, m.flags,
+	err = do_mmap(m.s->mm, &addr, m.n * PAGE - a[0] % PAGE, m.prot, m.flags,
 	              m.file ? m.file->mapping : NULL, (uint64_t)m.index * PAGE);
 	if (!agree_or(w, err, foresee_map(&m, place), -OM_ENOMEM, near_vma_limit(m.s)))
 		return;

@@ -1,6 +1,7 @@
 /*
  * ops_mremap.c: mremap in all its forms.
  */
+#include "calls.h"
 #include "ops.h"
 
 #include <stdlib.h>
@@ -278,7 +279,7 @@ static void bad_mremap(struct world *w, const struct move *m, uint32_t a)
 		flags = OM_MREMAP_DONTUNMAP | OM_MREMAP_MAYMOVE;
 		new_len = old_len + PAGE;
 	}
-	agree(w, om_mremap(m->s->mm, old, old_len, new_len, flags, new, &got), -OM_EINVAL);
+	agree(w, do_mremap(m->s->mm, old, old_len, new_len, flags, new, &got), -OM_EINVAL);
 }
 
 void op_mremap(struct world *w, const uint32_t *a)
@@ -302,7 +303,7 @@ void op_mremap(struct world *w, const uint32_t *a)
 	}
 	near = near_vma_limit(m.s);
 	want = is_wrong(&m) ? -OM_EINVAL : foresee_mremap(&m);
-	err = om_mremap(m.s->mm, addr_of(m.old), m.old_n * PAGE, m.new_n * PAGE, m.flags,
+	err = do_mremap(m.s->mm, addr_of(m.old), m.old_n * PAGE, m.new_n * PAGE, m.flags,
 	                addr_of(m.new), &got);
 	if (!agree_or(w, err, want, -OM_ENOMEM, near))
 		return;

@@ -5,6 +5,7 @@
  * now. Where a call may fail without fault of the library (a limit, a run that is more than one
  * area), nothing may have changed, and the next reads see to that.
  */
+#include "calls.h"
 #include "threads.h"
 
 #define AREA_BITS (A_MAPPED | A_PROT | A_LOC | A_LOCKED | A_WIPE | A_NOFORK)
@@ -254,7 +255,7 @@ static void move_run(struct thread *t, struct proc *p, unsigned r, unsigned i, u
 
 	spots_begin(p, r, i, n);
 	RETRY(t, err,
-	      om_mremap(p->mm, addr_at(r, i, from), n * PAGE, n * PAGE,
+	      do_mremap(p->mm, addr_at(r, i, from), n * PAGE, n * PAGE,
 	                OM_MREMAP_MAYMOVE | OM_MREMAP_FIXED | (leave ? OM_MREMAP_DONTUNMAP : 0),
 	                addr_at(r, i, to), &result));
 	if (!err) {

@@ -2,6 +2,7 @@
  * others.c: pins and devices, areas and files that live for one operation, reclaim, queries, the
  * embedder's own frames.
  */
+#include "calls.h"
 #include "threads.h"
 
 /* ---------------------------------------------------------------- pins ---------------------- */
@@ -205,12 +206,12 @@ void op_short_area(struct thread *t)
 	int err;
 
 	RETRY(t, err,
-	      om_mmap(mm, &addr, n * PAGE, OM_PROT_READ | OM_PROT_WRITE,
+	      do_mmap(mm, &addr, n * PAGE, OM_PROT_READ | OM_PROT_WRITE,
 	              shared ? OM_MAP_SHARED : OM_MAP_PRIVATE, NULL, 0));
 	CHECK(t, !err, "mmap: %d", err);
 	check_words(t, mm, addr, n, 0);
 	put_words(t, mm, addr, n, tag);
-	RETRY(t, err, om_mremap(mm, addr, n * PAGE, (n + more) * PAGE, OM_MREMAP_MAYMOVE, 0, &now));
+	RETRY(t, err, do_mremap(mm, addr, n * PAGE, (n + more) * PAGE, OM_MREMAP_MAYMOVE, 0, &now));
 	CHECK(t, !err, "mremap from %u to %u pages: %d", n, n + more, err);
 	check_words(t, mm, now, n, tag);
 	if (!shared)
@@ -260,7 +261,7 @@ void op_short_file(struct thread *t)
 	                        &mapping));
 	CHECK(t, !err, "om_mapping_create: %d", err);
 	RETRY(t, err,
-	      om_mmap(mm, &addr, n * PAGE, OM_PROT_READ | OM_PROT_WRITE, OM_MAP_SHARED, mapping,
+	      do_mmap(mm, &addr, n * PAGE, OM_PROT_READ | OM_PROT_WRITE, OM_MAP_SHARED, mapping,
 	              0));
 	CHECK(t, !err, "mmap: %d", err);
 	om_mapping_put(mapping);
@@ -295,14 +296,14 @@ void op_tiny(struct thread *t)
 		return;
 	RETRY(t, err, om_mm_create(t->w->sys, &tiny, NULL, &mm));
 	RETRY(t, err,
-	      om_mmap(mm, &a, 4 * PAGE, OM_PROT_READ | OM_PROT_WRITE, OM_MAP_PRIVATE, NULL, 0));
+	      do_mmap(mm, &a, 4 * PAGE, OM_PROT_READ | OM_PROT_WRITE, OM_MAP_PRIVATE, NULL, 0));
 	put_words(t, mm, a, 2, tag);
 	RETRY(t, err,
 	      om_mlockall(mm,
 	                  OM_MCL_CURRENT | OM_MCL_FUTURE | (chance(t, 30) ? OM_MCL_ONFAULT : 0)));
 	CHECK(t, !err, "mlockall: %d", err);
 	RETRY(t, err,
-	      om_mmap(mm, &b, 3 * PAGE, OM_PROT_READ | OM_PROT_WRITE, OM_MAP_PRIVATE, NULL, 0));
+	      do_mmap(mm, &b, 3 * PAGE, OM_PROT_READ | OM_PROT_WRITE, OM_MAP_PRIVATE, NULL, 0));
 	CHECK(t, !err, "mmap under MCL_FUTURE: %d", err);
 	put_words(t, mm, b, 3, tag);
 	RETRY(t, err, om_fork(mm, NULL, &child));

@@ -6,6 +6,7 @@
  * move pages to. BIG has places of its own, two of which differ by whole page tables. The stack is
  * the lowest, so that nothing but a touch below it makes it grow.
  */
+#include "calls.h"
 #include "threads.h"
 
 #define STACK_TOP  0x40010000ul
@@ -130,7 +131,7 @@ void map_run(struct thread *t, struct proc *p, unsigned r, unsigned i, unsigned 
 
 	flags |= OM_MAP_FIXED | (holds_private(r) ? OM_MAP_PRIVATE : OM_MAP_SHARED);
 	RETRY(t, err,
-	      om_mmap(p->mm, &addr, n * PAGE, om_prot(prot), flags, f ? f->mapping : NULL,
+	      do_mmap(p->mm, &addr, n * PAGE, om_prot(prot), flags, f ? f->mapping : NULL,
 	              (region[r].file_page + i) * PAGE));
 	CHECK(t, !err, "mmap of %u pages of %s at %#lx: %d", n, region[r].name, (unsigned long)addr,
 	      err);

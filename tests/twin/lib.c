@@ -5,6 +5,7 @@
  * others run. Whatever must stay invisible to programs (reclaim, swapoff, TLB flushes) is a call
  * too.
  */
+#include "calls.h"
 #include "twin.h"
 
 #include <stdlib.h>
@@ -179,7 +180,7 @@ static void do_mmap(struct om_mm *mm, const uint64_t *a, struct result *r)
 	uintptr_t addr = (uintptr_t)a[0];
 	unsigned page;
 
-	r->ret = om_mmap(mm, &addr, (size_t)a[1], (int)a[2], flags,
+	r->ret = do_mmap(mm, &addr, (size_t)a[1], (int)a[2], flags,
 	                 file < 0 ? NULL : twin.file[file % 100].mapping, a[5]);
 	if (r->ret)
 		return;
@@ -198,7 +199,7 @@ static void do_mremap(struct om_mm *mm, const uint64_t *a, struct result *r)
 	unsigned page;
 	int err;
 
-	r->ret = om_mremap(mm, (uintptr_t)a[0], (size_t)a[1], (size_t)a[2], (int)a[3],
+	r->ret = do_mremap(mm, (uintptr_t)a[0], (size_t)a[1], (size_t)a[2], (int)a[3],
 	                   (uintptr_t)a[4], &addr);
 	/* Linux has emptied the destination by then; see exempt.c. */
 	if (r->ret == -OM_ENOMEM && (a[3] & OM_MREMAP_FIXED) && (a[3] & OM_MREMAP_DONTUNMAP))
@@ -208,7 +209,7 @@ static void do_mremap(struct om_mm *mm, const uint64_t *a, struct result *r)
 	r->v = addr;
 	if (page_number(addr, &page))
 		return;
-	err = om_mremap(mm, addr, new_len, new_len, OM_MREMAP_MAYMOVE | OM_MREMAP_FIXED,
+	err = do_mremap(mm, addr, new_len, new_len, OM_MREMAP_MAYMOVE | OM_MREMAP_FIXED,
 	                (uintptr_t)a[5], &home);
 	r->v = err ? (uint64_t)err : 1;
 	if (err)

@@ -1,6 +1,7 @@
 /*
  * space.c: the fixture of space.h.
  */
+#include "calls.h"
 #include "space.h"
 
 #include <string.h>
@@ -105,7 +106,7 @@ void space_map(struct space *s, uintptr_t first, size_t n, unsigned prot, int fl
 
 	if (!(flags & OM_MAP_SHARED))
 		flags |= OM_MAP_PRIVATE;
-	assert_int_equal(om_mmap(s->mm, &addr, n << OM_PAGE_SHIFT, (int)prot, flags | OM_MAP_FIXED,
+	assert_int_equal(do_mmap(s->mm, &addr, n << OM_PAGE_SHIFT, (int)prot, flags | OM_MAP_FIXED,
 	                         NULL, 0),
 	                 0);
 	assert_int_equal(addr, at(first));
@@ -118,7 +119,7 @@ void space_map_file(struct space *s, uintptr_t first, size_t n, unsigned prot, i
 
 	if (!(flags & OM_MAP_PRIVATE))
 		flags |= OM_MAP_SHARED;
-	assert_int_equal(om_mmap(s->mm, &addr, n << OM_PAGE_SHIFT, (int)prot, flags | OM_MAP_FIXED,
+	assert_int_equal(do_mmap(s->mm, &addr, n << OM_PAGE_SHIFT, (int)prot, flags | OM_MAP_FIXED,
 	                         file, (uint64_t)pgoff << OM_PAGE_SHIFT),
 	                 0);
 	assert_int_equal(addr, at(first));

@@ -2,6 +2,7 @@
  * test_mremap.c: growing, shrinking and moving areas: layouts before and after as tables, contents,
  * and what a move costs.
  */
+#include "calls.h"
 #include "space.h"
 
 #include <string.h>
@@ -19,7 +20,7 @@ static int remap(struct space *s, uintptr_t old, size_t old_n, size_t new_n, int
                  uintptr_t new, uintptr_t *to)
 {
 	uintptr_t result = 0;
-	int err = om_mremap(s->mm, at(old), old_n << OM_PAGE_SHIFT, new_n << OM_PAGE_SHIFT, flags,
+	int err = do_mremap(s->mm, at(old), old_n << OM_PAGE_SHIFT, new_n << OM_PAGE_SHIFT, flags,
 	                    at(new), &result);
 
 	if (!err && to)
@@ -388,7 +389,7 @@ static void test_errors(void **state)
 	space_map(&s, 4, 4, R, 0);
 	space_fill(&s, mm, 0, 4, 'a');
 	for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
-		assert_int_equal(om_mremap(mm, row[i].old, row[i].old_len, row[i].new_len,
+		assert_int_equal(do_mremap(mm, row[i].old, row[i].old_len, row[i].new_len,
 		                           row[i].flags, row[i].new, &to),
 		                 row[i].err);
 		expect_layout(mm, {0, 4, RW}, {4, 8, R});

@@ -5,6 +5,7 @@
  * the random test keeps a plain array of pages and compares after every step. What fork does to
  * merging is tested case by case, with layouts as tables.
  */
+#include "calls.h"
 #include "space.h"
 
 #include <string.h>
@@ -237,12 +238,12 @@ static void test_renumber(void **state)
 	space_map(&s, 20, 4, RW, 0);
 	space_fill(&s, s.mm, 20, 4, 'k');
 	assert_int_equal(om_fork(s.mm, NULL, &child), 0);
-	assert_int_equal(om_mremap(s.mm, at(20), 4 * OM_PAGE_SIZE, 4 * OM_PAGE_SIZE,
+	assert_int_equal(do_mremap(s.mm, at(20), 4 * OM_PAGE_SIZE, 4 * OM_PAGE_SIZE,
 	                           OM_MREMAP_MAYMOVE | OM_MREMAP_FIXED, at(40), &to),
 	                 0);
 	space_map(&s, 30, 2, RW, 0);
 	space_fill(&s, s.mm, 30, 2, 'i'); /* direct pages, whose numbers do not matter */
-	assert_int_equal(om_mremap(s.mm, at(30), 2 * OM_PAGE_SIZE, 2 * OM_PAGE_SIZE,
+	assert_int_equal(do_mremap(s.mm, at(30), 2 * OM_PAGE_SIZE, 2 * OM_PAGE_SIZE,
 	                           OM_MREMAP_MAYMOVE | OM_MREMAP_FIXED, at(38), &to),
 	                 0);
 	space_map(&s, 44, 2, RW, 0);
@@ -278,12 +279,12 @@ static void test_no_merge_after_fork(void **state)
 	space_fill(&s, s.mm, 20, 4, 'u');
 	om_mm_destroy(child);
 	assert_int_equal(om_fork(s.mm, NULL, &child), 0);
-	assert_int_equal(om_mremap(s.mm, at(20), 2 * OM_PAGE_SIZE, 2 * OM_PAGE_SIZE,
+	assert_int_equal(do_mremap(s.mm, at(20), 2 * OM_PAGE_SIZE, 2 * OM_PAGE_SIZE,
 	                           OM_MREMAP_MAYMOVE | OM_MREMAP_FIXED, at(24), &to),
 	                 0);
 	expect_layout(s.mm, {0, 4, RW}, {4, 6, RW}, {22, 24, RW}, {24, 26, RW});
 	/* And back again: one area. */
-	assert_int_equal(om_mremap(s.mm, at(24), 2 * OM_PAGE_SIZE, 2 * OM_PAGE_SIZE,
+	assert_int_equal(do_mremap(s.mm, at(24), 2 * OM_PAGE_SIZE, 2 * OM_PAGE_SIZE,
 	                           OM_MREMAP_MAYMOVE | OM_MREMAP_FIXED, at(20), &to),
 	                 0);
 	expect_layout(s.mm, {0, 4, RW}, {4, 6, RW}, {20, 24, RW});
