@@ -92,7 +92,7 @@ UNITS := $(UNIT_SRC:%.c=$(B)/%)
 # `make test ONLY=name` runs just one.
 SELECT = $(if $(ONLY),$(filter %/$(ONLY) %/test_$(ONLY),$(1)),$(1))
 
-.PHONY: all test check-tests unit check-unit bench family coverage soak fuzz install setup
+.PHONY: all test check-tests unit check-unit bench coverage soak fuzz install setup
 .PHONY: template check check-symbols check-headers check-format check-readme check-docs check-install
 .PHONY: lint clean help
 .DELETE_ON_ERROR:
@@ -194,11 +194,6 @@ unit: setup ## the unit tests alone
 check-unit: $(call SELECT,$(UNITS))
 	@scripts/run-tests.sh $^
 
-family: ## without a kernel: simulated processes that need four times the memory, every byte checked
-	@scripts/setup.sh run
-	@$(MAKE) --no-print-directory $(EXAMPLE_DIR)/family
-	@$(EXAMPLE_DIR)/family
-
 bench: ## measure: build/bench.json
 	@scripts/setup.sh bench
 	@$(MAKE) --no-print-directory V=release build/release/bench/bench
@@ -229,7 +224,7 @@ build/fuzz/tests/fuzz: $(FUZZ_SRC:%.c=$(B)/%.o) $(B)/libparts.a $(SIM)
 
 # ---- checks ------------------------------------------------------------------------------------
 
-FORMATTED = $(wildcard $(foreach d,include/objrmap src src/rmap ports/sim ports/template tests tests/unit tests/docs $(PROGRAMS:%=tests/%) examples bench ports/x86_64 $(wildcard kernel/*) tests/kernel bench/linux,$d/*.c $d/*.h))
+FORMATTED = $(wildcard $(foreach d,include/objrmap src src/rmap ports/sim ports/template tests tests/unit tests/docs $(PROGRAMS:%=tests/%) examples demo/family bench ports/x86_64 $(wildcard kernel/*) tests/kernel bench/linux,$d/*.c $d/*.h))
 
 check: template check-symbols check-headers check-format check-readme check-docs check-install ## all checks below
 

@@ -1,10 +1,10 @@
 /*
  * bench.c: what objrmap costs: bytes, allocations, page-table entries looked at, instructions.
  *
- * `bench figures` prints what the library can count by itself, one "key value" a line. `bench insn` does the
- * work whose instructions callgrind counts: each MEASURE is one profile, named "key n", where n is by what to
- * divide. scripts/bench.sh runs both and makes the table. Nothing here depends on time, so the same
- * compiler gives the same figures anywhere.
+ * `bench figures` prints what the library can count by itself, one "key value" a line. `bench insn`
+ * does the work whose instructions callgrind counts: each MEASURE is one profile, named "key n",
+ * where n is by what to divide. scripts/bench.sh runs both and makes the table. Nothing here
+ * depends on time, so the same compiler gives the same figures anywhere.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -127,7 +127,10 @@ static void sizes(void)
 	figure("pte_metadata_bytes", 0); /* nothing is kept per entry: there is no place for it */
 }
 
-/* 1000 areas, and a family in which everybody writes every page: flat, or each the child of the last. */
+/*
+ * 1000 areas, and a family in which everybody writes every page: flat, or each the child of the
+ * last.
+ */
 static void rmap_bytes(const char *key, unsigned children, bool deep)
 {
 	struct om_mm *mm[101];
@@ -147,7 +150,7 @@ static void rmap_bytes(const char *key, unsigned children, bool deep)
 	MUST(sim_destroy(sim));
 }
 
-/* The same in a chain of 1000 generations, each parent gone: nothing may grow (hazard 18). */
+/* Such a family as a chain of 1000 generations, each parent gone: nothing may grow (hazard 18). */
 static void rmap_generations(void)
 {
 	struct om_mm *mm;

@@ -1,4 +1,4 @@
-# The demonstration: real programs on the reference kernel. Included by the Makefile.
+# What there is to see. Included by the Makefile.
 
 run: ## boot a machine with 96 MiB that runs bash, python3, sqlite3 and stress-ng from Debian
 	@scripts/run.sh
@@ -6,4 +6,14 @@ run: ## boot a machine with 96 MiB that runs bash, python3, sqlite3 and stress-n
 shell: ## an interactive bash in that machine
 	@scripts/shell.sh
 
-.PHONY: run shell
+family: ## without a kernel: simulated processes that need four times the memory, every byte checked
+	@scripts/setup.sh run
+	@$(MAKE) --no-print-directory $(FAMILY)
+	@$(FAMILY)
+
+FAMILY := $(B)/demo/family/family
+
+$(FAMILY): $(patsubst %.c,$(B)/%.o,$(wildcard demo/family/*.c)) $(LIB) $(SIM)
+	$(LINK) $(filter %.o,$^) $(LIBS)
+
+.PHONY: run shell family

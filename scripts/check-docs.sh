@@ -1,10 +1,13 @@
 #!/bin/sh
 # Documentation that cannot rot unseen. Every om_ name and every file of the tree that the pages mention
-# exists. And the C blocks of docs/porting.md, put together in their order, are a piece of a kernel: they
-# are compiled freestanding with the port skeleton, linked with tests/docs/machine.c, and run.
+# exists; check-comments.sh asks as much of the comments. And the C blocks of docs/porting.md, put
+# together in their order, are a piece of a kernel: they are compiled freestanding with the port skeleton,
+# linked with tests/docs/machine.c, and run.
 #
 #     scripts/check-docs.sh KERNEL_OBJECT        the core and ports/template, partially linked
 set -eu
+
+scripts/check-comments.sh
 
 bad=0
 pages=$(ls README.md CHANGELOG.md docs/*.md 2>/dev/null || true)
