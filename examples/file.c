@@ -31,7 +31,9 @@ int main(void)
 	struct sim_store *disk = sim_store_ram();
 	struct om_mapping *file;
 	struct om_mm *mm;
-	uintptr_t shared = 0, private = 0;
+	struct om_map_request map = {.len = 2 * SIM_PAGE_SIZE,
+	                             .prot = OM_PROT_READ | OM_PROT_WRITE};
+	uintptr_t shared, private;
 	char text[24] = "";
 	size_t done;
 
@@ -42,10 +44,14 @@ int main(void)
 	sim_store_poke(disk, 0, "written by mkfs", 16);
 	CHECK(om_mapping_create(sim_system(sim), &sim_store_ops, disk, 2 * SIM_PAGE_SIZE, &file));
 	CHECK(om_mm_create(sim_system(sim), &sim_layout, NULL, &mm));
-	CHECK(om_mmap(mm, &shared, 2 * SIM_PAGE_SIZE, OM_PROT_READ | OM_PROT_WRITE, OM_MAP_SHARED,
-	              file, 0));
-	CHECK(om_mmap(mm, &private, 2 * SIM_PAGE_SIZE, OM_PROT_READ | OM_PROT_WRITE, OM_MAP_PRIVATE,
-	              file, 0));
+	map.file = file;
+	map.flags = OM_MAP_SHARED;
+	CHECK(om_mmap(mm, &map));
+	shared = map.addr;
+	map.addr = 0; /* anywhere again */
+	map.flags = OM_MAP_PRIVATE;
+	CHECK(om_mmap(mm, &map));
+	private = map.addr;
 	show(cpu, mm, shared, "shared mapping:");
 	show(cpu, mm, private, "private mapping:");
 

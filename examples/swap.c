@@ -20,8 +20,10 @@ int main(int argc, char **argv)
 	struct sim_store *disk = sim_store_file(path);
 	struct om_sysinfo info;
 	struct om_mm *mm;
-	uintptr_t addr = 0;
-	unsigned area;
+	struct om_map_request data = {.len = DATA_PAGES * SIM_PAGE_SIZE,
+	                              .prot = OM_PROT_READ | OM_PROT_WRITE,
+	                              .flags = OM_MAP_PRIVATE};
+	unsigned device;
 	int err;
 
 	if (!disk) {
@@ -29,12 +31,11 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	/* The swap device: a store, like that of a file. Twice the data, so there is always room. */
-	err = om_swapon(sys, &sim_store_ops, disk, 2 * DATA_PAGES, 0, &area);
+	err = om_swapon(sys, &sim_store_ops, disk, 2 * DATA_PAGES, 0, &device);
 	if (!err)
 		err = om_mm_create(sys, &sim_layout, NULL, &mm);
 	if (!err)
-		err = om_mmap(mm, &addr, DATA_PAGES * SIM_PAGE_SIZE, OM_PROT_READ | OM_PROT_WRITE,
-		              OM_MAP_PRIVATE, NULL, 0);
+		err = om_mmap(mm, &data);
 	if (err) {
 		fprintf(stderr, "set-up: error %d\n", -err);
 		return 1;
@@ -42,10 +43,10 @@ int main(int argc, char **argv)
 
 	/* Write all pages, then read them all twice. Reclaim works inside the faults. */
 	for (uintptr_t i = 0; i < DATA_PAGES; i++)
-		sim_put(cpu, mm, addr + i * SIM_PAGE_SIZE, 1000000 + i);
+		sim_put(cpu, mm, data.addr + i * SIM_PAGE_SIZE, 1000000 + i);
 	for (unsigned round = 0; round < 2; round++) {
 		for (uintptr_t i = 0; i < DATA_PAGES; i++) {
-			if (sim_get(cpu, mm, addr + i * SIM_PAGE_SIZE) != 1000000 + i) {
+			if (sim_get(cpu, mm, data.addr + i * SIM_PAGE_SIZE) != 1000000 + i) {
 				fprintf(stderr, "page %lu is wrong\n", (unsigned long)i);
 				return 1;
 			}
@@ -62,7 +63,7 @@ int main(int argc, char **argv)
 	       info.swap_slots - info.swap_free, info.swap_slots);
 
 	om_mm_destroy(mm);
-	err = om_swapoff(sys, area);
+	err = om_swapoff(sys, device);
 	if (!err)
 		err = sim_destroy(sim);
 	sim_store_free(disk);

@@ -21,6 +21,7 @@ static void op_map(struct worker *w, struct process *p)
 	unsigned kind = (unsigned)sim_rand_below(&w->rand, 10);
 	struct area a = {.pages = 1 + (unsigned)sim_rand_below(&w->rand, AREA_PAGES)};
 	bool is_shared = kind == 0 || kind == 1, is_file = kind == 1 || kind == 2;
+	struct om_map_request map = {.prot = READ_WRITE};
 
 	if (p->nr_areas == AREAS || !family.hungry)
 		return;
@@ -34,9 +35,12 @@ static void op_map(struct worker *w, struct process *p)
 	}
 	if (!is_shared)
 		a.tag = need(calloc(a.pages, sizeof(*a.tag)));
-	MUST(om_mmap(p->mm, &a.addr, a.pages * SIM_PAGE_SIZE, READ_WRITE,
-	             is_shared ? OM_MAP_SHARED : OM_MAP_PRIVATE, is_file ? family.file : NULL,
-	             a.first * SIM_PAGE_SIZE));
+	map.len = a.pages * SIM_PAGE_SIZE;
+	map.flags = is_shared ? OM_MAP_SHARED : OM_MAP_PRIVATE;
+	map.file = is_file ? family.file : NULL;
+	map.offset = a.first * SIM_PAGE_SIZE;
+	MUST(om_mmap(p->mm, &map));
+	a.addr = map.addr;
 	p->area[p->nr_areas++] = a;
 }
 
@@ -77,19 +81,33 @@ static void op_scan(struct worker *w, struct process *p)
 		check_page(w, p, a, i);
 }
 
+/* To `to` with FIXED, else to any place. */
+static void remap(struct process *p, struct area *a, size_t len, int flags, uintptr_t to)
+{
+	struct om_remap_request r = {.old_addr = a->addr,
+	                             .old_len = a->pages * SIM_PAGE_SIZE,
+	                             .new_len = len,
+	                             .flags = OM_MREMAP_MAYMOVE | flags,
+	                             .new_addr = to};
+
+	MUST(om_mremap(p->mm, &r));
+	a->addr = r.new_addr;
+}
+
 /* mremap to a place of our choice; every other time one where whole page tables can move. */
 static void op_move(struct worker *w, struct process *p)
 {
 	struct area *a = some_area(w, p);
 	size_t len = a ? a->pages * SIM_PAGE_SIZE : 0, hole = len + LARGEST_TABLE;
-	uintptr_t from = 0, to;
+	struct om_map_request map = {.len = hole, .flags = OM_MAP_PRIVATE};
+	uintptr_t from, to;
 
 	if (!a)
 		return;
-	MUST(om_mmap(p->mm, &from, hole, OM_PROT_NONE, OM_MAP_PRIVATE, NULL, 0));
+	MUST(om_mmap(p->mm, &map));
+	from = map.addr;
 	to = from + (sim_rand_chance(&w->rand, 50) ? (a->addr - from) % LARGEST_TABLE : 0);
-	MUST(
-	    om_mremap(p->mm, a->addr, len, len, OM_MREMAP_MAYMOVE | OM_MREMAP_FIXED, to, &a->addr));
+	remap(p, a, len, OM_MREMAP_FIXED, to);
 	if (to > from)
 		MUST(om_munmap(p->mm, from, to - from));
 	MUST(om_munmap(p->mm, to + len, from + hole - to - len));
@@ -107,8 +125,7 @@ static void op_resize(struct worker *w, struct process *p)
 	pages = 1 + (unsigned)sim_rand_below(&w->rand, a->object ? a->pages : AREA_PAGES);
 	if (pages > a->pages && !family.hungry)
 		return;
-	MUST(om_mremap(p->mm, a->addr, a->pages * SIM_PAGE_SIZE, pages * SIM_PAGE_SIZE,
-	               OM_MREMAP_MAYMOVE, 0, &a->addr));
+	remap(p, a, pages * SIM_PAGE_SIZE, 0, 0);
 	if (a->tag)
 		a->tag = need(realloc(a->tag, pages * sizeof(*a->tag)));
 	for (unsigned i = a->pages; i < pages; i++)

@@ -22,14 +22,6 @@
 	(MAP_FIXED | MAP_GROWSDOWN | MAP_LOCKED | MAP_NORESERVE | MAP_POPULATE |                   \
 	 MAP_FIXED_NOREPLACE)
 
-struct request {
-	uintptr_t addr;
-	size_t len;
-	int prot, flags; /* the core's */
-	struct om_mapping *mapping;
-	uint64_t offset;
-};
-
 static int core_flags(unsigned long flags)
 {
 	int core = (int)(flags & CORE_FLAGS);
@@ -41,7 +33,7 @@ static int core_flags(unsigned long flags)
  * MAP_32BIT: the lowest gap of the second GiB, as on Linux. Another thread may take it before we do, then
  * the search goes on.
  */
-static long map_low(struct request *r)
+static long map_low(struct om_map_request *r)
 {
 	const uintptr_t top = 0x80000000;
 	uintptr_t at = 0x40000000;
@@ -58,21 +50,20 @@ static long map_low(struct request *r)
 			continue;
 		}
 		r->addr = at;
-		err = om_mmap(current_mm(), &r->addr, r->len, r->prot, r->flags, r->mapping,
-		              r->offset);
+		err = om_mmap(current_mm(), r);
 		if (err != -EEXIST)
 			return err ? err : (long)r->addr;
 	}
 	return -ENOMEM;
 }
 
-static long map(struct request *r, unsigned long flags)
+static long map(struct om_map_request *r, unsigned long flags)
 {
 	int err;
 
 	if (unlikely((flags & MAP_32BIT) && !(flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) && r->len))
 		return map_low(r);
-	err = om_mmap(current_mm(), &r->addr, r->len, r->prot, r->flags, r->mapping, r->offset);
+	err = om_mmap(current_mm(), r);
 	return err ? err : (long)r->addr;
 }
 
@@ -80,16 +71,17 @@ static long map(struct request *r, unsigned long flags)
  * The call fails with `err`, but Linux finds that out only after it has looked for a place, which may fail,
  * too. A request without a type gets just as far in the core.
  */
-static long refuse(struct request *r, int err)
+static long refuse(struct om_map_request *r, int err)
 {
 	bool misplaced = (r->flags & MAP_FIXED) && (r->addr & ~PAGE_MASK);
-	int core = om_mmap(current_mm(), &r->addr, r->len, r->prot,
-	                   r->flags & ~(MAP_SHARED | MAP_PRIVATE), r->mapping, r->offset);
+	int core;
 
+	r->flags &= ~(MAP_SHARED | MAP_PRIVATE);
+	core = om_mmap(current_mm(), r);
 	return core != -EINVAL || r->len == 0 || misplaced ? core : err;
 }
 
-static long map_anonymous(struct request *r, unsigned long flags)
+static long map_anonymous(struct om_map_request *r, unsigned long flags)
 {
 	unsigned type = flags & MAP_TYPE;
 
@@ -118,7 +110,7 @@ static int check_file(const struct file *file, int prot, unsigned long flags)
 	return flags & MAP_GROWSDOWN ? -EINVAL : 0;
 }
 
-static long map_file(struct request *r, struct file *file, unsigned long flags)
+static long map_file(struct om_map_request *r, struct file *file, unsigned long flags)
 {
 	bool private = (flags & MAP_TYPE) == MAP_PRIVATE;
 	int err;
@@ -126,10 +118,10 @@ static long map_file(struct request *r, struct file *file, unsigned long flags)
 	if (flags & MAP_HUGETLB)
 		return -EINVAL;
 	if (file->inode)
-		r->mapping = file->inode->mapping;
+		r->file = file->inode->mapping;
 	err = check_file(file, r->prot, flags);
 	if (!err && file->ops->mmap)
-		err = file->ops->mmap(file, &r->mapping);
+		err = file->ops->mmap(file, &r->file);
 	if (err)
 		return refuse(r, err);
 	r->flags |= private ? MAP_PRIVATE : MAP_SHARED;
@@ -141,11 +133,11 @@ static long map_file(struct request *r, struct file *file, unsigned long flags)
 long sys_mmap(uintptr_t addr, size_t len, unsigned long prot, unsigned long flags, int fd,
               uint64_t offset)
 {
-	struct request r = {.addr = addr,
-	                    .len = len,
-	                    .prot = (int)(prot & (PROT_READ | PROT_WRITE | PROT_EXEC)),
-	                    .flags = core_flags(flags),
-	                    .offset = offset};
+	struct om_map_request r = {.addr = addr,
+	                           .len = len,
+	                           .prot = (int)(prot & (PROT_READ | PROT_WRITE | PROT_EXEC)),
+	                           .flags = core_flags(flags),
+	                           .offset = offset};
 	struct file *file;
 	long result;
 
@@ -182,11 +174,14 @@ long sys_mprotect(uintptr_t addr, size_t len, unsigned long prot)
 long sys_mremap(uintptr_t old_addr, size_t old_len, size_t new_len, unsigned long flags,
                 uintptr_t new_addr)
 {
-	uintptr_t result;
-	int err =
-	    om_mremap(current_mm(), old_addr, old_len, new_len, narrow(flags), new_addr, &result);
+	struct om_remap_request r = {.old_addr = old_addr,
+	                             .old_len = old_len,
+	                             .new_len = new_len,
+	                             .flags = narrow(flags),
+	                             .new_addr = new_addr};
+	int err = om_mremap(current_mm(), &r);
 
-	return err ? err : (long)result;
+	return err ? err : (long)r.new_addr;
 }
 
 long sys_brk(uintptr_t end)

@@ -144,17 +144,25 @@ static int clear_tail(struct om_mm *mm, uintptr_t from, uintptr_t to)
 
 static int map_segment(struct om_mm *mm, const struct elf *elf, const Elf64_Phdr *ph)
 {
-	const int fixed = OM_MAP_PRIVATE | OM_MAP_FIXED;
 	uintptr_t vaddr = ph->p_vaddr + elf->bias, start = ALIGN_DOWN(vaddr, PAGE_SIZE);
 	uintptr_t file_end = vaddr + ph->p_filesz, end = ALIGN_UP(vaddr + ph->p_memsz, PAGE_SIZE);
 	uintptr_t anon = ph->p_filesz ? ALIGN_UP(file_end, PAGE_SIZE) : start;
-	int prot = segment_prot(ph), err = 0;
+	struct om_map_request file = {.addr = start,
+	                              .len = anon - start,
+	                              .prot = segment_prot(ph),
+	                              .flags = OM_MAP_PRIVATE | OM_MAP_FIXED,
+	                              .file = elf->file->inode->mapping,
+	                              .offset = ALIGN_DOWN(ph->p_offset, PAGE_SIZE)};
+	struct om_map_request zeros = {.addr = anon,
+	                               .len = end - anon,
+	                               .prot = file.prot,
+	                               .flags = file.flags};
+	int err = 0;
 
 	if (ph->p_filesz)
-		err = om_mmap(mm, &start, anon - start, prot, fixed, elf->file->inode->mapping,
-		              ALIGN_DOWN(ph->p_offset, PAGE_SIZE));
+		err = om_mmap(mm, &file);
 	if (!err && anon < end)
-		err = om_mmap(mm, &anon, end - anon, prot, fixed, NULL, 0);
+		err = om_mmap(mm, &zeros);
 	if (!err && ph->p_filesz && ph->p_memsz > ph->p_filesz && (ph->p_flags & PF_W))
 		err = clear_tail(mm, file_end, ALIGN_UP(file_end, PAGE_SIZE));
 	return err;
@@ -176,13 +184,13 @@ static int map_elf(struct om_mm *mm, const struct elf *elf)
 static int place_interp(struct om_mm *mm, struct elf *interp)
 {
 	size_t span = interp->high - interp->low;
-	uintptr_t at = 0;
-	int err = om_mmap(mm, &at, span, OM_PROT_NONE, OM_MAP_PRIVATE, NULL, 0);
+	struct om_map_request map = {.len = span, .flags = OM_MAP_PRIVATE};
+	int err = om_mmap(mm, &map);
 
 	if (err)
 		return err;
-	interp->bias = at - interp->low;
-	return om_munmap(mm, at, span);
+	interp->bias = map.addr - interp->low;
+	return om_munmap(mm, map.addr, span);
 }
 
 /* ---------------------------------------------------------------- the whole ----------------- */

@@ -241,13 +241,16 @@ static void put_auxv(struct writer *w, const struct exec *e, const struct plan *
 
 static int map_stack(const struct exec *e, const struct plan *p)
 {
-	int prot = OM_PROT_READ | OM_PROT_WRITE | (e->image.exec_stack ? OM_PROT_EXEC : 0);
 	uintptr_t at = ALIGN_DOWN(p->sp - STACK_SPARE, PAGE_SIZE);
+	struct om_map_request map = {.addr = at,
+	                             .len = STACK_TOP - at,
+	                             .prot = OM_PROT_READ | OM_PROT_WRITE |
+	                                     (e->image.exec_stack ? OM_PROT_EXEC : 0),
+	                             .flags = OM_MAP_PRIVATE | OM_MAP_FIXED | OM_MAP_GROWSDOWN};
 
 	if (STACK_TOP - p->sp > MAX(e->limit[RLIMIT_STACK].rlim_cur / 4, ALWAYS_FITS))
 		return -E2BIG;
-	return om_mmap(e->image.space->mm, &at, STACK_TOP - at, prot,
-	               OM_MAP_PRIVATE | OM_MAP_FIXED | OM_MAP_GROWSDOWN, NULL, 0);
+	return om_mmap(e->image.space->mm, &map);
 }
 
 int stack_build(struct exec *e)

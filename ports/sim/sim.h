@@ -9,8 +9,8 @@
  *
  *     struct sim *sim = sim_create(&(struct sim_config){ .nr_frames = 1024 });
  *     om_mm_create(sim_system(sim), &sim_layout, NULL, &mm);
- *     om_mmap(mm, &addr, ...);
- *     sim_store(sim_cpu(sim, 0), mm, addr, "hello", 5);
+ *     om_mmap(mm, &request);
+ *     sim_store(sim_cpu(sim, 0), mm, request.addr, "hello", 5);
  *     sim_destroy(sim);
  *
  * Every function may be called from any number of threads, except that one CPU executes for one
