@@ -30,7 +30,7 @@ int main(int argc, char **argv)
 		perror(path);
 		return 1;
 	}
-	/* The swap device: a store, like that of a file. Twice the data, so there is always room. */
+	/* The swap device: a store, like that of a file. Twice the data: there is always room. */
 	err = om_swapon(sys, &sim_store_ops, disk, 2 * DATA_PAGES, 0, &device);
 	if (!err)
 		err = om_mm_create(sys, &sim_layout, NULL, &mm);

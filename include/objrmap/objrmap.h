@@ -14,7 +14,7 @@
  *     mmap_lock themselves, so never call one from inside a hook (port.h);
  *   - every function may be called from any number of threads at once, on the same objects,
  *     except that an object must not be destroyed while others still use it;
- *   - -OM_ENOMEM means: no frame could be had, even after reclaim.
+ *   - -OM_ENOMEM means: no frame is free, even after reclaim.
  */
 #ifndef OBJRMAP_OBJRMAP_H
 #define OBJRMAP_OBJRMAP_H
@@ -152,6 +152,7 @@ OM_API void om_mm_empty(struct om_mm *mm);
  */
 OM_API int om_fork(struct om_mm *parent, void *cookie, struct om_mm **child);
 
+/* What om_mm_create() or om_fork() was given. Any context. */
 OM_API struct om_system *om_mm_system(const struct om_mm *mm);
 OM_API void *om_mm_cookie(const struct om_mm *mm);
 /* The frame of the top-level page table, for the port to load into the MMU; fixed for life. */
@@ -191,10 +192,10 @@ OM_API int om_read(struct om_mm *mm, uintptr_t addr, void *buf, size_t len, size
 OM_API int om_write(struct om_mm *mm, uintptr_t addr, const void *buf, size_t len, size_t *done);
 
 /*
- * Pin the page at `addr` for I/O: it stays mapped there and in this frame until om_unpin(), whatever
- * fork, reclaim or swap do (munmap takes it out of the address space but not away from the pinner).
- * `access` is what the device will do: OM_WRITE breaks copy-on-write first, OM_READ unshares too, so
- * that the device sees the program's later writes. *pfn is the frame.
+ * Pin the page at `addr` for I/O: it stays mapped there and in this frame until om_unpin(),
+ * whatever fork, reclaim or swap do (munmap takes it out of the address space but not away from
+ * the pinner). `access` is what the device will do: OM_WRITE breaks copy-on-write first, OM_READ
+ * unshares too, so that the device sees the program's later writes. *pfn is the frame.
  * Errors: EFAULT (no such mapping, access not allowed, beyond EOF), ENOMEM, EAGAIN (too many pins).
  * May sleep.
  */
@@ -256,9 +257,9 @@ OM_API int om_mmap(struct om_mm *mm, struct om_map_request *request);
 OM_API int om_munmap(struct om_mm *mm, uintptr_t addr, size_t len);
 
 /*
- * mprotect(2). Errors: EINVAL (alignment, unknown bits, GROWSDOWN on another kind of area), EACCES
- * (write to a shared mapping of a read-only file), ENOMEM (hole: partial, everything before the hole
- * is changed; limits; no frame).
+ * mprotect(2). Errors: EINVAL (alignment, unknown bits, GROWSDOWN on another kind of area),
+ * EACCES (write to a shared mapping of a read-only file), ENOMEM (hole: partial, everything
+ * before the hole is changed; limits; no frame).
  */
 OM_API int om_mprotect(struct om_mm *mm, uintptr_t addr, size_t len, int prot);
 
@@ -281,8 +282,8 @@ struct om_remap_request {
 OM_API int om_mremap(struct om_mm *mm, struct om_remap_request *request);
 
 /*
- * brk(2): set the end of the heap and return the new end; when that is impossible (limit, collision,
- * no memory), or `end` is 0, return the old one. The exact value is kept, not rounded.
+ * brk(2): set the end of the heap and return the new end; when that is impossible (limit,
+ * collision, no memory), or `end` is 0, return the old one. The exact value is kept, not rounded.
  */
 OM_API uintptr_t om_brk(struct om_mm *mm, uintptr_t end);
 
@@ -326,30 +327,34 @@ enum om_mlock_flags { OM_MLOCK_ONFAULT = 1 };
 enum om_mlockall_flags { OM_MCL_CURRENT = 1, OM_MCL_FUTURE = 2, OM_MCL_ONFAULT = 4 };
 
 /*
- * mlock(2), mlock2(2): `addr` is rounded down, the end up. Errors: EINVAL (wrap, flags), EPERM (limit
- * 0), ENOMEM (limit; hole: partial, the part before it is locked; a page could not be made present:
- * the areas are locked all the same), EAGAIN.
+ * mlock(2), mlock2(2): `addr` is rounded down, the end up. Errors: EINVAL (wrap, flags), EPERM
+ * (limit 0), ENOMEM (limit; hole: partial, the part before it is locked; a page could not be made
+ * present: the areas are locked all the same), EAGAIN.
  */
 OM_API int om_mlock(struct om_mm *mm, uintptr_t addr, size_t len, int flags);
 /*
- * munlock(2). Errors: EINVAL (wrap), ENOMEM (hole: partial, the part before it is unlocked; split). One
- * call undoes any number.
+ * munlock(2). Errors: EINVAL (wrap), ENOMEM (hole: partial, the part before it is unlocked;
+ * split). One call undoes any number.
  */
 OM_API int om_munlock(struct om_mm *mm, uintptr_t addr, size_t len);
-/* mlockall(2). Errors: EINVAL, EPERM, ENOMEM (limit). Pages that cannot be had are not reported. */
+/*
+ * mlockall(2). Errors: EINVAL, EPERM, ENOMEM (limit). Pages that cannot be made present are not
+ * reported.
+ */
 OM_API int om_mlockall(struct om_mm *mm, int flags);
 OM_API int om_munlockall(struct om_mm *mm);
 
 /*
- * mincore(2): vec[i] bit 0 = page i is in memory. `addr` page aligned. Errors: EINVAL, ENOMEM (hole).
+ * mincore(2): vec[i] bit 0 = page i is in memory. `addr` page aligned. Errors: EINVAL, ENOMEM
+ * (hole).
  */
 OM_API int om_mincore(struct om_mm *mm, uintptr_t addr, size_t len, unsigned char *vec);
 
 enum om_msync_flags { OM_MS_ASYNC = 1, OM_MS_INVALIDATE = 2, OM_MS_SYNC = 4 };
 
 /*
- * msync(2). Errors: EINVAL (alignment, SYNC and ASYNC together, unknown flag), EBUSY (INVALIDATE on a
- * locked area), ENOMEM (hole: partial), EIO. May sleep.
+ * msync(2). Errors: EINVAL (alignment, SYNC and ASYNC together, unknown flag), EBUSY (INVALIDATE
+ * on a locked area), ENOMEM (hole: partial), EIO. May sleep.
  */
 OM_API int om_msync(struct om_mm *mm, uintptr_t addr, size_t len, int flags);
 
@@ -357,26 +362,29 @@ OM_API int om_msync(struct om_mm *mm, uintptr_t addr, size_t len, int flags);
 
 /*
  * Create the page cache of a file of `size` bytes behind `ops` (see om_store_ops; `store` is its
- * first argument), or with ops or ops->read NULL, shared memory that lives in RAM and swap (tmpfs, memfd).
- * The caller holds one reference. Errors: ENOMEM, EOVERFLOW (more pages than a word can count). May sleep.
+ * first argument), or with ops or ops->read NULL, shared memory that lives in RAM and swap
+ * (tmpfs, memfd). The caller holds one reference. Errors: ENOMEM, EOVERFLOW (more pages than a
+ * word can count). May sleep.
  */
 OM_API int om_mapping_create(struct om_system *sys, const struct om_store_ops *ops, void *store,
                              uint64_t size, struct om_mapping **mapping);
 
 /*
- * References: each area mapping the file holds one. The last put writes back and drops all pages, those
- * that cannot be written as well: call om_mapping_sync() before, to know. The last put may sleep.
+ * References: each area mapping the file holds one. The last put writes back and drops all pages,
+ * those that cannot be written as well: call om_mapping_sync() before, to know. The last put may
+ * sleep.
  */
 OM_API void om_mapping_get(struct om_mapping *mapping);
 OM_API void om_mapping_put(struct om_mapping *mapping);
 
+/* Bytes, at this moment. Any context. */
 OM_API uint64_t om_mapping_size(const struct om_mapping *mapping);
 
 /*
- * Set the size (ftruncate(2)). Growing: new bytes read as zero. Shrinking: pages beyond the end leave
- * the cache and every address space, private copies too, and the tail of the last page is zeroed.
- * Call it before shrinking the store itself. Errors: ENOMEM, EIO (the last page must be read to
- * zero its tail), EOVERFLOW. May sleep.
+ * Set the size (ftruncate(2)). Growing: new bytes read as zero. Shrinking: pages beyond the end
+ * leave the cache and every address space, private copies too, and the tail of the last page is
+ * zeroed. Call it before shrinking the store itself. Errors: ENOMEM, EIO (the last page must be
+ * read to zero its tail), EOVERFLOW. May sleep.
  */
 OM_API int om_mapping_truncate(struct om_mapping *mapping, uint64_t size);
 
@@ -407,17 +415,19 @@ OM_API int om_mapping_sync(struct om_mapping *mapping, uint64_t offset, uint64_t
 /* ---------------------------------------------------------------- swap and reclaim ---------- */
 
 /*
- * Add a swap device of `slots` pages. Devices of higher `priority` fill first, equal ones in turn.
- * *device is its number. `ops` and `store` must live until om_swapoff(). Errors: EINVAL (missing hook,
- * slots 0 or more than 2^26), ENOSPC (all device numbers taken), ENOMEM. May sleep.
+ * Add a swap device of `slots` pages. Devices of higher `priority` fill first, equal ones in
+ * turn. *device is its number. `ops` and `store` must live until om_swapoff(). Errors: EINVAL
+ * (missing hook, slots 0 or more than 2^26), ENOSPC (all device numbers taken), ENOMEM. May
+ * sleep.
  * Memory: 8 bytes a slot, taken from the system's frames.
  */
 OM_API int om_swapon(struct om_system *sys, const struct om_store_ops *ops, void *store,
                      uint32_t slots, int priority, unsigned *device);
 
 /*
- * Empty a swap device and forget it: every page in it is read back. Errors: EINVAL (no such device, or
- * another swapoff is at it), ENOMEM and EIO (the device stays in use). May sleep, long.
+ * Empty a swap device and forget it: every page in it is read back. Errors: EINVAL (no such
+ * device, or another swapoff is at it), ENOMEM and EIO (the device stays in use). May sleep,
+ * long.
  * Cost: linear in all page tables of the system.
  */
 OM_API int om_swapoff(struct om_system *sys, unsigned device);
@@ -474,6 +484,7 @@ enum om_event {
 	OM_NR_EVENTS
 };
 
+/* A constant string, as in /proc/vmstat; NULL if there is no such event. */
 OM_API const char *om_event_name(enum om_event ev);
 
 /* State of the whole system at one moment (not a consistent snapshot while others run). */
@@ -492,8 +503,8 @@ struct om_sysinfo {
 OM_API void om_sysinfo(struct om_system *sys, struct om_sysinfo *info);
 
 /*
- * Figures of an address space, or of the part [start, end), as /proc/PID/status and smaps have them.
- * Sizes are in pages. Pss is in 1/4096 of a page. Cost: linear in page-table entries.
+ * Figures of an address space, or of the part [start, end), as /proc/PID/status and smaps have
+ * them. Sizes are in pages. Pss is in 1/4096 of a page. Cost: linear in page-table entries.
  */
 struct om_mminfo {
 	size_t size; /* mapped address space */
@@ -510,8 +521,8 @@ struct om_mminfo {
 OM_API int om_mminfo(struct om_mm *mm, uintptr_t start, uintptr_t end, struct om_mminfo *info);
 
 /*
- * om_mminfo.rss of a whole address space, in pages, from the counters: constant cost, no lock. Another
- * CPU's fault or unmapping that is under way may be in it or not.
+ * om_mminfo.rss of a whole address space, in pages, from the counters: constant cost, no lock.
+ * Another CPU's fault or unmapping that is under way may be in it or not.
  */
 OM_API size_t om_mm_rss(const struct om_mm *mm);
 
@@ -542,7 +553,8 @@ struct om_vmainfo {
 };
 
 /*
- * The first area that ends above `addr`: iterate with addr = info.end. Returns false if there is none.
+ * The first area that ends above `addr`: iterate with addr = info.end. Returns false if there is
+ * none.
  */
 OM_API bool om_vma_next(struct om_mm *mm, uintptr_t addr, struct om_vmainfo *info);
 
@@ -567,7 +579,8 @@ OM_API void om_pageinfo(struct om_mm *mm, uintptr_t addr, struct om_pageinfo *in
 /*
  * Check the invariants I1-I12 (docs/design.md) from scratch, by brute force over all page tables.
  * The system must be at rest: no other call under way. Returns 0, or the number of violations and
- * describes the first in *bug (if not NULL). `scratch` is nr_frames * 8 bytes of memory to count in.
+ * describes the first in *bug (if not NULL). `scratch` is nr_frames * 8 bytes of memory to count
+ * in.
  * Cost: O(frames + page-table entries + areas log areas).
  */
 OM_API unsigned om_verify(struct om_system *sys, void *scratch, struct om_bug *bug);

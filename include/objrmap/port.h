@@ -22,7 +22,10 @@
 extern "C" {
 #endif
 
-/* On every function of the interface: the library, built with hidden visibility, exports these alone. */
+/*
+ * On every function of the interface: the library, built with hidden visibility, exports these
+ * alone.
+ */
 #define OM_API __attribute__((visibility("default")))
 
 struct om_mm;

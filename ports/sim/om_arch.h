@@ -1,8 +1,8 @@
 /*
  * om_arch.h of the sim port: a machine made of one block of memory.
  *
- * Page-table entries are `unsigned long`: 4 levels of 512 on 64-bit hosts, 2 levels of 1024 on 32-bit
- * ones. The layout, from bit 0:
+ * Page-table entries are `unsigned long`: 4 levels of 512 on 64-bit hosts, 2 levels of 1024 on
+ * 32-bit ones. The layout, from bit 0:
  *
  *     present:  P R W X | D Y 0 0 | ... | pfn << 12
  *     swap:     0 1 0 0 ... | slot << 3      (bit 1 set, bit 0 clear, bit 2 clear)
@@ -109,7 +109,7 @@ static inline om_pte_t om_pte_make(om_pfn_t pfn, unsigned prot)
 {
 	return ((om_pte_t)pfn << OM_PAGE_SHIFT) | (om_pte_t)(prot & 7) << 1 | SIM_P;
 }
-/* The same entry with other permissions; pfn, dirty and young stay. */
+/* An entry that differs in its permissions alone; pfn, dirty and young stay. */
 static inline om_pte_t om_pte_modify(om_pte_t e, unsigned prot)
 {
 	return (e & ~(SIM_R | SIM_W | SIM_X)) | (om_pte_t)(prot & 7) << 1;
@@ -186,7 +186,10 @@ static inline void om_arch_pause(void)
 #ifdef SIM_PAUSE_HOOK
 	SIM_PAUSE_HOOK();
 #elif defined(__x86_64__) && defined(__linux__)
-	/* sched_yield(): with more simulated CPUs than real ones, the holder of the lock may be off. */
+	/*
+	 * sched_yield(): with more simulated CPUs than real ones, the holder of the lock may be
+	 * off.
+	 */
 	long r;
 
 	__asm__ volatile("syscall" : "=a"(r) : "0"(24L) : "rcx", "r11", "memory");

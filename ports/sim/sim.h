@@ -76,7 +76,10 @@ void *sim_frame(struct sim *sim, om_pfn_t pfn);
  */
 void sim_on_panic(struct sim *sim, void (*fn)(void *arg, const struct om_bug *bug), void *arg);
 void sim_print_bug(FILE *out, const struct om_bug *bug);
-/* The calling thread's record of objrmap's locks it holds (debug builds), for a watchdog to look at. */
+/*
+ * The calling thread's record of objrmap's locks it holds (debug builds), for a watchdog to look
+ * at.
+ */
 const struct om_held *sim_held_locks(void);
 
 /*
@@ -100,7 +103,7 @@ enum om_fault_result sim_store(struct sim_cpu *cpu, struct om_mm *mm, uintptr_t 
                                const void *buf, size_t n);
 enum om_fault_result sim_exec(struct sim_cpu *cpu, struct om_mm *mm, uintptr_t addr);
 
-/* The same for one machine word, whose value is the result; aborts if the program would be killed.
+/* A load and a store of one machine word, whose value is the result; aborts if the program would be killed.
  */
 unsigned long sim_get(struct sim_cpu *cpu, struct om_mm *mm, uintptr_t addr);
 void sim_put(struct sim_cpu *cpu, struct om_mm *mm, uintptr_t addr, unsigned long value);
@@ -185,7 +188,7 @@ void sim_store_fail(struct sim_store *store, enum sim_transfer which, unsigned l
 
 /* ---------------------------------------------------------------- random numbers ------------ */
 
-/* The same seed gives the same sequence everywhere. */
+/* One seed gives one sequence, everywhere. */
 struct sim_rand {
 	uint64_t state;
 };

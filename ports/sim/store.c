@@ -1,6 +1,6 @@
 /*
- * store.c: what lies behind mappings and swap devices: a growing array of pages in memory, or a file
- * of the host. One implementation of om_store_ops serves both.
+ * store.c: what lies behind mappings and swap devices: a growing array of pages in memory, or a
+ * file of the host. One implementation of om_store_ops serves both.
  *
  * The store checks what port.h promises to a driver: no two transfers of one page at a time. It
  * fails on request, waits on request, and counts. A failed read leaves junk in the frames, as the

@@ -225,7 +225,7 @@ static inline om_pte_t om_pte_make(om_pfn_t pfn, unsigned prot)
 	return ((om_pte_t)pfn + PORT_FIRST_FRAME) << OM_PAGE_SHIFT | PORT_HELD | port_prot(prot);
 }
 
-/* The same entry with other permissions; frame, dirty and young stay. */
+/* An entry that differs in its permissions alone; frame, dirty and young stay. */
 static inline om_pte_t om_pte_modify(om_pte_t e, unsigned prot)
 {
 	return (e & ~(PORT_P | PORT_W | PORT_U | PORT_NX)) | port_prot(prot);

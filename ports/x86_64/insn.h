@@ -1,6 +1,6 @@
 /*
- * insn.h: the instructions of the port that only a kernel may execute, and what it finds at the GS base. A
- * test on a development machine defines X86_INSN_H and brings functions of its own.
+ * insn.h: the instructions of the port that only a kernel may execute, and what it finds at the
+ * GS base. A test on a development machine defines X86_INSN_H and brings functions of its own.
  */
 #ifndef X86_INSN_H
 #define X86_INSN_H
@@ -8,8 +8,8 @@
 #include <stdint.h>
 
 /*
- * Must be the first thing at the GS base of each CPU while it is in the kernel. You fill in `number`
- * and zero the rest.
+ * Must be the first thing at the GS base of each CPU while it is in the kernel. You fill in
+ * `number` and zero the rest.
  */
 struct x86_cpu {
 	uint32_t number;

@@ -24,7 +24,7 @@
 
 #include "om_arch.h"
 
-#define NO_FLUSH        (1ull << 63) /* in CR3, with CR4.PCIDE: keep the translations of this PCID */
+#define NO_FLUSH        (1ull << 63) /* in CR3, with CR4.PCIDE: keep what is tagged so */
 #define FIRST_PCID      1            /* 0 is the kernel's */
 #define PAGE            (1ul << OM_PAGE_SHIFT)
 #define FLUSH_BYTES     (32 * PAGE) /* of a larger range everything is dropped, not page by page */
@@ -108,7 +108,7 @@ void x86_switch(struct x86_mmu *mmu, struct x86_mm *mm, om_pfn_t root)
 /* ---------------------------------------------------------------- this CPU ------------------ */
 
 /*
- * Interrupts go off because the handler may let go of what is loaded: CR3 must not be written back
+ * Interrupts go off because the handler may drop what is loaded: CR3 must not be written back
  * after that.
  */
 static void drop_all(struct x86_mmu *mmu, struct x86_mmu_cpu *cpu, struct x86_mm *mm)
@@ -143,7 +143,7 @@ static inline void drop(struct x86_mmu *mmu, struct x86_mmu_cpu *cpu, struct x86
 		return;
 	}
 	drop_pages(r.start, r.end);
-	/* If the handler has let go of the mm meanwhile, this is not looked at any more. */
+	/* If the handler has dropped the mm meanwhile, this is not looked at any more. */
 	cpu->generation = r.generation;
 }
 
@@ -165,8 +165,8 @@ static void answer(struct x86_mmu *mmu, struct x86_mmu_cpu *cpu)
 }
 
 /*
- * Interrupts go off: if the interrupt came in the middle and answered for us, the next request could be
- * there already, and we would answer that one without having looked at it.
+ * Interrupts go off: if the interrupt came in the middle and answered for us, the next request
+ * could be there already, and we would answer that one without having looked at it.
  */
 void x86_flush_interrupt(struct x86_mmu *mmu)
 {
@@ -229,7 +229,10 @@ static void shootdown_wait(struct x86_mmu *mmu)
 	atomic_store(&mmu->shootdown.busy, 0);
 }
 
-/* The rest of x86_flush() when other CPUs have the mm loaded: they drop theirs while this one does. */
+/*
+ * The rest of x86_flush() when other CPUs have the mm loaded: they drop theirs while this one
+ * does.
+ */
 static __attribute__((noinline)) void flush_all_cpus(struct x86_mmu *mmu, struct x86_mmu_cpu *cpu,
                                                      struct x86_mm *mm, struct x86_range r)
 {

@@ -1,7 +1,7 @@
 /*
- * om_arch.h: the compile-time half of the x86-64 port: page size, page-table entries, how frames are
- * reached. What each item has to guarantee is written in ports/template/om_arch.h; here is how
- * x86-64 does it.
+ * om_arch.h: the compile-time half of the x86-64 port: page size, page-table entries, how frames
+ * are reached. What each item has to guarantee is written in ports/template/om_arch.h; here is
+ * how x86-64 does it.
  *
  * An entry, from bit 0:
  *     held:  P RW US PWT PCD A D PAT | G 1 0 0 | frame number << 12 | ... NX
@@ -134,7 +134,10 @@ static inline om_pfn_t om_pte_pfn(om_pte_t e)
 	return (om_pfn_t)((e & X86_PFN) >> OM_PAGE_SHIFT);
 }
 
-/* Reading cannot be forbidden where writing or executing is allowed; the core never asks for that. */
+/*
+ * Reading cannot be forbidden where writing or executing is allowed; the core never asks for
+ * that.
+ */
 static inline om_pte_t x86_prot(unsigned prot)
 {
 	om_pte_t bits = X86_U;

@@ -22,7 +22,10 @@
 
 #define X86_MAX_CPUS 32
 
-/* The port's part of an address space; zeroed, then x86_mm_init(). The cookie of the mm points to it. */
+/*
+ * The port's part of an address space; zeroed, then x86_mm_init(). The cookie of the mm points to
+ * it.
+ */
 struct x86_mm {
 	uint64_t id;                 /* never used twice */
 	_Atomic uint64_t generation; /* flushes so far */
@@ -39,7 +42,7 @@ struct x86_mmu_cpu {
 	bool lazy;
 	uint32_t slot, next_slot;
 	struct {
-		uint64_t id, generation; /* the same for address spaces that were left */
+		uint64_t id, generation; /* and of address spaces that were left */
 	} pcid[X86_PCIDS];
 } __attribute__((aligned(64)));
 
@@ -63,7 +66,7 @@ struct x86_shootdown {
 	_Atomic uint32_t waiting; /* CPUs that have not answered yet */
 	struct x86_mm *mm;        /* NULL: addresses of the kernel */
 	struct x86_range range;
-	bool retire; /* let go of the mm */
+	bool retire; /* drop the mm */
 };
 
 /* One a machine. All fields are the port's. */
@@ -72,7 +75,10 @@ struct x86_mmu {
 	_Atomic uint64_t next_id;
 	struct x86_shootdown shootdown;
 	struct x86_mmu_cpu cpu[X86_MAX_CPUS];
-	/* Figures: flushes that interrupted somebody, CPUs interrupted, flushes that dropped everything. */
+	/*
+	 * Figures: flushes that interrupted somebody, CPUs interrupted, flushes that dropped
+	 * everything.
+	 */
 	_Atomic uint64_t shootdowns, ipis, full_flushes;
 };
 
@@ -87,8 +93,8 @@ void x86_mm_init(struct x86_mmu *mmu, struct x86_mm *mm);
 void x86_switch(struct x86_mmu *mmu, struct x86_mm *mm, om_pfn_t root);
 
 /*
- * Before om_mm_destroy(): no CPU has it loaded when this returns, not even lazily. No thread runs on
- * it in user mode any more; the caller's own CPU may still have it loaded.
+ * Before om_mm_destroy(): no CPU has it loaded when this returns, not even lazily. No thread runs
+ * on it in user mode any more; the caller's own CPU may still have it loaded.
  */
 void x86_mm_retire(struct x86_mmu *mmu, struct x86_mm *mm);
 
@@ -96,8 +102,8 @@ void x86_mm_retire(struct x86_mmu *mmu, struct x86_mm *mm);
 void x86_flush(void *mmu, struct om_mm *mm, uintptr_t start, uintptr_t end);
 
 /*
- * Not needed by objrmap: the same for pages of the kernel, on the CPUs of the set. Their entries must
- * be global if there are PCIDs. Waits for the other CPUs, like x86_flush().
+ * Not needed by objrmap: the same for pages of the kernel, on the CPUs of the set. Their entries
+ * must be global if there are PCIDs. Waits for the other CPUs, like x86_flush().
  */
 void x86_flush_kernel(struct x86_mmu *mmu, uint32_t cpus, uintptr_t start, uintptr_t end);
 

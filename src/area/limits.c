@@ -1,8 +1,8 @@
 /*
  * limits.c: the limits of an address space, and whether a call would pass one.
  *
- * They are single words that another thread may set at any time, so they are read and written in one
- * access; what they are compared with changes under mmap_lock.
+ * They are single words that another thread may set at any time, so they are read and written in
+ * one access; what they are compared with changes under mmap_lock.
  */
 #include "area/limits.h"
 

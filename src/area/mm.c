@@ -1,8 +1,9 @@
 /*
  * mm.c: address spaces.
  *
- * An mm is an object, a top-level table and a tree of areas. It is on its system's list while it has a
- * reference; swapoff walks that list, so an mm may outlive om_mm_destroy() by a moment, empty.
+ * An mm is an object, a top-level table and a tree of areas. It is on its system's list while it
+ * has a reference; swapoff walks that list, so an mm may outlive om_mm_destroy() by a moment,
+ * empty.
  */
 #include "area/mm.h"
 

@@ -21,18 +21,22 @@ void om_mm_put(struct om_mm *mm);
 struct om_mm *om_mm_iterate(struct om_system *sys, struct om_mm *mm);
 
 /*
- * Remove the areas of [start, end), which begin and end at its edges: pages, then areas, then tables (I5).
- * `keep_tables`: something will be mapped there at once. mmap_lock held for writing. Cannot fail.
+ * Remove the areas of [start, end), which begin and end at its edges: pages, then areas, then
+ * tables (I5). `keep_tables`: something will be mapped there at once. mmap_lock held for writing.
+ * Cannot fail.
  */
 void om_unmap_areas(struct om_mm *mm, uintptr_t start, uintptr_t end, bool keep_tables);
 
-/* Its two steps: the pages of the areas, from `start` on, which may be inside the first; the areas, empty now. */
+/*
+ * Its two steps: the pages of the areas, from `start` on, which may be inside the first; the
+ * areas, empty now.
+ */
 void om_zap_areas(struct om_mm *mm, uintptr_t start, uintptr_t end);
 void om_free_areas(struct om_mm *mm, uintptr_t start, uintptr_t end, bool keep_tables);
 
 /*
- * The same for a range at one end of `vma`, which just becomes smaller. False, and nothing done, if the range
- * is no such. mmap_lock held for writing. Cannot fail.
+ * Unmap a range at one end of `vma`, which just becomes smaller. False, and nothing done,
+ * if the range is no such. mmap_lock held for writing. Cannot fail.
  */
 bool om_unmap_edge(struct om_vma *vma, uintptr_t start, uintptr_t end);
 

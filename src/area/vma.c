@@ -1,12 +1,13 @@
 /*
  * vma.c: areas.
  *
- * The areas of an mm hang in a tree by address. The augmented word of a node is the largest gap strictly
- * inside its subtree, from which a place for a new area is found without looking at every area.
+ * The areas of an mm hang in a tree by address. The augmented word of a node is the largest gap
+ * strictly inside its subtree, from which a place for a new area is found without looking at
+ * every area.
  *
- * Neighbours that agree in flags, object and numbering are always joined. Pages of an area without an
- * anon_vma are direct and know nothing of the area's numbering, so such an area takes whatever numbers
- * make it fit: never-forked memory always merges (design.md, section 2).
+ * Neighbours that agree in flags, object and numbering are always joined. Pages of an area
+ * without an anon_vma are direct and know nothing of the area's numbering, so such an area takes
+ * whatever numbers make it fit: never-forked memory always merges (design.md, section 2).
  */
 #include "area/vma.h"
 
@@ -325,7 +326,9 @@ bool om_vma_extend(struct om_mm *mm, uintptr_t start, uintptr_t end, uintptr_t p
 	}
 	if (!next || !can_merge(&area, next))
 		return false;
-	/* No numbers left below it: then it is in no tree of the reverse map, and takes new ones. */
+	/*
+	 * No numbers left below it: then it is in no tree of the reverse map, and takes new ones.
+	 */
 	if (next->pgoff < om_vma_pages(&area))
 		next->pgoff = pgoff + om_vma_pages(&area);
 	om_vma_resize(next, start, next->end);

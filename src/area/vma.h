@@ -1,8 +1,8 @@
 /*
  * vma.h: areas: finding, placing, splitting, merging, counting.
  *
- * An area (VMA) is a range of an address space with one set of flags and one backing object. All calls
- * need mm->mmap_lock, for writing unless the comment says "read".
+ * An area (VMA) is a range of an address space with one set of flags and one backing object. All
+ * calls need mm->mmap_lock, for writing unless the comment says "read".
  */
 #ifndef OM_VMA_H
 #define OM_VMA_H
@@ -31,7 +31,10 @@ struct om_vma *om_vma_after(struct om_vma *vma);
 	for (struct om_vma *vma = om_vma_find(mm, from); vma && vma->start < (to);                 \
 	     vma = om_vma_after(vma))
 
-/* Where a new area of len bytes would go: the highest free place below `limit`. 0 if there is none. */
+/*
+ * Where a new area of len bytes would go: the highest free place below `limit`. 0 if there is
+ * none.
+ */
 uintptr_t om_gap_find(struct om_mm *mm, size_t len, uintptr_t limit);
 
 /* Lowest address an area claims: a stack keeps its guard gap free. */
@@ -50,8 +53,8 @@ void om_vma_link(struct om_vma *vma);
 void om_vma_unlink(struct om_vma *vma);
 
 /*
- * Cut an area in two at addr, strictly inside. `*upper`, if not NULL, receives the upper part. Errors:
- * -OM_ENOFRAME; -OM_ENOMEM (OM_LIMIT_VMAS).
+ * Cut an area in two at addr, strictly inside. `*upper`, if not NULL, receives the upper part.
+ * Errors: -OM_ENOFRAME; -OM_ENOMEM (OM_LIMIT_VMAS).
  */
 int om_vma_split(struct om_vma *vma, uintptr_t addr, struct om_vma **upper);
 
@@ -60,15 +63,15 @@ int om_vma_cut_out(struct om_mm *mm, uintptr_t start, uintptr_t end);
 
 /* Join an area with its neighbours where that is possible; returns the area that now covers it. */
 struct om_vma *om_vma_merge(struct om_vma *vma);
-/* The same for all areas that meet or touch [start, end). */
+/* Join all areas that meet or touch [start, end) where that is possible. */
 void om_vma_merge_range(struct om_mm *mm, uintptr_t start, uintptr_t end);
 
 /* Move an area's boundaries (stack growth, mremap in place), past no other area. Cannot fail. */
 void om_vma_resize(struct om_vma *vma, uintptr_t start, uintptr_t end);
 
 /*
- * Let a neighbour grow over [start, end), which is free, if a new area of these properties would merge with
- * it. False, and nothing done, if there is none. Cannot fail, allocates nothing.
+ * Let a neighbour grow over [start, end), which is free, if a new area of these properties would
+ * merge with it. False, and nothing done, if there is none. Cannot fail, allocates nothing.
  */
 bool om_vma_extend(struct om_mm *mm, uintptr_t start, uintptr_t end, uintptr_t pgoff,
                    unsigned flags, struct om_mapping *mapping);

@@ -1,8 +1,9 @@
 /*
  * vma_place.c: where a new area goes.
  *
- * Each node of the address-space tree knows what its subtree claims, [low, high), and the largest gap between
- * two areas in it. So a place is found in O(log n), highest first, without a second tree of gaps.
+ * Each node of the address-space tree knows what its subtree claims, [low, high), and the largest
+ * gap between two areas in it. So a place is found in O(log n), highest first, without a second
+ * tree of gaps.
  */
 #include "area/vma_place.h"
 
@@ -81,8 +82,8 @@ static uintptr_t descend_to_gap(const struct om_node *n, uintptr_t hi, size_t le
 }
 
 /*
- * Go down along the limit. Left of the path, subtrees lie wholly below it, and fits() is exact for them:
- * remember the last one that fits, which is the highest.
+ * Go down along the limit. Left of the path, subtrees lie wholly below it, and fits() is exact
+ * for them: remember the last one that fits, which is the highest.
  */
 uintptr_t om_gap_find(struct om_mm *mm, size_t len, uintptr_t limit)
 {

@@ -1,10 +1,10 @@
 /*
  * zap.c: taking pages out of an address space.
  *
- * An entry is cleared under its table's lock and its page put in the gather. The page still counts the entry,
- * so nobody can free it. When the gather is full, or the caller is done, one flush pays for all; then the
- * pages leave the reverse map, and those that nobody else holds are freed together: no frame is free while
- * a TLB can still reach it (I7).
+ * An entry is cleared under its table's lock and its page put in the gather. The page still
+ * counts the entry, so nobody can free it. When the gather is full, or the caller is done, one
+ * flush pays for all; then the pages leave the reverse map, and those that nobody else holds are
+ * freed together: no frame is free while a TLB can still reach it (I7).
  */
 #include "area/zap.h"
 
@@ -16,7 +16,10 @@
 
 /* ---------------------------------------------------------------- letting go ---------------- */
 
-/* The last entry is gone, but the swap cache holds the page: perhaps it need not. Frame lock released. */
+/*
+ * The last entry is gone, but the swap cache holds the page: perhaps it need not. Frame lock
+ * released.
+ */
 static void leave_swapcache(struct om_system *sys, struct om_page *page)
 {
 	om_page_ref_locked(sys, page);
@@ -118,8 +121,8 @@ static OM_COLD void zap_absent(struct om_system *sys, struct zap *z, struct om_p
 }
 
 /*
- * An entry of a nonlinear area goes on to say which page it shows. It counts in the page until the gather is
- * finished, so `index` stands. Returns the old entry.
+ * An entry of a nonlinear area goes on to say which page it shows. It counts in the page until
+ * the gather is finished, so `index` stands. Returns the old entry.
  */
 static OM_COLD om_pte_t leave_offset(struct om_system *sys, struct om_page *table, unsigned pos,
                                      struct om_page *page, bool *kept)
@@ -129,8 +132,9 @@ static OM_COLD om_pte_t leave_offset(struct om_system *sys, struct om_page *tabl
 }
 
 /*
- * Zap entries [pos, stop) of a locked table, for which the gather has room. Returns where it stopped: `stop`,
- * or earlier if nothing is left in the table. *flush: a present entry was cleared.
+ * Zap entries [pos, stop) of a locked table, for which the gather has room. Returns where it
+ * stopped: `stop`, or earlier if nothing is left in the table. *flush: a present entry was
+ * cleared.
  */
 static unsigned zap_entries(struct om_system *sys, struct zap *z, struct om_page *table,
                             unsigned pos, unsigned stop, bool *flush)

@@ -1,6 +1,6 @@
 /*
- * zap.h: taking pages out of an address space: the gather, which lets pages go only after the TLB has
- * forgotten them (I7).
+ * zap.h: taking pages out of an address space: the gather, which lets pages go only after the TLB
+ * has forgotten them (I7).
  */
 #ifndef OM_ZAP_H
 #define OM_ZAP_H
@@ -39,8 +39,8 @@ static inline void om_gather_flush_later(struct om_gather *g, uintptr_t start, u
 }
 
 /*
- * Pay: flush, then take the pages out of the reverse map, and free those that nobody else holds. Empty
- * afterwards, ready to go on. Takes FRAME, LRU, SWAP, FREE.
+ * Pay: flush, then take the pages out of the reverse map, and free those that nobody else holds.
+ * Empty afterwards, ready to go on. Takes FRAME, LRU, SWAP, FREE.
  */
 void om_gather_finish(struct om_gather *g);
 
@@ -53,9 +53,9 @@ struct om_zap_filter {
 };
 
 /*
- * Clear the entries of vma in [start, end): pages gather, swap slots and file entries are dropped. The caller
- * finishes the gather. Context: mmap_lock, or the lock of the mapping's tree for writing (truncation).
- * Takes TABLE and below. Cost: linear in entries in use.
+ * Clear the entries of vma in [start, end): pages gather, swap slots and file entries are
+ * dropped. The caller finishes the gather. Context: mmap_lock, or the lock of the mapping's tree
+ * for writing (truncation). Takes TABLE and below. Cost: linear in entries in use.
  */
 void om_zap(struct om_gather *g, struct om_vma *vma, uintptr_t start, uintptr_t end,
             const struct om_zap_filter *filter);

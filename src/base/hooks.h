@@ -1,8 +1,8 @@
 /*
  * hooks.h: the way from a system to the port's hooks, for the files below the data model.
  *
- * Assertions and locks call hooks, and types.h needs both. So a struct om_system begins with its hooks
- * (types.h checks that), and these files see no more of it.
+ * Assertions and locks call hooks, and types.h needs both. So a struct om_system begins with its
+ * hooks (types.h checks that), and these files see no more of it.
  */
 #ifndef OM_HOOKS_H
 #define OM_HOOKS_H

@@ -13,8 +13,8 @@
  *                   LRU, SWAP, SLAB, LIST, FREE   leaves
  *
  * Two locks of one rank are never held together, except page locks taken by trylock (reclaim's
- * clusters). Sleeping needs that nothing from MAPPING on is held. Debug builds (OM_DEBUG) check all of
- * this against the record that the port's `held` hook supplies.
+ * clusters). Sleeping needs that nothing from MAPPING on is held. Debug builds (OM_DEBUG) check
+ * all of this against the record that the port's `held` hook supplies.
  */
 #ifndef OM_LOCK_H
 #define OM_LOCK_H

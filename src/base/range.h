@@ -12,8 +12,8 @@ static inline uintptr_t om_page_align(uintptr_t len)
 }
 
 /*
- * Check a range argument: `addr` page aligned, *end = addr + len rounded up, no wrap. Returns false if it is
- * wrong.
+ * Check a range argument: `addr` page aligned, *end = addr + len rounded up, no wrap. Returns
+ * false if it is wrong.
  */
 static inline bool om_range(uintptr_t addr, size_t len, uintptr_t *end)
 {

@@ -1,9 +1,10 @@
 /*
  * tree.h: ordered trees of nodes embedded in their objects, with one augmented word.
  *
- * A treap: nodes are ordered by (key, address) and heap-ordered by a hash of their address, so a node
- * is three words: no parent, no colour. Depth is about 1.4 log2 n on average. The augmented word
- * summarizes the subtree: the largest gap below a VMA, or the last index an interval reaches.
+ * A treap: nodes are ordered by (key, address) and heap-ordered by a hash of their address, so a
+ * node is three words: no parent, no colour. Depth is about 1.4 log2 n on average. The augmented
+ * word summarizes the subtree: the largest gap below a VMA, or the last index an interval
+ * reaches.
  */
 #ifndef OM_TREE_H
 #define OM_TREE_H
@@ -18,8 +19,8 @@ struct om_node {
 struct om_tree_ops {
 	uintptr_t (*key)(const struct om_node *n);
 	/*
-	 * The word for the subtree at n, from n itself and its children. May keep more of the kind in n's
-	 * object. Called for a node after its children.
+	 * The word for the subtree at n, from n itself and its children. May keep more of the
+	 * kind in n's object. Called for a node after its children.
 	 */
 	uintptr_t (*aug)(struct om_node *n);
 };
@@ -35,7 +36,9 @@ void om_tree_insert(struct om_system *sys, struct om_node **root, struct om_node
                     const struct om_tree_ops *ops);
 void om_tree_remove(struct om_system *sys, struct om_node **root, struct om_node *n,
                     const struct om_tree_ops *ops);
-/* n's own contribution to `aug` has changed (its key has not): recompute on the path to the root. */
+/*
+ * n's own contribution to `aug` has changed (its key has not): recompute on the path to the root.
+ */
 void om_tree_update(struct om_system *sys, struct om_node **root, struct om_node *n,
                     const struct om_tree_ops *ops);
 
@@ -44,7 +47,8 @@ void om_tree_update(struct om_system *sys, struct om_node **root, struct om_node
  * Usage:
  *     struct om_interval_iter it;
  *     for (n = om_interval_first(&it, sys, root, ops, first, last); n; n = om_interval_next(&it))
- * visits every node that meets [first, last], by (key, address). The tree must not change meanwhile.
+ * visits every node that meets [first, last], by (key, address). The tree must not change
+ * meanwhile.
  */
 struct om_interval_ops {
 	struct om_tree_ops tree;

@@ -90,8 +90,8 @@ struct om_page {
 /* ---------------------------------------------------------------- objects ------------------- */
 
 /*
- * The related VMAs of one lineage: made by fork, shared by parent and child, freed when the last VMA
- * leaves (I4). RFC of 10 March 2004.
+ * The related VMAs of one lineage: made by fork, shared by parent and child, freed when the last
+ * VMA leaves (I4). RFC of 10 March 2004.
  */
 struct om_anon_vma {
 	struct om_rwspin lock;

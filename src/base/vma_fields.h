@@ -41,8 +41,8 @@ static inline bool om_flags_are_data(unsigned flags)
 }
 
 /*
- * What the hardware shall allow: as on most machines, what can be written or executed can be read. Nothing
- * for PROT_NONE.
+ * What the hardware shall allow: as on most machines, what can be written or executed can be
+ * read. Nothing for PROT_NONE.
  */
 static inline unsigned om_vma_prot(unsigned flags)
 {

@@ -1,9 +1,9 @@
 /*
  * access.c: the core's own hands in an address space: om_read, om_write, pins, mincore.
  *
- * A copy takes place with the table's lock held, through the entry that allows it. So there is no moment in
- * which the page could be unmapped, copied on write or written out between the check and the access: the
- * class of bug that Dirty COW was (hazard 1) has no room.
+ * A copy takes place with the table's lock held, through the entry that allows it. So there is no
+ * moment in which the page could be unmapped, copied on write or written out between the check
+ * and the access: the class of bug that Dirty COW was (hazard 1) has no room.
  */
 #include "base/mem.h"
 #include "ops/fault.h"

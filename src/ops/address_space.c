@@ -1,5 +1,6 @@
 /*
- * address_space.c: creating, emptying and destroying an address space. Fork, which copies one, is in fork.c.
+ * address_space.c: creating, emptying and destroying an address space. Fork, which copies one, is
+ * in fork.c.
  */
 #include "area/mm.h"
 #include "page/table.h"

@@ -6,8 +6,8 @@
  *     anonymous, shared                            copy
  *     file page in a shared area                   the page is dirty from now on: allow the write
  *
- * A direct page is never copied (I2), so a pinned page, which is always direct, never parts from its
- * mapping (hazards 4, 5).
+ * A direct page is never copied (I2), so a pinned page, which is always direct, never parts from
+ * its mapping (hazards 4, 5).
  */
 #include "base/mem.h"
 #include "ops/fault.h"
@@ -106,8 +106,8 @@ static inline void reuse(struct om_fault *f)
 }
 
 /*
- * First write to a page of a shared file mapping. The page lock keeps write-back and truncation out; the
- * page is marked dirty before the entry allows the write (hazard 15).
+ * First write to a page of a shared file mapping. The page lock keeps write-back and truncation
+ * out; the page is marked dirty before the entry allows the write (hazard 15).
  */
 static OM_NOINLINE int make_writable(struct om_fault *f, struct om_page *page)
 {

@@ -6,11 +6,11 @@
  *         none            private anonymous: fault_anon (here); else om_fault_file (filefault.c)
  *         file entry      om_fault_file, at the offset the entry holds
  *         swap entry      om_fault_swap (swapfault.c)
- *         present         write to a read-only entry: om_fault_write (cow.c); else it was resolved meanwhile
+ *         present         write to a read-only entry: om_fault_write (cow.c); else nothing to do
  *
- * A step that lets go of the table's lock checks, when it has it again, that the entry is what it was;
- * if not, somebody else served the fault and the program just tries again. No step looks at a neighbouring
- * area (hazard 41), and none allocates but frames (I6).
+ * A step that drops the table's lock checks, when it has it again, that the entry is what it
+ * was; if not, somebody else served the fault and the program just tries again. No step looks at
+ * a neighbouring area (hazard 41), and none allocates but frames (I6).
  */
 #include "ops/fault.h"
 
@@ -73,8 +73,8 @@ static bool access_ok(unsigned flags, unsigned access)
 }
 
 /*
- * The entry allows the access already: another thread's fault resolved it, or the MMU leaves it to software to
- * note the use.
+ * The entry allows the access already: another thread's fault resolved it, or the MMU leaves it
+ * to software to note the use.
  */
 static OM_COLD int fault_spurious(struct om_fault *f)
 {
@@ -148,8 +148,8 @@ static bool may_not_grow(struct om_vma *vma, uintptr_t start)
 }
 
 /*
- * Nothing is mapped at addr: is there a stack above it that may grow there? Only here, with mmap_lock held
- * for writing, does an area grow by a fault (hazards 36, 37).
+ * Nothing is mapped at addr: is there a stack above it that may grow there? Only here, with
+ * mmap_lock held for writing, does an area grow by a fault (hazards 36, 37).
  */
 static bool expand_stack(struct om_mm *mm, uintptr_t addr)
 {
@@ -194,8 +194,8 @@ static inline int fault_once(struct om_mm *mm, uintptr_t addr, unsigned access)
 }
 
 /*
- * The first try ended with `r`, which was not a minor fault. What stopped it is dealt with without locks, and
- * the fault starts again.
+ * The first try ended with `r`, which was not a minor fault. What stopped it is dealt with
+ * without locks, and the fault starts again.
  */
 static OM_COLD enum om_fault_result fault_again(struct om_mm *mm, uintptr_t addr, unsigned access,
                                                 int r)
@@ -233,8 +233,8 @@ enum om_fault_result om_fault(struct om_mm *mm, uintptr_t addr, enum om_access a
 /* ---------------------------------------------------------------- populate ------------------ */
 
 /*
- * A fault that was crossed by another one, or by reclaim, has perhaps resolved nothing: the program would try
- * again. So do we, for mlock() promises that the page is there.
+ * A fault that was crossed by another one, or by reclaim, has perhaps resolved nothing: the
+ * program would try again. So do we, for mlock() promises that the page is there.
  */
 static bool is_mended(struct om_mm *mm, uintptr_t addr, unsigned access)
 {

@@ -58,13 +58,16 @@ static inline bool om_fault_lock_same(struct om_fault *f)
 }
 
 /*
- * Make the pages of [start, end) present as mlock and MAP_POPULATE do: writable private areas get pages of
- * their own. Stops at the first page that cannot be had: -OM_EFAULT (hole, no access, beyond EOF),
- * -OM_ENOMEM. An outermost function: may sleep, no lock held.
+ * Make the pages of [start, end) present as mlock and MAP_POPULATE do: writable private areas get
+ * pages of their own. Stops at the first page that cannot be made present: -OM_EFAULT (hole, no
+ * access, beyond EOF), -OM_ENOMEM. An outermost function: may sleep, no lock held.
  */
 int om_populate(struct om_mm *mm, uintptr_t start, uintptr_t end);
 
-/* The same for one access to each page. `bus` is the error for pages beyond EOF. */
+/*
+ * Make all pages of [start, end) present for one kind of access. `bus` is the error for pages
+ * beyond EOF.
+ */
 int om_populate_access(struct om_mm *mm, uintptr_t start, uintptr_t end, unsigned access);
 
 #endif

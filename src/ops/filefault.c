@@ -1,12 +1,14 @@
 /*
  * filefault.c: a page of a mapping is wanted.
  *
- * The page comes from the page cache locked, so that it can neither be truncated nor written back until its
- * entry is set. A write to a private area copies it at once; a read, or the first access to a shared
- * one, maps it read-only unless it is written now: so OM_PG_DIRTY is set before any entry is writable.
+ * The page comes from the page cache locked, so that it can neither be truncated nor written back
+ * until its entry is set. A write to a private area copies it at once; a read, or the first
+ * access to a shared one, maps it read-only unless it is written now: so OM_PG_DIRTY is set
+ * before any entry is writable.
  *
- * A read maps the pages around it as well, those that are there: programs run on, and an entry costs a tenth
- * of a fault. Nothing is read or allocated for them, and they are old until they are used.
+ * A read maps the pages around it as well, those that are there: programs run on, and an entry
+ * costs a tenth of a fault. Nothing is read or allocated for them, and they are old until they
+ * are used.
  */
 #include "base/mem.h"
 #include "ops/fault.h"
@@ -65,7 +67,10 @@ static int map_file_page(struct om_fault *f, struct om_page *page)
 
 #define AROUND_PAGES 16u /* a power of two, so that they lie in one table */
 
-/* Page `index` of the file, if it is there, valid and not in anybody's hands; locked. MAPPING held. */
+/*
+ * Page `index` of the file, if it is there, valid and not in anybody's hands; locked. MAPPING
+ * held.
+ */
 static inline struct om_page *grab(struct om_fault *f, uintptr_t index)
 {
 	struct om_system *sys = f->sys;
@@ -117,9 +122,9 @@ static void around(const struct om_fault *f, uintptr_t index, unsigned *first, u
 }
 
 /*
- * Map what is there of the pages around a read fault. True if the page that is wanted is among them. A page
- * whose lock is free, in the index and below the size, cannot be on its way out: truncation and reclaim
- * hold its lock from the moment they unmap it until it has left the index.
+ * Map what is there of the pages around a read fault. True if the page that is wanted is among
+ * them. A page whose lock is free, in the index and below the size, cannot be on its way out:
+ * truncation and reclaim hold its lock from the moment they unmap it until it has left the index.
  */
 static bool map_around(struct om_fault *f, uintptr_t index)
 {

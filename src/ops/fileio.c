@@ -1,7 +1,7 @@
 /*
  * fileio.c: read, write and fsync through the page cache, and the creation of mappings.
  *
- * These are outermost functions: when a frame is missing they let go of everything, reclaim and
+ * These are outermost functions: when a frame is missing they drop all locks, reclaim and
  * start the page again. Each works a page at a time, under the page lock, so what it moves within
  * one page is atomic with respect to other readers and writers, to truncation and to reclaim.
  */
@@ -33,7 +33,9 @@ static size_t in_page(uint64_t offset, size_t len)
 	return len < room ? len : room;
 }
 
-/* The page of a byte, locked and referenced; the others of the next `len` bytes may come with it. */
+/*
+ * The page of a byte, locked and referenced; the others of the next `len` bytes may come with it.
+ */
 static int lock_page(struct om_mapping *mapping, uint64_t offset, size_t len, struct om_page **page)
 {
 	uintptr_t index = (uintptr_t)(offset >> OM_PAGE_SHIFT);

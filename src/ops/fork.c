@@ -1,14 +1,14 @@
 /*
  * fork.c: duplicating an address space copy-on-write.
  *
- * For each area the child gets: the anon_vma if the parent has held anonymous pages (made here, and nowhere
- * else), a place in the reverse map, and only then entries (hazards 53, 62). An entry is copied with both
- * tables locked. A direct page becomes shared and read-only in both; a pinned page stays the parent's and
- * is copied now. Pages of shared mappings, and of private ones that were never written, are not copied:
- * the child finds them in the page cache by a fault.
+ * For each area the child gets: the anon_vma if the parent has held anonymous pages (made here,
+ * and nowhere else), a place in the reverse map, and only then entries (hazards 53, 62). An entry
+ * is copied with both tables locked. A direct page becomes shared and read-only in both; a pinned
+ * page stays the parent's and is copied now. Pages of shared mappings, and of private ones that
+ * were never written, are not copied: the child finds them in the page cache by a fault.
  *
- * A fork that fails takes the child down again. What it has done to the parent nobody can see: pages that
- * are shared with nobody turn direct at the next write.
+ * A fork that fails takes the child down again. What it has done to the parent nobody can see:
+ * pages that are shared with nobody turn direct at the next write.
  */
 #include "area/limits.h"
 #include "area/mm.h"
@@ -79,8 +79,9 @@ static OM_COLD int copy_other(struct om_system *sys, struct copy *c, unsigned po
 }
 
 /*
- * Copy entries [pos, stop); `index` is the linear index of entry 0. Both tables are locked. An entry that the
- * parent could write through loses that; the child gets it with its last dirty bit.
+ * Copy entries [pos, stop); `index` is the linear index of entry 0. Both tables are locked. An
+ * entry that the parent could write through loses that; the child gets it with its last dirty
+ * bit.
  */
 static int copy_range(struct om_system *sys, struct copy *c, unsigned pos, unsigned stop,
                       uintptr_t index)
@@ -128,8 +129,8 @@ static int copy_table(struct om_system *sys, struct copy *c, uintptr_t addr, uin
 }
 
 /*
- * The mapping's lock is held for reading while entries of a file's area are copied, so that truncation, which
- * holds it for writing, meets either both entries or none.
+ * The mapping's lock is held for reading while entries of a file's area are copied, so that
+ * truncation, which holds it for writing, meets either both entries or none.
  */
 static int copy_chunk(struct copy *c, uintptr_t addr, uintptr_t end)
 {

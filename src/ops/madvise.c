@@ -1,9 +1,10 @@
 /*
  * madvise.c: advice, area by area.
  *
- * Advice about the area changes its flags; advice about its pages acts on the entries that are there. Holes are
- * passed over and reported at the end (unlike mprotect). What takes entries away holds mmap_lock for writing,
- * so that no second caller finds them gone and returns before the flush (hazard 10).
+ * Advice about the area changes its flags; advice about its pages acts on the entries that are
+ * there. Holes are passed over and reported at the end (unlike mprotect). What takes entries away
+ * holds mmap_lock for writing, so that no second caller finds them gone and returns before the
+ * flush (hazard 10).
  */
 #include "area/mm.h"
 #include "area/zap.h"
@@ -120,9 +121,9 @@ static void mark_lazyfree(struct om_system *sys, struct om_page *page)
 }
 
 /*
- * A page that others share is left alone, and so is a pinned one. The entry becomes clean and read-only, and is
- * flushed before anybody looks at its dirty bit again (the gather is finished under mmap_lock, and
- * reclaim flushes what it takes).
+ * A page that others share is left alone, and so is a pinned one. The entry becomes clean and
+ * read-only, and is flushed before anybody looks at its dirty bit again (the gather is finished
+ * under mmap_lock, and reclaim flushes what it takes).
  */
 static void free_present(struct visitor *v, struct om_page *table, unsigned pos, om_pte_t pte)
 {
@@ -352,7 +353,10 @@ static int populate(struct om_mm *mm, uintptr_t start, uintptr_t end, bool write
 	return 0;
 }
 
-/* Punch a hole into the object behind one area; references keep the mapping while the lock is off. */
+/*
+ * Punch a hole into the object behind one area; references keep the mapping while the lock is
+ * off.
+ */
 static int remove_part(struct om_mm *mm, uintptr_t start, uintptr_t end, uintptr_t *stop)
 {
 	struct om_mapping *mapping = NULL;

@@ -1,11 +1,12 @@
 /*
  * mlock.c: memory that stays.
  *
- * VM_LOCKED is a flag of the area; each entry in a locked area counts in its page (`mlocked`), and a page
- * that counts any has left the LRU (I12). Faults and zaps count as they go; here the entries that are already
- * present are counted when the flag changes. Reclaim asks the page, not the area, so it does not matter that
- * flag and counts change one after the other; truncation, the only other call that takes entries without
- * mmap_lock, removes all of a page's entries, which ends its count whatever it was.
+ * VM_LOCKED is a flag of the area; each entry in a locked area counts in its page (`mlocked`),
+ * and a page that counts any has left the LRU (I12). Faults and zaps count as they go; here the
+ * entries that are already present are counted when the flag changes. Reclaim asks the page, not
+ * the area, so it does not matter that flag and counts change one after the other; truncation,
+ * the only other call that takes entries without mmap_lock, removes all of a page's entries,
+ * which ends its count whatever it was.
  */
 #include "area/limits.h"
 #include "area/mm.h"
@@ -75,8 +76,8 @@ static int lock_vma(struct om_vma **vma, uintptr_t start, uintptr_t end, unsigne
 }
 
 /*
- * Both locking and unlocking stop at a hole, with everything before it changed, and report -OM_ENOMEM
- * (semantics of Linux, unlike its manual).
+ * Both locking and unlocking stop at a hole, with everything before it changed, and report
+ * -OM_ENOMEM (semantics of Linux, unlike its manual).
  */
 static int lock_range(struct om_mm *mm, uintptr_t start, uintptr_t end, unsigned bits)
 {

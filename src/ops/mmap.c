@@ -1,9 +1,9 @@
 /*
  * mmap.c: mmap, munmap, brk: areas come and go.
  *
- * Every call has three parts: check everything; get everything that can fail (the area's object, the cuts at
- * the edges); then change, which cannot fail. So a call that runs out of frames has changed nothing, gives up
- * its lock, reclaims and starts again (I10).
+ * Every call has three parts: check everything; get everything that can fail (the area's object,
+ * the cuts at the edges); then change, which cannot fail. So a call that runs out of frames has
+ * changed nothing, gives up its lock, reclaims and starts again (I10).
  */
 #include "area/limits.h"
 #include "area/mm.h"
@@ -154,7 +154,10 @@ static uintptr_t first_index(const struct map *m)
 	                   : m->req.addr >> OM_PAGE_SHIFT;
 }
 
-/* All that can fail, then the change. Takes over nothing; `mapping` is what backs the area, or NULL. */
+/*
+ * All that can fail, then the change. Takes over nothing; `mapping` is what backs the area, or
+ * NULL.
+ */
 static int map_area(struct om_mm *mm, const struct map *m, struct om_mapping *mapping)
 {
 	uintptr_t end = m->req.addr + m->req.len;

@@ -1,9 +1,9 @@
 /*
  * move.c: page-table entries move from one place to another, for mremap.
  *
- * Shared and file pages do not notice: their linear index stays. A direct page names its page-table page
- * and its position in it: an entry that moves to another place rewrites them; a table that moves whole (2 MiB
- * on x86-64) changes only its own descriptor.
+ * Shared and file pages do not notice: their linear index stays. A direct page names its
+ * page-table page and its position in it: an entry that moves to another place rewrites them; a
+ * table that moves whole (2 MiB on x86-64) changes only its own descriptor.
  */
 #include "ops/move.h"
 
@@ -12,8 +12,8 @@
 #define LINE 8 /* entries that move at a time: one by one, half the work is the loop */
 
 /*
- * These two move entries to position `pos` of `table`, which is at `to`, and return how many there were. Both tables
- * are locked, or they are one. pages[] are all page descriptors.
+ * These two move entries to position `pos` of `table`, which is at `to`, and return how many
+ * there were. Both tables are locked, or they are one. pages[] are all page descriptors.
  */
 static OM_NOINLINE unsigned move_one(struct om_system *sys, om_pte_t *from, om_pte_t *to,
                                      struct om_page *table, uintptr_t pos)
@@ -84,8 +84,9 @@ static void unlock_two(struct om_system *sys, struct om_page *a, struct om_page 
 }
 
 /*
- * Move n entries, which lie in one table at each end. The old translations are flushed before either lock is
- * let go: until then nobody can reach, and free, a page by its new address (hazard 8).
+ * Move n entries, which lie in one table at each end. The old translations are flushed before
+ * either lock is let go: until then nobody can reach, and free, a page by its new address (hazard
+ * 8).
  */
 static void move_entries(struct om_mm *mm, uintptr_t from, uintptr_t to, unsigned n)
 {

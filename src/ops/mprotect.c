@@ -1,11 +1,12 @@
 /*
  * mprotect.c: changing what an area allows.
  *
- * Area by area, so a hole or a refusal leaves everything before it changed, as on Linux. A call that ran out
- * of frames half way starts again from the beginning: what is already as wanted is passed over.
+ * Area by area, so a hole or a refusal leaves everything before it changed, as on Linux. A call
+ * that ran out of frames half way starts again from the beginning: what is already as wanted is
+ * passed over.
  *
- * An entry only ever loses permissions here, or gets read and execute ones: write permission comes back by a
- * fault, which knows whether the page may be written (I3).
+ * An entry only ever loses permissions here, or gets read and execute ones: write permission
+ * comes back by a fault, which knows whether the page may be written (I3).
  */
 #include "area/limits.h"
 #include "area/mm.h"

@@ -1,11 +1,12 @@
 /*
  * mremap.c: growing, shrinking and moving an area.
  *
- * A move makes a new area with the same numbering (pgoff), queues it, moves the entries while the trees of
- * the reverse map are locked for writing, so that no walk misses one on its way (hazards 27-29), and takes
- * the old area away. move.c has the entries.
+ * A move makes a new area with the same numbering (pgoff), queues it, moves the entries while the
+ * trees of the reverse map are locked for writing, so that no walk misses one on its way (hazards
+ * 27-29), and takes the old area away. move.c has the entries.
  *
- * An area without an anon_vma gets new numbers at its new place, and so merges with its new neighbours.
+ * An area without an anon_vma gets new numbers at its new place, and so merges with its new
+ * neighbours.
  */
 #include "area/limits.h"
 #include "area/mm.h"
@@ -38,8 +39,9 @@ static size_t moved_len(const struct remap *r)
 }
 
 /*
- * The old area is empty: take it away, with what a smaller size cuts off behind it, or with DONTUNMAP leave it,
- * unlocked. Not before the new area is linked: that keeps the tables at the new place (I5).
+ * The old area is empty: take it away, with what a smaller size cuts off behind it, or with
+ * DONTUNMAP leave it, unlocked. Not before the new area is linked: that keeps the tables at the
+ * new place (I5).
  */
 static void leave(struct remap *r)
 {

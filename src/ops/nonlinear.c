@@ -1,10 +1,10 @@
 /*
- * nonlinear.c: remap_file_pages, as the RFC means it: one area whose entries show pages of the file in any
- * order.
+ * nonlinear.c: remap_file_pages, as the RFC means it: one area whose entries show pages of the
+ * file in any order.
  *
- * The area is marked nonlinear, and from then on is queued in i_mmap as covering the whole file: the reverse
- * map scans its tables. Each remapped page gets a file-offset entry; the fault decodes it, and when reclaim
- * takes the page away it puts the entry back.
+ * The area is marked nonlinear, and from then on is queued in i_mmap as covering the whole file:
+ * the reverse map scans its tables. Each remapped page gets a file-offset entry; the fault
+ * decodes it, and when reclaim takes the page away it puts the entry back.
  */
 #include "area/mm.h"
 #include "area/zap.h"

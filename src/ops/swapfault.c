@@ -1,10 +1,11 @@
 /*
  * swapfault.c: the entry names a swap slot.
  *
- * The page comes through the swap cache; while it is locked it keeps its slot, and an entry that holds the slot
- * keeps the slot in use, so an entry found unchanged under the table's lock still means this page
- * (hazards 49, 50). The page becomes direct only if this entry took the slot's last reference and nobody
- * maps it: otherwise fork has shared it, and the area has an anon_vma (I4).
+ * The page comes through the swap cache; while it is locked it keeps its slot, and an entry that
+ * holds the slot keeps the slot in use, so an entry found unchanged under the table's lock still
+ * means this page (hazards 49, 50). The page becomes direct only if this entry took the slot's
+ * last reference and nobody maps it: otherwise fork has shared it, and the area has an anon_vma
+ * (I4).
  */
 #include "ops/fault.h"
 #include "page/put.h"
@@ -20,8 +21,8 @@ static bool map_swap_page(struct om_fault *f, struct om_page *page)
 	bool direct;
 
 	/*
-	 * Held by this entry and the cache alone? Give the slot back only when the page counts the entry:
-	 * another mapper that finds itself the sole one must not miss us in between.
+	 * Held by this entry and the cache alone? Give the slot back only when the page counts
+	 * the entry: another mapper that finds itself the sole one must not miss us in between.
 	 */
 	om_vma_mark_anon(f->vma);
 	direct =
@@ -52,7 +53,10 @@ static bool is_in_slot(const struct om_page *page, uint32_t slot)
 	       page->slot == slot;
 }
 
-/* `page` is locked. Returns whether the entry is resolved; *again: it still needs a page of its own. */
+/*
+ * `page` is locked. Returns whether the entry is resolved; *again: it still needs a page of its
+ * own.
+ */
 static bool resolve(struct om_fault *f, struct om_page *page, bool *again)
 {
 	struct om_system *sys = f->sys;

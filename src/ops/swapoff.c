@@ -1,10 +1,10 @@
 /*
  * swapoff.c: swap devices come and go.
  *
- * To empty a device: stop giving out its slots; serve, for every address space, a fault at every entry that
- * names one; bring back the shared memory that names one; and take out of the swap cache what is left, which
- * nobody but the cache holds. A fork or a mapping that starts meanwhile can carry a slot past us, so this
- * goes on until no slot is in use.
+ * To empty a device: stop giving out its slots; serve, for every address space, a fault at every
+ * entry that names one; bring back the shared memory that names one; and take out of the swap
+ * cache what is left, which nobody but the cache holds. A fork or a mapping that starts meanwhile
+ * can carry a slot past us, so this goes on until no slot is in use.
  */
 #include "area/mm.h"
 #include "ops/fault.h"
@@ -65,7 +65,9 @@ static int swap_in_entry(struct om_vma *vma, struct om_page *table, uintptr_t ad
 	return om_fault_swap(&f);
 }
 
-/* One entry of the area, whose table is not locked: 0 if it holds no slot of the device any more. */
+/*
+ * One entry of the area, whose table is not locked: 0 if it holds no slot of the device any more.
+ */
 static int swap_in_addr(struct om_vma *vma, struct om_page *table, uintptr_t addr, unsigned device)
 {
 	om_pte_t pte = om_arch_pte_load(om_table_entry(table, om_table_pos(addr)));
@@ -145,7 +147,10 @@ static int swap_in_mms(struct om_system *sys, unsigned device)
 
 /* ---------------------------------------------------------------- shared memory ------------- */
 
-/* Bring back the page at *i, if the index names a slot of the device; -OM_EAGAIN when there is no more. */
+/*
+ * Bring back the page at *i, if the index names a slot of the device; -OM_EAGAIN when there is no
+ * more.
+ */
 static int swap_in_next(struct om_mapping *mapping, unsigned device, uintptr_t *i)
 {
 	struct om_system *sys = mapping->sys;

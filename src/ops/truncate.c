@@ -1,11 +1,11 @@
 /*
  * truncate.c: pages leave a file, and every address space with it.
  *
- * The size shrinks first; from then on no fault brings in a page beyond it. Entries are cleared in all areas
- * while the tree's lock is held for writing, so that fork, which holds it for reading while it copies, cannot
- * carry one past us. Then the pages go, one by one under the page lock, which waits for faults that had found
- * them before. Truncation looks for private copies once more after that, for such a fault may just have
- * made one (hazard 54).
+ * The size shrinks first; from then on no fault brings in a page beyond it. Entries are cleared
+ * in all areas while the tree's lock is held for writing, so that fork, which holds it for
+ * reading while it copies, cannot carry one past us. Then the pages go, one by one under the page
+ * lock, which waits for faults that had found them before. Truncation looks for private copies
+ * once more after that, for such a fault may just have made one (hazard 54).
  */
 #include "area/mm.h"
 #include "area/zap.h"
@@ -54,9 +54,9 @@ static void unmap_mapping(struct om_mapping *mapping, uintptr_t first, uintptr_t
 enum evicted { EVICTED, GONE, BUSY };
 
 /*
- * A page that was mapped again since. With its lock held no entry can come any more (hazard 55), but one that
- * munmap has cleared already counts until munmap's flush: then BUSY, and it cannot take long. GONE: it is not
- * there any more.
+ * A page that was mapped again since. With its lock held no entry can come any more (hazard 55),
+ * but one that munmap has cleared already counts until munmap's flush: then BUSY, and it cannot
+ * take long. GONE: it is not there any more.
  */
 static enum evicted try_evict(struct om_mapping *mapping, uintptr_t index, struct om_page *page)
 {
@@ -86,9 +86,9 @@ static bool evict_page(struct om_mapping *mapping, uintptr_t index, struct om_pa
 }
 
 /*
- * Pages [first, last] leave the file and all areas. What a fault brought back meanwhile is evicted in the
- * second round. There reclaim may turn the page into a slot, and a fault the slot into a page, under our
- * eyes: then the same place is looked at again.
+ * Pages [first, last] leave the file and all areas. What a fault brought back meanwhile is
+ * evicted in the second round. There reclaim may turn the page into a slot, and a fault the slot
+ * into a page, under our eyes: then the same place is looked at again.
  */
 static void evict_range(struct om_mapping *mapping, uintptr_t first, uintptr_t last,
                         bool files_only)
@@ -107,8 +107,8 @@ static void evict_range(struct om_mapping *mapping, uintptr_t first, uintptr_t l
 }
 
 /*
- * The page of a byte, referenced and so there to stay, if it is in memory or, for shared memory, in swap.
- * Otherwise NULL: the store answers for its own zeros.
+ * The page of a byte, referenced and so there to stay, if it is in memory or, for shared memory,
+ * in swap. Otherwise NULL: the store answers for its own zeros.
  */
 static int hold_page(struct om_mapping *mapping, uint64_t offset, struct om_page **page)
 {
@@ -137,7 +137,9 @@ static void zero_bytes(struct om_system *sys, struct om_page *page, uint64_t fro
 	om_page_set(page, OM_PG_DIRTY);
 }
 
-/* Zero bytes [from, to) of a held page (or NULL), unless it has left the file since, and let go of it. */
+/*
+ * Zero bytes [from, to) of a held page (or NULL), unless it has left the file since, and put it.
+ */
 static void zero_held(struct om_mapping *mapping, struct om_page *page, uint64_t from, uint64_t to)
 {
 	struct om_system *sys = mapping->sys;
@@ -167,8 +169,8 @@ static uint64_t page_end(uint64_t offset)
 }
 
 /*
- * Bytes between the new, or the old, end and the end of its page must read as zero from now on. Done while
- * both ends are inside the file.
+ * Bytes between the new, or the old, end and the end of its page must read as zero from now on.
+ * Done while both ends are inside the file.
  */
 static int zero_tail(struct om_mapping *mapping, uint64_t size)
 {
@@ -178,8 +180,8 @@ static int zero_tail(struct om_mapping *mapping, uint64_t size)
 }
 
 /*
- * The same under the page lock, with the size of that moment: a writer raises the size inside the page lock, so
- * what it has just written is not taken for tail.
+ * zero_tail() under the page lock, with the size of that moment: a writer raises the size inside
+ * the page lock, so what it has just written is not taken for tail.
  */
 static int zero_beyond(struct om_mapping *mapping)
 {
@@ -232,7 +234,10 @@ int om_mapping_truncate(struct om_mapping *mapping, uint64_t size)
 	return 0;
 }
 
-/* Both partial pages are held before either changes: a punch that fails has changed nothing (I10). */
+/*
+ * Both partial pages are held before either changes: a punch that fails has changed nothing
+ * (I10).
+ */
 static int zero_ends(struct om_mapping *mapping, uint64_t offset, uint64_t first, uint64_t last,
                      uint64_t end)
 {

@@ -1,8 +1,8 @@
 /*
  * frame.h: the free list.
  *
- * Allocation never reclaims: it fails, the caller lets go of its locks up to its outermost function,
- * and that one calls om_reclaim_retry() (reclaim.h) and starts again.
+ * Allocation never reclaims: it fails, locks are released up to its outermost
+ * function, and that one calls om_reclaim_retry() (reclaim.h) and starts again.
  */
 #ifndef OM_FRAME_H
 #define OM_FRAME_H
@@ -15,8 +15,9 @@
 #endif
 
 /*
- * A frame of the given kind, or NULL. `flags` are its first flags; refs is 1 (the caller's), mapcount and
- * pins are 0, `object` is NULL; index, slot and links mean nothing yet. Contents are undefined. The last mark_min frames serve kinds other than DATA only.
+ * A frame of the given kind, or NULL. `flags` are its first flags; refs is 1 (the caller's),
+ * mapcount and pins are 0, `object` is NULL; index, slot and links mean nothing yet. Contents are
+ * undefined. The last mark_min frames serve kinds other than DATA only.
  * Context: any; takes FREE, and after it FRAME.
  */
 struct om_page *om_frame_get(struct om_system *sys, enum om_kind kind, unsigned flags);
@@ -28,7 +29,10 @@ OM_INLINE void om_frame_count(struct om_system *sys, unsigned kind, om_pfn_t n)
 	atomic_fetch_add_explicit(&sys->nr_kind[kind], n, memory_order_relaxed);
 }
 
-/* om_frame_get() for the hot paths. A free frame has nothing left of its past: no field needs clearing. */
+/*
+ * om_frame_get() for the hot paths. A free frame has nothing left of its past: no field needs
+ * clearing.
+ */
 OM_INLINE struct om_page *om_frame_take(struct om_system *sys, unsigned kind, unsigned flags)
 {
 	struct om_page *page = NULL;
@@ -61,23 +65,31 @@ OM_INLINE struct om_page *om_frame_take(struct om_system *sys, unsigned kind, un
 	return page;
 }
 
-/* The same with the contents zeroed. */
+/* om_frame_get(), with the contents zeroed. */
 struct om_page *om_frame_get_zeroed(struct om_system *sys, enum om_kind kind, unsigned flags);
 
-/* Return a frame whose `kind` is no longer in use by anybody; it is on no list. Takes FRAME, FREE. */
+/*
+ * Return a frame whose `kind` is no longer in use by anybody; it is on no list. Takes FRAME,
+ * FREE.
+ */
 void om_frame_release(struct om_system *sys, struct om_page *page);
 
-/* Free a frame that has nothing left of its past (I7). Its frame lock is held and is released. Takes FREE. */
+/*
+ * Free a frame that has nothing left of its past (I7). Its frame lock is held and is released.
+ * Takes FREE.
+ */
 void om_frame_make_free(struct om_system *sys, struct om_page *page);
 
 /*
- * Put n frames that are FREE already, chained from `first` to `last` through lru.next, on the free list.
- * They were DATA. Takes FREE.
+ * Put n frames that are FREE already, chained from `first` to `last` through lru.next, on the
+ * free list. They were DATA. Takes FREE.
  */
 void om_frame_free_chain(struct om_system *sys, struct om_page *first, struct om_page *last,
                          om_pfn_t n);
 
-/* A RESERVED frame is handed over: it is free now. The caller counts nr_owned. Takes FRAME, FREE. */
+/*
+ * A RESERVED frame is handed over: it is free now. The caller counts nr_owned. Takes FRAME, FREE.
+ */
 void om_frame_donate(struct om_system *sys, struct om_page *page);
 
 static inline om_pfn_t om_frames_free(const struct om_system *sys)

@@ -55,9 +55,9 @@ void om_lru_del(struct om_system *sys, struct om_page *page)
 }
 
 /*
- * Pages that came one after the other are neighbours on their list, too: such a run, page[0] to page[n - 1]
- * from tail to head, is cut out as one, and is then chained as the free list wants it. Clears the flags of
- * the run; returns its length. LRU lock held; page[0] is listed.
+ * Pages that came one after the other are neighbours on their list, too: such a run, page[0] to
+ * page[n - 1] from tail to head, is cut out as one, and is then chained as the free list wants
+ * it. Clears the flags of the run; returns its length. LRU lock held; page[0] is listed.
  */
 static unsigned cut_run(struct om_system *sys, struct om_page *const page[], unsigned n)
 {

@@ -2,9 +2,10 @@
  * lru.h: the page lists: active and inactive, for anonymous (swap-backed) and file pages, and the
  * unevictable state that locked pages leave them for.
  *
- * Reclaim isolates pages into an array, not a list: OM_PG_ISOLATED then stands for a reference, and the
- * link words are free for the `mlocked` count of a page that becomes unevictable meanwhile. Locked pages
- * are on no list: they are counted, and found through their page tables alone.
+ * Reclaim isolates pages into an array, not a list: OM_PG_ISOLATED then stands for a reference,
+ * and the link words are free for the `mlocked` count of a page that becomes unevictable
+ * meanwhile. Locked pages are on no list: they are counted, and found through their page tables
+ * alone.
  */
 #ifndef OM_LRU_H
 #define OM_LRU_H
@@ -32,14 +33,14 @@ OM_INLINE struct om_pfn_list *om_lru_list_of(struct om_system *sys, unsigned fla
 }
 
 /*
- * Put a page on the list its flags (SWAPBACKED, ACTIVE) say, at the head, unless it is listed, isolated
- * or unevictable. Frame lock held. Takes LRU.
+ * Put a page on the list its flags (SWAPBACKED, ACTIVE) say, at the head, unless it is listed,
+ * isolated or unevictable. Frame lock held. Takes LRU.
  */
 void om_lru_add(struct om_system *sys, struct om_page *page);
 
 /*
- * The same for a page that is new, has no flags and that only the caller knows: gives it `flags`, which say
- * which list, all at once. Frame lock held. Takes LRU.
+ * List a page that is new, has no flags and that only the caller knows: gives it `flags`,
+ * which say which list, all at once. Frame lock held. Takes LRU.
  */
 OM_INLINE void om_lru_add_new(struct om_system *sys, struct om_page *page, unsigned flags)
 {
@@ -55,12 +56,12 @@ OM_INLINE void om_lru_add_new(struct om_system *sys, struct om_page *page, unsig
 void om_lru_del(struct om_system *sys, struct om_page *page);
 
 /*
- * Freeing many pages at once. A page on a list that nothing holds but its last entry, which is gone, dies
- * at once: it is FREE, but still listed. The caller must hand it to om_lru_free_dying() soon. False, and
- * nothing done: it is not such a page. Frame lock held.
+ * Freeing many pages at once. A page on a list that nothing holds but its last entry, which is
+ * gone, dies at once: it is FREE, but still listed. The caller must hand it to
+ * om_lru_free_dying() soon. False, and nothing done: it is not such a page. Frame lock held.
  *
- * Reclaim may isolate a dying page before that, and put it back. Under the LRU lock the two agree who
- * frees it: OM_PG_ORPHAN says that the batch has been here and left it to the isolator.
+ * Reclaim may isolate a dying page before that, and put it back. Under the LRU lock the two agree
+ * who frees it: OM_PG_ORPHAN says that the batch has been here and left it to the isolator.
  */
 OM_INLINE bool om_lru_page_die(struct om_system *sys, struct om_page *page)
 {
@@ -83,9 +84,9 @@ OM_INLINE bool om_lru_page_die(struct om_system *sys, struct om_page *page)
 void om_lru_free_dying(struct om_system *sys, struct om_page *const page[], unsigned n);
 
 /*
- * Move a listed page to the list that results from setting and clearing flags (ACTIVE, SWAPBACKED); at
- * the head, or at the tail (next to be reclaimed). An isolated or unevictable page just changes its
- * flags. Frame lock held. Takes LRU.
+ * Move a listed page to the list that results from setting and clearing flags (ACTIVE,
+ * SWAPBACKED); at the head, or at the tail (next to be reclaimed). An isolated or unevictable
+ * page just changes its flags. Frame lock held. Takes LRU.
  */
 void om_lru_move(struct om_system *sys, struct om_page *page, unsigned set, unsigned clear,
                  bool tail);
@@ -101,17 +102,19 @@ unsigned om_lru_isolate(struct om_system *sys, enum om_lru_list list, struct om_
 bool om_lru_isolate_page(struct om_system *sys, struct om_page *page);
 
 /*
- * A PTE of a VM_LOCKED area maps the page now: first time, it leaves the LRU (I12). And the reverse; the
- * last takes it back to a list. Frame lock held. Take LRU.
+ * A PTE of a VM_LOCKED area maps the page now: first time, it leaves the LRU (I12). And the
+ * reverse; the last takes it back to a list. Frame lock held. Take LRU.
  */
 void om_page_mlock(struct om_system *sys, struct om_page *page);
 void om_page_munlock(struct om_system *sys, struct om_page *page);
-/* The page is mapped nowhere any more: whatever `mlocked` says, it is evictable. Frame lock held. */
+/*
+ * The page is mapped nowhere any more: whatever `mlocked` says, it is evictable. Frame lock held.
+ */
 void om_page_munlock_all(struct om_system *sys, struct om_page *page);
 
 /*
- * Mark a page as used: unreferenced -> REFERENCED -> ACTIVE (second chance). Takes nothing, or FRAME and
- * LRU when it activates.
+ * Mark a page as used: unreferenced -> REFERENCED -> ACTIVE (second chance). Takes nothing, or
+ * FRAME and LRU when it activates.
  */
 void om_page_touch(struct om_system *sys, struct om_page *page);
 

@@ -1,9 +1,10 @@
 /*
  * page.h: one frame: its flags, its frame lock, its references, its page lock.
  *
- * A data page lives while any of mapcount, refs, pins or OM_PG_ISOLATED is set; whoever takes the last
- * away, under the frame lock, frees it. Page cache and swap cache count one reference each. Mapping
- * counts in mapcount alone, so zapping takes a reference that lasts until the TLB flush (I7).
+ * A data page lives while any of mapcount, refs, pins or OM_PG_ISOLATED is set; whoever takes the
+ * last away, under the frame lock, frees it. Page cache and swap cache count one reference each.
+ * Mapping counts in mapcount alone, so zapping takes a reference that lasts until the TLB flush
+ * (I7).
  */
 #ifndef OM_PAGE_H
 #define OM_PAGE_H
@@ -59,8 +60,9 @@ static inline void om_frame_unlock(struct om_system *sys, struct om_page *page)
 }
 
 /*
- * The page lock. om_page_lock() may sleep; trylock is allowed under spinning locks. In the record of held
- * locks it is &page->flags, since &page->lock, the frame lock, is also the address of the page.
+ * The page lock. om_page_lock() may sleep; trylock is allowed under spinning locks. In the record
+ * of held locks it is &page->flags, since &page->lock, the frame lock, is also the address of the
+ * page.
  */
 void om_page_lock(struct om_system *sys, struct om_page *page);
 bool om_page_trylock(struct om_system *sys, struct om_page *page);

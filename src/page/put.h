@@ -1,5 +1,6 @@
 /*
- * put.h: dropping a hold on a data page, and freeing it with the last (see page.h for what holds one).
+ * put.h: dropping a hold on a data page, and freeing it with the last (see page.h for what holds
+ * one).
  */
 #ifndef OM_PUT_H
 #define OM_PUT_H
@@ -23,7 +24,10 @@ bool om_page_unlock_or_free(struct om_system *sys, struct om_page *page);
  */
 void om_frame_release_dead(struct om_system *sys, struct om_page *page);
 
-/* End of isolation: back to a list (or freed, if dead; or left unevictable). Takes FRAME, LRU, FREE. */
+/*
+ * End of isolation: back to a list (or freed, if dead; or left unevictable). Takes FRAME, LRU,
+ * FREE.
+ */
 void om_lru_putback(struct om_system *sys, struct om_page *page);
 
 #endif

@@ -12,8 +12,8 @@
 void om_slab_init(struct om_system *sys);
 
 /*
- * A zeroed object, or NULL if no frame is free. Context: any; takes SLAB, FREE, FRAME, one at a time.
- * O(1).
+ * A zeroed object, or NULL if no frame is free. Context: any; takes SLAB, FREE, FRAME, one at a
+ * time. O(1).
  */
 void *om_object_alloc(struct om_system *sys, enum om_cache cache);
 void om_object_free(struct om_system *sys, enum om_cache cache, void *object);

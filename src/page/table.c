@@ -1,11 +1,11 @@
 /*
  * table.c: page tables.
  *
- * Tables are made top-down by faults, fork and mremap, and freed only by munmap, exit and failed forks,
- * with mmap_lock held for writing and after every area over them has left the reverse map (I5). So a
- * reader that knows an area is there may walk down without a lock. A reverse-map walker that comes from a
- * direct page knows no area; it locks the table it learnt from the page and then looks whether the page
- * still names it.
+ * Tables are made top-down by faults, fork and mremap, and freed only by munmap, exit and failed
+ * forks, with mmap_lock held for writing and after every area over them has left the reverse map
+ * (I5). So a reader that knows an area is there may walk down without a lock. A reverse-map
+ * walker that comes from a direct page knows no area; it locks the table it learnt from the page
+ * and then looks whether the page still names it.
  */
 #include "page/table.h"
 
@@ -173,8 +173,8 @@ static struct om_page *unlink_child(struct om_mm *mm, struct om_page *table, uns
 }
 
 /*
- * Take `table`, already unlinked from its parent, and all below it off the tree and onto *list. Most tables
- * have few children, near `hint`: start there.
+ * Take `table`, already unlinked from its parent, and all below it off the tree and onto *list.
+ * Most tables have few children, near `hint`: start there.
  */
 static void unlink_subtree(struct om_mm *mm, struct om_page *table, unsigned level, uintptr_t hint,
                            om_pfn_t *list)
@@ -198,7 +198,10 @@ struct hole {
 	om_pfn_t list; /* tables taken off the tree */
 };
 
-/* Unlink the children of `table`, whose range begins at `base`, that the hole allows; descend at its edges. */
+/*
+ * Unlink the children of `table`, whose range begins at `base`, that the hole allows; descend at
+ * its edges.
+ */
 static void unlink_range(struct om_mm *mm, struct om_page *table, unsigned level, uintptr_t base,
                          struct hole *h)
 {

@@ -1,10 +1,12 @@
 /*
- * table.h: page tables: finding, making and freeing them, and the only functions that write an entry.
+ * table.h: page tables: finding, making and freeing them, and the only functions that write an
+ * entry.
  *
- * A table is a frame of kind OM_KIND_TABLE + level (1 = leaf). Its descriptor: `object` the mm, `index` the
- * number of the first page it maps, `mapcount` the entries in use. Its frame lock guards its entries
- * (I9). Walking down needs no lock: an upper entry, once set, stays while an area covers the range
- * (I5), and who walks holds mmap_lock or the lock of a tree in which such an area is queued.
+ * A table is a frame of kind OM_KIND_TABLE + level (1 = leaf). Its descriptor: `object` the mm,
+ * `index` the number of the first page it maps, `mapcount` the entries in use. Its frame lock
+ * guards its entries (I9). Walking down needs no lock: an upper entry, once set, stays while an
+ * area covers the range (I5), and a walker holds mmap_lock or the lock of a tree in which such
+ * an area is queued.
  */
 #ifndef OM_TABLE_H
 #define OM_TABLE_H
@@ -52,7 +54,10 @@ struct om_page *om_table_new_root(struct om_mm *mm);
 /* The leaf table that maps addr, or NULL. Lock-free; see above. */
 struct om_page *om_table_find(struct om_mm *mm, uintptr_t addr);
 
-/* The same, making what is missing; NULL if no frame is free. mmap_lock held. Takes TABLE. */
+/*
+ * The leaf table that maps addr, made if it is missing; NULL if no frame is free. mmap_lock held.
+ * Takes TABLE.
+ */
 struct om_page *om_table_make_slow(struct om_mm *mm, uintptr_t addr);
 
 /* The levels above the leaf table alone, for om_table_move(). False if no frame is free. */
@@ -99,9 +104,9 @@ static inline struct om_table_part om_table_part(struct om_mm *mm, uintptr_t sta
 	     part = om_table_part(mm, part.end, to))
 
 /*
- * Areas in [start, end) are gone, and none is left between `floor` <= start and `ceiling` >= end: free
- * the tables that map any of [start, end) and nothing outside [floor, ceiling) (I5). No entry of a leaf
- * may be in use. mmap_lock held for writing. Flushes.
+ * Areas in [start, end) are gone, and none is left between `floor` <= start and `ceiling` >= end:
+ * free the tables that map any of [start, end) and nothing outside [floor, ceiling) (I5). No
+ * entry of a leaf may be in use. mmap_lock held for writing. Flushes.
  */
 void om_table_free_range(struct om_mm *mm, uintptr_t start, uintptr_t end, uintptr_t floor,
                          uintptr_t ceiling);
@@ -110,10 +115,10 @@ void om_table_free_range(struct om_mm *mm, uintptr_t start, uintptr_t end, uintp
 void om_table_free_root(struct om_mm *mm);
 
 /*
- * Move the whole leaf table at `from` to `to`, both multiples of OM_TABLE_SPAN: no entry and no page
- * changes. False, and nothing done, if there is no table at `from`. If there is one at `to`, it must be
- * empty and is freed. The levels above `to` exist (om_table_make_upper). The caller flushes `from`
- * afterwards. mmap_lock and the trees' locks held for writing (I1). Takes TABLE.
+ * Move the whole leaf table at `from` to `to`, both multiples of OM_TABLE_SPAN: no entry and no
+ * page changes. False, and nothing done, if there is no table at `from`. If there is one at `to`,
+ * it must be empty and is freed. The levels above `to` exist (om_table_make_upper). The caller
+ * flushes `from` afterwards. mmap_lock and the trees' locks held for writing (I1). Takes TABLE.
  */
 bool om_table_move(struct om_mm *mm, uintptr_t from, uintptr_t to);
 
@@ -125,7 +130,10 @@ static inline om_pte_t om_entry_get(struct om_system *sys, struct om_page *table
 	return om_arch_pte_load(om_table_entry(table, pos));
 }
 
-/* Fill an entry that is none, or replace one that is absent (swap, file) or unused. No flush is owed. */
+/*
+ * Fill an entry that is none, or replace one that is absent (swap, file) or unused. No flush is
+ * owed.
+ */
 static inline void om_entry_install(struct om_system *sys, struct om_page *table, unsigned pos,
                                     om_pte_t pte)
 {
@@ -138,7 +146,7 @@ static inline void om_entry_install(struct om_system *sys, struct om_page *table
 	om_arch_pte_store(p, pte);
 }
 
-/* The same for an entry that is known to be none. */
+/* Install into an entry that is known to be none. */
 static inline void om_entry_fill(struct om_system *sys, struct om_page *table, unsigned pos,
                                  om_pte_t pte)
 {
@@ -149,8 +157,8 @@ static inline void om_entry_fill(struct om_system *sys, struct om_page *table, u
 }
 
 /*
- * Replace whatever is there by an absent entry (0, swap, file) and return the old one with its final
- * dirty and young bits. A flush is owed if the old one was present.
+ * Replace whatever is there by an absent entry (0, swap, file) and return the old one with its
+ * final dirty and young bits. A flush is owed if the old one was present.
  */
 static inline om_pte_t om_entry_take(struct om_system *sys, struct om_page *table, unsigned pos,
                                      om_pte_t absent)
@@ -165,7 +173,7 @@ static inline om_pte_t om_entry_take(struct om_system *sys, struct om_page *tabl
 	return old;
 }
 
-/* The same for an entry that is known to be present, leaving none. A flush is owed. */
+/* Take an entry that is known to be present, leaving none. A flush is owed. */
 static inline om_pte_t om_entry_clear(struct om_system *sys, struct om_page *table, unsigned pos)
 {
 	OM_ASSERT(sys, om_held(sys, &table->lock), "I9", table);
@@ -174,8 +182,9 @@ static inline om_pte_t om_entry_clear(struct om_system *sys, struct om_page *tab
 }
 
 /*
- * Move an entry to a place that is none, in another table or the same; returns it. Both tables are locked.
- * A flush of the old place is owed if it is present. om_entries_moved() counts, once for many.
+ * Move an entry to a place that is none, in another table or the same; returns it. Both tables
+ * are locked. A flush of the old place is owed if it is present. om_entries_moved() counts, once
+ * for many.
  */
 static inline om_pte_t om_entry_move(struct om_system *sys, om_pte_t *from, om_pte_t *to)
 {
@@ -195,8 +204,8 @@ static inline void om_entries_moved(struct om_system *sys, struct om_page *from,
 }
 
 /*
- * Replace a present entry by another one; returns the old one. A flush is owed unless only permissions
- * were added (same pfn, nothing taken away).
+ * Replace a present entry by another one; returns the old one. A flush is owed unless only
+ * permissions were added (same pfn, nothing taken away).
  */
 static inline om_pte_t om_entry_replace(struct om_system *sys, struct om_page *table, unsigned pos,
                                         om_pte_t pte)
@@ -222,15 +231,18 @@ static inline om_pte_t om_entry_wrprotect(struct om_system *sys, struct om_page 
 	return old;
 }
 
-/* Change a present entry's permissions, keeping dirty and young; returns the old one. Flush owed if any
- * permission was taken away. */
+/* Change a present entry's permissions, keeping dirty and young; returns the old one. Flush owed if
+ * any permission was taken away. */
 om_pte_t om_entry_protect(struct om_system *sys, struct om_page *table, unsigned pos,
                           unsigned prot);
 
 /* Take write permission and the dirty bit; returns the old entry. Flush owed if either was set. */
 om_pte_t om_entry_clean(struct om_system *sys, struct om_page *table, unsigned pos);
 
-/* Note a use by the core itself, as the MMU would: young, and dirty if it wrote. No flush is owed. */
+/*
+ * Note a use by the core itself, as the MMU would: young, and dirty if it wrote. No flush is
+ * owed.
+ */
 void om_entry_use(struct om_system *sys, struct om_page *table, unsigned pos, bool wrote);
 
 /* Clear the young bit; returns the old entry. No flush is owed: a stale one only loses a use. */

@@ -1,13 +1,14 @@
 /*
  * reclaim.c: choosing victims and getting their frames back.
  *
- * Each kind (anonymous and file) has an active and an inactive list. Pages enter anonymous lists active and
- * file lists inactive; pages at the active tail that have not been used become inactive; pages at the
- * inactive tail that have not been used lose their frames. Being used once at the inactive tail is a second
- * chance, twice activates.
+ * Each kind (anonymous and file) has an active and an inactive list. Pages enter anonymous lists
+ * active and file lists inactive; pages at the active tail that have not been used become
+ * inactive; pages at the inactive tail that have not been used lose their frames. Being used once
+ * at the inactive tail is a second chance, twice activates.
  *
- * A batch goes through stages, so that neighbours on the list are neighbours in swap and one transfer:
- * choose (lock, look whether used), back (find a slot for what has no store), unmap, write, free.
+ * A batch goes through stages, so that neighbours on the list are neighbours in swap and one
+ * transfer: choose (lock, look whether used), back (find a slot for what has no store), unmap,
+ * write, free.
  */
 #include "reclaim/reclaim.h"
 
@@ -334,8 +335,9 @@ size_t om_reclaim_step(struct om_system *sys, size_t pages)
 #define MAX_ROUNDS 64
 
 /*
- * If a step has been through all pages, taken the used ones, too, and freed less than this part of memory, it is
- * the code of the programs that asked; they only fault it back in. So many requests in a row are one too many.
+ * If a step has been through all pages, taken the used ones, too, and freed less than this part
+ * of memory, it is the code of the programs that asked; they only fault it back in. So many
+ * requests in a row are one too many.
  */
 #define FEW_PART   512
 #define FEW_ROUNDS 16
@@ -353,8 +355,8 @@ static bool others_busy(const void *arg)
 }
 
 /*
- * We found nothing: perhaps because other threads have all pages isolated. Wait until one of them is done;
- * false if there is none, so that it was really nothing.
+ * We found nothing: perhaps because other threads have all pages isolated. Wait until one of them
+ * is done; false if there is none, so that it was really nothing.
  */
 static bool wait_for_others(struct om_system *sys)
 {

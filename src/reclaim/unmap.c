@@ -1,9 +1,9 @@
 /*
  * unmap.c: try_to_unmap, page_referenced, page_mkclean: the three users of the reverse map.
  *
- * try_to_unmap never looks at an area's flags to respect mlock: an entry of a locked area is counted in the
- * page (I12), so a page that counts none has no such entry, even while mlock is half way through its area.
- * Pins are taken under the table's lock, which the visitor holds.
+ * try_to_unmap never looks at an area's flags to respect mlock: an entry of a locked area is
+ * counted in the page (I12), so a page that counts none has no such entry, even while mlock is
+ * half way through its area. Pins are taken under the table's lock, which the visitor holds.
  */
 #include "reclaim/unmap.h"
 

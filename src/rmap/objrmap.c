@@ -7,16 +7,17 @@
  *     direct   object = table page     look at entry `index` of that table, nothing else
  *     shared   object = om_anon_vma    look in the areas of the anon_vma that cover `index`
  *
- * Nothing is kept per entry, and a fault allocates nothing (I6). Fork turns direct pages into shared ones
- * and makes the anon_vma, one for a whole lineage of areas; the sole owner's write fault turns a shared page
- * direct again. A table page rather than the area stands behind a direct page, so areas can be split,
- * merged, moved and renumbered without a look at their pages: the change to the RFC of 10 March 2004
- * that makes it work (docs/design.md).
+ * Nothing is kept per entry, and a fault allocates nothing (I6). Fork turns direct pages into
+ * shared ones and makes the anon_vma, one for a whole lineage of areas; the sole owner's write
+ * fault turns a shared page direct again. A table page rather than the area stands behind a
+ * direct page, so areas can be split, merged, moved and renumbered without a look at their pages:
+ * the change to the RFC of 10 March 2004 that makes it work (docs/design.md).
  *
- * (object, index, ANON, DIRECT, mapcount) change together under the page's frame lock, and DIRECT and its table
- * only with that table's lock as well. So whoever holds the table's lock and finds the page direct and
- * naming the table knows that the entry is there (I2). A move from one locked table to another needs no
- * frame lock for that reason: what others read of `object` without the table's lock is only a hint to them.
+ * (object, index, ANON, DIRECT, mapcount) change together under the page's frame lock, and DIRECT
+ * and its table only with that table's lock as well. So whoever holds the table's lock and finds
+ * the page direct and naming the table knows that the entry is there (I2). A move from one locked
+ * table to another needs no frame lock for that reason: what others read of `object` without the
+ * table's lock is only a hint to them.
  */
 #include "base/vma_fields.h"
 #include "page/frame.h"
@@ -287,8 +288,9 @@ static void look_at(struct om_system *sys, struct om_page *page, struct target *
 }
 
 /*
- * False: the page named another object by the time the table was locked. An entry that is gone although the
- * page still counts it is being zapped, and its flush is under way: there is nothing to visit.
+ * False: the page named another object by the time the table was locked. An entry that is gone
+ * although the page still counts it is being zapped, and its flush is under way: there is nothing
+ * to visit.
  */
 static bool walk_direct(struct om_walk *w, const struct target *t)
 {

@@ -1,6 +1,6 @@
 /*
- * objrmap.h: the calls of rmap.h that run for every page of a fault, fork or unmap, in the default design.
- * objrmap.c explains the design and has the rest.
+ * objrmap.h: the calls of rmap.h that run for every page of a fault, fork or unmap, in the
+ * default design. objrmap.c explains the design and has the rest.
  */
 #ifndef OM_RMAP_OBJRMAP_H
 #define OM_RMAP_OBJRMAP_H
@@ -100,7 +100,9 @@ OM_INLINE bool om_rmap_page_dup(struct om_system *sys, struct om_page *page, str
 
 	om_frame_lock(sys, page);
 	flags = om_page_flags(page);
-	/* Only direct pages can be pinned or MADV_FREE'd, and only shared ones have many mappers. */
+	/*
+	 * Only direct pages can be pinned or MADV_FREE'd, and only shared ones have many mappers.
+	 */
 	copy = flags & OM_PG_DIRECT ? page->pins != 0 : page->mapcount >= OM_MAPCOUNT_MAX;
 	if (om_unlikely(copy)) {
 		om_frame_unlock(sys, page);
@@ -130,8 +132,8 @@ OM_INLINE bool om_rmap_page_reuse(struct om_system *sys, struct om_page *page,
 	om_frame_lock(sys, page);
 	flags = om_page_flags(page);
 	/*
-	 * A mapcount of one can only grow by a fork of this mm, which mmap_lock keeps out, or by a swap-in
-	 * of somebody who still holds the slot.
+	 * A mapcount of one can only grow by a fork of this mm, which mmap_lock keeps out, or by
+	 * a swap-in of somebody who still holds the slot.
 	 */
 	sole = (flags & OM_PG_DIRECT) ||
 	       (page->mapcount == 1 && (flags & OM_PG_ANON) &&

@@ -1,10 +1,10 @@
 /*
- * rmap.h: the reverse map: from a page to the entries that map it. The one interface between the core
- * and a reverse-map design; src/rmap/ holds one file per design, and the build links one.
+ * rmap.h: the reverse map: from a page to the entries that map it. The one interface between the
+ * core and a reverse-map design; src/rmap/ holds one file per design, and the build links one.
  *
- * Page calls hold the page's table lock(s), take its frame lock inside, and keep mapcount (I1) and the
- * mlock count (I12). None allocates, none sleeps, none fails unless it says so. `pos` is the entry's
- * place in `table`, `vma` the area around it.
+ * Page calls hold the page's table lock(s), take its frame lock inside, and keep mapcount (I1)
+ * and the mlock count (I12). None allocates, none sleeps, none fails unless it says so. `pos` is
+ * the entry's place in `table`, `vma` the area around it.
  */
 #ifndef OM_RMAP_H
 #define OM_RMAP_H
@@ -12,8 +12,9 @@
 #include "page/table.h"
 
 /*
- * A fresh anonymous page gets its first entry; it is exclusive. The page is not on a list yet. Takes
- * over the caller's reference, and puts the page on the active list (or makes it unevictable).
+ * A fresh anonymous page gets its first entry; it is exclusive. The page is not on a list yet.
+ * Takes over the caller's reference, and puts the page on the active list (or makes it
+ * unevictable).
  */
 OM_INLINE void om_rmap_page_new(struct om_system *sys, struct om_page *page, struct om_vma *vma,
                                 struct om_page *table, unsigned pos);
@@ -22,22 +23,25 @@ OM_INLINE void om_rmap_page_new(struct om_system *sys, struct om_page *page, str
 bool om_rmap_file_add(struct om_system *sys, struct om_page *page, struct om_vma *vma);
 
 /*
- * fork: `page`, anonymous and mapped in `parent` at linear index `index`, gets a second entry in the child's
- * table. Both are read-only from now on; both tables' locks are held, and both areas are in one anon_vma.
- * *now_shared is incremented if the page was direct. False: it is pinned, or has too many mappers, and
- * the child must get a copy.
+ * fork: `page`, anonymous and mapped in `parent` at linear index `index`, gets a second entry in
+ * the child's table. Both are read-only from now on; both tables' locks are held, and both areas
+ * are in one anon_vma. *now_shared is incremented if the page was direct. False: it is pinned, or
+ * has too many mappers, and the child must get a copy.
  */
 OM_INLINE bool om_rmap_page_dup(struct om_system *sys, struct om_page *page, struct om_vma *parent,
                                 uintptr_t index, size_t *now_shared);
 
 /*
- * An entry of any kind of page went away; `locked`: it was in a VM_LOCKED area. The frame lock is held, and
- * the TLB has been flushed, or the caller has another claim on the page (I7): until this call the entry
- * counts, so the page lives. These two calls need no table's lock.
+ * An entry of any kind of page went away; `locked`: it was in a VM_LOCKED area. The frame lock is
+ * held, and the TLB has been flushed, or the caller has another claim on the page (I7): until
+ * this call the entry counts, so the page lives. These two calls need no table's lock.
  */
 OM_INLINE void om_rmap_page_remove(struct om_system *sys, struct om_page *page, bool locked);
 
-/* Call after that if the page may live on: with no entry left, it names no object. Frame lock held. */
+/*
+ * Call after that if the page may live on: with no entry left, it names no object. Frame lock
+ * held.
+ */
 OM_INLINE void om_rmap_page_forget(struct om_page *page);
 
 /* mremap moved an entry of a page of any kind to `pos` of `table`. Both tables' locks are held. */
@@ -45,17 +49,17 @@ OM_INLINE void om_rmap_page_move(struct om_system *sys, struct om_page *page, st
                                  uintptr_t pos);
 
 /*
- * A write fault on a page of any kind: if it is anonymous, this entry is its only one and no swap slot is
- * held by others, make it direct and return true. Otherwise return false, with a reference for the caller,
- * who copies it.
+ * A write fault on a page of any kind: if it is anonymous, this entry is its only one and no swap
+ * slot is held by others, make it direct and return true. Otherwise return false, with a
+ * reference for the caller, who copies it.
  */
 OM_INLINE bool om_rmap_page_reuse(struct om_system *sys, struct om_page *page,
                                   struct om_page *table, unsigned pos);
 
 /*
- * A swapped page is mapped again. `exclusive`: this entry took the slot's last reference. Becomes direct
- * if it is exclusive and mapped nowhere, shared otherwise (the area then has an anon_vma). Page lock
- * held. Returns true if direct.
+ * A swapped page is mapped again. `exclusive`: this entry took the slot's last reference. Becomes
+ * direct if it is exclusive and mapped nowhere, shared otherwise (the area then has an anon_vma).
+ * Page lock held. Returns true if direct.
  */
 bool om_rmap_page_swapin(struct om_system *sys, struct om_page *page, struct om_vma *vma,
                          struct om_page *table, unsigned pos, bool exclusive);
@@ -63,8 +67,8 @@ bool om_rmap_page_swapin(struct om_system *sys, struct om_page *page, struct om_
 /* -------- areas; mm->mmap_lock held for writing -------- */
 
 /*
- * fork: allocate what `parent` needs to share pages with a child: -OM_ENOFRAME, or 0. Changes nothing
- * that a caller could see. Called before `child` is linked.
+ * fork: allocate what `parent` needs to share pages with a child: -OM_ENOFRAME, or 0. Changes
+ * nothing that a caller could see. Called before `child` is linked.
  */
 int om_rmap_vma_fork(struct om_vma *child, struct om_vma *parent);
 
@@ -75,23 +79,24 @@ void om_rmap_vma_copy(struct om_vma *to, const struct om_vma *from);
 bool om_rmap_can_merge(const struct om_vma *a, const struct om_vma *b);
 
 /*
- * Queue the area in its objects' trees before its first entry is set, and take it out after the last is
- * gone and flushed (I5). The last to leave an anon_vma frees it (I4). Take MAPPING, ANON.
+ * Queue the area in its objects' trees before its first entry is set, and take it out after the
+ * last is gone and flushed (I5). The last to leave an anon_vma frees it (I4). Take MAPPING, ANON.
  */
 void om_rmap_vma_link(struct om_vma *vma);
 void om_rmap_vma_unlink(struct om_vma *vma);
 
 /*
- * Around a change of start, end, pgoff, or of the trees the area belongs to: takes the area out of its
- * trees and holds their locks for writing; `end` queues it again and lets go. With `partner` (may be
- * NULL) the two change together: they have the same mapping, and the same anon_vma or none.
+ * Around a change of start, end, pgoff, or of the trees the area belongs to: takes the area out
+ * of its trees and holds their locks for writing; `end` queues it again and lets go. With
+ * `partner` (may be NULL) the two change together: they have the same mapping, and the same
+ * anon_vma or none.
  */
 void om_rmap_change_begin(struct om_vma *vma, struct om_vma *partner);
 void om_rmap_change_end(struct om_vma *vma, struct om_vma *partner);
 
 /*
- * Hold the locks of both of the area's trees for writing, so that no walk misses an entry on the move
- * (mremap). Nothing is taken out.
+ * Hold the locks of both of the area's trees for writing, so that no walk misses an entry on the
+ * move (mremap). Nothing is taken out.
  */
 void om_rmap_move_begin(struct om_vma *vma);
 void om_rmap_move_end(struct om_vma *vma);
@@ -102,22 +107,21 @@ enum om_walk_verdict { OM_WALK_GO, OM_WALK_STOP };
 
 struct om_walk {
 	/*
-	 * Called for each entry that maps the page, with the table's lock held. `vma` is NULL when the
-	 * design finds the entry without one. May take FRAME and leaves, and flush.
+	 * Called for each entry that maps the page, with the table's lock held. `vma` is NULL
+	 * when the design finds the entry without one. May take FRAME and leaves, and flush.
 	 */
 	enum om_walk_verdict (*visit)(struct om_walk *w, struct om_page *page, struct om_vma *vma,
 	                              struct om_page *table, unsigned pos);
 	void *arg;
-	bool
-	    all; /* do not stop early: fork adds entries meanwhile, and none of the others may be missed */
+	bool all; /* do not stop early: fork adds entries meanwhile, others must not be missed */
 	struct om_system *sys;
 	unsigned probed, found; /* out: entries looked at; of these, entries that map the page */
 };
 
 /*
- * Visit every entry that maps the page, once each (I1), stopping when mapcount entries have been found
- * (unless `all`). Page lock held; takes MAPPING or ANON for reading, then TABLE. Entries that come or
- * go meanwhile may be missed: the caller looks at mapcount afterwards.
+ * Visit every entry that maps the page, once each (I1), stopping when mapcount entries have been
+ * found (unless `all`). Page lock held; takes MAPPING or ANON for reading, then TABLE. Entries
+ * that come or go meanwhile may be missed: the caller looks at mapcount afterwards.
  */
 void om_rmap_walk(struct om_system *sys, struct om_page *page, struct om_walk *w);
 
@@ -128,8 +132,8 @@ size_t om_rmap_bytes(struct om_system *sys);
 extern const struct om_interval_ops om_file_tree, om_anon_tree;
 
 /*
- * The bodies of the inline ones. A design is a pair of files in src/rmap/; the build names another one
- * with -DOM_RMAP_DESIGN.
+ * The bodies of the inline ones. A design is a pair of files in src/rmap/; the build names
+ * another one with -DOM_RMAP_DESIGN.
  */
 #ifndef OM_RMAP_DESIGN
 #define OM_RMAP_DESIGN "rmap/objrmap.h"

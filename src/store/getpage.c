@@ -113,7 +113,7 @@ static void page_arrived(struct om_system *sys, struct om_page *page, unsigned f
 	om_frame_unlock(sys, page);
 }
 
-/* Pages that were read ahead are there for whoever wants them, or were not to be had. */
+/* Pages that were read ahead are there for whoever wants them, or could not be read. */
 static void put_run(struct om_mapping *mapping, struct om_page *const page[], unsigned n,
                     bool valid)
 {
@@ -128,7 +128,10 @@ static void put_run(struct om_mapping *mapping, struct om_page *const page[], un
 	}
 }
 
-/* Fill a new page from the store, and up to `ahead` that follow. An error of theirs alone does not count. */
+/*
+ * Fill a new page from the store, and up to `ahead` that follow. An error of theirs alone does
+ * not count.
+ */
 static int fill_from_store(struct om_mapping *mapping, uintptr_t index, size_t ahead,
                            struct om_page *page)
 {

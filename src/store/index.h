@@ -1,10 +1,10 @@
 /*
  * index.h: which page, or swap slot, holds page i of a file.
  *
- * The first OM_INDEX_DIRECT entries are in the mapping; the rest hang in a tree of frames with 1024 entries
- * of 32 bits each, whose heights grow with the largest index. A node's descriptor counts its entries in
- * `mapcount`; an empty node is freed at once. So the fault path takes whole frames here too, as it does
- * for page tables, and never an object (I6).
+ * The first OM_INDEX_DIRECT entries are in the mapping; the rest hang in a tree of frames with
+ * 1024 entries of 32 bits each, whose heights grow with the largest index. A node's descriptor
+ * counts its entries in `mapcount`; an empty node is freed at once. So the fault path takes whole
+ * frames here too, as it does for page tables, and never an object (I6).
  *
  * Guarded by mapping->lock.
  */
@@ -43,8 +43,8 @@ void om_index_init(struct om_index *ix);
 om_ientry_t om_index_get(struct om_system *sys, const struct om_index *ix, uintptr_t i);
 
 /*
- * Set entry i to e (not 0). -OM_ENOFRAME, changing nothing, if a node is missing and no frame is free;
- * replacing an existing entry never fails.
+ * Set entry i to e (not 0). -OM_ENOFRAME, changing nothing, if a node is missing and no frame is
+ * free; replacing an existing entry never fails.
  */
 int om_index_set(struct om_system *sys, struct om_index *ix, uintptr_t i, om_ientry_t e);
 

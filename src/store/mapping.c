@@ -1,6 +1,6 @@
 /*
- * mapping.c: the life of a mapping, looking up its pages, and how they leave it. How they come in is in
- * getpage.c.
+ * mapping.c: the life of a mapping, looking up its pages, and how they leave it. How they come in
+ * is in getpage.c.
  *
  * While a page is in the index its page lock keeps the mapping alive: the last om_mapping_put()
  * must take every page out, under its page lock, before the mapping goes. So reclaim, which comes

@@ -1,9 +1,10 @@
 /*
  * mapping.h: files: the page cache of an om_mapping, and swappable shared memory.
  *
- * A page in the index has `object` = mapping, `index` = its place and one reference. Whoever wants it looks it
- * up under mapping->lock, takes a reference, lets go, takes the page lock and checks that it is still
- * there. Pages enter the index locked and not up to date, so that readers wait for the transfer.
+ * A page in the index has `object` = mapping, `index` = its place and one reference. Whoever
+ * wants it looks it up under mapping->lock, takes a reference, lets go, takes the page lock and
+ * checks that it is still there. Pages enter the index locked and not up to date, so that readers
+ * wait for the transfer.
  */
 #ifndef OM_MAPPING_H
 #define OM_MAPPING_H
@@ -35,17 +36,20 @@ static inline void om_mapping_count(struct om_mapping *mapping, om_pfn_t n)
 		atomic_fetch_add_explicit(&sys->nr_shmem, n, memory_order_relaxed);
 }
 
-/* The entry at `index`; a page comes referenced in *page, otherwise that is NULL. Takes MAPPING for reading. */
+/*
+ * The entry at `index`; a page comes referenced in *page, otherwise that is NULL. Takes MAPPING
+ * for reading.
+ */
 om_ientry_t om_mapping_find(struct om_mapping *mapping, uintptr_t index, struct om_page **page);
 
 /* The page at `index`, referenced, or NULL (absent, or swapped out). Takes MAPPING for reading. */
 struct om_page *om_mapping_lookup(struct om_mapping *mapping, uintptr_t index);
 
 /*
- * The page at `index`, locked, referenced, up to date, and inside the file's size: read, swapped in or
- * zero-filled if it was not there. If it must be read from the store, up to `ahead` pages that follow it and
- * are not there either come along in one transfer; that they cannot be read is no error.
- * `*read` (may be NULL) is set if there was a transfer.
+ * The page at `index`, locked, referenced, up to date, and inside the file's size: read, swapped
+ * in or zero-filled if it was not there. If it must be read from the store, up to `ahead` pages
+ * that follow it and are not there either come along in one transfer; that they cannot be read is
+ * no error. `*read` (may be NULL) is set if there was a transfer.
  * Errors: -OM_ENOFRAME, -OM_EIO, -OM_EFAULT (beyond the end). May sleep; no spinning lock held.
  */
 int om_mapping_getpage(struct om_mapping *mapping, uintptr_t index, size_t ahead,
@@ -55,8 +59,9 @@ int om_mapping_getpage(struct om_mapping *mapping, uintptr_t index, size_t ahead
 void om_mapping_readahead(struct om_mapping *mapping, uintptr_t first, unsigned n);
 
 /*
- * The first entry in [*i, last], whose place *i becomes; 0 if there is none. A page comes referenced in
- * *page, a slot leaves it NULL. The entry may change as soon as this returns. Takes MAPPING for reading.
+ * The first entry in [*i, last], whose place *i becomes; 0 if there is none. A page comes
+ * referenced in *page, a slot leaves it NULL. The entry may change as soon as this returns. Takes
+ * MAPPING for reading.
  */
 om_ientry_t om_mapping_next(struct om_mapping *mapping, uintptr_t *i, uintptr_t last,
                             struct om_page **page);
@@ -69,16 +74,16 @@ static inline bool om_mapping_has(const struct om_mapping *mapping, const struct
 }
 
 /*
- * Take a page out of the index and drop the index's reference; its swap slot goes, too. Nothing maps the
- * page. Page lock held, and a reference or isolation besides the index's. Takes MAPPING.
+ * Take a page out of the index and drop the index's reference; its swap slot goes, too. Nothing
+ * maps the page. Page lock held, and a reference or isolation besides the index's. Takes MAPPING.
  */
 void om_mapping_remove(struct om_mapping *mapping, struct om_page *page);
 
 /*
- * Reclaim's form: take out a clean, unmapped page that nobody else references, checked under the lock.
- * False if it is in use. For shared memory with a slot (swapcache), the slot takes the page's place in
- * the index. Page lock held; the caller has isolated the page and holds no reference. After true the
- * mapping may be gone.
+ * Reclaim's form: take out a clean, unmapped page that nobody else references, checked under the
+ * lock. False if it is in use. For shared memory with a slot (swapcache), the slot takes the
+ * page's place in the index. Page lock held; the caller has isolated the page and holds no
+ * reference. After true the mapping may be gone.
  */
 bool om_mapping_evict(struct om_mapping *mapping, struct om_page *page);
 
@@ -89,8 +94,9 @@ bool om_mapping_evict(struct om_mapping *mapping, struct om_page *page);
 int om_mapping_writepage(struct om_mapping *mapping, struct om_page *page);
 
 /*
- * A write is about to leave a gap behind the end of the file: what programs have stored beyond the end, in the
- * last page, must not come to light (truncate.c). Outermost: reclaims. -OM_ENOMEM, -OM_EIO.
+ * A write is about to leave a gap behind the end of the file: what programs have stored beyond
+ * the end, in the last page, must never be read (truncate.c). Outermost: reclaims.
+ * -OM_ENOMEM, -OM_EIO.
  */
 int om_mapping_zero_beyond(struct om_mapping *mapping);
 
@@ -102,8 +108,8 @@ int om_mapping_new(struct om_system *sys, const struct om_store_ops *ops, void *
                    uint64_t size, struct om_mapping **mapping);
 
 /*
- * One more reference to a mapping found in sys->mappings, unless its last one is gone and it is being
- * taken down. list_lock held.
+ * One more reference to a mapping found in sys->mappings, unless its last one is gone and it is
+ * being taken down. list_lock held.
  */
 bool om_mapping_tryget(struct om_mapping *mapping);
 

@@ -1,11 +1,11 @@
 /*
  * swap.h: the swap devices, and the one table that is both swap map and swap cache.
  *
- * A slot number is device << 26 | offset; 32 bits of it fit page-table entries. Its table entry holds a count
- * and the pfn of the page that caches it. I11: count = page-table entries (and file-index entries of
- * shared memory) that hold the slot, plus one if it is cached. A page in the swap cache has
- * OM_PG_SWAPCACHE, `slot`, and a reference for it. Swap-in always goes through the cache, so a slot
- * that a fault looks at cannot be freed and reused behind its back.
+ * A slot number is device << 26 | offset; 32 bits of it fit page-table entries. Its table entry
+ * holds a count and the pfn of the page that caches it. I11: count = page-table entries (and
+ * file-index entries of shared memory) that hold the slot, plus one if it is cached. A page in
+ * the swap cache has OM_PG_SWAPCACHE, `slot`, and a reference for it. Swap-in always goes through
+ * the cache, so a slot that a fault looks at cannot be freed and reused behind its back.
  *
  * swap.c: devices and slots. swapcache.c: pages in slots, transfers, read-ahead.
  */
@@ -18,8 +18,9 @@
 /* ---- slots (swap.c); all take SWAP ---- */
 
 /*
- * Reserve up to n consecutive slots, best device first; returns how many (0: swap is full) and the first.
- * Each has count 1 (for the cache) and waits for om_swapcache_add(), or om_slot_put() to give it back.
+ * Reserve up to n consecutive slots, best device first; returns how many (0: swap is full) and
+ * the first. Each has count 1 (for the cache) and waits for om_swapcache_add(), or om_slot_put()
+ * to give it back.
  */
 unsigned om_slot_alloc(struct om_system *sys, unsigned n, uint32_t *first);
 
@@ -27,18 +28,25 @@ unsigned om_slot_alloc(struct om_system *sys, unsigned n, uint32_t *first);
 bool om_slot_dup(struct om_system *sys, uint32_t slot);
 
 /*
- * The same for an entry whose page shall leave memory: also false if the device is being emptied, for then the
- * page would have to come back at once, and swapoff would not come to an end.
+ * om_slot_dup() for an entry whose page shall leave memory: also false if the device is being
+ * emptied, because then the page would have to come back at once, and swapoff would not come to
+ * an end.
  */
 bool om_slot_dup_out(struct om_system *sys, uint32_t slot);
 
 /* One entry less; the last one frees the slot. Returns the count that is left. */
 unsigned om_slot_put(struct om_system *sys, uint32_t slot);
 
-/* The caching page leaves: forget it and drop its count in one step. Returns the count that is left. */
+/*
+ * The caching page leaves: forget it and drop its count in one step. Returns the count that is
+ * left.
+ */
 unsigned om_slot_uncache(struct om_system *sys, uint32_t slot);
 
-/* These three accept any number, as a stale page-table entry may hold it: such a slot is not in use. */
+/*
+ * These three accept any number, as a stale page-table entry may hold it: such a slot is not in
+ * use.
+ */
 unsigned om_slot_count(struct om_system *sys, uint32_t slot);
 
 /* The page that caches the slot right now, without a reference, or OM_NO_PFN. */
@@ -75,15 +83,15 @@ void om_swapdev_remove(struct om_system *sys, unsigned device);
 #define OM_SWAP_RUN 32
 
 /*
- * Put a page into the cache under a slot reserved by om_slot_alloc(). Page lock held. Takes a reference.
- * The page becomes dirty, as the slot has no contents yet, and counts as up to date.
+ * Put a page into the cache under a slot reserved by om_slot_alloc(). Page lock held. Takes a
+ * reference. The page becomes dirty, as the slot has no contents yet, and counts as up to date.
  */
 void om_swapcache_add(struct om_system *sys, struct om_page *page, uint32_t slot);
 
 /*
- * Take a page out of the cache: drops its count on the slot and its reference. Page lock held; the page
- * lives on by another reference, entry or isolation of the caller's. The last copy of its contents may
- * now be in memory alone: who keeps the page sets OM_PG_DIRTY.
+ * Take a page out of the cache: drops its count on the slot and its reference. Page lock held;
+ * the page lives on by another reference, entry or isolation of the caller's. The last copy of
+ * its contents may now be in memory alone: who keeps the page sets OM_PG_DIRTY.
  */
 void om_swapcache_del(struct om_system *sys, struct om_page *page);
 
@@ -91,16 +99,16 @@ void om_swapcache_del(struct om_system *sys, struct om_page *page);
 bool om_swapcache_is_sole(struct om_system *sys, struct om_page *page);
 
 /*
- * Nobody maps the page, and only the cache holds its slot: let both go, so that the caller's om_page_put()
- * frees the page. Does nothing if anybody else has a reference or has isolated the page: then that one, or
- * reclaim, comes across it. Call after an entry of either kind has gone. The caller holds a reference.
- * Never sleeps and takes no page lock. Takes FRAME, LRU, SWAP.
+ * Nobody maps the page, and only the cache holds its slot: let both go, so that the caller's
+ * om_page_put() frees the page. Does nothing if anybody else has a reference or has isolated the
+ * page: then that one, or reclaim, comes across it. Call after an entry of either kind has gone.
+ * The caller holds a reference. Never sleeps and takes no page lock. Takes FRAME, LRU, SWAP.
  */
 void om_swapcache_try_free(struct om_system *sys, struct om_page *page);
 
 /*
- * An entry that held `slot` is gone: put it, and drop the cached page if that was the last. Never sleeps.
- * Takes FRAME, LRU, SWAP, FREE.
+ * An entry that held `slot` is gone: put it, and drop the cached page if that was the last. Never
+ * sleeps. Takes FRAME, LRU, SWAP, FREE.
  */
 void om_swap_free_entry(struct om_system *sys, uint32_t slot);
 
@@ -108,16 +116,17 @@ void om_swap_free_entry(struct om_system *sys, uint32_t slot);
 struct om_page *om_swapcache_lookup(struct om_system *sys, uint32_t slot);
 
 /*
- * The page of a slot, referenced, reading it (and neighbours) if needed. On success the page was up to
- * date and in the cache under this slot when the function looked: the caller locks it and checks again.
- * `*read` tells whether a transfer took place. Errors: -OM_ENOFRAME, -OM_EIO, -OM_EAGAIN (the slot is no
- * longer in use, or the page went away: look at the entry again). May sleep.
+ * The page of a slot, referenced, reading it (and neighbours) if needed. On success the page was
+ * up to date and in the cache under this slot when the function looked: the caller locks it and
+ * checks again. `*read` tells whether a transfer took place. Errors: -OM_ENOFRAME, -OM_EIO,
+ * -OM_EAGAIN (the slot is no longer in use, or the page went away: look at the entry again). May
+ * sleep.
  */
 int om_swap_readpage(struct om_system *sys, uint32_t slot, struct om_page **page, bool *read);
 
 /*
- * Write n pages that are cached in consecutive slots, `page[0]` in the first. Page locks held. Clears
- * OM_PG_DIRTY on success. On an error the pages stay dirty. May sleep.
+ * Write n pages that are cached in consecutive slots, `page[0]` in the first. Page locks held.
+ * Clears OM_PG_DIRTY on success. On an error the pages stay dirty. May sleep.
  */
 int om_swap_write(struct om_system *sys, struct om_page *const page[], unsigned n);
 

@@ -49,8 +49,8 @@ static inline struct om_tally *om_tally_of(struct om_check *c, const struct om_p
 }
 
 /*
- * How many entries of a table of this level are the library's: in the top one those from OM_VA_LIMIT on
- * belong to the port's kernel.
+ * How many entries of a table of this level are the library's: in the top one those from
+ * OM_VA_LIMIT on belong to the port's kernel.
  */
 static inline unsigned om_table_ours(unsigned level)
 {

@@ -1,6 +1,6 @@
 /*
- * verify_scan.c: what all passes of om_verify() stand on: reporting, tallies, and reading trees and page
- * tables by hand.
+ * verify_scan.c: what all passes of om_verify() stand on: reporting, tallies, and reading trees
+ * and page tables by hand.
  */
 #include "base/mem.h"
 #include "verify/verify.h"
