@@ -44,6 +44,14 @@ enum om_errno {
 	OM_EOPNOTSUPP = 95,
 };
 
+/* ---------------------------------------------------------------- limits -------------------- */
+
+#define OM_SWAP_DEVICES_MAX 8          /* swap devices at a time */
+#define OM_SWAP_SLOTS_MAX   (1u << 26) /* pages of one */
+#define OM_TRANSFER_MAX     32         /* pages in one call of a store's `read` or `write` */
+#define OM_SWAP_CLUSTER_MAX 5          /* of om_config.swap_cluster */
+#define OM_VMAS_DEFAULT     65530      /* OM_LIMIT_VMAS of a new address space, as in Linux */
+
 /* ---------------------------------------------------------------- the system ---------------- */
 
 struct om_arch; /* defined by the port's om_arch.h */
@@ -55,7 +63,8 @@ struct om_config {
 	void *ctx;                     /* first argument of every hook in `ops` */
 	om_pfn_t nr_frames;            /* frames are numbered 0 .. nr_frames-1; holes are fine */
 	void *storage;                 /* om_system_bytes(nr_frames) bytes, 64-byte aligned */
-	unsigned swap_cluster;         /* log2 of pages read ahead from swap; 0 = none, at most 5 */
+	unsigned
+	    swap_cluster; /* log2 of pages read ahead from swap; 0 = none, to OM_SWAP_CLUSTER_MAX */
 };
 
 /*
@@ -92,6 +101,10 @@ OM_API int om_add_memory(struct om_system *sys, om_pfn_t first, om_pfn_t n);
  */
 OM_API int om_set_watermarks(struct om_system *sys, om_pfn_t min, om_pfn_t low, om_pfn_t high);
 
+/* The three of this moment, derived or set. Any of the pointers may be NULL. Any context. */
+OM_API void om_get_watermarks(const struct om_system *sys, om_pfn_t *min, om_pfn_t *low,
+                              om_pfn_t *high);
+
 /* Frames free at this moment. */
 OM_API om_pfn_t om_free_frames(const struct om_system *sys);
 
@@ -120,7 +133,7 @@ enum om_limit {
 	OM_LIMIT_DATA,    /* bytes of private writable memory, and of brk */
 	OM_LIMIT_STACK,   /* bytes a GROWSDOWN area may reach */
 	OM_LIMIT_MEMLOCK, /* bytes locked */
-	OM_LIMIT_VMAS,    /* areas (default 65530) */
+	OM_LIMIT_VMAS,    /* areas (default OM_VMAS_DEFAULT) */
 	OM_NR_LIMITS
 };
 #define OM_UNLIMITED ((uintptr_t)-1)
@@ -417,7 +430,7 @@ OM_API int om_mapping_sync(struct om_mapping *mapping, uint64_t offset, uint64_t
 /*
  * Add a swap device of `slots` pages. Devices of higher `priority` fill first, equal ones in
  * turn. *device is its number. `ops` and `store` must live until om_swapoff(). Errors: EINVAL
- * (missing hook, slots 0 or more than 2^26), ENOSPC (all device numbers taken), ENOMEM. May
+ * (missing hook, slots 0 or more than OM_SWAP_SLOTS_MAX), ENOSPC (all device numbers taken), ENOMEM. May
  * sleep.
  * Memory: 8 bytes a slot, taken from the system's frames.
  */

@@ -15,6 +15,7 @@
 
 /* Most pages that are read ahead in one transfer. */
 #define READ_RUN 16
+_Static_assert(READ_RUN <= OM_TRANSFER_MAX, "stores rely on it");
 
 /* ---- entering ---- */
 

@@ -177,10 +177,9 @@ static void slot_arrived(struct om_system *sys, struct om_page *page, unsigned f
 /* Add the neighbours that are worth reading: in use, not cached, and a frame is free for them. */
 static void fill_window(struct om_system *sys, struct window *w, uint32_t slot)
 {
-	unsigned cluster = sys->swap_cluster;
 	uint32_t neighbour;
 
-	w->n = 1u << (cluster <= 5 ? cluster : 5);
+	w->n = 1u << sys->swap_cluster;
 	w->wanted = slot & (w->n - 1);
 	w->first = slot - w->wanted;
 	for (unsigned i = 0; i < w->n; i++) {
