@@ -1,9 +1,9 @@
-# The reader behind check-comments.sh, which says what is checked. Arguments: the C and assembler files of the
-# tree. Variables: `tree` names a file that lists all files; `checked` and `foreign` are lists of words;
-# `forbidden` is a regular expression.
+# The reader behind check-comments.sh, which says what is checked. Arguments: the C and assembler
+# files of the tree. Variables: `tree` names a file that lists all files; `checked` and `foreign` are
+# lists of words; `forbidden` is a regular expression.
 #
-# Every file is cut into comments and code. Code gives the names that exist, and where functions are defined;
-# comments and prototypes are kept, and judged at the end, when all names are known.
+# Every file is cut into comments and code. Code gives the names that exist, and where functions are
+# defined; comments and prototypes are kept, and judged at the end, when all names are known.
 
 BEGIN {
 	while ((getline path < tree) > 0) {
@@ -65,7 +65,7 @@ function columns(line,    n, part, i, width)
 	return width + length(part[n])
 }
 
-# ---- comments and code -----------------------------------------------------------------------------------
+# ---- comments and code -------------------------------------------------------------------------
 
 # The line without its comments, which are kept, and without what stands in quotes.
 function cut(line,    kept, token, end)
@@ -127,9 +127,9 @@ function end_comment()
 	attribute(comment)
 }
 
-# Which file does a comment say that prototypes are defined in? A ruler speaks of all up to the next ruler, a
-# heading of all up to an empty line; a comment behind a prototype, or above it with the file as a sentence,
-# of this one. Public headers only need to have a comment at all.
+# Which file does a comment say that prototypes are defined in? A ruler speaks of all up to the next
+# ruler, a heading of all up to an empty line; a comment behind a prototype, or above it with the file
+# as a sentence, of this one. Prototypes of public headers only need to have a comment at all.
 function attribute(comment,    is_ruler)
 {
 	sub(/^[ \t\n]+/, "", comment)
@@ -159,7 +159,7 @@ function sources_in(comment,    list)
 	return list
 }
 
-# ---- code --------------------------------------------------------------------------------------------------
+# ---- code --------------------------------------------------------------------------------------
 
 function learn_words(string,    n, word)
 {
@@ -167,7 +167,7 @@ function learn_words(string,    n, word)
 		in_code[word[n]] = 1
 }
 
-# Which words occur, and which of them as functions do: followed by "(", defined by #define, or a label.
+# Which words occur, and which as functions do: followed by "(", defined by #define, or a label.
 function learn(code,    name)
 {
 	learn_words(code)
@@ -220,7 +220,9 @@ function top_level(code,    is_directive)
 function end_statement(statement, is_prototype,    name)
 {
 	gsub(/__attribute__ *\(\(.*\)\)/, "", statement)
-	if (statement ~ /^ *(typedef|_Static_assert)/ || !match(statement, "[A-Za-z0-9_*] \\**" NAME "\\("))
+	if (statement ~ /^ *(typedef|_Static_assert)/)
+		return
+	if (!match(statement, "[A-Za-z0-9_*] \\**" NAME "\\(")) # a type, then the name
 		return
 	name = substr(statement, RSTART, RLENGTH - 1)
 	sub(/^.*[ *]/, "", name)
@@ -231,11 +233,16 @@ function end_statement(statement, is_prototype,    name)
 	} else if (judged) {
 		prototype[++nr_prototypes] = name
 		prototype_at[nr_prototypes] = FILENAME ":" first_of_statement
-		said_in[nr_prototypes] = behind != "" ? behind : above != "" ? above : heading != "" ? heading : ruler
+		said_in[nr_prototypes] = first_of(behind, above, heading, ruler)
 	}
 }
 
-# ---- judging -----------------------------------------------------------------------------------------------
+function first_of(a, b, c, d)
+{
+	return a != "" ? a : b != "" ? b : c != "" ? c : d
+}
+
+# ---- judging -----------------------------------------------------------------------------------
 
 function judge_comment(n,    comment, name, next_char)
 {
@@ -251,8 +258,9 @@ function judge_comment(n,    comment, name, next_char)
 	for (offset = 0; match(comment, FILE); comment = after(comment)) {
 		name = substr(comment, RSTART, RLENGTH)
 		next_char = substr(comment, RSTART + RLENGTH, 1)
-		if (!(name in files) && next_char !~ /[A-Za-z0-9_(]/ && substr(comment, RSTART - 1, 1) !~ /[.*<>\/]/)
-			complain(place(n, offset + RSTART), "there is no file " name)
+		if (name in files || next_char ~ /[A-Za-z0-9_(]/ || substr(comment, RSTART - 1, 1) ~ /[.*<>\/]/)
+			continue # or not a name, or of another system: <sys/mman.h>, x.c(y)
+		complain(place(n, offset + RSTART), "there is no file " name)
 	}
 	comment = text[n]
 	for (offset = 0; match(comment, "`" NAME "`"); comment = after(comment)) {
@@ -271,12 +279,15 @@ function judge_comment(n,    comment, name, next_char)
 }
 
 # A phrase may stand on two lines.
-function judge_words(n, comment)
+function judge_words(n, comment,    phrase)
 {
 	gsub(/[ \t\n]/, " ", comment)
 	comment = " " tolower(comment) " "
-	for (offset = -1; match(comment, "[^a-z](" forbidden ")[^a-z]"); comment = after(comment))
-		complain(place(n, offset + RSTART), "say it plainly:" substr(comment, RSTART, RLENGTH - 1))
+	for (offset = -1; match(comment, "[^a-z](" forbidden ")[^a-z]"); comment = after(comment)) {
+		phrase = substr(comment, RSTART + 1, RLENGTH - 2)
+		gsub(/ +/, " ", phrase)
+		complain(place(n, offset + RSTART), "say it plainly: " phrase)
+	}
 }
 
 # What follows the match; `offset` keeps count of what went before.
