@@ -17,7 +17,7 @@ BEGIN {
 	for (n = split(checked, word); n > 0; n--)
 		is_checked[word[n]] = 1
 	for (n = split(foreign, word); n > 0; n--)
-		called[word[n]] = in_code[word[n]] = 1
+		called[word[n]] = in_code[word[n]] = in_headers["include", word[n]] = 1
 	gsub(/ /, " +", forbidden)
 	NAME = "[A-Za-z_][A-Za-z0-9_]*"
 	FILE = "[A-Za-z0-9_][A-Za-z0-9_./-]*\\.(c|h|S|sh|md|mk|ld|awk|py)"
@@ -30,6 +30,8 @@ BEGIN {
 FNR == 1 {
 	in_comment = in_body = 0
 	statement = ruler = heading = above = behind = ""
+	room = room_of(FILENAME)
+	is_header = FILENAME ~ /\.h$/
 	judged = FILENAME in is_checked
 	is_public = judged && FILENAME ~ /^include\//
 }
@@ -55,6 +57,13 @@ function complain(where, what)
 {
 	print where ": " what
 	bad = 1
+}
+
+# The topmost folder.
+function room_of(file)
+{
+	sub(/\/.*/, "", file)
+	return file
 }
 
 function columns(line,    n, part, i, width)
@@ -163,8 +172,11 @@ function sources_in(comment,    list)
 
 function learn_words(string,    n, word)
 {
-	for (n = split(string, word, /[^A-Za-z0-9_]+/); n > 0; n--)
+	for (n = split(string, word, /[^A-Za-z0-9_]+/); n > 0; n--) {
 		in_code[word[n]] = 1
+		if (is_header)
+			in_headers[room, word[n]] = 1
+	}
 }
 
 # Which words occur, and which as functions do: followed by "(", defined by #define, or a label.
@@ -265,7 +277,10 @@ function judge_comment(n,    comment, name, next_char)
 	comment = text[n]
 	for (offset = 0; match(comment, "`" NAME "`"); comment = after(comment)) {
 		name = substr(comment, RSTART + 1, RLENGTH - 2)
-		if (!(name in in_code))
+		if (comment_file[n] ~ /\.h$/ && !((room_of(comment_file[n]), name) in in_headers) &&
+		    !(("include", name) in in_headers))
+			complain(place(n, offset + RSTART), "no header of this folder has the name `" name "`")
+		else if (!(name in in_code))
 			complain(place(n, offset + RSTART), "no code has the name `" name "`")
 	}
 	comment = text[n]
