@@ -92,7 +92,7 @@ UNITS := $(UNIT_SRC:%.c=$(B)/%)
 # `make test ONLY=name` runs just one.
 SELECT = $(if $(ONLY),$(filter %/$(ONLY) %/test_$(ONLY),$(1)),$(1))
 
-.PHONY: all test check-tests unit check-unit bench coverage soak fuzz install setup
+.PHONY: all test check-tests unit check-unit bench figures results coverage soak fuzz install setup
 .PHONY: template check check-symbols check-headers check-format check-readme check-docs check-install
 .PHONY: lint clean help
 .DELETE_ON_ERROR:
@@ -200,6 +200,12 @@ bench: ## measure: build/bench.json
 	@$(MAKE) --no-print-directory V=size build/size/libobjrmap.a
 	@scripts/bench.sh build/release/bench/bench build/size/libobjrmap.a build/bench.json
 
+figures: ## write the tables of figures in README.md and docs/figures.md, from bench/results/
+	@scripts/figures.sh
+
+results: ## keep what bench and bench-linux have measured, in bench/results/, and write the tables
+	@scripts/figures.sh keep
+
 coverage: ## line and branch coverage of src/ by all tests: build/coverage/index.html
 	@scripts/setup.sh coverage
 	@find build/cov -name '*.gcda' -delete 2>/dev/null || true
@@ -237,10 +243,10 @@ check-headers: ## each public header stands alone, in C and in C++
 check-format: ## clang-format finds nothing to change
 	@clang-format --dry-run -Werror $(FORMATTED)
 
-check-readme: ## the example in README.md is examples/hello.c
-	@scripts/check-readme.sh
+check-readme: $(EXAMPLE_DIR)/hello ## README.md shows examples/hello.c, what that prints, and the figures
+	@scripts/check-readme.sh $<
 
-check-docs: ## the code in docs/porting.md compiles with the port skeleton, and runs
+check-docs: ## comments and pages name what exists; the code in docs/porting.md compiles, and runs
 	@$(MAKE) --no-print-directory T=build/template-debug TEMPLATE_CFLAGS=-DOM_DEBUG=1 template
 	@scripts/check-docs.sh build/template-debug/kernel.o
 
