@@ -93,7 +93,6 @@ UNITS := $(UNIT_SRC:%.c=$(B)/%)
 SELECT = $(if $(ONLY),$(filter %/$(ONLY) %/test_$(ONLY),$(1)),$(1))
 
 .PHONY: all test check-tests unit check-unit bench figures results coverage soak fuzz install setup
-.PHONY: template check check-symbols check-headers check-format check-readme check-docs check-install
 .PHONY: lint clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -230,9 +229,18 @@ build/fuzz/tests/fuzz: $(FUZZ_SRC:%.c=$(B)/%.o) $(B)/libparts.a $(SIM)
 
 # ---- checks ------------------------------------------------------------------------------------
 
-FORMATTED = $(wildcard $(foreach d,include/objrmap src src/rmap ports/sim ports/template tests tests/unit tests/docs $(PROGRAMS:%=tests/%) examples demo/family bench ports/x86_64 $(wildcard kernel/*) tests/kernel bench/linux,$d/*.c $d/*.h))
+FORMATTED = $(wildcard $(foreach d,include/objrmap src $(wildcard src/*) ports/sim ports/template tests tests/unit tests/docs $(PROGRAMS:%=tests/%) examples demo/family bench ports/x86_64 $(wildcard kernel/*) tests/kernel bench/linux,$d/*.c $d/*.h))
 
-check: template check-symbols check-headers check-format check-readme check-docs check-install ## all checks below
+ALL_CHECKS := template check-layers check-letters check-symbols check-headers check-format check-readme check-docs check-install check-embed
+
+.PHONY: check $(ALL_CHECKS)
+check: $(ALL_CHECKS) ## all checks below
+
+check-layers: $(CORE_OBJ) ## no file of src/ refers to one above it, none are in a circle
+	@scripts/check-layers.sh src/layers.txt $(B)
+
+check-letters: ## each field of src/base/types.h says what guards it
+	@scripts/check-letters.sh
 
 check-symbols: $(LIB) ## the library exports om_* only and needs mem* only
 	@scripts/check-symbols.sh $(LIB)
@@ -249,6 +257,9 @@ check-readme: $(EXAMPLE_DIR)/hello ## README.md shows examples/hello.c, what tha
 check-docs: ## comments and pages name what exists; the code in docs/porting.md compiles, and runs
 	@$(MAKE) --no-print-directory T=build/template-debug TEMPLATE_CFLAGS=-DOM_DEBUG=1 template
 	@scripts/check-docs.sh build/template-debug/kernel.o
+
+check-embed: ## projects that use meson.build or objrmap.cmake build the core
+	@scripts/check-embed.sh
 
 check-install: ## an installed copy compiles and runs examples/hello.c through pkg-config
 	@scripts/check-install.sh

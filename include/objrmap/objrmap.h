@@ -430,8 +430,8 @@ OM_API int om_mapping_sync(struct om_mapping *mapping, uint64_t offset, uint64_t
 /*
  * Add a swap device of `slots` pages. Devices of higher `priority` fill first, equal ones in
  * turn. *device is its number. `ops` and `store` must live until om_swapoff(). Errors: EINVAL
- * (missing hook, slots 0 or more than OM_SWAP_SLOTS_MAX), ENOSPC (all device numbers taken), ENOMEM. May
- * sleep.
+ * (missing hook, slots 0 or more than OM_SWAP_SLOTS_MAX), ENOSPC (all device numbers taken),
+ * ENOMEM. May sleep.
  * Memory: 8 bytes a slot, taken from the system's frames.
  */
 OM_API int om_swapon(struct om_system *sys, const struct om_store_ops *ops, void *store,

@@ -65,8 +65,8 @@ static inline bool om_fault_lock_same(struct om_fault *f)
 int om_populate(struct om_mm *mm, uintptr_t start, uintptr_t end);
 
 /*
- * Make all pages of [start, end) present for one kind of access. `bus` is the error for pages
- * beyond EOF.
+ * Make all pages of [start, end) present for one kind of access. Errors as
+ * om_populate().
  */
 int om_populate_access(struct om_mm *mm, uintptr_t start, uintptr_t end, unsigned access);
 
