@@ -73,7 +73,6 @@ static int advise_flags(struct om_vma **vma, uintptr_t start, uintptr_t end, int
 struct visitor {
 	void (*visit)(struct visitor *v, struct om_page *table, unsigned pos, om_pte_t pte);
 	struct om_vma *vma;
-	struct om_gather gather;
 	struct om_page *batch[OM_RECLAIM_BATCH]; /* PAGEOUT: isolated */
 	unsigned n;
 };
@@ -101,14 +100,12 @@ static void visit_entries(struct visitor *v, uintptr_t start, uintptr_t end)
 	struct om_mm *mm = v->vma->mm;
 	struct om_table_part part;
 
-	om_gather_init(&v->gather, mm);
 	while ((part = om_table_part(mm, start, end)).table) {
 		start = visit_table(v, part.table, part.start, part.end);
 		if (v->n)
 			om_reclaim_pages(mm->sys, v->batch, v->n, true);
 		v->n = 0;
 	}
-	om_gather_finish(&v->gather);
 }
 
 /* Contents may go from now on, until they are written again. Page lock and frame lock held. */
@@ -122,8 +119,8 @@ static void mark_lazyfree(struct om_system *sys, struct om_page *page)
 
 /*
  * A page that others share is left alone, and so is a pinned one. The entry becomes clean and
- * read-only, and is flushed before anybody looks at its dirty bit again (the gather is finished
- * under mmap_lock, and reclaim flushes what it takes).
+ * read-only, and is flushed before the page is marked: a store that comes later sets the dirty bit
+ * again, and reclaim, which flushes what it takes before it looks, finds it.
  */
 static void free_present(struct visitor *v, struct om_page *table, unsigned pos, om_pte_t pte)
 {
