@@ -234,7 +234,7 @@ enum om_fault_result om_fault(struct om_mm *mm, uintptr_t addr, enum om_access a
 
 /*
  * A fault that was crossed by another one, or by reclaim, has perhaps resolved nothing: the
- * program would try again. So do we, for mlock() promises that the page is there.
+ * program would try again. So do we, because mlock() promises that the page is there.
  */
 static bool is_mended(struct om_mm *mm, uintptr_t addr, unsigned access)
 {

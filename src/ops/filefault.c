@@ -103,7 +103,7 @@ static inline bool map_one(struct om_fault *f, unsigned pos, uintptr_t index)
 	return done;
 }
 
-/* Slots [*first, *end) of the table that are near the fault, in the area and in the file. */
+/* Entries [*first, *end) of the table that are near the fault, in the area and in the file. */
 static void around(const struct om_fault *f, uintptr_t index, unsigned *first, unsigned *end)
 {
 	const struct om_vma *vma = f->vma;

@@ -329,7 +329,7 @@ static int advise_once(struct om_mm *mm, uintptr_t start, uintptr_t end, int adv
 	return err;
 }
 
-/* POPULATE_READ and POPULATE_WRITE: an outermost loop, for its faults reclaim. */
+/* POPULATE_READ and POPULATE_WRITE: an outermost loop, because its faults reclaim. */
 static int populate(struct om_mm *mm, uintptr_t start, uintptr_t end, bool write)
 {
 	while (start < end) {

@@ -5,7 +5,7 @@
  * in all areas while the tree's lock is held for writing, so that fork, which holds it for
  * reading while it copies, cannot carry one past us. Then the pages go, one by one under the page
  * lock, which waits for faults that had found them before. Truncation looks for private copies
- * once more after that, for such a fault may just have made one (hazard 54).
+ * once more after that, because such a fault may just have made one (hazard 54).
  */
 #include "area/mm.h"
 #include "area/zap.h"

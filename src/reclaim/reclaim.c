@@ -90,7 +90,7 @@ static bool needs_slot(struct om_system *sys, struct om_page *page)
 	return live && (flags & OM_PG_SWAPBACKED) && !(flags & (OM_PG_SWAPCACHE | OM_PG_LAZYFREE));
 }
 
-/* Give slots to the pages that need one, in runs as long as the areas allow. */
+/* Give slots to the pages that need one, in runs as long as the devices allow. */
 static void back(struct om_system *sys, struct batch *b)
 {
 	unsigned left = 0, have = 0;
