@@ -32,6 +32,8 @@
 
 /* Internal: no frame is free. Outermost functions reclaim and start again (docs/design.md). */
 #define OM_ENOFRAME 4096
+/* Internal: a fault must wait, with no lock held, and start again (src/ops/fetch.h). */
+#define OM_EFETCH 4097
 
 /* ---------------------------------------------------------------- frames -------------------- */
 

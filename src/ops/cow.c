@@ -113,7 +113,9 @@ static OM_NOINLINE int make_writable(struct om_fault *f, struct om_page *page)
 {
 	struct om_system *sys = f->sys;
 
-	om_page_lock(sys, page);
+	/* Whoever has it may be writing it back. */
+	if (!om_page_trylock(sys, page))
+		return om_fetch_locked(sys, f->fetch, page);
 	if (om_fault_lock_same(f)) {
 		om_page_set(page, OM_PG_DIRTY);
 		om_entry_replace(sys, f->table, f->pos,

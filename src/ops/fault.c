@@ -99,8 +99,9 @@ static inline int dispatch(struct om_fault *f)
 	return fault_spurious(f);
 }
 
-/* mmap_lock is held for reading. enum om_fault_result, or -OM_ENOFRAME. */
-static inline int handle_fault(struct om_mm *mm, uintptr_t addr, unsigned access)
+/* mmap_lock is held for reading. enum om_fault_result, -OM_ENOFRAME or -OM_EFETCH. */
+static inline int handle_fault(struct om_mm *mm, uintptr_t addr, unsigned access,
+                               struct om_fetch *fetch)
 {
 	struct om_fault f;
 	unsigned flags;
@@ -117,6 +118,7 @@ static inline int handle_fault(struct om_mm *mm, uintptr_t addr, unsigned access
 		return -OM_ENOFRAME;
 	f.sys = mm->sys;
 	f.mm = mm;
+	f.fetch = fetch;
 	f.addr = addr & OM_PAGE_MASK;
 	/* The pages of a shared area are the file's own: there is nothing to unshare. */
 	f.access = om_unlikely(flags & OM_VM_SHARED) ? access & ~OM_UNSHARE : access;
@@ -181,35 +183,47 @@ static OM_COLD bool below_stack(struct om_mm *mm, uintptr_t addr)
 	return vma && vma->start > addr && (om_vma_flags(vma) & OM_VM_GROWSDOWN);
 }
 
-static inline int fault_once(struct om_mm *mm, uintptr_t addr, unsigned access)
+static inline int fault_once(struct om_mm *mm, uintptr_t addr, unsigned access,
+                             struct om_fetch *fetch)
 {
 	int r;
 
 	om_mm_read_lock(mm);
-	r = handle_fault(mm, addr, access);
+	r = handle_fault(mm, addr, access, fetch);
 	if (om_unlikely(r == OM_FAULT_MAPERR) && below_stack(mm, addr))
 		r = GROW_STACK;
 	om_mm_read_unlock(mm);
 	return r;
 }
 
-/*
- * The first try ended with `r`, which was not a minor fault. What stopped it is dealt with
- * without locks, and the fault starts again.
- */
+/* What stopped a try that ended with r < 0 is dealt with, without locks; 0: try again. */
+static int overcome(struct om_mm *mm, uintptr_t addr, int r, unsigned *tries,
+                    struct om_fetch *fetch)
+{
+	if (r == -OM_EFETCH)
+		r = om_fetch_wait(mm->sys, fetch);
+	if (r == GROW_STACK)
+		return expand_stack(mm, addr) ? 0 : OM_FAULT_MAPERR;
+	if (r == -OM_ENOFRAME && om_reclaim_retry(mm->sys, tries, 1))
+		return OM_FAULT_OOM;
+	return 0;
+}
+
+/* The first try ended with `r`, which was not a minor fault. */
 static OM_COLD enum om_fault_result fault_again(struct om_mm *mm, uintptr_t addr, unsigned access,
                                                 int r)
 {
+	struct om_fetch fetch = {.kind = OM_FETCH_NOTHING};
 	unsigned tries = 0;
 
 	while (r < 0) {
-		if (r == GROW_STACK && !expand_stack(mm, addr))
-			r = OM_FAULT_MAPERR;
-		else if (r == -OM_ENOFRAME && om_reclaim_retry(mm->sys, &tries, 1))
-			r = OM_FAULT_OOM;
-		else
-			r = fault_once(mm, addr, access);
+		r = overcome(mm, addr, r, &tries, &fetch);
+		if (!r)
+			r = fault_once(mm, addr, access, &fetch);
 	}
+	if (r == OM_FAULT_MINOR && fetch.read)
+		r = OM_FAULT_MAJOR;
+	om_fetch_end(mm->sys, &fetch);
 	if (r == OM_FAULT_MAJOR)
 		om_count(mm->sys, OM_EV_PGMAJFAULT, 1);
 	if (r <= OM_FAULT_MAJOR)
@@ -222,7 +236,7 @@ enum om_fault_result om_fault(struct om_mm *mm, uintptr_t addr, enum om_access a
 	int r;
 
 	om_might_sleep(mm->sys);
-	r = fault_once(mm, addr, access);
+	r = fault_once(mm, addr, access, NULL);
 	om_check_low(mm->sys);
 	if (om_unlikely(r != OM_FAULT_MINOR))
 		return fault_again(mm, addr, access, r);
@@ -236,7 +250,7 @@ enum om_fault_result om_fault(struct om_mm *mm, uintptr_t addr, enum om_access a
  * A fault that was crossed by another one, or by reclaim, has perhaps resolved nothing: the
  * program would try again. So do we, because mlock() promises that the page is there.
  */
-static bool is_mended(struct om_mm *mm, uintptr_t addr, unsigned access)
+static bool is_resolved(struct om_mm *mm, uintptr_t addr, unsigned access)
 {
 	struct om_page *table;
 	om_pte_t pte = 0;
@@ -261,7 +275,7 @@ int om_populate_access(struct om_mm *mm, uintptr_t start, uintptr_t end, unsigne
 		default:
 			return -OM_EFAULT;
 		}
-		if (om_likely(is_mended(mm, addr, access)))
+		if (om_likely(is_resolved(mm, addr, access)))
 			addr += OM_PAGE_SIZE;
 	}
 	return 0;

@@ -5,6 +5,7 @@
 #define OM_FAULT_H
 
 #include "area/mm.h"
+#include "ops/fetch.h"
 #include "page/page.h"
 
 /*
@@ -23,10 +24,14 @@ struct om_fault {
 	unsigned prot;         /* of the area */
 	struct om_page *table; /* leaf table of addr */
 	unsigned pos;
-	om_pte_t pte; /* the entry when we looked; everything is rechecked against it */
+	om_pte_t pte;           /* the entry when we looked; everything is rechecked against it */
+	struct om_fetch *fetch; /* where to note what must be waited for; NULL in the first try */
 };
 
-/* The kinds of fault; each returns enum om_fault_result or -OM_ENOFRAME. No spinning lock held. */
+/*
+ * The kinds of fault; each returns enum om_fault_result, -OM_ENOFRAME or -OM_EFETCH. mmap_lock held,
+ * no spinning lock. None sleeps.
+ */
 int om_fault_file(struct om_fault *f, uintptr_t index);
 int om_fault_swap(struct om_fault *f);
 int om_fault_write(struct om_fault *f); /* present, read-only: COW, reuse, first write to a file */

@@ -158,11 +158,22 @@ static unsigned ahead(const struct om_fault *f)
 
 /* ---------------------------------------------------------------- the fault ----------------- */
 
+/* The page is not there at once: note what to wait for, or the error of having waited. */
+static int wait_for_page(struct om_fault *f, uintptr_t index, struct om_page *page)
+{
+	struct om_mapping *mapping = f->vma->mapping;
+
+	if (page)
+		return om_fetch_locked(f->sys, f->fetch, page);
+	if (om_fetch_file_error(f->fetch, mapping, index))
+		return OM_FAULT_BUS;
+	return om_fetch_file(f->fetch, mapping, index, ahead(f));
+}
+
 int om_fault_file(struct om_fault *f, uintptr_t index)
 {
 	struct om_system *sys = f->sys;
 	bool own = om_fault_wants_own(f) && !(om_vma_flags(f->vma) & OM_VM_SHARED);
-	bool read = false;
 	struct om_page *page;
 	int r;
 
@@ -171,14 +182,14 @@ int om_fault_file(struct om_fault *f, uintptr_t index)
 		om_count(sys, OM_EV_FAULT_FILE, 1);
 		return OM_FAULT_MINOR;
 	}
-	r = om_mapping_getpage(f->vma->mapping, index, ahead(f), &page, &read);
-	if (r == -OM_ENOFRAME)
-		return r;
+	r = om_mapping_trypage(f->vma->mapping, index, &page);
+	if (r == -OM_EAGAIN)
+		return wait_for_page(f, index, page);
 	if (r)
-		return OM_FAULT_BUS;
+		return r == -OM_ENOFRAME ? r : OM_FAULT_BUS;
 	r = own ? map_copy(f, page) : map_file_page(f, page);
 	om_page_unlock(sys, page);
 	om_page_touch(sys, page);
 	om_page_put(sys, page);
-	return r == OM_FAULT_MINOR && read ? OM_FAULT_MAJOR : r;
+	return r;
 }

@@ -150,20 +150,31 @@ static int fill_from_store(struct om_mapping *mapping, uintptr_t index, size_t a
 	return err;
 }
 
-/* Nothing is at `index`: make a page and fill it. */
-static int fill(struct om_mapping *mapping, uintptr_t index, size_t ahead, struct om_page **page,
-                bool *read)
+/* A hole of shared memory gets a page. On failure *page is NULL. */
+static int fill_with_zeros(struct om_mapping *mapping, uintptr_t index, struct om_page **page)
 {
 	struct om_system *sys = mapping->sys;
 	int err = enter_new(mapping, index, page);
 
 	if (err)
 		return err;
-	if (om_mapping_is_shmem(mapping)) {
-		memset(om_page_ptr(sys, *page), 0, OM_PAGE_SIZE);
-		page_arrived(sys, *page, OM_PG_DIRTY);
-		return 0;
-	}
+	memset(om_page_ptr(sys, *page), 0, OM_PAGE_SIZE);
+	page_arrived(sys, *page, OM_PG_DIRTY);
+	return 0;
+}
+
+/* Nothing is at `index`: make a page and fill it. */
+static int fill(struct om_mapping *mapping, uintptr_t index, size_t ahead, struct om_page **page,
+                bool *read)
+{
+	struct om_system *sys = mapping->sys;
+	int err;
+
+	if (om_mapping_is_shmem(mapping))
+		return fill_with_zeros(mapping, index, page);
+	err = enter_new(mapping, index, page);
+	if (err)
+		return err;
 	*read = true;
 	err = fill_from_store(mapping, index, ahead, *page);
 	if (err) {
@@ -238,6 +249,37 @@ static int lock_found(struct om_mapping *mapping, uintptr_t index, struct om_pag
 		return 0;
 	om_page_unlock_put(sys, page);
 	return -OM_EAGAIN;
+}
+
+/* The page is locked: is it what we looked for? If not, *page is put and NULL. */
+static bool is_still_there(struct om_mapping *mapping, uintptr_t index, struct om_page **page)
+{
+	if (om_mapping_has(mapping, *page, index) && om_page_test(*page, OM_PG_UPTODATE) &&
+	    index < om_mapping_pages(mapping))
+		return true;
+	om_page_unlock_put(mapping->sys, *page);
+	*page = NULL;
+	return false;
+}
+
+int om_mapping_trypage(struct om_mapping *mapping, uintptr_t index, struct om_page **page)
+{
+	om_ientry_t e;
+	int err;
+
+	*page = NULL;
+	if (index >= om_mapping_pages(mapping))
+		return -OM_EFAULT;
+	e = om_mapping_find(mapping, index, page);
+	if (!e && om_mapping_is_shmem(mapping)) {
+		err = fill_with_zeros(mapping, index, page);
+		if (err)
+			return err;
+		return is_still_there(mapping, index, page) ? 0 : -OM_EAGAIN;
+	}
+	if (!*page || !om_page_trylock(mapping->sys, *page))
+		return -OM_EAGAIN;
+	return is_still_there(mapping, index, page) ? 0 : -OM_EAGAIN;
 }
 
 int om_mapping_getpage(struct om_mapping *mapping, uintptr_t index, size_t ahead,

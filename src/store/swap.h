@@ -115,6 +115,9 @@ void om_swap_free_entry(struct om_system *sys, uint32_t slot);
 /* The cached page, referenced, or NULL. */
 struct om_page *om_swapcache_lookup(struct om_system *sys, uint32_t slot);
 
+/* A fault has found the page in the cache: was it read ahead? Counts it once. */
+void om_swapcache_hit(struct om_system *sys, struct om_page *page);
+
 /*
  * The page of a slot, referenced, reading it (and neighbours) if needed. On success the page was
  * up to date and in the cache under this slot when the function looked: the caller locks it and

@@ -266,6 +266,13 @@ static int read_window(struct om_system *sys, struct window *w)
 	return err;
 }
 
+void om_swapcache_hit(struct om_system *sys, struct om_page *page)
+{
+	if (om_page_test(page, OM_PG_READAHEAD) &&
+	    om_page_clear(page, OM_PG_READAHEAD) & OM_PG_READAHEAD)
+		om_count(sys, OM_EV_SWAP_RA_HIT, 1);
+}
+
 /* A page found in the cache: wait until its contents are there. Drops it if they never come. */
 static int await(struct om_system *sys, struct om_page *page)
 {
@@ -277,9 +284,7 @@ static int await(struct om_system *sys, struct om_page *page)
 		om_page_put(sys, page);
 		return -OM_EAGAIN;
 	}
-	if (om_page_test(page, OM_PG_READAHEAD) &&
-	    om_page_clear(page, OM_PG_READAHEAD) & OM_PG_READAHEAD)
-		om_count(sys, OM_EV_SWAP_RA_HIT, 1);
+	om_swapcache_hit(sys, page);
 	return 0;
 }
 

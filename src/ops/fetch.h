@@ -1,0 +1,56 @@
+/*
+ * fetch.h: what a fault has to wait for, with no lock held.
+ *
+ * No lock but the page's own is held while a store works: a transfer that hangs stops the thread that wants
+ * the page, and nobody else. So a fault that meets a page that is absent, or locked by somebody, notes it in
+ * its struct om_fetch and answers -OM_EFETCH; the outermost function gives up mmap_lock, waits
+ * (om_fetch_wait) and starts the fault again. The page that came is held by a reference until the fault is
+ * over, so it cannot leave again meanwhile.
+ */
+#ifndef OM_FETCH_H
+#define OM_FETCH_H
+
+#include "page/page.h"
+
+enum om_fetch_kind {
+	OM_FETCH_NOTHING,
+	OM_FETCH_LOCKED, /* `page` is in memory: wait for its lock */
+	OM_FETCH_FILE,   /* page `index` of `mapping`, and up to `ahead` that follow */
+	OM_FETCH_SLOT,   /* the page of swap slot `slot` */
+};
+
+struct om_fetch {
+	enum om_fetch_kind kind;
+	struct om_mapping *mapping; /* referenced, or NULL */
+	uintptr_t index;
+	unsigned ahead;
+	uint32_t slot;
+	struct om_page *page; /* referenced, or NULL */
+	bool read;            /* there was a transfer */
+	int err;              /* the transfer of (kind, mapping and index, or slot) failed */
+};
+
+/*
+ * Note what to wait for; return -OM_EFETCH. `fetch` may be NULL: the fault that is started again will have
+ * one. om_fetch_locked() takes over the caller's reference to the page. Any context.
+ */
+int om_fetch_locked(struct om_system *sys, struct om_fetch *fetch, struct om_page *page);
+int om_fetch_file(struct om_fetch *fetch, struct om_mapping *mapping, uintptr_t index,
+                  unsigned ahead);
+int om_fetch_slot(struct om_fetch *fetch, uint32_t slot);
+
+/* Has the transfer just failed that the fault would ask for now? Then its error, else 0. */
+int om_fetch_file_error(const struct om_fetch *fetch, const struct om_mapping *mapping,
+                        uintptr_t index);
+int om_fetch_slot_error(const struct om_fetch *fetch, uint32_t slot);
+
+/*
+ * Wait for what was noted. 0: start the fault again; it will find the page, or the error; -OM_ENOFRAME.
+ * Context: no lock held, may sleep.
+ */
+int om_fetch_wait(struct om_system *sys, struct om_fetch *fetch);
+
+/* The fault is over: drop what it holds. Context: no lock held; may sleep (om_mapping_put). */
+void om_fetch_end(struct om_system *sys, struct om_fetch *fetch);
+
+#endif
