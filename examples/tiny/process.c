@@ -50,11 +50,11 @@ static int program_read(void *store, uint64_t first, unsigned n, void *const fra
 long process_map(struct process *p, uintptr_t addr, size_t len, int prot, int flags,
                  struct om_mapping *file)
 {
-	int err;
-
 	flags |= OM_MAP_PRIVATE | (addr ? OM_MAP_FIXED : 0);
-	err = om_mmap(p->mm, &addr, len, prot, flags, file, 0);
-	return err ? err : (long)addr;
+	struct om_map_request r = {addr, len, prot, flags, file, 0};
+	int err = om_mmap(p->mm, &r);
+
+	return err ? err : (long)r.addr;
 }
 
 /* With its program, and a stack that grows. */
