@@ -177,6 +177,7 @@ $(T)/%.o: %.c
 include kernel/kernel.mk
 include tests/kernel/kernel-tests.mk
 include demo/demo.mk bench/linux/linux.mk
+include examples/tiny/tiny.mk
 
 # ---- running -----------------------------------------------------------------------------------
 

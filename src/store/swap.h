@@ -44,8 +44,8 @@ unsigned om_slot_put(struct om_system *sys, uint32_t slot);
 unsigned om_slot_uncache(struct om_system *sys, uint32_t slot);
 
 /*
- * om_slot_count(), om_slot_pfn() and om_slot_claim() take any number, as a stale page-table entry may
- * hold it: such a slot is not in use.
+ * om_slot_count(), om_slot_pfn() and om_slot_claim() take any number, as a stale page-table entry
+ * may hold it: such a slot is not in use.
  */
 unsigned om_slot_count(struct om_system *sys, uint32_t slot);
 
