@@ -88,6 +88,17 @@ void om_assert_may_sleep(struct om_system *sys)
 	}
 }
 
+void om_assert_may_transfer(struct om_system *sys)
+{
+	struct om_held *held = held_record(sys);
+
+	if (!held)
+		return;
+	for (unsigned i = 0; i < held->depth; i++)
+		OM_BUG_ON(sys, held->entry[i].rank != OM_RANK_PAGE, "lock rank",
+		          held->entry[i].lock, held->entry[i].rank, 0);
+}
+
 /* ---- waiting ------------------------------------------------------------------------------ */
 
 void om_wait(struct om_system *sys, const void *key, bool (*blocked)(const void *arg),

@@ -3,8 +3,8 @@
  *
  * A thread takes locks in the order of enum om_rank, lowest first:
  *
- *     MMAP       mm->mmap_lock, sleeping: read = fault, write = map, unmap, fork
- *       PAGE       OM_PG_LOCKED, a sleeping bit; reclaim starts here, without mmap_lock
+ *     PAGE       OM_PG_LOCKED, a sleeping bit; a store works while it is held, alone
+ *       MMAP       mm->mmap_lock, sleeping: read = fault, write = map, unmap, fork
  *         MAPPING    mapping->lock, spinning rwlock: i_mmap tree and page index
  *           ANON       anon_vma->lock, spinning rwlock: the tree of VMAs
  *             TABLE      frame lock of a page-table page: every entry of it
@@ -12,9 +12,10 @@
  *                 FRAME      frame lock of a data page: object, index, mapcount, refs, pins
  *                   LRU, SWAP, SLAB, LIST, FREE   leaves
  *
- * Two locks of one rank are never held together, except page locks taken by trylock (reclaim's
- * clusters). Sleeping needs that nothing from MAPPING on is held. Debug builds (OM_DEBUG) check
- * all of this against the record that the port's `held` hook supplies.
+ * Page locks come first: whoever has an mmap_lock only tries them, as it must not wait for a
+ * transfer. Two locks of one rank are never held together, except page locks taken by trylock
+ * (reclaim's clusters). Sleeping needs that nothing from MAPPING on is held. Debug builds
+ * (OM_DEBUG) check all of this against the record that the port's `held` hook supplies.
  */
 #ifndef OM_LOCK_H
 #define OM_LOCK_H
@@ -25,9 +26,9 @@
 #include "om_arch.h"
 
 enum om_rank {
-	OM_RANK_MMAP = 1,
+	OM_RANK_PAGE = 1,
+	OM_RANK_MMAP,
 	OM_RANK_MMAP2, /* the child's, in fork: nobody else can hold it */
-	OM_RANK_PAGE,
 	OM_RANK_MAPPING,
 	OM_RANK_ANON,
 	OM_RANK_TABLE,
@@ -67,11 +68,19 @@ bool om_held(struct om_system *sys, const void *lock);
 
 /* First line of every function that may sleep: no spinning lock may be held. */
 void om_assert_may_sleep(struct om_system *sys);
+/* Before a store's hook is called, which may take for ever: nothing but page locks may be held. */
+void om_assert_may_transfer(struct om_system *sys);
 
 static inline void om_might_sleep(struct om_system *sys)
 {
 	if (OM_DEBUG)
 		om_assert_may_sleep(sys);
+}
+
+static inline void om_might_transfer(struct om_system *sys)
+{
+	if (OM_DEBUG)
+		om_assert_may_transfer(sys);
 }
 
 void om_spin_contended(struct om_spinlock *lock);

@@ -152,6 +152,7 @@ struct om_mm {
 	struct om_rwsem mmap_lock;
 	_Atomic uint32_t refs;       /* (a) the owner, and swapoff while it looks */
 	struct om_node *vmas;        /* (M) by address, augmented with the largest gap */
+	struct om_node *gone;        /* (M) areas of files, to be freed when the lock is given up */
 	struct om_vma *_Atomic hint; /* (a) last area found; cleared when it goes */
 	/* (a) Last leaf table; cleared when tables go or move. */
 	struct om_page *_Atomic table_hint;

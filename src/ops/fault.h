@@ -29,8 +29,8 @@ struct om_fault {
 };
 
 /*
- * The kinds of fault; each returns enum om_fault_result, -OM_ENOFRAME or -OM_EFETCH. mmap_lock held,
- * no spinning lock. None sleeps.
+ * The kinds of fault; each returns enum om_fault_result, -OM_ENOFRAME or -OM_EFETCH. mmap_lock
+ * held, no spinning lock. None sleeps.
  */
 int om_fault_file(struct om_fault *f, uintptr_t index);
 int om_fault_swap(struct om_fault *f);

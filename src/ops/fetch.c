@@ -1,8 +1,9 @@
 /*
  * fetch.c: waiting for a page with no lock held. See fetch.h.
  *
- * Neither kind of page needs the area any more: a mapping is held by a reference, and a slot that was given to
- * other contents meanwhile is read for those, which does no harm; the fault compares its entry again.
+ * Neither kind of page needs the area any more: a mapping is held by a reference, and a slot that
+ * was given to other contents meanwhile is read for those, which does no harm; the fault compares
+ * its entry again.
  */
 #include "ops/fetch.h"
 

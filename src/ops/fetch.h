@@ -1,11 +1,11 @@
 /*
  * fetch.h: what a fault has to wait for, with no lock held.
  *
- * No lock but the page's own is held while a store works: a transfer that hangs stops the thread that wants
- * the page, and nobody else. So a fault that meets a page that is absent, or locked by somebody, notes it in
- * its struct om_fetch and answers -OM_EFETCH; the outermost function gives up mmap_lock, waits
- * (om_fetch_wait) and starts the fault again. The page that came is held by a reference until the fault is
- * over, so it cannot leave again meanwhile.
+ * No lock but the page's own is held while a store works: a transfer that hangs stops the thread
+ * that wants the page, and nobody else. So a fault that meets a page that is absent, or locked by
+ * somebody, notes it in its struct om_fetch and answers -OM_EFETCH; the outermost function gives
+ * up mmap_lock, waits (om_fetch_wait) and starts the fault again. The page that came is held by a
+ * reference until the fault is over, so it cannot leave again meanwhile.
  */
 #ifndef OM_FETCH_H
 #define OM_FETCH_H
@@ -31,8 +31,8 @@ struct om_fetch {
 };
 
 /*
- * Note what to wait for; return -OM_EFETCH. `fetch` may be NULL: the fault that is started again will have
- * one. om_fetch_locked() takes over the caller's reference to the page. Any context.
+ * Note what to wait for; return -OM_EFETCH. `fetch` may be NULL: the fault that is started again
+ * will have one. om_fetch_locked() takes over the caller's reference to the page. Any context.
  */
 int om_fetch_locked(struct om_system *sys, struct om_fetch *fetch, struct om_page *page);
 int om_fetch_file(struct om_fetch *fetch, struct om_mapping *mapping, uintptr_t index,
@@ -45,7 +45,8 @@ int om_fetch_file_error(const struct om_fetch *fetch, const struct om_mapping *m
 int om_fetch_slot_error(const struct om_fetch *fetch, uint32_t slot);
 
 /*
- * Wait for what was noted. 0: start the fault again; it will find the page, or the error; -OM_ENOFRAME.
+ * Wait for what was noted. 0: start the fault again; it will find the page, or the error;
+ * -OM_ENOFRAME.
  * Context: no lock held, may sleep.
  */
 int om_fetch_wait(struct om_system *sys, struct om_fetch *fetch);

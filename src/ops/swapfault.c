@@ -74,8 +74,8 @@ static bool resolve(struct om_fault *f, struct om_page *page, bool *again)
 }
 
 /*
- * The slot's page, locked, if it is in memory and nobody else has it locked. Otherwise the fault waits, or
- * has waited in vain.
+ * The slot's page, locked, if it is in memory and nobody else has it locked. Otherwise the fault
+ * waits, or has waited in vain.
  */
 static int lock_cached(struct om_fault *f, struct om_page **page)
 {

@@ -99,6 +99,7 @@ static int read_pages(struct om_mapping *mapping, uintptr_t first, struct om_pag
 
 	for (unsigned i = 0; i < n; i++)
 		frame[i] = om_page_ptr(sys, page[i]);
+	om_might_transfer(sys);
 	if (mapping->ops->read(mapping->store, first, n, frame))
 		return -OM_EIO;
 	om_count(sys, OM_EV_PGPGIN, n);
@@ -336,7 +337,7 @@ static void readahead_slots(struct om_mapping *mapping, uintptr_t first, uintptr
 	}
 }
 
-void om_mapping_readahead(struct om_mapping *mapping, uintptr_t first, unsigned n)
+void om_mapping_readahead(struct om_mapping *mapping, uintptr_t first, size_t n)
 {
 	uint64_t pages = om_mapping_pages(mapping);
 	struct om_page *run[READ_RUN];

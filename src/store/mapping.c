@@ -165,6 +165,7 @@ int om_mapping_writepage(struct om_mapping *mapping, struct om_page *page)
 		return -OM_EIO;
 	/* Before the write starts, so that a store that comes while it runs is not lost. */
 	om_page_clear(page, OM_PG_DIRTY);
+	om_might_transfer(sys);
 	if (mapping->ops->write(mapping->store, page->index, 1, &frame)) {
 		om_page_set(page, OM_PG_DIRTY);
 		return -OM_EIO;

@@ -64,7 +64,7 @@ int om_mapping_getpage(struct om_mapping *mapping, uintptr_t index, size_t ahead
                        struct om_page **page, bool *read);
 
 /* Read pages [first, first + n) ahead, as far as frames are free; no errors. May sleep. */
-void om_mapping_readahead(struct om_mapping *mapping, uintptr_t first, unsigned n);
+void om_mapping_readahead(struct om_mapping *mapping, uintptr_t first, size_t n);
 
 /*
  * The first entry in [*i, last], whose place *i becomes; 0 if there is none. A page comes

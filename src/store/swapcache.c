@@ -203,6 +203,7 @@ static int read_slots(struct om_system *sys, uint32_t slot, struct om_page *cons
 
 	for (unsigned i = 0; i < n; i++)
 		frame[i] = om_page_ptr(sys, page[i]);
+	om_might_transfer(sys);
 	if (device->ops->read(device->store, om_slot_offset(slot), n, frame)) {
 		om_count(sys, OM_EV_SWAP_READ_ERR, 1);
 		return -OM_EIO;
@@ -321,6 +322,7 @@ static int write_slots(struct om_system *sys, struct om_page *const page[], unsi
 		om_page_clear(page[i], OM_PG_DIRTY);
 		frame[i] = om_page_ptr(sys, page[i]);
 	}
+	om_might_transfer(sys);
 	if (!device->ops->write(device->store, om_slot_offset(page[0]->slot), n, frame)) {
 		om_count(sys, OM_EV_PSWPOUT, n);
 		return 0;
