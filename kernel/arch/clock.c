@@ -195,13 +195,10 @@ void clock_arm(uint64_t deadline)
 /* A deadline more than a second away makes it come early; it is armed again for what remains. */
 void clock_interrupt(bool user)
 {
-	struct cpu *cpu = this_cpu();
-	uint64_t now = now_ns(), next;
+	uint64_t next;
 
-	armed[cpu->port.number] = UINT64_MAX;
-	next = timer_run(now);
-	sched_tick(now, user);
-	next = MIN(next, cpu->slice_end);
+	armed[x86_cpu_number()] = UINT64_MAX;
+	next = clock_tick(now_ns(), user);
 	if (next != UINT64_MAX)
 		clock_arm(next);
 }

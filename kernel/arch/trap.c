@@ -5,6 +5,9 @@
  * What a program does wrong becomes a signal. The kernel itself never traps on purpose, so a trap
  * in it is the end: registers and a trace on the console, and all CPUs stop.
  */
+#include <asm/siginfo.h>
+#include <asm/signal.h>
+
 #include "arch.h"
 
 _Static_assert(offsetof(struct regs, r11) == REGS_R11, "entry.h");
@@ -20,6 +23,8 @@ _Static_assert(offsetof(struct regs, rip) == REGS_RIP, "entry.h");
 _Static_assert(offsetof(struct regs, cs) == REGS_CS, "entry.h");
 _Static_assert(offsetof(struct regs, rflags) == REGS_RFLAGS, "entry.h");
 _Static_assert(offsetof(struct regs, rsp) == REGS_RSP, "entry.h");
+
+syscall_fn *syscall_table[NR_SYSCALLS];
 
 #define TRAP_DIVIDE 0
 #define TRAP_DEBUG  1

@@ -13,9 +13,7 @@
  * when it gets to schedule().
  */
 #include "kmem.h"
-#include "process.h"
-
-#define SLICE_NS 10000000u
+#include "sched.h"
 
 static struct spin lock;
 static struct list dead = LIST_INIT(dead); /* threads to be freed; by `lock` */
@@ -115,23 +113,24 @@ static void start_slice(struct cpu *cpu, const struct thread *t, uint64_t now)
 		clock_arm(cpu->slice_end);
 }
 
-void sched_tick(uint64_t now, bool user)
+uint64_t sched_tick(uint64_t now, bool user)
 {
 	struct cpu *cpu = this_cpu();
 	struct thread *t = cpu->running;
 	uint64_t ns;
 
 	if (t == cpu->idle)
-		return;
+		return cpu->slice_end;
 	ns = account(cpu, now);
 	if (user)
 		t->user_ns += ns;
 	proc_tick(t, user);
 	if (now < cpu->slice_end)
-		return;
+		return cpu->slice_end;
 	cpu->slice_end = now + SLICE_NS;
 	if (cpu->nr_ready)
 		cpu->resched = true;
+	return cpu->slice_end;
 }
 
 /* ---------------------------------------------------------------- switching ----------------- */
@@ -167,6 +166,7 @@ static void switch_away(bool ready)
 	prev->on_cpu = false;
 	next->on_cpu = true;
 	next->cpu = cpu->port.number;
+	space_switch(next->space);
 	cpu_switch(prev, next);
 }
 
@@ -220,10 +220,6 @@ void thread_wake(struct thread *t)
 	spin_unlock_irq(&lock, flags);
 }
 
-/*
- * One that runs on another CPU is interrupted, so that it sees its `work` on the way back to user
- * mode.
- */
 void thread_interrupt(struct thread *t, bool stopped)
 {
 	unsigned long flags = spin_lock_irq(&lock);
@@ -234,45 +230,6 @@ void thread_interrupt(struct thread *t, bool stopped)
 	else if (t->on_cpu && t->cpu != x86_cpu_number())
 		cpu_kick(t->cpu);
 	spin_unlock_irq(&lock, flags);
-}
-
-struct sleep_timer {
-	struct timer timer;
-	struct thread *thread;
-};
-
-static void sleep_over(struct timer *t)
-{
-	thread_wake(container_of(t, struct sleep_timer, timer)->thread);
-}
-
-void schedule_until(uint64_t deadline)
-{
-	struct sleep_timer t = {.timer.fn = sleep_over, .thread = current};
-
-	if (deadline == UINT64_MAX) {
-		schedule();
-		return;
-	}
-	timer_start(&t.timer, deadline);
-	schedule();
-	timer_stop(&t.timer);
-}
-
-int sleep_until(uint64_t deadline)
-{
-	struct thread *t = current;
-	int err = 0;
-
-	while (!err && now_ns() < deadline) {
-		atomic_store(&t->state, THREAD_INTERRUPTIBLE);
-		if (signal_pending())
-			err = -EINTR;
-		else
-			schedule_until(deadline);
-		atomic_store(&t->state, THREAD_RUNNING);
-	}
-	return err;
 }
 
 /* ---------------------------------------------------------------- threads ------------------- */
@@ -392,6 +349,30 @@ void sched_idle(void)
 			schedule();
 		else
 			__asm__ volatile("sti; hlt; cli" : : : "memory");
+	}
+}
+
+/* Another CPU runs on the stack of its idle thread from the beginning. */
+static struct thread *idle_thread(unsigned cpu)
+{
+	struct thread *t = thread_alloc(NULL);
+
+	if (!t)
+		return NULL;
+	snprintf(t->name, sizeof(t->name), "idle/%u", cpu);
+	t->cpu = cpu;
+	t->on_cpu = true;
+	return t;
+}
+
+/* The idle thread of one that does not answer stays: it may yet wake up. */
+void sched_start_cpus(unsigned max)
+{
+	for (unsigned i = 1; i < cpus_present() && nr_cpus < max; i++) {
+		struct thread *t = idle_thread(nr_cpus);
+
+		if (t && cpu_start(i, t, sched_idle))
+			nr_cpus++;
 	}
 }
 

@@ -1,16 +1,18 @@
 /*
  * vmalloc.c: memory of many frames in a row, and kernel stacks.
  *
- * Addresses come from a window of the kernel's half, a bit for each page of it. An area is followed by a page
- * that is never mapped: that stops what runs over its end, and the next one's stack that runs over its start;
- * and vfree() finds there how long the area is. The page tables are made when first needed and stay.
+ * Addresses come from a window of the kernel's half, a bit for each page of it. An area is followed
+ * by a page that is never mapped: that stops what runs over its end, and the next one's stack that
+ * runs over its start; and vfree() finds there how long the area is. The page tables are made when
+ * first needed and stay.
  *
- * New mappings need no flush, as no TLB keeps absent entries. vfree() flushes all CPUs before it gives the
- * frames back. Stacks come and go with threads, so they are kept: kstack_trim() frees them when memory is short.
+ * New mappings need no flush, as no TLB keeps absent entries. vfree() flushes all CPUs before it
+ * gives the frames back. Stacks come and go with threads, so they are kept: kstack_trim() frees
+ * them when memory is short.
  */
 #include "kmem.h"
 #include "om_arch.h"
-#include "vm.h"
+#include "sched.h"
 
 #define X86_GLOBAL 0x100ul /* outlives a write to CR3; flushed with any PCID */
 #define KERNEL_RW  (X86_P | X86_W | X86_A | X86_D | X86_NX | X86_GLOBAL)
@@ -170,7 +172,9 @@ void *vmalloc(size_t bytes)
 	return NULL;
 }
 
-/* Pages up to the one that is not mapped; it may be the first one of a table that does not exist. */
+/*
+ * Pages up to the one that is not mapped; it may be the first one of a table that does not exist.
+ */
 static unsigned area_pages(unsigned first)
 {
 	unsigned page = first;

@@ -10,6 +10,8 @@
  * cache until the mapping ends; should the file be opened again meanwhile, it is cached a second
  * time, which does no harm as neither copy can change.
  */
+#include <asm/statfs.h>
+
 #include "ext2.h"
 #include "fs.h"
 #include "kmem.h"
@@ -100,6 +102,20 @@ static int open_file(struct inode *inode, struct file *file)
 	return err;
 }
 
+static void fs_statfs(struct inode *inode, struct statfs *out)
+{
+	const struct ext2_fs *fs = ext2_inode(inode)->fs;
+
+	out->f_type = EXT2_MAGIC;
+	out->f_bsize = out->f_frsize = fs->block_size;
+	out->f_blocks = fs->blocks;
+	out->f_bfree = out->f_bavail = fs->free_blocks;
+	out->f_files = fs->inodes;
+	out->f_ffree = fs->free_inodes;
+	out->f_namelen = 255;
+	out->f_flags = 1; /* ST_RDONLY */
+}
+
 static void destroy(struct ext2_inode *ei)
 {
 	ext2_map_free(ei);
@@ -124,17 +140,17 @@ static void mapping_gone(void *store)
 static const struct om_store_ops store_ops = {.read = ext2_read_pages, .release = mapping_gone};
 
 static const struct inode_ops dir_ops = {.fs_type = "ext2",
-                                         .statfs = ext2_statfs,
+                                         .statfs = fs_statfs,
                                          .lookup = ext2_lookup,
                                          .readdir = ext2_readdir,
                                          .release = release};
-static const struct inode_ops link_ops = {.statfs = ext2_statfs,
+static const struct inode_ops link_ops = {.statfs = fs_statfs,
                                           .readlink = read_link,
                                           .release = release};
-static const struct inode_ops file_ops = {.statfs = ext2_statfs,
+static const struct inode_ops file_ops = {.statfs = fs_statfs,
                                           .open = open_file,
                                           .release = release};
-static const struct inode_ops other_ops = {.statfs = ext2_statfs, .release = release};
+static const struct inode_ops other_ops = {.statfs = fs_statfs, .release = release};
 
 /* ---------------------------------------------------------------- loading ------------------- */
 

@@ -1,5 +1,5 @@
 /*
- * fcntl.c: fcntl(), and what ioctl() does for all files.
+ * fcntl.c: fcntl(), flock(), and what ioctl() does for all files.
  */
 #include <asm/ioctls.h>
 
@@ -168,4 +168,18 @@ long sys_ioctl(unsigned fd, unsigned cmd, uintptr_t arg)
 	result = file_ioctl(file, cmd, arg);
 	file_put(file);
 	return result;
+}
+
+/* ---------------------------------------------------------------- flock --------------------- */
+
+long sys_flock(unsigned fd, int operation)
+{
+	struct file *file = fd_get((int)fd);
+	int err;
+
+	if (!file)
+		return -EBADF;
+	err = lock_whole(file, operation);
+	file_put(file);
+	return err;
 }

@@ -12,7 +12,7 @@
 
 #include "fs.h"
 #include "kmem.h"
-#include "sys.h"
+#include "syscalls.h"
 
 struct lock {
 	struct list node;
@@ -259,7 +259,7 @@ long lock_control(struct file *file, unsigned cmd, uintptr_t arg)
 
 /* ---------------------------------------------------------------- flock --------------------- */
 
-static int flock_file(struct file *file, int operation)
+int lock_whole(struct file *file, int operation)
 {
 	struct lock want = {.inode = file->inode, .owner = file, .flock = true, .end = INT64_MAX};
 
@@ -279,16 +279,4 @@ static int flock_file(struct file *file, int operation)
 		return -EINVAL;
 	}
 	return set(&want, !(operation & LOCK_NB));
-}
-
-long sys_flock(unsigned fd, int operation)
-{
-	struct file *file = fd_get((int)fd);
-	int err;
-
-	if (!file)
-		return -EBADF;
-	err = flock_file(file, operation);
-	file_put(file);
-	return err;
 }

@@ -30,62 +30,9 @@ static struct proc_inode *proc_inode(const struct inode *inode)
 	return container_of((struct inode *)inode, struct proc_inode, inode);
 }
 
-const struct proc_node *proc_node_of(const struct file *file)
+static const struct proc_node *node_of(const struct file *file)
 {
 	return &proc_inode(file->inode)->node;
-}
-
-/* ---------------------------------------------------------------- text ---------------------- */
-
-/* Make room for `n` bytes more. */
-static bool text_room(struct text *text, size_t n)
-{
-	size_t size = text->size ? text->size : PAGE_SIZE;
-	char *buf;
-
-	if (text->failed || n <= text->size - text->len)
-		return !text->failed;
-	while (size - text->len < n)
-		size *= 2;
-	buf = vmalloc(size);
-	if (!buf) {
-		text->failed = true;
-		return false;
-	}
-	if (text->len)
-		memcpy(buf, text->buf, text->len);
-	vfree(text->buf);
-	text->buf = buf;
-	text->size = size;
-	return true;
-}
-
-void text_bytes(struct text *text, const void *bytes, size_t n)
-{
-	if (!n || !text_room(text, n))
-		return;
-	memcpy(text->buf + text->len, bytes, n);
-	text->len += n;
-}
-
-void text_add(struct text *text, const char *format, ...)
-{
-	size_t need = 128; /* enough for most lines */
-
-	while (text_room(text, need)) {
-		size_t room = text->size - text->len;
-		va_list ap;
-		int n;
-
-		va_start(ap, format);
-		n = vsnprintf(text->buf + text->len, room, format, ap);
-		va_end(ap);
-		if ((size_t)n < room) {
-			text->len += (size_t)n;
-			return;
-		}
-		need = (size_t)n + 1;
-	}
 }
 
 /* ---------------------------------------------------------------- inodes -------------------- */
@@ -268,7 +215,7 @@ static int follow_link(struct inode *inode, struct inode **out, char *full)
 
 /* ---------------------------------------------------------------- reading and writing ------- */
 
-/* file->data */
+/* file->data of a file that is text; of the others it is the node. */
 struct snapshot {
 	struct mutex lock;
 	struct text text;
@@ -278,6 +225,8 @@ static int open_node(struct inode *inode, struct file *file)
 {
 	struct snapshot *s;
 
+	if (inode->fops != &text_fops)
+		file->data = &proc_inode(inode)->node;
 	if (inode->fops != &text_fops || !S_ISREG(inode->mode))
 		return 0;
 	s = kmalloc(sizeof(*s));
@@ -300,7 +249,7 @@ static void text_release(struct file *file)
 
 static long text_read(struct file *file, void *buf, size_t n, uint64_t *pos)
 {
-	const struct proc_node *node = proc_node_of(file);
+	const struct proc_node *node = node_of(file);
 	struct snapshot *s = file->data;
 	long result = -EINVAL;
 
@@ -327,7 +276,7 @@ static long text_read(struct file *file, void *buf, size_t n, uint64_t *pos)
 
 static long text_write(struct file *file, const void *buf, size_t n, uint64_t *pos)
 {
-	const struct proc_node *node = proc_node_of(file);
+	const struct proc_node *node = node_of(file);
 	char value[32];
 	int err;
 

@@ -70,7 +70,7 @@ static bool next_area(struct area_walk *w, uintptr_t addr)
 static void each_area(struct text *text, const struct proc_node *node,
                       void (*show)(struct text *text, struct om_mm *mm, const struct area *a))
 {
-	struct area_walk w = {.space = proc_space(node)};
+	struct area_walk w = {.space = proc_space(node->proc)};
 
 	if (!w.space)
 		return;
@@ -210,12 +210,13 @@ static uint64_t describe(struct om_mm *mm, uintptr_t addr)
 static long pagemap_read(struct file *file, void *buf, size_t n, uint64_t *pos)
 {
 	const uint64_t end = USER_LIMIT / PAGE_SIZE * sizeof(uint64_t);
+	const struct proc_node *node = file->data;
 	uint64_t *entry = buf;
 	struct space *space;
 
 	if (*pos % sizeof(*entry) || n % sizeof(*entry))
 		return -EINVAL;
-	space = proc_space(proc_node_of(file));
+	space = proc_space(node->proc);
 	if (!space || *pos >= end)
 		n = 0;
 	else

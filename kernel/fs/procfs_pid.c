@@ -10,18 +10,6 @@
 #include "kmem.h"
 #include "procfs.h"
 
-struct space *proc_space(const struct proc_node *node)
-{
-	struct space *space;
-
-	spin_lock(&proc_lock);
-	space = node->proc->space;
-	if (space)
-		space_get(space);
-	spin_unlock(&proc_lock);
-	return space;
-}
-
 /* ---------------------------------------------------------------- command line -------------- */
 
 static void show_user_bytes(struct text *text, struct om_mm *mm, uintptr_t start, uintptr_t end)
@@ -42,7 +30,7 @@ static void show_user_bytes(struct text *text, struct om_mm *mm, uintptr_t start
 
 static void show_cmdline(struct text *text, const struct proc_node *node)
 {
-	struct space *s = proc_space(node);
+	struct space *s = proc_space(node->proc);
 
 	if (!s)
 		return;
@@ -52,7 +40,7 @@ static void show_cmdline(struct text *text, const struct proc_node *node)
 
 static void show_environ(struct text *text, const struct proc_node *node)
 {
-	struct space *s = proc_space(node);
+	struct space *s = proc_space(node->proc);
 
 	if (!s)
 		return;

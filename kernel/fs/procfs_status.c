@@ -124,7 +124,7 @@ static void collect(const struct proc_node *node, struct figures *f)
 	collect_signals(f, p);
 	collect_faults(f, p);
 	spin_unlock(&proc_lock);
-	f->space = proc_space(node);
+	f->space = proc_space(node->proc);
 	if (f->space)
 		om_mminfo(f->space->mm, 0, USER_LIMIT, &f->mm);
 }

@@ -4,8 +4,9 @@
 #include <linux/stat.h>
 
 #include "fs.h"
-#include "misc.h"
 #include "procfs.h"
+#include "random.h"
+#include "uname.h"
 
 #define TICK (NSEC_PER_SEC / 100) /* ns; the unit of times in stat */
 

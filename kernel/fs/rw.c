@@ -279,7 +279,7 @@ static long mapping_write(struct file *file, const void *buf, size_t n, uint64_t
 	mutex_lock(&inode->lock);
 	if (file->flags & O_APPEND)
 		*pos = om_mapping_size(inode->mapping);
-	if (*pos + n > om_mapping_size(inode->mapping) && tmpfs_full())
+	if (*pos + n > om_mapping_size(inode->mapping) && room_is_short())
 		err = -ENOSPC;
 	else
 		err = om_mapping_write(inode->mapping, *pos, buf, n, &done);

@@ -7,8 +7,8 @@
  * for `..`; that circle ends when the directory is removed. One lock per file system guards all
  * names: operations are short.
  *
- * A program may close and remove a file that it still maps: the inode lives as long as the mapping, whose
- * `store` it is.
+ * A program may close and remove a file that it still maps: the inode lives as long as the mapping,
+ * whose `store` it is.
  */
 #include <asm/statfs.h>
 #include <linux/fs.h>
@@ -19,9 +19,7 @@
 #include "vm.h"
 
 #define HASH_SIZE 240u /* so that struct tmpfs fits a page */
-#define FULL_PART 16u  /* of memory and swap is kept for programs: files do not grow into it */
-#define LOOK_NS   20000000u
-#define NR_DOTS   2u /* positions of . and .. in a directory; entries come behind */
+#define NR_DOTS   2u   /* positions of . and .. in a directory; entries come behind */
 
 struct tmpfs {
 	uint64_t dev;
@@ -137,44 +135,6 @@ static int tmpfs_readlink(struct inode *inode, char *buf, unsigned size)
 
 	memcpy(buf, target, len);
 	return (int)len;
-}
-
-/* ---------------------------------------------------------------- room ---------------------- */
-
-/* Pages of memory and swap together, and how many files could take. */
-struct room {
-	uint64_t all, free;
-};
-
-/* The figures take long to gather, so they may be LOOK_NS old. */
-static struct room room_left(void)
-{
-	static struct mutex lock = MUTEX_INIT(lock);
-	static uint64_t next_look;
-	static struct room room;
-	struct om_sysinfo info;
-	struct room copy;
-
-	mutex_lock(&lock);
-	if (now_ns() >= next_look) {
-		om_sysinfo(vm, &info);
-		room.all = (uint64_t)info.frames + info.swap_slots;
-		room.free = (uint64_t)info.free + info.file_cached - info.shmem + info.swap_free;
-		next_look = now_ns() + LOOK_NS;
-	}
-	copy = room;
-	mutex_unlock(&lock);
-	return copy;
-}
-
-bool tmpfs_full(void)
-{
-	struct room room;
-
-	if (om_free_frames(vm) > vm_nr_frames() / FULL_PART)
-		return false;
-	room = room_left();
-	return room.free < room.all / FULL_PART;
 }
 
 /* As if all memory and swap were for this file system. */

@@ -10,7 +10,7 @@
 
 #include "exec.h"
 #include "kmem.h"
-#include "misc.h"
+#include "random.h"
 
 #define STACK_SPARE  (32 * 1024ul)  /* mapped at once below what is written */
 #define ALWAYS_FITS  (128 * 1024ul) /* of arguments, whatever the stack's limit is */

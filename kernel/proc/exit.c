@@ -14,35 +14,6 @@
 
 /* ---------------------------------------------------------------- relatives ----------------- */
 
-/*
- * Does a process keep its group from being an orphan: has it a parent in another group of the
- * session? Process 1, if it is a shell, looks after the jobs that it has started itself.
- */
-static bool has_outside_parent(const struct proc *p)
-{
-	return p->parent && p->parent->pgid != p->pgid && p->parent->sid == p->sid && !p->adopted;
-}
-
-bool group_orphaned(int pgid)
-{
-	struct proc *p;
-
-	list_for_each (p, &all_procs, all)
-		if (p->pgid == pgid && p->state != PROC_ZOMBIE && has_outside_parent(p))
-			return false;
-	return true;
-}
-
-static bool group_has_stopped(int pgid)
-{
-	struct proc *p;
-
-	list_for_each (p, &all_procs, all)
-		if (p->pgid == pgid && p->state == PROC_STOPPED)
-			return true;
-	return false;
-}
-
 /* Stopped processes that nobody is left to continue are told so. */
 static void hang_up_orphans(int pgid)
 {
@@ -104,29 +75,6 @@ static void reparent(struct proc *p)
 
 /* ---------------------------------------------------------------- leaving ------------------- */
 
-void threads_kill(struct proc *p, const struct thread *keep)
-{
-	struct thread *t;
-
-	list_for_each (t, &p->threads, siblings) {
-		if (t == keep)
-			continue;
-		t->dying = true;
-		thread_poke(t, true);
-	}
-}
-
-void group_exit(struct proc *p, int status, const struct thread *keep)
-{
-	if (p->exiting)
-		return;
-	p->exiting = true;
-	p->exit_status = status;
-	p->stopping = false;
-	p->state = PROC_RUNNING;
-	threads_kill(p, keep);
-}
-
 /* Take the running thread out of its process. proc_lock held. */
 static void leave(struct thread *t)
 {
@@ -140,11 +88,11 @@ static void leave(struct thread *t)
 	signals_flush(&t->pending, &t->pending_info, ~0ull);
 	thread_unlink(t);
 	t->proc = NULL;
+	t->space = NULL;
 	if (p->exec_thread)
 		wake_all(&p->thread_wait);
 }
 
-/* Let go of what a process holds outside the table. May sleep. */
 void proc_release(struct proc *p)
 {
 	struct space *space;
@@ -174,6 +122,7 @@ static void release_all(struct proc *p)
 	itimers_stop(p);
 	ptimers_stop(p);
 	usage_note_rss(p);
+	current->space = NULL; /* nothing touches its memory from here on */
 	proc_release(p);
 	spin_lock(&proc_lock);
 	vfork_done(p);

@@ -66,7 +66,7 @@ static bool same_key(const struct key *a, const struct key *b)
 
 static int get_key(uintptr_t addr, bool private, struct key *key)
 {
-	struct space *space = current->proc->space;
+	struct space *space = current->space;
 	struct om_vmainfo area;
 
 	if (addr % sizeof(uint32_t))

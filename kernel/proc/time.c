@@ -163,6 +163,24 @@ long sys_time(uintptr_t to)
 
 /* ---------------------------------------------------------------- sleeping ------------------ */
 
+long restart_at(uint64_t deadline)
+{
+	current->restart_deadline = deadline;
+	return -ERESTART_RESTARTBLOCK;
+}
+
+/*
+ * The next sleep after restart_at() is the same call: a handler, which could call others, forgets
+ * it.
+ */
+uint64_t restarted(uint64_t deadline)
+{
+	uint64_t old = current->restart_deadline;
+
+	current->restart_deadline = 0;
+	return old ? old : deadline;
+}
+
 static int sleep_all(uint64_t deadline)
 {
 	while (now_ns() < deadline) {

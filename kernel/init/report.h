@@ -10,8 +10,8 @@
 void report_print(void);
 
 /*
- * om_verify() over everything. Nothing else may run in objrmap meanwhile: the other processes are stopped.
- * True if all invariants hold. May sleep.
+ * om_verify() over everything. Nothing else may run in objrmap meanwhile: the other processes are
+ * stopped. True if all invariants hold. May sleep.
  */
 bool report_verify(void);
 

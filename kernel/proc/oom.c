@@ -1,12 +1,15 @@
 /*
- * oom.c: memory and swap are exhausted, and a program's fault cannot be mended.
+ * oom.c: memory and swap are exhausted, and a program's fault finds no frame.
  *
- * The process that asked goes, and the others go on. But the machine ends with process 1, so when that asks the
- * biggest of the others goes instead, and process 1 tries again.
+ * The process that asked goes, and the others go on. But the machine ends with process 1, so when
+ * that asks the biggest of the others goes instead, and process 1 tries again.
  */
-#include "process.h"
+#include "internal.h"
 
-/* The process with the lowest number above `pid`, referenced, with its space; false if there is none. */
+/*
+ * The process with the lowest number above `pid`, referenced, with its space; false if there is
+ * none.
+ */
 static bool next_proc(int pid, struct proc **proc, struct space **space)
 {
 	struct proc *p, *best = NULL;
@@ -68,12 +71,22 @@ static void kill(int pid)
 	spin_unlock(&proc_lock);
 }
 
+static void kill_self(void)
+{
+	struct thread *t = current;
+
+	printk("out of memory: killed %s[%d]\n", t->name, t->tid);
+	spin_lock(&proc_lock);
+	group_exit(t->proc, SIGKILL, NULL);
+	spin_unlock(&proc_lock);
+}
+
 void out_of_memory(void)
 {
 	int victim = current->proc == init_proc ? biggest() : 0;
 
 	if (!victim) {
-		signal_oom();
+		kill_self();
 		return;
 	}
 	kill(victim);

@@ -1,9 +1,9 @@
 /*
- * sys_map.c: the system calls that make, change and look at mappings: mmap, munmap, mprotect, mremap, brk,
- * remap_file_pages, mincore, msync.
+ * map.c: the system calls that make, change and look at mappings: mmap, munmap, mprotect, mremap,
+ * brk, remap_file_pages, mincore, msync.
  *
- * The core has the semantics, the order of the checks included. What is left is Linux's coding of the
- * arguments, and what only a kernel knows: open files and how they were opened.
+ * The core has the semantics, the order of the checks included. What is left is Linux's coding of
+ * the arguments, and what only a kernel knows: open files and how they were opened.
  */
 #include <linux/fcntl.h>
 
@@ -38,8 +38,8 @@ static int core_flags(unsigned long flags)
 }
 
 /*
- * MAP_32BIT: the lowest gap of the second GiB, as on Linux. Another thread may take it before we do, then
- * the search goes on.
+ * MAP_32BIT: the lowest gap of the second GiB, as on Linux. Another thread may take it before we
+ * do, then the search goes on.
  */
 static long map_low(struct request *r)
 {
@@ -77,8 +77,8 @@ static long map(struct request *r, unsigned long flags)
 }
 
 /*
- * The call fails with `err`, but Linux finds that out only after it has looked for a place, which may fail,
- * too. A request without a type gets just as far in the core.
+ * The call fails with `err`, but Linux finds that out only after it has looked for a place, which
+ * may fail, too. A request without a type gets just as far in the core.
  */
 static long refuse(struct request *r, int err)
 {

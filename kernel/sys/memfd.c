@@ -1,5 +1,5 @@
 /*
- * sys_memfd.c: memfd_create(): a file in memory that has no name anywhere.
+ * memfd.c: memfd_create(): a file in memory that has no name anywhere.
  */
 #include <linux/fcntl.h>
 #include <linux/memfd.h>
