@@ -20,7 +20,7 @@ kernel: $(KB)/objrmap-kernel ## the reference kernel for QEMU; KV=debug with all
 
 $(KB)/objrmap-kernel: $(KERNEL_OBJ) kernel/arch/kernel.ld
 	@echo "  LINK  $@"
-	@$(CC) -nostdlib -static -no-pie -Wl,-T,kernel/arch/kernel.ld -Wl,-z,max-page-size=4096 -Wl,-z,noexecstack -Wl,--build-id=none \
+	@$(CC) -nostdlib -static -Wl,-T,kernel/arch/kernel.ld -Wl,-z,max-page-size=4096 -Wl,-z,noexecstack -Wl,--build-id=none \
 		-Wl,--no-warn-rwx-segments -o $@ $(KERNEL_OBJ)
 
 $(KB)/%.o: %.c

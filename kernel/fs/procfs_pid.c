@@ -269,7 +269,7 @@ static const struct proc_entry entries[] = {
     {"stat", FILE_R, .show = proc_show_stat},
     {"statm", FILE_R, .show = proc_show_statm},
     {"status", FILE_R, .show = proc_show_status},
-    {NULL},
+    {.name = NULL},
 };
 static const struct proc_entry task_entry = {"task", DIR, .children = entries + 1};
 const struct proc_entry proc_pid_entry = {"pid", DIR, .children = entries};
