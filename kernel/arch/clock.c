@@ -86,7 +86,7 @@ static struct reading read_clocks(void)
 	return best;
 }
 
-static void measure(void)
+static void measure_clocks(void)
 {
 	struct reading a, b;
 	uint64_t ns;
@@ -167,7 +167,7 @@ void clock_init(void)
 {
 	struct date d;
 
-	measure();
+	measure_clocks();
 	d = read_date();
 	boot_time = seconds_since_1970(&d) * NSEC_PER_SEC - now_ns();
 	for (unsigned i = 0; i < MAX_CPUS; i++)

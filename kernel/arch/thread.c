@@ -13,7 +13,7 @@ struct regs *thread_regs(const struct thread *t)
 /*
  * Make switch_stacks() "return" to fn with this r12 and r13; `below` is the stack pointer fn sees.
  */
-static void prepare(struct thread *t, void *below, void (*fn)(void), void *r12, void *r13)
+static void prepare_stack(struct thread *t, void *below, void (*fn)(void), void *r12, void *r13)
 {
 	uint64_t *sp = below;
 
@@ -27,13 +27,13 @@ static void prepare(struct thread *t, void *below, void (*fn)(void), void *r12, 
 
 void cpu_thread_kernel(struct thread *t, void (*fn)(void *), void *arg)
 {
-	prepare(t, thread_regs(t), thread_begin_kernel, (void *)fn, arg);
+	prepare_stack(t, thread_regs(t), thread_begin_kernel, (void *)fn, arg);
 }
 
 void cpu_thread_user(struct thread *t, const struct regs *regs)
 {
 	*thread_regs(t) = *regs;
-	prepare(t, thread_regs(t), thread_begin_user, NULL, NULL);
+	prepare_stack(t, thread_regs(t), thread_begin_user, NULL, NULL);
 }
 
 /* ---------------------------------------------------------------- switching ----------------- */

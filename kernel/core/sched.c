@@ -21,14 +21,14 @@ static struct thread *reaper;
 
 /* ---------------------------------------------------------------- queues -------------------- */
 
-static void enqueue(struct cpu *cpu, struct thread *t)
+static void run_enqueue(struct cpu *cpu, struct thread *t)
 {
 	list_append(&cpu->queue, &t->run);
 	t->queued = true;
 	cpu->nr_ready++;
 }
 
-static struct thread *dequeue(struct cpu *cpu)
+static struct thread *run_dequeue(struct cpu *cpu)
 {
 	struct thread *t = list_first(&cpu->queue, struct thread, run);
 
@@ -64,7 +64,7 @@ static void make_ready(struct thread *t)
 	if (t->on_cpu || t->queued)
 		return;
 	cpu = choose_cpu(t);
-	enqueue(cpu, t);
+	run_enqueue(cpu, t);
 	if (cpu->running != cpu->idle)
 		return;
 	cpu->resched = true;
@@ -75,17 +75,17 @@ static void make_ready(struct thread *t)
 /* From our own queue, or else from that of another CPU. */
 static struct thread *next_thread(struct cpu *cpu)
 {
-	struct thread *t = dequeue(cpu);
+	struct thread *t = run_dequeue(cpu);
 
 	for (unsigned i = 0; !t && i < nr_cpus; i++)
-		t = dequeue(&cpus[i]);
+		t = run_dequeue(&cpus[i]);
 	return t ? t : cpu->idle;
 }
 
 /* ---------------------------------------------------------------- time ---------------------- */
 
 /* Interrupts are off. Returns what is new. */
-static uint64_t account(struct cpu *cpu, uint64_t now)
+static uint64_t account_running(struct cpu *cpu, uint64_t now)
 {
 	uint64_t ns = now - cpu->accounted;
 
@@ -99,7 +99,7 @@ void sched_account(void)
 {
 	unsigned long flags = irq_save();
 
-	account(this_cpu(), now_ns());
+	account_running(this_cpu(), now_ns());
 	irq_restore(flags);
 }
 
@@ -121,7 +121,7 @@ uint64_t sched_tick(uint64_t now, bool user)
 
 	if (t == cpu->idle)
 		return cpu->slice_end;
-	ns = account(cpu, now);
+	ns = account_running(cpu, now);
 	if (user)
 		t->user_ns += ns;
 	proc_tick(t, user);
@@ -141,7 +141,7 @@ static void put_previous(struct cpu *cpu, struct thread *prev, bool ready)
 	if (prev == cpu->idle)
 		return;
 	if (ready) {
-		enqueue(cpu, prev);
+		run_enqueue(cpu, prev);
 	} else if (atomic_load(&prev->state) == THREAD_DEAD) {
 		list_append(&dead, &prev->run);
 		make_ready(reaper);
@@ -157,7 +157,7 @@ static void switch_away(bool ready)
 
 	cpu->resched = false;
 	atomic_fetch_and(&prev->work, ~WORK_RESCHED);
-	account(cpu, now);
+	account_running(cpu, now);
 	put_previous(cpu, prev, ready);
 	next = next_thread(cpu);
 	start_slice(cpu, next, now);

@@ -45,7 +45,7 @@ static void mark(unsigned first, unsigned n, bool on)
 }
 
 /* The first of `n` free pages in a row, or NOWHERE. */
-static unsigned find_free(unsigned n)
+static unsigned find_pages(unsigned n)
 {
 	unsigned run = 0;
 
@@ -62,7 +62,7 @@ static unsigned window_take(unsigned n)
 	unsigned first;
 
 	spin_lock(&window_lock);
-	first = find_free(n);
+	first = find_pages(n);
 	if (first != NOWHERE)
 		mark(first, n, true);
 	if (first == hint)
@@ -124,7 +124,7 @@ static int map_page(unsigned page)
 }
 
 /* Frames may be used again only after no CPU has a translation to them any more. */
-static void unmap(unsigned first, unsigned n)
+static void unmap_pages(unsigned first, unsigned n)
 {
 	for (unsigned page = first; page < first + n; page++)
 		*entry_of(page) &= ~X86_P;
@@ -167,7 +167,7 @@ void *vmalloc(size_t bytes)
 	if (mapped == n)
 		return (void *)page_addr(first);
 	if (mapped)
-		unmap(first, mapped);
+		unmap_pages(first, mapped);
 	window_give(first, n + 1);
 	return NULL;
 }
@@ -193,7 +193,7 @@ void vfree(void *p)
 	first = ((uintptr_t)p - VMALLOC_START) / PAGE_SIZE;
 	n = area_pages(first);
 	BUG_ON(!n);
-	unmap(first, n);
+	unmap_pages(first, n);
 	window_give(first, n + 1);
 }
 

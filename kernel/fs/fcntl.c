@@ -35,7 +35,7 @@ static long set_cloexec(struct proc *p, unsigned fd, bool on)
 	return result;
 }
 
-static long duplicate(struct file *file, uintptr_t lowest, unsigned flags)
+static long duplicate_fd(struct file *file, uintptr_t lowest, unsigned flags)
 {
 	int fd;
 
@@ -76,9 +76,9 @@ static long file_control(struct file *file, unsigned cmd, uintptr_t arg)
 {
 	switch (cmd) {
 	case F_DUPFD:
-		return duplicate(file, arg, 0);
+		return duplicate_fd(file, arg, 0);
 	case F_DUPFD_CLOEXEC:
-		return duplicate(file, arg, O_CLOEXEC);
+		return duplicate_fd(file, arg, O_CLOEXEC);
 	case F_GETFL:
 		return file->flags;
 	case F_SETFL:

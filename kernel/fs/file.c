@@ -117,7 +117,7 @@ struct file *fd_get(int fd)
 }
 
 /* files_lock held. The first free number, which may be the size of the table. */
-static unsigned find_free(const struct file_table *t, unsigned lowest)
+static unsigned find_free_fd(const struct file_table *t, unsigned lowest)
 {
 	unsigned fd = MAX(lowest, t->hint);
 
@@ -142,7 +142,7 @@ int fd_install(struct file *file, unsigned flags, int lowest)
 
 	for (;;) {
 		spin_lock(&p->files_lock);
-		fd = find_free(t, (unsigned)lowest);
+		fd = find_free_fd(t, (unsigned)lowest);
 		if (fd >= nr_allowed(p)) {
 			spin_unlock(&p->files_lock);
 			return -EMFILE;
@@ -167,7 +167,7 @@ int fd_available(void)
 	bool full;
 
 	spin_lock(&p->files_lock);
-	full = find_free(&p->files, 0) >= nr_allowed(p);
+	full = find_free_fd(&p->files, 0) >= nr_allowed(p);
 	spin_unlock(&p->files_lock);
 	return full ? -EMFILE : 0;
 }

@@ -55,6 +55,9 @@ struct text {
 };
 void text_add(struct text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void text_bytes(struct text *text, const void *bytes, size_t n);
+/* A line of meminfo or smaps: a name, and a size in KiB or in pages, which is shown in KiB. */
+void text_kib(struct text *text, const char *name, uint64_t n);
+void text_pages(struct text *text, const char *name, uint64_t n);
 
 /* ---------------------------------------------------------------- the machine --------------- */
 

@@ -213,7 +213,7 @@ static const char *state_name(char state)
 	}
 }
 
-static void pages(struct text *text, const char *name, size_t n)
+static void show_pages(struct text *text, const char *name, size_t n)
 {
 	text_add(text, "%s%8lu kB\n", name, n * (PAGE_SIZE / 1024));
 }
@@ -222,16 +222,16 @@ static void show_memory(struct text *text, const struct figures *f)
 {
 	const struct om_mminfo *m = &f->mm;
 
-	pages(text, "VmSize:\t", m->size);
-	pages(text, "VmLck:\t", m->locked);
-	pages(text, "VmHWM:\t", MAX(f->max_rss, m->rss));
-	pages(text, "VmRSS:\t", m->rss);
-	pages(text, "RssAnon:\t", m->direct + m->shared);
-	pages(text, "RssFile:\t", m->file);
-	pages(text, "VmData:\t", m->data);
-	pages(text, "VmExe:\t", code_pages(f));
-	pages(text, "VmPTE:\t", m->tables);
-	pages(text, "VmSwap:\t", m->swap);
+	show_pages(text, "VmSize:\t", m->size);
+	show_pages(text, "VmLck:\t", m->locked);
+	show_pages(text, "VmHWM:\t", MAX(f->max_rss, m->rss));
+	show_pages(text, "VmRSS:\t", m->rss);
+	show_pages(text, "RssAnon:\t", m->direct + m->shared);
+	show_pages(text, "RssFile:\t", m->file);
+	show_pages(text, "VmData:\t", m->data);
+	show_pages(text, "VmExe:\t", code_pages(f));
+	show_pages(text, "VmPTE:\t", m->tables);
+	show_pages(text, "VmSwap:\t", m->swap);
 }
 
 void proc_show_status(struct text *text, const struct proc_node *node)

@@ -54,3 +54,13 @@ void text_add(struct text *text, const char *format, ...)
 		need = (size_t)n + 1;
 	}
 }
+
+void text_kib(struct text *text, const char *name, uint64_t n)
+{
+	text_add(text, "%-16s%8lu kB\n", name, n);
+}
+
+void text_pages(struct text *text, const char *name, uint64_t n)
+{
+	text_kib(text, name, n * (PAGE_SIZE / 1024));
+}

@@ -165,7 +165,7 @@ void broken_pipe(void)
 	spin_unlock(&proc_lock);
 }
 
-static long transfer(struct file *file, struct uvec *u, uint64_t *pos, bool writing)
+static long rw_transfer(struct file *file, struct uvec *u, uint64_t *pos, bool writing)
 {
 	char *buf;
 	long result;
@@ -198,10 +198,10 @@ static long rw(unsigned fd, struct uvec *u, const int64_t *at, bool writing)
 	} else if (at && file->ops->stream) {
 		result = -ESPIPE;
 	} else if (at || file->ops->stream) {
-		result = transfer(file, u, &pos, writing);
+		result = rw_transfer(file, u, &pos, writing);
 	} else {
 		mutex_lock(&file->pos_lock);
-		result = transfer(file, u, &file->pos, writing);
+		result = rw_transfer(file, u, &file->pos, writing);
 		mutex_unlock(&file->pos_lock);
 	}
 	file_put(file);

@@ -28,7 +28,8 @@ static struct mutex areas_lock = MUTEX_INIT(areas_lock); /* guards `areas`; held
 
 #define BATCH 16u /* pages a transfer; their segments are on the stack, which may be deep here */
 
-static int transfer(struct swap_area *a, bool write, uint64_t slot, unsigned n, void *const frame[])
+static int swap_transfer(struct swap_area *a, bool write, uint64_t slot, unsigned n,
+                         void *const frame[])
 {
 	struct blk_seg seg[BATCH];
 	int err = 0;
@@ -50,12 +51,12 @@ static int transfer(struct swap_area *a, bool write, uint64_t slot, unsigned n, 
 
 static int swap_read(void *store, uint64_t first, unsigned n, void *const frame[])
 {
-	return transfer(store, false, first, n, frame);
+	return swap_transfer(store, false, first, n, frame);
 }
 
 static int swap_write(void *store, uint64_t first, unsigned n, void *const frame[])
 {
-	return transfer(store, true, first, n, frame);
+	return swap_transfer(store, true, first, n, frame);
 }
 
 static const struct om_store_ops swap_ops = {.read = swap_read, .write = swap_write};
@@ -71,7 +72,7 @@ static struct swap_area *find_area(unsigned disk)
 	return NULL;
 }
 
-static struct swap_area *find_free(void)
+static struct swap_area *find_free_area(void)
 {
 	for (unsigned i = 0; i < MAX_AREAS; i++)
 		if (!areas[i].dev)
@@ -93,7 +94,7 @@ static int next_priority(void)
 /* `pages` of the disk, its first page included. areas_lock held. */
 static int area_start(unsigned disk, uint64_t pages, int priority)
 {
-	struct swap_area *a = find_free();
+	struct swap_area *a = find_free_area();
 	int err;
 
 	if (find_area(disk))

@@ -76,7 +76,7 @@ static void hook_low_memory(void *ctx)
 }
 
 /* True if the high watermark has been reached. */
-static bool reclaim(om_pfn_t high)
+static bool reclaim_to(om_pfn_t high)
 {
 	kstack_trim();
 	while (om_free_frames(vm) < high)
@@ -92,7 +92,7 @@ static void reclaim_thread(void *arg)
 	(void)arg;
 	for (;;) {
 		wait_event(&reclaim_queue, atomic_load(&memory_low));
-		if (!reclaim(high))
+		if (!reclaim_to(high))
 			sleep_until(now_ns() + RECLAIM_PAUSE);
 		atomic_store(&memory_low, false);
 	}

@@ -40,7 +40,7 @@ static void exec_free(struct exec *e)
 }
 
 /* Everything that may fail: e->file is open and e->args are there. */
-static int prepare(struct exec *e, struct proc *p)
+static int prepare_image(struct exec *e, struct proc *p)
 {
 	int err;
 
@@ -144,8 +144,8 @@ static int kill_siblings(struct thread *t)
  * What is exchanged under the lock; what was there is the caller's to put and free. A new process
  * has nothing.
  */
-static void exchange(struct exec *e, struct proc *p, struct thread *t, struct space **space,
-                     char **exe)
+static void exchange_image(struct exec *e, struct proc *p, struct thread *t, struct space **space,
+                           char **exe)
 {
 	const char *slash = strrchr(e->path, '/');
 
@@ -184,7 +184,7 @@ static void first_regs(const struct image *im, struct regs *regs)
 }
 
 /* No way back from here. */
-static void commit(struct exec *e, struct thread *t)
+static void commit_image(struct exec *e, struct thread *t)
 {
 	struct proc *p = t->proc;
 	struct space *old;
@@ -193,7 +193,7 @@ static void commit(struct exec *e, struct thread *t)
 	robust_exit();
 	ptimers_stop(p);
 	files_exec(p);
-	exchange(e, p, t, &old, &old_exe);
+	exchange_image(e, p, t, &old, &old_exe);
 	space_activate(t->space);
 	space_put(old);
 	kfree(old_exe);
@@ -201,14 +201,14 @@ static void commit(struct exec *e, struct thread *t)
 	first_regs(&e->image, thread_regs(t));
 }
 
-static int run(struct exec *e)
+static int run_exec(struct exec *e)
 {
-	int err = prepare(e, current->proc);
+	int err = prepare_image(e, current->proc);
 
 	if (!err)
 		err = kill_siblings(current);
 	if (!err)
-		commit(e, current);
+		commit_image(e, current);
 	return err;
 }
 
@@ -229,9 +229,9 @@ int exec_first(struct proc *p, struct thread *t, const char *path, char *const a
 	if (!err)
 		err = copy_strings(&e->args, argv, envp);
 	if (!err)
-		err = prepare(e, p);
+		err = prepare_image(e, p);
 	if (!err) {
-		exchange(e, p, t, &space, &exe);
+		exchange_image(e, p, t, &space, &exe);
 		first_regs(&e->image, regs);
 	}
 	exec_free(e);
@@ -274,7 +274,7 @@ long sys_execveat(int dirfd, uintptr_t path, uintptr_t argv, uintptr_t envp, int
 	if (!err)
 		err = copy_user_strings(&e->args, argv, envp);
 	if (!err)
-		err = run(e);
+		err = run_exec(e);
 	exec_free(e);
 	return err;
 }

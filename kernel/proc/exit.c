@@ -76,7 +76,7 @@ static void reparent(struct proc *p)
 /* ---------------------------------------------------------------- leaving ------------------- */
 
 /* Take the running thread out of its process. proc_lock held. */
-static void leave(struct thread *t)
+static void leave_proc(struct thread *t)
 {
 	struct proc *p = t->proc;
 
@@ -134,7 +134,7 @@ static bool become_zombie(struct proc *p)
 {
 	int pgid = p->pgid;
 
-	leave(current);
+	leave_proc(current);
 	signals_flush(&p->pending, &p->pending_info, ~0ull);
 	p->state = PROC_ZOMBIE;
 	tty_leave(p);
@@ -171,7 +171,7 @@ static bool leave_others(struct thread *t, int status)
 	if (last) {
 		p->exiting = true;
 	} else {
-		leave(t);
+		leave_proc(t);
 		signals_retarget(p);
 		stop_check(p);
 	}

@@ -36,7 +36,7 @@ static size_t pages_of(struct space *space)
 }
 
 /* The number of the biggest process but for process 1; 0: there is no other. */
-static int biggest(void)
+static int biggest_proc(void)
 {
 	struct proc *p;
 	struct space *space;
@@ -57,7 +57,7 @@ static int biggest(void)
 	return victim;
 }
 
-static void kill(int pid)
+static void kill_victim(int pid)
 {
 	struct proc *p;
 
@@ -83,13 +83,13 @@ static void kill_self(void)
 
 void out_of_memory(void)
 {
-	int victim = current->proc == init_proc ? biggest() : 0;
+	int victim = current->proc == init_proc ? biggest_proc() : 0;
 
 	if (!victim) {
 		kill_self();
 		return;
 	}
-	kill(victim);
+	kill_victim(victim);
 	/* It needs a moment to go; until then our faults find no memory. */
 	sleep_until(now_ns() + NSEC_PER_SEC / 100);
 }

@@ -109,7 +109,7 @@ int pending_add(struct proc *p, sigmask_t *pending, struct list *infos, int sig,
 }
 
 /* Take one of the set, those that tell of a fault first. */
-static int take(sigmask_t *pending, struct list *infos, sigmask_t set, siginfo_t *info)
+static int take_from(sigmask_t *pending, struct list *infos, sigmask_t set, siginfo_t *info)
 {
 	sigmask_t ready = *pending & set;
 	struct sigqueued *q, *found = NULL;
@@ -141,9 +141,9 @@ static int take(sigmask_t *pending, struct list *infos, sigmask_t set, siginfo_t
 int signal_take(sigmask_t set, siginfo_t *info)
 {
 	struct thread *t = current;
-	int sig = take(&t->pending, &t->pending_info, set, info);
+	int sig = take_from(&t->pending, &t->pending_info, set, info);
 
-	return sig ? sig : take(&t->proc->pending, &t->proc->pending_info, set, info);
+	return sig ? sig : take_from(&t->proc->pending, &t->proc->pending_info, set, info);
 }
 
 siginfo_t *signal_of_timer(struct list *infos, int id)

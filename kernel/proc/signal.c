@@ -53,20 +53,20 @@ bool signal_ignored(int sig)
 	       current->proc->action[sig - 1].handler == (uintptr_t)SIG_IGN;
 }
 
-static bool accepts(const struct thread *t, int sig)
+static bool thread_accepts(const struct thread *t, int sig)
 {
 	return !(t->blocked & ~t->waiting_for & SIGBIT(sig));
 }
 
 /* The thread that is to take a signal of the process: one that waits for it, or one that can. */
-static struct thread *choose(struct proc *p, int sig)
+static struct thread *choose_taker(struct proc *p, int sig)
 {
 	struct thread *t, *able = NULL;
 
 	list_for_each (t, &p->threads, siblings) {
 		if (t->waiting_for & SIGBIT(sig))
 			return t;
-		if (accepts(t, sig) && (!able || t == current))
+		if (thread_accepts(t, sig) && (!able || t == current))
 			able = t;
 	}
 	return able ? able : list_first(&p->threads, struct thread, siblings);
@@ -115,7 +115,8 @@ static void cancel_opposite(struct proc *p, int sig)
 }
 
 /* `target`: to this thread alone. */
-static int send(struct proc *p, struct thread *target, int sig, const siginfo_t *info, bool must)
+static int send_signal(struct proc *p, struct thread *target, int sig, const siginfo_t *info,
+                       bool must)
 {
 	struct thread *taker;
 	int err;
@@ -128,34 +129,34 @@ static int send(struct proc *p, struct thread *target, int sig, const siginfo_t 
 		return 0;
 	}
 	cancel_opposite(p, sig);
-	taker = target ? target : choose(p, sig);
+	taker = target ? target : choose_taker(p, sig);
 	if (!((taker->blocked | taker->waiting_for) & SIGBIT(sig)) && signal_is_ignored(p, sig))
 		return 0;
 	err = target ? pending_add(p, &target->pending, &target->pending_info, sig, info, must)
 	             : pending_add(p, &p->pending, &p->pending_info, sig, info, must);
-	if (!err && accepts(taker, sig))
+	if (!err && thread_accepts(taker, sig))
 		thread_poke(taker, false);
 	return err;
 }
 
 int signal_proc(struct proc *p, int sig, const siginfo_t *info)
 {
-	return send(p, NULL, sig, info, false);
+	return send_signal(p, NULL, sig, info, false);
 }
 
 int signal_thread(struct thread *t, int sig, const siginfo_t *info)
 {
-	return send(t->proc, t, sig, info, false);
+	return send_signal(t->proc, t, sig, info, false);
 }
 
 int signal_queue_proc(struct proc *p, int sig, const siginfo_t *info)
 {
-	return send(p, NULL, sig, info, sig >= SIGRTMIN);
+	return send_signal(p, NULL, sig, info, sig >= SIGRTMIN);
 }
 
 int signal_queue_thread(struct thread *t, int sig, const siginfo_t *info)
 {
-	return send(t->proc, t, sig, info, sig >= SIGRTMIN);
+	return send_signal(t->proc, t, sig, info, sig >= SIGRTMIN);
 }
 
 int signal_group(int pgid, int sig, const siginfo_t *info)
