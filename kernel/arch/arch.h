@@ -72,7 +72,7 @@ extern const char ap_begin[], ap_end[];
 extern void *ap_stack;
 extern const char kernel_text_end[], kernel_rodata_end[], kernel_end[];
 
-/* Called by them. */
+/* smp.c and trap.c: called by them. */
 _Noreturn void ap_main(void);
 void trap(struct regs *regs);
 void user_work(struct regs *regs);

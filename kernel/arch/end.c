@@ -1,5 +1,5 @@
 /*
- * end.c: the end of the machine: the orderly one, and that after which nothing can be trusted.
+ * end.c: the end of the machine: machine_end(), and panic() when nothing can be trusted any more.
  */
 #include "cpu.h"
 

@@ -1,6 +1,6 @@
 /*
  * serial.c: the console, a 16550 at the first serial port. Output waits for the transmitter; input
- * comes by interrupt and goes to whoever listens.
+ * comes by interrupt and goes to the function that serial_listen() was given.
  */
 #include "boot.h"
 #include "cpu.h"

@@ -1,5 +1,5 @@
 /*
- * hostname.c: what the machine is called, until somebody calls it otherwise.
+ * hostname.c: the name of the machine, which sethostname() changes.
  */
 #include "spin.h"
 #include "uname.h"

@@ -3,8 +3,8 @@
  * interrupt, on whichever CPU, runs what is due.
  *
  * A handler may free its timer, or let another thread free it, so the list is done with a timer
- * before its handler runs. timer_stop() waits for a handler that is running, by what each CPU
- * notes.
+ * before its handler runs. timer_stop() waits for a handler that is running: each CPU notes which
+ * one that is.
  */
 #include "sched.h"
 #include "timer.h"

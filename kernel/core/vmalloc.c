@@ -2,9 +2,9 @@
  * vmalloc.c: memory of many frames in a row, and kernel stacks.
  *
  * Addresses come from a window of the kernel's half, a bit for each page of it. An area is followed
- * by a page that is never mapped: that stops what runs over its end, and the next one's stack that
- * runs over its start; and vfree() finds there how long the area is. The page tables are made when
- * first needed and stay.
+ * by a page that is never mapped: what runs over the end of the area traps there, and so does a
+ * stack that runs over the start of the next area. vfree() finds there how long the area is. The
+ * page tables are made when first needed and stay.
  *
  * New mappings need no flush, as no TLB keeps absent entries. vfree() flushes all CPUs before it
  * gives the frames back. Stacks come and go with threads, so they are kept: kstack_trim() frees

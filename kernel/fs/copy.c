@@ -87,7 +87,7 @@ static long copy_bytes(struct side *in, struct side *out, size_t n)
 	return sum ? sum : put;
 }
 
-/* Of the sides one at least is a regular file, so it is not both that may wait. */
+/* The source is no stream, so the two sides never wait for each other. */
 static int may_copy(const struct side *in, const struct side *out)
 {
 	if (!file_reads(in->file) || !file_writes(out->file))

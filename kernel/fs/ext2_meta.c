@@ -1,5 +1,5 @@
 /*
- * ext2_meta.c: reading what is not contents of regular files: superblock, group descriptors,
+ * ext2_meta.c: reading all but the contents of regular files: superblock, group descriptors,
  * inodes, indirect blocks, directories.
  *
  * All of it goes through `meta`, a mapping whose pages are those of the disk. So objrmap caches it,

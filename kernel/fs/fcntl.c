@@ -59,7 +59,7 @@ static long set_flags(struct file *file, unsigned flags)
 	return 0;
 }
 
-/* Sealing is not for files here: they all are as if they had been sealed against it. */
+/* No file can be sealed: all are as if F_SEAL_SEAL had been set. */
 static long seals(struct file *file, bool add)
 {
 	bool in_memory =

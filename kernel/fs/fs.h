@@ -72,7 +72,7 @@ static inline bool file_is(const struct file *file, unsigned kind)
 
 /* ---- locks.c */
 
-/* F_GETLK, F_SETLK and their kin. */
+/* F_GETLK, F_SETLK, F_SETLKW and the three of open files. */
 long lock_control(struct file *file, unsigned cmd, uintptr_t arg);
 /* flock() */
 int lock_whole(struct file *file, int operation);
@@ -150,7 +150,7 @@ void tty_init(void);
 
 /* ---- opening what is not a regular file: they set file->ops. */
 
-int device_open(struct file *file); /* devfs.c, by inode->rdev */
+int device_open(struct file *file); /* by inode->rdev; devfs.c */
 int fifo_open(struct file *file);   /* pipe.c */
 long pipe_size(struct file *file);  /* -EBADF: not a pipe */
 long pipe_resize(struct file *file, unsigned long bytes);

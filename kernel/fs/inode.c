@@ -1,6 +1,5 @@
 /*
- * inode.c: what all inodes have in common: references, times, size, the path they were last opened
- * by.
+ * inode.c: what all inodes have in common: references, times, size, the path of the last open.
  */
 #include "fs.h"
 #include "kmem.h"

@@ -5,7 +5,7 @@
  * All of them are ranges on one list, as there are few at a time. Record locks of both kinds see
  * one another, those of flock() only one another. A lock ends with its owner: that of a process
  * when the process closes any descriptor of the file, the others when the open file does. Waiters
- * look again whenever any lock has changed. Processes that wait for each other are not found out,
+ * look again whenever any lock has changed. Nothing detects processes that wait for each other:
  * they wait until a signal comes.
  */
 #include <linux/fs.h>

@@ -14,7 +14,7 @@
 #include "sys.h"
 
 #define POLL_ALWAYS (POLLERR | POLLHUP)
-#define POLL_READY  (POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM) /* files that never make wait */
+#define POLL_READY  (POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM) /* of files that never wait */
 #define NR_WAITERS  ((PAGE_SIZE - 2 * sizeof(void *)) / sizeof(struct waiter))
 
 struct waiters {

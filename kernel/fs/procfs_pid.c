@@ -94,7 +94,7 @@ static void show_limits(struct text *text, const struct proc_node *node)
 	}
 }
 
-/* Kept for those who read it back: who finds no memory ends, whatever the score. */
+/* Kept because programs read it back. Nothing depends on it: see proc/oom.c. */
 static void show_oom_score_adj(struct text *text, const struct proc_node *node)
 {
 	text_add(text, "%d\n", node->proc->oom_score_adj);

@@ -94,7 +94,7 @@ static void collect_faults(struct figures *f, const struct proc *p)
 	}
 }
 
-/* What there is to know; let go of it with done(). */
+/* What there is to know; then figures_put(). */
 static void collect(const struct proc_node *node, struct figures *f)
 {
 	const struct proc *p = node->proc;
@@ -129,7 +129,7 @@ static void collect(const struct proc_node *node, struct figures *f)
 		om_mminfo(f->space->mm, 0, USER_LIMIT, &f->mm);
 }
 
-static void done(struct figures *f)
+static void figures_put(struct figures *f)
 {
 	if (f->space)
 		space_put(f->space);
@@ -171,7 +171,7 @@ void proc_show_stat(struct text *text, const struct proc_node *node)
 	         f.exit_signal, f.cpu);
 	text_add(text, "0 0 %lu %lu %lu %lu %lu %d\n", s->brk_start, s->arg_start, s->arg_end,
 	         s->env_start, s->env_end, f.exit_status);
-	done(&f);
+	figures_put(&f);
 }
 
 static size_t code_pages(const struct figures *f)
@@ -190,7 +190,7 @@ void proc_show_statm(struct text *text, const struct proc_node *node)
 	collect(node, &f);
 	text_add(text, "%lu %lu %lu %lu 0 %lu 0\n", f.mm.size, f.mm.rss, f.mm.file, code_pages(&f),
 	         f.mm.data);
-	done(&f);
+	figures_put(&f);
 }
 
 /* ---------------------------------------------------------------- status -------------------- */
@@ -251,5 +251,5 @@ void proc_show_status(struct text *text, const struct proc_node *node)
 	         f.shared_pending, f.blocked);
 	text_add(text, "SigIgn:\t%016lx\nSigCgt:\t%016lx\n", f.ignored, f.caught);
 	text_add(text, "Cpus_allowed:\t%x\n", (1u << nr_cpus) - 1);
-	done(&f);
+	figures_put(&f);
 }

@@ -208,7 +208,7 @@ void proc_show_mounts(struct text *text, const struct proc_node *node)
 	}
 }
 
-/* The same with numbers, which df looks for. All are mounted in the root. */
+/* As mounts, and with numbers, which df looks for. All are mounted in the root. */
 void proc_show_mountinfo(struct text *text, const struct proc_node *node)
 {
 	struct inode *root;

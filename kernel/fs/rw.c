@@ -1,5 +1,5 @@
 /*
- * rw.c: read(), write() and their kin.
+ * rw.c: read(), write(), and the calls that do this at a position or with a list of buffers.
  *
  * Bytes go through a buffer of the kernel of one page, so the operations of files never see user
  * memory and may hold locks. A transfer of several pages is one after the other; what has been

@@ -8,7 +8,7 @@
 
 struct blkdev;
 
-/* What of memory takes part in a transfer; within one frame. */
+/* A piece of memory that takes part in a transfer. It lies within one frame. */
 struct blk_seg {
 	uint64_t phys;
 	uint32_t len; /* a multiple of 512 */

@@ -63,7 +63,7 @@ static inline bool regs_user(const struct regs *regs)
 /* At GS base while in the kernel. The first part is the port's (number, preempt count). */
 struct cpu {
 	struct x86_cpu port;    /* must be first: om_arch.h reads it */
-	struct thread *running; /* gs:CPU_CURRENT in entry.S, see the assertions in cpu.c */
+	struct thread *running; /* gs:CPU_CURRENT in entry.S, see the assertions in cpu_init.c */
 	uint64_t kernel_rsp;    /* top of the current thread's kernel stack, for syscall entry */
 	uint64_t user_rsp;      /* scratch of syscall entry */
 	struct thread *idle;
@@ -111,7 +111,7 @@ static inline void preempt_enable(void)
 	x86_preempt_enable();
 }
 
-/* ---------------------------------------------------------------- interrupts ---------------- */
+/* ---------------------------------------------------------------- interrupts (arch/irq.c) --- */
 
 static inline unsigned long irq_save(void)
 {
@@ -140,7 +140,10 @@ static inline bool irqs_on(void)
 	__asm__ volatile("pushfq; pop %0" : "=r"(flags));
 	return flags & 0x200;
 }
-/* A spinning CPU with interrupts off must go on answering TLB shootdowns. */
+/*
+ * In every loop that waits for another CPU. With interrupts off it must also answer TLB flushes:
+ * x86_flush_interrupt().
+ */
 static inline void cpu_relax(void)
 {
 	__builtin_ia32_pause();
@@ -180,9 +183,9 @@ static inline uint32_t inl(uint16_t port)
 	return v;
 }
 
-/* ---------------------------------------------------------------- threads and the CPU ------- */
+/* ---------------------------------------------------------------- threads (arch/thread.c) --- */
 
-/* Make thread `t` begin in the kernel at fn(arg) when it is first switched to (arch/thread.c). */
+/* Make thread `t` begin in the kernel at fn(arg) when it is first switched to. */
 void cpu_thread_kernel(struct thread *t, void (*fn)(void *), void *arg);
 /* Make it begin by returning to user mode with a copy of `regs` (fork, clone). */
 void cpu_thread_user(struct thread *t, const struct regs *regs);
@@ -192,18 +195,26 @@ void cpu_switch(struct thread *prev, struct thread *next);
 struct regs *thread_regs(const struct thread *t);
 /* FS base of the running thread (arch_prctl, CLONE_SETTLS). */
 void cpu_set_fs(uint64_t base);
+
+/* ---------------------------------------------------------------- FPU (arch/fpu.c) ---------- */
+
 /* Empty FPU state for exec. */
 void cpu_fpu_reset(struct thread *t);
 /* Copy the running thread's live FPU registers into its save area, and back (signals, fork). */
 void cpu_fpu_save(struct thread *t);
 void cpu_fpu_load(struct thread *t);
 
+/* ---------------------------------------------------------------- other CPUs ---------------- */
+
+/* arch/smp.c */
 unsigned cpus_present(void); /* as ACPI tells; those that run are nr_cpus */
 /*
  * Start the CPU of this index, below cpus_present(), as number nr_cpus: it begins with run(), on
  * the stack of `idle`. False, and a message, if it does not answer. At boot only.
  */
 bool cpu_start(unsigned index, struct thread *idle, void (*run)(void));
+
+/* arch/apic.c */
 /* Interrupt another CPU so that it looks at `resched`. */
 void cpu_kick(unsigned cpu);
 /*
@@ -213,8 +224,13 @@ void cpu_kick(unsigned cpu);
 void cpu_send_flush(uint32_t cpus);
 /* Stop all other CPUs wherever they are; `panicking` has been set. */
 void cpu_stop_others(void);
-/* End the machine: QEMU's exit device, then the reset line. `status` 0: all was right. */
+
+/*
+ * End the machine: QEMU's exit device, then the reset line. `status` 0: all was right. arch/end.c
+ */
 _Noreturn void machine_end(unsigned status);
+
+/* ---------------------------------------------------------------- system calls -------------- */
 
 /*
  * The handlers of system calls by number, which entry.S calls as handler(rdi, rsi, rdx, r10, r8,
@@ -224,7 +240,7 @@ _Noreturn void machine_end(unsigned status);
 typedef void syscall_fn(void);
 extern syscall_fn *syscall_table[NR_SYSCALLS];
 
-/* ---------------------------------------------------------------- clock --------------------- */
+/* ---------------------------------------------------------------- clock (arch/clock.c) ------ */
 
 uint64_t now_ns(void);       /* since boot, monotonic, the same on all CPUs */
 uint64_t boot_time_ns(void); /* of day, at boot: wall clock = boot_time_ns() + now_ns() */

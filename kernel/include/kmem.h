@@ -37,7 +37,10 @@ void *kstack_alloc(void);
 void kstack_free(void *stack);
 void kstack_trim(void); /* give the unused ones back: memory is short */
 
-/* A zeroed frame of the kernel's own, at its address in the direct map; or NULL. May sleep. */
+/*
+ * A zeroed frame of the kernel's own, at its address in the direct map; or NULL. May sleep.
+ * core/kmem.c
+ */
 void *kframe_alloc(void);
 void kframe_free(void *frame);
 

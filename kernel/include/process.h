@@ -3,7 +3,8 @@
  *
  * One lock, `proc_lock` (a spin; never taken by interrupt handlers), guards the tree of processes,
  * the lists of threads, states, signals pending and actions. It is coarse on purpose: faults and
- * memory calls do not come near it. Letters at fields: as in thread.h.
+ * memory calls do not come near it. Letters at fields: as in thread.h; (f) files_lock, (t)
+ * timer_lock, (-) none: a word that is remembered for the program, and nothing depends on it.
  */
 #ifndef PROCESS_H
 #define PROCESS_H
@@ -43,10 +44,10 @@ struct proc {
 	struct list by_pid;            /* (p) hash of all processes */
 	struct list threads;           /* (p) */
 	unsigned nr_threads;           /* (p) */
-	_Atomic unsigned refs;         /* the table holds one until it is reaped */
+	_Atomic unsigned refs;         /* (a) the table holds one until it is reaped */
 	enum proc_state state;         /* (p) */
 	int exit_status;               /* (p) as wait4() gives it */
-	int exit_signal;               /* (p) what the parent gets, SIGCHLD or 0 */
+	int exit_signal;               /* (p) what the parent gets at its end; 0: nothing */
 	bool exiting;  /* (p) exit_group or a fatal signal: all threads are to end */
 	bool stopping; /* (p) its threads are to stop, or have */
 	bool stop_reported, continued; /* (p) for WUNTRACED, WCONTINUED */
@@ -55,16 +56,15 @@ struct proc {
 	int stop_signal;               /* (p) */
 	unsigned nr_stopped;           /* (p) of the threads */
 	struct thread *exec_thread;    /* (p) in exec: waits on thread_wait for the others to end */
-	struct waitq thread_wait;
-	struct waitq child_wait; /* sleeps here in wait4() */
-	struct vfork *vfork;     /* (p) the parent waits until the child has left its space */
+	struct waitq thread_wait;      /* exec_thread sleeps here, */
+	struct waitq child_wait;       /* and threads in wait4() here */
+	struct vfork *vfork;           /* (p) the parent waits until the child has left its space */
 
-	struct space
-	    *space; /* (p) all threads' space; changed by exec, with one thread; NULL in a zombie */
+	struct space *space; /* (p) that of all threads; exec changes it; NULL in a zombie */
 
-	struct spin files_lock; /* guards `files` */
-	struct file_table files;
-	struct path_ctx fs; /* cwd, umask; under proc_lock to read and write */
+	struct spin files_lock;
+	struct file_table files; /* (f) */
+	struct path_ctx fs;      /* (p) cwd, umask */
 
 	struct kernel_sigaction { /* (p) the layout of rt_sigaction(2) */
 		uintptr_t handler;
@@ -78,43 +78,44 @@ struct proc {
 
 	struct rlimit limit[RLIM_NLIMITS]; /* (p) */
 
-	/* Timers: setitimer, timer_create. Handlers use timer_lock, taken with interrupts off. */
-	struct spin timer_lock;
-	struct timer alarm; /* ITIMER_REAL */
+	struct spin timer_lock; /* handlers of timers use it: taken with interrupts off */
+	struct timer alarm;     /* (t) ITIMER_REAL */
 	struct deferred alarm_due, cpu_due;
-	uint64_t ticked_ns, cpu_limit_ns; /* (timer_lock) CPU time by ticks; RLIMIT_CPU */
-	bool cpu_limit_due;
-	uint64_t alarm_interval; /* (timer_lock) */
+	uint64_t ticked_ns, cpu_limit_ns; /* (t) CPU time by ticks; RLIMIT_CPU */
+	bool cpu_limit_due;               /* (t) */
+	uint64_t alarm_interval;          /* (t) */
 	struct cpu_timer {
-		uint64_t left, interval; /* (timer_lock) ns of CPU time; 0: off */
+		uint64_t left, interval; /* ns of CPU time; 0: off */
 		bool due;
-	} vtimer, ptimer;   /* ITIMER_VIRTUAL, PROF: counted down at ticks */
+	} vtimer, ptimer;   /* (t) ITIMER_VIRTUAL, PROF: counted down at ticks */
 	struct list timers; /* (p) timer_create() */
 	unsigned nr_timers; /* (p) */
 	int next_timer;     /* (p) */
 
-	uint64_t cpu_ns, user_ns; /* (p) of threads that have ended */
-	uint64_t min_faults, maj_faults;
-	uint64_t child_cpu_ns, child_user_ns, child_min_faults, child_maj_faults, max_rss,
-	    child_max_rss;
-	uint64_t start_ns;
-	struct ids { /* (p) remembered; nothing is forbidden to anybody */
+	uint64_t cpu_ns, user_ns, min_faults, maj_faults; /* (p) of threads that have ended */
+	uint64_t child_cpu_ns, child_user_ns;             /* (p) of children waited for */
+	uint64_t child_min_faults, child_maj_faults;      /* (p) of these, too */
+	uint64_t max_rss, child_max_rss;                  /* (p) pages */
+	uint64_t start_ns;                                /* (c) */
+	struct ids { /* remembered: nothing is forbidden to anybody */
 		unsigned real, effective, saved;
-	} uid, gid;
-	unsigned group[MAX_GROUPS], nr_groups;
-	uint64_t cap_effective, cap_permitted, cap_inheritable;
-	int dumpable, pdeathsig, nice;
-	bool no_new_privs; /* remembered: no program has more privileges than another */
-	int oom_score_adj; /* as set in /proc; nothing depends on it */
-	unsigned personality;
-	char *exe; /* (p) path of the program, for /proc/PID/exe */
+	} uid, gid;                                             /* (p) */
+	unsigned group[MAX_GROUPS], nr_groups;                  /* (p) */
+	uint64_t cap_effective, cap_permitted, cap_inheritable; /* (p) */
+	int nice;                                               /* (p) remembered */
+	int pdeathsig;        /* (-) but for this: a signal when the parent ends */
+	int dumpable;         /* (-) */
+	bool no_new_privs;    /* (-) */
+	int oom_score_adj;    /* (-) */
+	unsigned personality; /* (-) */
+	char *exe;            /* (p) path of the program, for /proc/PID/exe */
 };
 
 #define PID_MAX 32768
 
 extern struct spin proc_lock;
-extern struct list all_procs;
-extern struct proc *init_proc; /* pid 1; its end is the end of the machine */
+extern struct list all_procs;  /* (p) in order of birth */
+extern struct proc *init_proc; /* (c) pid 1; its end is the end of the machine */
 
 /* ---- proc/process.c: the table */
 struct proc *proc_find(int pid);     /* proc_lock held; NULL; finds zombies, too */

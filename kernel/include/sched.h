@@ -139,7 +139,7 @@ struct thread *kthread(const char *name, void (*fn)(void *), void *arg);
  * UINT64_MAX for an idle CPU.
  */
 uint64_t sched_tick(uint64_t now, bool user);
-/* Bring the running thread's cpu_ns up to now: for those who are about to tell it. */
+/* Bring the running thread's cpu_ns up to now, before it is read. */
 void sched_account(void);
 /* The boot CPU comes here at the end of kernel_main(), the others when they are up. */
 _Noreturn void sched_idle(void);

@@ -1,10 +1,10 @@
 /*
  * thread.h: what a thread consists of.
  *
- * The first part is for those who run it: arch/ and core/sched.c. The second is what it is to its
- * process, and used by proc/ and fs/ alone; kernel threads have no process and leave it unused.
- * Letters say who guards a field: (c) constant, (o) only the thread itself, (s) the scheduler's
- * lock, (p) proc_lock of process.h, (a) atomic.
+ * The first part is for the code that runs it, arch/ and core/sched.c. The second is about its
+ * process, for proc/, fs/ and the fault counts of mm/; kernel threads have no process and leave it
+ * unused. A letter at each field says what guards it: (c) constant, (o) only the thread itself uses
+ * it, (s) the scheduler's lock, (p) proc_lock of process.h, (a) atomic.
  */
 #ifndef THREAD_H
 #define THREAD_H

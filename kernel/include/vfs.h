@@ -36,10 +36,12 @@ struct inode_ops {
 	int (*lookup)(struct inode *dir, const char *name, unsigned len, struct inode **out);
 	/* Entries from position `pos` on (0 at first; . and .. included). */
 	int (*readdir)(struct inode *dir, uint64_t pos, struct dir_sink *sink);
-	/* Those below may be NULL: -EROFS (-EPERM where Linux says so). */
-	int (*create)(
-	    struct inode *dir, const char *name, unsigned len, unsigned mode, uint64_t rdev,
-	    struct inode **out); /* mode with S_IFMT: regular, directory, fifo, device, socket */
+	/*
+	 * Those below may be NULL: -EROFS (-EPERM where Linux says so). create(): `mode` has
+	 * S_IFMT, for a regular file, directory, FIFO, device or socket.
+	 */
+	int (*create)(struct inode *dir, const char *name, unsigned len, unsigned mode,
+	              uint64_t rdev, struct inode **out);
 	int (*symlink)(struct inode *dir, const char *name, unsigned len, const char *target);
 	int (*link)(struct inode *dir, const char *name, unsigned len, struct inode *inode);
 	int (*unlink)(struct inode *dir, const char *name, unsigned len, bool dir_wanted);
@@ -74,8 +76,8 @@ struct inode {
 	const struct inode_ops *ops;
 	const struct file_ops *fops; /* what an open file starts with */
 	_Atomic unsigned refs;
-	struct mutex
-	    lock; /* guards a file's size changes; a file system's own use in directories */
+	/* Guards changes of a file's size; in directories it is the file system's own. */
+	struct mutex lock;
 	uint64_t ino, dev;
 	unsigned mode; /* S_IFMT and permissions */
 	unsigned nlink, uid, gid;
@@ -180,8 +182,9 @@ struct path_ctx {
  */
 int path_lookup(int dirfd, const char *path, unsigned flags, struct inode **out, char *full);
 /*
- * The same for the last-but-one: *parent and `full` are the directory, *last points into `path`,
- * *len is its length (0: the path is `/`).
+ * As path_lookup(), but for the directory that the last component is in: *parent and `full` are
+ * that directory, *last points into `path`, *len is the length of the component (0: the path is
+ * `/`).
  */
 int path_parent(int dirfd, const char *path, struct inode **parent, const char **last,
                 unsigned *len, char *full);

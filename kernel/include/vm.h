@@ -2,7 +2,7 @@
  * vm.h: how this kernel embeds objrmap: the system, address spaces, copying to and from user
  * memory.
  *
- * The kernel never touches user addresses directly: user_read() and its kin go through om_read()
+ * The kernel never touches user addresses directly: user_read() and the like go through om_read()
  * and om_write(), which check the areas' permissions and take faults of their own. So a bad pointer
  * is an error value, never a trap. mm/
  */

@@ -1,5 +1,5 @@
 /*
- * report.h: figures and checks at the end of the machine's life. core/report.c
+ * report.h: figures and checks at the end of the machine's life. init/report.c
  */
 #ifndef REPORT_H
 #define REPORT_H

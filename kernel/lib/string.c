@@ -1,5 +1,5 @@
 /*
- * string.c: strings, numbers in strings, and vsnprintf(). The mem functions are in arch/mem.S.
+ * string.c: strings, numbers in strings, and vsnprintf(). The mem functions are in mem.S.
  */
 #include "lib.h"
 

@@ -18,8 +18,8 @@ int user_write(uintptr_t to, const void *from, size_t n)
 }
 
 /*
- * A pin does all that a write would, but for the write. With no pin left, the page is there all the
- * same.
+ * om_pin() does all that a write would do before it writes. A page that has too many pins already
+ * (-EAGAIN) is there and can be written, too.
  */
 long user_writable(uintptr_t to, size_t n)
 {

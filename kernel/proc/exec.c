@@ -141,8 +141,8 @@ static int kill_siblings(struct thread *t)
 }
 
 /*
- * What is exchanged under the lock; what was there is the caller's to put and free. A new process
- * has nothing.
+ * What is exchanged under the lock. The caller puts and frees what was there; a new process has
+ * nothing.
  */
 static void exchange_image(struct exec *e, struct proc *p, struct thread *t, struct space **space,
                            char **exe)

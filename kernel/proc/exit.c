@@ -3,7 +3,7 @@
  *
  * A thread ends in do_exit_thread() only, of its own will or because it is marked `dying`: then it
  * comes here on its next way to user mode (deliver.c), and no sleep on the way is long, since
- * signal_pending() is true. The last thread lets go of what the process holds (files, address
+ * signal_pending() is true. The last thread gives back what the process holds (files, address
  * space), makes it a zombie and tells the parent. Every thread leaves its process at the very end:
  * from then on it is a kernel thread (proc == NULL) that the scheduler frees, and the process may
  * be reaped.

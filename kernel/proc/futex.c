@@ -244,7 +244,7 @@ static long futex_requeue(const struct key *key, uintptr_t addr2, bool private, 
 		return err;
 	if (nr_wake < 0 || nr_move < 0)
 		return -EINVAL;
-	/* Moved to itself a waiter would be met again and again. */
+	/* A waiter moved to the queue it is on would be met again and again. */
 	if (same_key(key, &to))
 		return futex_wake(key, nr_wake, FUTEX_BITSET_MATCH_ANY);
 	return requeue_waiters(key, &to, nr_wake, nr_move);

@@ -1,6 +1,6 @@
 /*
- * group.c: process groups and sessions: who belongs to them. They are numbers that processes have,
- * and nothing else.
+ * group.c: which processes are in a process group or session. Both are just numbers that processes
+ * have.
  */
 #include "internal.h"
 

@@ -110,7 +110,7 @@ void threads_kill(struct proc *p, const struct thread *keep);
 void group_exit(struct proc *p, int status, const struct thread *keep);
 /* exec: handlers are gone. */
 void signals_exec(struct proc *p);
-/* The set that sigsuspend and its kin ask for: -EFAULT, -EINVAL. May sleep. */
+/* The set that a call like sigsuspend names: -EFAULT, -EINVAL. May sleep. */
 int sigmask_read(sigmask_t *mask, uintptr_t set, size_t size);
 
 /* ---- stop.c: job control; proc_lock held */

@@ -16,8 +16,8 @@ static void limit_set(struct proc *p, int which, unsigned long soft, unsigned lo
 }
 
 /*
- * Of process 1; all others inherit. Half of what would fill an eighth of memory with stacks may be
- * threads.
+ * Those of process 1; all others inherit them. The kernel stacks of all threads may take a
+ * sixteenth of memory.
  */
 void limits_init(struct proc *p)
 {

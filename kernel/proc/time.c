@@ -170,8 +170,8 @@ long restart_at(uint64_t deadline)
 }
 
 /*
- * The next sleep after restart_at() is the same call: a handler, which could call others, forgets
- * it.
+ * The first sleep after restart_at() is that call, begun again. If a handler runs before, which may
+ * sleep itself, deliver.c forgets the deadline.
  */
 uint64_t restarted(uint64_t deadline)
 {

@@ -96,7 +96,7 @@ static long map_anonymous(struct request *r, unsigned long flags)
 	if (flags & MAP_HUGETLB)
 		return -ENOMEM; /* there is a pool of huge pages, and it is empty */
 	if (type == MAP_SHARED || type == MAP_PRIVATE)
-		r->flags |= (int)type; /* else the core refuses in its turn */
+		r->flags |= (int)type; /* of any other the core says EINVAL, after other checks */
 	return map(r, flags);
 }
 
@@ -168,7 +168,7 @@ long sys_munmap(uintptr_t addr, size_t len)
 	return om_munmap(current_mm(), addr, len);
 }
 
-/* Bits beyond those of an int are as unknown as the highest of them. */
+/* Bits beyond those of an int are unknown. So is the highest of an int, which stands for them. */
 static int narrow(unsigned long bits)
 {
 	return (int)(bits >> 32 ? bits | 0x80000000 : bits);
