@@ -24,8 +24,6 @@ _Static_assert(offsetof(struct regs, cs) == REGS_CS, "entry.h");
 _Static_assert(offsetof(struct regs, rflags) == REGS_RFLAGS, "entry.h");
 _Static_assert(offsetof(struct regs, rsp) == REGS_RSP, "entry.h");
 
-syscall_fn *syscall_table[NR_SYSCALLS];
-
 #define TRAP_DIVIDE 0
 #define TRAP_DEBUG  1
 #define TRAP_FPU    16
@@ -34,6 +32,8 @@ syscall_fn *syscall_table[NR_SYSCALLS];
 
 #define RFLAGS_USER  0x254dd5ul /* what a program may have set on return to it: no I/O privilege */
 #define RFLAGS_FIXED 0x202ul
+
+syscall_fn *syscall_table[NR_SYSCALLS];
 
 /* ---------------------------------------------------------------- programs ------------------ */
 

@@ -4,7 +4,6 @@
  */
 #include "blk.h"
 #include "fs.h"
-#include "kmem.h"
 #include "random.h"
 #include "syscalls.h"
 

@@ -11,7 +11,6 @@
 #include <linux/uio.h>
 
 #include "fs.h"
-#include "kmem.h"
 #include "sys.h"
 #include "vm.h"
 

@@ -6,7 +6,6 @@
 #include <linux/time_types.h>
 
 #include "fs.h"
-#include "kmem.h"
 #include "sys.h"
 
 #define WORD_BITS 64u
