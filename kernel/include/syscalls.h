@@ -1,9 +1,9 @@
 /*
  * syscalls.h: every system call there is. sys/table.c makes the table of them from this list.
  *
- * sys_NAME() gets up to six arguments as the registers hold them, cast by its prototype, and
- * returns a result or a negative errno. The numbers below, which programs never see, make signal
- * delivery begin the call again or turn into -EINTR (proc/deliver.c).
+ * Each sys_... function gets up to six arguments as the registers hold them, cast by its
+ * prototype, and returns a result or a negative errno. The numbers below, which programs never
+ * see, make signal delivery begin the call again or turn into -EINTR (proc/deliver.c).
  */
 #ifndef SYSCALLS_H
 #define SYSCALLS_H
