@@ -154,11 +154,18 @@ function attribute(comment,    is_ruler)
 		heading = sources_in(comment)
 		above = ""
 	} else {
-		above = ""
+		above = comment ~ "^" SOURCE ":" ? first_word(sources_in(comment)) : ""
 		if (match(comment, "[.?;:] " SOURCE "(\\. |\\.?$)"))
 			above = sources_in(substr(comment, RSTART, RLENGTH))
 	}
 	has_text = has_text || !is_ruler
+}
+
+function first_word(list)
+{
+	sub(/^ /, "", list)
+	sub(/ .*/, "", list)
+	return " " list
 }
 
 function sources_in(comment,    list)
@@ -191,6 +198,11 @@ function learn(code,    name)
 		if (FILENAME ~ /\.S$/)
 			defined[FILENAME, name] = 1
 	}
+	if (FILENAME ~ /\.S$/ && match(code, "^[A-Z_]+[( ]" NAME)) { # a label by a macro
+		name = substr(code, RSTART, RLENGTH)
+		sub(/^[A-Z_]+[( ]/, "", name)
+		defined[FILENAME, name] = 1
+	}
 	for (; match(code, NAME "\\)? ?\\("); code = substr(code, RSTART + RLENGTH)) {
 		name = substr(code, RSTART, RLENGTH)
 		sub(/\)? ?\($/, "", name)
@@ -206,7 +218,7 @@ function top_level(code,    is_directive)
 	if (is_directive)
 		return
 	if (in_body) {
-		if (code ~ /^}/) {
+		if (code ~ /^}/ || (in_values && code ~ /};[ \t]*$/)) {
 			in_body = 0
 			has_text = had_text
 		}
@@ -223,6 +235,7 @@ function top_level(code,    is_directive)
 	statement = statement " " code
 	if (code ~ /[;{}][ \t]*$/) {
 		in_body = code ~ /\{[ \t]*$/ && statement !~ /^ *extern *""/
+		in_values = statement ~ /= *\{[ \t]*$/
 		had_text = has_text
 		end_statement(statement, code ~ /;[ \t]*$/)
 		statement = above = behind = ""

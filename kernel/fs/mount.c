@@ -9,7 +9,7 @@
 
 #define MAX_TYPE 32
 
-static int make(const char *type, struct inode **root)
+static int make_fs(const char *type, struct inode **root)
 {
 	if (!strcmp(type, "tmpfs") || !strcmp(type, "ramfs"))
 		return tmpfs_mount(root, 01777);
@@ -19,7 +19,7 @@ static int make(const char *type, struct inode **root)
 static int mount_new(const char *path, const char *type)
 {
 	struct inode *root;
-	int err = make(type, &root);
+	int err = make_fs(type, &root);
 
 	if (err)
 		return err;

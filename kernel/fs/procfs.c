@@ -30,68 +30,15 @@ static struct proc_inode *proc_inode(const struct inode *inode)
 	return container_of((struct inode *)inode, struct proc_inode, inode);
 }
 
-const struct proc_node *proc_node_of(const struct file *file)
+static const struct proc_node *file_node(const struct file *file)
 {
 	return &proc_inode(file->inode)->node;
-}
-
-/* ---------------------------------------------------------------- text ---------------------- */
-
-/* Make room for `n` bytes more. */
-static bool text_room(struct text *text, size_t n)
-{
-	size_t size = text->size ? text->size : PAGE_SIZE;
-	char *buf;
-
-	if (text->failed || n <= text->size - text->len)
-		return !text->failed;
-	while (size - text->len < n)
-		size *= 2;
-	buf = vmalloc(size);
-	if (!buf) {
-		text->failed = true;
-		return false;
-	}
-	if (text->len)
-		memcpy(buf, text->buf, text->len);
-	vfree(text->buf);
-	text->buf = buf;
-	text->size = size;
-	return true;
-}
-
-void text_bytes(struct text *text, const void *bytes, size_t n)
-{
-	if (!n || !text_room(text, n))
-		return;
-	memcpy(text->buf + text->len, bytes, n);
-	text->len += n;
-}
-
-void text_add(struct text *text, const char *format, ...)
-{
-	size_t need = 128; /* enough for most lines */
-
-	while (text_room(text, need)) {
-		size_t room = text->size - text->len;
-		va_list ap;
-		int n;
-
-		va_start(ap, format);
-		n = vsnprintf(text->buf + text->len, room, format, ap);
-		va_end(ap);
-		if ((size_t)n < room) {
-			text->len += (size_t)n;
-			return;
-		}
-		need = (size_t)n + 1;
-	}
 }
 
 /* ---------------------------------------------------------------- inodes -------------------- */
 
 /* The number of an inode is made from what it stands for; entries lie at different addresses. */
-static uint64_t number(const struct proc_node *node)
+static uint64_t node_number(const struct proc_node *node)
 {
 	uint64_t pid = node->proc ? (uint64_t)node->proc->pid : 0;
 
@@ -116,7 +63,7 @@ static int make_inode(const struct proc_node *node, struct inode *parent, struct
 	pi->inode.refs = 1;
 	mutex_init(&pi->inode.lock);
 	pi->inode.dev = PROC_DEV;
-	pi->inode.ino = number(node);
+	pi->inode.ino = node_number(node);
 	pi->inode.mode = node->entry->mode;
 	pi->inode.nlink = S_ISDIR(node->entry->mode) ? 2 : 1;
 	pi->inode.atime = pi->inode.mtime = pi->inode.ctime = boot_time_ns() + now_ns();
@@ -139,7 +86,7 @@ static void release_inode(struct inode *inode)
 /* ---------------------------------------------------------------- directories --------------- */
 
 /* A decimal without leading zeros, or -1. */
-static int parse_number(const char *name, unsigned len)
+static int name_number(const char *name, unsigned len)
 {
 	int n = 0;
 
@@ -166,7 +113,7 @@ static const struct proc_entry *find_child(const struct proc_entry *e, const cha
 static int find_node(const struct proc_node *dir, const char *name, unsigned len,
                      struct proc_node *node)
 {
-	int n = parse_number(name, len);
+	int n = name_number(name, len);
 
 	*node = (struct proc_node){.entry = find_child(dir->entry, name, len), .proc = dir->proc};
 	if (node->entry) {
@@ -184,7 +131,7 @@ static int find_node(const struct proc_node *dir, const char *name, unsigned len
 	return node->proc || node->entry != &proc_pid_entry ? 0 : -ENOENT;
 }
 
-static int lookup(struct inode *dir, const char *name, unsigned len, struct inode **out)
+static int proc_lookup(struct inode *dir, const char *name, unsigned len, struct inode **out)
 {
 	struct proc_inode *pi = proc_inode(dir);
 	struct proc_node node;
@@ -213,7 +160,7 @@ static bool emit_numbers(const struct proc_node *dir, uint64_t pos, struct dir_s
 		int len = snprintf(name, sizeof(name), "%d", node.id);
 
 		pos = (uint64_t)node.id + FIRST_NUMBER + 1;
-		if (!sink->emit(sink, name, (unsigned)len, number(&node),
+		if (!sink->emit(sink, name, (unsigned)len, node_number(&node),
 		                (unsigned char)(node.entry->mode >> 12), pos))
 			return false;
 	}
@@ -226,14 +173,14 @@ static bool emit_children(const struct proc_node *dir, uint64_t pos, struct dir_
 	uint64_t at = 2;
 
 	for (node.entry = dir->entry->children; node.entry && node.entry->name; node.entry++, at++)
-		if (at >= pos &&
-		    !sink->emit(sink, node.entry->name, (unsigned)strlen(node.entry->name),
-		                number(&node), (unsigned char)(node.entry->mode >> 12), at + 1))
+		if (at >= pos && !sink->emit(sink, node.entry->name,
+		                             (unsigned)strlen(node.entry->name), node_number(&node),
+		                             (unsigned char)(node.entry->mode >> 12), at + 1))
 			return false;
 	return true;
 }
 
-static int readdir(struct inode *inode, uint64_t pos, struct dir_sink *sink)
+static int proc_readdir(struct inode *inode, uint64_t pos, struct dir_sink *sink)
 {
 	const struct proc_node *dir = &proc_inode(inode)->node;
 	const struct inode *parent = proc_inode(inode)->parent;
@@ -252,7 +199,7 @@ static int readdir(struct inode *inode, uint64_t pos, struct dir_sink *sink)
 	return 0;
 }
 
-static int read_link(struct inode *inode, char *buf, unsigned size)
+static int proc_readlink(struct inode *inode, char *buf, unsigned size)
 {
 	const struct proc_node *node = &proc_inode(inode)->node;
 
@@ -268,7 +215,7 @@ static int follow_link(struct inode *inode, struct inode **out, char *full)
 
 /* ---------------------------------------------------------------- reading and writing ------- */
 
-/* file->data */
+/* file->data of a file that is text; of the others it is the node. */
 struct snapshot {
 	struct mutex lock;
 	struct text text;
@@ -278,6 +225,8 @@ static int open_node(struct inode *inode, struct file *file)
 {
 	struct snapshot *s;
 
+	if (inode->fops != &text_fops)
+		file->data = &proc_inode(inode)->node;
 	if (inode->fops != &text_fops || !S_ISREG(inode->mode))
 		return 0;
 	s = kmalloc(sizeof(*s));
@@ -300,7 +249,7 @@ static void text_release(struct file *file)
 
 static long text_read(struct file *file, void *buf, size_t n, uint64_t *pos)
 {
-	const struct proc_node *node = proc_node_of(file);
+	const struct proc_node *node = file_node(file);
 	struct snapshot *s = file->data;
 	long result = -EINVAL;
 
@@ -327,7 +276,7 @@ static long text_read(struct file *file, void *buf, size_t n, uint64_t *pos)
 
 static long text_write(struct file *file, const void *buf, size_t n, uint64_t *pos)
 {
-	const struct proc_node *node = proc_node_of(file);
+	const struct proc_node *node = file_node(file);
 	char value[32];
 	int err;
 
@@ -353,9 +302,9 @@ static const struct file_ops text_fops = {.read = text_read,
 
 static const struct inode_ops proc_ops = {.fs_type = "proc",
                                           .statfs = proc_statfs,
-                                          .lookup = lookup,
-                                          .readdir = readdir,
-                                          .readlink = read_link,
+                                          .lookup = proc_lookup,
+                                          .readdir = proc_readdir,
+                                          .readlink = proc_readlink,
                                           .follow = follow_link,
                                           .open = open_node,
                                           .release = release_inode};

@@ -1,7 +1,7 @@
 /*
- * procfs.h: what the files of procfs share. procfs.c is the tree and how its files are read; the
- * contents are in procfs_pid.c and procfs_status.c (processes), procfs_maps.c (their memory),
- * procfs_system.c and procfs_memory.c (the machine).
+ * procfs.h: what the files of procfs share. procfs.c is the tree and how its files are read,
+ * procfs_text.c what they are written into; the contents are in procfs_pid.c and procfs_status.c
+ * (processes), procfs_maps.c (their memory), procfs_system.c and procfs_memory.c (the machine).
  */
 #ifndef PROCFS_H
 #define PROCFS_H
@@ -28,7 +28,7 @@ struct proc_entry {
 	void (*show)(struct text *text, const struct proc_node *node);
 	/* Files that can be written: take `len` bytes, terminated. 0 or an error. */
 	int (*store)(const struct proc_node *node, const char *buf);
-	/* Files that are not text. */
+	/* Files that are not text; file->data is the node. */
 	const struct file_ops *fops;
 	/* Links: the length; not terminated. */
 	int (*link)(const struct proc_node *node, char *buf, unsigned size);
@@ -45,12 +45,9 @@ extern const struct proc_entry proc_system_entries[]; /* procfs_system.c: in /pr
 extern const struct proc_entry proc_pid_entry;        /* procfs_pid.c: /proc/PID */
 int proc_pid_next(const struct proc_node *dir, int from);
 
-/* The node of an open file. */
-const struct proc_node *proc_node_of(const struct file *file);
-
 /* ---------------------------------------------------------------- text ---------------------- */
 
-/* Grows as needed. Without memory it stays as it is and `failed` is set. */
+/* Grows as needed. Without memory it stays as it is and `failed` is set. procfs_text.c */
 struct text {
 	char *buf; /* vmalloc() */
 	size_t len, size;
@@ -58,6 +55,9 @@ struct text {
 };
 void text_add(struct text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void text_bytes(struct text *text, const void *bytes, size_t n);
+/* A line of meminfo or smaps: a name, and a size in KiB or in pages, which is shown in KiB. */
+void text_kib(struct text *text, const char *name, uint64_t n);
+void text_pages(struct text *text, const char *name, uint64_t n);
 
 /* ---------------------------------------------------------------- the machine --------------- */
 
@@ -72,9 +72,6 @@ void proc_show_swaps(struct text *text, const struct proc_node *node);
 void proc_show_objrmap(struct text *text, const struct proc_node *node);
 
 /* ---------------------------------------------------------------- processes ----------------- */
-
-/* The address space of a process, referenced: space_put() it. NULL: it has none any more. */
-struct space *proc_space(const struct proc_node *node);
 
 /* procfs_status.c */
 void proc_show_stat(struct text *text, const struct proc_node *node);

@@ -70,7 +70,7 @@ static bool next_area(struct area_walk *w, uintptr_t addr)
 static void each_area(struct text *text, const struct proc_node *node,
                       void (*show)(struct text *text, struct om_mm *mm, const struct area *a))
 {
-	struct area_walk w = {.space = proc_space(node)};
+	struct area_walk w = {.space = proc_space(node->proc)};
 
 	if (!w.space)
 		return;
@@ -114,16 +114,6 @@ void proc_show_maps(struct text *text, const struct proc_node *node)
 
 /* ---------------------------------------------------------------- smaps --------------------- */
 
-static void kib(struct text *text, const char *name, size_t n)
-{
-	text_add(text, "%-16s%8lu kB\n", name, n);
-}
-
-static void pages(struct text *text, const char *name, size_t n)
-{
-	kib(text, name, n * (PAGE_SIZE / 1024));
-}
-
 static void show_flags(struct text *text, unsigned f)
 {
 	static const struct {
@@ -151,19 +141,19 @@ static void show_area(struct text *text, struct om_mm *mm, const struct area *a)
 	if (om_mminfo(mm, a->info.start, a->info.end, &m))
 		return;
 	show_line(text, mm, a);
-	pages(text, "Size:", (a->info.end - a->info.start) >> PAGE_SHIFT);
-	pages(text, "KernelPageSize:", 1);
-	pages(text, "MMUPageSize:", 1);
-	pages(text, "Rss:", m.rss);
-	kib(text, "Pss:", m.pss / 1024); /* comes in bytes */
-	pages(text, "Shared_Clean:", m.shared_clean);
-	pages(text, "Shared_Dirty:", m.shared_dirty);
-	pages(text, "Private_Clean:", m.private_clean);
-	pages(text, "Private_Dirty:", m.private_dirty);
-	pages(text, "Referenced:", m.referenced);
-	pages(text, "Anonymous:", m.direct + m.shared);
-	pages(text, "Swap:", m.swap);
-	pages(text, "Locked:", a->info.flags & OM_VM_LOCKED ? m.rss : 0);
+	text_pages(text, "Size:", (a->info.end - a->info.start) >> PAGE_SHIFT);
+	text_pages(text, "KernelPageSize:", 1);
+	text_pages(text, "MMUPageSize:", 1);
+	text_pages(text, "Rss:", m.rss);
+	text_kib(text, "Pss:", m.pss / 1024); /* comes in bytes */
+	text_pages(text, "Shared_Clean:", m.shared_clean);
+	text_pages(text, "Shared_Dirty:", m.shared_dirty);
+	text_pages(text, "Private_Clean:", m.private_clean);
+	text_pages(text, "Private_Dirty:", m.private_dirty);
+	text_pages(text, "Referenced:", m.referenced);
+	text_pages(text, "Anonymous:", m.direct + m.shared);
+	text_pages(text, "Swap:", m.swap);
+	text_pages(text, "Locked:", a->info.flags & OM_VM_LOCKED ? m.rss : 0);
 	show_flags(text, a->info.flags);
 }
 
@@ -181,7 +171,7 @@ void proc_show_smaps(struct text *text, const struct proc_node *node)
 
 #define SWAP_OFFSET_BITS 26 /* of a slot's number in objrmap; the area is above */
 
-static uint64_t describe(struct om_mm *mm, uintptr_t addr)
+static uint64_t pagemap_entry(struct om_mm *mm, uintptr_t addr)
 {
 	struct om_pageinfo i;
 	uint64_t swap_area, swap_offset;
@@ -210,18 +200,19 @@ static uint64_t describe(struct om_mm *mm, uintptr_t addr)
 static long pagemap_read(struct file *file, void *buf, size_t n, uint64_t *pos)
 {
 	const uint64_t end = USER_LIMIT / PAGE_SIZE * sizeof(uint64_t);
+	const struct proc_node *node = file->data;
 	uint64_t *entry = buf;
 	struct space *space;
 
 	if (*pos % sizeof(*entry) || n % sizeof(*entry))
 		return -EINVAL;
-	space = proc_space(proc_node_of(file));
+	space = proc_space(node->proc);
 	if (!space || *pos >= end)
 		n = 0;
 	else
 		n = MIN(n, end - *pos);
 	for (size_t i = 0; i < n / sizeof(*entry); i++)
-		entry[i] = describe(space->mm, (*pos / sizeof(*entry) + i) * PAGE_SIZE);
+		entry[i] = pagemap_entry(space->mm, (*pos / sizeof(*entry) + i) * PAGE_SIZE);
 	if (space)
 		space_put(space);
 	*pos += n;

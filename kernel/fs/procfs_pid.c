@@ -10,18 +10,6 @@
 #include "kmem.h"
 #include "procfs.h"
 
-struct space *proc_space(const struct proc_node *node)
-{
-	struct space *space;
-
-	spin_lock(&proc_lock);
-	space = node->proc->space;
-	if (space)
-		space_get(space);
-	spin_unlock(&proc_lock);
-	return space;
-}
-
 /* ---------------------------------------------------------------- command line -------------- */
 
 static void show_user_bytes(struct text *text, struct om_mm *mm, uintptr_t start, uintptr_t end)
@@ -42,7 +30,7 @@ static void show_user_bytes(struct text *text, struct om_mm *mm, uintptr_t start
 
 static void show_cmdline(struct text *text, const struct proc_node *node)
 {
-	struct space *s = proc_space(node);
+	struct space *s = proc_space(node->proc);
 
 	if (!s)
 		return;
@@ -52,7 +40,7 @@ static void show_cmdline(struct text *text, const struct proc_node *node)
 
 static void show_environ(struct text *text, const struct proc_node *node)
 {
-	struct space *s = proc_space(node);
+	struct space *s = proc_space(node->proc);
 
 	if (!s)
 		return;
@@ -106,7 +94,7 @@ static void show_limits(struct text *text, const struct proc_node *node)
 	}
 }
 
-/* Kept for those who read it back: who finds no memory ends, whatever the score. */
+/* Kept because programs read it back. Nothing depends on it: see proc/oom.c. */
 static void show_oom_score_adj(struct text *text, const struct proc_node *node)
 {
 	text_add(text, "%d\n", node->proc->oom_score_adj);
@@ -281,7 +269,7 @@ static const struct proc_entry entries[] = {
     {"stat", FILE_R, .show = proc_show_stat},
     {"statm", FILE_R, .show = proc_show_statm},
     {"status", FILE_R, .show = proc_show_status},
-    {NULL},
+    {.name = NULL},
 };
 static const struct proc_entry task_entry = {"task", DIR, .children = entries + 1};
 const struct proc_entry proc_pid_entry = {"pid", DIR, .children = entries};

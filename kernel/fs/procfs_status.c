@@ -94,7 +94,7 @@ static void collect_faults(struct figures *f, const struct proc *p)
 	}
 }
 
-/* What there is to know; let go of it with done(). */
+/* What there is to know; then figures_put(). */
 static void collect(const struct proc_node *node, struct figures *f)
 {
 	const struct proc *p = node->proc;
@@ -124,12 +124,12 @@ static void collect(const struct proc_node *node, struct figures *f)
 	collect_signals(f, p);
 	collect_faults(f, p);
 	spin_unlock(&proc_lock);
-	f->space = proc_space(node);
+	f->space = proc_space(node->proc);
 	if (f->space)
 		om_mminfo(f->space->mm, 0, USER_LIMIT, &f->mm);
 }
 
-static void done(struct figures *f)
+static void figures_put(struct figures *f)
 {
 	if (f->space)
 		space_put(f->space);
@@ -171,7 +171,7 @@ void proc_show_stat(struct text *text, const struct proc_node *node)
 	         f.exit_signal, f.cpu);
 	text_add(text, "0 0 %lu %lu %lu %lu %lu %d\n", s->brk_start, s->arg_start, s->arg_end,
 	         s->env_start, s->env_end, f.exit_status);
-	done(&f);
+	figures_put(&f);
 }
 
 static size_t code_pages(const struct figures *f)
@@ -190,7 +190,7 @@ void proc_show_statm(struct text *text, const struct proc_node *node)
 	collect(node, &f);
 	text_add(text, "%lu %lu %lu %lu 0 %lu 0\n", f.mm.size, f.mm.rss, f.mm.file, code_pages(&f),
 	         f.mm.data);
-	done(&f);
+	figures_put(&f);
 }
 
 /* ---------------------------------------------------------------- status -------------------- */
@@ -213,7 +213,7 @@ static const char *state_name(char state)
 	}
 }
 
-static void pages(struct text *text, const char *name, size_t n)
+static void show_pages(struct text *text, const char *name, size_t n)
 {
 	text_add(text, "%s%8lu kB\n", name, n * (PAGE_SIZE / 1024));
 }
@@ -222,16 +222,16 @@ static void show_memory(struct text *text, const struct figures *f)
 {
 	const struct om_mminfo *m = &f->mm;
 
-	pages(text, "VmSize:\t", m->size);
-	pages(text, "VmLck:\t", m->locked);
-	pages(text, "VmHWM:\t", MAX(f->max_rss, m->rss));
-	pages(text, "VmRSS:\t", m->rss);
-	pages(text, "RssAnon:\t", m->direct + m->shared);
-	pages(text, "RssFile:\t", m->file);
-	pages(text, "VmData:\t", m->data);
-	pages(text, "VmExe:\t", code_pages(f));
-	pages(text, "VmPTE:\t", m->tables);
-	pages(text, "VmSwap:\t", m->swap);
+	show_pages(text, "VmSize:\t", m->size);
+	show_pages(text, "VmLck:\t", m->locked);
+	show_pages(text, "VmHWM:\t", MAX(f->max_rss, m->rss));
+	show_pages(text, "VmRSS:\t", m->rss);
+	show_pages(text, "RssAnon:\t", m->direct + m->shared);
+	show_pages(text, "RssFile:\t", m->file);
+	show_pages(text, "VmData:\t", m->data);
+	show_pages(text, "VmExe:\t", code_pages(f));
+	show_pages(text, "VmPTE:\t", m->tables);
+	show_pages(text, "VmSwap:\t", m->swap);
 }
 
 void proc_show_status(struct text *text, const struct proc_node *node)
@@ -251,5 +251,5 @@ void proc_show_status(struct text *text, const struct proc_node *node)
 	         f.shared_pending, f.blocked);
 	text_add(text, "SigIgn:\t%016lx\nSigCgt:\t%016lx\n", f.ignored, f.caught);
 	text_add(text, "Cpus_allowed:\t%x\n", (1u << nr_cpus) - 1);
-	done(&f);
+	figures_put(&f);
 }

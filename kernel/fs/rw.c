@@ -1,5 +1,5 @@
 /*
- * rw.c: read(), write() and their kin.
+ * rw.c: read(), write(), and the calls that do this at a position or with a list of buffers.
  *
  * Bytes go through a buffer of the kernel of one page, so the operations of files never see user
  * memory and may hold locks. A transfer of several pages is one after the other; what has been
@@ -11,7 +11,6 @@
 #include <linux/uio.h>
 
 #include "fs.h"
-#include "kmem.h"
 #include "sys.h"
 #include "vm.h"
 
@@ -165,7 +164,7 @@ void broken_pipe(void)
 	spin_unlock(&proc_lock);
 }
 
-static long transfer(struct file *file, struct uvec *u, uint64_t *pos, bool writing)
+static long rw_transfer(struct file *file, struct uvec *u, uint64_t *pos, bool writing)
 {
 	char *buf;
 	long result;
@@ -198,10 +197,10 @@ static long rw(unsigned fd, struct uvec *u, const int64_t *at, bool writing)
 	} else if (at && file->ops->stream) {
 		result = -ESPIPE;
 	} else if (at || file->ops->stream) {
-		result = transfer(file, u, &pos, writing);
+		result = rw_transfer(file, u, &pos, writing);
 	} else {
 		mutex_lock(&file->pos_lock);
-		result = transfer(file, u, &file->pos, writing);
+		result = rw_transfer(file, u, &file->pos, writing);
 		mutex_unlock(&file->pos_lock);
 	}
 	file_put(file);
@@ -279,7 +278,7 @@ static long mapping_write(struct file *file, const void *buf, size_t n, uint64_t
 	mutex_lock(&inode->lock);
 	if (file->flags & O_APPEND)
 		*pos = om_mapping_size(inode->mapping);
-	if (*pos + n > om_mapping_size(inode->mapping) && tmpfs_full())
+	if (*pos + n > om_mapping_size(inode->mapping) && room_is_short())
 		err = -ENOSPC;
 	else
 		err = om_mapping_write(inode->mapping, *pos, buf, n, &done);

@@ -1,25 +1,20 @@
 /*
- * vm.c: objrmap on this machine: what memory there is, the hooks it calls, and the thread that reclaims.
+ * vm.c: objrmap on this machine: what memory there is, the hooks it calls, and the thread that
+ * reclaims.
  *
- * Storage for the page array is carved right behind the kernel; everything else above 1 MiB and below 4 GiB
- * belongs to objrmap. The kernel's own needs come from it, too (core/kmem.c).
+ * Storage for the page array is carved right behind the kernel; everything else above 1 MiB and
+ * below 4 GiB belongs to objrmap. The kernel's own needs come from it, too (core/kmem.c).
  */
-#include "vm.h"
-
+#include "boot.h"
 #include "kmem.h"
 #include "om_arch.h"
-#include "process.h"
+#include "vm.h"
 
 #define LOWEST_MEMORY 0x100000ul     /* below: the firmware's, and where application CPUs start */
 #define KERNEL_START  0x200000ul     /* kernel.ld */
 #define MEMORY_LIMIT  0x100000000ull /* the direct map ends here */
 
-#define CR4_PCIDE (1ul << 17)
-
-_Static_assert(DIRECT_MAP == X86_DIRECT_MAP, "the port and the kernel mean the same direct map");
-
 struct om_system *vm;
-struct x86_mmu mmu;
 
 static om_pfn_t nr_frames, nr_owned;
 
@@ -41,9 +36,9 @@ static struct waitq *queue_of(const void *key)
 }
 
 /*
- * port.h wants blocked() to run under the lock that hook_wake() takes. It is enough that the thread is on the
- * queue before: blocked() tells the other side, in the same step in which it finds that it has to wait, and
- * whoever has been told calls hook_wake() later, which then finds the thread.
+ * port.h wants blocked() to run under the lock that hook_wake() takes. It is enough that the thread
+ * is on the queue before: blocked() tells the other side, in the same step in which it finds that
+ * it has to wait, and whoever has been told calls hook_wake() later, which then finds the thread.
  */
 static void hook_wait(void *ctx, const void *key, bool (*blocked)(const void *arg), const void *arg)
 {
@@ -65,7 +60,7 @@ static void hook_wake(void *ctx, const void *key)
 /* ---------------------------------------------------------------- reclaim ------------------- */
 
 #define RECLAIM_BATCH 32
-#define RECLAIM_PAUSE (20 * NSEC_PER_SEC / 1000) /* when there was nothing to be had */
+#define RECLAIM_PAUSE (20 * NSEC_PER_SEC / 1000) /* after a round that has freed nothing */
 
 static struct waitq reclaim_queue = WAITQ_INIT(reclaim_queue);
 static atomic_bool memory_low;
@@ -81,7 +76,7 @@ static void hook_low_memory(void *ctx)
 }
 
 /* True if the high watermark has been reached. */
-static bool reclaim(om_pfn_t high)
+static bool reclaim_to(om_pfn_t high)
 {
 	kstack_trim();
 	while (om_free_frames(vm) < high)
@@ -97,7 +92,7 @@ static void reclaim_thread(void *arg)
 	(void)arg;
 	for (;;) {
 		wait_event(&reclaim_queue, atomic_load(&memory_low));
-		if (!reclaim(high))
+		if (!reclaim_to(high))
 			sleep_until(now_ns() + RECLAIM_PAUSE);
 		atomic_store(&memory_low, false);
 	}
@@ -134,23 +129,6 @@ static const struct om_port_ops ops = {
 };
 
 /* ---------------------------------------------------------------- at boot ------------------- */
-
-static void send_flush(void *ctx, uint32_t set)
-{
-	(void)ctx;
-	cpu_send_flush(set);
-}
-
-static void init_mmu(void)
-{
-	const struct x86_mmu_config config = {
-	    .kernel_root = x86_read_cr3() & X86_PFN,
-	    .pcid = x86_read_cr4() & CR4_PCIDE,
-	    .send_flush = send_flush,
-	};
-
-	x86_mmu_init(&mmu, &config);
-}
 
 static om_pfn_t count_frames(const struct memory_range *ranges, unsigned n)
 {
@@ -192,7 +170,6 @@ void vm_init(const struct memory_range *ranges, unsigned n, uint64_t first_free)
 
 	for (unsigned i = 0; i < NR_QUEUES; i++)
 		waitq_init(&queues[i]);
-	init_mmu();
 	nr_frames = count_frames(ranges, n);
 	end = storage + om_system_bytes(nr_frames);
 	check_storage(ranges, n, storage, end);
@@ -205,6 +182,6 @@ void vm_init(const struct memory_range *ranges, unsigned n, uint64_t first_free)
 		add_part(&ranges[i], LOWEST_MEMORY, KERNEL_START);
 		add_part(&ranges[i], end, MEMORY_LIMIT);
 	}
-	kmem_init();
+	kmem_init(vm);
 	vmalloc_init();
 }

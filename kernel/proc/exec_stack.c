@@ -10,7 +10,7 @@
 
 #include "exec.h"
 #include "kmem.h"
-#include "misc.h"
+#include "random.h"
 
 #define STACK_SPARE  (32 * 1024ul)  /* mapped at once below what is written */
 #define ALWAYS_FITS  (128 * 1024ul) /* of arguments, whatever the stack's limit is */
@@ -103,7 +103,7 @@ struct writer {
 	unsigned n;
 };
 
-static void put(struct writer *w, uintptr_t to, const void *from, size_t n)
+static void put_bytes(struct writer *w, uintptr_t to, const void *from, size_t n)
 {
 	if (!w->err)
 		w->err = om_write(w->mm, to, from, n, NULL);
@@ -111,7 +111,7 @@ static void put(struct writer *w, uintptr_t to, const void *from, size_t n)
 
 static void flush_words(struct writer *w)
 {
-	put(w, w->at, w->word, w->n * sizeof(uint64_t));
+	put_bytes(w, w->at, w->word, w->n * sizeof(uint64_t));
 	w->at += w->n * sizeof(uint64_t);
 	w->n = 0;
 }
@@ -172,13 +172,13 @@ static void put_strings(struct writer *w, const struct exec *e, const struct pla
 	for (unsigned i = 0; i < e->nr_prefix; i++) {
 		size_t n = strlen(e->prefix[i]) + 1;
 
-		put(w, to, e->prefix[i], n);
+		put_bytes(w, to, e->prefix[i], n);
 		to += n;
 	}
 	for (size_t at = p->skip; at < a->bytes;) {
 		size_t n = MIN(PAGE_SIZE - at % PAGE_SIZE, a->bytes - at);
 
-		put(w, to, a->page[at / PAGE_SIZE] + at % PAGE_SIZE, n);
+		put_bytes(w, to, a->page[at / PAGE_SIZE] + at % PAGE_SIZE, n);
 		to += n;
 		at += n;
 	}
@@ -265,9 +265,9 @@ int stack_build(struct exec *e)
 	plan_stack(e, &p);
 	w.err = map_stack(e, &p);
 	random_bytes(random, sizeof(random));
-	put(&w, p.path, e->path, strlen(e->path) + 1);
-	put(&w, p.random, random, sizeof(random));
-	put(&w, p.platform, platform, sizeof(platform));
+	put_bytes(&w, p.path, e->path, strlen(e->path) + 1);
+	put_bytes(&w, p.random, random, sizeof(random));
+	put_bytes(&w, p.platform, platform, sizeof(platform));
 	put_strings(&w, e, &p);
 	w.at = p.sp;
 	put_pointers(&w, e, &p);

@@ -183,37 +183,9 @@ static long clone_thread(const struct clone *c)
 		return tid;
 	}
 	write_tids(c, p->space, tid);
+	t->space = current->space;
 	thread_start(t);
 	return tid;
-}
-
-/*
- * The parent of a vfork() sleeps until the child has called exec or has ended, or is killed itself.
- */
-static void vfork_wait(struct vfork *vfork, struct proc *child)
-{
-	struct waiter w;
-
-	while (!vfork->done && !current->dying) {
-		wait_begin(&vfork->q, &w, THREAD_INTERRUPTIBLE);
-		if (!vfork->done && !current->dying)
-			schedule();
-		wait_end(&w);
-	}
-	/* The lock: vfork_done() may still be at it, and `vfork` is on this stack. */
-	spin_lock(&proc_lock);
-	if (child->vfork == vfork)
-		child->vfork = NULL;
-	spin_unlock(&proc_lock);
-}
-
-void vfork_done(struct proc *p)
-{
-	if (!p->vfork)
-		return;
-	p->vfork->done = true;
-	wake_all(&p->vfork->q);
-	p->vfork = NULL;
 }
 
 static int proc_copy(struct proc *child, struct proc *parent, uint64_t flags)
@@ -252,14 +224,14 @@ static long clone_proc(const struct clone *c)
 {
 	struct proc *child = proc_alloc();
 	struct thread *t = child ? thread_alloc(child) : NULL;
-	struct vfork vfork = {.done = false};
+	struct vfork vfork;
 	int pid = -ENOMEM;
 
 	if (!child)
 		return -ENOMEM;
-	waitq_init(&vfork.q);
+	itimers_init(child);
 	if (c->flags & CLONE_VFORK)
-		child->vfork = &vfork;
+		vfork_init(&vfork, child);
 	if (t) {
 		thread_copy(t, c);
 		pid = proc_copy(child, current->proc, c->flags);
@@ -274,6 +246,7 @@ static long clone_proc(const struct clone *c)
 		return pid;
 	}
 	write_tids(c, child->space, pid);
+	t->space = child->space;
 	child->refs++;
 	thread_start(t);
 	if (c->flags & CLONE_VFORK)

@@ -66,16 +66,6 @@ long sys_getsid(int pid)
 	return err ? err : sid;
 }
 
-static bool group_in_session(int pgid, int sid)
-{
-	const struct proc *p;
-
-	list_for_each (p, &all_procs, all)
-		if (p->pgid == pgid && p->sid == sid)
-			return true;
-	return false;
-}
-
 /* proc_lock held. */
 static int set_group(struct proc *p, int pgid)
 {
@@ -110,16 +100,6 @@ long sys_setpgid(int pid, int pgid)
 		err = set_group(p, pgid ? pgid : p->pid);
 	spin_unlock(&proc_lock);
 	return err;
-}
-
-static bool group_exists(int pgid)
-{
-	const struct proc *p;
-
-	list_for_each (p, &all_procs, all)
-		if (p->pgid == pgid)
-			return true;
-	return false;
 }
 
 long sys_setsid(void)

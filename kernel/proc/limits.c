@@ -16,8 +16,8 @@ static void limit_set(struct proc *p, int which, unsigned long soft, unsigned lo
 }
 
 /*
- * Of process 1; all others inherit. Half of what would fill an eighth of memory with stacks may be
- * threads.
+ * Those of process 1; all others inherit them. The kernel stacks of all threads may take a
+ * sixteenth of memory.
  */
 void limits_init(struct proc *p)
 {
@@ -81,8 +81,8 @@ static int check_new(const struct proc *p, unsigned which, const struct rlimit *
 }
 
 /* proc_lock held. *space comes referenced if it has to be told. */
-static int swap(struct proc *p, unsigned which, const struct rlimit *new, struct rlimit *old,
-                struct space **space)
+static int swap_limit(struct proc *p, unsigned which, const struct rlimit *new, struct rlimit *old,
+                      struct space **space)
 {
 	int err = new ? check_new(p, which, new) : 0;
 
@@ -112,7 +112,7 @@ static long do_prlimit(int pid, unsigned which, const struct rlimit *new, struct
 	spin_lock(&proc_lock);
 	p = pid ? proc_find(pid) : current->proc;
 	if (p) {
-		err = swap(p, which, new, old, &space);
+		err = swap_limit(p, which, new, old, &space);
 		memcpy(limit, p->limit, sizeof(limit));
 	}
 	spin_unlock(&proc_lock);

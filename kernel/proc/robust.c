@@ -34,7 +34,7 @@ static void follow_list(uintptr_t head_at, uint32_t tid)
 
 	if (user_get(head, head_at))
 		return;
-	/* Bit 0 marks a futex with priority inheritance, which there are none of. */
+	/* Bit 0 marks a futex with priority inheritance: there are none here. */
 	pending = (uintptr_t)head.list_op_pending & ~1ul;
 	entry = (uintptr_t)head.list.next & ~1ul;
 	for (int i = 0; entry != head_at && i < LIST_STEPS; i++) {

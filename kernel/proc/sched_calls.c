@@ -14,7 +14,6 @@
 #include "internal.h"
 #include "sys.h"
 
-#define SLICE_NS    10000000u
 #define RT_PRIO_MIN 1
 #define RT_PRIO_MAX 99
 #define NICE_MIN    (-20)

@@ -217,8 +217,8 @@ long sys_tkill(int tid, int sig)
 }
 
 /*
- * A siginfo of the program's own; it may not pretend to come from the kernel or kill(), but to
- * itself.
+ * A siginfo of the program's own. One that pretends to come from the kernel or from kill() may be
+ * sent to the program itself only.
  */
 static int read_siginfo(siginfo_t *info, uintptr_t from, int sig, int target)
 {

@@ -67,7 +67,7 @@ static bool take_news(struct wait *w, struct proc *child)
 }
 
 /* The pid of a child with news, 0 if there is none yet, -ECHILD if there never will be. */
-static int scan(struct wait *w, struct proc *p)
+static int scan_children(struct wait *w, struct proc *p)
 {
 	struct proc *child;
 	int result = -ECHILD;
@@ -99,7 +99,7 @@ static int do_wait(struct wait *w)
 
 	do {
 		wait_begin(&p->child_wait, &waiter, THREAD_INTERRUPTIBLE);
-		result = scan(w, p);
+		result = scan_children(w, p);
 		if (!result && !(w->options & WNOHANG)) {
 			if (signal_pending())
 				result = -ERESTARTSYS;

@@ -1,9 +1,10 @@
 /*
  * serial.c: the console, a 16550 at the first serial port. Output waits for the transmitter; input
- * comes by interrupt and goes to the terminal (fs/tty.c).
+ * comes by interrupt and goes to the function that serial_listen() was given.
  */
 #include "boot.h"
-#include "vfs.h"
+#include "cpu.h"
+#include "spin.h"
 
 #define COM1     0x3f8
 #define COM1_IRQ 4
@@ -24,7 +25,8 @@
 
 #define FIFO_SIZE 16
 
-static struct spin lock;
+static struct spin lock; /* of output */
+static void (*listener)(char c);
 
 void serial_init(void)
 {
@@ -62,14 +64,16 @@ static void serial_interrupt(void *arg)
 {
 	(void)arg;
 	while (inb(STATUS) & STATUS_RECEIVED)
-		tty_input((char)inb(DATA));
+		listener((char)inb(DATA));
 }
 
-void serial_listen(void)
+int serial_listen(void (*input)(char c))
 {
-	int err = irq_isa(COM1_IRQ, serial_interrupt, NULL);
+	int err;
 
-	if (err)
-		printk("serial: no interrupt (%d)\n", err);
-	outb(IRQS, 1);
+	listener = input;
+	err = irq_isa(COM1_IRQ, serial_interrupt, NULL);
+	if (!err)
+		outb(IRQS, 1);
+	return err;
 }

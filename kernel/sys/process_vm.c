@@ -1,9 +1,9 @@
 /*
- * sys_vm.c: process_vm_readv() and process_vm_writev(): copying between two address spaces.
+ * process_vm.c: process_vm_readv() and process_vm_writev(): copying between two address spaces.
  *
- * Both sides are lists of pieces in user memory, read one piece at a time while the copy goes on. Bytes
- * travel over a page of the kernel's, so that only one of the two address spaces is entered at a time. What
- * has been copied when something fails is what the call returns.
+ * Both sides are lists of pieces in user memory, read one piece at a time while the copy goes on.
+ * Bytes travel over a page of the kernel's, so that only one of the two address spaces is entered
+ * at a time. What has been copied when something fails is what the call returns.
  */
 #include "kmem.h"
 #include "sys.h"
@@ -44,7 +44,10 @@ static void cursor_advance(struct cursor *c, size_t n)
 	c->len -= n;
 }
 
-/* Look at a whole list before anything is copied. *total: its bytes. `own`: must lie below the kernel. */
+/*
+ * Look at a whole list before anything is copied. *total: its bytes. `own`: must lie below the
+ * kernel.
+ */
 static int cursor_check(struct cursor c, bool own, size_t *total)
 {
 	int more;

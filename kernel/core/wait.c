@@ -1,54 +1,10 @@
 /*
- * lock.c: spinning locks, queues of sleeping threads, and the mutex made of these.
- *
- * A CPU that spins answers TLB flushes meanwhile: with interrupts off it would not otherwise, and
- * the CPU that holds the lock may be the one that waits for the answer.
+ * wait.c: threads that sleep: queues of them, sleeping for a time, and mutexes.
  */
-#include "process.h"
+#include "sched.h"
+#include "timer.h"
 
-/* ---------------------------------------------------------------- spinning ------------------ */
-
-static void spin_acquire(struct spin *s)
-{
-	while (atomic_exchange_explicit(&s->locked, 1, memory_order_acquire))
-		while (atomic_load_explicit(&s->locked, memory_order_relaxed)) {
-			x86_flush_interrupt(&mmu);
-			cpu_relax();
-		}
-}
-
-static void spin_release(struct spin *s)
-{
-	atomic_store_explicit(&s->locked, 0, memory_order_release);
-}
-
-void spin_lock(struct spin *s)
-{
-	preempt_disable();
-	spin_acquire(s);
-}
-
-void spin_unlock(struct spin *s)
-{
-	spin_release(s);
-	preempt_enable();
-}
-
-unsigned long spin_lock_irq(struct spin *s)
-{
-	unsigned long flags = irq_save();
-
-	spin_acquire(s);
-	return flags;
-}
-
-void spin_unlock_irq(struct spin *s, unsigned long flags)
-{
-	spin_release(s);
-	irq_restore(flags);
-}
-
-/* ---------------------------------------------------------------- sleeping ------------------ */
+/* ---------------------------------------------------------------- queues -------------------- */
 
 /*
  * The waiter is on the queue before the state changes: whoever wakes the queue from now on finds
@@ -114,6 +70,47 @@ void wake_one(struct waitq *q)
 		thread_wake(w->thread);
 	}
 	spin_unlock_irq(&q->lock, flags);
+}
+
+/* ---------------------------------------------------------------- for a time ---------------- */
+
+struct sleep_timer {
+	struct timer timer;
+	struct thread *thread;
+};
+
+static void sleep_over(struct timer *t)
+{
+	thread_wake(container_of(t, struct sleep_timer, timer)->thread);
+}
+
+void schedule_until(uint64_t deadline)
+{
+	struct sleep_timer t = {.timer.fn = sleep_over, .thread = current};
+
+	if (deadline == UINT64_MAX) {
+		schedule();
+		return;
+	}
+	timer_start(&t.timer, deadline);
+	schedule();
+	timer_stop(&t.timer);
+}
+
+int sleep_until(uint64_t deadline)
+{
+	struct thread *t = current;
+	int err = 0;
+
+	while (!err && now_ns() < deadline) {
+		atomic_store(&t->state, THREAD_INTERRUPTIBLE);
+		if (signal_pending())
+			err = -EINTR;
+		else
+			schedule_until(deadline);
+		atomic_store(&t->state, THREAD_RUNNING);
+	}
+	return err;
 }
 
 /* ---------------------------------------------------------------- mutexes ------------------- */

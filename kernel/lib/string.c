@@ -1,5 +1,5 @@
 /*
- * string.c: strings, numbers in strings, and vsnprintf(). The mem functions are in arch/mem.S.
+ * string.c: strings, numbers in strings, and vsnprintf(). The mem functions are in mem.S.
  */
 #include "lib.h"
 
@@ -114,7 +114,7 @@ struct spec {
 	unsigned longs;
 };
 
-static void put(struct sink *out, char c)
+static void put_char(struct sink *out, char c)
 {
 	if (out->len < out->size)
 		out->buf[out->len] = c;
@@ -124,7 +124,7 @@ static void put(struct sink *out, char c)
 static void put_many(struct sink *out, char c, int n)
 {
 	for (; n > 0; n--)
-		put(out, c);
+		put_char(out, c);
 }
 
 /* Text, after `zeros` zeros, in a field. */
@@ -136,7 +136,7 @@ static void put_field(struct sink *out, const struct spec *spec, const char *s, 
 		put_many(out, ' ', pad);
 	put_many(out, '0', zeros);
 	for (int i = 0; i < len; i++)
-		put(out, s[i]);
+		put_char(out, s[i]);
 	if (spec->left)
 		put_many(out, ' ', pad);
 }
@@ -166,7 +166,7 @@ static void put_number(struct sink *out, const struct spec *spec, unsigned long 
 	if (!spec->left)
 		put_many(out, ' ', spec->width - sign_len - zeros - len);
 	for (; *sign; sign++)
-		put(out, *sign);
+		put_char(out, *sign);
 	rest.width = spec->left ? spec->width - sign_len : 0;
 	put_field(out, &rest, buf + sizeof(buf) - len, len, zeros);
 }
@@ -248,7 +248,7 @@ static void convert(struct sink *out, const struct spec *spec, char letter, va_l
 		           letter == 'X' ? upper : lower, "");
 		return;
 	default: /* %% and mistakes */
-		put(out, letter);
+		put_char(out, letter);
 	}
 }
 
@@ -262,7 +262,7 @@ int vsnprintf(char *buf, size_t n, const char *format, va_list args)
 		struct spec spec;
 
 		if (*format != '%') {
-			put(&out, *format++);
+			put_char(&out, *format++);
 			continue;
 		}
 		format++;

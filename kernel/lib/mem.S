@@ -1,14 +1,15 @@
 /*
  * mem.S: memcpy, memmove, memset, memcmp.
  *
- * Whole aligned pages are what nearly every page fault clears or copies; they are moved 16 bytes at a time.
- * The XMM register for that is the program's, or belongs to code of this file that was interrupted: it is saved
- * on the stack and put back, so nothing else has to know. An interrupt in between may do the same. A switch to
- * another thread may not come in between, because kernel threads have no FPU state of their own.
+ * Whole aligned pages are what nearly every page fault clears or copies; they are moved 16 bytes at
+ * a time. The XMM register for that is the program's, or belongs to code of this file that was
+ * interrupted: it is saved on the stack and put back, so nothing else has to know. An interrupt in
+ * between may do the same. A switch to another thread may not come in between, because kernel
+ * threads have no FPU state of their own.
  *
- * All else is small. Pieces of less than 16 bytes are two overlapping moves, larger ones a string instruction
- * on words, whose last word overlaps. (A string instruction on bytes would be one instruction in the manual,
- * but one for each byte in an emulator that counts them.)
+ * All else is small. Pieces of less than 16 bytes are two overlapping moves, larger ones a string
+ * instruction on words, whose last word overlaps. (A string instruction on bytes would be one
+ * instruction in the manual, but one for each byte in an emulator that counts them.)
  */
 	.section .note.GNU-stack,"",@progbits
 	.text
@@ -106,7 +107,7 @@ FUNCTION memcpy
 	cmp	$PAGE, %rdx
 	je	copy_page
 copy_forward:
-	mov	-8(%rsi, %rdx), %r8	/* the last word: it may be overwritten, if this is memmove() */
+	mov	-8(%rsi, %rdx), %r8	/* the last word: memmove() may overwrite it */
 	lea	-8(%rdi, %rdx), %r9
 	mov	%rdx, %rcx
 	shr	$3, %rcx

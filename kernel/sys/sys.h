@@ -1,8 +1,8 @@
 /*
- * sys.h: the system calls of mm/, and what their files share.
+ * sys.h: the system calls of sys/.
  */
-#ifndef MM_SYS_H
-#define MM_SYS_H
+#ifndef SYS_SYS_H
+#define SYS_SYS_H
 
 #include <linux/mman.h>
 #include <linux/uio.h>
@@ -11,13 +11,7 @@
 #include "syscalls.h"
 #include "vm.h"
 
-/* The address space of the running process. */
-static inline struct om_mm *current_mm(void)
-{
-	return current->proc->space->mm;
-}
-
-/* ---- sys_map.c */
+/* ---- map.c */
 long sys_mmap(uintptr_t addr, size_t len, unsigned long prot, unsigned long flags, int fd,
               uint64_t offset);
 long sys_munmap(uintptr_t addr, size_t len);
@@ -30,7 +24,7 @@ long sys_remap_file_pages(uintptr_t addr, size_t len, unsigned long prot, size_t
 long sys_mincore(uintptr_t addr, size_t len, uintptr_t vec);
 long sys_msync(uintptr_t addr, size_t len, int flags);
 
-/* ---- sys_advise.c */
+/* ---- advise.c */
 long sys_madvise(uintptr_t addr, size_t len, int advice);
 long sys_process_madvise(int pidfd, uintptr_t vec, size_t n, int advice, unsigned flags);
 long sys_mlock(uintptr_t addr, size_t len);
@@ -40,17 +34,25 @@ long sys_mlockall(int flags);
 long sys_munlockall(void);
 long sys_membarrier(int cmd, unsigned flags, int cpu);
 
-/* ---- sys_vm.c */
+/* ---- process_vm.c */
 long sys_process_vm_readv(int pid, uintptr_t local, size_t nr_local, uintptr_t remote,
                           size_t nr_remote, unsigned long flags);
 long sys_process_vm_writev(int pid, uintptr_t local, size_t nr_local, uintptr_t remote,
                            size_t nr_remote, unsigned long flags);
 
-/* ---- sys_swap.c */
+/* ---- swap.c */
 long sys_swapon(uintptr_t path, int flags);
 long sys_swapoff(uintptr_t path);
 
-/* ---- sys_memfd.c */
+/* ---- memfd.c */
 long sys_memfd_create(uintptr_t name, unsigned flags);
+
+/* ---- machine.c */
+long sys_uname(uintptr_t buf);
+long sys_sethostname(uintptr_t name, size_t len);
+long sys_sysinfo(uintptr_t buf);
+long sys_reboot(unsigned magic1, unsigned magic2, unsigned cmd);
+long sys_syslog(int type);
+long sys_getrandom(uintptr_t buf, size_t len, unsigned flags);
 
 #endif

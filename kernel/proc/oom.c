@@ -1,12 +1,15 @@
 /*
- * oom.c: memory and swap are exhausted, and a program's fault cannot be resolved.
+ * oom.c: memory and swap are exhausted, and a program's fault finds no frame.
  *
- * The process that asked goes, and the others go on. But the machine ends with process 1, so when that asks the
- * biggest of the others goes instead, and process 1 tries again.
+ * The process that asked goes, and the others go on. But the machine ends with process 1, so when
+ * that asks the biggest of the others goes instead, and process 1 tries again.
  */
-#include "process.h"
+#include "internal.h"
 
-/* The process with the lowest number above `pid`, referenced, with its space; false if there is none. */
+/*
+ * The process with the lowest number above `pid`, referenced, with its space; false if there is
+ * none.
+ */
 static bool next_proc(int pid, struct proc **proc, struct space **space)
 {
 	struct proc *p, *best = NULL;
@@ -33,7 +36,7 @@ static size_t pages_of(struct space *space)
 }
 
 /* The number of the biggest process but for process 1; 0: there is no other. */
-static int biggest(void)
+static int biggest_proc(void)
 {
 	struct proc *p;
 	struct space *space;
@@ -54,7 +57,7 @@ static int biggest(void)
 	return victim;
 }
 
-static void kill(int pid)
+static void kill_victim(int pid)
 {
 	struct proc *p;
 
@@ -68,15 +71,25 @@ static void kill(int pid)
 	spin_unlock(&proc_lock);
 }
 
+static void kill_self(void)
+{
+	struct thread *t = current;
+
+	printk("out of memory: killed %s[%d]\n", t->name, t->tid);
+	spin_lock(&proc_lock);
+	group_exit(t->proc, SIGKILL, NULL);
+	spin_unlock(&proc_lock);
+}
+
 void out_of_memory(void)
 {
-	int victim = current->proc == init_proc ? biggest() : 0;
+	int victim = current->proc == init_proc ? biggest_proc() : 0;
 
 	if (!victim) {
-		signal_oom();
+		kill_self();
 		return;
 	}
-	kill(victim);
+	kill_victim(victim);
 	/* It needs a moment to go; until then our faults find no memory. */
 	sleep_until(now_ns() + NSEC_PER_SEC / 100);
 }

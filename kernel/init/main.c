@@ -1,77 +1,14 @@
 /*
- * main.c: from the first line of C to process 1, and the end after it; options of the command line.
- *
- * Options are NAME or NAME=VALUE, separated by blanks; what follows `--` are arguments of init.
- *
- *   init=PATH    process 1; /sbin/init if there is none
- *   maxcpus=N    use no more CPUs
- *   swap         swap to the second disk
- *   verify       check all invariants of memory management at the end
- *   log_syscalls tell which system calls are missing
+ * main.c: from the first line of C to process 1, and the end after it.
  */
 #include "blk.h"
 #include "boot.h"
-#include "kmem.h"
+#include "options.h"
 #include "process.h"
 #include "report.h"
-
-#define MAX_WORDS 64
+#include "syscalls.h"
 
 static struct boot_info info;
-
-/* ---------------------------------------------------------------- options ------------------- */
-
-static char *options[MAX_WORDS], *init_args[MAX_WORDS + 1];
-static unsigned nr_options, nr_init_args = 1; /* the first is the program */
-
-static void add_word(char *word, bool *for_init)
-{
-	if (*for_init) {
-		if (nr_init_args < MAX_WORDS)
-			init_args[nr_init_args++] = word;
-	} else if (!strcmp(word, "--")) {
-		*for_init = true;
-	} else if (nr_options < MAX_WORDS) {
-		options[nr_options++] = word;
-	}
-}
-
-/* Cut the line into words, in place. */
-static void options_init(char *line)
-{
-	bool for_init = false;
-
-	for (;;) {
-		char *end;
-
-		while (*line == ' ')
-			*line++ = 0;
-		if (!*line)
-			return;
-		end = strchr(line, ' ');
-		if (end)
-			*end = 0;
-		add_word(line, &for_init);
-		if (!end)
-			return;
-		line = end + 1;
-	}
-}
-
-const char *boot_option(const char *name)
-{
-	size_t n = strlen(name);
-
-	for (unsigned i = 0; i < nr_options; i++) {
-		if (strncmp(options[i], name, n))
-			continue;
-		if (options[i][n] == 0)
-			return "";
-		if (options[i][n] == '=')
-			return options[i] + n + 1;
-	}
-	return NULL;
-}
 
 /* ---------------------------------------------------------------- file systems -------------- */
 
@@ -119,10 +56,18 @@ static void mount_all(void)
 
 static void swap_init(void)
 {
-	int err = boot_option("swap") ? swap_on_disk(1) : 0;
+	int err = boot_option(OPTION_swap) ? swap_on_disk(1) : 0;
 
 	if (err)
 		printk("swap: error %d\n", err);
+}
+
+static void terminal_init(void)
+{
+	int err = serial_listen(tty_input);
+
+	if (err)
+		printk("serial: no interrupt (%d)\n", err);
 }
 
 static void start_init(void)
@@ -130,13 +75,14 @@ static void start_init(void)
 	static char *const env[] = {
 	    "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root",
 	    "TERM=linux", NULL};
-	const char *path = boot_option("init");
+	const char *path = boot_option(OPTION_init);
 	static char name[256];
+	char **args = boot_arguments();
 	int err;
 
 	strlcpy(name, path ? path : "/sbin/init", sizeof(name));
-	init_args[0] = name;
-	err = proc_start_init(name, init_args, env);
+	args[0] = name;
+	err = proc_start_init(name, args, env);
 	if (err)
 		panic("%s does not start: error %d", name, err);
 }
@@ -149,7 +95,7 @@ static void boot(void *arg)
 	blk_init();
 	mount_all();
 	swap_init();
-	serial_listen();
+	terminal_init();
 	start_init();
 }
 
@@ -174,14 +120,16 @@ void kernel_main(uint64_t start_info)
 	boot_info_read(&info, start_info);
 	options_init(info.cmdline);
 	pages_protect();
+	mmu_init();
 	memory_init();
-	acpi_init(info.rsdp);
+	if (!acpi_init(info.rsdp))
+		printk("acpi: no table of CPUs\n");
 	interrupts_init();
 	clock_init();
 	syscall_init();
 	sched_init();
-	max = boot_option("maxcpus");
-	smp_start(max ? (unsigned)strtoul(max, NULL) : MAX_CPUS);
+	max = boot_option(OPTION_maxcpus);
+	sched_start_cpus(max ? (unsigned)strtoul(max, NULL) : MAX_CPUS);
 	if (!kthread("boot", boot, NULL))
 		panic("no memory to boot");
 	sched_idle();
@@ -222,7 +170,7 @@ void kernel_finish(int status)
 	for (unsigned tries = 1000; tries && kill_others(); tries--)
 		pause_ms(10);
 	report_print();
-	if (boot_option("verify") && !report_verify() && !code)
+	if (boot_option(OPTION_verify) && !report_verify() && !code)
 		code = 3;
 	machine_end(code);
 }

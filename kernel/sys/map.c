@@ -1,9 +1,9 @@
 /*
- * sys_map.c: the system calls that make, change and look at mappings: mmap, munmap, mprotect, mremap, brk,
- * remap_file_pages, mincore, msync.
+ * map.c: the system calls that make, change and look at mappings: mmap, munmap, mprotect, mremap,
+ * brk, remap_file_pages, mincore, msync.
  *
- * The core has the semantics, the order of the checks included. What is left is Linux's coding of the
- * arguments, and what only a kernel knows: open files and how they were opened.
+ * The core has the semantics, the order of the checks included. What is left is Linux's coding of
+ * the arguments, and what only a kernel knows: open files and how they were opened.
  */
 #include <linux/fcntl.h>
 
@@ -30,8 +30,8 @@ static int core_flags(unsigned long flags)
 }
 
 /*
- * MAP_32BIT: the lowest gap of the second GiB, as on Linux. Another thread may take it before we do, then
- * the search goes on.
+ * MAP_32BIT: the lowest gap of the second GiB, as on Linux. Another thread may take it before we
+ * do, then the search goes on.
  */
 static long map_low(struct om_map_request *r)
 {
@@ -68,8 +68,8 @@ static long map(struct om_map_request *r, unsigned long flags)
 }
 
 /*
- * The call fails with `err`, but Linux finds that out only after it has looked for a place, which may fail,
- * too. A request without a type gets just as far in the core.
+ * The call fails with `err`, but Linux finds that out only after it has looked for a place, which
+ * may fail, too. A request without a type gets just as far in the core.
  */
 static long refuse(struct om_map_request *r, int err)
 {
@@ -88,7 +88,7 @@ static long map_anonymous(struct om_map_request *r, unsigned long flags)
 	if (flags & MAP_HUGETLB)
 		return -ENOMEM; /* there is a pool of huge pages, and it is empty */
 	if (type == MAP_SHARED || type == MAP_PRIVATE)
-		r->flags |= (int)type; /* else the core refuses in its turn */
+		r->flags |= (int)type; /* of any other the core says EINVAL, after other checks */
 	return map(r, flags);
 }
 
@@ -160,7 +160,7 @@ long sys_munmap(uintptr_t addr, size_t len)
 	return om_munmap(current_mm(), addr, len);
 }
 
-/* Bits beyond those of an int are as unknown as the highest of them. */
+/* Bits beyond those of an int are unknown. So is the highest of an int, which stands for them. */
 static int narrow(unsigned long bits)
 {
 	return (int)(bits >> 32 ? bits | 0x80000000 : bits);

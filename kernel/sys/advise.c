@@ -1,10 +1,10 @@
 /*
- * sys_advise.c: the system calls by which a program says how it uses its memory: madvise, mlock and their
- * kin, and membarrier, which is about the order in which it does.
+ * advise.c: the system calls by which a program says how it uses its memory: madvise, the mlock
+ * family, membarrier.
  *
- * There are no huge pages, no merging of equal pages and no nodes of memory here. So madvise() answers
- * EINVAL to advice about them, and mbind(), get_mempolicy(), set_mempolicy() and userfaultfd() are not in
- * the table: ENOSYS, as of a Linux that was configured without.
+ * There are no huge pages, no merging of equal pages and no nodes of memory here. So madvise()
+ * answers EINVAL to advice about them, and mbind(), get_mempolicy(), set_mempolicy() and
+ * userfaultfd() are not in the table: ENOSYS, as from a Linux configured without them.
  */
 #include <linux/membarrier.h>
 
@@ -43,8 +43,8 @@ long sys_process_madvise(int pidfd, uintptr_t vec, size_t n, int advice, unsigne
 /* ---------------------------------------------------------------- mlock --------------------- */
 
 /*
- * objrmap compares with the limit first, and even with none such a range and what is locked already
- * may be too much. Linux does not compare for root.
+ * EINVAL, says Linux, which compares no limit for root. objrmap compares the size with the limit
+ * first, and might answer ENOMEM.
  */
 static bool range_wraps(uintptr_t addr, size_t len)
 {
@@ -83,9 +83,9 @@ long sys_munlockall(void)
 #define BARRIER_CMDS (MEMBARRIER_CMD_PRIVATE_EXPEDITED | MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED)
 
 /*
- * A barrier on every CPU that runs this process. A flush of one page that is never mapped does it: it
- * interrupts these CPUs and waits for their answers. A CPU that switches to or from the process meanwhile
- * has a barrier in the switch.
+ * A barrier on every CPU that runs this process. A flush of one page that is never mapped does it:
+ * it interrupts these CPUs and waits for their answers. A CPU that switches to or from the process
+ * meanwhile has a barrier in the switch.
  */
 static void barrier_everywhere(struct om_mm *mm)
 {
@@ -96,9 +96,9 @@ static void barrier_everywhere(struct om_mm *mm)
 
 long sys_membarrier(int cmd, unsigned flags, int cpu)
 {
-	struct space *space = current->proc->space;
+	struct space *space = current->space;
 
-	(void)cpu; /* counts with a flag that is not known here */
+	(void)cpu; /* has a meaning only with a flag that is refused below */
 	if (flags)
 		return -EINVAL;
 	switch (cmd) {

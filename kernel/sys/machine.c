@@ -1,25 +1,17 @@
 /*
- * misc.c: system calls about the machine as a whole: its names, how full it is, its end.
+ * machine.c: system calls about the machine as a whole: its names, how full it is, its random
+ * numbers, its end.
  */
+#include <linux/random.h>
 #include <linux/reboot.h>
 #include <linux/sysinfo.h>
 #include <linux/utsname.h>
 
-#include "misc.h"
-#include "process.h"
+#include "random.h"
 #include "sys.h"
+#include "uname.h"
 
 /* ---------------------------------------------------------------- names --------------------- */
-
-static struct spin hostname_lock;
-static char hostname[HOSTNAME_MAX + 1] = "objrmap";
-
-void hostname_get(char *buf)
-{
-	spin_lock(&hostname_lock);
-	memcpy(buf, hostname, sizeof(hostname));
-	spin_unlock(&hostname_lock);
-}
 
 long sys_uname(uintptr_t buf)
 {
@@ -29,7 +21,7 @@ long sys_uname(uintptr_t buf)
 	                           .machine = UTS_MACHINE,
 	                           .domainname = "(none)"};
 
-	_Static_assert(sizeof(name.nodename) == sizeof(hostname), "uname: length of names");
+	_Static_assert(sizeof(name.nodename) == HOSTNAME_MAX + 1, "uname: length of names");
 	hostname_get(name.nodename);
 	return user_put(buf, name);
 }
@@ -44,9 +36,7 @@ long sys_sethostname(uintptr_t name, size_t len)
 	err = user_read(new_name, name, len);
 	if (err)
 		return err;
-	spin_lock(&hostname_lock);
-	memcpy(hostname, new_name, sizeof(hostname));
-	spin_unlock(&hostname_lock);
+	hostname_set(new_name);
 	return 0;
 }
 
@@ -80,6 +70,28 @@ long sys_sysinfo(uintptr_t buf)
 	info.procs = count_procs();
 	info.mem_unit = PAGE_SIZE;
 	return user_put(buf, info);
+}
+
+/* ---------------------------------------------------------------- random numbers ------------ */
+
+long sys_getrandom(uintptr_t buf, size_t len, unsigned flags)
+{
+	char chunk[256];
+	size_t done = 0;
+
+	if (flags & ~(GRND_NONBLOCK | GRND_RANDOM | GRND_INSECURE) ||
+	    (flags & (GRND_RANDOM | GRND_INSECURE)) == (GRND_RANDOM | GRND_INSECURE))
+		return -EINVAL;
+	len = MIN(len, 0x1ffffffu); /* as much as Linux gives in one call */
+	while (done < len) {
+		size_t now = MIN(len - done, sizeof(chunk));
+
+		random_bytes(chunk, now);
+		if (user_write(buf + done, chunk, now))
+			return done ? (long)done : -EFAULT;
+		done += now;
+	}
+	return (long)done;
 }
 
 /* ---------------------------------------------------------------- the end ------------------- */

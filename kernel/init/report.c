@@ -1,8 +1,9 @@
 /*
  * report.c: what memory management has done since boot: the table at the end of `make run`.
  *
- * The last thing before the machine ends, when process 1 has exited. It also lets objrmap check all its
- * invariants (boot option `verify`): whatever the programs have done, the tables must agree to the last entry.
+ * The last thing before the machine ends, when process 1 has exited. It also lets objrmap check all
+ * its invariants (boot option `verify`): whatever the programs have done, the tables must agree to
+ * the last entry.
  */
 #include "kmem.h"
 #include "process.h"

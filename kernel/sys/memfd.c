@@ -1,5 +1,5 @@
 /*
- * sys_memfd.c: memfd_create(): a file in memory that has no name anywhere.
+ * memfd.c: memfd_create(): a file in memory that has no name anywhere.
  */
 #include <linux/fcntl.h>
 #include <linux/memfd.h>
@@ -36,7 +36,7 @@ static long install(struct inode *inode, const char *path, unsigned flags)
 	return fd;
 }
 
-/* Huge pages would be a flag of a kernel that has them. */
+/* MFD_HUGETLB is no known flag, because there are no huge pages. */
 long sys_memfd_create(uintptr_t user_name, unsigned flags)
 {
 	char name[NAME_SIZE], path[PATH_SIZE];
