@@ -12,8 +12,10 @@ set(OBJRMAP_SOURCES
   ${OBJRMAP_DIR}/src/base/tree.c
   ${OBJRMAP_DIR}/src/ops/access.c
   ${OBJRMAP_DIR}/src/ops/address_space.c
+  ${OBJRMAP_DIR}/src/ops/advise_io.c
   ${OBJRMAP_DIR}/src/ops/cow.c
   ${OBJRMAP_DIR}/src/ops/fault.c
+  ${OBJRMAP_DIR}/src/ops/fetch.c
   ${OBJRMAP_DIR}/src/ops/filefault.c
   ${OBJRMAP_DIR}/src/ops/fileio.c
   ${OBJRMAP_DIR}/src/ops/fork.c

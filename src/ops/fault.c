@@ -37,7 +37,7 @@ static int fault_zero(struct om_fault *f)
 	return OM_FAULT_MINOR;
 }
 
-static inline int fault_anon(struct om_fault *f)
+OM_INLINE int fault_anon(struct om_fault *f)
 {
 	struct om_system *sys = f->sys;
 	struct om_page *page;
@@ -85,7 +85,7 @@ static OM_COLD int fault_spurious(struct om_fault *f)
 	return OM_FAULT_MINOR;
 }
 
-static inline int dispatch(struct om_fault *f)
+OM_INLINE int dispatch(struct om_fault *f)
 {
 	om_pte_t pte = f->pte;
 
@@ -100,8 +100,8 @@ static inline int dispatch(struct om_fault *f)
 }
 
 /* mmap_lock is held for reading. enum om_fault_result, -OM_ENOFRAME or -OM_EFETCH. */
-static inline int handle_fault(struct om_mm *mm, uintptr_t addr, unsigned access,
-                               struct om_fetch *fetch)
+OM_INLINE int handle_fault(struct om_mm *mm, uintptr_t addr, unsigned access,
+                           struct om_fetch *fetch)
 {
 	struct om_fault f;
 	unsigned flags;
@@ -183,8 +183,7 @@ static OM_COLD bool below_stack(struct om_mm *mm, uintptr_t addr)
 	return vma && vma->start > addr && (om_vma_flags(vma) & OM_VM_GROWSDOWN);
 }
 
-static inline int fault_once(struct om_mm *mm, uintptr_t addr, unsigned access,
-                             struct om_fetch *fetch)
+OM_INLINE int fault_once(struct om_mm *mm, uintptr_t addr, unsigned access, struct om_fetch *fetch)
 {
 	int r;
 

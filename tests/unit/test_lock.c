@@ -57,15 +57,18 @@ static void test_might_sleep(void **state)
 	if (!OM_DEBUG)
 		skip();
 	om_might_sleep(sys);
-	om_rwsem_write(sys, &sem, OM_RANK_MMAP);
 	om_page_lock(sys, page);
+	om_might_transfer(sys);
+	om_rwsem_write(sys, &sem, OM_RANK_MMAP);
 	om_might_sleep(sys);
+	expect_bug("lock rank", om_might_transfer(sys));
+	expect_bug("lock rank", om_page_lock(sys, om_page_of(sys, 2)));
 	om_write_lock(sys, &rwspin, OM_RANK_MAPPING);
 	expect_bug("lock rank", om_might_sleep(sys));
 	expect_bug("lock rank", om_page_lock(sys, om_page_of(sys, 2)));
 	om_write_unlock(sys, &rwspin);
-	om_page_unlock(sys, page);
 	om_rwsem_write_done(sys, &sem);
+	om_page_unlock(sys, page);
 	unit_system_free(sys);
 }
 
