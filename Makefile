@@ -82,7 +82,7 @@ SUPPORT_SRC  := $(filter-out $(PROGRAMS:%=tests/%.c) tests/fuzz.c,$(wildcard tes
 # The fuzzer plays the oracle's operations.
 FUZZ_SRC     := tests/fuzz.c $(filter-out tests/oracle/oracle.c,$(wildcard tests/oracle/*.c)) $(SUPPORT_SRC)
 UNIT_SRC     := $(wildcard tests/unit/test_*.c)
-UNIT_SUPPORT := $(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c))
+UNIT_SUPPORT := $(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c)) tests/coroutine.c
 
 TESTS := $(foreach p,$(PRESENT),$(B)/tests/$(p)/$(p))
 UNITS := $(UNIT_SRC:%.c=$(B)/%)
