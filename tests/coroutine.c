@@ -138,7 +138,7 @@ static void shadow_init(struct shadow *shadow, const void *stack)
 
 static void shadow_destroy(struct shadow *shadow)
 {
-	/* The locals of a flow that never ended are not forbidden to the next user of the memory. */
+	/* Locals of a flow that never ended are not forbidden to the memory's next user. */
 	if (__asan_unpoison_memory_region)
 		__asan_unpoison_memory_region(shadow->bottom, shadow->size);
 	if (__tsan_destroy_fiber)
@@ -157,7 +157,7 @@ static void shadow_leave(struct shadow *from, const struct shadow *to, bool for_
 	}
 }
 
-/* Just after it. Learns the bounds of the thread's own stack when that is left for the first time. */
+/* Just after it. Learns the bounds of the thread's own stack when that is first left. */
 static void shadow_arrive(struct shadow *from, const struct shadow *to)
 {
 	if (__sanitizer_finish_switch_fiber)

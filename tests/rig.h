@@ -60,8 +60,8 @@ struct rig {
 };
 
 /*
- * The hooks of a machine that one thread uses: to sleep is a bug, "deadlock", because nobody is left to
- * wake the sleeper.
+ * The hooks of a machine that one thread uses: to sleep is a bug, "deadlock", because nobody is
+ * left to wake the sleeper.
  */
 const struct om_port_ops *rig_ops(void);
 
@@ -78,8 +78,8 @@ extern void (*rig_failed)(void);
 _Noreturn void rig_fail(const char *file, int line, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 /*
- * From now on the test may use so many seconds of CPU time; then the program says what it is doing and
- * ends. The time of day does not count: the machine may have other work.
+ * From now on the test may use so many seconds of CPU time; then the program says what it is doing
+ * and ends. The time of day does not count: the machine may have other work.
  */
 void rig_limit(unsigned seconds);
 

@@ -1,7 +1,7 @@
 /*
  * sched.c: see sched.h. Tasks are coroutines: the running one decides who goes on, and nothing else
- * does, neither the host's scheduler nor the time of day. A run that fails is left alone as it stands,
- * its machine, too; the stacks of its tasks are dropped.
+ * does, neither the host's scheduler nor the time of day. A run that fails is left alone as it
+ * stands, its machine, too; the stacks of its tasks are dropped.
  */
 #include "sched.h"
 
@@ -46,7 +46,7 @@ static struct run *s;                            /* the one under way */
 static unsigned me = NOBODY;                     /* the running task */
 static struct coroutine *coroutine[SCHED_TASKS]; /* play the task of this number, run after run */
 
-unsigned long sched_budget = 150, sched_runs;
+unsigned long sched_budget = 300, sched_runs;
 uint64_t sched_seed = 1;
 const char *sched_only;
 bool sched_verbose;
@@ -68,8 +68,8 @@ static void copy_record(struct om_held *to, const struct om_held *from)
 }
 
 /*
- * To a task, or NOBODY: back to who began the run, who holds nothing. The record of held locks belongs to
- * the CPU, as its registers do. Returns when it is the caller's turn again.
+ * To a task, or NOBODY: back to who began the run, who holds nothing. The record of held locks
+ * belongs to the CPU, as its registers do. Returns when it is the caller's turn again.
  */
 static void switch_to(unsigned task)
 {

@@ -10,9 +10,8 @@
  * [-v]
  *
  * -s and -t stand for --seed and --seconds, -n for the number of operations of each CPU. Without a
- * number of CPUs or frames it runs several variants, by default so many rounds of each that it takes some
- * seconds. The order in which threads run is not part of
- * the seed.
+ * number of CPUs or frames it runs several variants, by default so many rounds of each that it
+ * takes some seconds. The order in which threads run is not part of the seed.
  */
 #include "threads.h"
 
@@ -169,6 +168,11 @@ static void rest(struct thread *t, unsigned round, double end)
 	atomic_store(&t->doing, "rest");
 	sim_kswapd_stop(w->sim);
 	verify(t);
+	if (round % 10 == 9) {
+		printf("threads: seed %llu: %u rounds\n", (unsigned long long)w->cfg.seed,
+		       round + 1);
+		fflush(stdout);
+	}
 	if (round % 8 == 7)
 		replace_shared(t, (int)(round / 8 % NR_SHARED));
 	if (is_over(w, round + 1, end))
@@ -282,8 +286,9 @@ static _Noreturn void hangs(const struct world *w)
 }
 
 /*
- * The clock does not tell a hanging program from a machine that has other work. Hanging is to use much CPU
- * time and come to no end, or to use none while the watchdog, which needs a CPU as well, looks often.
+ * The clock does not tell a hanging program from a machine that has other work. Hanging is to use
+ * much CPU time and come to no end, or to use none while the watchdog, which needs a CPU as well,
+ * looks often.
  */
 static void *watch_main(void *arg)
 {

@@ -248,8 +248,8 @@ static inline bool chance(struct thread *t, unsigned percent)
 }
 
 /*
- * A call ran out of memory: others have it just now. Gives up the CPU; if it never ends, the watchdog
- * sees it.
+ * A call ran out of memory: others have it just now. Gives up the CPU; if it never ends, the
+ * watchdog sees it.
  */
 void out_of_memory(struct thread *t);
 /* Evaluate a call until it does not answer -OM_ENOMEM. */

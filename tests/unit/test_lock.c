@@ -413,9 +413,9 @@ static void test_readers_together(void **state)
 /* ---- order -------------------------------------------------------------------------------- */
 
 /*
- * A reader is inside, a writer comes, then another reader: the writer goes first, even if the reader
- * tries first when the lock is free again. The three are coroutines, with a record of held locks each:
- * who waits, asleep or spinning, lets flow 0 go on, which is the test itself.
+ * A reader is inside, a writer comes, then another reader: the writer goes first, even if the
+ * reader tries first when the lock is free again. The three are coroutines, with a record of held
+ * locks each: who waits, asleep or spinning, lets flow 0 go on, which is the test itself.
  */
 enum { TEST, WRITER, READER, FLOWS };
 
