@@ -148,4 +148,4 @@ done
 clear_line
 stop
 echo "$passed passed, $failed failed, $skipped skipped"
-[ $failed = 0 ] && [ $passed != 0 ]
+[ $failed = 0 ] && [ $((passed + skipped)) != 0 ]
