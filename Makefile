@@ -78,14 +78,15 @@ BENCHES     := $(patsubst bench/%.c,$(B)/bench/%,$(wildcard bench/*.c))
 
 # Integration programs, each tests/NAME.c or all of tests/NAME/*.c; what else lies in tests/ is linked to
 # each of them. They run a bounded number of steps by default and take -s SEED, -n STEPS, -t SECONDS.
-PROGRAMS     := oracle twin fail hazards threads
+# The one that takes longest is first.
+PROGRAMS     := hazards threads oracle twin fail
 program_src   = $(wildcard tests/$(1).c tests/$(1)/*.c)
 PRESENT      := $(foreach p,$(PROGRAMS),$(if $(call program_src,$(p)),$(p)))
 SUPPORT_SRC  := $(filter-out $(PROGRAMS:%=tests/%.c) tests/fuzz.c,$(wildcard tests/*.c))
 # The fuzzer plays the oracle's operations.
 FUZZ_SRC     := tests/fuzz.c $(filter-out tests/oracle/oracle.c,$(wildcard tests/oracle/*.c)) $(SUPPORT_SRC)
 UNIT_SRC     := $(wildcard tests/unit/test_*.c)
-UNIT_SUPPORT := $(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c))
+UNIT_SUPPORT := $(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c)) tests/coroutine.c
 
 TESTS := $(foreach p,$(PRESENT),$(B)/tests/$(p)/$(p))
 UNITS := $(UNIT_SRC:%.c=$(B)/%)
@@ -181,15 +182,19 @@ include examples/tiny/tiny.mk
 
 # ---- running -----------------------------------------------------------------------------------
 
-test: setup ## all tests with all checks on, the kernel's in QEMU too; ONLY=name for one of them
-	@$(if $(filter kernel,$(ONLY)),:,$(MAKE) --no-print-directory V=$(TEST_V) check-tests)
-	@$(if $(filter-out kernel,$(ONLY))$(filter-out debug,$(TEST_V)),:,$(MAKE) --no-print-directory KV=debug test-kernel)
+# For targets that people type: JOBS=n at a time, or as many as there are processors.
+PARALLEL = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(or $(JOBS),$(shell nproc)))
 
-check-tests: $(call SELECT,$(UNITS) $(TESTS))
+test: setup ## all tests with all checks on, the kernel's in QEMU too; ONLY=name for one of them
+	@$(if $(filter kernel tiny,$(ONLY)),:,$(MAKE) --no-print-directory $(PARALLEL) V=$(TEST_V) check-tests)
+	@$(if $(filter-out tiny,$(ONLY))$(filter-out debug,$(TEST_V)),:,$(MAKE) --no-print-directory $(PARALLEL) test-tiny)
+	@$(if $(filter-out kernel,$(ONLY))$(filter-out debug,$(TEST_V)),:,$(MAKE) --no-print-directory $(PARALLEL) KV=debug test-kernel)
+
+check-tests: $(call SELECT,$(TESTS) $(UNITS))
 	@scripts/run-tests.sh $^
 
 unit: setup ## the unit tests alone
-	@$(MAKE) --no-print-directory V=$(TEST_V) check-unit
+	@$(MAKE) --no-print-directory $(PARALLEL) V=$(TEST_V) check-unit
 
 check-unit: $(call SELECT,$(UNITS))
 	@scripts/run-tests.sh $^
@@ -209,11 +214,11 @@ results: ## keep what bench and bench-linux have measured, in bench/results/, an
 coverage: ## line and branch coverage of src/ by all tests: build/coverage/index.html
 	@scripts/setup.sh coverage
 	@find build/cov -name '*.gcda' -delete 2>/dev/null || true
-	@$(MAKE) --no-print-directory V=cov check-tests
+	@$(MAKE) --no-print-directory $(PARALLEL) V=cov check-tests
 	@scripts/coverage.sh build/cov build/coverage
 
 soak: ## integration programs for SECONDS=60, a new seed each round
-	@$(MAKE) --no-print-directory V=$(TEST_V) soak-programs
+	@$(MAKE) --no-print-directory $(PARALLEL) V=$(TEST_V) soak-programs
 
 .PHONY: soak-programs
 soak-programs: $(call SELECT,$(TESTS))

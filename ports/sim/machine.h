@@ -50,6 +50,7 @@ struct sim {
 	struct om_system *sys;
 	om_pfn_t nr_frames;
 	size_t ram_bytes;
+	bool own_ram;  /* from the host, to be given back */
 	void *storage; /* of the om_system */
 	void (*panic)(void *arg, const struct om_bug *bug);
 	void *panic_arg;

@@ -193,18 +193,22 @@ const struct om_port_ops sim_port_ops = {
     .held = sim_held,
 };
 
-static bool ram_create(struct sim *sim, bool junk)
+static bool ram_create(struct sim *sim, const struct sim_config *config)
 {
-	void *base = mmap(NULL, sim->ram_bytes, PROT_READ | PROT_WRITE,
-	                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	void *base = config->ram;
 
-	if (base == MAP_FAILED)
-		return false;
+	if (!base) {
+		base = mmap(NULL, sim->ram_bytes, PROT_READ | PROT_WRITE,
+		            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+		if (base == MAP_FAILED)
+			return false;
+		sim->own_ram = true;
+	}
 	sim->arch.base = base;
-	if (junk)
-		memset(base, 0xa5, sim->ram_bytes);
 	/* Whoever takes 0 for a frame number traps at once. */
 	mprotect(base, SIM_PAGE_SIZE, PROT_NONE);
+	if (config->junk)
+		memset((char *)base + SIM_PAGE_SIZE, 0xa5, sim->ram_bytes - SIM_PAGE_SIZE);
 	return true;
 }
 
@@ -251,7 +255,7 @@ static void machine_free(struct sim *sim)
 	}
 	pthread_mutex_destroy(&sim->kswapd.lock);
 	pthread_cond_destroy(&sim->kswapd.cond);
-	if (sim->arch.base)
+	if (sim->own_ram)
 		munmap(sim->arch.base, sim->ram_bytes);
 	free(sim->storage);
 	free(sim);
@@ -268,7 +272,7 @@ struct sim *sim_create(const struct sim_config *config)
 	sim->nr_frames = config->nr_frames;
 	sim->ram_bytes = (size_t)config->nr_frames * SIM_PAGE_SIZE;
 	machine_init(sim);
-	if (!ram_create(sim, config->junk) || !system_create(sim, config)) {
+	if (!ram_create(sim, config) || !system_create(sim, config)) {
 		machine_free(sim);
 		return NULL;
 	}

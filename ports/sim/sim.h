@@ -42,6 +42,11 @@ struct sim_config {
 	unsigned nr_cpus;      /* 0 means 1 */
 	unsigned swap_cluster; /* see struct om_config */
 	bool junk;             /* fill RAM with junk first, to catch whoever expects zeros */
+	/*
+	 * The RAM: nr_frames * SIM_PAGE_SIZE bytes at a page boundary, of which the first page
+	 * allows no access afterwards. NULL: memory of the host, given back in the end.
+	 */
+	void *ram;
 	const struct om_port_ops *ops; /* NULL: sim_port_ops */
 };
 

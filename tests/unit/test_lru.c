@@ -353,7 +353,7 @@ static void test_assertions(void **state)
  * unmap the pages, while isolators take pages off the lists, hold them for a moment and put them
  * back.
  */
-enum { PLACES = 12, MAPPERS = 2, ISOLATORS = 2, ROUNDS = 100000 };
+enum { PLACES = 12, MAPPERS = 2, ISOLATORS = 2, ROUNDS = 25000 };
 
 struct place {
 	struct om_spinlock lock;

@@ -5,14 +5,12 @@
 
 #include <pthread.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "page/frame.h"
 #include "page/lru.h"
 #include "page/slab.h"
 
-#define JUNK         0xa5
-#define TEST_SECONDS 300
+#define JUNK 0xa5
 
 /* ---- bugs --------------------------------------------------------------------------------- */
 
@@ -269,9 +267,4 @@ uint32_t unit_rand(uint64_t *state)
 	/* A linear congruence; its upper half is good enough for tests. */
 	*state = *state * 6364136223846793005u + 1442695040888963407u;
 	return (uint32_t)(*state >> 32);
-}
-
-void unit_watchdog(void)
-{
-	alarm(TEST_SECONDS);
 }
