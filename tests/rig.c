@@ -42,6 +42,7 @@ struct rig *rig_create(const struct rig_config *config)
 	struct sim_config sim = {.nr_frames = config->frames,
 	                         .nr_cpus = config->cpus,
 	                         .swap_cluster = config->cluster,
+	                         .seed = config->seed,
 	                         .junk = config->frames <= 1024,
 	                         .ops = config->ops};
 	struct rig *r = calloc(1, sizeof(*r));

@@ -7,6 +7,7 @@
 #include "vm.h"
 
 #include "kmem.h"
+#include "misc.h"
 #include "om_arch.h"
 #include "process.h"
 
@@ -198,6 +199,7 @@ void vm_init(const struct memory_range *ranges, unsigned n, uint64_t first_free)
 	check_storage(ranges, n, storage, end);
 	config.nr_frames = nr_frames;
 	config.storage = phys_to_virt(storage);
+	config.seed = random_word();
 	vm = om_system_init(&config);
 	if (!vm)
 		panic("objrmap does not start");

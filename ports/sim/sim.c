@@ -216,6 +216,7 @@ static bool system_create(struct sim *sim, const struct sim_config *config)
 	    .ctx = sim,
 	    .nr_frames = sim->nr_frames,
 	    .swap_cluster = config->swap_cluster,
+	    .seed = config->seed,
 	};
 	size_t bytes = om_system_bytes(sim->nr_frames);
 

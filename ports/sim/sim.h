@@ -42,6 +42,7 @@ struct sim_config {
 	unsigned nr_cpus;      /* 0 means 1 */
 	unsigned swap_cluster; /* see struct om_config */
 	bool junk;             /* fill RAM with junk first, to catch whoever expects zeros */
+	uintptr_t seed;        /* see struct om_config */
 	const struct om_port_ops *ops; /* NULL: sim_port_ops */
 };
 

@@ -2,8 +2,8 @@
  * port.c: the run-time half of a port: the hooks of struct om_port_ops, and setting up a system.
  *
  * A skeleton to copy, next to om_arch.h. It works as it stands for one CPU whose threads change
- * only where they ask for it: its memory is a static array, and the five places where a real
- * machine has to do something are the functions port_invalidate() to port_yield() just below.
+ * only where they ask for it: its memory is a static array, and the six places where a real
+ * machine has to do something are the functions port_random() to port_yield() just below.
  * Nothing is needed from a C library.
  *
  * Each hook says: whether it is required and what happens without it; what may be held when it is
@@ -24,6 +24,16 @@ static char ram[PORT_FRAMES << OM_PAGE_SHIFT] __attribute__((aligned(1 << OM_PAG
 
 /* The struct om_system and its page array: om_system_bytes() of memory that is not in `ram`. */
 static char storage[PORT_STORAGE] __attribute__((aligned(64)));
+
+/*
+ * A word that programs cannot guess; struct om_config says what for. x86-64: rdrand, or what the boot
+ * loader got from the firmware; the time of booting is better than nothing.
+ */
+static uintptr_t port_random(void)
+{
+	/* uint64_t word; __asm__ volatile("rdrand %0" : "=r"(word)); return word; */
+	return 0;
+}
 
 /* The address space this CPU runs on. */
 static struct om_mm *current_mm;
@@ -202,6 +212,7 @@ struct om_system *port_init(void)
 	    .nr_frames = PORT_FRAMES,
 	    .storage = storage,
 	    .swap_cluster = 3,
+	    .seed = port_random(),
 	};
 	struct om_system *sys;
 

@@ -186,6 +186,7 @@ struct om_system *unit_system(om_pfn_t nr_frames)
 	sys->page = allocate(sizeof(void *), sys->nr_frames * sizeof(*sys->page));
 	memset(sys->page, 0, sys->nr_frames * sizeof(*sys->page));
 	sys->hooks.ops = &unit_ops;
+	sys->hooks.seed = om_tree_seed(0);
 	add_frames(sys);
 	om_lru_init(sys);
 	om_slab_init(sys);

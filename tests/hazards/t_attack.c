@@ -1,0 +1,131 @@
+/*
+ * t_attack.c: what a program does on purpose to stop or slow others: rows 86 and on. Nothing that
+ * it can do stops the machine, and what it may cost others is bounded in steps, not in time.
+ */
+#include "hazards.h"
+
+#include <stdlib.h>
+
+#include "base/types.h"
+#include "calls.h"
+
+/* ---------------------------------------------------------------- trees --------------------- */
+
+#define MAX_AREAS 300
+#define SCRATCH   ((uintptr_t)0x10000000)
+#define LOWEST    ((uintptr_t)0x20000000)
+
+/* What src/base/tree.c makes of a node's address, if the seed is the one the adversary expects. */
+static uintptr_t priority(const struct om_node *n)
+{
+	uintptr_t seed = om_tree_seed(0), x = (uintptr_t)n * seed;
+
+	x ^= x >> (sizeof(x) * 4);
+	return x * seed;
+}
+
+static const struct om_node *node_at(const struct om_mm *mm, uintptr_t addr)
+{
+	const struct om_node *n = mm->vmas;
+
+	while (n && om_container(n, struct om_vma, by_addr)->start != addr)
+		n = addr < om_container(n, struct om_vma, by_addr)->start ? n->left : n->right;
+	rig_check(n);
+	return n;
+}
+
+static unsigned depth_of(const struct om_node *n)
+{
+	unsigned left, right;
+
+	if (!n)
+		return 0;
+	left = depth_of(n->left);
+	right = depth_of(n->right);
+	return 1 + (left > right ? left : right);
+}
+
+static void map_one(struct om_mm *mm, uintptr_t addr)
+{
+	rig_ok(do_mmap(mm, &addr, RIG_PAGE, RIG_RW, OM_MAP_PRIVATE | OM_MAP_FIXED, NULL, 0));
+}
+
+/*
+ * The object of the next area is known, because free ones are last in, first out: map a page
+ * anywhere, see where its area lies, unmap it, and map it again where its priority fits the order:
+ * above all those of higher priority. Until there is no room. Returns the number of areas.
+ */
+static unsigned line_up(struct om_mm *mm, uintptr_t at[MAX_AREAS])
+{
+	uintptr_t rank[MAX_AREAS], high = mm->layout.mmap_base & ~(RIG_PAGE * 2 - 1);
+	unsigned n;
+
+	for (n = 0; n < MAX_AREAS; n++) {
+		uintptr_t below = LOWEST, above = high;
+
+		map_one(mm, SCRATCH);
+		rank[n] = priority(node_at(mm, SCRATCH));
+		rig_ok(om_munmap(mm, SCRATCH, RIG_PAGE));
+		for (unsigned i = 0; i < n; i++) {
+			if (rank[i] > rank[n] && at[i] > below)
+				below = at[i];
+			if (rank[i] < rank[n] && at[i] < above)
+				above = at[i];
+		}
+		if (above - below < RIG_PAGE * 4)
+			break;
+		at[n] = (below + (above - below) / 2) & ~(RIG_PAGE * 2 - 1);
+		map_one(mm, at[n]);
+	}
+	return n;
+}
+
+/* With a seed that nobody knows it is a tree like any other. */
+static void test_h87_chosen_addresses(void **state)
+{
+	struct rig *r = rig_create(&(struct rig_config){.frames = 2048, .seed = 0x1234567});
+	struct om_mm *mm = rig_mm(r);
+	uintptr_t at[MAX_AREAS];
+	unsigned n = line_up(mm, at);
+
+	(void)state;
+	rig_check(n >= 60);
+	rig_check(depth_of(mm->vmas) < 40);
+	rig_verify(r);
+	rig_destroy(r);
+}
+
+/* With a seed that is known it is a list, on which all calls work. */
+static void test_h87_tree_of_any_depth(void **state)
+{
+	struct rig *r = rig_create(&(struct rig_config){.frames = 4096});
+	struct om_mm *mm = rig_mm(r), *child;
+	uintptr_t at[MAX_AREAS];
+	unsigned n = line_up(mm, at);
+
+	(void)state;
+	NEEDS(sizeof(long) == 8); /* room for a path longer than any that used to be allowed */
+	rig_check(n > 200);
+	rig_equal(depth_of(mm->vmas), n);
+	for (unsigned i = 0; i < n; i++)
+		rig_put(r, mm, at[i], 1, i);
+	child = rig_fork(r, mm, NULL);
+	for (unsigned i = 0; i < n; i += 2) {
+		rig_ok(om_mprotect(mm, at[i], RIG_PAGE, OM_PROT_READ));
+		rig_ok(om_munmap(child, at[i], RIG_PAGE));
+	}
+	rig_verify(r);
+	for (unsigned i = 0; i < n; i++) {
+		rig_expect(r, mm, at[i], 1, i);
+		if (i % 2)
+			rig_expect(r, child, at[i], 1, i);
+	}
+	rig_verify(r);
+	rig_destroy(r);
+}
+
+static const struct CMUnitTest list[] = {
+    cmocka_unit_test(test_h87_chosen_addresses),
+    cmocka_unit_test(test_h87_tree_of_any_depth),
+};
+TESTS(attack_tests, list);
