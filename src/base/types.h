@@ -73,8 +73,7 @@ struct om_page {
 	uint8_t kind;            /* (F) enum om_kind */
 	_Atomic uint16_t flags;  /* enum om_pageflag */
 	uint32_t mapcount;       /* (F) present PTEs (I1) */
-	uint16_t refs;           /* (F) page cache, swap cache, and whoever looks at it now */
-	uint16_t pins;           /* (F) om_pin(): stays mapped and unshared */
+	uint32_t holds;          /* (F) references and pins: page.h */
 	uint32_t slot;           /* (F) swap slot, if OM_PG_SWAPCACHE */
 	void *object;            /* (F) om_mapping, page-table page (direct: T) or om_anon_vma */
 	uintptr_t index; /* (F) page offset in `object`; direct: (T) position in the table */
@@ -97,7 +96,6 @@ struct om_anon_vma {
 	struct om_rwspin lock;
 	_Atomic uint32_t refs; /* one while VMAs are queued, one for each walk under way */
 	struct om_node *root;  /* (O) VMAs by linear index */
-	uint32_t nr_vmas;      /* (O) */
 };
 
 /*
@@ -116,12 +114,12 @@ struct om_mapping {
 	const struct om_store_ops *ops; /* (c) NULL: shared memory */
 	void *store;                    /* (c) */
 	struct om_rwspin lock;
-	_Atomic uint32_t refs;
+	_Atomic uintptr_t refs;         /* the embedder's, and one for each area */
 	_Atomic uint64_t size;          /* (a) bytes; shrinks before pages go */
 	struct om_node *i_mmap;         /* (O) VMAs by file page; nonlinear ones cover everything */
 	struct om_index index;          /* (O) page index -> page, or swap slot of shared memory */
-	size_t nr_pages;                /* (O) pages in the index */
-	size_t nr_swapped;              /* (O) slots in the index */
+	om_pfn_t nr_pages;              /* (O) pages in the index */
+	uint32_t nr_swapped;            /* (O) slots in the index */
 	struct om_mapping *prev, *next; /* sys->mappings, by sys->list_lock */
 };
 

@@ -124,7 +124,37 @@ static void test_h87_tree_of_any_depth(void **state)
 	rig_destroy(r);
 }
 
+/* ---------------------------------------------------------------- counts -------------------- */
+
+#define MANY 40000u
+
+/*
+ * One page of a file is mapped by 40,000 areas of each of two processes: more entries than 16 bits
+ * can count. All of a process go in one call.
+ */
+static void test_h86_many_areas(void **state)
+{
+	struct rig *r = rig_create(&(struct rig_config){.frames = 8192});
+	struct om_mm *mm[2] = {rig_mm(r)};
+	struct om_mapping *file = rig_file(r, 1, 7);
+
+	(void)state;
+	for (unsigned i = 0; i < MANY; i++)
+		rig_map(r, mm[0], HERE + PAGES(i), 1, OM_PROT_READ, OM_MAP_SHARED, file, 0);
+	mm[1] = rig_fork(r, mm[0], NULL);
+	for (unsigned p = 0; p < 2; p++)
+		for (unsigned i = 0; i < MANY; i++)
+			rig_equal(om_fault(mm[p], HERE + PAGES(i), OM_READ) > OM_FAULT_MAJOR, 0);
+	rig_equal(rig_info(mm[0], HERE).mapcount, 2 * MANY);
+	rig_ok(om_munmap(mm[0], HERE, PAGES(MANY)));
+	rig_equal(rig_info(mm[1], HERE).mapcount, MANY);
+	rig_exit(r, mm[1]);
+	rig_verify(r);
+	rig_destroy(r);
+}
+
 static const struct CMUnitTest list[] = {
+    cmocka_unit_test(test_h86_many_areas),
     cmocka_unit_test(test_h87_chosen_addresses),
     cmocka_unit_test(test_h87_tree_of_any_depth),
 };

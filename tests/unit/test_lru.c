@@ -20,7 +20,7 @@ static struct om_page *new_page(struct om_system *sys, unsigned flags)
 
 	om_frame_lock(sys, page);
 	page->mapcount = 1;
-	page->refs = 0;
+	page->holds = 0;
 	om_frame_unlock(sys, page);
 	return page;
 }
@@ -258,7 +258,7 @@ static void test_mlock(void **state)
 	with_lock(sys, page, om_page_mlock);
 	om_frame_lock(sys, page);
 	page->mapcount = 0;
-	page->refs = 1;
+	page->holds = OM_ONE_REF;
 	om_page_munlock_all(sys, page);
 	om_page_munlock_all(sys, page);
 	om_frame_unlock(sys, page);
@@ -377,7 +377,7 @@ static void stress_new(struct stress *s, struct place *p, uint64_t *rand)
 	if (!p->page)
 		return;
 	om_frame_lock(s->sys, p->page);
-	p->page->refs = 0;
+	p->page->holds = 0;
 	p->page->mapcount = 1;
 	om_lru_add(s->sys, p->page);
 	om_frame_unlock(s->sys, p->page);
