@@ -31,14 +31,14 @@ om_pfn_t vm_nr_frames(void)
 
 /* ---------------------------------------------------------------- waiting ------------------- */
 
-#define NR_QUEUES 64
+#define NR_QUEUES 256
 
 static struct waitq queues[NR_QUEUES];
 
-/* Keys are addresses of objects. */
+/* Keys are addresses, nearly all of them of one sleeper each. */
 static struct waitq *queue_of(const void *key)
 {
-	return &queues[((uintptr_t)key * 0x9e3779b97f4a7c15ull) >> 58];
+	return &queues[((uintptr_t)key * 0x9e3779b97f4a7c15ull) >> 56];
 }
 
 /*
@@ -51,7 +51,7 @@ static void hook_wait(void *ctx, const void *key, bool (*blocked)(const void *ar
 	struct waiter w;
 
 	(void)ctx;
-	wait_begin(queue_of(key), &w, THREAD_SLEEPING);
+	wait_begin_key(queue_of(key), &w, THREAD_SLEEPING, key);
 	if (blocked(arg))
 		schedule();
 	wait_end(&w);
@@ -60,7 +60,7 @@ static void hook_wait(void *ctx, const void *key, bool (*blocked)(const void *ar
 static void hook_wake(void *ctx, const void *key)
 {
 	(void)ctx;
-	wake_all(queue_of(key));
+	wake_key(queue_of(key), key);
 }
 
 /* ---------------------------------------------------------------- reclaim ------------------- */

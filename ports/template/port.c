@@ -26,8 +26,8 @@ static char ram[PORT_FRAMES << OM_PAGE_SHIFT] __attribute__((aligned(1 << OM_PAG
 static char storage[PORT_STORAGE] __attribute__((aligned(64)));
 
 /*
- * A word that programs cannot guess; struct om_config says what for. x86-64: rdrand, or what the boot
- * loader got from the firmware; the time of booting is better than nothing.
+ * A word that programs cannot guess; struct om_config says what for. x86-64: rdrand, or what the
+ * boot loader got from the firmware; the time of booting is better than nothing.
  */
 static uintptr_t port_random(void)
 {
@@ -149,14 +149,14 @@ bool port_reclaim(struct om_system *sys, om_pfn_t high)
  * blocked(arg) is false. Without it the core spins on blocked(arg), which is right as long as
  * whoever is waited for runs on another CPU.
  *
- * Context: no spinning lock is held. blocked(arg) must be called under the lock that wake takes for
- * this key: it tells the other side, by a bit, that somebody is about to sleep. Returning early is
- * allowed, the core checks again. With a sleep queue for each of, say, 64 hash values of the key:
+ * Context: no spinning lock is held. blocked(arg) must be called under the lock that wake takes
+ * for this key, or a wake-up in between is lost. Returning early is allowed, the core checks
+ * again. With a sleep queue for each of, say, 64 hash values of the key:
  *
  *     struct queue *q = queue_of(key);
  *     spin_lock(&q->lock);
  *     if (blocked(arg))
- *         sleep_on(q);                  releases q->lock while the thread sleeps
+ *         sleep_on(q, key);             releases q->lock while the thread sleeps
  *     spin_unlock(&q->lock);
  *
  * This one lets the other threads of the only CPU run until the condition has changed.
@@ -170,9 +170,10 @@ static void port_wait(void *ctx, const void *key, bool (*blocked)(const void *ar
 }
 
 /*
- * Required if there is `wait`. Wake every thread that sleeps on `key`; others that share its queue
- * may be woken as well. Context: spinning locks may be held; must not sleep.
- * No-op: here, where sleepers look for themselves whenever they run.
+ * Required if there is `wait`. Wake every thread that sleeps on `key`, mostly there is one.
+ * Others that share its queue may be woken as well, in vain. `key` is a name: do not look at what
+ * is there. Context: spinning locks may be held; must not sleep. No-op: here, where sleepers look
+ * for themselves whenever they run.
  */
 static void port_wake(void *ctx, const void *key)
 {

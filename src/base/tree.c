@@ -1,12 +1,12 @@
 /*
  * tree.c: the treap of tree.h.
  *
- * A node's priority is a keyed hash of its address, so the shape depends on nothing but which nodes
- * are in: no rotation, no balance word. Insertion goes down to where the new node's priority ranks
- * and splits what hangs there into its two subtrees; removal joins the two subtrees in the node's
- * place. Both go along one path, from the root down through the split or joined spines, of exactly
- * the nodes whose subtrees change; the augmented words are then recomputed along it, bottom-up, once
- * each.
+ * A node's priority is a keyed hash of its address, so the shape depends on nothing but which
+ * nodes are in: no rotation, no balance word. Insertion goes down to where the new node's
+ * priority ranks and splits what hangs there into its two subtrees; removal joins the two
+ * subtrees in the node's place. Both go along one path, from the root down through the split or
+ * joined spines, of exactly the nodes whose subtrees change; the augmented words are then
+ * recomputed along it, bottom-up, once each.
  *
  * The words on the path are out of date from the first change on. Until they are recomputed, each
  * holds the node above: the way back needs no stack, so a path may have any length.

@@ -33,8 +33,8 @@ struct om_tree_ops {
 };
 
 /*
- * All three: O(log n), no allocation, cannot fail. Nobody may read the tree meanwhile: the augmented
- * words of the nodes above the change are in use for other things.
+ * All three: O(log n), no allocation, cannot fail. Nobody may read the tree meanwhile: the
+ * augmented words of the nodes above the change are in use for other things.
  */
 void om_tree_insert(struct om_system *sys, struct om_node **root, struct om_node *n,
                     const struct om_tree_ops *ops);

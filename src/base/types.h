@@ -206,6 +206,15 @@ struct om_swap {
 	uint32_t total, free; /* (S) slots of writable devices */
 };
 
+/* Who waits for locks, by a hash of their address: spin.c, sleep.c. */
+#define OM_SPIN_QUEUE_SHIFT  5
+#define OM_SLEEP_QUEUE_SHIFT 7
+
+struct om_sleep_queue {
+	struct om_spinlock lock;
+	struct om_crowd *first; /* (l) */
+};
+
 struct om_shard {
 	_Atomic uint64_t event[OM_NR_EVENTS];
 } __attribute__((aligned(64)));
@@ -217,6 +226,10 @@ struct om_system {
 	om_pfn_t nr_frames;    /* (c) */
 	om_pfn_t zero_pfn;     /* (c) after the first om_add_memory() */
 	unsigned swap_cluster; /* (c) */
+
+	struct om_spinner
+	    *_Atomic spin_queue[OM_NR_RANKS - OM_RANK_MAPPING][1 << OM_SPIN_QUEUE_SHIFT]; /* (a) */
+	struct om_sleep_queue sleep_queue[1 << OM_SLEEP_QUEUE_SHIFT];
 
 	struct om_spinlock free_lock;
 	om_pfn_t free_head;       /* (l) free_lock */

@@ -1,10 +1,10 @@
 /*
  * page.h: one frame: its flags, its frame lock, its references, its page lock.
  *
- * A data page lives while it has any of mapcount, references, pins or OM_PG_ISOLATED; whoever takes
- * the last away, under the frame lock, frees it. Page cache and swap cache count one reference each.
- * Mapping counts in mapcount alone, so zapping takes a reference that lasts until the TLB flush
- * (I7).
+ * A data page lives while it has any of mapcount, references, pins or OM_PG_ISOLATED; whoever
+ * takes the last away, under the frame lock, frees it. Page cache and swap cache count one
+ * reference each. Mapping counts in mapcount alone, so zapping takes a reference that lasts until
+ * the TLB flush (I7).
  */
 #ifndef OM_PAGE_H
 #define OM_PAGE_H
@@ -72,9 +72,9 @@ void om_page_unlock(struct om_system *sys, struct om_page *page);
  * `holds` has two counts. References (20 bits) are the page cache's, the swap cache's, and those of
  * whoever looks at the page now. Pins (12 bits) are om_pin()'s: the page stays mapped and unshared.
  *
- * More pins and more entries than fit are refused. References cannot be: whoever sleeps on the page
- * lock has one, so there may be as many as threads. A page that ever had OM_REFS_MAX of them at once
- * keeps them for good: a frame is lost, and nothing else.
+ * More pins and more entries than fit are refused. References cannot be: whoever sleeps on the
+ * page lock has one, so there may be as many as threads. A page that ever had OM_REFS_MAX of them
+ * at once keeps them for good: a frame is lost, and nothing else.
  */
 #define OM_ONE_PIN  1u
 #define OM_ONE_REF  0x1000u

@@ -95,7 +95,7 @@ static void check_reached(struct om_check *c, struct om_page *page, unsigned ref
 
 static void check_frame(struct om_check *c, struct om_page *page)
 {
-	OM_CHECK(c, atomic_load(&page->lock.locked) == 0, "rest", page, page->kind, 0);
+	OM_CHECK(c, atomic_load(&page->lock.state) == 0, "rest", page, page->kind, 0);
 	switch (page->kind) {
 	case OM_KIND_RESERVED:
 		check_bare(c, page, 0);

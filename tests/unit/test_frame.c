@@ -178,7 +178,7 @@ static void test_many_references(void **state)
 
 static void unlock_stuck(struct om_page *page)
 {
-	atomic_store(&page->lock.locked, 0);
+	atomic_store(&page->lock.state, 0);
 }
 
 static void test_misuse(void **state)

@@ -298,10 +298,10 @@ static void test_bugs(void **state)
 	page = get(sys, 0, true);
 	om_page_lock(sys, page);
 	expect_bug("I11", om_swapcache_add(sys, page, 1));
-	atomic_store(&page->lock.locked, 0);
+	atomic_store(&page->lock.state, 0);
 	om_swapcache_del(sys, page);
 	expect_bug("I11", om_swapcache_del(sys, page));
-	atomic_store(&page->lock.locked, 0);
+	atomic_store(&page->lock.state, 0);
 	om_page_unlock(sys, page);
 	om_page_put(sys, page);
 	free_slots(sys, 0, 2);
