@@ -4,7 +4,9 @@
  */
 #include "hazards.h"
 
+#include <pthread.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #include "base/types.h"
 #include "calls.h"
@@ -153,8 +155,83 @@ static void test_h86_many_areas(void **state)
 	rig_destroy(r);
 }
 
+/*
+ * Threads that want a page whose transfer never ends sleep on its lock, with a reference each. They
+ * are played on one large stack: each begins inside the `wait` hook of the one before.
+ */
+#define SLEEPERS    70000u
+#define STACK_BYTES ((size_t)2 << 30)
+
+static struct {
+	struct rig *r;
+	struct om_mm *mm;
+	uintptr_t a;
+	unsigned sleepers;
+	jmp_buf all_asleep;
+} hang;
+
+static void hang_wait(void *ctx, const void *key, bool (*blocked)(const void *arg), const void *arg)
+{
+	(void)ctx;
+	(void)key;
+	rig_check(blocked(arg));
+	if (++hang.sleepers == SLEEPERS)
+		longjmp(hang.all_asleep, 1);
+	(void)om_fault(hang.mm, hang.a, OM_READ);
+	rig_fail(__FILE__, __LINE__, "a sleeper woke");
+}
+
+static int hang_read(void *store, uint64_t first, unsigned n, void *const frame[])
+{
+	(void)store;
+	(void)first;
+	(void)n;
+	(void)frame;
+	(void)om_fault(hang.mm, hang.a, OM_READ);
+	rig_fail(__FILE__, __LINE__, "the first sleeper woke");
+}
+
+static void *hang_main(void *arg)
+{
+	struct om_port_ops ops = sim_port_ops;
+	struct om_store_ops store_ops = {.read = hang_read};
+	struct om_mapping *file;
+
+	(void)arg;
+	hang.sleepers = 0;
+	ops.wait = hang_wait;
+	ops.held = NULL;
+	hang.r = rig_create(&(struct rig_config){.frames = 256, .ops = &ops});
+	hang.mm = rig_mm(hang.r);
+	rig_ok(om_mapping_create(hang.r->sys, &store_ops, NULL, RIG_PAGE, &file));
+	hang.a = rig_map(hang.r, hang.mm, HERE, 1, OM_PROT_READ, OM_MAP_PRIVATE, file, 0);
+	if (!setjmp(hang.all_asleep))
+		(void)om_fault(hang.mm, hang.a, OM_READ);
+	return NULL;
+}
+
+/* The machine goes on. With all its sleepers it cannot be taken down, so it is left behind. */
+static void test_h86_many_sleepers(void **state)
+{
+	pthread_attr_t attr;
+	pthread_t thread;
+	void *stack = mmap(NULL, STACK_BYTES, PROT_READ | PROT_WRITE,
+	                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	(void)state;
+	NEEDS(sizeof(long) == 8);
+	rig_check(stack != MAP_FAILED);
+	pthread_attr_init(&attr);
+	rig_ok(pthread_attr_setstack(&attr, stack, STACK_BYTES));
+	rig_ok(pthread_create(&thread, &attr, hang_main, NULL));
+	pthread_join(thread, NULL);
+	rig_equal(hang.sleepers, SLEEPERS);
+	munmap(stack, STACK_BYTES);
+}
+
 static const struct CMUnitTest list[] = {
     cmocka_unit_test(test_h86_many_areas),
+    cmocka_unit_test(test_h86_many_sleepers),
     cmocka_unit_test(test_h87_chosen_addresses),
     cmocka_unit_test(test_h87_tree_of_any_depth),
 };
