@@ -8,7 +8,9 @@ set(OBJRMAP_SOURCES
   ${OBJRMAP_DIR}/src/area/vma_place.c
   ${OBJRMAP_DIR}/src/area/zap.c
   ${OBJRMAP_DIR}/src/base/bug.c
-  ${OBJRMAP_DIR}/src/base/lock.c
+  ${OBJRMAP_DIR}/src/base/held.c
+  ${OBJRMAP_DIR}/src/base/sleep.c
+  ${OBJRMAP_DIR}/src/base/spin.c
   ${OBJRMAP_DIR}/src/base/tree.c
   ${OBJRMAP_DIR}/src/ops/access.c
   ${OBJRMAP_DIR}/src/ops/address_space.c

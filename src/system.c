@@ -38,6 +38,7 @@ struct om_system *om_system_init(const struct om_config *config)
 	sys->arch = *config->arch;
 	sys->hooks.ops = config->ops;
 	sys->hooks.ctx = config->ctx;
+	sys->hooks.seed = om_tree_seed(config->seed);
 	sys->page = (void *)((char *)config->storage + round_up(sizeof(*sys), CACHE_LINE));
 	sys->nr_frames = config->nr_frames;
 	sys->zero_pfn = OM_NO_PFN;

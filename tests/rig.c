@@ -112,6 +112,7 @@ struct rig *rig_create(const struct rig_config *config)
 	struct sim_config sim = {.nr_frames = config->frames,
 	                         .nr_cpus = config->cpus,
 	                         .swap_cluster = config->cluster,
+	                         .seed = config->seed,
 	                         .junk = config->frames <= ARENA_FRAMES,
 	                         .ram = take_arena(config->frames),
 	                         .ops = config->ops ? config->ops : rig_ops()};

@@ -32,6 +32,7 @@ struct rig_config {
 	unsigned cpus;
 	unsigned slots;                /* of the swap device that is on from the start; 0: none */
 	unsigned cluster;              /* see struct om_config */
+	uintptr_t seed;                /* see struct om_config */
 	const struct om_port_ops *ops; /* NULL: rig_ops() */
 	const struct om_store_ops *store_ops; /* NULL: sim_store_ops */
 };

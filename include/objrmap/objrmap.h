@@ -65,6 +65,13 @@ struct om_config {
 	void *storage;                 /* om_system_bytes(nr_frames) bytes, 64-byte aligned */
 	unsigned
 	    swap_cluster; /* log2 of pages read ahead from swap; 0 = none, to OM_SWAP_CLUSTER_MAX */
+	/*
+	 * A random word, which shapes the trees of areas. Programs choose where areas lie in
+	 * these trees and may find out where the kernel keeps them. If they know the seed as well
+	 * (0 by default), they can make calls on areas cost as much as there are areas, their own
+	 * calls and those on the files they map; no more than that.
+	 */
+	uintptr_t seed;
 };
 
 /*

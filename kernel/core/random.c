@@ -69,6 +69,15 @@ static bool rdrand(uint32_t *v)
 	return ok;
 }
 
+uint64_t random_word(void)
+{
+	uint32_t low = 0, high = 0;
+
+	if (has_rdrand() && rdrand(&low) && rdrand(&high))
+		return (uint64_t)high << 32 | low;
+	return __builtin_ia32_rdtsc() * 0x9e3779b97f4a7c15u;
+}
+
 static void seed(void)
 {
 	bool hardware = has_rdrand();

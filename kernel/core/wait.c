@@ -10,17 +10,23 @@
  * The waiter is on the queue before the state changes: whoever wakes the queue from now on finds
  * both.
  */
-void wait_begin(struct waitq *q, struct waiter *w, enum thread_state state)
+void wait_begin_key(struct waitq *q, struct waiter *w, enum thread_state state, const void *key)
 {
 	struct thread *t = current;
 	unsigned long flags;
 
 	w->thread = t;
 	w->q = q;
+	w->key = key;
 	flags = spin_lock_irq(&q->lock);
 	list_append(&q->waiters, &w->node);
 	atomic_store(&t->state, state);
 	spin_unlock_irq(&q->lock, flags);
+}
+
+void wait_begin(struct waitq *q, struct waiter *w, enum thread_state state)
+{
+	wait_begin_key(q, w, state, NULL);
 }
 
 void wait_end(struct waiter *w)
@@ -52,6 +58,20 @@ void wake_all(struct waitq *q)
 	flags = spin_lock_irq(&q->lock);
 	list_for_each (w, &q->waiters, node)
 		thread_wake(w->thread);
+	spin_unlock_irq(&q->lock, flags);
+}
+
+void wake_key(struct waitq *q, const void *key)
+{
+	struct waiter *w;
+	unsigned long flags;
+
+	if (nobody_waits(q))
+		return;
+	flags = spin_lock_irq(&q->lock);
+	list_for_each (w, &q->waiters, node)
+		if (w->key == key)
+			thread_wake(w->thread);
 	spin_unlock_irq(&q->lock, flags);
 }
 

@@ -7,6 +7,7 @@
  */
 #include "boot.h"
 #include "kmem.h"
+#include "random.h"
 #include "om_arch.h"
 #include "vm.h"
 
@@ -25,14 +26,14 @@ om_pfn_t vm_nr_frames(void)
 
 /* ---------------------------------------------------------------- waiting ------------------- */
 
-#define NR_QUEUES 64
+#define NR_QUEUES 256
 
 static struct waitq queues[NR_QUEUES];
 
-/* Keys are addresses of objects. */
+/* Keys are addresses, nearly all of them of one sleeper each. */
 static struct waitq *queue_of(const void *key)
 {
-	return &queues[((uintptr_t)key * 0x9e3779b97f4a7c15ull) >> 58];
+	return &queues[((uintptr_t)key * 0x9e3779b97f4a7c15ull) >> 56];
 }
 
 /*
@@ -45,7 +46,7 @@ static void hook_wait(void *ctx, const void *key, bool (*blocked)(const void *ar
 	struct waiter w;
 
 	(void)ctx;
-	wait_begin(queue_of(key), &w, THREAD_SLEEPING);
+	wait_begin_key(queue_of(key), &w, THREAD_SLEEPING, key);
 	if (blocked(arg))
 		schedule();
 	wait_end(&w);
@@ -54,7 +55,7 @@ static void hook_wait(void *ctx, const void *key, bool (*blocked)(const void *ar
 static void hook_wake(void *ctx, const void *key)
 {
 	(void)ctx;
-	wake_all(queue_of(key));
+	wake_key(queue_of(key), key);
 }
 
 /* ---------------------------------------------------------------- reclaim ------------------- */
@@ -175,6 +176,7 @@ void vm_init(const struct memory_range *ranges, unsigned n, uint64_t first_free)
 	check_storage(ranges, n, storage, end);
 	config.nr_frames = nr_frames;
 	config.storage = phys_to_virt(storage);
+	config.seed = random_word();
 	vm = om_system_init(&config);
 	if (!vm)
 		panic("objrmap does not start");

@@ -27,11 +27,18 @@ struct sim_cpu {
 	struct sim_cpu_stats stats;
 };
 
+/* A sleeping thread, on its stack. */
+struct sim_sleeper {
+	const void *key;
+	bool woken;
+	pthread_cond_t cond;
+	struct sim_sleeper *next;
+};
+
 /* Threads that sleep on keys of one hash value. */
 struct sim_bucket {
 	pthread_mutex_t lock;
-	pthread_cond_t cond;
-	unsigned sleepers;
+	struct sim_sleeper *sleepers;
 };
 
 struct sim_kswapd {

@@ -1,9 +1,9 @@
 /*
  * sim.c: the machine: memory, set-up, and the hooks of port.h other than the TLB (mmu.c).
  *
- * Sleeping is done on hashed buckets of a mutex and a condition variable. A sleeper evaluates its
- * condition under the bucket's lock, which a waker takes too, so no wake-up is lost; keys that
- * share a bucket wake each other for nothing, which the contract allows.
+ * Sleepers are listed in hashed buckets. A sleeper evaluates its condition under the bucket's lock,
+ * which a waker takes too, so no wake-up is lost; each has a condition variable of its own, so only
+ * those with the right key wake.
  */
 #include "machine.h"
 
@@ -76,9 +76,12 @@ static void sim_wait(void *ctx, const void *key, bool (*blocked)(const void *arg
 
 	pthread_mutex_lock(&b->lock);
 	if (blocked(arg)) {
-		b->sleepers++;
-		pthread_cond_wait(&b->cond, &b->lock);
-		b->sleepers--;
+		struct sim_sleeper me = {key, false, PTHREAD_COND_INITIALIZER, b->sleepers};
+
+		b->sleepers = &me;
+		while (!me.woken)
+			pthread_cond_wait(&me.cond, &b->lock);
+		pthread_cond_destroy(&me.cond);
 	}
 	pthread_mutex_unlock(&b->lock);
 }
@@ -88,8 +91,15 @@ static void sim_wake(void *ctx, const void *key)
 	struct sim_bucket *b = bucket_of(ctx, key);
 
 	pthread_mutex_lock(&b->lock);
-	if (b->sleepers)
-		pthread_cond_broadcast(&b->cond);
+	for (struct sim_sleeper **link = &b->sleepers, *s; (s = *link);) {
+		if (s->key != key) {
+			link = &s->next;
+			continue;
+		}
+		*link = s->next;
+		s->woken = true;
+		pthread_cond_signal(&s->cond);
+	}
 	pthread_mutex_unlock(&b->lock);
 }
 
@@ -220,6 +230,7 @@ static bool system_create(struct sim *sim, const struct sim_config *config)
 	    .ctx = sim,
 	    .nr_frames = sim->nr_frames,
 	    .swap_cluster = config->swap_cluster,
+	    .seed = config->seed,
 	};
 	size_t bytes = om_system_bytes(sim->nr_frames);
 
@@ -235,10 +246,8 @@ static void machine_init(struct sim *sim)
 {
 	pthread_mutex_init(&sim->kswapd.lock, NULL);
 	pthread_cond_init(&sim->kswapd.cond, NULL);
-	for (unsigned i = 0; i < SIM_WAIT_BUCKETS; i++) {
+	for (unsigned i = 0; i < SIM_WAIT_BUCKETS; i++)
 		pthread_mutex_init(&sim->bucket[i].lock, NULL);
-		pthread_cond_init(&sim->bucket[i].cond, NULL);
-	}
 	for (unsigned i = 0; i < sim->nr_cpus; i++) {
 		sim->cpu[i].sim = sim;
 		pthread_mutex_init(&sim->cpu[i].lock, NULL);
@@ -249,10 +258,8 @@ static void machine_free(struct sim *sim)
 {
 	for (unsigned i = 0; i < sim->nr_cpus; i++)
 		pthread_mutex_destroy(&sim->cpu[i].lock);
-	for (unsigned i = 0; i < SIM_WAIT_BUCKETS; i++) {
+	for (unsigned i = 0; i < SIM_WAIT_BUCKETS; i++)
 		pthread_mutex_destroy(&sim->bucket[i].lock);
-		pthread_cond_destroy(&sim->bucket[i].cond);
-	}
 	pthread_mutex_destroy(&sim->kswapd.lock);
 	pthread_cond_destroy(&sim->kswapd.cond);
 	if (sim->own_ram)

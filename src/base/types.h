@@ -77,8 +77,7 @@ struct om_page {
 	uint8_t kind;            /* (F) enum om_kind */
 	_Atomic uint16_t flags;  /* (a) enum om_pageflag, which has a letter for each */
 	uint32_t mapcount;       /* (F) present PTEs (I1) */
-	uint16_t refs;           /* (F) page cache, swap cache, and whoever looks at it now */
-	uint16_t pins;           /* (F) om_pin(): stays mapped and unshared */
+	uint32_t holds;          /* (F) references and pins: page.h */
 	uint32_t slot;           /* (F) swap slot, if OM_PG_SWAPCACHE */
 	void *object;            /* (F) om_mapping, page-table page (direct: T) or om_anon_vma */
 	uintptr_t index; /* (F) page offset in `object`; direct: (T) position in the table */
@@ -101,7 +100,6 @@ struct om_anon_vma {
 	struct om_rwspin lock;
 	_Atomic uint32_t refs; /* (a) one while VMAs are queued, one for each walk under way */
 	struct om_node *root;  /* (O) VMAs by linear index */
-	uint32_t nr_vmas;      /* (O) */
 };
 
 /*
@@ -120,12 +118,12 @@ struct om_mapping {
 	const struct om_store_ops *ops; /* (c) NULL: shared memory */
 	void *store;                    /* (c) */
 	struct om_rwspin lock;
-	_Atomic uint32_t refs;          /* (a) areas that map it, and holders outside */
+	_Atomic uintptr_t refs;         /* (a) the embedder's, and one for each area */
 	_Atomic uint64_t size;          /* (a) bytes; shrinks before pages go */
 	struct om_node *i_mmap;         /* (O) VMAs by file page; nonlinear ones cover everything */
 	struct om_index index;          /* (O) page index -> page, or swap slot of shared memory */
-	size_t nr_pages;                /* (O) pages in the index */
-	size_t nr_swapped;              /* (O) slots in the index */
+	om_pfn_t nr_pages;              /* (O) pages in the index */
+	uint32_t nr_swapped;            /* (O) slots in the index */
 	struct om_mapping *prev, *next; /* (g) in sys->mappings */
 };
 
@@ -213,6 +211,15 @@ struct om_swap {
 	uint32_t total, free; /* (S) slots of writable devices */
 };
 
+/* Who waits for locks, by a hash of their address: spin.c, sleep.c. */
+#define OM_SPIN_QUEUE_SHIFT  5
+#define OM_SLEEP_QUEUE_SHIFT 7
+
+struct om_sleep_queue {
+	struct om_spinlock lock;
+	struct om_crowd *first; /* (l) */
+};
+
 struct om_shard {
 	_Atomic uint64_t event[OM_NR_EVENTS]; /* (a) */
 } __attribute__((aligned(64)));
@@ -224,6 +231,10 @@ struct om_system {
 	om_pfn_t nr_frames;    /* (c) */
 	om_pfn_t zero_pfn;     /* (c) after the first om_add_memory() */
 	unsigned swap_cluster; /* (c) */
+
+	struct om_spinner
+	    *_Atomic spin_queue[OM_NR_RANKS - OM_RANK_MAPPING][1 << OM_SPIN_QUEUE_SHIFT]; /* (a) */
+	struct om_sleep_queue sleep_queue[1 << OM_SLEEP_QUEUE_SHIFT]; /* (l) in each */
 
 	struct om_spinlock free_lock;
 	om_pfn_t free_head;                             /* (f) */

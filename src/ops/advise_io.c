@@ -68,7 +68,7 @@ static void find_victim(struct om_system *sys, om_pte_t pte, struct piece *p)
 	if (!om_pte_present(pte) || om_pte_pfn(pte) == sys->zero_pfn)
 		return;
 	om_frame_lock(sys, page);
-	if (page->mapcount == 1 && !page->pins && om_lru_isolate_page(sys, page))
+	if (page->mapcount == 1 && !om_page_pins(page) && om_lru_isolate_page(sys, page))
 		p->page[p->victims++] = page;
 	om_frame_unlock(sys, page);
 }

@@ -58,7 +58,7 @@ static void put_old(struct om_fault *f, struct om_page *old, bool replaced)
 		om_page_put(sys, old);
 		return;
 	}
-	old->refs--;
+	om_page_unref_locked(sys, old);
 	om_page_unlock_or_free(sys, old);
 }
 

@@ -188,6 +188,9 @@ int om_fault_file(struct om_fault *f, uintptr_t index)
 	if (r)
 		return r == -OM_ENOFRAME ? r : OM_FAULT_BUS;
 	r = own ? map_copy(f, page) : map_file_page(f, page);
+	/* As many entries as can be counted map it: private memory can have a copy. */
+	if (om_unlikely(r == OM_FAULT_OOM) && !(om_vma_flags(f->vma) & OM_VM_SHARED))
+		r = map_copy(f, page);
 	om_page_unlock(sys, page);
 	om_page_touch(sys, page);
 	om_page_put(sys, page);

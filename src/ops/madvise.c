@@ -114,7 +114,7 @@ static void free_present(struct visitor *v, struct om_page *table, unsigned pos,
 	if (!om_page_trylock(sys, page))
 		return;
 	om_frame_lock(sys, page);
-	ours = om_page_test(page, OM_PG_DIRECT) && !page->pins;
+	ours = om_page_test(page, OM_PG_DIRECT) && !om_page_pins(page);
 	om_frame_unlock(sys, page);
 	if (ours) {
 		if (om_page_test(page, OM_PG_SWAPCACHE))
@@ -145,7 +145,7 @@ static void visit_free(struct visitor *v, struct om_page *table, unsigned pos, o
 /* Pages mapped by others too keep their place: they may be hot there. Frame lock held. */
 static bool is_private_use(const struct om_page *page)
 {
-	return page->mapcount == 1 && !page->pins;
+	return page->mapcount == 1 && !om_page_pins(page);
 }
 
 static void visit_cold(struct visitor *v, struct om_page *table, unsigned pos, om_pte_t pte)

@@ -207,7 +207,7 @@ static bool release(struct om_system *sys, struct om_page *page)
 		mapping = page->object;
 	swapcache = om_page_test(page, OM_PG_SWAPCACHE);
 	if (!mapping)
-		free = page->mapcount == 0 && page->pins == 0 && page->refs == (swapcache ? 1 : 0);
+		free = page->mapcount == 0 && page->holds == (swapcache ? OM_ONE_REF : 0);
 	if (free && swapcache && om_page_test(page, OM_PG_DIRTY))
 		free = !page->object && om_swapcache_is_sole(sys, page);
 	om_frame_unlock(sys, page);

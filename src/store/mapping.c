@@ -72,8 +72,8 @@ static void detach_locked(struct om_mapping *mapping, struct om_page *page)
 	OM_ASSERT(sys, om_held(sys, &mapping->lock), "mapping lock", mapping);
 	OM_ASSERT(sys, om_held(sys, &page->lock), "frame lock", page);
 	page->object = NULL;
-	page->refs--;
-	OM_BUG_ON(sys, om_page_is_dead(page), "I7", page, page->index, page->refs);
+	om_page_unref_locked(sys, page);
+	OM_BUG_ON(sys, om_page_is_dead(page), "I7", page, page->index, om_page_refs(page));
 	om_mapping_count(mapping, (om_pfn_t)-1);
 }
 
@@ -101,9 +101,9 @@ void om_mapping_remove(struct om_mapping *mapping, struct om_page *page)
 static bool is_evictable(const struct om_mapping *mapping, const struct om_page *page)
 {
 	unsigned flags = om_page_flags(page);
-	unsigned refs = flags & OM_PG_SWAPCACHE ? 2 : 1;
+	unsigned holds = (flags & OM_PG_SWAPCACHE ? 2 : 1) * OM_ONE_REF;
 
-	if (page->object != mapping || page->mapcount || page->pins || page->refs != refs)
+	if (page->object != mapping || page->mapcount || page->holds != holds)
 		return false;
 	if (om_mapping_is_shmem(mapping) && !(flags & OM_PG_SWAPCACHE))
 		return false;
@@ -292,14 +292,15 @@ uint64_t om_mapping_size(const struct om_mapping *mapping)
 
 void om_mapping_get(struct om_mapping *mapping)
 {
-	uint32_t old = atomic_fetch_add_explicit(&mapping->refs, 1, memory_order_relaxed);
+	uintptr_t old = atomic_fetch_add_explicit(&mapping->refs, 1, memory_order_relaxed);
 
-	OM_BUG_ON(mapping->sys, old == 0 || old == UINT32_MAX, "mapping refs", mapping, old, 0);
+	/* Each is held by an object of its own, so it cannot count past the bytes of memory. */
+	OM_BUG_ON(mapping->sys, old == 0, "mapping refs", mapping, old, 0);
 }
 
 bool om_mapping_tryget(struct om_mapping *mapping)
 {
-	uint32_t refs = atomic_load_explicit(&mapping->refs, memory_order_relaxed);
+	uintptr_t refs = atomic_load_explicit(&mapping->refs, memory_order_relaxed);
 
 	OM_ASSERT(mapping->sys, om_held(mapping->sys, &mapping->sys->list_lock), "list lock",
 	          mapping);
@@ -318,7 +319,7 @@ bool om_mapping_tryget(struct om_mapping *mapping)
 void om_mapping_put(struct om_mapping *mapping)
 {
 	struct om_system *sys = mapping->sys;
-	uint32_t old = atomic_fetch_sub_explicit(&mapping->refs, 1, memory_order_acq_rel);
+	uintptr_t old = atomic_fetch_sub_explicit(&mapping->refs, 1, memory_order_acq_rel);
 
 	OM_BUG_ON(sys, old == 0, "mapping refs", mapping, old, 0);
 	if (old != 1)

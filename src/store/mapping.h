@@ -30,7 +30,7 @@ static inline void om_mapping_count(struct om_mapping *mapping, om_pfn_t n)
 {
 	struct om_system *sys = mapping->sys;
 
-	mapping->nr_pages += (size_t)(int32_t)n;
+	mapping->nr_pages += n;
 	atomic_fetch_add_explicit(&sys->nr_cached, n, memory_order_relaxed);
 	if (om_mapping_is_shmem(mapping))
 		atomic_fetch_add_explicit(&sys->nr_shmem, n, memory_order_relaxed);

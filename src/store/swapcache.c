@@ -36,12 +36,12 @@ void om_swapcache_add(struct om_system *sys, struct om_page *page, uint32_t slot
 /* Frame lock held. */
 static void leave_cache(struct om_system *sys, struct om_page *page)
 {
-	OM_BUG_ON(sys, !om_page_test(page, OM_PG_SWAPCACHE), "I11", page, page->slot, page->refs);
+	OM_BUG_ON(sys, !om_page_test(page, OM_PG_SWAPCACHE), "I11", page, page->slot, page->holds);
 	om_page_clear(page, OM_PG_SWAPCACHE | OM_PG_READAHEAD);
 	om_slot_uncache(sys, page->slot);
 	page->slot = 0;
-	page->refs--;
-	OM_BUG_ON(sys, om_page_is_dead(page), "I7", page, page->refs, 0);
+	om_page_unref_locked(sys, page);
+	OM_BUG_ON(sys, om_page_is_dead(page), "I7", page, om_page_refs(page), 0);
 	atomic_fetch_sub_explicit(&sys->nr_swapcache, 1, memory_order_relaxed);
 }
 
@@ -62,7 +62,7 @@ bool om_swapcache_is_sole(struct om_system *sys, struct om_page *page)
 /* Unmapped, in no file, and known to the cache and the caller alone. Frame lock held. */
 static bool is_forgotten(const struct om_page *page)
 {
-	return page->mapcount == 0 && page->pins == 0 && page->refs == 2 &&
+	return page->mapcount == 0 && page->holds == 2 * OM_ONE_REF &&
 	       (page->object == NULL || om_page_test(page, OM_PG_ANON)) &&
 	       !om_page_test(page, OM_PG_ISOLATED | OM_PG_LOCKED);
 }

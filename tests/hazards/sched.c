@@ -38,6 +38,7 @@ struct run {
 	unsigned next; /* point of the plan */
 	unsigned long step;
 	unsigned long turn; /* step at which the running task's turn began */
+	unsigned rotated;   /* the task that rotate() has chosen last */
 	unsigned spins;     /* turns since something else happened */
 	bool failed;
 };
@@ -104,14 +105,17 @@ static unsigned choose(void)
 	return spinning;
 }
 
-/* The next one whose turn it is when this one has had its own, also if it has been spinning. */
+/*
+ * The next one whose turn it is when this one has had its own, also if it has been spinning: each in
+ * turn, because in the queue of a lock one that spins may wait for another that does.
+ */
 static unsigned rotate(void)
 {
-	for (unsigned i = 1; i < s->n; i++) {
-		unsigned t = (me + i) % s->n;
+	for (unsigned i = 1; i <= s->n; i++) {
+		unsigned t = (s->rotated + i) % s->n;
 
-		if (s->task[t].status == READY || s->task[t].status == SPINS)
-			return t;
+		if (t != me && (s->task[t].status == READY || s->task[t].status == SPINS))
+			return s->rotated = t;
 	}
 	return me;
 }

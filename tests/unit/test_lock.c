@@ -1,6 +1,7 @@
 /*
- * test_lock.c: the rank checks, the two readers-writer locks and the page lock: exclusion, no lost
- * wake-up (a test would hang), no starved writer, no call of the port when nobody waits.
+ * test_lock.c: the rank checks, the spinning lock, the two readers-writer locks and the page lock:
+ * exclusion, no lost wake-up (a test would hang), who comes after whom, no call of the port when
+ * nobody waits.
  *
  * The data that a lock guards is plain, so that ThreadSanitizer checks the memory order too.
  */
@@ -182,47 +183,6 @@ static void test_uncontended(void **state)
 	unit_system_free(sys);
 }
 
-/*
- * With a sleeper marked, a release wakes once, and has taken the mark away by then: a mark taken
- * away later might be that of a thread that went to sleep in between.
- */
-static struct om_page *woken_page;
-static unsigned clean_wakes;
-
-static void check_wake(void *ctx, const void *key)
-{
-	(void)ctx;
-	assert_true(key == &sem || key == woken_page);
-	assert_false(atomic_load(&sem.state) & OM_RW_SLEEPERS);
-	assert_false(om_page_test(woken_page, OM_PG_WAITERS));
-	clean_wakes++;
-}
-
-static void test_wake_after_clear(void **state)
-{
-	struct om_system *sys = unit_system(1);
-	struct om_port_ops ops = unit_ops;
-
-	(void)state;
-	ops.wake = check_wake;
-	sys->hooks.ops = &ops;
-	woken_page = om_page_of(sys, 1);
-	clean_wakes = 0;
-	om_rwsem_read(sys, &sem, OM_RANK_MMAP);
-	atomic_fetch_or(&sem.state, OM_RW_SLEEPERS);
-	om_rwsem_read_done(sys, &sem);
-	assert_int_equal(clean_wakes, 1);
-	om_rwsem_write(sys, &sem, OM_RANK_MMAP);
-	atomic_fetch_or(&sem.state, OM_RW_SLEEPERS);
-	om_rwsem_write_done(sys, &sem);
-	assert_int_equal(clean_wakes, 2);
-	om_page_lock(sys, woken_page);
-	om_page_set(woken_page, OM_PG_WAITERS);
-	om_page_unlock(sys, woken_page);
-	assert_int_equal(clean_wakes, 3);
-	unit_system_free(sys);
-}
-
 /* ---- exclusion ---------------------------------------------------------------------------- */
 
 enum { THREADS = 4 };
@@ -344,7 +304,7 @@ static void exclusion(const struct om_port_ops *ops, unsigned rounds,
 	unit_threads(THREADS, exclusion_thread, &s);
 	assert_int_equal(s.a, s.b);
 	assert_int_equal(atomic_load(&s.rwspin.state), 0);
-	assert_int_equal(atomic_load(&s.spin.locked), 0);
+	assert_int_equal(atomic_load(&s.spin.state), 0);
 	assert_int_equal(om_page_flags(s.page), 0);
 	assert_int_equal(atomic_load(&s.sem.state), 0);
 	om_page_put(s.sys, s.page);
@@ -376,12 +336,27 @@ static void test_page_lock(void **state)
 	exclusion(&unit_ops, 20000, page_lock, page_unlock);
 }
 
-/* A port with one thread at a time or without sleeping: om_wait() spins. */
+static void hasty_wait(void *ctx, const void *key, bool (*blocked)(const void *arg),
+                       const void *arg)
+{
+	(void)ctx;
+	(void)key;
+	if (blocked(arg))
+		sched_yield();
+}
+
+/*
+ * A port whose sleepers wake for no reason, and one with one thread at a time or without sleeping:
+ * om_wait() spins.
+ */
 static void test_no_wait_hook(void **state)
 {
 	struct om_port_ops ops = unit_ops;
 
 	(void)state;
+	ops.wait = hasty_wait;
+	exclusion(&ops, 300, rwsem_lock, rwsem_unlock);
+	exclusion(&ops, 300, page_lock, page_unlock);
 	ops.wait = NULL;
 	ops.wake = NULL;
 	exclusion(&ops, 300, rwsem_lock, rwsem_unlock);
@@ -417,109 +392,245 @@ static void test_readers_together(void **state)
 /* ---- order -------------------------------------------------------------------------------- */
 
 /*
- * A reader is inside, a writer comes, then another reader: the writer goes first, even if the
- * reader tries first when the lock is free again. The three are coroutines, with a record of held
- * locks each: who waits, asleep or spinning, lets flow 0 go on, which is the test itself.
+ * Threads that come to a lock one after the other: each is started when the one before it waits,
+ * which the queues of the system show. They note in which order they got in.
  */
-enum { TEST, WRITER, READER, FLOWS };
+enum { COMERS = 6 };
 
-static struct {
-	struct coroutine *coroutine;
-	struct om_held held;
-	unsigned turn; /* 1: it had the lock first */
-} flow[FLOWS];
-static unsigned running, turns, naps, wakes;
+struct line {
+	struct shared s;
+	atomic_uint in;          /* how many have got in */
+	unsigned place[COMERS];  /* by comer: how many were in before */
+	unsigned inside[COMERS]; /* by comer: readers inside with it */
+	bool write[COMERS];
+	atomic_uint readers;
+	atomic_bool stay; /* readers do not leave */
+	struct unit_thread *thread[COMERS];
+};
 
-static void go_on(unsigned with)
+static void comer(void *arg, unsigned i)
 {
-	unsigned self = running;
+	struct line *l = arg;
 
-	running = with;
-	coroutine_switch(flow[with].coroutine);
-	running = self;
-}
-
-static struct om_held *flow_held(void *ctx)
-{
-	(void)ctx;
-	return &flow[running].held;
-}
-
-static void flow_wait(void *ctx, const void *key, bool (*blocked)(const void *arg), const void *arg)
-{
-	(void)ctx;
-	(void)key;
-	naps++;
-	if (blocked(arg))
-		go_on(TEST);
-}
-
-static void flow_wake(void *ctx, const void *key)
-{
-	(void)ctx;
-	(void)key;
-	wakes++;
-}
-
-static void flow_spins(void *arg)
-{
-	(void)arg;
-	go_on(TEST);
-}
-
-static void flow_main(void *arg)
-{
-	struct shared *s = arg;
-	bool write = running == WRITER;
-
-	s->lock(s, write);
-	flow[running].turn = ++turns;
-	s->unlock(s, write);
-}
-
-static void check_queue(struct shared *s)
-{
-	struct om_port_ops ops = unit_ops;
-
-	ops.held = flow_held;
-	ops.wait = flow_wait;
-	ops.wake = flow_wake;
-	turns = naps = wakes = 0;
-	s->sys = unit_system(1);
-	s->sys->hooks.ops = &ops;
-	s->lock(s, false);
-	for (unsigned i = WRITER; i < FLOWS; i++) {
-		flow[i].turn = 0;
-		flow[i].coroutine = coroutine_create(flow_main, s);
-		go_on(i);
+	l->s.lock(&l->s, l->write[i]);
+	l->place[i] = atomic_fetch_add(&l->in, 1);
+	if (!l->write[i]) {
+		atomic_fetch_add(&l->readers, 1);
+		while (atomic_load(&l->stay))
+			sched_yield();
+		atomic_fetch_sub(&l->readers, 1);
 	}
-	assert_int_equal(turns, 0);
-	s->unlock(s, false);
-	for (unsigned i = READER; turns < 2; i = i == READER ? WRITER : READER)
-		if (!flow[i].turn)
-			go_on(i);
-	assert_int_equal(flow[WRITER].turn, 1);
-	for (unsigned i = 0; i < FLOWS; i++)
-		assert_int_equal(flow[i].held.depth, 0);
-	for (unsigned i = WRITER; i < FLOWS; i++)
-		coroutine_destroy(flow[i].coroutine);
-	unit_system_free(s->sys);
+	l->inside[i] = atomic_load(&l->readers);
+	l->s.unlock(&l->s, l->write[i]);
 }
 
-static void test_writer_first(void **state)
+/* Changes whenever somebody joins a queue of spinners. */
+static uintptr_t tails(struct om_system *sys)
 {
-	struct shared a = {.lock = rwsem_lock, .unlock = rwsem_unlock};
-	struct shared b = {.lock = rwspin_lock, .unlock = rwspin_unlock};
+	uintptr_t sum = 0;
+
+	for (unsigned r = 0; r < OM_NR_RANKS - OM_RANK_MAPPING; r++)
+		for (unsigned i = 0; i < 1u << OM_SPIN_QUEUE_SHIFT; i++)
+			sum += (uintptr_t)atomic_load(&sys->spin_queue[r][i]);
+	return sum;
+}
+
+/* Start a thread; returns when it waits, spinning or asleep. */
+static void come(struct line *l, unsigned i, bool write)
+{
+	uintptr_t before = tails(l->s.sys);
+	unsigned waits = unit_waits();
+
+	l->write[i] = write;
+	l->thread[i] = unit_thread_start(comer, l, i);
+	while (tails(l->s.sys) == before && unit_waits() == waits)
+		sched_yield();
+}
+
+/* The main thread has the lock; it releases it and wants it again at once. */
+static void cycle(struct line *l, unsigned n)
+{
+	l->s.unlock(&l->s, true);
+	l->s.lock(&l->s, true);
+	assert_int_equal(atomic_load(&l->in), n);
+	l->s.unlock(&l->s, true);
+	for (unsigned i = 0; i < COMERS; i++)
+		if (l->thread[i])
+			unit_thread_join(l->thread[i]);
+	unit_system_free(l->s.sys);
+}
+
+/* First come, first served; who comes back is the last. */
+static void check_order(void (*lock)(struct shared *s, bool write),
+                        void (*unlock)(struct shared *s, bool write), bool same)
+{
+	struct line l = {.s = {.lock = lock, .unlock = unlock}};
+
+	l.s.sys = unit_system(1);
+	l.s.page = om_page_of(l.s.sys, 1);
+	l.s.lock(&l.s, true);
+	for (unsigned i = 0; i < COMERS; i++)
+		come(&l, i, same || i % 2);
+	cycle(&l, COMERS);
+	for (unsigned i = 0; i < COMERS && same; i++)
+		assert_int_equal(l.place[i], i);
+}
+
+static void test_order(void **state)
+{
+	(void)state;
+	check_order(spin_lock, spin_unlock, true);
+	check_order(rwspin_lock, rwspin_unlock, true);
+	check_order(rwspin_lock, rwspin_unlock, false);
+	check_order(rwsem_lock, rwsem_unlock, true);
+	check_order(rwsem_lock, rwsem_unlock, false);
+	check_order(page_lock, page_unlock, true);
+}
+
+/* Writers that alternate keep no reader out: the one that came first has its turn, and then it. */
+static void test_reader_not_starved(void **state)
+{
+	struct line l = {.s = {.lock = rwspin_lock, .unlock = rwspin_unlock}};
 
 	(void)state;
-	check_queue(&a);
-	assert_true(naps >= 2 && wakes >= 1);
-	if (!OM_DEBUG)
-		return; /* spinning is not seen */
-	sim_on_pause(flow_spins, NULL);
-	check_queue(&b);
-	sim_on_pause(NULL, NULL);
-	assert_int_equal(naps, 0);
+	l.s.sys = unit_system(1);
+	l.s.lock(&l.s, true);
+	come(&l, 0, true);
+	come(&l, 1, false);
+	come(&l, 2, true);
+	come(&l, 3, false);
+	come(&l, 4, false);
+	cycle(&l, 5);
+	assert_int_equal(l.place[0], 0);
+	assert_int_equal(l.place[1], 1);
+	assert_int_equal(l.place[2], 2);
+}
+
+/*
+ * The sleeping lock: all readers that wait follow a writer, then the next writer has its turn. It
+ * is handed over: nobody can take it in between.
+ */
+static void test_phases(void **state)
+{
+	struct line l = {.s = {.lock = rwsem_lock, .unlock = rwsem_unlock}};
+
+	(void)state;
+	l.s.sys = unit_system(1);
+	atomic_store(&l.stay, true);
+	l.s.lock(&l.s, true);
+	come(&l, 0, true);
+	come(&l, 1, false);
+	come(&l, 2, true);
+	come(&l, 3, false);
+	assert_int_equal(atomic_load(&l.s.sem.state), OM_RW_WRITER | OM_RW_WAITED);
+	l.s.unlock(&l.s, true);
+	assert_int_equal(atomic_load(&l.s.sem.state), 2 | OM_RW_WAITED);
+	come(&l, 4, false); /* behind the writers */
+	atomic_store(&l.stay, false);
+	l.s.lock(&l.s, true);
+	assert_int_equal(atomic_load(&l.in), 5);
+	cycle(&l, 5);
+	assert_in_range(l.place[1] + l.place[3], 1, 1);
+	assert_int_equal(l.place[0], 2);
+	assert_int_equal(l.place[4], 3);
+	assert_int_equal(l.place[2], 4);
+	assert_int_equal(atomic_load(&l.s.sem.state), 0);
+}
+
+/* The page lock stays locked from one to the next, and each release wakes one thread. */
+static void test_page_handed_over(void **state)
+{
+	struct line l = {.s = {.lock = page_lock, .unlock = page_unlock}};
+	unsigned wakes;
+
+	(void)state;
+	l.s.sys = unit_system(1);
+	l.s.page = om_page_of(l.s.sys, 1);
+	atomic_store(&l.stay, true);
+	l.s.lock(&l.s, true);
+	come(&l, 0, false);
+	come(&l, 1, false);
+	wakes = unit_wakes();
+	l.s.unlock(&l.s, true);
+	assert_false(om_page_trylock(l.s.sys, l.s.page));
+	assert_int_equal(om_page_flags(l.s.page), OM_PG_LOCKED | OM_PG_WAITERS);
+	assert_int_equal(unit_wakes(), wakes + 1);
+	atomic_store(&l.stay, false);
+	for (unsigned i = 0; i < 2; i++)
+		unit_thread_join(l.thread[i]);
+	assert_int_equal(om_page_flags(l.s.page), 0);
+	assert_int_equal(unit_wakes(), wakes + 2);
+	assert_int_equal(l.place[0], 0);
+	unit_system_free(l.s.sys);
+}
+
+/*
+ * The mark that somebody waits for a spinning lock is wiped by a newcomer and made again. A newcomer
+ * that finds the lock free and waited for must not keep it.
+ */
+static void test_mark(void **state)
+{
+	struct line l = {.s = {.lock = spin_lock, .unlock = spin_unlock}};
+
+	(void)state;
+	l.s.sys = unit_system(1);
+	l.s.lock(&l.s, true);
+	for (unsigned i = 0; i < 3; i++) {
+		come(&l, i, true);
+		assert_int_equal(atomic_load(&l.s.spin.state), OM_SPIN_LOCKED | OM_SPIN_WAITED);
+	}
+	cycle(&l, 3);
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(l.place[i], i);
+	assert_int_equal(atomic_load(&l.s.spin.state), 0);
+	l.s.sys = unit_system(1);
+	atomic_store(&l.s.spin.state, OM_SPIN_WAITED);
+	l.s.lock(&l.s, true);
+	assert_int_equal(atomic_load(&l.s.spin.state), OM_SPIN_LOCKED);
+	l.s.unlock(&l.s, true);
+	unit_system_free(l.s.sys);
+}
+
+/* Many locks, whose sleepers share the queues, and crowds whose members come and go. */
+struct many {
+	struct om_system *sys;
+	struct om_rwsem sem[64];
+	unsigned count[64];
+};
+
+static void many_thread(void *arg, unsigned i)
+{
+	struct many *m = arg;
+	uint64_t rand = i + 77;
+
+	for (unsigned round = 0; round < 3000; round++) {
+		unsigned k = unit_rand(&rand) % (round % 2 ? 64 : 3);
+
+		if (unit_rand(&rand) % 2) {
+			om_rwsem_write(m->sys, &m->sem[k], OM_RANK_MMAP);
+			m->count[k]++;
+			dawdle(&rand);
+			om_rwsem_write_done(m->sys, &m->sem[k]);
+		} else {
+			om_rwsem_read(m->sys, &m->sem[k], OM_RANK_MMAP);
+			dawdle(&rand);
+			om_rwsem_read_done(m->sys, &m->sem[k]);
+		}
+	}
+}
+
+static void test_many_locks(void **state)
+{
+	struct many m = {.sys = unit_system(1)};
+
+	(void)state;
+	unit_threads(2 * THREADS, many_thread, &m);
+	for (unsigned k = 0; k < 64; k++)
+		assert_int_equal(atomic_load(&m.sem[k].state), 0);
+	for (unsigned i = 0; i < 1u << OM_SLEEP_QUEUE_SHIFT; i++)
+		assert_null(m.sys->sleep_queue[i].first);
+	assert_int_equal(tails(m.sys), 0);
+	unit_system_free(m.sys);
 }
 
 /* Readers that overlap all the time, and one writer that must get through. */
@@ -590,14 +701,18 @@ int main(void)
 	    cmocka_unit_test(test_record_full),
 	    cmocka_unit_test(test_no_record),
 	    cmocka_unit_test(test_uncontended),
-	    cmocka_unit_test(test_wake_after_clear),
 	    cmocka_unit_test(test_spinlock),
 	    cmocka_unit_test(test_rwspin),
 	    cmocka_unit_test(test_rwsem),
 	    cmocka_unit_test(test_page_lock),
 	    cmocka_unit_test(test_no_wait_hook),
 	    cmocka_unit_test(test_readers_together),
-	    cmocka_unit_test(test_writer_first),
+	    cmocka_unit_test(test_order),
+	    cmocka_unit_test(test_reader_not_starved),
+	    cmocka_unit_test(test_phases),
+	    cmocka_unit_test(test_page_handed_over),
+	    cmocka_unit_test(test_mark),
+	    cmocka_unit_test(test_many_locks),
 	    cmocka_unit_test(test_writer_not_starved),
 	    cmocka_unit_test(test_handover),
 	    cmocka_unit_test(test_underflow), /* leaves the locks in disorder: last */

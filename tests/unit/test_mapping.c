@@ -22,7 +22,7 @@ static void test_getpage(void **state)
 	cache_release(sys, page);
 	assert_ptr_equal(cache_get(m, 1, false), page);
 	cache_release(sys, page);
-	assert_int_equal(page->refs, 1);
+	assert_int_equal(om_page_refs(page), 1);
 	cache_touch(m, 2, true);
 	assert_int_equal(om_mapping_getpage(m, 3, 0, &page, NULL), -OM_EFAULT);
 	assert_int_equal(om_mapping_getpage(m, UINTPTR_MAX, 0, &page, NULL), -OM_EFAULT);
@@ -113,9 +113,9 @@ static void test_evict(void **state)
 	page->mapcount = 1;
 	assert_false(cache_evict(m, 5));
 	page->mapcount = 0;
-	page->pins = 1;
+	page->holds += OM_ONE_PIN;
 	assert_false(cache_evict(m, 5));
-	page->pins = 0;
+	page->holds -= OM_ONE_PIN;
 	om_page_ref(sys, page);
 	assert_false(cache_evict(m, 5));
 	om_page_put(sys, page);
