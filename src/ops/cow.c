@@ -114,7 +114,7 @@ static OM_NOINLINE int make_writable(struct om_fault *f, struct om_page *page)
 	struct om_system *sys = f->sys;
 
 	/* Whoever has it may be writing it back. */
-	if (!om_page_trylock(sys, page))
+	if (!om_fetch_trylock(sys, f->fetch, page))
 		return om_fetch_locked(sys, f->fetch, page);
 	if (om_fault_lock_same(f)) {
 		om_page_set(page, OM_PG_DIRTY);

@@ -199,6 +199,7 @@ OM_INLINE int fault_once(struct om_mm *mm, uintptr_t addr, unsigned access, stru
 static int overcome(struct om_mm *mm, uintptr_t addr, int r, unsigned *tries,
                     struct om_fetch *fetch)
 {
+	om_fetch_unlock(mm->sys, fetch);
 	if (r == -OM_EFETCH)
 		r = om_fetch_wait(mm->sys, fetch);
 	if (r == GROW_STACK)

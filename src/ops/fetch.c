@@ -13,12 +13,28 @@
 
 /* ---------------------------------------------------------------- noting -------------------- */
 
+bool om_fetch_trylock(struct om_system *sys, struct om_fetch *fetch, struct om_page *page)
+{
+	if (page != om_fetch_mine(fetch))
+		return om_page_trylock(sys, page);
+	om_fetch_taken(fetch);
+	return true;
+}
+
+void om_fetch_unlock(struct om_system *sys, struct om_fetch *fetch)
+{
+	if (fetch->locked)
+		om_page_unlock(sys, fetch->page);
+	fetch->locked = false;
+}
+
 int om_fetch_locked(struct om_system *sys, struct om_fetch *fetch, struct om_page *page)
 {
 	if (!fetch) {
 		om_page_put(sys, page);
 		return -OM_EFETCH;
 	}
+	om_fetch_unlock(sys, fetch);
 	if (fetch->page)
 		om_page_put(sys, fetch->page);
 	fetch->page = page;
@@ -73,11 +89,13 @@ int om_fetch_slot_error(const struct om_fetch *fetch, uint32_t slot)
 
 /* ---------------------------------------------------------------- waiting ------------------- */
 
+/* `page` is locked, and stays so for the try that comes. */
 static void hold(struct om_system *sys, struct om_fetch *fetch, struct om_page *page)
 {
 	if (fetch->page)
 		om_page_put(sys, fetch->page);
 	fetch->page = page;
+	fetch->locked = true;
 }
 
 static int wait_for_file(struct om_system *sys, struct om_fetch *fetch)
@@ -86,10 +104,8 @@ static int wait_for_file(struct om_system *sys, struct om_fetch *fetch)
 	int err =
 	    om_mapping_getpage(fetch->mapping, fetch->index, fetch->ahead, &page, &fetch->read);
 
-	if (!err) {
-		om_page_unlock(sys, page);
+	if (!err)
 		hold(sys, fetch, page);
-	}
 	return err;
 }
 
@@ -100,8 +116,10 @@ static int wait_for_slot(struct om_system *sys, struct om_fetch *fetch)
 	int err = om_swap_readpage(sys, fetch->slot, &page, &read);
 
 	fetch->read |= read;
-	if (!err)
+	if (!err) {
+		om_page_lock(sys, page);
 		hold(sys, fetch, page);
+	}
 	return err == -OM_EAGAIN ? 0 : err; /* the slot is not in use any more */
 }
 
@@ -110,6 +128,7 @@ int om_fetch_wait(struct om_system *sys, struct om_fetch *fetch)
 	int err = 0;
 
 	om_might_sleep(sys);
+	om_fetch_unlock(sys, fetch);
 	switch (fetch->kind) {
 	case OM_FETCH_NOTHING:
 		if (fetch->mapping)
@@ -118,7 +137,7 @@ int om_fetch_wait(struct om_system *sys, struct om_fetch *fetch)
 		break;
 	case OM_FETCH_LOCKED:
 		om_page_lock(sys, fetch->page);
-		om_page_unlock(sys, fetch->page);
+		fetch->locked = true;
 		break;
 	case OM_FETCH_FILE:
 		err = wait_for_file(sys, fetch);
@@ -135,6 +154,7 @@ int om_fetch_wait(struct om_system *sys, struct om_fetch *fetch)
 
 void om_fetch_end(struct om_system *sys, struct om_fetch *fetch)
 {
+	om_fetch_unlock(sys, fetch);
 	if (fetch->page)
 		om_page_put(sys, fetch->page);
 	if (fetch->mapping)

@@ -26,6 +26,7 @@ struct om_fetch {
 	unsigned ahead;
 	uint32_t slot;
 	struct om_page *page; /* referenced, or NULL */
+	bool locked;          /* `page` is locked by this thread, for the try that comes */
 	bool read;            /* there was a transfer */
 	int err;              /* the transfer of (kind, mapping and index, or slot) failed */
 };
@@ -39,6 +40,26 @@ int om_fetch_file(struct om_fetch *fetch, struct om_mapping *mapping, uintptr_t 
                   unsigned ahead);
 int om_fetch_slot(struct om_fetch *fetch, uint32_t slot);
 
+/*
+ * om_page_trylock() for a page that the fault has found: also true if it is the one that was
+ * waited for, whose lock is the caller's from now on. om_fetch_mine() is that page, or NULL.
+ */
+bool om_fetch_trylock(struct om_system *sys, struct om_fetch *fetch, struct om_page *page);
+
+static inline struct om_page *om_fetch_mine(const struct om_fetch *fetch)
+{
+	return fetch && fetch->locked ? fetch->page : NULL;
+}
+
+/* The fault has taken over the lock of om_fetch_mine(). */
+static inline void om_fetch_taken(struct om_fetch *fetch)
+{
+	fetch->locked = false;
+}
+
+/* The try is over and did not take the lock. Any context. */
+void om_fetch_unlock(struct om_system *sys, struct om_fetch *fetch);
+
 /* Has the transfer just failed that the fault would ask for now? Then its error, else 0. */
 int om_fetch_file_error(const struct om_fetch *fetch, const struct om_mapping *mapping,
                         uintptr_t index);
@@ -51,7 +72,9 @@ int om_fetch_slot_error(const struct om_fetch *fetch, uint32_t slot);
  */
 int om_fetch_wait(struct om_system *sys, struct om_fetch *fetch);
 
-/* The fault is over: drop what it holds. Context: no lock held; may sleep (om_mapping_put). */
+/*
+ * The fault is over: drop what it holds. Context: no other lock held; may sleep (om_mapping_put).
+ */
 void om_fetch_end(struct om_system *sys, struct om_fetch *fetch);
 
 #endif

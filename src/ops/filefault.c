@@ -182,7 +182,9 @@ int om_fault_file(struct om_fault *f, uintptr_t index)
 		om_count(sys, OM_EV_FAULT_FILE, 1);
 		return OM_FAULT_MINOR;
 	}
-	r = om_mapping_trypage(f->vma->mapping, index, &page);
+	r = om_mapping_trypage(f->vma->mapping, index, om_fetch_mine(f->fetch), &page);
+	if (!r && page == om_fetch_mine(f->fetch))
+		om_fetch_taken(f->fetch);
 	if (r == -OM_EAGAIN)
 		return wait_for_page(f, index, page);
 	if (r)

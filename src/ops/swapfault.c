@@ -86,7 +86,7 @@ static int lock_cached(struct om_fault *f, struct om_page **page)
 	if (!*page)
 		return om_fetch_slot_error(f->fetch, slot) ? OM_FAULT_BUS
 		                                           : om_fetch_slot(f->fetch, slot);
-	if (!om_page_trylock(sys, *page))
+	if (!om_fetch_trylock(sys, f->fetch, *page))
 		return om_fetch_locked(sys, f->fetch, *page);
 	om_swapcache_hit(sys, *page);
 	return 0;

@@ -156,6 +156,7 @@ static int swap_in_mm(struct om_mm *mm, unsigned device)
 		if (in.addr != last)
 			tries = 0;
 		last = in.addr;
+		om_fetch_unlock(mm->sys, &in.fetch);
 		if (err == -OM_EFETCH)
 			err = om_fetch_wait(mm->sys, &in.fetch);
 		if (err == -OM_ENOFRAME && om_reclaim_retry(mm->sys, &tries, 1)) {

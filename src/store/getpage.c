@@ -252,18 +252,15 @@ static int lock_found(struct om_mapping *mapping, uintptr_t index, struct om_pag
 	return -OM_EAGAIN;
 }
 
-/* The page is locked: is it what we looked for? If not, *page is put and NULL. */
-static bool is_still_there(struct om_mapping *mapping, uintptr_t index, struct om_page **page)
+/* The page is locked: is it still what we looked for? */
+static bool is_still_there(struct om_mapping *mapping, uintptr_t index, const struct om_page *page)
 {
-	if (om_mapping_has(mapping, *page, index) && om_page_test(*page, OM_PG_UPTODATE) &&
-	    index < om_mapping_pages(mapping))
-		return true;
-	om_page_unlock_put(mapping->sys, *page);
-	*page = NULL;
-	return false;
+	return om_mapping_has(mapping, page, index) && om_page_test(page, OM_PG_UPTODATE) &&
+	       index < om_mapping_pages(mapping);
 }
 
-int om_mapping_trypage(struct om_mapping *mapping, uintptr_t index, struct om_page **page)
+int om_mapping_trypage(struct om_mapping *mapping, uintptr_t index, const struct om_page *mine,
+                       struct om_page **page)
 {
 	om_ientry_t e;
 	int err;
@@ -276,11 +273,16 @@ int om_mapping_trypage(struct om_mapping *mapping, uintptr_t index, struct om_pa
 		err = fill_with_zeros(mapping, index, page);
 		if (err)
 			return err;
-		return is_still_there(mapping, index, page) ? 0 : -OM_EAGAIN;
-	}
-	if (!*page || !om_page_trylock(mapping->sys, *page))
+	} else if (!*page || (*page != mine && !om_page_trylock(mapping->sys, *page))) {
 		return -OM_EAGAIN;
-	return is_still_there(mapping, index, page) ? 0 : -OM_EAGAIN;
+	}
+	if (is_still_there(mapping, index, *page))
+		return 0;
+	if (*page != mine)
+		om_page_unlock(mapping->sys, *page);
+	om_page_put(mapping->sys, *page);
+	*page = NULL;
+	return -OM_EAGAIN;
 }
 
 int om_mapping_getpage(struct om_mapping *mapping, uintptr_t index, size_t ahead,

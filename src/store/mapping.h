@@ -46,12 +46,15 @@ om_ientry_t om_mapping_find(struct om_mapping *mapping, uintptr_t index, struct 
 struct om_page *om_mapping_lookup(struct om_mapping *mapping, uintptr_t index);
 
 /*
- * The page at `index`, as om_mapping_getpage() gives it, if that takes no waiting: it is in
- * memory and not locked, or is a hole of shared memory, which is filled with zeros.
+ * The page at `index`, as om_mapping_getpage() gives it, if that takes no waiting: it is in memory
+ * and not locked, or it is `mine`, which the caller has locked; or it is a hole of shared memory,
+ * which is filled with zeros.
  * Errors: -OM_EAGAIN (*page is the page, referenced, if its lock is what must be waited for, else
- * NULL), -OM_ENOFRAME, -OM_EFAULT (beyond the end). Any context in which MAPPING may be taken.
+ * NULL), -OM_ENOFRAME, -OM_EFAULT (beyond the end). `mine` stays locked after an error. Any context
+ * in which MAPPING may be taken.
  */
-int om_mapping_trypage(struct om_mapping *mapping, uintptr_t index, struct om_page **page);
+int om_mapping_trypage(struct om_mapping *mapping, uintptr_t index, const struct om_page *mine,
+                       struct om_page **page);
 
 /*
  * The page at `index`, locked, referenced, up to date, and inside the file's size: read, swapped

@@ -182,6 +182,11 @@ static void x86_invlpg(uintptr_t addr)
 	moment();
 }
 
+static void x86_decrement(uint8_t *byte)
+{
+	__atomic_fetch_sub(byte, 1, __ATOMIC_RELEASE);
+}
+
 /* A CPU waits: where one thread plays them all, the others have their turn. */
 static void x86_pause(void)
 {
