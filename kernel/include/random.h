@@ -9,7 +9,9 @@
 /* May sleep. */
 void random_bytes(void *buf, size_t n);
 
-/* One word from the hardware, or where it has none to give, from the time: for the first moments. */
+/*
+ * One word from the hardware, or where it has none to give, from the time: for the first moments.
+ */
 uint64_t random_word(void);
 
 #endif

@@ -45,8 +45,8 @@ struct waiter {
 void wait_begin(struct waitq *q, struct waiter *w, enum thread_state state);
 void wait_end(struct waiter *w);
 void wait_begin_key(struct waitq *q, struct waiter *w, enum thread_state state, const void *key);
-void wake_all(struct waitq *q); /* from anywhere, interrupts included */
-void wake_one(struct waitq *q); /* the one that has waited longest */
+void wake_all(struct waitq *q);                  /* from anywhere, interrupts included */
+void wake_one(struct waitq *q);                  /* the one that has waited longest */
 void wake_key(struct waitq *q, const void *key); /* those with this key */
 
 /* Sleep until cond, which must only look: it is evaluated once more after it was true. */
