@@ -23,6 +23,8 @@ static int64_t new_position(struct file *file, int64_t offset, unsigned whence)
 
 	if (file_is(file, S_IFCHR))
 		return 0; /* nothing in a memory device depends on the position */
+	if (file->ops->no_end && whence != SEEK_SET && whence != SEEK_CUR)
+		return -EINVAL;
 	switch (whence) {
 	case SEEK_SET:
 		base = 0;

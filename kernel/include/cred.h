@@ -46,8 +46,9 @@ bool capable(int cap);
 
 /* Send a signal. */
 bool may_signal(const struct proc *p, int sig);
-/* Change how it is scheduled. */
+/* Change how it is scheduled; is_owner() is the part of it that setpriority() asks first. */
 bool may_schedule(const struct proc *p);
+bool is_owner(const struct proc *p);
 /* Look at its resource limits, or set them. */
 bool may_limit(const struct proc *p);
 /*

@@ -23,12 +23,18 @@ bool may_signal(const struct proc *p, int sig)
 	return capable(CAP_KILL) || (sig == SIGCONT && p->sid == me->sid);
 }
 
-bool may_schedule(const struct proc *p)
+bool is_owner(const struct proc *p)
 {
 	const struct ids *my = &current->proc->cred.uid, *its = &p->cred.uid;
 
 	return my->effective == its->effective || my->effective == its->real ||
 	       capable(CAP_SYS_NICE);
+}
+
+bool may_schedule(const struct proc *p)
+{
+	return is_owner(p) && (!(p->cred.permitted & ~current->proc->cred.permitted) ||
+	                       capable(CAP_SYS_NICE));
 }
 
 bool may_limit(const struct proc *p)

@@ -220,12 +220,12 @@ long sys_getpriority(int which, int who)
 /* May the running process make `p` as urgent as this? */
 static int check_nice(const struct proc *p, int nice)
 {
-	if (!may_schedule(p))
+	if (!is_owner(p))
 		return -EPERM;
-	if (nice >= p->nice || capable(CAP_SYS_NICE) ||
-	    (unsigned long)(20 - nice) <= p->limit[RLIMIT_NICE].rlim_cur)
-		return 0;
-	return -EACCES;
+	if (nice < p->nice && !capable(CAP_SYS_NICE) &&
+	    (unsigned long)(20 - nice) > p->limit[RLIMIT_NICE].rlim_cur)
+		return -EACCES;
+	return may_schedule(p) ? 0 : -EPERM;
 }
 
 /* Of several processes some may be changed and others not: the last of the errors counts. */

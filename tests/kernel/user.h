@@ -49,6 +49,7 @@ static inline void be_root(void)
 	set_caps(caps(false), caps(true), 0);
 	setrlimit(RLIMIT_CORE, &core);
 	setgroups(0, NULL);
+	setpriority(PRIO_PROCESS, 0, 0);
 }
 
 /* The user, and the group of the same number, for good. */
@@ -81,6 +82,7 @@ static inline pid_t start(unsigned user, void (*setup)(void))
 			become(user);
 		if (setup)
 			setup();
+		prctl(PR_SET_PDEATHSIG, SIGKILL); /* a change of user takes it away */
 		if (write(fds[1], "", 1) != 1)
 			_exit(1);
 		for (;;)
