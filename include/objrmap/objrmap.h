@@ -257,6 +257,7 @@ struct om_map_request {
 	int flags;      /* enum om_map_flags */
 	struct om_mapping *file; /* NULL: anonymous memory; private, or shared and swappable */
 	uint64_t offset;         /* bytes into the file, page aligned; ignored without one */
+	uintptr_t below; /* 0, or the mapping ends there at the latest; ignored with FIXED */
 };
 
 /*

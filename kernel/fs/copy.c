@@ -82,8 +82,8 @@ static long copy_bytes(struct side *in, struct side *out, size_t n)
 			break;
 	}
 	buffer_put(buf);
-	if (put == -EPIPE && !sum)
-		broken_pipe();
+	if (!sum)
+		write_refused(put, out->pos);
 	return sum ? sum : put;
 }
 

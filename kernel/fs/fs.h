@@ -110,8 +110,16 @@ bool mount_info(unsigned i, const char **path, struct inode **root);
 /* ---- rw.c: reading and writing through inode->mapping; for regular files of every file system */
 
 extern const struct file_ops mapping_fops;
-/* SIGPIPE to the running thread: it has written where nobody reads. */
-void broken_pipe(void);
+/*
+ * Nothing could be written at `pos`: the running thread gets the signal that goes with the error,
+ * if one does: SIGPIPE where nobody reads, SIGXFSZ beyond RLIMIT_FSIZE.
+ */
+void write_refused(long err, uint64_t pos);
+/* How far the running process may let a file grow. No lock: the old limit or the new one. */
+static inline uint64_t size_limit(void)
+{
+	return current->proc->limit[RLIMIT_FSIZE].rlim_cur;
+}
 
 /* ---- resize.c */
 

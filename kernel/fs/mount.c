@@ -46,7 +46,7 @@ long sys_mount(uintptr_t source, uintptr_t path, uintptr_t type, unsigned long f
 	err = path_from_user(path, &where);
 	if (err)
 		return err;
-	err = mount_new(where, name);
+	err = capable(CAP_SYS_ADMIN) ? mount_new(where, name) : -EPERM;
 	buffer_put(where);
 	return err;
 }

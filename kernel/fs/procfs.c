@@ -3,9 +3,12 @@
  * read.
  *
  * What there is, is said by tables of struct proc_entry. An inode is made when a name is looked up
- * and goes with its last reference. Reading at position 0 writes the whole contents into a buffer
- * of the open file, and further reads are served from it: so a reader in small pieces sees one
- * moment.
+ * and goes with its last reference.
+ *
+ * An open file streams: what its entry has written last is kept with its position in the file, and
+ * reads are served from it; when that is used up the entry writes what comes next. So a reader in
+ * small pieces sees each piece at one moment, a short file as a whole, and pays for what it reads.
+ * To go back, the file is written again from its beginning.
  */
 #include <asm/statfs.h>
 #include <linux/magic.h>
@@ -199,34 +202,60 @@ static int proc_readdir(struct inode *inode, uint64_t pos, struct dir_sink *sink
 	return 0;
 }
 
+/* -EACCES: the process is none of the running one's business. */
+static int check_guard(const struct proc_node *node)
+{
+	bool may;
+
+	if (!node->entry->guarded)
+		return 0;
+	spin_lock(&proc_lock);
+	may = may_trace_by_file(node->proc);
+	spin_unlock(&proc_lock);
+	return may ? 0 : -EACCES;
+}
+
 static int proc_readlink(struct inode *inode, char *buf, unsigned size)
 {
 	const struct proc_node *node = &proc_inode(inode)->node;
+	int err = check_guard(node);
 
+	if (err)
+		return err;
 	return node->entry->link ? node->entry->link(node, buf, size) : -EINVAL;
 }
 
 static int follow_link(struct inode *inode, struct inode **out, char *full)
 {
 	const struct proc_node *node = &proc_inode(inode)->node;
+	int err = node->entry->follow ? check_guard(node) : 0;
 
+	if (err)
+		return err;
 	return node->entry->follow ? node->entry->follow(node, out, full) : -EINVAL;
 }
 
 /* ---------------------------------------------------------------- reading and writing ------- */
 
 /* file->data of a file that is text; of the others it is the node. */
-struct snapshot {
+struct stream {
 	struct mutex lock;
-	struct text text;
+	struct text text; /* a piece of the file, */
+	uint64_t start;   /* which begins at this position; */
+	uint64_t at;      /* for the entry: what comes after it */
+	bool end;         /* nothing does */
 };
 
 static int open_node(struct inode *inode, struct file *file)
 {
-	struct snapshot *s;
+	struct proc_node *node = &proc_inode(inode)->node;
+	struct stream *s;
+	int err = check_guard(node);
 
+	if (err)
+		return err;
 	if (inode->fops != &text_fops)
-		file->data = &proc_inode(inode)->node;
+		file->data = node;
 	if (inode->fops != &text_fops || !S_ISREG(inode->mode))
 		return 0;
 	s = kmalloc(sizeof(*s));
@@ -239,34 +268,76 @@ static int open_node(struct inode *inode, struct file *file)
 
 static void text_release(struct file *file)
 {
-	struct snapshot *s = file->data;
+	struct stream *s = file->data;
 
 	if (!s)
 		return;
-	vfree(s->text.buf);
+	text_free(&s->text);
 	kfree(s);
+}
+
+static void rewind(struct stream *s)
+{
+	s->text.len = 0;
+	s->text.failed = false;
+	s->start = s->at = 0;
+	s->end = false;
+}
+
+static void write_more(struct stream *s, const struct proc_node *node, size_t want)
+{
+	const struct proc_entry *e = node->entry;
+
+	if (e->show_from) {
+		s->end = !e->show_from(&s->text, node, &s->at, want);
+	} else {
+		e->show(&s->text, node);
+		s->end = true;
+	}
+}
+
+/* The text before `pos` has been read, or is skipped. */
+static void drop(struct stream *s, uint64_t pos)
+{
+	size_t n = MIN(pos - s->start, s->text.len);
+
+	s->text.len -= n;
+	s->start += n;
+	if (s->text.len)
+		memmove(s->text.buf, s->text.buf + n, s->text.len);
+}
+
+/* See to it that the text has `n` bytes from `pos` on, or all that there are. */
+static bool fill(struct stream *s, const struct proc_node *node, uint64_t pos, size_t n)
+{
+	if (pos == 0 || pos < s->start)
+		rewind(s);
+	while (!s->end && pos + n > s->start + s->text.len) {
+		drop(s, pos);
+		write_more(s, node, MIN(pos - s->start + n, PAGE_SIZE));
+		if (s->text.failed) {
+			rewind(s);
+			return false;
+		}
+	}
+	return true;
 }
 
 static long text_read(struct file *file, void *buf, size_t n, uint64_t *pos)
 {
 	const struct proc_node *node = file_node(file);
-	struct snapshot *s = file->data;
-	long result = -EINVAL;
+	struct stream *s = file->data;
+	long result = -ENOMEM;
 
-	if (!s || !node->entry->show)
+	if (!s || !(node->entry->show || node->entry->show_from))
 		return -EINVAL;
 	mutex_lock(&s->lock);
-	if (*pos == 0 || !s->text.buf) {
-		s->text.len = 0;
-		s->text.failed = false;
-		node->entry->show(&s->text, node);
-	}
-	if (s->text.failed) {
-		result = -ENOMEM;
-	} else {
-		n = *pos < s->text.len ? MIN(n, s->text.len - *pos) : 0;
+	if (fill(s, node, *pos, n)) {
+		uint64_t offset = *pos - s->start;
+
+		n = offset < s->text.len ? MIN(n, s->text.len - offset) : 0;
 		if (n)
-			memcpy(buf, s->text.buf + *pos, n);
+			memcpy(buf, s->text.buf + offset, n);
 		*pos += n;
 		result = (long)n;
 	}
@@ -298,7 +369,8 @@ static void proc_statfs(struct inode *inode, struct statfs *out)
 
 static const struct file_ops text_fops = {.read = text_read,
                                           .write = text_write,
-                                          .release = text_release};
+                                          .release = text_release,
+                                          .no_end = true};
 
 static const struct inode_ops proc_ops = {.fs_type = "proc",
                                           .statfs = proc_statfs,

@@ -26,8 +26,16 @@ struct proc_entry {
 	unsigned mode; /* S_IFMT and permissions */
 	/* Files: write the contents to `text`. A process that is gone has empty ones. */
 	void (*show)(struct text *text, const struct proc_node *node);
+	/*
+	 * Long files, instead: write what begins at *at (0 at first), some lines or areas, until
+	 * `text` has `want` bytes, and set *at to what comes next. False: that was the end.
+	 */
+	bool (*show_from)(struct text *text, const struct proc_node *node, uint64_t *at,
+	                  size_t want);
 	/* Files that can be written: take `len` bytes, terminated. 0 or an error. */
 	int (*store)(const struct proc_node *node, const char *buf);
+	/* Files and links: only for those that may look into the process. */
+	bool guarded;
 	/* Files that are not text; file->data is the node. */
 	const struct file_ops *fops;
 	/* Links: the length; not terminated. */
@@ -49,10 +57,11 @@ int proc_pid_next(const struct proc_node *dir, int from);
 
 /* Grows as needed. Without memory it stays as it is and `failed` is set. procfs_text.c */
 struct text {
-	char *buf; /* vmalloc() */
+	char *buf; /* big_alloc() */
 	size_t len, size;
 	bool failed;
 };
+void text_free(struct text *text);
 void text_add(struct text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void text_bytes(struct text *text, const void *bytes, size_t n);
 /* A line of meminfo or smaps: a name, and a size in KiB or in pages, which is shown in KiB. */
@@ -80,8 +89,8 @@ void proc_show_status(struct text *text, const struct proc_node *node);
 void proc_show_comm(struct text *text, const struct proc_node *node);
 
 /* procfs_maps.c */
-void proc_show_maps(struct text *text, const struct proc_node *node);
-void proc_show_smaps(struct text *text, const struct proc_node *node);
+bool proc_show_maps(struct text *text, const struct proc_node *node, uint64_t *at, size_t want);
+bool proc_show_smaps(struct text *text, const struct proc_node *node, uint64_t *at, size_t want);
 extern const struct file_ops proc_pagemap_fops;
 
 #endif

@@ -7,7 +7,6 @@
  * it is copied.
  */
 #include "fs.h"
-#include "kmem.h"
 #include "procfs.h"
 
 struct area {
@@ -15,6 +14,8 @@ struct area {
 	uint64_t dev, ino;
 	char name[PATH_MAX_LEN - 256]; /* room for the rest: a page in all */
 };
+
+_Static_assert(sizeof(struct area) <= PAGE_SIZE, "an area fits the buffer");
 
 struct area_walk {
 	struct space *space;
@@ -67,21 +68,26 @@ static bool next_area(struct area_walk *w, uintptr_t addr)
 	return found;
 }
 
-static void each_area(struct text *text, const struct proc_node *node,
-                      void (*show)(struct text *text, struct om_mm *mm, const struct area *a))
+/* Until there are `want` bytes. Areas come and go: those that end above *at are to be shown yet. */
+static bool show_areas(struct text *text, const struct proc_node *node, uint64_t *at, size_t want,
+                       void (*show)(struct text *text, struct om_mm *mm, const struct area *a))
 {
 	struct area_walk w = {.space = proc_space(node->proc)};
+	bool more = true;
 
 	if (!w.space)
-		return;
-	w.area = kmalloc(sizeof(*w.area));
+		return false;
+	w.area = (struct area *)buffer_get();
 	w.brk = om_brk(w.space->mm, 0);
 	if (!w.area)
 		text->failed = true;
-	for (uintptr_t addr = 0; !text->failed && next_area(&w, addr); addr = w.area->info.end)
+	while (!text->failed && text->len < want && (more = next_area(&w, *at))) {
 		show(text, w.space->mm, w.area);
-	kfree(w.area);
+		*at = w.area->info.end;
+	}
+	buffer_put((char *)w.area);
 	space_put(w.space);
+	return more;
 }
 
 /* ---------------------------------------------------------------- maps ---------------------- */
@@ -107,9 +113,9 @@ static void show_line(struct text *text, struct om_mm *mm, const struct area *a)
 	text_bytes(text, "\n", 1);
 }
 
-void proc_show_maps(struct text *text, const struct proc_node *node)
+bool proc_show_maps(struct text *text, const struct proc_node *node, uint64_t *at, size_t want)
 {
-	each_area(text, node, show_line);
+	return show_areas(text, node, at, want, show_line);
 }
 
 /* ---------------------------------------------------------------- smaps --------------------- */
@@ -157,13 +163,14 @@ static void show_area(struct text *text, struct om_mm *mm, const struct area *a)
 	show_flags(text, a->info.flags);
 }
 
-void proc_show_smaps(struct text *text, const struct proc_node *node)
+bool proc_show_smaps(struct text *text, const struct proc_node *node, uint64_t *at, size_t want)
 {
-	each_area(text, node, show_area);
+	return show_areas(text, node, at, want, show_area);
 }
 
 /* ---------------------------------------------------------------- pagemap ------------------- */
 
+#define PM_FRAME     ((1ull << 55) - 1) /* the number of the frame, or the place in swap */
 #define PM_EXCLUSIVE (1ull << 56)
 #define PM_FILE      (1ull << 61) /* or shared memory */
 #define PM_SWAP      (1ull << 62)
@@ -196,12 +203,12 @@ static uint64_t pagemap_entry(struct om_mm *mm, uintptr_t addr)
 	return 0;
 }
 
-/* An entry of 8 bytes for each page of the address space. */
+/* An entry of 8 bytes for each page of the address space. Numbers of frames are for root. */
 static long pagemap_read(struct file *file, void *buf, size_t n, uint64_t *pos)
 {
 	const uint64_t end = USER_LIMIT / PAGE_SIZE * sizeof(uint64_t);
 	const struct proc_node *node = file->data;
-	uint64_t *entry = buf;
+	uint64_t *entry = buf, shown = capable(CAP_SYS_ADMIN) ? ~0ull : ~PM_FRAME;
 	struct space *space;
 
 	if (*pos % sizeof(*entry) || n % sizeof(*entry))
@@ -212,11 +219,12 @@ static long pagemap_read(struct file *file, void *buf, size_t n, uint64_t *pos)
 	else
 		n = MIN(n, end - *pos);
 	for (size_t i = 0; i < n / sizeof(*entry); i++)
-		entry[i] = pagemap_entry(space->mm, (*pos / sizeof(*entry) + i) * PAGE_SIZE);
+		entry[i] =
+		    pagemap_entry(space->mm, (*pos / sizeof(*entry) + i) * PAGE_SIZE) & shown;
 	if (space)
 		space_put(space);
 	*pos += n;
 	return (long)n;
 }
 
-const struct file_ops proc_pagemap_fops = {.read = pagemap_read};
+const struct file_ops proc_pagemap_fops = {.read = pagemap_read, .no_end = true};

@@ -19,6 +19,8 @@ struct figures {
 	char state;
 	bool terminal;
 	unsigned cpu, umask, files;
+	struct cred cred;
+	bool no_new_privs;
 	uint64_t cpu_ns, user_ns, min_faults, maj_faults, start_ns, max_rss;
 	uint64_t child_cpu_ns, child_user_ns, child_min_faults, child_maj_faults;
 	sigmask_t pending, shared_pending, blocked, ignored, caught;
@@ -111,6 +113,8 @@ static void collect(const struct proc_node *node, struct figures *f)
 	f->exit_signal = p->exit_signal;
 	f->exit_status = p->state == PROC_ZOMBIE ? p->exit_status : 0;
 	f->nice = p->nice;
+	f->cred = p->cred;
+	f->no_new_privs = p->no_new_privs;
 	f->umask = p->fs.umask;
 	f->files = p->files.size;
 	f->start_ns = p->start_ns;
@@ -213,6 +217,28 @@ static const char *state_name(char state)
 	}
 }
 
+static void show_ids(struct text *text, const char *name, const struct ids *ids)
+{
+	text_add(text, "%s:\t%u\t%u\t%u\t%u\n", name, ids->real, ids->effective, ids->saved,
+	         ids->fs);
+}
+
+static void show_groups(struct text *text, const struct cred *c)
+{
+	text_add(text, "Groups:\t");
+	for (unsigned i = 0; i < c->nr_groups; i++)
+		text_add(text, "%u ", c->group[i]);
+	text_add(text, "\n");
+}
+
+/* None are ambient, and any may be gained by exec. */
+static void show_capabilities(struct text *text, const struct cred *c)
+{
+	text_add(text, "CapInh:\t%016lx\nCapPrm:\t%016lx\nCapEff:\t%016lx\n", c->inheritable,
+	         c->permitted, c->effective);
+	text_add(text, "CapBnd:\t%016lx\nCapAmb:\t%016lx\n", ALL_CAPABILITIES, 0ul);
+}
+
 static void show_pages(struct text *text, const char *name, size_t n)
 {
 	text_add(text, "%s%8lu kB\n", name, n * (PAGE_SIZE / 1024));
@@ -243,13 +269,18 @@ void proc_show_status(struct text *text, const struct proc_node *node)
 	         state_name(f.state));
 	text_add(text, "Tgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:\t0\n", f.pid, f.id,
 	         f.ppid);
-	text_add(text, "Uid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\nFDSize:\t%u\nGroups:\t0 \n", f.files);
+	show_ids(text, "Uid", &f.cred.uid);
+	show_ids(text, "Gid", &f.cred.gid);
+	text_add(text, "FDSize:\t%u\n", f.files);
+	show_groups(text, &f.cred);
 	if (f.space)
 		show_memory(text, &f);
 	text_add(text, "Threads:\t%d\n", f.threads);
 	text_add(text, "SigPnd:\t%016lx\nShdPnd:\t%016lx\nSigBlk:\t%016lx\n", f.pending,
 	         f.shared_pending, f.blocked);
 	text_add(text, "SigIgn:\t%016lx\nSigCgt:\t%016lx\n", f.ignored, f.caught);
+	show_capabilities(text, &f.cred);
+	text_add(text, "NoNewPrivs:\t%d\n", f.no_new_privs);
 	text_add(text, "Cpus_allowed:\t%x\n", (1u << nr_cpus) - 1);
 	figures_put(&f);
 }

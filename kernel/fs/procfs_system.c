@@ -174,18 +174,20 @@ static void show_model(struct text *text)
 	         family, model, (char *)brand, v & 15);
 }
 
-static void show_cpuinfo(struct text *text, const struct proc_node *node)
+static bool show_cpuinfo(struct text *text, const struct proc_node *node, uint64_t *at, size_t want)
 {
 	(void)node;
-	for (unsigned i = 0; i < nr_cpus; i++) {
-		text_add(text, "processor\t: %u\n", i);
+	for (; *at < nr_cpus && text->len < want; ++*at) {
+		text_add(text, "processor\t: %lu\n", *at);
 		show_model(text); /* they are all alike */
-		text_add(text, "physical id\t: 0\nsiblings\t: %u\ncore id\t\t: %u\n", nr_cpus, i);
+		text_add(text, "physical id\t: 0\nsiblings\t: %u\ncore id\t\t: %lu\n", nr_cpus,
+		         *at);
 		text_add(text, "cpu cores\t: %u\napicid\t\t: %u\nfpu\t\t: yes\n", nr_cpus,
-		         cpus[i].apic_id);
+		         cpus[*at].apic_id);
 		show_features(text);
 		text_add(text, "\n");
 	}
+	return *at < nr_cpus;
 }
 
 /* ---------------------------------------------------------------- mounts -------------------- */
@@ -349,7 +351,7 @@ static const struct proc_entry sys_entries[] = {
 };
 
 const struct proc_entry proc_system_entries[] = {
-    {"cpuinfo", FILE_R, .show = show_cpuinfo},
+    {"cpuinfo", FILE_R, .show_from = show_cpuinfo},
     {"filesystems", FILE_R, .show = show_filesystems},
     {"loadavg", FILE_R, .show = show_loadavg},
     {"meminfo", FILE_R, .show = proc_show_meminfo},

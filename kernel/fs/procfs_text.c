@@ -1,8 +1,14 @@
 /*
  * procfs_text.c: the contents of a file while they are written.
  */
-#include "kmem.h"
+#include "fs.h"
 #include "procfs.h"
+
+void text_free(struct text *text)
+{
+	if (text->buf)
+		big_free(text->buf, text->size);
+}
 
 /* Make room for `n` bytes more. */
 static bool text_room(struct text *text, size_t n)
@@ -14,14 +20,14 @@ static bool text_room(struct text *text, size_t n)
 		return !text->failed;
 	while (size - text->len < n)
 		size *= 2;
-	buf = vmalloc(size);
+	buf = big_alloc(size);
 	if (!buf) {
 		text->failed = true;
 		return false;
 	}
 	if (text->len)
 		memcpy(buf, text->buf, text->len);
-	vfree(text->buf);
+	text_free(text);
 	text->buf = buf;
 	text->size = size;
 	return true;

@@ -157,10 +157,14 @@ static long write_loop(struct file *file, struct uvec *u, uint64_t *pos, char *b
 	return sum;
 }
 
-void broken_pipe(void)
+void write_refused(long err, uint64_t pos)
 {
+	bool too_big = err == -EFBIG && pos >= size_limit();
+
+	if (err != -EPIPE && !too_big)
+		return;
 	spin_lock(&proc_lock);
-	signal_thread(current, SIGPIPE, NULL);
+	signal_thread(current, too_big ? SIGXFSZ : SIGPIPE, NULL);
 	spin_unlock(&proc_lock);
 }
 
@@ -178,8 +182,8 @@ static long rw_transfer(struct file *file, struct uvec *u, uint64_t *pos, bool w
 		return -ENOMEM;
 	result = writing ? write_loop(file, u, pos, buf) : read_loop(file, u, pos, buf);
 	buffer_put(buf);
-	if (result == -EPIPE)
-		broken_pipe();
+	if (writing)
+		write_refused(result, *pos);
 	return result;
 }
 
@@ -270,6 +274,7 @@ static long mapping_read(struct file *file, void *buf, size_t n, uint64_t *pos)
 static long mapping_write(struct file *file, const void *buf, size_t n, uint64_t *pos)
 {
 	struct inode *inode = file->inode;
+	uint64_t limit = size_limit();
 	size_t done = 0;
 	int err;
 
@@ -278,7 +283,10 @@ static long mapping_write(struct file *file, const void *buf, size_t n, uint64_t
 	mutex_lock(&inode->lock);
 	if (file->flags & O_APPEND)
 		*pos = om_mapping_size(inode->mapping);
-	if (*pos + n > om_mapping_size(inode->mapping) && room_is_short())
+	n = *pos < limit ? MIN(n, limit - *pos) : 0;
+	if (!n)
+		err = -EFBIG;
+	else if (*pos + n > om_mapping_size(inode->mapping) && room_is_short())
 		err = -ENOSPC;
 	else
 		err = om_mapping_write(inode->mapping, *pos, buf, n, &done);

@@ -14,6 +14,7 @@
 #include <asm/signal.h>
 #include <linux/resource.h>
 
+#include "cred.h"
 #include "sched.h"
 #include "timer.h"
 #include "vfs.h"
@@ -29,8 +30,6 @@ struct deferred {
 	void (*fn)(struct deferred *); /* called by the thread, no lock held */
 	bool queued;
 };
-
-#define MAX_GROUPS 16 /* supplementary */
 
 enum proc_state { PROC_RUNNING, PROC_STOPPED, PROC_ZOMBIE };
 
@@ -74,7 +73,6 @@ struct proc {
 	} action[64];
 	sigmask_t pending;        /* (p) for the process, any thread may take them */
 	struct list pending_info; /* (p) struct sigqueued */
-	unsigned nr_queued;       /* (p) of the process and its threads: RLIMIT_SIGPENDING */
 
 	struct rlimit limit[RLIM_NLIMITS]; /* (p) */
 
@@ -97,18 +95,15 @@ struct proc {
 	uint64_t child_min_faults, child_maj_faults;      /* (p) of these, too */
 	uint64_t max_rss, child_max_rss;                  /* (p) pages */
 	uint64_t start_ns;                                /* (c) */
-	struct ids { /* remembered: nothing is forbidden to anybody */
-		unsigned real, effective, saved;
-	} uid, gid;                                             /* (p) */
-	unsigned group[MAX_GROUPS], nr_groups;                  /* (p) */
-	uint64_t cap_effective, cap_permitted, cap_inheritable; /* (p) */
-	int nice;                                               /* (p) remembered */
-	int pdeathsig;        /* (-) but for this: a signal when the parent ends */
-	int dumpable;         /* (-) */
-	bool no_new_privs;    /* (-) */
-	int oom_score_adj;    /* (-) */
-	unsigned personality; /* (-) */
-	char *exe;            /* (p) path of the program, for /proc/PID/exe */
+	struct cred cred;                                 /* (p) */
+	struct account *account; /* (p) of cred.uid.real: what counts by user */
+	int nice;                /* (p) remembered */
+	int pdeathsig;           /* (-) but for this: a signal when the parent ends */
+	int dumpable;            /* (p) 0: others of its user may not look into it */
+	bool no_new_privs;       /* (p) exec gives no capabilities */
+	int oom_score_adj;       /* (-) */
+	unsigned personality;    /* (-) */
+	char *exe;               /* (p) path of the program, for /proc/PID/exe */
 };
 
 #define PID_MAX 32768
@@ -124,6 +119,8 @@ struct proc *proc_get(int pid);      /* referenced: proc_put() it; or NULL. For 
 void proc_put(struct proc *p);
 /* Its address space, referenced: space_put() it; NULL: it is a zombie, or about to be. */
 struct space *proc_space(struct proc *p);
+/* By its number, or that of one of its threads; proc_lock held. */
+struct proc *proc_of(int id);
 /* CPU time of all its threads; proc_lock held. */
 void proc_times(const struct proc *p, uint64_t *cpu_ns, uint64_t *user_ns);
 

@@ -116,6 +116,7 @@ struct file_ops {
 	/* The last reference is gone. */
 	void (*release)(struct file *file);
 	bool stream; /* pipes, terminals: no position; a short read ends the call */
+	bool no_end; /* nobody knows it without reading: lseek() finds none */
 };
 
 struct file {

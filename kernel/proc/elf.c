@@ -252,7 +252,7 @@ static int load_both(struct exec *e, struct elf *elf, struct elf *interp)
 	err = space_create(elf->high + elf->bias, &e->image.space);
 	if (err)
 		return err;
-	limits_apply(e->limit, e->image.space);
+	limits_apply(e->p, e->image.space);
 	err = map_elf(e->image.space->mm, elf);
 	if (!err && interp->file)
 		err = place_interp(e->image.space->mm, interp);

@@ -12,7 +12,7 @@
 
 /* ---------------------------------------------------------------- preparing ----------------- */
 
-static struct exec *exec_alloc(void)
+static struct exec *exec_alloc(struct proc *p)
 {
 	struct exec *e = kmalloc(sizeof(*e));
 
@@ -22,6 +22,8 @@ static struct exec *exec_alloc(void)
 		kfree(e);
 		e = NULL;
 	}
+	if (e)
+		e->p = p;
 	return e;
 }
 
@@ -40,14 +42,10 @@ static void exec_free(struct exec *e)
 }
 
 /* Everything that may fail: e->file is open and e->args are there. */
-static int prepare_image(struct exec *e, struct proc *p)
+static int prepare_image(struct exec *e)
 {
-	int err;
+	int err = exec_script(e);
 
-	spin_lock(&proc_lock);
-	memcpy(e->limit, p->limit, sizeof(e->limit));
-	spin_unlock(&proc_lock);
-	err = exec_script(e);
 	if (err)
 		return err;
 	e->exe = kstrdup(e->file->path ? e->file->path : e->path);
@@ -144,10 +142,10 @@ static int kill_siblings(struct thread *t)
  * What is exchanged under the lock. The caller puts and frees what was there; a new process has
  * nothing.
  */
-static void exchange_image(struct exec *e, struct proc *p, struct thread *t, struct space **space,
-                           char **exe)
+static void exchange_image(struct exec *e, struct thread *t, struct space **space, char **exe)
 {
 	const char *slash = strrchr(e->path, '/');
+	struct proc *p = e->p;
 
 	spin_lock(&proc_lock);
 	*space = p->space;
@@ -160,7 +158,8 @@ static void exchange_image(struct exec *e, struct proc *p, struct thread *t, str
 	signals_exec(p);
 	vfork_done(p);
 	p->did_exec = true;
-	p->dumpable = 1;
+	cred_exec(p);
+	limits_apply(p, p->space);
 	spin_unlock(&proc_lock);
 }
 
@@ -193,7 +192,7 @@ static void commit_image(struct exec *e, struct thread *t)
 	robust_exit();
 	ptimers_stop(p);
 	files_exec(p);
-	exchange_image(e, p, t, &old, &old_exe);
+	exchange_image(e, t, &old, &old_exe);
 	space_activate(t->space);
 	space_put(old);
 	kfree(old_exe);
@@ -203,7 +202,7 @@ static void commit_image(struct exec *e, struct thread *t)
 
 static int run_exec(struct exec *e)
 {
-	int err = prepare_image(e, current->proc);
+	int err = prepare_image(e);
 
 	if (!err)
 		err = kill_siblings(current);
@@ -217,7 +216,7 @@ static int run_exec(struct exec *e)
 int exec_first(struct proc *p, struct thread *t, const char *path, char *const argv[],
                char *const envp[], struct regs *regs)
 {
-	struct exec *e = exec_alloc();
+	struct exec *e = exec_alloc(p);
 	struct space *space;
 	char *exe;
 	int err;
@@ -229,9 +228,9 @@ int exec_first(struct proc *p, struct thread *t, const char *path, char *const a
 	if (!err)
 		err = copy_strings(&e->args, argv, envp);
 	if (!err)
-		err = prepare_image(e, p);
+		err = prepare_image(e);
 	if (!err) {
-		exchange_image(e, p, t, &space, &exe);
+		exchange_image(e, t, &space, &exe);
 		first_regs(&e->image, regs);
 	}
 	exec_free(e);
@@ -267,7 +266,7 @@ long sys_execveat(int dirfd, uintptr_t path, uintptr_t argv, uintptr_t envp, int
 
 	if (flags & ~(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW))
 		return -EINVAL;
-	e = exec_alloc();
+	e = exec_alloc(current->proc);
 	if (!e)
 		return -ENOMEM;
 	err = open_at(e, dirfd, path, flags);

@@ -39,7 +39,7 @@ struct exec {
 	/* From scripts: what comes instead of the first argument. */
 	char *prefix[MAX_PREFIX];
 	unsigned nr_prefix;
-	struct rlimit limit[RLIM_NLIMITS];
+	struct proc *p; /* that is to run it */
 	struct image image;
 	char head[256];
 };

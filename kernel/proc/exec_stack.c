@@ -216,6 +216,7 @@ static uint32_t cpu_features(void)
 static void put_auxv(struct writer *w, const struct exec *e, const struct plan *p)
 {
 	const struct image *im = &e->image;
+	const struct cred *c = &e->p->cred;
 
 	put_aux(w, AT_HWCAP, cpu_features());
 	put_aux(w, AT_PAGESZ, PAGE_SIZE);
@@ -226,11 +227,11 @@ static void put_auxv(struct writer *w, const struct exec *e, const struct plan *
 	put_aux(w, AT_BASE, im->base);
 	put_aux(w, AT_FLAGS, 0);
 	put_aux(w, AT_ENTRY, im->entry);
-	put_aux(w, AT_UID, 0);
-	put_aux(w, AT_EUID, 0);
-	put_aux(w, AT_GID, 0);
-	put_aux(w, AT_EGID, 0);
-	put_aux(w, AT_SECURE, 0);
+	put_aux(w, AT_UID, c->uid.real);
+	put_aux(w, AT_EUID, c->uid.effective);
+	put_aux(w, AT_GID, c->gid.real);
+	put_aux(w, AT_EGID, c->gid.effective);
+	put_aux(w, AT_SECURE, cred_is_mixed(c));
 	put_aux(w, AT_RANDOM, p->random);
 	put_aux(w, AT_HWCAP2, 0);
 	put_aux(w, AT_EXECFN, p->path);
@@ -248,7 +249,7 @@ static int map_stack(const struct exec *e, const struct plan *p)
 	                                     (e->image.exec_stack ? OM_PROT_EXEC : 0),
 	                             .flags = OM_MAP_PRIVATE | OM_MAP_FIXED | OM_MAP_GROWSDOWN};
 
-	if (STACK_TOP - p->sp > MAX(e->limit[RLIMIT_STACK].rlim_cur / 4, ALWAYS_FITS))
+	if (STACK_TOP - p->sp > MAX(e->p->limit[RLIMIT_STACK].rlim_cur / 4, ALWAYS_FITS))
 		return -E2BIG;
 	return om_mmap(e->image.space->mm, &map);
 }

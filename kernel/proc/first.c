@@ -4,8 +4,6 @@
  * The boot thread cannot become a user thread itself, so it prepares everything that exec would and
  * starts a thread that begins in user mode.
  */
-#include <linux/capability.h>
-
 #include "internal.h"
 #include "kmem.h"
 
@@ -45,7 +43,10 @@ int proc_start_init(const char *path, char *const argv[], char *const envp[])
 		return -ENOMEM;
 	itimers_init(p);
 	limits_init(p);
-	p->cap_effective = p->cap_permitted = (1ull << (CAP_LAST_CAP + 1)) - 1;
+	capabilities_of_root(&p->cred);
+	p->account = account_get(0);
+	if (!p->account)
+		return -ENOMEM;
 	err = init_files(p);
 	if (!err)
 		err = exec_first(p, t, path, argv, envp, &regs);

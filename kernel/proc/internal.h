@@ -33,7 +33,33 @@ void thread_link(struct thread *t, struct proc *p);
 void thread_unlink(struct thread *t);
 /* exec by another than the first thread, the only one left: it takes over the process's number. */
 void thread_become_first(struct thread *t);
-unsigned threads_total(void);
+/* Threads there are, and zombies. */
+unsigned tasks_total(void);
+
+/* ---- account.c */
+struct account { /* of a user: the processes whose real user it is; guarded by proc_lock */
+	struct list node;
+	unsigned uid;
+	unsigned refs;      /* processes, and queued signals */
+	unsigned nr_tasks;  /* threads and zombies: RLIMIT_NPROC */
+	unsigned nr_queued; /* signals sent to them: RLIMIT_SIGPENDING */
+};
+/* Referenced; NULL without memory. May sleep. */
+struct account *account_get(unsigned uid);
+void account_put(struct account *a); /* proc_lock held. NULL is fine. */
+
+/* ---- capability.c; proc_lock held, or the process is new */
+void capabilities_of_root(struct cred *c);
+/*
+ * What the user numbers in `new` do to its capabilities; `old`: before they were changed. The
+ * second one: after a change of the file system user alone.
+ */
+void capabilities_of_user(struct cred *new, const struct cred *old);
+void capabilities_of_fs_user(struct cred *new, const struct cred *old);
+/* The process begins another program. */
+void cred_exec(struct proc *p);
+/* Does it run with rights that its real user has not? */
+bool cred_is_mixed(const struct cred *c);
 
 /* ---- group.c; proc_lock held */
 /* A member of that group: exists; is in that session; has stopped. */
@@ -72,7 +98,7 @@ int exec_first(struct proc *p, struct thread *t, const char *path, char *const a
 /* ---- pending.c; proc_lock held except for signals_reserve() */
 struct sigqueued { /* a pending signal with its siginfo, on pending_info of a thread or a process */
 	struct list node;
-	struct proc *owner; /* counted in its nr_queued */
+	struct account *owner; /* counted in its nr_queued */
 	siginfo_t info;
 };
 
@@ -141,8 +167,10 @@ void defer_start(void);
 void limits_init(struct proc *p);
 void limit_cpu_arm(struct proc *p);
 void limit_cpu_reached(struct proc *p); /* proc_lock held */
-/* Tell a space the limits that it enforces. May sleep. */
-void limits_apply(const struct rlimit *limit, struct space *space);
+/* Tell a space what it has to enforce for the process. proc_lock held, or the space is new. */
+void limits_apply(const struct proc *p, struct space *space);
+/* May the running process have one more thread or child? -EAGAIN. proc_lock held. */
+int limit_tasks(void);
 
 /* ---- usage.c */
 /* Of a process and its own children that were waited for. proc_lock held. */

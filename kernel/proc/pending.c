@@ -36,7 +36,7 @@ void signals_reserve(void)
 /* Faults have to tell their address, whatever the limit. */
 static struct sigqueued *entry_get(struct proc *p, int sig)
 {
-	bool full = p->nr_queued >= p->limit[RLIMIT_SIGPENDING].rlim_cur;
+	bool full = p->account->nr_queued >= p->limit[RLIMIT_SIGPENDING].rlim_cur;
 	struct sigqueued *q;
 
 	if (list_empty(&spare) || (full && !(SIGBIT(sig) & BITS_FAULT)))
@@ -44,8 +44,9 @@ static struct sigqueued *entry_get(struct proc *p, int sig)
 	q = list_first(&spare, struct sigqueued, node);
 	list_remove(&q->node);
 	nr_spare--;
-	q->owner = p;
-	p->nr_queued++;
+	q->owner = p->account;
+	q->owner->refs++;
+	q->owner->nr_queued++;
 	return q;
 }
 
@@ -53,6 +54,7 @@ static void entry_put(struct sigqueued *q)
 {
 	list_remove(&q->node);
 	q->owner->nr_queued--;
+	account_put(q->owner);
 	if (nr_spare >= SPARE_HIGH) {
 		kfree(q);
 		return;

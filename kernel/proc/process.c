@@ -22,7 +22,7 @@ struct proc *init_proc;
 static struct list pid_hash[HASH_SIZE], tid_hash[HASH_SIZE];
 static uint64_t pid_used[PID_MAX / PIDS_PER_WORD];
 static int last_pid;
-static unsigned nr_threads; /* of all processes */
+static unsigned nr_tasks; /* threads, and processes that have none left: zombies */
 
 void process_table_init(void)
 {
@@ -87,6 +87,14 @@ struct thread *thread_find(int tid)
 		if (t->tid == tid)
 			return t;
 	return NULL;
+}
+
+struct proc *proc_of(int id)
+{
+	struct proc *p = proc_find(id);
+	struct thread *t = p ? NULL : thread_find(id);
+
+	return t ? t->proc : p;
 }
 
 struct proc *proc_get(int pid)
@@ -163,8 +171,17 @@ void proc_link(struct proc *p, struct proc *parent)
 	list_append(&pid_hash[(unsigned)p->pid % HASH_SIZE], &p->by_pid);
 }
 
+static void count_task(struct proc *p, int n)
+{
+	p->account->nr_tasks += (unsigned)n;
+	nr_tasks += (unsigned)n;
+}
+
 void proc_unlink(struct proc *p)
 {
+	count_task(p, -1);
+	account_put(p->account);
+	p->account = NULL;
 	list_remove(&p->sibling);
 	list_remove(&p->all);
 	list_remove(&p->by_pid);
@@ -177,7 +194,7 @@ void thread_link(struct thread *t, struct proc *p)
 	list_append(&p->threads, &t->siblings);
 	list_append(&tid_hash[(unsigned)t->tid % HASH_SIZE], &t->by_tid);
 	p->nr_threads++;
-	nr_threads++;
+	count_task(p, 1);
 }
 
 void thread_unlink(struct thread *t)
@@ -186,8 +203,8 @@ void thread_unlink(struct thread *t)
 	list_remove(&t->by_tid);
 	if (t->tid != t->proc->pid)
 		pid_free(t->tid);
-	t->proc->nr_threads--;
-	nr_threads--;
+	if (--t->proc->nr_threads) /* the last one counts until the zombie is gone */
+		count_task(t->proc, -1);
 }
 
 void thread_become_first(struct thread *t)
@@ -198,7 +215,7 @@ void thread_become_first(struct thread *t)
 	list_append(&tid_hash[(unsigned)t->tid % HASH_SIZE], &t->by_tid);
 }
 
-unsigned threads_total(void)
+unsigned tasks_total(void)
 {
-	return nr_threads;
+	return nr_tasks;
 }

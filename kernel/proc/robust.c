@@ -80,14 +80,16 @@ long sys_get_robust_list(int tid, uintptr_t head, uintptr_t size)
 	const size_t len = sizeof(struct robust_list_head);
 	uintptr_t list = current->robust_list;
 	struct thread *t;
+	int err;
 
 	if (tid) {
 		spin_lock(&proc_lock);
 		t = thread_find(tid);
-		list = t ? t->robust_list : 0;
+		err = !t ? -ESRCH : may_trace(t->proc) ? 0 : -EPERM;
+		list = err ? 0 : t->robust_list;
 		spin_unlock(&proc_lock);
-		if (!t)
-			return -ESRCH;
+		if (err)
+			return err;
 	}
 	return user_put(head, list) || user_put(size, len) ? -EFAULT : 0;
 }

@@ -16,8 +16,10 @@ siginfo_t signal_info(int sig, int code)
 	memset(&info, 0, sizeof(info));
 	info.si_signo = sig;
 	info.si_code = code;
-	if (current->proc)
+	if (current->proc) {
 		info.si_pid = current->proc->pid;
+		info.si_uid = current->proc->cred.uid.real;
+	}
 	return info;
 }
 

@@ -24,6 +24,8 @@ void vfork_wait(struct vfork *vfork, struct proc *child)
 	spin_lock(&proc_lock);
 	if (child->vfork == vfork)
 		child->vfork = NULL;
+	/* In the meantime they were those of the child. */
+	limits_apply(current->proc, current->space);
 	spin_unlock(&proc_lock);
 }
 

@@ -14,6 +14,7 @@ struct wait {
 	int options;
 	int status; /* as wait4() gives it */
 	int code;   /* CLD_... */
+	unsigned uid;
 	struct rusage usage;
 };
 
@@ -80,6 +81,7 @@ static int scan_children(struct wait *w, struct proc *p)
 		if (!take_news(w, child))
 			continue;
 		result = child->pid;
+		w->uid = child->cred.uid.real;
 		usage_of_child(child, &w->usage);
 		if (child->state == PROC_ZOMBIE && !(w->options & WNOWAIT)) {
 			proc_reap(child);
@@ -159,6 +161,7 @@ long sys_waitid(int which, int id, uintptr_t info, int options, uintptr_t usage)
 		si.si_signo = SIGCHLD;
 		si.si_code = w.code;
 		si.si_pid = result;
+		si.si_uid = w.uid;
 		si.si_status = w.code == CLD_CONTINUED ? SIGCONT
 		               : w.code == CLD_KILLED  ? w.status & 0x7f
 		                                       : w.status >> 8;

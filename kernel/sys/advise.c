@@ -43,8 +43,8 @@ long sys_process_madvise(int pidfd, uintptr_t vec, size_t n, int advice, unsigne
 /* ---------------------------------------------------------------- mlock --------------------- */
 
 /*
- * EINVAL, says Linux, which compares no limit for root. objrmap compares the size with the limit
- * first, and might answer ENOMEM.
+ * EINVAL, says Linux to those that no limit holds for. To all others the range is too large, and
+ * objrmap says so: ENOMEM.
  */
 static bool range_wraps(uintptr_t addr, size_t len)
 {
@@ -55,7 +55,9 @@ static bool range_wraps(uintptr_t addr, size_t len)
 
 long sys_mlock2(uintptr_t addr, size_t len, int flags)
 {
-	return range_wraps(addr, len) ? -EINVAL : om_mlock(current_mm(), addr, len, flags);
+	if (range_wraps(addr, len) && capable(CAP_IPC_LOCK))
+		return -EINVAL;
+	return om_mlock(current_mm(), addr, len, flags);
 }
 
 long sys_mlock(uintptr_t addr, size_t len)

@@ -31,6 +31,8 @@ long sys_sethostname(uintptr_t name, size_t len)
 	char new_name[HOSTNAME_MAX + 1] = "";
 	int err;
 
+	if (!capable(CAP_SYS_ADMIN))
+		return -EPERM;
 	if (len > HOSTNAME_MAX)
 		return -EINVAL;
 	err = user_read(new_name, name, len);
@@ -98,6 +100,8 @@ long sys_getrandom(uintptr_t buf, size_t len, unsigned flags)
 
 long sys_reboot(unsigned magic1, unsigned magic2, unsigned cmd)
 {
+	if (!capable(CAP_SYS_BOOT))
+		return -EPERM;
 	if (magic1 != LINUX_REBOOT_MAGIC1 ||
 	    (magic2 != LINUX_REBOOT_MAGIC2 && magic2 != LINUX_REBOOT_MAGIC2A &&
 	     magic2 != LINUX_REBOOT_MAGIC2B && magic2 != LINUX_REBOOT_MAGIC2C))

@@ -22,6 +22,12 @@
 	(MAP_FIXED | MAP_GROWSDOWN | MAP_LOCKED | MAP_NORESERVE | MAP_POPULATE |                   \
 	 MAP_FIXED_NOREPLACE)
 
+/*
+ * Where MAP_32BIT ends. If the hint is taken, Linux looks from 1 GiB upwards; the core, from here
+ * downwards.
+ */
+#define LOW_END 0x80000000ul
+
 static int core_flags(unsigned long flags)
 {
 	int core = (int)(flags & CORE_FLAGS);
@@ -29,41 +35,10 @@ static int core_flags(unsigned long flags)
 	return flags & MAP_NONBLOCK ? core & ~MAP_POPULATE : core;
 }
 
-/*
- * MAP_32BIT: the lowest gap of the second GiB, as on Linux. Another thread may take it before we
- * do, then the search goes on.
- */
-static long map_low(struct om_map_request *r)
+static long map(struct om_map_request *r)
 {
-	const uintptr_t top = 0x80000000;
-	uintptr_t at = 0x40000000;
-	size_t len = ALIGN_UP(r->len, PAGE_SIZE);
-	struct om_vmainfo info;
-	int err;
+	int err = om_mmap(current_mm(), r);
 
-	r->flags |= MAP_FIXED_NOREPLACE;
-	while (len <= top - at) {
-		if (om_vma_next(current_mm(), at, &info) && info.start < at + len) {
-			at = info.end;
-			if (at >= top)
-				break;
-			continue;
-		}
-		r->addr = at;
-		err = om_mmap(current_mm(), r);
-		if (err != -EEXIST)
-			return err ? err : (long)r->addr;
-	}
-	return -ENOMEM;
-}
-
-static long map(struct om_map_request *r, unsigned long flags)
-{
-	int err;
-
-	if (unlikely((flags & MAP_32BIT) && !(flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) && r->len))
-		return map_low(r);
-	err = om_mmap(current_mm(), r);
 	return err ? err : (long)r->addr;
 }
 
@@ -89,7 +64,7 @@ static long map_anonymous(struct om_map_request *r, unsigned long flags)
 		return -ENOMEM; /* there is a pool of huge pages, and it is empty */
 	if (type == MAP_SHARED || type == MAP_PRIVATE)
 		r->flags |= (int)type; /* of any other the core says EINVAL, after other checks */
-	return map(r, flags);
+	return map(r);
 }
 
 /* May the file be mapped like this? In Linux's order. */
@@ -127,7 +102,7 @@ static long map_file(struct om_map_request *r, struct file *file, unsigned long 
 	r->flags |= private ? MAP_PRIVATE : MAP_SHARED;
 	if ((file->flags & O_ACCMODE) == O_RDONLY)
 		r->flags |= OM_MAP_FILE_RDONLY;
-	return map(r, flags);
+	return map(r);
 }
 
 long sys_mmap(uintptr_t addr, size_t len, unsigned long prot, unsigned long flags, int fd,
@@ -137,7 +112,8 @@ long sys_mmap(uintptr_t addr, size_t len, unsigned long prot, unsigned long flag
 	                           .len = len,
 	                           .prot = (int)(prot & (PROT_READ | PROT_WRITE | PROT_EXEC)),
 	                           .flags = core_flags(flags),
-	                           .offset = offset};
+	                           .offset = offset,
+	                           .below = flags & MAP_32BIT ? LOW_END : 0};
 	struct file *file;
 	long result;
 

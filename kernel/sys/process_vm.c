@@ -64,20 +64,22 @@ static int cursor_check(struct cursor c, bool own, size_t *total)
 	return more;
 }
 
-/* The address space of a process, referenced; NULL: there is no such process, or it is ending. */
-static struct space *space_of(int pid)
+/* The address space of a process, referenced. -ESRCH: there is none, or it is ending; -EPERM. */
+static int space_of(int pid, struct space **space)
 {
-	struct space *space = NULL;
 	struct thread *t;
+	int err = -ESRCH;
 
 	spin_lock(&proc_lock);
 	t = thread_find(pid);
-	if (t && t->proc)
-		space = t->proc->space;
-	if (space)
-		space_get(space);
+	if (t && t->proc->space)
+		err = may_trace(t->proc) ? 0 : -EPERM;
+	if (!err) {
+		*space = t->proc->space;
+		space_get(*space);
+	}
 	spin_unlock(&proc_lock);
-	return space;
+	return err;
 }
 
 struct copy {
@@ -119,16 +121,15 @@ static long copy_remote(int pid, struct cursor *local, struct cursor *remote, si
                         bool write)
 {
 	struct copy c = {.source = write ? local : remote, .target = write ? remote : local};
-	struct space *space = space_of(pid);
-	long result = -ENOMEM;
+	struct space *space;
+	long result = space_of(pid, &space);
 
-	if (!space)
-		return -ESRCH;
+	if (result)
+		return result;
 	c.from = write ? current_mm() : space->mm;
 	c.to = write ? space->mm : current_mm();
 	c.page = kmalloc(PAGE_SIZE);
-	if (c.page)
-		result = copy_pieces(&c, remote, max);
+	result = c.page ? copy_pieces(&c, remote, max) : -ENOMEM;
 	kfree(c.page);
 	space_put(space);
 	return result;

@@ -41,6 +41,8 @@ long sys_swapon(uintptr_t path, int flags)
 
 	if (flags & ~SWAP_FLAGS_VALID)
 		return -EINVAL;
+	if (!capable(CAP_SYS_ADMIN))
+		return -EPERM;
 	err = disk_of_path(path, &disk);
 	if (err)
 		return err;
@@ -51,7 +53,7 @@ long sys_swapon(uintptr_t path, int flags)
 long sys_swapoff(uintptr_t path)
 {
 	unsigned disk;
-	int err = disk_of_path(path, &disk);
+	int err = capable(CAP_SYS_ADMIN) ? disk_of_path(path, &disk) : -EPERM;
 
 	return err ? err : swap_off(disk);
 }
