@@ -171,7 +171,12 @@ OM_API void *om_mm_cookie(const struct om_mm *mm);
 /* The frame of the top-level page table, for the port to load into the MMU; fixed for life. */
 OM_API om_pfn_t om_mm_root(const struct om_mm *mm);
 
-/* Limits as setrlimit(2) has them; OM_UNLIMITED is the default, except for OM_LIMIT_VMAS. */
+/*
+ * Limits as setrlimit(2) has them; OM_UNLIMITED is the default, except for OM_LIMIT_VMAS, which is
+ * max_map_count of Linux and counted as there: mmap and brk fail with more areas than the limit, so
+ * that there can be one more; what leaves more areas than before, and more than the limit, fails;
+ * what does not, never does; a move wants four to be left, or six if it names the place.
+ */
 OM_API void om_set_limit(struct om_mm *mm, enum om_limit which, uintptr_t value);
 OM_API uintptr_t om_get_limit(const struct om_mm *mm, enum om_limit which);
 
@@ -263,8 +268,8 @@ struct om_map_request {
 OM_API int om_mmap(struct om_mm *mm, struct om_map_request *request);
 
 /*
- * munmap(2): holes are fine. Errors: EINVAL (len 0, alignment, beyond `highest`), ENOMEM (a split
- * would pass OM_LIMIT_VMAS, no frame). May sleep.
+ * munmap(2): holes are fine. Errors: EINVAL (len 0, alignment, beyond `highest`), ENOMEM (a hole in
+ * the middle of one area, with OM_LIMIT_VMAS areas or more; no frame). May sleep.
  * Cost: linear in present pages and areas of the range.
  */
 OM_API int om_munmap(struct om_mm *mm, uintptr_t addr, size_t len);
