@@ -166,15 +166,45 @@ struct om_node *om_interval_next(struct om_interval_iter *it)
 	return NULL;
 }
 
-struct om_node *om_interval_first(struct om_interval_iter *it, struct om_system *sys,
-                                  const struct om_node *root, const struct om_interval_ops *ops,
-                                  uintptr_t first, uintptr_t last)
+static void interval_begin(struct om_interval_iter *it, struct om_system *sys,
+                           const struct om_interval_ops *ops, uintptr_t first, uintptr_t last)
 {
 	it->sys = sys;
 	it->ops = ops;
 	it->first = first;
 	it->last = last;
 	it->depth = 0;
+}
+
+struct om_node *om_interval_first(struct om_interval_iter *it, struct om_system *sys,
+                                  const struct om_node *root, const struct om_interval_ops *ops,
+                                  uintptr_t first, uintptr_t last)
+{
+	interval_begin(it, sys, ops, first, last);
 	interval_push(it, root);
+	return om_interval_next(it);
+}
+
+/* Down to the place, keeping what comes behind it: as interval_push(), but past what is before. */
+struct om_node *om_interval_resume(struct om_interval_iter *it, struct om_system *sys,
+                                   const struct om_node *root, const struct om_interval_ops *ops,
+                                   uintptr_t first, uintptr_t last, uintptr_t key, uintptr_t node)
+{
+	const struct om_node *n = root;
+
+	interval_begin(it, sys, ops, first, last);
+	while (n && n->aug >= first) {
+		uintptr_t at = ops->tree.key(n);
+
+		if (at < key || (at == key && (uintptr_t)n <= node)) {
+			n = n->right;
+			continue;
+		}
+		if (at <= last) {
+			OM_BUG_ON(sys, it->depth == OM_TREE_DEPTH, "tree", n, it->depth, 0);
+			it->stack[it->depth++] = n;
+		}
+		n = n->left;
+	}
 	return om_interval_next(it);
 }
