@@ -306,11 +306,14 @@ OM_API int om_mremap(struct om_mm *mm, struct om_remap_request *request);
 OM_API uintptr_t om_brk(struct om_mm *mm, uintptr_t end);
 
 /*
- * remap_file_pages(2) as it was before Linux 4.0: page i of [addr, addr + len) shows page pgoff + i
- * of the file from now on, without making a new area. `addr` is rounded down, `prot` must be 0.
- * The range must lie in one shared mapping. Errors: EINVAL, ENOMEM.
- * The area becomes nonlinear: absent pages leave file-offset entries in the page table, and the
- * reverse map finds the present ones by scanning the area's tables.
+ * remap_file_pages(2) as it was from Linux 2.6.23 on: page i of [addr, addr + len) shows page
+ * pgoff + i of the file from now on. `addr` is rounded down, `prot` must be 0. The range must lie
+ * in one shared mapping.
+ * Shared memory (see om_mapping_create): no new area is made. The area becomes nonlinear: absent
+ * pages leave file-offset entries in the page table, and what it costs that nothing says where a
+ * page is falls on its owner: reclaim takes such pages away sooner (docs/design.md).
+ * A file with a store: the range becomes an area of its own, or part of its neighbours.
+ * Errors: EINVAL, ENOMEM (no frame; with a store also OM_LIMIT_VMAS, as for om_mmap()).
  */
 OM_API int om_remap_file_pages(struct om_mm *mm, uintptr_t addr, size_t len, int prot, size_t pgoff,
                                int flags);

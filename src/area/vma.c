@@ -333,6 +333,14 @@ void om_vma_resize(struct om_vma *vma, uintptr_t start, uintptr_t end)
 	account_pages(mm, om_vma_pages(vma), flags, 1);
 }
 
+void om_vma_renumber(struct om_vma *vma, uintptr_t pgoff)
+{
+	OM_ASSERT(vma->mm->sys, om_rwsem_is_write_locked(&vma->mm->mmap_lock), "mmap_lock", vma);
+	om_rmap_change_begin(vma, NULL);
+	vma->pgoff = pgoff;
+	om_rmap_change_end(vma, NULL);
+}
+
 bool om_vma_extend(struct om_mm *mm, uintptr_t start, uintptr_t end, uintptr_t pgoff,
                    unsigned flags, struct om_mapping *mapping)
 {

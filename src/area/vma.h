@@ -70,6 +70,9 @@ struct om_vma *om_vma_merge(struct om_vma *vma);
 /* Join all areas that meet or touch [start, end) where that is possible. */
 void om_vma_merge_range(struct om_mm *mm, uintptr_t start, uintptr_t end);
 
+/* The area shows the file from page pgoff on. It has no entries. Cannot fail. */
+void om_vma_renumber(struct om_vma *vma, uintptr_t pgoff);
+
 /* Move an area's boundaries (stack growth, mremap in place), past no other area. Cannot fail. */
 void om_vma_resize(struct om_vma *vma, uintptr_t start, uintptr_t end);
 

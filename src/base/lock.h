@@ -5,12 +5,14 @@
  *
  *     MMAP       mm->mmap_lock, sleeping: read = fault, write = map, unmap, fork
  *       PAGE       OM_PG_LOCKED, a sleeping bit; reclaim starts here, without mmap_lock
- *         MAPPING    mapping->lock, spinning rwlock: i_mmap tree and page index
- *           ANON       anon_vma->lock, spinning rwlock: the tree of VMAs
- *             TABLE      frame lock of a page-table page: every entry of it
- *               TABLE2     a second table: the child's in fork, the higher pfn in mremap
- *                 FRAME      frame lock of a data page: object, index, mapcount, refs, pins
- *                   LRU, SWAP, SLAB, LIST, FREE   leaves
+ *         SHAPE      mapping->shape, sleeping: read = areas or entries change their places,
+ *                    write = somebody goes through all areas, in pieces, and must miss nothing
+ *           MAPPING    mapping->lock, spinning rwlock: i_mmap tree and page index
+ *             ANON       anon_vma->lock, spinning rwlock: the tree of VMAs
+ *               TABLE      frame lock of a page-table page: every entry of it
+ *                 TABLE2     a second table: the child's in fork, the higher pfn in mremap
+ *                   FRAME      frame lock of a data page: object, index, mapcount, refs, pins
+ *                     LRU, SWAP, SLAB, LIST, FREE   leaves
  *
  * Two locks of one rank are never held together, except page locks taken by trylock (reclaim's
  * clusters). Sleeping needs that nothing from MAPPING on is held. Debug builds (OM_DEBUG) check
@@ -28,6 +30,7 @@ enum om_rank {
 	OM_RANK_MMAP = 1,
 	OM_RANK_MMAP2, /* the child's, in fork: nobody else can hold it */
 	OM_RANK_PAGE,
+	OM_RANK_SHAPE,
 	OM_RANK_MAPPING,
 	OM_RANK_ANON,
 	OM_RANK_TABLE,

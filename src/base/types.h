@@ -118,9 +118,12 @@ struct om_mapping {
 	const struct om_store_ops *ops; /* (c) NULL: shared memory */
 	void *store;                    /* (c) */
 	struct om_rwspin lock;
-	_Atomic uint32_t refs;          /* (a) areas that map it, and holders outside */
-	_Atomic uint64_t size;          /* (a) bytes; shrinks before pages go */
-	struct om_node *i_mmap;         /* (O) VMAs by file page; nonlinear ones cover everything */
+	struct om_rwsem shape;  /* see lock.h */
+	_Atomic uint32_t refs;  /* (a) areas that map it, and holders outside */
+	_Atomic uint64_t size;  /* (a) bytes; shrinks before pages go */
+	struct om_node *i_mmap; /* (O) VMAs by file page; nonlinear ones come last */
+	/* (a) In which nonlinear area, and where in it, the next sweep begins: hints, see sweep.c. */
+	_Atomic uintptr_t hand_area, hand_addr;
 	struct om_index index;          /* (O) page index -> page, or swap slot of shared memory */
 	size_t nr_pages;                /* (O) pages in the index */
 	size_t nr_swapped;              /* (O) slots in the index */
@@ -247,7 +250,8 @@ struct om_system {
 	/* (a) By kind; all tables in one; FREE: see nr_free. */
 	_Atomic om_pfn_t nr_kind[OM_KIND_TABLE + 1];
 	_Atomic om_pfn_t nr_shmem, nr_cached, nr_swapcache; /* (a) */
-	struct om_shard shard[OM_NR_CPU_SHARDS];            /* (a) */
+	_Atomic unsigned longest_hold; /* (a) debug builds: see om_note_hold() in rmap.h */
+	struct om_shard shard[OM_NR_CPU_SHARDS]; /* (a) */
 };
 
 _Static_assert(offsetof(struct om_system, hooks) == 0, "hooks.h finds them there");

@@ -107,20 +107,25 @@ static uintptr_t to_table_end(uintptr_t addr)
 	return OM_TABLE_SPAN - (addr & (OM_TABLE_SPAN - 1));
 }
 
-void om_move_entries(struct om_mm *mm, uintptr_t from, uintptr_t to, size_t len)
+void om_move_entries(struct om_vma *vma, uintptr_t from, size_t len)
 {
+	struct om_mm *mm = vma->mm;
+	uintptr_t to = vma->start;
+
 	while (len) {
 		size_t step =
 		    to_table_end(from) < to_table_end(to) ? to_table_end(from) : to_table_end(to);
 
 		if (step > len)
 			step = len;
+		om_rmap_move_begin(vma);
 		if (step == OM_TABLE_SPAN) {
 			if (om_table_move(mm, from, to))
 				om_count(mm->sys, OM_EV_TABLE_MOVE, 1);
 		} else {
 			move_entries(mm, from, to, (unsigned)(step >> OM_PAGE_SHIFT));
 		}
+		om_rmap_move_end(vma);
 		from += step;
 		to += step;
 		len -= step;

@@ -1,9 +1,9 @@
 /*
  * mremap.c: growing, shrinking and moving an area.
  *
- * A move makes a new area with the same numbering (pgoff), queues it, moves the entries while the
- * trees of the reverse map are locked for writing, so that no walk misses one on its way (hazards
- * 27-29), and takes the old area away. move.c has the entries.
+ * A move makes a new area with the same numbering (pgoff), queues it, moves the entries, a table of
+ * them at a time, while the trees of the reverse map are locked for writing, so that no walk sees
+ * one on its way (hazards 27-29), and takes the old area away. move.c has the entries.
  *
  * An area without an anon_vma gets new numbers at its new place, and so merges with its new
  * neighbours.
@@ -64,9 +64,7 @@ static void move_area(struct remap *r, struct om_vma *vma, size_t moved)
 	struct om_vma *old = om_vma_find(r->mm, r->old);
 
 	om_vma_link(vma);
-	om_rmap_move_begin(vma);
-	om_move_entries(r->mm, old->start, vma->start, moved);
-	om_rmap_move_end(vma);
+	om_move_entries(vma, old->start, moved);
 	if (om_vma_flags(vma) & OM_VM_LOCKED) {
 		r->fill = vma->start + moved;
 		r->fill_end = vma->end;

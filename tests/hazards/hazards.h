@@ -39,6 +39,8 @@ void play_anon(struct play *p, unsigned pages);
 void play_family(struct play *p, unsigned pages);
 /* p->mm maps p->file, whose pages hold 200 + i, at p->a; `flags` as for om_mmap. */
 void play_file(struct play *p, unsigned pages, int flags);
+/* The same with shared memory, which remap_file_pages() makes nonlinear. */
+void play_shmem(struct play *p, unsigned pages);
 /* Nothing has been used lately, so reclaim takes it. */
 void play_cold(struct play *p, struct om_mm *mm, unsigned pages);
 /* All CPUs have translations of the pages, for writing if `write`. */

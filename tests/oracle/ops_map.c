@@ -435,6 +435,18 @@ void op_brk(struct world *w, const uint32_t *a)
 
 /* ---------------------------------------------------------------- remap_file_pages ---------- */
 
+/* Do areas of one kind follow each other up to `end`? `i` is the first. */
+static bool is_one_kind(const struct space *s, const struct areas *list, int i, size_t end)
+{
+	for (size_t at; (at = list->area[i].end) < end; i++)
+		if ((unsigned)i + 1 == list->n || list->area[i + 1].first != at ||
+		    list->area[i + 1].flags != list->area[i].flags ||
+		    s->page[at].object != s->page[at - 1].object)
+			return false;
+	return true;
+}
+
+/* A file with a store gets areas of its own, as if by mmap. */
 static int foresee_remap(const struct space *s, size_t page, size_t n)
 {
 	struct areas list;
@@ -442,9 +454,13 @@ static int foresee_remap(const struct space *s, size_t page, size_t n)
 
 	list_areas(s, &list);
 	i = area_at(&list, page);
-	if (i < 0 || list.area[i].end < page + n || !(list.area[i].flags & OM_VM_SHARED))
+	if (i < 0 || !(list.area[i].flags & OM_VM_SHARED))
 		return -OM_EINVAL;
-	return 0;
+	if (!s->page[page].object->store)
+		return list.area[i].end < page + n ? -OM_EINVAL : 0;
+	if (!is_one_kind(s, &list, i, page + n))
+		return -OM_EINVAL;
+	return lacks_areas(s, is_hole(s, page, n)) ? -OM_ENOMEM : 0;
 }
 
 static bool is_shared(const struct space *s, size_t page)
@@ -473,8 +489,11 @@ void op_remap(struct world *w, const uint32_t *a)
 	                               0),
 	           want))
 		return;
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
 		s->page[page + i].index = index + i;
+		if (s->page[page].object->store)
+			s->page[page + i].linear = index + i;
+	}
 	if ((s->page[page].flags & MP_LOCKS) == OM_VM_LOCKED)
 		check_present(w, s, page, n);
 }
