@@ -297,11 +297,11 @@ static bool joins_neighbour(struct om_vma *vma, uintptr_t start, uintptr_t end, 
 	                      .end = end,
 	                      .pgoff = om_vma_index(vma, start),
 	                      .flags = flags,
-	                      .mapping = vma->mapping,
-	                      .anon_vma = vma->anon_vma};
+	                      .mapping = vma->mapping};
 
 	if (!other)
 		return false;
+	om_rmap_vma_copy(&part, vma);
 	return start == vma->start ? can_merge(other, &part) : can_merge(&part, other);
 }
 

@@ -137,7 +137,7 @@ struct om_vma {
 	uintptr_t start, end;       /* (M+O) */
 	uintptr_t pgoff;            /* (M+O) linear index of `start`, for file and anon_vma alike */
 	_Atomic uint32_t flags;     /* (a) enum om_vma_flags; written under (M) */
-	_Atomic uint32_t anon;      /* (a) has ever held an anonymous page */
+	_Atomic uint32_t anon;      /* (a) OM_VMA_HAD_ANON, OM_VMA_INHERITED */
 	struct om_mapping *mapping; /* (c) NULL: private anonymous */
 	struct om_anon_vma *anon_vma; /* (M) once set, stays until the VMA goes */
 	struct om_node by_addr;       /* (M) in mm->vmas */
@@ -250,7 +250,9 @@ struct om_system {
 	/* (a) By kind; all tables in one; FREE: see nr_free. */
 	_Atomic om_pfn_t nr_kind[OM_KIND_TABLE + 1];
 	_Atomic om_pfn_t nr_shmem, nr_cached, nr_swapcache; /* (a) */
-	_Atomic unsigned longest_hold; /* (a) debug builds: see om_note_hold() in rmap.h */
+	/* Debug builds, see rmap.h: what a walk looks at in one go, and what the longest one did. */
+	unsigned hold; /* (c) OM_HOLD; fewer in tests, so that they see all others */
+	_Atomic unsigned longest_hold;           /* (a) */
 	struct om_shard shard[OM_NR_CPU_SHARDS]; /* (a) */
 };
 

@@ -61,13 +61,13 @@ static void unmap_piece(const struct unmap *u, struct om_cursor *c, uintptr_t fi
 {
 	struct om_system *sys = u->mapping->sys;
 	struct om_part part[OM_HOLD / 2]; /* of one area and one entry at least */
-	unsigned n = 0, left = OM_HOLD;
+	unsigned n = 0, left = om_hold(sys);
 
 	om_read_lock(sys, &u->mapping->lock, OM_RANK_MAPPING);
 	while (om_rmap_next_part(u->mapping, c, first, last, &left, &part[n]))
 		n++;
 	zap_parts(u, part, n);
-	om_note_hold(sys, OM_HOLD - left);
+	om_note_hold(sys, om_hold(sys) - left);
 	om_read_unlock(sys, &u->mapping->lock);
 }
 

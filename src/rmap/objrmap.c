@@ -190,19 +190,46 @@ int om_rmap_vma_fork(struct om_vma *child, struct om_vma *parent)
 		om_write_unlock(sys, &av->lock);
 	}
 	om_rmap_vma_copy(child, parent);
+	if (av)
+		atomic_fetch_or_explicit(&child->anon, OM_VMA_INHERITED, memory_order_relaxed);
 	return 0;
 }
 
 void om_rmap_vma_copy(struct om_vma *to, const struct om_vma *from)
 {
 	to->anon_vma = from->anon_vma;
-	if (om_vma_had_anon(from))
-		om_vma_mark_anon(to);
+	atomic_fetch_or_explicit(&to->anon, om_vma_anon(from), memory_order_relaxed);
+}
+
+static bool is_sole(struct om_system *sys, struct om_anon_vma *av)
+{
+	bool sole;
+
+	om_read_lock(sys, &av->lock, OM_RANK_ANON);
+	sole = av->nr_vmas == 1;
+	om_read_unlock(sys, &av->lock);
+	return sole;
+}
+
+/*
+ * Memory that becomes part of an area gets numbers in its anon_vma. Siblings that have inherited one
+ * would give the same numbers, at the same addresses, each to memory of its own; and once they fork,
+ * a page of that would be looked for in all of them. So what an area has inherited does not grow in
+ * this way while it has relatives: what is mapped beside it is an area of its own, and gets an
+ * anon_vma of its own. The parent's area does: who is forked later shares its numbers and its pages.
+ */
+static bool may_take_in(const struct om_vma *vma)
+{
+	return !(om_vma_anon(vma) & OM_VMA_INHERITED) || is_sole(vma->mm->sys, vma->anon_vma);
 }
 
 bool om_rmap_can_merge(const struct om_vma *a, const struct om_vma *b)
 {
-	return !a->anon_vma || !b->anon_vma || a->anon_vma == b->anon_vma;
+	if (a->anon_vma == b->anon_vma)
+		return true;
+	if (a->anon_vma && b->anon_vma)
+		return false;
+	return may_take_in(a->anon_vma ? a : b);
 }
 
 void om_rmap_vma_link(struct om_vma *vma)
@@ -366,7 +393,7 @@ static bool window_hold(struct om_mapping *mapping, struct om_cursor *c,
                         bool (*fn)(void *arg, const struct om_part *part), void *arg)
 {
 	struct om_system *sys = mapping->sys;
-	unsigned left = OM_HOLD;
+	unsigned left = om_hold(sys);
 	struct om_part part;
 	bool go = true;
 
@@ -374,7 +401,7 @@ static bool window_hold(struct om_mapping *mapping, struct om_cursor *c,
 	while (go &&
 	       om_rmap_next_part(mapping, c, OM_NONLINEAR_INDEX, OM_NONLINEAR_INDEX, &left, &part))
 		go = fn(arg, &part);
-	om_note_hold(sys, OM_HOLD - left);
+	om_note_hold(sys, om_hold(sys) - left);
 	om_read_unlock(sys, &mapping->lock);
 	return go;
 }
@@ -384,7 +411,7 @@ void om_rmap_window(struct om_mapping *mapping, struct om_cursor *c,
 {
 	bool again = c->node != 0;
 
-	for (unsigned holds = OM_WINDOW / OM_HOLD; holds && !c->done; holds--) {
+	for (unsigned holds = OM_WINDOW / om_hold(mapping->sys); holds && !c->done; holds--) {
 		if (!window_hold(mapping, c, fn, arg))
 			return;
 		if (c->done && again) {
@@ -511,7 +538,7 @@ static bool walk_hold(struct om_walk *w, const struct target *t, const struct ar
 
 	om_read_lock(sys, a->lock, a->rank);
 	n = om_interval_resume(&it, sys, *a->root, a->ops, t->index, t->index, c->key, c->node);
-	while (n && looked < OM_HOLD) {
+	while (n && looked < om_hold(sys)) {
 		looked++;
 		last = n;
 		go = probe_linear(w, t, area_of(a->ops, n));

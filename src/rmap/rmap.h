@@ -122,7 +122,12 @@ void om_rmap_move_end(struct om_vma *vma);
  */
 #define OM_HOLD 64
 
-/* Debug builds keep the largest number of areas and entries that one hold was for: see om_part. */
+OM_INLINE unsigned om_hold(const struct om_system *sys)
+{
+	return OM_DEBUG ? sys->hold : OM_HOLD;
+}
+
+/* So many areas and entries were looked at: a test can see that it never is more. */
 OM_INLINE void om_note_hold(struct om_system *sys, unsigned looked)
 {
 	if (OM_DEBUG && looked > atomic_load_explicit(&sys->longest_hold, memory_order_relaxed))
