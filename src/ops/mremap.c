@@ -1,9 +1,9 @@
 /*
  * mremap.c: growing, shrinking and moving an area.
  *
- * A move makes a new area with the same numbering (pgoff), queues it, moves the entries, a table of
- * them at a time, while the trees of the reverse map are locked for writing, so that no walk sees
- * one on its way (hazards 27-29), and takes the old area away. move.c has the entries.
+ * A move makes a new area with the same numbering (pgoff), queues it, moves the entries, some at a
+ * time, while the trees of the reverse map are locked for writing, so that no walk sees one on its
+ * way (hazards 27-29), and takes the old area away. move.c has the entries.
  *
  * An area without an anon_vma gets new numbers at its new place, and so merges with its new
  * neighbours.

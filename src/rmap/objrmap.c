@@ -556,7 +556,7 @@ static bool walk_hold(struct om_walk *w, const struct target *t, const struct ar
 	return go;
 }
 
-static bool walk_areas(struct om_walk *w, const struct target *t, const struct areas *a)
+static OM_NOINLINE bool walk_areas(struct om_walk *w, const struct target *t, const struct areas *a)
 {
 	struct om_cursor c = {0};
 	bool go;
@@ -567,7 +567,7 @@ static bool walk_areas(struct om_walk *w, const struct target *t, const struct a
 	return go;
 }
 
-static void walk_shared(struct om_walk *w, const struct target *t)
+static OM_NOINLINE void walk_shared(struct om_walk *w, const struct target *t)
 {
 	struct om_anon_vma *av = t->object;
 
@@ -611,7 +611,7 @@ static void walk_nonlinear(struct om_walk *w, const struct target *t)
 		;
 }
 
-static void walk_file(struct om_walk *w, const struct target *t)
+static OM_NOINLINE void walk_file(struct om_walk *w, const struct target *t)
 {
 	struct om_mapping *mapping = t->object;
 	const struct areas a = {&om_file_tree, &mapping->i_mmap, &mapping->lock, OM_RANK_MAPPING};

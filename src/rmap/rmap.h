@@ -95,8 +95,8 @@ void om_rmap_change_begin(struct om_vma *vma, struct om_vma *partner);
 void om_rmap_change_end(struct om_vma *vma, struct om_vma *partner);
 
 /*
- * The same locks, while entries move to `vma` from another area in its trees (mremap): at most one
- * table of them at a time. Nothing is taken out.
+ * The same locks, while entries move to `vma` from another area in its trees (mremap): a table of
+ * them at a time, or so. Nothing is taken out.
  */
 void om_rmap_move_begin(struct om_vma *vma);
 void om_rmap_move_end(struct om_vma *vma);

@@ -268,21 +268,28 @@ static void test_family_walk_lets_others_in(void **state)
 	rig_destroy(r);
 }
 
-/* A move holds them for one table at a time. */
+/* A move holds them for a table or two, whole or not, however large the area is. */
 static void test_move_lets_others_in(void **state)
 {
 	struct rig *r = big_rig(4096, NULL);
 	struct om_mm *mm = rig_mm(r);
+	const size_t table = SPAN / RIG_PAGE, pages = 20 * table;
 	struct om_mapping *file = rig_shmem(r, 8, 200);
-	uintptr_t at = 0;
+	uintptr_t at = HERE;
 
 	(void)state;
-	rig_map(r, mm, HERE, 4 * SPAN / RIG_PAGE, RIG_RW, OM_MAP_SHARED, file, 0);
-	rig_expect(r, mm, HERE, 8, 200);
-	rig_ok(do_mremap(mm, HERE, 4 * SPAN, 4 * SPAN, OM_MREMAP_MAYMOVE | OM_MREMAP_FIXED,
-	                 THERE + PAGES(1), &at));
+	rig_map(r, mm, at, pages, RIG_RW, OM_MAP_SHARED, file, 0);
 	rig_expect(r, mm, at, 8, 200);
-	rig_verify(r);
+	for (unsigned i = 0; i < 2; i++) {
+		uintptr_t to = i ? THERE : THERE + 64 * SPAN + RIG_PAGE;
+
+		rig_ok(do_mremap(mm, at, PAGES(pages), PAGES(pages),
+		                 OM_MREMAP_MAYMOVE | OM_MREMAP_FIXED, to, &at));
+		rig_expect(r, mm, at, 8, 200);
+		rig_verify(r);
+	}
+	NEEDS(OM_DEBUG);
+	rig_check(atomic_load(&r->sys->longest_hold) <= 2 * table);
 	rig_destroy(r);
 }
 
