@@ -281,8 +281,8 @@ static void family_probes(unsigned family, unsigned k)
 }
 
 /*
- * Siblings map memory beside what they have inherited, and fork: a page that one of them shares with
- * its child, at an address where all the others have pages of their own; the average of all.
+ * Siblings map memory beside what they have inherited, and fork: a page that one of them shares
+ * with its child, at an address where all the others have pages of their own; the average of all.
  */
 static void sibling_probes(unsigned siblings)
 {

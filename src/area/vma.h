@@ -54,14 +54,14 @@ void om_vma_unlink(struct om_vma *vma);
 
 /*
  * Make [start, end) begin and end at area boundaries, to unmap it. -OM_ENOFRAME; -OM_ENOMEM
- * (OM_LIMIT_VMAS) if it is a hole in one area, which makes one more. What is cut at one end only may
- * pass the limit until something is unmapped, as on Linux. A failure has changed nothing.
+ * (OM_LIMIT_VMAS) if it is a hole in one area, which makes one more. What is cut at one end only
+ * may pass the limit until something is unmapped, as on Linux. A failure has changed nothing.
  */
 int om_vma_cut_out(struct om_mm *mm, uintptr_t start, uintptr_t end);
 
 /*
- * The same for [start, end) inside vma, which then gets new flags: -OM_ENOMEM if that leaves more
- * areas than OM_LIMIT_VMAS allows. A part that joins the neighbour at its end makes none more.
+ * As om_vma_cut_out(), for [start, end) inside vma, which then gets new flags: -OM_ENOMEM if that
+ * leaves more areas than OM_LIMIT_VMAS allows. A part that joins a neighbour makes none more.
  */
 int om_vma_cut_for(struct om_vma *vma, uintptr_t start, uintptr_t end, unsigned flags);
 

@@ -122,7 +122,7 @@ struct om_mapping {
 	_Atomic uint32_t refs;  /* (a) areas that map it, and holders outside */
 	_Atomic uint64_t size;  /* (a) bytes; shrinks before pages go */
 	struct om_node *i_mmap; /* (O) VMAs by file page; nonlinear ones come last */
-	/* (a) In which nonlinear area, and where in it, the next sweep begins: hints, see sweep.c. */
+	/* (a) Where the next sweep of nonlinear areas begins: hints, see sweep.c. */
 	_Atomic uintptr_t hand_area, hand_addr;
 	struct om_index index;          /* (O) page index -> page, or swap slot of shared memory */
 	size_t nr_pages;                /* (O) pages in the index */
@@ -250,8 +250,8 @@ struct om_system {
 	/* (a) By kind; all tables in one; FREE: see nr_free. */
 	_Atomic om_pfn_t nr_kind[OM_KIND_TABLE + 1];
 	_Atomic om_pfn_t nr_shmem, nr_cached, nr_swapcache; /* (a) */
-	/* Debug builds, see rmap.h: what a walk looks at in one go, and what the longest one did. */
-	unsigned hold; /* (c) OM_HOLD; fewer in tests, so that they see all others */
+	/* Debug builds: looks of a walk in one go, and the most there have been: see rmap.h. */
+	unsigned hold;                           /* (c) OM_HOLD; fewer in tests */
 	_Atomic unsigned longest_hold;           /* (a) */
 	struct om_shard shard[OM_NR_CPU_SHARDS]; /* (a) */
 };

@@ -3,8 +3,8 @@
  *
  * For shared memory, as the RFC means it: one area whose entries say which page they show. The area
  * is marked nonlinear, and from then on is queued in i_mmap behind all others, as one that can show
- * any page. Each remapped page gets a file-offset entry; the fault decodes it, and when reclaim takes
- * the page away it puts the entry back.
+ * any page. Each remapped page gets a file-offset entry; the fault decodes it, and when reclaim
+ * takes the page away it puts the entry back.
  *
  * A file that has a store is written back, and for that each entry that lets a program write to a
  * page must be found: not among all entries of an area of any size, for each page, again. So there
@@ -59,7 +59,7 @@ static int make_nonlinear(struct om_vma *vma, uintptr_t start, uintptr_t end, ui
 	return 0;
 }
 
-/* Is all up to `end` of one kind, and shared memory of one file? Earlier calls may have cut it up. */
+/* Do areas of one kind follow each other up to `end`? Earlier calls may have cut it up. */
 static bool is_one_kind(struct om_vma *vma, uintptr_t end)
 {
 	struct om_vma *next;

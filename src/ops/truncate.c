@@ -1,8 +1,8 @@
 /*
  * truncate.c: pages leave a file, and every address space with it.
  *
- * The size shrinks first; from then on no fault brings in a page beyond it. Entries are cleared
- * in all areas, some at a time, while mapping->shape keeps fork and mremap from carrying one to where
+ * The size shrinks first; from then on no fault brings in a page beyond it. Entries are cleared in
+ * all areas, some at a time, while mapping->shape keeps fork and mremap from carrying one to where
  * we have been (rmap.h). Then the pages go, one by one under the page lock, which waits for faults
  * that had found them before. Truncation looks for private copies once more after that, for such a
  * fault may just have made one (hazard 54).

@@ -76,7 +76,9 @@ bool om_rmap_page_swapin(struct om_system *sys, struct om_page *page, struct om_
 
 /* ---------------------------------------------------------------- areas --------------------- */
 
-/* Pages of a nonlinear area can come from anywhere in the file: such areas are one after the last. */
+/*
+ * Pages of a nonlinear area can come from anywhere in the file: such areas are one after the last.
+ */
 static uintptr_t file_key(const struct om_node *n)
 {
 	const struct om_vma *vma = om_container(n, struct om_vma, by_file);
@@ -212,11 +214,12 @@ static bool is_sole(struct om_system *sys, struct om_anon_vma *av)
 }
 
 /*
- * Memory that becomes part of an area gets numbers in its anon_vma. Siblings that have inherited one
- * would give the same numbers, at the same addresses, each to memory of its own; and once they fork,
- * a page of that would be looked for in all of them. So what an area has inherited does not grow in
- * this way while it has relatives: what is mapped beside it is an area of its own, and gets an
- * anon_vma of its own. The parent's area does: who is forked later shares its numbers and its pages.
+ * Memory that becomes part of an area gets numbers in its anon_vma. Siblings that have inherited
+ * one would give the same numbers, at the same addresses, each to memory of its own; and once they
+ * fork, a page of that would be looked for in all of them. So what an area has inherited does not
+ * grow in this way while it has relatives: what is mapped beside it is an area of its own, and gets
+ * an anon_vma of its own. The parent's area does: who is forked later shares its numbers and its
+ * pages.
  */
 static bool may_take_in(const struct om_vma *vma)
 {
@@ -320,7 +323,9 @@ static struct om_part showing(struct om_vma *vma, uintptr_t first, uintptr_t las
 	return p;
 }
 
-/* Of what is to be looked at in one area, the next entries, at most `most`. False: there are none. */
+/*
+ * Of what is to be looked at in one area, the next entries, at most `most`. False: there are none.
+ */
 static bool first_part(struct om_part *p, unsigned most)
 {
 	struct om_table_part part = om_table_part(p->vma->mm, p->start, p->end);

@@ -89,14 +89,14 @@ void om_rmap_vma_unlink(struct om_vma *vma);
  * Around a change of start, end, pgoff, or of the trees the area belongs to: takes the area out
  * of its trees and holds their locks for writing; `end` queues it again and lets go. With
  * `partner` (may be NULL) the two change together: they have the same mapping, and the same
- * anon_vma or none. Takes SHAPE for reading, MAPPING, ANON. `begin` may sleep.
+ * anon_vma or none. Takes SHAPE for reading, MAPPING, ANON; may sleep before that.
  */
 void om_rmap_change_begin(struct om_vma *vma, struct om_vma *partner);
 void om_rmap_change_end(struct om_vma *vma, struct om_vma *partner);
 
 /*
- * The same locks, while entries move to `vma` from another area in its trees (mremap): a table of
- * them at a time, or so. Nothing is taken out.
+ * Around a move of entries to `vma` from another area in its trees (mremap), a table of them at a
+ * time, or so. Takes what om_rmap_change_begin() takes; nothing is taken out of a tree.
  */
 void om_rmap_move_begin(struct om_vma *vma);
 void om_rmap_move_end(struct om_vma *vma);
@@ -106,19 +106,20 @@ void om_rmap_move_end(struct om_vma *vma);
 /*
  * A file or a family may have any number of areas, and anybody may add to them. So whoever goes
  * through them holds the tree's lock, which spins, for so many areas or entries at a time, and then
- * lets others in. He remembers a place in the tree, (key, address of the node), which is only
- * compared: the area that was there may be gone, and another one have its address.
+ * lets others in. What is remembered is a place in the tree, (key, address of the node), which is
+ * only compared: the area that was there may be gone, and another one have its address.
  *
- * What keeps its place is thus met exactly once, whatever comes and goes around it. What changes its
- * place may be missed: an area that grows downwards or is merged into its lower neighbour, an entry
- * that mremap moves or fork copies to an area that was passed already. There are two answers:
+ * What keeps its place is thus met exactly once, whatever comes and goes around it. What changes
+ * its place may be missed: an area that grows downwards or is merged into its lower neighbour, an
+ * entry that mremap moves or fork copies to an area that was passed already. There are two answers:
  *
- *     a walk for reclaim looks at mapcount afterwards, and is tried again;
- *     whoever must miss nothing (write-back, truncation) holds mapping->shape for writing all the
- *     time, and the four who change places hold it for reading: see its rank in lock.h. New areas
- *     are queued meanwhile, but empty ones; areas go, but emptied ones (I5). Entries can come to be
- *     by faults alone, which need the page lock: write-back holds it, truncation takes it
- *     afterwards, of each page that is still there (ops/truncate.c).
+ *   - A walk for reclaim looks at mapcount afterwards, and is tried again.
+ *   - Whoever must miss nothing (write-back, truncation) holds mapping->shape for writing from the
+ *     first piece to the last. The four that change places hold it for reading (lock.h), so each
+ *     comes before all pieces or after them. Areas may be queued meanwhile, but empty ones, and
+ *     leave, but emptied ones (I5). Entries can come by faults alone, which need the page lock:
+ *     write-back holds it, truncation takes it afterwards, of each page that is still in the file
+ *     (ops/truncate.c).
  */
 #define OM_HOLD 64
 
@@ -187,10 +188,10 @@ bool om_rmap_next_part(struct om_mapping *mapping, struct om_cursor *c, uintptr_
 
 /*
  * A page can be anywhere in a nonlinear area, so each of its walks would scan them all. Instead, a
- * walk that is not complete looks, if linear areas do not account for all of mapcount, at so many of
- * their entries from the mapping's hand on. Reclaim sweeps the same entries of other pages that it
- * has not seen used, and moves the hand (reclaim/sweep.c): so an entry costs others one look, and its
- * owner a fault.
+ * walk that is not complete looks, if linear areas do not account for all of mapcount, at so many
+ * of their entries from the mapping's hand on. Reclaim sweeps the same entries of other pages that
+ * it has not seen used, and moves the hand (reclaim/sweep.c): so an entry costs others one look,
+ * and its owner a fault.
  */
 #define OM_WINDOW 512
 
