@@ -6,7 +6,6 @@
 #include "page/lru.h"
 #include "page/slab.h"
 #include "reclaim/reclaim.h"
-#include "rmap/rmap.h"
 
 #define CACHE_LINE 64u
 
@@ -44,7 +43,6 @@ struct om_system *om_system_init(const struct om_config *config)
 	sys->zero_pfn = OM_NO_PFN;
 	sys->swap_cluster = config->swap_cluster;
 	sys->free_head = OM_NO_PFN;
-	sys->hold = OM_HOLD;
 	om_lru_init(sys);
 	om_slab_init(sys);
 	return sys;

@@ -251,7 +251,7 @@ struct om_system {
 	_Atomic om_pfn_t nr_kind[OM_KIND_TABLE + 1];
 	_Atomic om_pfn_t nr_shmem, nr_cached, nr_swapcache; /* (a) */
 	/* Debug builds: looks of a walk in one go, and the most there have been: see rmap.h. */
-	unsigned hold;                           /* (c) OM_HOLD; fewer in tests */
+	unsigned hold;                           /* (c) 0: OM_HOLD; fewer in tests */
 	_Atomic unsigned longest_hold;           /* (a) */
 	struct om_shard shard[OM_NR_CPU_SHARDS]; /* (a) */
 };

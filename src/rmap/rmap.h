@@ -125,7 +125,7 @@ void om_rmap_move_end(struct om_vma *vma);
 
 OM_INLINE unsigned om_hold(const struct om_system *sys)
 {
-	return OM_DEBUG ? sys->hold : OM_HOLD;
+	return OM_DEBUG && sys->hold ? sys->hold : OM_HOLD;
 }
 
 /* So many areas and entries were looked at: a test can see that it never is more. */
