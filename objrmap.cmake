@@ -39,6 +39,7 @@ set(OBJRMAP_SOURCES
   ${OBJRMAP_DIR}/src/page/slab.c
   ${OBJRMAP_DIR}/src/page/table.c
   ${OBJRMAP_DIR}/src/reclaim/reclaim.c
+  ${OBJRMAP_DIR}/src/reclaim/sweep.c
   ${OBJRMAP_DIR}/src/reclaim/unmap.c
   ${OBJRMAP_DIR}/src/rmap/objrmap.c
   ${OBJRMAP_DIR}/src/stat.c

@@ -280,6 +280,61 @@ static void family_probes(unsigned family, unsigned k)
 	free(mm);
 }
 
+/*
+ * Siblings map memory beside what they have inherited, and fork: a page that one of them shares
+ * with its child, at an address where all the others have pages of their own; the average of all.
+ */
+static void sibling_probes(unsigned siblings)
+{
+	struct om_mm **mm = calloc(2 * siblings + 1, sizeof(*mm));
+	uintptr_t addr;
+	double sum = 0;
+	char key[64];
+
+	machine(siblings * 32 + 4096);
+	mm[0] = new_mm();
+	addr = map(mm[0], 4, RW, PRIVATE, NULL, 0);
+	touch(mm[0], addr, 4, OM_WRITE);
+	for (unsigned i = 1; i <= siblings; i++) {
+		uintptr_t beside = addr + 4 * PAGE;
+
+		mm[i] = fork_mm(mm[0]);
+		MUST(do_mmap(mm[i], &beside, 4 * PAGE, RW, PRIVATE | OM_MAP_FIXED, NULL, 0));
+		touch(mm[i], beside, 4, OM_WRITE);
+		mm[siblings + i] = fork_mm(mm[i]);
+	}
+	snprintf(key, sizeof(key), "probes_siblings_%u", siblings);
+	for (unsigned i = 1; i <= siblings; i++)
+		sum += probes(mm[i], addr + 5 * PAGE);
+	figure(key, sum / siblings);
+	for (unsigned i = 0; i <= 2 * siblings; i++)
+		om_mm_destroy(mm[i]);
+	MUST(sim_destroy(sim));
+	free(mm);
+}
+
+/* A page of shared memory in its place, which somebody also shows in a nonlinear area of 64 MiB. */
+static void nonlinear_probes(void)
+{
+	struct om_mm *good, *bad;
+	struct om_mapping *shmem;
+	uintptr_t at, far;
+
+	machine(4096);
+	good = new_mm();
+	bad = new_mm();
+	MUST(om_mapping_create(sys, NULL, NULL, 16384 * PAGE, &shmem));
+	at = map(good, 16, RW, SHARED, shmem, 1);
+	touch(good, at, 16, OM_WRITE);
+	far = map(bad, 16384, OM_PROT_READ, SHARED, shmem, 0);
+	MUST(om_remap_file_pages(bad, far, 16384 * PAGE, 0, 0, 0));
+	figure("probes_beside_nonlinear", probes(good, at + 8 * PAGE));
+	om_mm_destroy(bad);
+	om_mm_destroy(good);
+	om_mapping_put(shmem);
+	MUST(sim_destroy(sim));
+}
+
 /* The programs of 2003: 100 processes, each with 100 areas over one file, every page touched. */
 static void file_probes(void)
 {
@@ -319,6 +374,9 @@ static void figures(void)
 	rmap_generations();
 	fault_allocs();
 	family_probes(1000, 9);
+	for (unsigned n = 10; n <= 1000; n *= 10)
+		sibling_probes(n);
+	nonlinear_probes();
 	file_probes();
 }
 

@@ -1,6 +1,7 @@
 /*
  * rig.c: see rig.h.
  */
+#include "base/types.h"
 #include "calls.h"
 #include "rig.h"
 
@@ -125,6 +126,7 @@ struct rig *rig_create(const struct rig_config *config)
 	r->sim = sim_create(&sim);
 	rig_check(r->scratch && r->sim);
 	r->sys = sim_system(r->sim);
+	r->sys->hold = config->hold ? config->hold : 3;
 	sim_on_panic(r->sim, panic, r);
 	if (config->slots)
 		rig_equal(rig_swapon(r, config->slots), 0);

@@ -30,10 +30,11 @@
 struct rig_config {
 	om_pfn_t frames;
 	unsigned cpus;
-	unsigned slots;                /* of the swap device that is on from the start; 0: none */
-	unsigned cluster;              /* see struct om_config */
-	uintptr_t seed;                /* see struct om_config */
-	const struct om_port_ops *ops; /* NULL: rig_ops() */
+	unsigned slots;   /* of the swap device that is on from the start; 0: none */
+	unsigned cluster; /* see struct om_config */
+	uintptr_t seed;   /* see struct om_config */
+	unsigned hold;    /* looks in one go (rmap.h); 0: 3, so that others come in between */
+	const struct om_port_ops *ops;        /* NULL: rig_ops() */
 	const struct om_store_ops *store_ops; /* NULL: sim_store_ops */
 };
 

@@ -178,7 +178,12 @@ OM_API void *om_mm_cookie(const struct om_mm *mm);
 /* The frame of the top-level page table, for the port to load into the MMU; fixed for life. */
 OM_API om_pfn_t om_mm_root(const struct om_mm *mm);
 
-/* Limits as setrlimit(2) has them; OM_UNLIMITED is the default, except for OM_LIMIT_VMAS. */
+/*
+ * Limits as setrlimit(2) has them; OM_UNLIMITED is the default, except for OM_LIMIT_VMAS, which is
+ * max_map_count of Linux and counted as there: mmap and brk fail with more areas than the limit, so
+ * that there can be one more; what leaves more areas than before, and more than the limit, fails;
+ * what does not, never does; a move wants four to be left, or six if it names the place.
+ */
 OM_API void om_set_limit(struct om_mm *mm, enum om_limit which, uintptr_t value);
 OM_API uintptr_t om_get_limit(const struct om_mm *mm, enum om_limit which);
 
@@ -271,8 +276,8 @@ struct om_map_request {
 OM_API int om_mmap(struct om_mm *mm, struct om_map_request *request);
 
 /*
- * munmap(2): holes are fine. Errors: EINVAL (len 0, alignment, beyond `highest`), ENOMEM (a split
- * would pass OM_LIMIT_VMAS, no frame). May sleep.
+ * munmap(2): holes are fine. Errors: EINVAL (len 0, alignment, beyond `highest`), ENOMEM (a hole in
+ * the middle of one area, with OM_LIMIT_VMAS areas or more; no frame). May sleep.
  * Cost: linear in present pages and areas of the range.
  */
 OM_API int om_munmap(struct om_mm *mm, uintptr_t addr, size_t len);
@@ -309,11 +314,14 @@ OM_API int om_mremap(struct om_mm *mm, struct om_remap_request *request);
 OM_API uintptr_t om_brk(struct om_mm *mm, uintptr_t end);
 
 /*
- * remap_file_pages(2) as it was before Linux 4.0: page i of [addr, addr + len) shows page pgoff + i
- * of the file from now on, without making a new area. `addr` is rounded down, `prot` must be 0.
- * The range must lie in one shared mapping. Errors: EINVAL, ENOMEM.
- * The area becomes nonlinear: absent pages leave file-offset entries in the page table, and the
- * reverse map finds the present ones by scanning the area's tables.
+ * remap_file_pages(2) as it was from Linux 2.6.23 on: page i of [addr, addr + len) shows page
+ * pgoff + i of the file from now on. `addr` is rounded down, `prot` must be 0. The range must lie
+ * in one shared mapping.
+ * Shared memory (see om_mapping_create): no new area is made. The area becomes nonlinear: absent
+ * pages leave file-offset entries in the page table, and what it costs that nothing says where a
+ * page is falls on its owner: reclaim takes such pages away sooner (docs/design.md).
+ * A file with a store: the range becomes an area of its own, or part of its neighbours.
+ * Errors: EINVAL, ENOMEM (no frame; with a store also OM_LIMIT_VMAS, as for om_mmap()).
  */
 OM_API int om_remap_file_pages(struct om_mm *mm, uintptr_t addr, size_t len, int prot, size_t pgoff,
                                int flags);

@@ -188,7 +188,7 @@ void om_vma_unlink(struct om_vma *vma)
 
 /* ---------------------------------------------------------------- splitting ----------------- */
 
-static int split(struct om_vma *vma, uintptr_t addr, struct om_vma **upper)
+static int split(struct om_vma *vma, uintptr_t addr)
 {
 	struct om_mm *mm = vma->mm;
 	uintptr_t end = vma->end;
@@ -206,37 +206,35 @@ static int split(struct om_vma *vma, uintptr_t addr, struct om_vma **upper)
 	om_rmap_change_end(vma, new);
 	om_tree_update(mm->sys, &mm->vmas, &vma->by_addr, &om_vma_tree);
 	tree_insert(new);
-	if (upper)
-		*upper = new;
 	return 0;
 }
 
-int om_vma_split(struct om_vma *vma, uintptr_t addr, struct om_vma **upper)
-{
-	struct om_mm *mm = vma->mm;
-
-	if (mm->nr_vmas >= om_mm_limit(mm, OM_LIMIT_VMAS))
-		return -OM_ENOMEM;
-	return split(vma, addr, upper);
-}
-
-int om_vma_cut_out(struct om_mm *mm, uintptr_t start, uintptr_t end)
+/* Split what reaches over either end. A failure has changed nothing. */
+static int cut(struct om_mm *mm, uintptr_t start, uintptr_t end)
 {
 	struct om_vma *first = om_vma_find(mm, start), *last = om_vma_before(mm, end);
 	bool head = first && first->start < start;
 	bool tail = last && last->start < end && last->end > end;
 	int err = 0;
 
-	if (mm->nr_vmas + head + tail > om_mm_limit(mm, OM_LIMIT_VMAS))
-		return -OM_ENOMEM;
 	if (head)
-		err = split(first, start, NULL);
+		err = split(first, start);
 	if (!err && tail) {
-		err = split(om_vma_before(mm, end), end, NULL);
+		err = split(om_vma_before(mm, end), end);
 		if (err && head)
 			om_vma_merge(first);
 	}
 	return err;
+}
+
+int om_vma_cut_out(struct om_mm *mm, uintptr_t start, uintptr_t end)
+{
+	const struct om_vma *vma = om_vma_find(mm, start);
+	bool hole = vma && vma->start < start && vma->end > end;
+
+	if (hole && mm->nr_vmas >= om_mm_limit(mm, OM_LIMIT_VMAS))
+		return -OM_ENOMEM;
+	return cut(mm, start, end);
 }
 
 /* ---------------------------------------------------------------- merging ------------------- */
@@ -304,6 +302,35 @@ void om_vma_merge_range(struct om_mm *mm, uintptr_t start, uintptr_t end)
 
 /* ---------------------------------------------------------------- changing ------------------ */
 
+/* Will [start, end), cut off one end of vma, with these flags be part of the neighbour there? */
+static bool joins_neighbour(struct om_vma *vma, uintptr_t start, uintptr_t end, unsigned flags)
+{
+	struct om_mm *mm = vma->mm;
+	const struct om_vma *other =
+	    start == vma->start ? om_vma_before(mm, start) : om_vma_after(vma);
+	struct om_vma part = {.mm = mm,
+	                      .start = start,
+	                      .end = end,
+	                      .pgoff = om_vma_index(vma, start),
+	                      .flags = flags,
+	                      .mapping = vma->mapping};
+
+	if (!other)
+		return false;
+	om_rmap_vma_copy(&part, vma);
+	return start == vma->start ? can_merge(other, &part) : can_merge(&part, other);
+}
+
+int om_vma_cut_for(struct om_vma *vma, uintptr_t start, uintptr_t end, unsigned flags)
+{
+	unsigned cuts = (vma->start < start) + (vma->end > end);
+	bool more = cuts && vma->mm->nr_vmas + cuts > om_mm_limit(vma->mm, OM_LIMIT_VMAS);
+
+	if (more && (cuts == 2 || !joins_neighbour(vma, start, end, flags)))
+		return -OM_ENOMEM;
+	return cut(vma->mm, start, end);
+}
+
 void om_vma_resize(struct om_vma *vma, uintptr_t start, uintptr_t end)
 {
 	struct om_mm *mm = vma->mm;
@@ -320,6 +347,14 @@ void om_vma_resize(struct om_vma *vma, uintptr_t start, uintptr_t end)
 	/* No area lies in between, so the order is as before. */
 	om_tree_update(mm->sys, &mm->vmas, &vma->by_addr, &om_vma_tree);
 	account_pages(mm, om_vma_pages(vma), flags, 1);
+}
+
+void om_vma_renumber(struct om_vma *vma, uintptr_t pgoff)
+{
+	OM_ASSERT(vma->mm->sys, om_rwsem_is_write_locked(&vma->mm->mmap_lock), "mmap_lock", vma);
+	om_rmap_change_begin(vma, NULL);
+	vma->pgoff = pgoff;
+	om_rmap_change_end(vma, NULL);
 }
 
 bool om_vma_extend(struct om_mm *mm, uintptr_t start, uintptr_t end, uintptr_t pgoff,

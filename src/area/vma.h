@@ -60,18 +60,25 @@ void om_vma_link(struct om_vma *vma);
 void om_vma_unlink(struct om_vma *vma);
 
 /*
- * Cut an area in two at addr, strictly inside. `*upper`, if not NULL, receives the upper part.
- * Errors: -OM_ENOFRAME; -OM_ENOMEM (OM_LIMIT_VMAS).
+ * Make [start, end) begin and end at area boundaries, to unmap it. -OM_ENOFRAME; -OM_ENOMEM
+ * (OM_LIMIT_VMAS) if it is a hole in one area, which makes one more. What is cut at one end only
+ * may pass the limit until something is unmapped, as on Linux. A failure has changed nothing.
  */
-int om_vma_split(struct om_vma *vma, uintptr_t addr, struct om_vma **upper);
-
-/* Make [start, end) begin and end at area boundaries. Errors as om_vma_split(), nothing changed. */
 int om_vma_cut_out(struct om_mm *mm, uintptr_t start, uintptr_t end);
+
+/*
+ * As om_vma_cut_out(), for [start, end) inside vma, which then gets new flags: -OM_ENOMEM if that
+ * leaves more areas than OM_LIMIT_VMAS allows. A part that joins a neighbour makes none more.
+ */
+int om_vma_cut_for(struct om_vma *vma, uintptr_t start, uintptr_t end, unsigned flags);
 
 /* Join an area with its neighbours where that is possible; returns the area that now covers it. */
 struct om_vma *om_vma_merge(struct om_vma *vma);
 /* Join all areas that meet or touch [start, end) where that is possible. */
 void om_vma_merge_range(struct om_mm *mm, uintptr_t start, uintptr_t end);
+
+/* The area shows the file from page pgoff on. It has no entries. Cannot fail. */
+void om_vma_renumber(struct om_vma *vma, uintptr_t pgoff);
 
 /* Move an area's boundaries (stack growth, mremap in place), past no other area. Cannot fail. */
 void om_vma_resize(struct om_vma *vma, uintptr_t start, uintptr_t end);

@@ -55,7 +55,7 @@ struct om_zap_filter {
 /*
  * Clear the entries of vma in [start, end): pages gather, swap slots and file entries are
  * dropped. The caller finishes the gather. Context: mmap_lock, or the lock of the mapping's tree
- * for writing (truncation). Takes TABLE and below. Cost: linear in entries in use.
+ * (truncation). Takes TABLE and below. Cost: linear in entries in use.
  */
 void om_zap(struct om_gather *g, struct om_vma *vma, uintptr_t start, uintptr_t end,
             const struct om_zap_filter *filter);

@@ -5,12 +5,14 @@
  *
  *     PAGE       OM_PG_LOCKED, a sleeping bit; a store works while it is held, alone
  *       MMAP       mm->mmap_lock, sleeping: read = fault, write = map, unmap, fork
- *         MAPPING    mapping->lock, spinning rwlock: i_mmap tree and page index
- *           ANON       anon_vma->lock, spinning rwlock: the tree of VMAs
- *             TABLE      frame lock of a page-table page: every entry of it
- *               TABLE2     a second table: the child's in fork, the higher pfn in mremap
- *                 FRAME      frame lock of a data page: object, index, mapcount, holds
- *                   LRU, SWAP, SLAB, LIST, FREE, SLEEP   leaves
+ *         SHAPE      mapping->shape, sleeping: read = areas or entries change their places,
+ *                    write = somebody goes through all areas, in pieces, and must miss nothing
+ *           MAPPING    mapping->lock, spinning rwlock: i_mmap tree and page index
+ *             ANON       anon_vma->lock, spinning rwlock: the tree of VMAs
+ *               TABLE      frame lock of a page-table page: every entry of it
+ *                 TABLE2     a second table: the child's in fork, the higher pfn in mremap
+ *                   FRAME      frame lock of a data page: object, index, mapcount, holds
+ *                     LRU, SWAP, SLAB, LIST, FREE, SLEEP   leaves
  *
  * Page locks come first: whoever has an mmap_lock only tries them, as it must not wait for a
  * transfer. Two locks of one rank are never held together, except page locks taken by trylock
@@ -32,7 +34,8 @@
 enum om_rank {
 	OM_RANK_PAGE = 1,
 	OM_RANK_MMAP,
-	OM_RANK_MMAP2,   /* the child's, in fork: nobody else can hold it */
+	OM_RANK_MMAP2, /* the child's, in fork: nobody else can hold it */
+	OM_RANK_SHAPE,
 	OM_RANK_MAPPING, /* from here on: spinning */
 	OM_RANK_ANON,
 	OM_RANK_TABLE,

@@ -166,19 +166,20 @@ static void push_spine(struct om_interval_iter *it, const struct om_node *n)
 			push(it, n);
 }
 
-/* Push what comes after node `at`, found again from the root: on a deep path some was forgotten. */
-static OM_COLD void push_after(struct om_interval_iter *it, const struct om_node *at)
+/* Push what comes behind (key, node), from the root on. */
+static void push_behind(struct om_interval_iter *it, uintptr_t key, uintptr_t node)
 {
-	uintptr_t key = it->ops->tree.key(at);
 	const struct om_node *n = it->root;
 
 	it->forgotten = false;
 	while (n && n->aug >= it->first) {
-		if (!before(key, at, n, &it->ops->tree)) {
+		uintptr_t at = it->ops->tree.key(n);
+
+		if (at < key || (at == key && (uintptr_t)n <= node)) {
 			n = n->right;
 			continue;
 		}
-		if (it->ops->tree.key(n) <= it->last)
+		if (at <= it->last)
 			push(it, n);
 		n = n->left;
 	}
@@ -191,16 +192,16 @@ struct om_node *om_interval_next(struct om_interval_iter *it)
 
 		push_spine(it, n->right);
 		if (om_unlikely(!it->n && it->forgotten))
-			push_after(it, n);
+			push_behind(it, it->ops->tree.key(n), (uintptr_t)n);
 		if (it->ops->last(n) >= it->first)
 			return (struct om_node *)(uintptr_t)n;
 	}
 	return NULL;
 }
 
-struct om_node *om_interval_first(struct om_interval_iter *it, struct om_system *sys,
-                                  const struct om_node *root, const struct om_interval_ops *ops,
-                                  uintptr_t first, uintptr_t last)
+static void interval_begin(struct om_interval_iter *it, struct om_system *sys,
+                           const struct om_node *root, const struct om_interval_ops *ops,
+                           uintptr_t first, uintptr_t last)
 {
 	it->sys = sys;
 	it->ops = ops;
@@ -209,6 +210,22 @@ struct om_node *om_interval_first(struct om_interval_iter *it, struct om_system 
 	it->last = last;
 	it->n = 0;
 	it->forgotten = false;
+}
+
+struct om_node *om_interval_first(struct om_interval_iter *it, struct om_system *sys,
+                                  const struct om_node *root, const struct om_interval_ops *ops,
+                                  uintptr_t first, uintptr_t last)
+{
+	interval_begin(it, sys, root, ops, first, last);
 	push_spine(it, root);
+	return om_interval_next(it);
+}
+
+struct om_node *om_interval_resume(struct om_interval_iter *it, struct om_system *sys,
+                                   const struct om_node *root, const struct om_interval_ops *ops,
+                                   uintptr_t first, uintptr_t last, uintptr_t key, uintptr_t node)
+{
+	interval_begin(it, sys, root, ops, first, last);
+	push_behind(it, key, node);
 	return om_interval_next(it);
 }

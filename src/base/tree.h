@@ -75,4 +75,12 @@ struct om_node *om_interval_first(struct om_interval_iter *it, struct om_system 
                                   uintptr_t first, uintptr_t last);
 struct om_node *om_interval_next(struct om_interval_iter *it);
 
+/*
+ * As om_interval_first(), but only of what comes behind (key, node) in the order of the tree. That
+ * is a place, not a node: between two visits the tree may change, and what was there may be gone.
+ */
+struct om_node *om_interval_resume(struct om_interval_iter *it, struct om_system *sys,
+                                   const struct om_node *root, const struct om_interval_ops *ops,
+                                   uintptr_t first, uintptr_t last, uintptr_t key, uintptr_t node);
+
 #endif

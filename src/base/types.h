@@ -118,9 +118,12 @@ struct om_mapping {
 	const struct om_store_ops *ops; /* (c) NULL: shared memory */
 	void *store;                    /* (c) */
 	struct om_rwspin lock;
-	_Atomic uintptr_t refs;         /* (a) the embedder's, and one for each area */
-	_Atomic uint64_t size;          /* (a) bytes; shrinks before pages go */
-	struct om_node *i_mmap;         /* (O) VMAs by file page; nonlinear ones cover everything */
+	struct om_rwsem shape;  /* see lock.h */
+	_Atomic uintptr_t refs; /* (a) the embedder's, and one for each area */
+	_Atomic uint64_t size;  /* (a) bytes; shrinks before pages go */
+	struct om_node *i_mmap; /* (O) VMAs by file page; nonlinear ones come last */
+	/* (a) Where the next sweep of nonlinear areas begins: hints, see sweep.c. */
+	_Atomic uintptr_t hand_area, hand_addr;
 	struct om_index index;          /* (O) page index -> page, or swap slot of shared memory */
 	om_pfn_t nr_pages;              /* (O) pages in the index */
 	uint32_t nr_swapped;            /* (O) slots in the index */
@@ -134,7 +137,7 @@ struct om_vma {
 	uintptr_t start, end;       /* (M+O) */
 	uintptr_t pgoff;            /* (M+O) linear index of `start`, for file and anon_vma alike */
 	_Atomic uint32_t flags;     /* (a) enum om_vma_flags; written under (M) */
-	_Atomic uint32_t anon;      /* (a) has ever held an anonymous page */
+	_Atomic uint32_t anon;      /* (a) OM_VMA_HAD_ANON, OM_VMA_INHERITED */
 	struct om_mapping *mapping; /* (c) NULL: private anonymous */
 	struct om_anon_vma *anon_vma; /* (M) once set, stays until the VMA goes */
 	struct om_node by_addr;       /* (M) in mm->vmas */
@@ -261,7 +264,10 @@ struct om_system {
 	/* (a) By kind; all tables in one; FREE: see nr_free. */
 	_Atomic om_pfn_t nr_kind[OM_KIND_TABLE + 1];
 	_Atomic om_pfn_t nr_shmem, nr_cached, nr_swapcache; /* (a) */
-	struct om_shard shard[OM_NR_CPU_SHARDS];            /* (a) */
+	/* Debug builds: looks of a walk in one go, and the most there have been: see rmap.h. */
+	unsigned hold;                           /* (c) 0: OM_HOLD; fewer in tests */
+	_Atomic unsigned longest_hold;           /* (a) */
+	struct om_shard shard[OM_NR_CPU_SHARDS]; /* (a) */
 };
 
 _Static_assert(offsetof(struct om_system, hooks) == 0, "hooks.h finds them there");

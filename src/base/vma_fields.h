@@ -51,16 +51,27 @@ static inline unsigned om_vma_prot(unsigned flags)
 	return prot ? prot | OM_VM_READ : 0;
 }
 
-/* Remember that the area holds, or held, anonymous pages. mmap_lock read. */
-static inline void om_vma_mark_anon(struct om_vma *vma)
+/* om_vma.anon */
+enum {
+	OM_VMA_HAD_ANON = 1,  /* holds, or held, anonymous pages */
+	OM_VMA_INHERITED = 2, /* came into its anon_vma by fork, as the child's */
+};
+
+static inline unsigned om_vma_anon(const struct om_vma *vma)
 {
-	if (!atomic_load_explicit(&vma->anon, memory_order_relaxed))
-		atomic_store_explicit(&vma->anon, 1, memory_order_relaxed);
+	return atomic_load_explicit(&vma->anon, memory_order_relaxed);
 }
 
 static inline bool om_vma_had_anon(const struct om_vma *vma)
 {
-	return atomic_load_explicit(&vma->anon, memory_order_relaxed);
+	return om_vma_anon(vma) & OM_VMA_HAD_ANON;
+}
+
+/* mmap_lock read. */
+static inline void om_vma_mark_anon(struct om_vma *vma)
+{
+	if (!om_vma_had_anon(vma))
+		atomic_fetch_or_explicit(&vma->anon, OM_VMA_HAD_ANON, memory_order_relaxed);
 }
 
 #endif

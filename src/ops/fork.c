@@ -129,8 +129,8 @@ static int copy_table(struct om_system *sys, struct copy *c, uintptr_t addr, uin
 }
 
 /*
- * The mapping's lock is held for reading while entries of a file's area are copied, so that
- * truncation, which holds it for writing, meets either both entries or none.
+ * The mapping's shape is held while entries of a file's area are copied, so that write-back and
+ * truncation meet either both entries or none.
  */
 static int copy_chunk(struct copy *c, uintptr_t addr, uintptr_t end)
 {
@@ -142,10 +142,10 @@ static int copy_chunk(struct copy *c, uintptr_t addr, uintptr_t end)
 	if (!c->to)
 		return -OM_ENOFRAME;
 	if (mapping)
-		om_read_lock(sys, &mapping->lock, OM_RANK_MAPPING);
+		om_rwsem_read(sys, &mapping->shape, OM_RANK_SHAPE);
 	err = copy_table(sys, c, addr, end);
 	if (mapping)
-		om_read_unlock(sys, &mapping->lock);
+		om_rwsem_read_done(sys, &mapping->shape);
 	return err;
 }
 

@@ -59,7 +59,7 @@ static int advise_flags(struct om_vma **vma, uintptr_t start, uintptr_t end, int
 
 	if (err || flags == om_vma_flags(*vma))
 		return err;
-	err = om_vma_cut_out(mm, start, end);
+	err = om_vma_cut_for(*vma, start, end, flags);
 	if (err)
 		return err == -OM_ENOMEM ? -OM_EAGAIN : err;
 	*vma = om_vma_find(mm, start);

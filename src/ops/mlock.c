@@ -61,12 +61,13 @@ static void set_lock_bits(struct om_vma *vma, unsigned bits)
 static int lock_vma(struct om_vma **vma, uintptr_t start, uintptr_t end, unsigned bits)
 {
 	struct om_mm *mm = (*vma)->mm;
+	unsigned old = om_vma_flags(*vma);
 	int err;
 
 	om_clip(&start, &end, (*vma)->start, (*vma)->end);
-	if ((om_vma_flags(*vma) & LOCK_BITS) == bits)
+	if ((old & LOCK_BITS) == bits)
 		return 0;
-	err = om_vma_cut_out(mm, start, end);
+	err = om_vma_cut_for(*vma, start, end, (old & ~LOCK_BITS) | bits);
 	if (err)
 		return err;
 	*vma = om_vma_find(mm, start);

@@ -107,24 +107,47 @@ static uintptr_t to_table_end(uintptr_t addr)
 	return OM_TABLE_SPAN - (addr & (OM_TABLE_SPAN - 1));
 }
 
-void om_move_entries(struct om_mm *mm, uintptr_t from, uintptr_t to, size_t len)
+#define WHOLE 64 /* what it costs to move a table as it is, in entries */
+
+/* Move what lies in one table at each end. Returns what that cost, in entries. */
+static unsigned move_step(struct om_mm *mm, uintptr_t from, uintptr_t to, size_t step)
 {
+	unsigned n = (unsigned)(step >> OM_PAGE_SHIFT);
+
+	if (step < OM_TABLE_SPAN) {
+		move_entries(mm, from, to, n);
+		return n;
+	}
+	if (om_table_move(mm, from, to))
+		om_count(mm->sys, OM_EV_TABLE_MOVE, 1);
+	return WHOLE;
+}
+
+void om_move_entries(struct om_vma *vma, uintptr_t from, size_t len)
+{
+	uintptr_t to = vma->start;
+	unsigned done = 0;
+
+	om_rmap_move_begin(vma);
 	while (len) {
 		size_t step =
 		    to_table_end(from) < to_table_end(to) ? to_table_end(from) : to_table_end(to);
 
 		if (step > len)
 			step = len;
-		if (step == OM_TABLE_SPAN) {
-			if (om_table_move(mm, from, to))
-				om_count(mm->sys, OM_EV_TABLE_MOVE, 1);
-		} else {
-			move_entries(mm, from, to, (unsigned)(step >> OM_PAGE_SHIFT));
+		if (done >= OM_TABLE_ENTRIES) { /* let others at the trees */
+			om_note_hold(vma->mm->sys, done);
+			om_rmap_move_end(vma);
+			om_rmap_move_begin(vma);
+			done = 0;
 		}
+		done += move_step(vma->mm, from, to, step);
 		from += step;
 		to += step;
 		len -= step;
 	}
+	om_note_hold(vma->mm->sys, done);
+	om_rmap_move_end(vma);
 }
 
 /* Where a whole table will move, only what is above it. */

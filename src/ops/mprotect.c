@@ -88,7 +88,7 @@ static int protect_vma(struct protect *p, struct om_vma **vma)
 	if ((p->prot & OM_VM_WRITE) && om_check_limits(mm, pages, flags) &&
 	    !om_check_limits(mm, pages, old))
 		return -OM_ENOMEM;
-	err = om_vma_cut_out(mm, from, to);
+	err = om_vma_cut_for(*vma, from, to, flags);
 	if (err)
 		return err;
 	*vma = om_vma_find(mm, from);

@@ -1,9 +1,9 @@
 /*
  * mremap.c: growing, shrinking and moving an area.
  *
- * A move makes a new area with the same numbering (pgoff), queues it, moves the entries while the
- * trees of the reverse map are locked for writing, so that no walk misses one on its way (hazards
- * 27-29), and takes the old area away. move.c has the entries.
+ * A move makes a new area with the same numbering (pgoff), queues it, moves the entries, some at a
+ * time, while the trees of the reverse map are locked for writing, so that no walk sees one on its
+ * way (hazards 27-29), and takes the old area away. move.c has the entries.
  *
  * An area without an anon_vma gets new numbers at its new place, and so merges with its new
  * neighbours.
@@ -64,9 +64,7 @@ static void move_area(struct remap *r, struct om_vma *vma, size_t moved)
 	struct om_vma *old = om_vma_find(r->mm, r->old);
 
 	om_vma_link(vma);
-	om_rmap_move_begin(vma);
-	om_move_entries(r->mm, old->start, vma->start, moved);
-	om_rmap_move_end(vma);
+	om_move_entries(vma, old->start, moved);
 	if (om_vma_flags(vma) & OM_VM_LOCKED) {
 		r->fill = vma->start + moved;
 		r->fill_end = vma->end;
@@ -96,13 +94,22 @@ static void count_replaced(const struct remap *r, size_t *total, size_t *data)
 	}
 }
 
+/*
+ * Linux moves nothing to a new area with fewer than four areas left, or six if the call names the
+ * place, where it may cut a hole: so no part of the call comes to the limit half way.
+ */
+static bool areas_left(const struct remap *r, unsigned n)
+{
+	return r->mm->nr_vmas + n <= om_mm_limit(r->mm, OM_LIMIT_VMAS);
+}
+
 /* DONTUNMAP keeps the old area: there will be one more. Any other growth is check_grow()'s. */
 static int check_move(const struct remap *r)
 {
 	struct om_mm *mm = r->mm;
 	size_t add = r->new_len >> OM_PAGE_SHIFT, total, data;
 
-	if (mm->nr_vmas + 2 >= om_mm_limit(mm, OM_LIMIT_VMAS) - 3)
+	if (!areas_left(r, 4))
 		return -OM_ENOMEM;
 	if (!(r->flags & OM_MREMAP_DONTUNMAP))
 		return 0;
@@ -156,6 +163,8 @@ static int duplicate(struct remap *r)
 	uintptr_t end = r->new + r->new_len;
 	int err;
 
+	if (!areas_left(r, 4))
+		return -OM_ENOMEM;
 	if ((moved_flags(r) & OM_VM_LOCKED) &&
 	    om_check_memlock(r->mm, r->new_len >> OM_PAGE_SHIFT, -OM_EAGAIN))
 		return -OM_EAGAIN;
@@ -294,6 +303,8 @@ static int remap_anywhere(struct remap *r)
 
 static int mremap_locked(struct remap *r)
 {
+	if ((r->flags & (OM_MREMAP_FIXED | OM_MREMAP_DONTUNMAP)) && !areas_left(r, 6))
+		return -OM_ENOMEM;
 	r->vma = om_vma_at(r->mm, r->old);
 	if (!r->vma)
 		return -OM_EFAULT;

@@ -1,11 +1,16 @@
 /*
- * nonlinear.c: remap_file_pages, as the RFC means it: one area whose entries show pages of the
- * file in any order.
+ * nonlinear.c: remap_file_pages: pages of a file in any order.
  *
- * The area is marked nonlinear, and from then on is queued in i_mmap as covering the whole file:
- * the reverse map scans its tables. Each remapped page gets a file-offset entry; the fault
- * decodes it, and when reclaim takes the page away it puts the entry back.
+ * For shared memory, as the RFC means it: one area whose entries say which page they show. The area
+ * is marked nonlinear, and from then on is queued in i_mmap behind all others, as one that can show
+ * any page. Each remapped page gets a file-offset entry; the fault decodes it, and when reclaim
+ * takes the page away it puts the entry back.
+ *
+ * A file that has a store is written back, and for that each entry that lets a program write to a
+ * page must be found: not among all entries of an area of any size, for each page, again. So there
+ * the range becomes areas of its own, as in Linux since 2.6.23.
  */
+#include "area/limits.h"
 #include "area/mm.h"
 #include "area/zap.h"
 #include "ops/fault.h"
@@ -35,16 +40,13 @@ static void set_entries(struct om_mm *mm, uintptr_t start, uintptr_t end, uintpt
 	}
 }
 
-static int remap_pages_locked(struct om_mm *mm, uintptr_t start, uintptr_t end, uintptr_t index)
+static int make_nonlinear(struct om_vma *vma, uintptr_t start, uintptr_t end, uintptr_t index)
 {
-	struct om_vma *vma = om_vma_at(mm, start);
+	unsigned flags = om_vma_flags(vma);
+	struct om_mm *mm = vma->mm;
 	struct om_gather g;
-	unsigned flags;
 
-	if (!vma || end > vma->end || !vma->mapping)
-		return -OM_EINVAL;
-	flags = om_vma_flags(vma);
-	if (!(flags & OM_VM_SHARED))
+	if (end > vma->end)
 		return -OM_EINVAL;
 	if (!make_tables(mm, start, end))
 		return -OM_ENOFRAME;
@@ -55,6 +57,52 @@ static int remap_pages_locked(struct om_mm *mm, uintptr_t start, uintptr_t end, 
 	om_gather_finish(&g);
 	set_entries(mm, start, end, index);
 	return 0;
+}
+
+/* Do areas of one kind follow each other up to `end`? Earlier calls may have cut it up. */
+static bool is_one_kind(struct om_vma *vma, uintptr_t end)
+{
+	struct om_vma *next;
+
+	for (; vma->end < end; vma = next) {
+		next = om_vma_after(vma);
+		if (!next || next->start != vma->end || next->mapping != vma->mapping ||
+		    om_vma_flags(next) != om_vma_flags(vma))
+			return false;
+	}
+	return true;
+}
+
+/* The limit of areas is asked as for a new mapping in this place. */
+static int make_linear(struct om_vma *vma, uintptr_t start, uintptr_t end, uintptr_t index)
+{
+	struct om_mm *mm = vma->mm;
+	int err;
+
+	if (!is_one_kind(vma, end))
+		return -OM_EINVAL;
+	if (mm->nr_vmas > om_mm_limit(mm, OM_LIMIT_VMAS))
+		return -OM_ENOMEM;
+	err = om_vma_cut_out(mm, start, end);
+	if (err)
+		return err;
+	om_zap_areas(mm, start, end);
+	om_for_each_vma (part, mm, start, end) {
+		om_vma_renumber(part, index);
+		index += om_vma_pages(part);
+	}
+	om_vma_merge_range(mm, start, end);
+	return 0;
+}
+
+static int remap_pages_locked(struct om_mm *mm, uintptr_t start, uintptr_t end, uintptr_t index)
+{
+	struct om_vma *vma = om_vma_at(mm, start);
+
+	if (!vma || !vma->mapping || !(om_vma_flags(vma) & OM_VM_SHARED))
+		return -OM_EINVAL;
+	return om_mapping_is_shmem(vma->mapping) ? make_nonlinear(vma, start, end, index)
+	                                         : make_linear(vma, start, end, index);
 }
 
 /* Locked memory stays present, whatever it shows. */

@@ -1,11 +1,11 @@
 /*
  * truncate.c: pages leave a file, and every address space with it.
  *
- * The size shrinks first; from then on no fault brings in a page beyond it. Entries are cleared
- * in all areas while the tree's lock is held for writing, so that fork, which holds it for
- * reading while it copies, cannot carry one past us. Then the pages go, one by one under the page
- * lock, which waits for faults that had found them before. Truncation looks for private copies
- * once more after that, because such a fault may just have made one (hazard 54).
+ * The size shrinks first; from then on no fault brings in a page beyond it. Entries are cleared in
+ * all areas, some at a time, while mapping->shape keeps fork and mremap from carrying one to where
+ * we have been (rmap.h). Then the pages go, one by one under the page lock, which waits for faults
+ * that had found them before. Truncation looks for private copies once more after that, because such
+ * a fault may just have made one (hazard 54).
  */
 #include "area/mm.h"
 #include "area/zap.h"
@@ -15,40 +15,82 @@
 #include "rmap/rmap.h"
 #include "store/mapping.h"
 
-/* Clear the entries of one area that show pages [first, last]. */
-static void unmap_area(struct om_vma *vma, uintptr_t first, uintptr_t last, bool files_only)
-{
-	struct om_zap_filter filter = {.files_only = files_only};
-	uintptr_t start = vma->start, end = vma->end;
-	struct om_gather g;
+/* Entries that show these pages go, in all areas; `files_only`: not those of private copies. */
+struct unmap {
+	struct om_mapping *mapping;
+	uintptr_t first, last;
+	bool files_only;
+};
 
-	if (om_vma_flags(vma) & OM_VM_NONLINEAR) {
-		filter.by_index = filter.keep_offsets = true;
-		filter.first = first;
-		filter.last = last;
-	} else {
-		if (first > vma->pgoff)
-			start += (first - vma->pgoff) << OM_PAGE_SHIFT;
-		if (last - vma->pgoff < om_vma_pages(vma) - 1)
-			end = vma->start + ((last - vma->pgoff + 1) << OM_PAGE_SHIFT);
-	}
-	om_gather_init(&g, vma->mm);
-	om_zap(&g, vma, start, end, filter.files_only || filter.by_index ? &filter : NULL);
-	om_gather_finish(&g);
+static void zap_part(struct om_gather *g, const struct unmap *u, const struct om_part *p)
+{
+	bool nonlinear = om_vma_flags(p->vma) & OM_VM_NONLINEAR;
+	const struct om_zap_filter filter = {.files_only = u->files_only,
+	                                     .by_index = nonlinear,
+	                                     .keep_offsets = nonlinear,
+	                                     .first = u->first,
+	                                     .last = u->last};
+
+	om_zap(g, p->vma, p->start, p->end, u->files_only || nonlinear ? &filter : NULL);
 }
 
-static void unmap_mapping(struct om_mapping *mapping, uintptr_t first, uintptr_t last,
-                          bool files_only)
+/* One flush for each address space, unless its pages fill the gather. */
+static void zap_parts(const struct unmap *u, struct om_part *part, unsigned n)
 {
-	struct om_system *sys = mapping->sys;
-	struct om_interval_iter it;
+	struct om_gather g;
 
-	om_write_lock(sys, &mapping->lock, OM_RANK_MAPPING);
-	for (struct om_node *n =
-	         om_interval_first(&it, sys, mapping->i_mmap, &om_file_tree, first, last);
-	     n; n = om_interval_next(&it))
-		unmap_area(om_container(n, struct om_vma, by_file), first, last, files_only);
-	om_write_unlock(sys, &mapping->lock);
+	for (unsigned i = 0; i < n; i++) {
+		struct om_mm *mm;
+
+		if (!part[i].vma)
+			continue;
+		mm = part[i].vma->mm;
+		om_gather_init(&g, mm);
+		for (unsigned k = i; k < n; k++) {
+			if (!part[k].vma || part[k].vma->mm != mm)
+				continue;
+			zap_part(&g, u, &part[k]);
+			part[k].vma = NULL;
+		}
+		om_gather_finish(&g);
+	}
+}
+
+/* As many parts of areas that may show pages [first, last] as one hold of the lock is for. */
+static void unmap_piece(const struct unmap *u, struct om_cursor *c, uintptr_t first, uintptr_t last)
+{
+	struct om_system *sys = u->mapping->sys;
+	struct om_part part[OM_HOLD / 2]; /* of one area and one entry at least */
+	unsigned n = 0, left = om_hold(sys);
+
+	om_read_lock(sys, &u->mapping->lock, OM_RANK_MAPPING);
+	while (om_rmap_next_part(u->mapping, c, first, last, &left, &part[n]))
+		n++;
+	zap_parts(u, part, n);
+	om_note_hold(sys, om_hold(sys) - left);
+	om_read_unlock(sys, &u->mapping->lock);
+}
+
+static void unmap_all(const struct unmap *u, uintptr_t first, uintptr_t last)
+{
+	struct om_cursor c = {0};
+
+	while (!c.done)
+		unmap_piece(u, &c, first, last);
+}
+
+/* `page`, if it is one alone, may have lost all its entries before nonlinear areas are scanned. */
+static void unmap_mapping(struct om_mapping *mapping, uintptr_t first, uintptr_t last,
+                          bool files_only, struct om_page *page)
+{
+	const struct unmap u = {mapping, first, last, files_only};
+	struct om_system *sys = mapping->sys;
+
+	om_rwsem_write(sys, &mapping->shape, OM_RANK_SHAPE);
+	unmap_all(&u, first, last);
+	if (last < OM_NONLINEAR_INDEX && (!page || om_page_is_mapped(sys, page)))
+		unmap_all(&u, OM_NONLINEAR_INDEX, OM_NONLINEAR_INDEX);
+	om_rwsem_write_done(sys, &mapping->shape);
 }
 
 enum evicted { EVICTED, GONE, BUSY };
@@ -65,7 +107,7 @@ static enum evicted try_evict(struct om_mapping *mapping, uintptr_t index, struc
 
 	om_page_lock(sys, page);
 	if (om_mapping_has(mapping, page, index)) {
-		unmap_mapping(mapping, index, index, true);
+		unmap_mapping(mapping, index, index, true, page);
 		result = om_page_is_mapped(sys, page) ? BUSY : EVICTED;
 		if (result == EVICTED)
 			om_mapping_remove(mapping, page);
@@ -96,7 +138,7 @@ static void evict_range(struct om_mapping *mapping, uintptr_t first, uintptr_t l
 	struct om_page *page;
 	uintptr_t i = first;
 
-	unmap_mapping(mapping, first, last, files_only);
+	unmap_mapping(mapping, first, last, files_only, NULL);
 	om_mapping_drop(mapping, first, last);
 	while (om_mapping_next(mapping, &i, last, &page)) {
 		if (!page)
@@ -230,7 +272,7 @@ int om_mapping_truncate(struct om_mapping *mapping, uint64_t size)
 	if (size >= atomic_exchange_explicit(&mapping->size, size, memory_order_acq_rel))
 		return 0;
 	evict_range(mapping, first, UINTPTR_MAX, false);
-	unmap_mapping(mapping, first, UINTPTR_MAX, false);
+	unmap_mapping(mapping, first, UINTPTR_MAX, false, NULL);
 	return 0;
 }
 

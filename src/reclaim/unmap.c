@@ -9,6 +9,8 @@
 
 #include "area/vma.h"
 #include "page/lru.h"
+#include "reclaim/sweep.h"
+#include "store/mapping.h"
 #include "store/swap.h"
 
 static void flush_entry(struct om_system *sys, struct om_page *table, unsigned pos)
@@ -99,13 +101,24 @@ static enum om_walk_verdict unmap_one(struct om_walk *w, struct om_page *page, s
 	return OM_WALK_GO;
 }
 
+/* Perhaps nonlinear areas have the page. */
+static void sweep(struct om_mapping *mapping)
+{
+	if (om_mapping_is_shmem(mapping))
+		om_sweep_nonlinear(mapping);
+}
+
 enum om_unmap_result om_try_to_unmap(struct om_system *sys, struct om_page *page)
 {
 	enum om_unmap_result result = OM_UNMAP_AGAIN;
 	struct om_walk w = {.visit = unmap_one, .arg = &result};
 
 	om_rmap_walk(sys, page, &w);
-	return om_page_is_mapped(sys, page) ? result : OM_UNMAP_SUCCESS;
+	if (!om_page_is_mapped(sys, page))
+		return OM_UNMAP_SUCCESS;
+	if (result == OM_UNMAP_AGAIN && !om_page_test(page, OM_PG_ANON))
+		sweep(page->object);
+	return result;
 }
 
 static enum om_walk_verdict age_one(struct om_walk *w, struct om_page *page, struct om_vma *vma,
@@ -145,7 +158,7 @@ static enum om_walk_verdict clean_one(struct om_walk *w, struct om_page *page, s
 
 void om_page_mkclean(struct om_system *sys, struct om_page *page)
 {
-	struct om_walk w = {.visit = clean_one, .all = true};
+	struct om_walk w = {.visit = clean_one, .complete = true};
 
 	om_rmap_walk(sys, page, &w);
 }

@@ -24,6 +24,7 @@
 #include "page/lru.h"
 #include "page/slab.h"
 #include "rmap/rmap.h"
+#include "store/mapping.h"
 #include "store/swap.h"
 
 /* ---------------------------------------------------------------- pages --------------------- */
@@ -75,19 +76,21 @@ bool om_rmap_page_swapin(struct om_system *sys, struct om_page *page, struct om_
 
 /* ---------------------------------------------------------------- areas --------------------- */
 
+/*
+ * Pages of a nonlinear area can come from anywhere in the file: such areas are one after the last.
+ */
 static uintptr_t file_key(const struct om_node *n)
 {
 	const struct om_vma *vma = om_container(n, struct om_vma, by_file);
 
-	return om_vma_flags(vma) & OM_VM_NONLINEAR ? 0 : vma->pgoff;
+	return om_vma_flags(vma) & OM_VM_NONLINEAR ? OM_NONLINEAR_INDEX : vma->pgoff;
 }
 
-/* Pages of a nonlinear area can come from anywhere in the file. */
 static uintptr_t file_last(const struct om_node *n)
 {
 	const struct om_vma *vma = om_container(n, struct om_vma, by_file);
 
-	return om_vma_flags(vma) & OM_VM_NONLINEAR ? UINTPTR_MAX
+	return om_vma_flags(vma) & OM_VM_NONLINEAR ? OM_NONLINEAR_INDEX
 	                                           : vma->pgoff + om_vma_pages(vma) - 1;
 }
 
@@ -184,19 +187,47 @@ int om_rmap_vma_fork(struct om_vma *child, struct om_vma *parent)
 		om_write_unlock(sys, &av->lock);
 	}
 	om_rmap_vma_copy(child, parent);
+	if (av)
+		atomic_fetch_or_explicit(&child->anon, OM_VMA_INHERITED, memory_order_relaxed);
 	return 0;
 }
 
 void om_rmap_vma_copy(struct om_vma *to, const struct om_vma *from)
 {
 	to->anon_vma = from->anon_vma;
-	if (om_vma_had_anon(from))
-		om_vma_mark_anon(to);
+	atomic_fetch_or_explicit(&to->anon, om_vma_anon(from), memory_order_relaxed);
+}
+
+static bool is_sole(struct om_system *sys, struct om_anon_vma *av)
+{
+	bool sole;
+
+	om_read_lock(sys, &av->lock, OM_RANK_ANON);
+	sole = av->root && !av->root->left && !av->root->right;
+	om_read_unlock(sys, &av->lock);
+	return sole;
+}
+
+/*
+ * Memory that becomes part of an area gets numbers in its anon_vma. Siblings that have inherited
+ * one would give the same numbers, at the same addresses, each to memory of its own; and once they
+ * fork, a page of that would be looked for in all of them. So what an area has inherited does not
+ * grow in this way while it has relatives: what is mapped beside it is an area of its own, and gets
+ * an anon_vma of its own. The parent's area does: who is forked later shares its numbers and its
+ * pages.
+ */
+static bool may_take_in(const struct om_vma *vma)
+{
+	return !(om_vma_anon(vma) & OM_VMA_INHERITED) || is_sole(vma->mm->sys, vma->anon_vma);
 }
 
 bool om_rmap_can_merge(const struct om_vma *a, const struct om_vma *b)
 {
-	return !a->anon_vma || !b->anon_vma || a->anon_vma == b->anon_vma;
+	if (a->anon_vma == b->anon_vma)
+		return true;
+	if (a->anon_vma && b->anon_vma)
+		return false;
+	return may_take_in(a->anon_vma ? a : b);
 }
 
 void om_rmap_vma_link(struct om_vma *vma)
@@ -230,9 +261,24 @@ static struct om_anon_vma *common_anon_vma(const struct om_vma *vma, const struc
 	return vma->anon_vma || !partner ? vma->anon_vma : partner->anon_vma;
 }
 
+/* As well as lock_trees(): not while somebody goes through all areas of the file. */
+static void lock_shape(struct om_system *sys, struct om_mapping *mapping, struct om_anon_vma *av)
+{
+	if (mapping)
+		om_rwsem_read(sys, &mapping->shape, OM_RANK_SHAPE);
+	lock_trees(sys, mapping, av);
+}
+
+static void unlock_shape(struct om_system *sys, struct om_mapping *mapping, struct om_anon_vma *av)
+{
+	unlock_trees(sys, mapping, av);
+	if (mapping)
+		om_rwsem_read_done(sys, &mapping->shape);
+}
+
 void om_rmap_change_begin(struct om_vma *vma, struct om_vma *partner)
 {
-	lock_trees(vma->mm->sys, vma->mapping, common_anon_vma(vma, partner));
+	lock_shape(vma->mm->sys, vma->mapping, common_anon_vma(vma, partner));
 	dequeue(vma);
 	if (partner && partner->start != partner->end)
 		dequeue(partner);
@@ -243,17 +289,136 @@ void om_rmap_change_end(struct om_vma *vma, struct om_vma *partner)
 	enqueue(vma);
 	if (partner && partner->start != partner->end)
 		enqueue(partner);
-	unlock_trees(vma->mm->sys, vma->mapping, common_anon_vma(vma, partner));
+	unlock_shape(vma->mm->sys, vma->mapping, common_anon_vma(vma, partner));
 }
 
 void om_rmap_move_begin(struct om_vma *vma)
 {
-	lock_trees(vma->mm->sys, vma->mapping, vma->anon_vma);
+	lock_shape(vma->mm->sys, vma->mapping, vma->anon_vma);
 }
 
 void om_rmap_move_end(struct om_vma *vma)
 {
-	unlock_trees(vma->mm->sys, vma->mapping, vma->anon_vma);
+	unlock_shape(vma->mm->sys, vma->mapping, vma->anon_vma);
+}
+
+/* ---------------------------------------------------------------- files, in pieces ---------- */
+
+/* The addresses where vma shows pages [first, last]. */
+static struct om_part showing(struct om_vma *vma, uintptr_t first, uintptr_t last)
+{
+	struct om_part p = {.vma = vma, .start = vma->start, .end = vma->end};
+
+	if (om_vma_flags(vma) & OM_VM_NONLINEAR)
+		return p;
+	if (first > vma->pgoff)
+		p.start += (first - vma->pgoff) << OM_PAGE_SHIFT;
+	if (last - vma->pgoff < om_vma_pages(vma) - 1)
+		p.end = vma->start + ((last - vma->pgoff + 1) << OM_PAGE_SHIFT);
+	return p;
+}
+
+/*
+ * Of what is to be looked at in one area, the next entries, at most `most`. False: there are none.
+ */
+static bool first_part(struct om_part *p, unsigned most)
+{
+	struct om_table_part part = om_table_part(p->vma->mm, p->start, p->end);
+
+	if (!part.table)
+		return false;
+	p->table = part.table;
+	p->start = part.start;
+	p->end = part.end;
+	if ((p->end - p->start) >> OM_PAGE_SHIFT > most)
+		p->end = p->start + ((uintptr_t)most << OM_PAGE_SHIFT);
+	return true;
+}
+
+bool om_rmap_next_part(struct om_mapping *mapping, struct om_cursor *c, uintptr_t first,
+                       uintptr_t last, unsigned *left, struct om_part *part)
+{
+	struct om_system *sys = mapping->sys;
+	struct om_interval_iter it;
+
+	OM_ASSERT(sys, om_held(sys, &mapping->lock), "mapping lock", mapping);
+	while (*left > 1) {
+		struct om_node *n = om_interval_resume(&it, sys, mapping->i_mmap, &om_file_tree,
+		                                       first, last, c->key, c->node);
+		uintptr_t end;
+		bool any;
+
+		if (!n) {
+			c->done = true;
+			return false;
+		}
+		*part = showing(om_container(n, struct om_vma, by_file), first, last);
+		end = part->end;
+		if (c->node + 1 == (uintptr_t)n && c->addr > part->start)
+			part->start = c->addr;
+		--*left;
+		any = first_part(part, *left);
+		c->key = file_key(n);
+		c->node = (uintptr_t)n;
+		c->addr = 0;
+		if (!any)
+			continue;
+		*left -= (unsigned)((part->end - part->start) >> OM_PAGE_SHIFT);
+		if (part->end < end) {
+			c->node--;
+			c->addr = part->end;
+		}
+		return true;
+	}
+	return false;
+}
+
+struct om_cursor om_rmap_hand(const struct om_mapping *mapping)
+{
+	return (struct om_cursor){.key = OM_NONLINEAR_INDEX,
+	                          .node = atomic_load_explicit(&mapping->hand_area,
+	                                                       memory_order_relaxed),
+	                          .addr = atomic_load_explicit(&mapping->hand_addr,
+	                                                       memory_order_relaxed)};
+}
+
+void om_rmap_set_hand(struct om_mapping *mapping, const struct om_cursor *c)
+{
+	atomic_store_explicit(&mapping->hand_area, c->node, memory_order_relaxed);
+	atomic_store_explicit(&mapping->hand_addr, c->addr, memory_order_relaxed);
+}
+
+/* The nonlinear areas' parts, as many as one hold of the lock is for. False: fn has ended it. */
+static bool window_hold(struct om_mapping *mapping, struct om_cursor *c,
+                        bool (*fn)(void *arg, const struct om_part *part), void *arg)
+{
+	struct om_system *sys = mapping->sys;
+	unsigned left = om_hold(sys);
+	struct om_part part;
+	bool go = true;
+
+	om_read_lock(sys, &mapping->lock, OM_RANK_MAPPING);
+	while (go &&
+	       om_rmap_next_part(mapping, c, OM_NONLINEAR_INDEX, OM_NONLINEAR_INDEX, &left, &part))
+		go = fn(arg, &part);
+	om_note_hold(sys, om_hold(sys) - left);
+	om_read_unlock(sys, &mapping->lock);
+	return go;
+}
+
+void om_rmap_window(struct om_mapping *mapping, struct om_cursor *c,
+                    bool (*fn)(void *arg, const struct om_part *part), void *arg)
+{
+	bool again = c->node != 0;
+
+	for (unsigned holds = OM_WINDOW / om_hold(mapping->sys); holds && !c->done; holds--) {
+		if (!window_hold(mapping, c, fn, arg))
+			return;
+		if (c->done && again) {
+			*c = (struct om_cursor){.key = OM_NONLINEAR_INDEX};
+			again = false;
+		}
+	}
 }
 
 /* ---------------------------------------------------------------- walking ------------------- */
@@ -318,87 +483,148 @@ static bool probe(struct om_walk *w, const struct target *t, struct om_vma *vma,
 {
 	om_pte_t pte = om_entry_get(w->sys, table, pos);
 
-	w->probed++;
 	if (!om_pte_present(pte) || om_pte_pfn(pte) != om_page_pfn(w->sys, t->page))
 		return true;
 	w->found++;
-	return w->visit(w, t->page, vma, table, pos) == OM_WALK_GO &&
-	       (w->all || w->found < t->mapcount);
+	return w->visit(w, t->page, vma, table, pos) == OM_WALK_GO && w->found < t->mapcount;
 }
 
+/*
+ * Most relatives do not have the page any more: a look without the table's lock is enough to see
+ * that, as an entry that is there all the time shows the page all the time.
+ */
 static bool probe_linear(struct om_walk *w, const struct target *t, struct om_vma *vma)
 {
 	uintptr_t addr = vma->start + ((t->index - vma->pgoff) << OM_PAGE_SHIFT);
 	struct om_page *table = om_table_find(vma->mm, addr);
+	unsigned pos = om_table_pos(addr);
 	bool go;
 
 	if (!table)
 		return true;
+	w->probed++;
+	if (om_pte_pfn(om_arch_pte_load(om_table_entry(table, pos))) !=
+	    om_page_pfn(w->sys, t->page))
+		return true;
 	om_table_lock(w->sys, table);
-	go = probe(w, t, vma, table, om_table_pos(addr));
+	go = probe(w, t, vma, table, pos);
 	om_table_unlock(w->sys, table);
 	return go;
 }
 
-/* The area's entries can show any page of the file: look at all of them. */
-static bool probe_nonlinear(struct om_walk *w, const struct target *t, struct om_vma *vma)
-{
-	om_for_each_table (part, vma->mm, vma->start, vma->end) {
-		bool go = true;
+/* A tree of areas, and the lock it is under. */
+struct areas {
+	const struct om_interval_ops *ops;
+	struct om_node *const *root;
+	struct om_rwspin *lock;
+	enum om_rank rank;
+};
 
-		om_table_lock(w->sys, part.table);
-		for (uintptr_t a = part.start; go && a < part.end; a += OM_PAGE_SIZE)
-			go = probe(w, t, vma, part.table, om_table_pos(a));
-		om_table_unlock(w->sys, part.table);
-		if (!go)
-			return false;
-	}
-	return true;
+static struct om_vma *area_of(const struct om_interval_ops *ops, struct om_node *n)
+{
+	return ops == &om_file_tree ? om_container(n, struct om_vma, by_file)
+	                            : om_container(n, struct om_vma, by_anon);
 }
 
-static void walk_file(struct om_walk *w, const struct target *t)
+/* Look into as many areas as one hold of the lock is for. False: the walk is over. */
+static bool walk_hold(struct om_walk *w, const struct target *t, const struct areas *a,
+                      struct om_cursor *c)
 {
-	struct om_mapping *mapping = t->object;
+	struct om_system *sys = w->sys;
 	struct om_interval_iter it;
+	struct om_node *n, *last = NULL;
+	unsigned looked = 0;
+	bool go = true;
 
-	om_read_lock(w->sys, &mapping->lock, OM_RANK_MAPPING);
-	for (struct om_node *n =
-	         om_interval_first(&it, w->sys, mapping->i_mmap, &om_file_tree, t->index, t->index);
-	     n; n = om_interval_next(&it)) {
-		struct om_vma *vma = om_container(n, struct om_vma, by_file);
-
-		if (!(om_vma_flags(vma) & OM_VM_NONLINEAR ? probe_nonlinear(w, t, vma)
-		                                          : probe_linear(w, t, vma)))
+	om_read_lock(sys, a->lock, a->rank);
+	n = om_interval_resume(&it, sys, *a->root, a->ops, t->index, t->index, c->key, c->node);
+	while (n && looked < om_hold(sys)) {
+		looked++;
+		last = n;
+		go = probe_linear(w, t, area_of(a->ops, n));
+		if (!go)
 			break;
+		n = om_interval_next(&it);
 	}
-	om_read_unlock(w->sys, &mapping->lock);
+	if (last) {
+		c->key = a->ops->tree.key(last);
+		c->node = (uintptr_t)last;
+	}
+	c->done = !n;
+	om_note_hold(sys, looked);
+	om_read_unlock(sys, a->lock);
+	return go;
 }
 
-static void walk_shared(struct om_walk *w, const struct target *t)
+static OM_NOINLINE bool walk_areas(struct om_walk *w, const struct target *t, const struct areas *a)
+{
+	struct om_cursor c = {0};
+	bool go;
+
+	do
+		go = walk_hold(w, t, a, &c);
+	while (go && !c.done);
+	return go;
+}
+
+static OM_NOINLINE void walk_shared(struct om_walk *w, const struct target *t)
 {
 	struct om_anon_vma *av = t->object;
-	struct om_interval_iter it;
 
-	om_read_lock(w->sys, &av->lock, OM_RANK_ANON);
-	for (struct om_node *n =
-	         om_interval_first(&it, w->sys, av->root, &om_anon_tree, t->index, t->index);
-	     n; n = om_interval_next(&it)) {
-		if (!probe_linear(w, t, om_container(n, struct om_vma, by_anon)))
-			break;
-	}
-	om_read_unlock(w->sys, &av->lock);
+	walk_areas(w, t, &(struct areas){&om_anon_tree, &av->root, &av->lock, OM_RANK_ANON});
 	anon_vma_put(w->sys, av);
 }
 
-void om_rmap_walk(struct om_system *sys, struct om_page *page, struct om_walk *w)
+struct probing {
+	struct om_walk *w;
+	const struct target *t;
+};
+
+static bool probe_part(void *arg, const struct om_part *p)
 {
+	const struct probing *v = arg;
+	struct om_system *sys = v->w->sys;
+	bool go = true;
+
+	om_table_lock(sys, p->table);
+	for (uintptr_t a = p->start; go && a < p->end; a += OM_PAGE_SIZE) {
+		v->w->probed++;
+		go = probe(v->w, v->t, p->vma, p->table, om_table_pos(a));
+	}
+	om_table_unlock(sys, p->table);
+	return go;
+}
+
+/* All nonlinear areas, or what the window shows of them. Only shared memory has them. */
+static void walk_nonlinear(struct om_walk *w, const struct target *t)
+{
+	struct om_mapping *mapping = t->object;
+	struct om_cursor c = {.key = OM_NONLINEAR_INDEX};
+	struct probing v = {w, t};
+
+	if (!w->complete) {
+		c = om_rmap_hand(mapping);
+		om_rmap_window(mapping, &c, probe_part, &v);
+		return;
+	}
+	while (!c.done && window_hold(mapping, &c, probe_part, &v))
+		;
+}
+
+static OM_NOINLINE void walk_file(struct om_walk *w, const struct target *t)
+{
+	struct om_mapping *mapping = t->object;
+	const struct areas a = {&om_file_tree, &mapping->i_mmap, &mapping->lock, OM_RANK_MAPPING};
+
+	if (walk_areas(w, t, &a) && om_mapping_is_shmem(mapping))
+		walk_nonlinear(w, t);
+}
+
+static void walk(struct om_walk *w, struct om_page *page)
+{
+	struct om_system *sys = w->sys;
 	struct target t;
 
-	OM_ASSERT(sys, om_page_test(page, OM_PG_LOCKED), "page lock", page);
-	w->sys = sys;
-	w->probed = 0;
-	w->found = 0;
-	om_count(sys, OM_EV_RMAP_WALKS, 1);
 	for (;;) {
 		look_at(sys, page, &t);
 		if (t.mapcount == 0)
@@ -415,6 +641,25 @@ void om_rmap_walk(struct om_system *sys, struct om_page *page, struct om_walk *w
 			break;
 		om_count(sys, OM_EV_RMAP_RETRIES, 1);
 	}
+}
+
+void om_rmap_walk(struct om_system *sys, struct om_page *page, struct om_walk *w)
+{
+	struct om_mapping *mapping = NULL;
+
+	OM_ASSERT(sys, om_page_test(page, OM_PG_LOCKED), "page lock", page);
+	w->sys = sys;
+	w->probed = 0;
+	w->found = 0;
+	om_count(sys, OM_EV_RMAP_WALKS, 1);
+	/* The page lock keeps the page in its file, or out of any. */
+	if (w->complete && !om_page_test(page, OM_PG_ANON))
+		mapping = om_rmap_object(page);
+	if (mapping)
+		om_rwsem_write(sys, &mapping->shape, OM_RANK_SHAPE);
+	walk(w, page);
+	if (mapping)
+		om_rwsem_write_done(sys, &mapping->shape);
 	om_count(sys, OM_EV_RMAP_PROBES, w->probed);
 	om_count(sys, OM_EV_RMAP_FOUND, w->found);
 }

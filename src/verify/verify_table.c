@@ -266,7 +266,7 @@ static void check_walk(struct om_check *c, struct om_page *page)
 {
 	struct om_tally *want = om_tally_of(c, page);
 	struct visited v = {.c = c};
-	struct om_walk w = {.visit = visit, .arg = &v};
+	struct om_walk w = {.visit = visit, .arg = &v, .complete = true};
 
 	if (!OM_CHECK(c, om_page_trylock(c->sys, page), "rest", page, om_page_flags(page), 0))
 		return;

@@ -176,8 +176,8 @@ static void check_pins(struct stage *s)
 
 static void make_nonlinear(struct stage *s)
 {
-	rig_ok(om_remap_file_pages(s->mm, FILEAT, PAGES(4), 0, 6, 0));
-	rig_expect(s->r, s->mm, FILEAT, 2, 406);
+	rig_ok(om_remap_file_pages(s->mm, SHMEM + PAGES(4), PAGES(4), 0, 0, 0));
+	rig_expect(s->r, s->mm, SHMEM + PAGES(4), 1, 600);
 }
 
 static void mark_fork_flags(struct stage *s)
@@ -276,7 +276,7 @@ static int fault_stack(struct stage *s)
 
 static int fault_nonlinear(struct stage *s)
 {
-	return store(s, s->mm, FILEAT + PAGES(3));
+	return store(s, s->mm, SHMEM + PAGES(7));
 }
 
 /* Make a file long enough for an index of two levels, and map its last pages. */

@@ -178,16 +178,32 @@ static int remap_pages(struct stage *s)
 	return om_remap_file_pages(s->mm, FILEAT + PAGES(1), PAGES(3), 0, 6, 0);
 }
 
+static void cut_file(struct stage *s)
+{
+	rig_ok(remap_pages(s));
+}
+
+/* Over areas that an earlier call has made. */
+static int remap_pages_over(struct stage *s)
+{
+	return om_remap_file_pages(s->mm, FILEAT + PAGES(2), PAGES(3), 0, 1, 0);
+}
+
+static int remap_shmem(struct stage *s)
+{
+	return om_remap_file_pages(s->mm, SHMEM + PAGES(1), PAGES(3), 0, 6, 0);
+}
+
 static void map_spans(struct stage *s)
 {
-	rig_ok(om_mapping_truncate(s->file[1], 3 * SPAN));
-	rig_map(s->r, s->mm, FAR, 3 * SPAN / RIG_PAGE, RIG_RW, OM_MAP_SHARED, s->file[1], 0);
+	rig_ok(om_mapping_truncate(s->shmem, 3 * SPAN));
+	rig_map(s->r, s->mm, FAR, 3 * SPAN / RIG_PAGE, RIG_RW, OM_MAP_SHARED, s->shmem, 0);
 	rig_ok(om_munmap(s->mm, FAR + 3 * SPAN - PAGES(2), PAGES(2)));
 	rig_ok(om_munmap(s->mm, FAR, 2 * SPAN - PAGES(3)));
 }
 
 /* Over the edge of a table that is not there yet. */
-static int remap_pages_far(struct stage *s)
+static int remap_shmem_far(struct stage *s)
 {
 	return om_remap_file_pages(s->mm, FAR + 2 * SPAN - PAGES(2), PAGES(4), 0, 1, 0);
 }
@@ -335,7 +351,9 @@ static const struct scene list[] = {
     CALL(sync_file, 0, NULL),
     CALL(msync_area, 0, NULL),
     CALL(remap_pages, 0, NULL),
-    CALL(remap_pages_far, 0, map_spans),
+    CALL(remap_pages_over, 0, cut_file),
+    CALL(remap_shmem, 0, NULL),
+    CALL(remap_shmem_far, 0, map_spans),
     CALL(make_file, ONE_WAY, NULL),
 
     CALL(swap_on, ONE_WAY, NULL),

@@ -28,7 +28,8 @@ struct tests {
 };
 #define TESTS(name, list) const struct tests name = {list, sizeof(list) / sizeof(*(list))}
 extern const struct tests cow_tests, pin_tests, tlb_tests, family_tests, move_tests, area_tests,
-    lock_tests, swap_tests, file_tests, scale_tests, pair_tests, attack_tests;
+    lock_tests, swap_tests, file_tests, scale_tests, pair_tests, limit_tests, walk_tests,
+    attack_tests;
 
 /* A rig for a test without tasks: 256 frames, 3 CPUs, 256 slots. */
 struct rig *small_rig(void);
@@ -39,6 +40,8 @@ void play_anon(struct play *p, unsigned pages);
 void play_family(struct play *p, unsigned pages);
 /* p->mm maps p->file, whose pages hold 200 + i, at p->a; `flags` as for om_mmap. */
 void play_file(struct play *p, unsigned pages, int flags);
+/* The same with shared memory, which remap_file_pages() makes nonlinear. */
+void play_shmem(struct play *p, unsigned pages);
 /* Nothing has been used lately, so reclaim takes it. */
 void play_cold(struct play *p, struct om_mm *mm, unsigned pages);
 /* All CPUs have translations of the pages, for writing if `write`. */

@@ -30,6 +30,13 @@ void play_file(struct play *p, unsigned pages, int flags)
 	p->a = rig_map(p->r, p->mm, HERE, pages, RIG_RW, flags, p->file, 0);
 }
 
+void play_shmem(struct play *p, unsigned pages)
+{
+	p->mm = rig_mm(p->r);
+	p->file = rig_shmem(p->r, pages, 200);
+	p->a = rig_map(p->r, p->mm, HERE, pages, RIG_RW, OM_MAP_SHARED, p->file, 0);
+}
+
 void play_cold(struct play *p, struct om_mm *mm, unsigned pages)
 {
 	for (unsigned c = 0; c < sim_nr_cpus(p->r->sim); c++)

@@ -22,9 +22,7 @@ static void shared_file(struct play *p)
 
 static void shared_shmem(struct play *p)
 {
-	p->mm = rig_mm(p->r);
-	p->file = rig_shmem(p->r, 8, 600);
-	p->a = rig_map(p->r, p->mm, HERE, 8, RIG_RW, OM_MAP_SHARED, p->file, 0);
+	play_shmem(p, 8);
 	rig_put(p->r, p->mm, p->a, 8, 300);
 }
 
@@ -135,16 +133,34 @@ static void test_h55_punch_x_faults(void **state)
 
 /* ---------------------------------------------------------------- 56, 58: nonlinear --------- */
 
-static void nonlinear(struct play *p)
+/* The two halves change places. */
+static void remap_halves(struct play *p)
 {
-	play_file(p, 8, OM_MAP_SHARED);
 	rig_ok(om_remap_file_pages(p->mm, p->a, PAGES(4), 0, 4, 0));
 	rig_ok(om_remap_file_pages(p->mm, p->a + PAGES(4), PAGES(4), 0, 0, 0));
+}
+
+static void fill_halves(struct play *p)
+{
+	remap_halves(p);
 	rig_put(p->r, p->mm, p->a, 4, 304);
 	rig_put(p->r, p->mm, p->a + PAGES(4), 4, 300);
 }
 
-static void expect_nonlinear(struct play *p, struct om_mm *mm, uintptr_t a)
+static void nonlinear(struct play *p)
+{
+	play_shmem(p, 8);
+	fill_halves(p);
+}
+
+/* A file that is written back is cut into areas instead. */
+static void linear(struct play *p)
+{
+	play_file(p, 8, OM_MAP_SHARED);
+	fill_halves(p);
+}
+
+static void expect_halves(struct play *p, struct om_mm *mm, uintptr_t a)
 {
 	rig_expect(p->r, mm, a, 4, 304);
 	rig_expect(p->r, mm, a + PAGES(4), 4, 300);
@@ -153,22 +169,26 @@ static void expect_nonlinear(struct play *p, struct om_mm *mm, uintptr_t a)
 static void task_swap_halves(struct play *p)
 {
 	rig_ok(om_remap_file_pages(p->mm, p->a, PAGES(8), 0, 0, 0));
-	rig_ok(om_remap_file_pages(p->mm, p->a, PAGES(4), 0, 4, 0));
-	rig_ok(om_remap_file_pages(p->mm, p->a + PAGES(4), PAGES(4), 0, 0, 0));
+	remap_halves(p);
+}
+
+static void task_sync(struct play *p)
+{
+	rig_ok(om_msync(p->mm, p->a, PAGES(8), OM_MS_SYNC));
+}
+
+static void check_halves(struct play *p)
+{
+	expect_halves(p, p->mm, p->a);
+	for (unsigned i = 0; i < 8; i++)
+		rig_equal(rig_file_tag(p->file, i), 300 + i);
 }
 
 static void check_nonlinear(struct play *p)
 {
 	rig_reclaim(p->r);
 	rig_check(rig_info(p->mm, p->a).kind == OM_PAGE_OFFSET);
-	expect_nonlinear(p, p->mm, p->a);
-	for (unsigned i = 0; i < 8; i++)
-		rig_equal(rig_file_tag(p->file, i), 300 + i);
-}
-
-static void task_pageout_nonlinear(struct play *p)
-{
-	(void)om_madvise(p->mm, p->a, PAGES(8), OM_MADV_PAGEOUT);
+	check_halves(p);
 }
 
 static void test_h56_nonlinear_pages_are_found(void **state)
@@ -176,12 +196,16 @@ static void test_h56_nonlinear_pages_are_found(void **state)
 	(void)state;
 	EXPLORE({.name = "h56",
 	         .setup = nonlinear,
-	         .task = {task_swap_halves, task_pageout_nonlinear},
+	         .task = {task_swap_halves, task_pageout},
 	         .check = check_nonlinear},
 	        {.name = "h56_step",
 	         .setup = nonlinear,
 	         .task = {task_swap_halves, task_reclaim},
-	         .check = check_nonlinear});
+	         .check = check_nonlinear},
+	        {.name = "h56_file",
+	         .setup = linear,
+	         .task = {task_swap_halves, task_sync, task_reclaim},
+	         .check = check_halves});
 }
 
 /* Offsets in entries go with the entries: split, moved, forked, unmapped; and never to other areas.
@@ -200,7 +224,7 @@ static void test_h58_entries_that_are_offsets(void **state)
 	rig_verify(p.r);
 	child = rig_fork(p.r, p.mm, NULL);
 	rig_verify(p.r);
-	expect_nonlinear(&p, child, p.a);
+	expect_halves(&p, child, p.a);
 	rig_ok(do_mremap(child, p.a + PAGES(4), PAGES(4), PAGES(4),
 	                 OM_MREMAP_MAYMOVE | OM_MREMAP_FIXED, THERE, &at));
 	rig_verify(p.r);

@@ -78,7 +78,7 @@ static void check_unlocked(struct play *p)
 
 static void locked_nonlinear(struct play *p)
 {
-	play_file(p, 8, OM_MAP_SHARED);
+	play_shmem(p, 8);
 	rig_ok(om_remap_file_pages(p->mm, p->a, PAGES(4), 0, 4, 0));
 	rig_expect(p->r, p->mm, p->a, 4, 204);
 	rig_expect(p->r, p->mm, p->a + PAGES(4), 4, 204);

@@ -31,7 +31,7 @@ static const struct {
     {"fork", op_fork, 20},
     {"exit", op_exit, 12},
     {"empty", op_empty, 2},
-    {"limit", op_limit, 4},
+    {"limit", op_limit, 10},
     {"mlock", op_mlock, 10},
     {"munlock", op_munlock, 10},
     {"mlockall", op_mlockall, 1},

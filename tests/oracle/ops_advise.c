@@ -201,11 +201,11 @@ void op_madvise(struct world *w, const uint32_t *a)
 	}
 	advised_flags(advice, &mask, &set);
 	flags = mask;
-	near = near_vma_limit(s);
+	near = flags && may_lack_areas(s, page, n, mask, set);
 	want = foresee_advice(s, page, n, advice, &stop);
 	err = om_madvise(s->mm, addr_of(page), n * PAGE, advice);
 	agree_or(w, err, want, -OM_EAGAIN, flags && (near || had_trouble(w)));
-	if (err == want && !had_trouble(w))
+	if (err == want && !near && !had_trouble(w))
 		note_advice(w, s, page, stop, advice);
 	else if (flags)
 		world_adopt_flags(w, s, page, stop - page, mask, set);

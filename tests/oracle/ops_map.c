@@ -94,8 +94,9 @@ static int foresee_map(const struct map *m, size_t place)
 {
 	const struct space *s = m->s;
 	size_t locked = space_count(s, 0, MODEL_PAGES, OM_VM_LOCKED);
+	int err;
 
-	if (place == MODEL_PAGES)
+	if (place == MODEL_PAGES || lacks_areas(s, 0))
 		return -OM_ENOMEM;
 	if ((m->flags & OM_MAP_FIXED_NOREPLACE) && space_next(s, place) < place + m->n)
 		return -OM_EEXIST;
@@ -106,7 +107,8 @@ static int foresee_map(const struct map *m, size_t place)
 	if ((m->flags & OM_MAP_SHARED) && (m->flags & OM_MAP_FILE_RDONLY) &&
 	    (m->prot & OM_PROT_WRITE))
 		return -OM_EACCES;
-	return map_limits(s, m->n - space_count(s, place, m->n, MP_MAPPED), m->vm_flags);
+	err = map_limits(s, m->n - space_count(s, place, m->n, MP_MAPPED), m->vm_flags);
+	return !err && is_hole(s, place, m->n) && lacks_areas(s, 1) ? -OM_ENOMEM : err;
 }
 
 static void note_map(struct world *w, const struct map *m, size_t place)
@@ -168,7 +170,7 @@ static void bad_map(struct world *w, struct map *m, uint32_t a)
 		len = 2 * PAGE;
 	}
 	agree_or(w, do_mmap(m->s->mm, &addr, len, m->prot, flags, file, offset), want, -OM_ENOMEM,
-	         near_vma_limit(m->s));
+	         lacks_areas(m->s, 0));
 }
 
 /* A whole table, for mremap to move. */
@@ -200,7 +202,7 @@ void op_mmap(struct world *w, const uint32_t *a)
 	struct map m = {.s = pick_space(w, a[0])};
 	size_t place;
 	uintptr_t addr;
-	int err;
+	int err, want;
 
 	if (!m.s)
 		return;
@@ -213,9 +215,10 @@ void op_mmap(struct world *w, const uint32_t *a)
 	}
 	place = map_place(&m);
 	addr = m.hint || m.flags & (OM_MAP_FIXED | OM_MAP_FIXED_NOREPLACE) ? addr_of(m.page) : 0;
+	want = foresee_map(&m, place);
 	err = do_mmap(m.s->mm, &addr, m.n * PAGE - a[0] % PAGE, m.prot, m.flags,
 	              m.file ? m.file->mapping : NULL, (uint64_t)m.index * PAGE);
-	if (!agree_or(w, err, foresee_map(&m, place), -OM_ENOMEM, near_vma_limit(m.s)))
+	if (!agree(w, err, want))
 		return;
 	if (addr != addr_of(place))
 		FAIL(w, "mapped at page %zu, expected %zu", (size_t)(addr - MODEL_BASE) / PAGE,
@@ -229,7 +232,7 @@ void op_munmap(struct world *w, const uint32_t *a)
 {
 	struct space *s = pick_space(w, a[0]);
 	size_t page, n;
-	int err;
+	int err, want;
 
 	if (!s)
 		return;
@@ -247,8 +250,9 @@ void op_munmap(struct world *w, const uint32_t *a)
 		agree(w, err, -OM_EINVAL);
 		return;
 	}
+	want = is_hole(s, page, n) && lacks_areas(s, 1) ? -OM_ENOMEM : 0;
 	err = om_munmap(s->mm, addr_of(page), n * PAGE - a[3] % PAGE);
-	if (agree_or(w, err, 0, -OM_ENOMEM, near_vma_limit(s)))
+	if (agree(w, err, want))
 		world_unmap(w, s, page, n);
 }
 
@@ -347,10 +351,10 @@ void op_mprotect(struct world *w, const uint32_t *a)
 		agree(w, err, want);
 		return;
 	}
-	near = near_vma_limit(s);
 	want = down ? foresee_growsdown(s, &from, page + n) : 0;
 	if (!want)
 		want = foresee_protect(s, from, page + n, prot, &stop);
+	near = may_lack_areas(s, from, page + n - from, MP_PROT, prot);
 	err = om_mprotect(s->mm, addr_of(page), n * PAGE - a[4] % PAGE,
 	                  (int)prot | (down ? OM_PROT_GROWSDOWN : 0));
 	agree_or(w, err, want, -OM_ENOMEM, near);
@@ -379,7 +383,9 @@ static bool can_set_brk(const struct space *s, uintptr_t end)
 	if (end < addr_of(BRK_PAGE) || end - addr_of(BRK_PAGE) > s->limit[OM_LIMIT_DATA])
 		return false;
 	if (new <= old)
-		return true;
+		return new == old || !is_hole(s, new, old - new) || !lacks_areas(s, 1);
+	if (lacks_areas(s, 0))
+		return false;
 	/* One page must stay free behind it. */
 	if (new > MODEL_PAGES ||
 	    (space_next(s, old) < MODEL_PAGES && space_claim(s, space_next(s, old)) < new + 1))
@@ -418,7 +424,7 @@ void op_brk(struct world *w, const uint32_t *a)
 	can = can_set_brk(s, end);
 	got = om_brk(s->mm, end);
 	world_trace(w, " = %#lx\n", (unsigned long)got);
-	if (got == old && old != end && (had_trouble(w) || near_vma_limit(s)))
+	if (got == old && old != end && had_trouble(w))
 		return;
 	if (got != (can ? end : old))
 		FAIL(w, "brk returns %#lx, expected %#lx", (unsigned long)got,
@@ -429,6 +435,18 @@ void op_brk(struct world *w, const uint32_t *a)
 
 /* ---------------------------------------------------------------- remap_file_pages ---------- */
 
+/* Do areas of one kind follow each other up to `end`? `i` is the first. */
+static bool is_one_kind(const struct space *s, const struct areas *list, int i, size_t end)
+{
+	for (size_t at; (at = list->area[i].end) < end; i++)
+		if ((unsigned)i + 1 == list->n || list->area[i + 1].first != at ||
+		    list->area[i + 1].flags != list->area[i].flags ||
+		    s->page[at].object != s->page[at - 1].object)
+			return false;
+	return true;
+}
+
+/* A file with a store gets areas of its own, as if by mmap. */
 static int foresee_remap(const struct space *s, size_t page, size_t n)
 {
 	struct areas list;
@@ -436,9 +454,13 @@ static int foresee_remap(const struct space *s, size_t page, size_t n)
 
 	list_areas(s, &list);
 	i = area_at(&list, page);
-	if (i < 0 || list.area[i].end < page + n || !(list.area[i].flags & OM_VM_SHARED))
+	if (i < 0 || !(list.area[i].flags & OM_VM_SHARED))
 		return -OM_EINVAL;
-	return 0;
+	if (!s->page[page].object->store)
+		return list.area[i].end < page + n ? -OM_EINVAL : 0;
+	if (!is_one_kind(s, &list, i, page + n))
+		return -OM_EINVAL;
+	return lacks_areas(s, is_hole(s, page, n)) ? -OM_ENOMEM : 0;
 }
 
 static bool is_shared(const struct space *s, size_t page)
@@ -467,8 +489,11 @@ void op_remap(struct world *w, const uint32_t *a)
 	                               0),
 	           want))
 		return;
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
 		s->page[page + i].index = index + i;
+		if (s->page[page].object->store)
+			s->page[page + i].linear = index + i;
+	}
 	if ((s->page[page].flags & MP_LOCKS) == OM_VM_LOCKED)
 		check_present(w, s, page, n);
 }

@@ -74,9 +74,9 @@ void op_limit(struct world *w, const uint32_t *a)
 
 	if (!s)
 		return;
-	value = a[2] % 3 ? OM_UNLIMITED : (uintptr_t)((a[2] >> 2) % 200) * PAGE + a[3] % PAGE;
+	value = a[2] % 2 ? OM_UNLIMITED : (uintptr_t)((a[2] >> 2) % 200) * PAGE + a[3] % PAGE;
 	if (which == OM_LIMIT_VMAS)
-		value = a[2] % 3 ? 65530 : (a[2] >> 2) % 32;
+		value = a[2] % 2 ? 65530 : (a[2] >> 2) % 32;
 	if (which == OM_LIMIT_MEMLOCK && (a[2] >> 12) % 8 == 0)
 		value = 0;
 	world_trace(w, " space %u which %d = %#lx\n", space_nr(w, s), (int)which,
@@ -145,6 +145,7 @@ void op_mlock(struct world *w, const uint32_t *a)
 	int flags = a[3] % 4 == 0 ? OM_MLOCK_ONFAULT : 0, want, err;
 	unsigned bits = OM_VM_LOCKED | (flags ? OM_VM_LOCKONFAULT : 0u);
 	size_t page, n, run;
+	bool near;
 
 	if (!s)
 		return;
@@ -158,11 +159,12 @@ void op_mlock(struct world *w, const uint32_t *a)
 		return;
 	}
 	want = foresee_mlock(s, page, n, flags);
+	near = may_lack_areas(s, page, n, MP_LOCKS, bits);
 	run = mlock_sets_flags(s, page, n) ? run_length(s, page, n) : 0;
 	/* Rounded to pages at both ends. */
 	err = om_mlock(s->mm, addr_of(page) + 5, n * PAGE - 9, flags);
-	agree_or(w, err, want, -OM_ENOMEM, near_vma_limit(s));
-	if (err == want && !had_trouble(w) && !near_vma_limit(s))
+	agree_or(w, err, want, -OM_ENOMEM, near);
+	if (err == want && !had_trouble(w) && !near)
 		set_flags(s, page, run, MP_LOCKS, bits);
 	else
 		world_adopt_flags(w, s, page, run, MP_LOCKS, bits);
@@ -176,6 +178,7 @@ void op_munlock(struct world *w, const uint32_t *a)
 	struct space *s = pick_space(w, a[0]);
 	size_t page, n, run;
 	int err, want;
+	bool near;
 
 	if (!s)
 		return;
@@ -184,9 +187,10 @@ void op_munlock(struct world *w, const uint32_t *a)
 	world_trace(w, " space %u page %zu n %zu", space_nr(w, s), page, n);
 	run = run_length(s, page, n); /* up to a hole */
 	want = run < n ? -OM_ENOMEM : 0;
+	near = may_lack_areas(s, page, n, MP_LOCKS, 0);
 	err = om_munlock(s->mm, addr_of(page), n * PAGE);
-	agree_or(w, err, want, -OM_ENOMEM, near_vma_limit(s));
-	if (err == want && !had_trouble(w) && !near_vma_limit(s))
+	agree_or(w, err, want, -OM_ENOMEM, near);
+	if (err == want && !had_trouble(w) && !near)
 		set_flags(s, page, run, MP_LOCKS, 0);
 	else
 		world_adopt_flags(w, s, page, run, MP_LOCKS, 0);

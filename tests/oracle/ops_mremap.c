@@ -89,7 +89,7 @@ static int foresee_move(struct move *m)
 	if (!(m->flags & OM_MREMAP_MAYMOVE))
 		return -OM_ENOMEM;
 	m->to = m->flags & OM_MREMAP_FIXED ? m->new : foresee_place(m);
-	if (m->to == MODEL_PAGES)
+	if (m->to == MODEL_PAGES || lacks_areas(m->s, 4))
 		return -OM_ENOMEM;
 	return foresee_limits(m, add);
 }
@@ -99,6 +99,8 @@ static int foresee_mremap(struct move *m)
 	struct areas list;
 	int i;
 
+	if ((m->flags & (OM_MREMAP_FIXED | OM_MREMAP_DONTUNMAP)) && lacks_areas(m->s, 6))
+		return -OM_ENOMEM;
 	list_areas(m->s, &list);
 	i = area_at(&list, m->old);
 	if (i < 0)
@@ -110,8 +112,12 @@ static int foresee_mremap(struct move *m)
 		return -OM_EINVAL;
 	if (m->old_n && m->new_n <= m->old_n &&
 	    !(m->flags & (OM_MREMAP_FIXED | OM_MREMAP_DONTUNMAP))) {
+		size_t less = m->old_n - m->new_n;
+
 		m->in_place = true;
-		return 0;
+		return less && is_hole(m->s, m->old + m->new_n, less) && lacks_areas(m->s, 1)
+		           ? -OM_ENOMEM
+		           : 0;
 	}
 	return foresee_move(m);
 }
@@ -286,7 +292,6 @@ void op_mremap(struct world *w, const uint32_t *a)
 {
 	struct move m = {.s = pick_space(w, a[0])};
 	uintptr_t got = 0;
-	bool near;
 	int want, err;
 
 	if (!m.s)
@@ -301,11 +306,10 @@ void op_mremap(struct world *w, const uint32_t *a)
 		bad_mremap(w, &m, a[0] >> 17);
 		return;
 	}
-	near = near_vma_limit(m.s);
 	want = is_wrong(&m) ? -OM_EINVAL : foresee_mremap(&m);
 	err = do_mremap(m.s->mm, addr_of(m.old), m.old_n * PAGE, m.new_n * PAGE, m.flags,
 	                addr_of(m.new), &got);
-	if (!agree_or(w, err, want, -OM_ENOMEM, near))
+	if (!agree(w, err, want))
 		return;
 	if (got != addr_of(m.in_place ? m.old : m.to))
 		FAIL(w, "moved to page %zu, expected %zu", (size_t)(got - MODEL_BASE) / PAGE,

@@ -76,6 +76,7 @@ struct world *world_new(const struct world_config *config)
 	if (!w->sim || !w->scratch)
 		abort();
 	w->sys = sim_system(w->sim);
+	w->sys->hold = 2 + config->frames % 63;
 	sim_on_panic(w->sim, panicked, w);
 	return w;
 }
@@ -381,12 +382,42 @@ void world_adopt_flags(struct world *w, struct space *s, size_t first, size_t n,
 	}
 }
 
-bool near_vma_limit(const struct space *s)
+bool lacks_areas(const struct space *s, unsigned more)
 {
 	struct om_mminfo info;
 
 	om_mminfo(s->mm, 0, OM_VA_LIMIT, &info);
-	return info.vmas + 6 >= s->limit[OM_LIMIT_VMAS];
+	return info.vmas + more > s->limit[OM_LIMIT_VMAS];
+}
+
+bool is_hole(const struct space *s, size_t page, size_t n)
+{
+	struct areas list;
+	int i;
+
+	list_areas(s, &list);
+	i = area_at(&list, page);
+	return i >= 0 && list.area[i].first < page && list.area[i].end > page + n;
+}
+
+/* Does something in the middle of an area begin here that will have other flags than before? */
+static bool cuts_at(const struct areas *list, size_t edge, size_t page, unsigned mask, unsigned set)
+{
+	int i = area_at(list, edge);
+
+	return i >= 0 && list->area[i].first < edge && area_at(list, page) == i &&
+	       (list->area[i].flags & mask) != set;
+}
+
+bool may_lack_areas(const struct space *s, size_t page, size_t n, unsigned mask, unsigned set)
+{
+	struct areas list;
+	unsigned cuts;
+
+	list_areas(s, &list);
+	cuts = cuts_at(&list, page, page, mask, set);
+	cuts += cuts_at(&list, page + n, page + n - 1, mask, set);
+	return cuts && lacks_areas(s, cuts);
 }
 
 /* ---------------------------------------------------------------- objects ------------------- */

@@ -125,8 +125,15 @@ int area_at(const struct areas *list, size_t page);
  */
 void world_adopt_flags(struct world *w, struct space *s, size_t first, size_t n, unsigned mask,
                        unsigned set);
-/* May a call that splits areas fail for OM_LIMIT_VMAS? */
-bool near_vma_limit(const struct space *s);
+/* Would so many areas more pass OM_LIMIT_VMAS? */
+bool lacks_areas(const struct space *s, unsigned more);
+/* Do the pages lie strictly inside one area, so that it becomes two without them? */
+bool is_hole(const struct space *s, size_t page, size_t n);
+/*
+ * May giving the pages `set` in place of `mask` fail for OM_LIMIT_VMAS? Not if nothing must be cut;
+ * else it depends on what merges, which the model does not know.
+ */
+bool may_lack_areas(const struct space *s, size_t page, size_t n, unsigned mask, unsigned set);
 
 /* ---- objects that nobody shows or holds any more ---- */
 

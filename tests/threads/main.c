@@ -13,6 +13,7 @@
  * number of CPUs or frames it runs several variants, by default so many rounds of each that it
  * takes some seconds. The order in which threads run is not part of the seed.
  */
+#include "base/types.h"
 #include "threads.h"
 
 #include <getopt.h>
@@ -336,6 +337,7 @@ static struct world *world_new(const struct config *cfg)
 	                                         .junk = true,
 	                                         .ops = jitter_ops(cfg->jitter)});
 	w->sys = sim_system(w->sim);
+	w->sys->hold = 2 + (unsigned)(cfg->seed % 8); /* walks let others in all the time */
 	w->scratch = calloc(cfg->frames, 8);
 	pthread_mutex_init(&w->lock, NULL);
 	pthread_mutex_init(&w->lock_all, NULL);

@@ -128,6 +128,31 @@ static void check_query(struct om_system *sys, const struct om_node *root, struc
 	assert_null(om_interval_next(&it));
 }
 
+/* The same query, put down after each node; the place outlives the node that was there. */
+static void check_resume(struct om_system *sys, struct om_node **root, struct item *items,
+                         unsigned n, uintptr_t first, uintptr_t last)
+{
+	struct om_interval_iter it;
+	struct item *want = brute_next(items, n, NULL, first, last);
+	struct om_node *got = om_interval_first(&it, sys, *root, &item_ops, first, last);
+
+	while (want) {
+		struct item *here = want;
+
+		assert_ptr_equal(got, &here->node);
+		want = brute_next(items, n, here, first, last);
+		remove_item(sys, root, here);
+		got = om_interval_resume(&it, sys, *root, &item_ops, first, last, here->first,
+		                         (uintptr_t)&here->node);
+		assert_ptr_equal(got, want ? &want->node : NULL);
+		insert(sys, root, here);
+		got = om_interval_resume(&it, sys, *root, &item_ops, first, last, here->first,
+		                         (uintptr_t)&here->node);
+		assert_ptr_equal(got, want ? &want->node : NULL);
+	}
+	assert_null(got);
+}
+
 static void random_interval(uint64_t *rand, uintptr_t *first, uintptr_t *last)
 {
 	uintptr_t len = unit_rand(rand) % 4 ? unit_rand(rand) % 8 : unit_rand(rand) % 300;
@@ -169,6 +194,8 @@ static void test_random(void **state)
 		assert_int_equal(check_tree(root, &height), in);
 		random_interval(&rand, &first, &last);
 		check_query(sys, root, items, N, first, last);
+		if (step % 16 == 0)
+			check_resume(sys, &root, items, N, first, last);
 	}
 	free(items);
 	unit_system_free(sys);

@@ -43,7 +43,8 @@ static void test_split(void **state)
 	(void)state;
 	om_mm_write_lock(s.mm);
 	vma = link_area(s.mm, 0, 8, RW | SH, file, 10);
-	assert_int_equal(om_vma_split(vma, at(3), &upper), 0);
+	assert_int_equal(om_vma_cut_out(s.mm, at(3), at(8)), 0);
+	upper = om_vma_after(vma);
 	assert_int_equal(vma->end, at(3));
 	assert_int_equal(upper->start, at(3));
 	assert_int_equal(upper->end, at(8));
@@ -85,6 +86,38 @@ static void test_cut_out(void **state)
 	space_finish(&s);
 }
 
+/* What is going to be another kind of area: only those count that there will be. */
+static void test_cut_for(void **state)
+{
+	struct space s = space_start(64, 0);
+	struct om_vma *low, *high;
+
+	(void)state;
+	space_map(&s, 0, 10, R, 0);
+	space_map(&s, 10, 10, RW, 0);
+	om_set_limit(s.mm, OM_LIMIT_VMAS, 2);
+	om_mm_write_lock(s.mm);
+	low = om_vma_at(s.mm, at(0));
+	high = om_vma_at(s.mm, at(10));
+	assert_int_equal(om_vma_cut_for(low, at(0), at(10), 0), 0); /* nothing to cut */
+	assert_int_equal(om_vma_cut_for(low, at(0), at(3), RW), -OM_ENOMEM);
+	assert_int_equal(om_vma_cut_for(low, at(7), at(10), 0), -OM_ENOMEM);
+	assert_int_equal(om_vma_cut_for(high, at(10), at(12), RW), -OM_ENOMEM);
+	assert_int_equal(s.mm->nr_vmas, 2);
+
+	/* It will join the neighbour. */
+	assert_int_equal(om_vma_cut_for(low, at(7), at(10), om_vma_flags(high)), 0);
+	om_vma_change_flags(om_vma_at(s.mm, at(7)), om_vma_flags(high));
+	om_vma_merge(high);
+	high = om_vma_at(s.mm, at(7));
+	assert_int_equal(om_vma_cut_for(high, at(7), at(8), om_vma_flags(low)), 0);
+	om_vma_change_flags(om_vma_at(s.mm, at(7)), om_vma_flags(low));
+	om_vma_merge(low);
+	om_mm_write_unlock(s.mm);
+	expect_layout(s.mm, {0, 8, R}, {8, 20, RW});
+	space_finish(&s);
+}
+
 /* At the limit of areas, and without a frame: nothing has changed (I10). */
 static void test_cut_out_fails(void **state)
 {
@@ -93,11 +126,10 @@ static void test_cut_out_fails(void **state)
 
 	(void)state;
 	space_map(&s, 0, 10, RW, 0);
-	om_set_limit(s.mm, OM_LIMIT_VMAS, 2);
+	om_set_limit(s.mm, OM_LIMIT_VMAS, 1);
 	om_mm_write_lock(s.mm);
 	assert_int_equal(om_vma_cut_out(s.mm, at(3), at(6)), -OM_ENOMEM);
 	assert_int_equal(om_vma_cut_out(s.mm, at(3), at(10)), 0);
-	assert_int_equal(om_vma_split(om_vma_at(s.mm, at(0)), at(1), NULL), -OM_ENOMEM);
 	om_vma_merge_range(s.mm, at(0), at(10));
 	om_set_limit(s.mm, OM_LIMIT_VMAS, OM_UNLIMITED);
 
@@ -644,13 +676,21 @@ static void test_random(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_split),         cmocka_unit_test(test_cut_out),
-	    cmocka_unit_test(test_cut_out_fails), cmocka_unit_test(test_resize),
-	    cmocka_unit_test(test_merge_faulted), cmocka_unit_test(test_merge_flags),
-	    cmocka_unit_test(test_merge_files),   cmocka_unit_test(test_merge_after_fork),
-	    cmocka_unit_test(test_renumber),      cmocka_unit_test(test_no_merge_after_fork),
-	    cmocka_unit_test(test_merge_wraps),   cmocka_unit_test(test_counters),
-	    cmocka_unit_test(test_places),        cmocka_unit_test(test_random),
+	    cmocka_unit_test(test_split),
+	    cmocka_unit_test(test_cut_out),
+	    cmocka_unit_test(test_cut_for),
+	    cmocka_unit_test(test_cut_out_fails),
+	    cmocka_unit_test(test_resize),
+	    cmocka_unit_test(test_merge_faulted),
+	    cmocka_unit_test(test_merge_flags),
+	    cmocka_unit_test(test_merge_files),
+	    cmocka_unit_test(test_merge_after_fork),
+	    cmocka_unit_test(test_renumber),
+	    cmocka_unit_test(test_no_merge_after_fork),
+	    cmocka_unit_test(test_merge_wraps),
+	    cmocka_unit_test(test_counters),
+	    cmocka_unit_test(test_places),
+	    cmocka_unit_test(test_random),
 	};
 
 	return unit_run(tests);
