@@ -25,7 +25,7 @@ static inline void replace_page(struct om_fault *f, struct om_page *page, om_pfn
 	struct om_system *sys = f->sys;
 
 	om_entry_take(sys, f->table, f->pos, 0);
-	sys->hooks.ops->flush(sys->hooks.ctx, f->mm, f->addr, f->addr + OM_PAGE_SIZE);
+	om_tlb_flush_page(f->mm, f->addr);
 	om_entry_install(sys, f->table, f->pos, om_fault_own_pte(f, pfn));
 	om_rmap_page_new(sys, page, f->vma, f->table, f->pos);
 }

@@ -99,11 +99,26 @@ static inline int dispatch(struct om_fault *f)
 	return fault_spurious(f);
 }
 
+/*
+ * The CPU may have kept what it faulted on, a translation that grants less or none at all, and would
+ * fault on it again: port.h, `flush_local`.
+ */
+static OM_COLD int drop_kept(const struct om_fault *f, bool was_present, int r)
+{
+	const struct om_hooks *hooks = &f->sys->hooks;
+
+	if (r == OM_FAULT_MINOR || r == OM_FAULT_MAJOR)
+		hooks->ops->flush_local(hooks->ctx, f->mm, f->addr, was_present);
+	return r;
+}
+
 /* mmap_lock is held for reading. enum om_fault_result, or -OM_ENOFRAME. */
 static inline int handle_fault(struct om_mm *mm, uintptr_t addr, unsigned access)
 {
 	struct om_fault f;
+	bool was_present;
 	unsigned flags;
+	int r;
 
 	OM_ASSERT(mm->sys, om_rwsem_is_locked(&mm->mmap_lock), "mmap_lock", mm);
 	f.vma = om_vma_at(mm, addr);
@@ -123,7 +138,9 @@ static inline int handle_fault(struct om_mm *mm, uintptr_t addr, unsigned access
 	f.prot = om_vma_prot(flags);
 	f.pos = om_table_pos(addr);
 	f.pte = om_arch_pte_load(om_table_entry(f.table, f.pos));
-	return dispatch(&f);
+	was_present = om_pte_present(f.pte);
+	r = dispatch(&f);
+	return om_unlikely(f.sys->hooks.ops->flush_local) ? drop_kept(&f, was_present, r) : r;
 }
 
 /* ---------------------------------------------------------------- stack growth -------------- */

@@ -98,7 +98,7 @@ static void move_entries(struct om_mm *mm, uintptr_t from, uintptr_t to, unsigne
 	OM_BUG_ON(sys, !t2, "I5", mm, from, to);
 	lock_two(sys, t1, t2);
 	if (move_locked(sys, t1, om_table_pos(from), t2, om_table_pos(to), n))
-		sys->hooks.ops->flush(sys->hooks.ctx, mm, from, from + n * OM_PAGE_SIZE);
+		om_tlb_flush(mm, from, from + n * OM_PAGE_SIZE, OM_FLUSH_PAGES);
 	unlock_two(sys, t1, t2);
 }
 

@@ -192,11 +192,22 @@ static void unlink_subtree(struct om_mm *mm, struct om_page *table, unsigned lev
 	*list = om_page_pfn(sys, table);
 }
 
-/* What om_table_free_range() was asked for. */
+/* What om_table_free_range() was asked for, and what it has found. */
 struct hole {
 	uintptr_t start, end, floor, ceiling;
-	om_pfn_t list; /* tables taken off the tree */
+	om_pfn_t list;            /* tables taken off the tree */
+	uintptr_t first, covered; /* what they covered: [first, covered) */
 };
+
+/* Unlink child i of `table`, of this level, with all below it; the child covers from `from` on. */
+static void unlink_whole(struct om_mm *mm, struct om_page *table, unsigned i, unsigned level,
+                         uintptr_t from, struct hole *h)
+{
+	unlink_subtree(mm, unlink_child(mm, table, i), level - 1, h->start, &h->list);
+	if (h->first > from)
+		h->first = from;
+	h->covered = from + level_span(level);
+}
 
 /*
  * Unlink the children of `table`, whose range begins at `base`, that the hole allows; descend at
@@ -215,8 +226,7 @@ static void unlink_range(struct om_mm *mm, struct om_page *table, unsigned level
 		if (om_pte_none(e))
 			continue;
 		if (from >= h->floor && from + (span - 1) <= h->ceiling - 1)
-			unlink_subtree(mm, unlink_child(mm, table, i), level - 1, h->start,
-			               &h->list);
+			unlink_whole(mm, table, i, level, from, h);
 		else if (level > 2)
 			unlink_range(mm, om_page_of(mm->sys, om_pte_pfn(e)), level - 1, from, h);
 		if (from + span < from)
@@ -228,7 +238,7 @@ void om_table_free_range(struct om_mm *mm, uintptr_t start, uintptr_t end, uintp
                          uintptr_t ceiling)
 {
 	struct om_system *sys = mm->sys;
-	struct hole h = {start, end, floor, ceiling, OM_NO_PFN};
+	struct hole h = {start, end, floor, ceiling, OM_NO_PFN, UINTPTR_MAX, 0};
 	om_pfn_t list;
 
 	OM_ASSERT(sys, om_rwsem_is_write_locked(&mm->mmap_lock), "mmap_lock", mm);
@@ -237,8 +247,8 @@ void om_table_free_range(struct om_mm *mm, uintptr_t start, uintptr_t end, uintp
 	list = h.list;
 	if (list == OM_NO_PFN)
 		return;
-	/* The MMU may cache upper entries, too: no table is reused before they are gone (I7). */
-	sys->hooks.ops->flush(sys->hooks.ctx, mm, start, end);
+	/* MMUs cache upper entries, too: no table is reused before these are gone (I7). */
+	om_tlb_flush(mm, h.first, h.covered, OM_FLUSH_TABLES);
 	while (list != OM_NO_PFN) {
 		struct om_page *table = om_page_of(sys, list);
 
@@ -248,6 +258,16 @@ void om_table_free_range(struct om_mm *mm, uintptr_t start, uintptr_t end, uintp
 }
 
 /* ---------------------------------------------------------------- moving -------------------- */
+
+/* Free the leaf table at `addr`, which `upper` names and in which no entry is in use. */
+static void free_empty(struct om_mm *mm, struct om_page *upper, uintptr_t addr)
+{
+	struct om_page *table = unlink_child(mm, upper, level_pos(addr, 2));
+
+	OM_BUG_ON(mm->sys, table->mapcount != 0, "I5", table, table->mapcount, addr);
+	om_tlb_flush(mm, addr, addr + OM_TABLE_SPAN, OM_FLUSH_TABLES);
+	free_table(mm, table);
+}
 
 bool om_table_move(struct om_mm *mm, uintptr_t from, uintptr_t to)
 {
@@ -267,20 +287,15 @@ bool om_table_move(struct om_mm *mm, uintptr_t from, uintptr_t to)
 	 * walker would flush the wrong one (hazard 8).
 	 */
 	om_table_lock(sys, table);
-	sys->hooks.ops->flush(sys->hooks.ctx, mm, from, from + OM_TABLE_SPAN);
+	om_tlb_flush(mm, from, from + OM_TABLE_SPAN, OM_FLUSH_ALL);
 	table->index = to >> OM_PAGE_SHIFT;
 	om_table_unlock(sys, table);
 
-	om_table_lock(sys, dst);
 	if (old)
-		om_entry_take(sys, dst, level_pos(to, 2), 0);
+		free_empty(mm, dst, to);
+	om_table_lock(sys, dst);
 	om_entry_install(sys, dst, level_pos(to, 2), om_pte_mktable(om_page_pfn(sys, table)));
 	om_table_unlock(sys, dst);
-	if (old) {
-		OM_BUG_ON(sys, old->mapcount != 0, "I5", old, old->mapcount, to);
-		sys->hooks.ops->flush(sys->hooks.ctx, mm, to, to + OM_TABLE_SPAN);
-		free_table(mm, old);
-	}
 	return true;
 }
 

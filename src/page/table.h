@@ -122,6 +122,21 @@ void om_table_free_root(struct om_mm *mm);
  */
 bool om_table_move(struct om_mm *mm, uintptr_t from, uintptr_t to);
 
+/* ------- flushes (I9); any context: the hook does not sleep ------- */
+
+static inline void om_tlb_flush(struct om_mm *mm, uintptr_t start, uintptr_t end,
+                                enum om_flush what)
+{
+	const struct om_hooks *hooks = &mm->sys->hooks;
+
+	hooks->ops->flush(hooks->ctx, mm, start, end, what);
+}
+
+static inline void om_tlb_flush_page(struct om_mm *mm, uintptr_t addr)
+{
+	om_tlb_flush(mm, addr, addr + OM_PAGE_SIZE, OM_FLUSH_PAGES);
+}
+
 /* ------- entries of a leaf; the table's lock is held by the caller of every function ------- */
 
 static inline om_pte_t om_entry_get(struct om_system *sys, struct om_page *table, unsigned pos)
@@ -248,7 +263,10 @@ void om_entry_use(struct om_system *sys, struct om_page *table, unsigned pos, bo
 /* Clear the young bit; returns the old entry. No flush is owed: a stale one only loses a use. */
 om_pte_t om_entry_age(struct om_system *sys, struct om_page *table, unsigned pos);
 
-/* Does going from `old` to `now` leave something stale in a TLB? (I9) */
+/*
+ * Does going from `old` to `now` leave something in a TLB that grants too much? (I9) What grants too
+ * little is harmless: whoever meets it faults, and om_fault() has this CPU drop it.
+ */
 static inline bool om_flush_owed(om_pte_t old, om_pte_t now)
 {
 	return om_pte_present(old) && (!om_pte_present(now) || om_pte_pfn(old) != om_pte_pfn(now) ||
