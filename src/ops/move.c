@@ -107,8 +107,11 @@ static uintptr_t to_table_end(uintptr_t addr)
 	return OM_TABLE_SPAN - (addr & (OM_TABLE_SPAN - 1));
 }
 
-void om_move_entries(struct om_mm *mm, uintptr_t from, uintptr_t to, size_t len)
+void om_move_entries(const struct om_move *m)
 {
+	uintptr_t from = m->from, to = m->to;
+	size_t len = m->len;
+
 	while (len) {
 		size_t step =
 		    to_table_end(from) < to_table_end(to) ? to_table_end(from) : to_table_end(to);
@@ -116,10 +119,10 @@ void om_move_entries(struct om_mm *mm, uintptr_t from, uintptr_t to, size_t len)
 		if (step > len)
 			step = len;
 		if (step == OM_TABLE_SPAN) {
-			if (om_table_move(mm, from, to))
-				om_count(mm->sys, OM_EV_TABLE_MOVE, 1);
+			if (om_table_move(m->mm, from, to))
+				om_count(m->mm->sys, OM_EV_TABLE_MOVE, 1);
 		} else {
-			move_entries(mm, from, to, (unsigned)(step >> OM_PAGE_SHIFT));
+			move_entries(m->mm, from, to, (unsigned)(step >> OM_PAGE_SHIFT));
 		}
 		from += step;
 		to += step;
@@ -127,19 +130,42 @@ void om_move_entries(struct om_mm *mm, uintptr_t from, uintptr_t to, size_t len)
 	}
 }
 
-/* Where a whole table will move, only what is above it. */
-bool om_move_prepare(struct om_mm *mm, uintptr_t from, uintptr_t to, size_t len)
+/*
+ * For each table at the destination that gets entries: reserve it, or make it of what has been
+ * reserved. Where a whole table will move, only what is above it.
+ */
+static bool each_table(const struct om_move *m, struct om_table_stock *stock, bool make)
 {
-	const uintptr_t end = to + len;
-	bool aligned = !((from ^ to) & (OM_TABLE_SPAN - 1));
+	const uintptr_t end = m->to + m->len;
+	bool aligned = !((m->from ^ m->to) & (OM_TABLE_SPAN - 1));
 
-	for (uintptr_t a = to, next; a < end; a = next) {
-		bool whole;
+	for (uintptr_t a = m->to, from = m->from, next; a < end; from += next - a, a = next) {
+		unsigned level;
 
 		next = a + to_table_end(a) < end ? a + to_table_end(a) : end;
-		whole = aligned && next - a == OM_TABLE_SPAN;
-		if (whole ? !om_table_make_upper(mm, a) : !om_table_make(mm, a))
+		level = aligned && next - a == OM_TABLE_SPAN ? 2 : 1;
+		if (!om_table_next(m->mm, from, from + (next - a)))
+			continue;
+		if (make)
+			om_table_make_reserved(m->mm, a, level, stock);
+		else if (!om_table_reserve(m->mm, a, level, stock))
 			return false;
 	}
 	return true;
+}
+
+bool om_move_reserve(const struct om_move *m, struct om_table_stock *stock)
+{
+	om_table_stock_init(stock);
+	if (each_table(m, stock, false))
+		return true;
+	om_table_unreserve(m->mm->sys, stock);
+	return false;
+}
+
+void om_move_prepare(const struct om_move *m, struct om_table_stock *stock)
+{
+	if (stock->first != OM_NO_PFN)
+		each_table(m, stock, true);
+	OM_BUG_ON(m->mm->sys, stock->first != OM_NO_PFN, "I10", m->mm, m->from, m->to);
 }

@@ -4,21 +4,30 @@
 #ifndef OM_MOVE_H
 #define OM_MOVE_H
 
-#include "base/types.h"
+#include "page/table.h"
+
+/* All entries of [from, from + len) are to go to [to, to + len); the two do not overlap. */
+struct om_move {
+	struct om_mm *mm;
+	uintptr_t from, to;
+	size_t len;
+};
 
 /*
- * Make the tables that the entries of [from, from + len) need at `to`, so that the move cannot
- * fail. False if no frame is free; what has been made stays (I5: the caller has or frees an area
- * there). mmap_lock held for writing. Takes TABLE.
+ * Two steps before the move. Reserve frames for the tables that the entries need at `to`: false, and
+ * nothing changed, if no frame is free. Then, when the call cannot fail any more (I10), make the
+ * tables of them; or om_table_unreserve(). mmap_lock held for writing throughout. The second takes
+ * TABLE.
  */
-bool om_move_prepare(struct om_mm *mm, uintptr_t from, uintptr_t to, size_t len);
+bool om_move_reserve(const struct om_move *m, struct om_table_stock *stock);
+void om_move_prepare(const struct om_move *m, struct om_table_stock *stock);
 
 /*
- * Move all entries of [from, from + len) to `to`, where there are none, and flush. The two ranges
- * do not overlap. mmap_lock held for writing, and the locks of the trees of both areas, so that
- * no walk misses an entry on its way (om_rmap_move_begin). Takes TABLE, TABLE2. Cost: a few
- * instructions an entry; none where from and to are equal modulo OM_TABLE_SPAN, but for the ends.
+ * Move the entries to where there are none, and flush. mmap_lock held for writing, and the locks of
+ * the trees of both areas, so that no walk misses an entry on its way (om_rmap_move_begin). Takes
+ * TABLE, TABLE2. Cost: a few instructions an entry; none where from and to are equal modulo
+ * OM_TABLE_SPAN, but for the ends.
  */
-void om_move_entries(struct om_mm *mm, uintptr_t from, uintptr_t to, size_t len);
+void om_move_entries(const struct om_move *m);
 
 #endif
