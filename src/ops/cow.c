@@ -6,8 +6,8 @@
  *     anonymous, shared                            copy
  *     file page in a shared area                   the page is dirty from now on: allow the write
  *
- * A direct page is never copied (I2), so a pinned page, which is always direct, never parts from
- * its mapping (hazards 4, 5).
+ * A direct page is never replaced (I2), so a pinned page, which is always direct, never parts from
+ * its mapping (hazards 4, 5, 74).
  */
 #include "base/mem.h"
 #include "ops/fault.h"
@@ -62,6 +62,21 @@ static void put_old(struct om_fault *f, struct om_page *old, bool replaced)
 	om_page_unlock_or_free(sys, old);
 }
 
+/*
+ * Take the table's lock if the entry still shows `old` (NULL: the zero page), and the page is still
+ * somebody else's, too. The entry alone does not tell: where writing is not allowed, an unshare by
+ * another thread makes the page direct, perhaps to be pinned, and leaves the entry as it is.
+ */
+static inline bool lock_to_replace(struct om_fault *f, const struct om_page *old)
+{
+	if (!om_fault_lock_same(f))
+		return false;
+	if (om_likely(!old || !om_page_test(old, OM_PG_DIRECT)))
+		return true;
+	om_table_unlock(f->sys, f->table);
+	return false;
+}
+
 /* `old`, NULL for the zero page, comes with a reference, which is dropped. */
 static OM_NOINLINE int copy(struct om_fault *f, struct om_page *old)
 {
@@ -81,7 +96,7 @@ static OM_NOINLINE int copy(struct om_fault *f, struct om_page *old)
 	else
 		memset(om_arch_frame(&sys->arch, pfn), 0, OM_PAGE_SIZE);
 	om_vma_mark_anon(f->vma);
-	same = om_fault_lock_same(f);
+	same = lock_to_replace(f, old);
 	if (om_likely(same)) {
 		replace_page(f, page, pfn);
 		account_copy(f->mm, old);

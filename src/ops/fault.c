@@ -21,6 +21,15 @@
 #include "reclaim/reclaim.h"
 #include "rmap/rmap.h"
 
+OM_COLD bool om_fault_just_used(struct om_fault *f, om_pte_t now)
+{
+	if (!om_pte_present(f->pte) || !om_pte_present(now) ||
+	    om_pte_mkold(om_pte_mkclean(f->pte)) != om_pte_mkold(om_pte_mkclean(now)))
+		return false;
+	f->pte = now;
+	return true;
+}
+
 /* ---------------------------------------------------------------- anonymous ----------------- */
 
 static int fault_zero(struct om_fault *f)

@@ -45,13 +45,25 @@ static inline om_pte_t om_fault_own_pte(const struct om_fault *f, om_pfn_t pfn)
 	return f->prot & OM_PROT_WRITE ? om_pte_mkdirty(pte) : pte;
 }
 
-/* Take the table's lock if the entry is still what it was when we looked. */
+/*
+ * Is `now` the entry we looked at but for its young and dirty bits, which the MMU sets at any time?
+ * Then it becomes f->pte.
+ */
+bool om_fault_just_used(struct om_fault *f, om_pte_t now);
+
+/*
+ * Take the table's lock if the entry is still what it was when we looked: it shows the same, with the
+ * same permissions; f->pte has the latest young and dirty bits. It does not follow that the page has
+ * not changed its state meanwhile.
+ */
 static inline bool om_fault_lock_same(struct om_fault *f)
 {
 	struct om_system *sys = f->sys;
+	om_pte_t now;
 
 	om_spin_lock(sys, &f->table->lock, OM_RANK_TABLE);
-	if (om_likely(om_arch_pte_load(f->table->entries + f->pos) == f->pte))
+	now = om_arch_pte_load(f->table->entries + f->pos);
+	if (om_likely(now == f->pte) || om_fault_just_used(f, now))
 		return true;
 	om_spin_unlock(sys, &f->table->lock);
 	return false;
