@@ -101,8 +101,8 @@ struct om_port_ops {
 	 * page, with Svvptc only if was_present.
 	 * NULL: a fault ends the life of what caused it, as on x86. NULL on another MMU is a
 	 * program that faults for ever.
-	 * Context: mmap_lock is held, no spinning lock; must not sleep. If the thread returns to the
-	 * program on another CPU, that one faults once more.
+	 * Context: no lock is held; must not sleep. If the thread returns to the program on another
+	 * CPU, that one faults once more.
 	 */
 	void (*flush_local)(void *ctx, struct om_mm *mm, uintptr_t addr, bool was_present);
 

@@ -102,7 +102,7 @@ static void port_flush(void *ctx, struct om_mm *mm, uintptr_t start, uintptr_t e
  * page at `addr`: the fault has been resolved. `was_present`: it was a fault for lack of permission;
  * otherwise nothing was there, which only some TLBs keep.
  *
- * Context: mmap_lock is held, no spinning lock; must not sleep.
+ * Context: no lock is held; must not sleep.
  * No-op, and best left NULL: on x86-64, where a fault drops the translation. On Arm a no-op unless
  * was_present.
  * Example: fork has made a page read-only, the program writes: flush_local(ctx, mm, addr, true) when

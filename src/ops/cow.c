@@ -24,9 +24,9 @@ static inline void replace_page(struct om_fault *f, struct om_page *page, om_pfn
 {
 	struct om_system *sys = f->sys;
 
-	om_entry_take(sys, f->table, f->pos, 0);
+	om_entry_clear(sys, f->table, f->pos);
 	om_tlb_flush_page(f->mm, f->addr);
-	om_entry_install(sys, f->table, f->pos, om_fault_own_pte(f, pfn));
+	om_entry_fill(sys, f->table, f->pos, om_fault_own_pte(f, pfn));
 	om_rmap_page_new(sys, page, f->vma, f->table, f->pos);
 }
 
@@ -69,12 +69,13 @@ static void put_old(struct om_fault *f, struct om_page *old, bool replaced)
  */
 static inline bool lock_to_replace(struct om_fault *f, const struct om_page *old)
 {
-	if (!om_fault_lock_same(f))
+	if (!om_fault_lock_present(f))
 		return false;
-	if (om_likely(!old || !om_page_test(old, OM_PG_DIRECT)))
-		return true;
-	om_table_unlock(f->sys, f->table);
-	return false;
+	if (om_likely(old) && om_unlikely(om_page_test(old, OM_PG_DIRECT))) {
+		om_table_unlock(f->sys, f->table);
+		return false;
+	}
+	return true;
 }
 
 /* `old`, NULL for the zero page, comes with a reference, which is dropped. */
@@ -129,7 +130,7 @@ static OM_NOINLINE int make_writable(struct om_fault *f, struct om_page *page)
 	struct om_system *sys = f->sys;
 
 	om_page_lock(sys, page);
-	if (om_fault_lock_same(f)) {
+	if (om_fault_lock_present(f)) {
 		om_page_set(page, OM_PG_DIRTY);
 		om_entry_replace(sys, f->table, f->pos,
 		                 om_fault_own_pte(f, om_page_pfn(sys, page)));
@@ -147,7 +148,7 @@ int om_fault_write(struct om_fault *f)
 
 	if (om_pte_pfn(f->pte) == sys->zero_pfn)
 		return copy(f, NULL);
-	if (!om_fault_lock_same(f))
+	if (!om_fault_lock_present(f))
 		return OM_FAULT_MINOR;
 	if (om_rmap_page_reuse(sys, page, f->table, f->pos)) {
 		reuse(f);
