@@ -88,17 +88,18 @@ static void unlock_two(struct om_system *sys, struct om_page *a, struct om_page 
  * either lock is let go: until then nobody can reach, and free, a page by its new address (hazard
  * 8).
  */
-static void move_entries(struct om_mm *mm, uintptr_t from, uintptr_t to, unsigned n)
+static void move_entries(const struct om_move *m, uintptr_t from, uintptr_t to, unsigned n,
+                         struct om_table_stock *stock)
 {
-	struct om_system *sys = mm->sys;
-	struct om_page *t1 = om_table_find(mm, from), *t2 = om_table_find(mm, to);
+	struct om_system *sys = m->mm->sys;
+	struct om_page *t1 = om_table_find(m->mm, from), *t2;
 
 	if (!t1)
 		return;
-	OM_BUG_ON(sys, !t2, "I5", mm, from, to);
+	t2 = om_table_make_reserved(m->mm, to, stock);
 	lock_two(sys, t1, t2);
 	if (move_locked(sys, t1, om_table_pos(from), t2, om_table_pos(to), n))
-		om_tlb_flush(mm, from, from + n * OM_PAGE_SIZE, OM_FLUSH_PAGES);
+		om_tlb_flush(m->mm, from, from + n * OM_PAGE_SIZE, OM_FLUSH_PAGES);
 	unlock_two(sys, t1, t2);
 }
 
@@ -107,7 +108,7 @@ static uintptr_t to_table_end(uintptr_t addr)
 	return OM_TABLE_SPAN - (addr & (OM_TABLE_SPAN - 1));
 }
 
-void om_move_entries(const struct om_move *m)
+void om_move_entries(const struct om_move *m, struct om_table_stock *stock)
 {
 	uintptr_t from = m->from, to = m->to;
 	size_t len = m->len;
@@ -119,53 +120,51 @@ void om_move_entries(const struct om_move *m)
 		if (step > len)
 			step = len;
 		if (step == OM_TABLE_SPAN) {
-			if (om_table_move(m->mm, from, to))
+			if (om_table_move(m->mm, from, to, stock))
 				om_count(m->mm->sys, OM_EV_TABLE_MOVE, 1);
 		} else {
-			move_entries(m->mm, from, to, (unsigned)(step >> OM_PAGE_SHIFT));
+			move_entries(m, from, to, (unsigned)(step >> OM_PAGE_SHIFT), stock);
 		}
 		from += step;
 		to += step;
 		len -= step;
 	}
+	OM_BUG_ON(m->mm->sys, stock->first != OM_NO_PFN, "I10", m->mm, m->from, m->to);
 }
 
+/* Bytes under one table of the level above the leaves (all of them, where that is the root). */
+#define UPPER_SPAN (OM_TABLE_SPAN << OM_TABLE_SHIFT)
+
 /*
- * For each table at the destination that gets entries: reserve it, or make it of what has been
- * reserved. Where a whole table will move, only what is above it.
+ * The destination's next piece, which begins at `to` and has `len` bytes at most: what lies under one
+ * leaf table; or, of what moves table by table, what lies under one table of level 2. Returns its
+ * size, and the level whose table it needs.
  */
-static bool each_table(const struct om_move *m, struct om_table_stock *stock, bool make)
+static size_t next_piece(uintptr_t from, uintptr_t to, size_t len, unsigned *level)
 {
-	const uintptr_t end = m->to + m->len;
-	bool aligned = !((m->from ^ m->to) & (OM_TABLE_SPAN - 1));
+	bool whole = !((from | to) & (OM_TABLE_SPAN - 1)) && len >= OM_TABLE_SPAN;
+	size_t n = whole ? UPPER_SPAN - (to & (UPPER_SPAN - 1)) : to_table_end(to);
 
-	for (uintptr_t a = m->to, from = m->from, next; a < end; from += next - a, a = next) {
-		unsigned level;
-
-		next = a + to_table_end(a) < end ? a + to_table_end(a) : end;
-		level = aligned && next - a == OM_TABLE_SPAN ? 2 : 1;
-		if (!om_table_next(m->mm, from, from + (next - a)))
-			continue;
-		if (make)
-			om_table_make_reserved(m->mm, a, level, stock);
-		else if (!om_table_reserve(m->mm, a, level, stock))
-			return false;
-	}
-	return true;
+	*level = whole ? 2 : 1;
+	if (whole && n > len)
+		n = len & ~(OM_TABLE_SPAN - 1);
+	return n < len ? n : len;
 }
 
 bool om_move_reserve(const struct om_move *m, struct om_table_stock *stock)
 {
-	om_table_stock_init(stock);
-	if (each_table(m, stock, false))
-		return true;
-	om_table_unreserve(m->mm->sys, stock);
-	return false;
-}
+	unsigned level;
 
-void om_move_prepare(const struct om_move *m, struct om_table_stock *stock)
-{
-	if (stock->first != OM_NO_PFN)
-		each_table(m, stock, true);
-	OM_BUG_ON(m->mm->sys, stock->first != OM_NO_PFN, "I10", m->mm, m->from, m->to);
+	om_table_stock_init(stock);
+	for (size_t at = 0, n; at < m->len; at += n) {
+		uintptr_t from = m->from + at;
+
+		n = next_piece(from, m->to + at, m->len - at, &level);
+		if (om_table_next(m->mm, from, from + n) &&
+		    !om_table_reserve(m->mm, m->to + at, level, stock)) {
+			om_table_unreserve(m->mm->sys, stock);
+			return false;
+		}
+	}
+	return true;
 }

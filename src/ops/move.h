@@ -14,20 +14,18 @@ struct om_move {
 };
 
 /*
- * Two steps before the move. Reserve frames for the tables that the entries need at `to`: false, and
- * nothing changed, if no frame is free. Then, when the call cannot fail any more (I10), make the
- * tables of them; or om_table_unreserve(). mmap_lock held for writing throughout. The second takes
- * TABLE.
+ * Before the move, when the call can still fail (I10): reserve the tables that the entries will need
+ * at `to`. False, and nothing changed, if no frame is free. Then move, or om_table_unreserve().
+ * mmap_lock held for writing throughout.
  */
 bool om_move_reserve(const struct om_move *m, struct om_table_stock *stock);
-void om_move_prepare(const struct om_move *m, struct om_table_stock *stock);
 
 /*
- * Move the entries to where there are none, and flush. mmap_lock held for writing, and the locks of
- * the trees of both areas, so that no walk misses an entry on its way (om_rmap_move_begin). Takes
- * TABLE, TABLE2. Cost: a few instructions an entry; none where from and to are equal modulo
- * OM_TABLE_SPAN, but for the ends.
+ * Move the entries to where there are none, make the tables for them, and flush. mmap_lock held for
+ * writing, and the locks of the trees of both areas, so that no walk misses an entry on its way
+ * (om_rmap_move_begin). Takes TABLE, TABLE2. Cost: a few instructions an entry; none where from and
+ * to are equal modulo OM_TABLE_SPAN, but for the ends.
  */
-void om_move_entries(const struct om_move *m);
+void om_move_entries(const struct om_move *m, struct om_table_stock *stock);
 
 #endif

@@ -57,13 +57,14 @@ static void leave(struct remap *r)
 }
 
 /*
- * Everything at the new place is gone, `vma` is not linked yet, tables are there. Cannot fail.
+ * Everything at the new place is gone, `vma` is not linked yet, tables are in stock. Cannot fail.
  */
-static void move_area(struct remap *r, struct om_vma *vma, const struct om_move *m)
+static void move_area(struct remap *r, struct om_vma *vma, const struct om_move *m,
+                      struct om_table_stock *stock)
 {
 	om_vma_link(vma);
 	om_rmap_move_begin(vma);
-	om_move_entries(m);
+	om_move_entries(m, stock);
 	om_rmap_move_end(vma);
 	if (om_vma_flags(vma) & OM_VM_LOCKED) {
 		r->fill = vma->start + m->len;
@@ -149,8 +150,7 @@ static int move(struct remap *r)
 		return err;
 	}
 	om_unmap_areas(mm, r->new, end, true);
-	om_move_prepare(&m, &stock);
-	move_area(r, vma, &m);
+	move_area(r, vma, &m, &stock);
 	return 0;
 }
 

@@ -25,7 +25,7 @@ static bool make_tables(struct om_mm *mm, uintptr_t start, uintptr_t end)
 			return false;
 		}
 	for (uintptr_t a = start & ~(OM_TABLE_SPAN - 1); a < end; a += OM_TABLE_SPAN)
-		om_table_make_reserved(mm, a, 1, &stock);
+		om_table_make_reserved(mm, a, &stock);
 	return true;
 }
 

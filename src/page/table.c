@@ -215,11 +215,11 @@ bool om_table_reserve(struct om_mm *mm, uintptr_t addr, unsigned level,
 	return true;
 }
 
-void om_table_make_reserved(struct om_mm *mm, uintptr_t addr, unsigned level,
-                            struct om_table_stock *stock)
+struct om_page *om_table_make_reserved(struct om_mm *mm, uintptr_t addr,
+                                       struct om_table_stock *stock)
 {
 	OM_ASSERT(mm->sys, om_rwsem_is_write_locked(&mm->mmap_lock), "mmap_lock", mm);
-	make_level(mm, addr, level, stock);
+	return make_level(mm, addr, 1, stock);
 }
 
 void om_table_unreserve(struct om_system *sys, struct om_table_stock *stock)
@@ -339,15 +339,16 @@ static void free_empty(struct om_mm *mm, struct om_page *upper, uintptr_t addr)
 	free_table(mm, table);
 }
 
-bool om_table_move(struct om_mm *mm, uintptr_t from, uintptr_t to)
+bool om_table_move(struct om_mm *mm, uintptr_t from, uintptr_t to, struct om_table_stock *stock)
 {
 	struct om_system *sys = mm->sys;
-	struct om_page *src = find_level(mm, from, 2), *dst = find_level(mm, to, 2);
+	struct om_page *src = find_level(mm, from, 2), *dst;
 	struct om_page *table = om_table_find(mm, from), *old = om_table_find(mm, to);
 
 	if (!table)
 		return false;
 	OM_ASSERT(sys, om_rwsem_is_write_locked(&mm->mmap_lock), "mmap_lock", mm);
+	dst = make_level(mm, to, 2, stock);
 	atomic_store_explicit(&mm->table_hint, NULL, memory_order_relaxed);
 	om_table_lock(sys, src);
 	om_entry_take(sys, src, level_pos(from, 2), 0);

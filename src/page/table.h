@@ -73,7 +73,7 @@ static inline struct om_page *om_table_make(struct om_mm *mm, uintptr_t addr)
 /* Frames for tables that a call will need. */
 struct om_table_stock {
 	om_pfn_t first;
-	uintptr_t last; /* address that was reserved for last */
+	uintptr_t last; /* the last address that was asked for; none: UINTPTR_MAX */
 };
 
 static inline void om_table_stock_init(struct om_table_stock *stock)
@@ -83,16 +83,16 @@ static inline void om_table_stock_init(struct om_table_stock *stock)
 }
 
 /*
- * Get the frames for the tables that are missing on the way to addr, down to `level`: 1, the leaf, or
- * 2, for om_table_move(). Asked for rising addresses, each under another leaf table. False: no frame
- * is free; the caller gives up by om_table_unreserve(). mmap_lock held for writing from here on until
- * the tables are made.
+ * Get frames for the tables that are missing on the way to addr, down to `level`: 1, the leaf, or 2,
+ * for om_table_move(). Asked for rising addresses, of which no two have the same table of this
+ * level. False: no frame is free; the caller gives up by om_table_unreserve(). mmap_lock held for
+ * writing, from here on until the tables are made.
  */
 bool om_table_reserve(struct om_mm *mm, uintptr_t addr, unsigned level,
                       struct om_table_stock *stock);
-/* Make these tables; cannot fail. Takes TABLE. */
-void om_table_make_reserved(struct om_mm *mm, uintptr_t addr, unsigned level,
-                            struct om_table_stock *stock);
+/* The leaf table that maps addr, found, or made of the stock. Cannot fail. Takes TABLE. */
+struct om_page *om_table_make_reserved(struct om_mm *mm, uintptr_t addr,
+                                       struct om_table_stock *stock);
 /* Free what is left. */
 void om_table_unreserve(struct om_system *sys, struct om_table_stock *stock);
 
@@ -140,10 +140,10 @@ void om_table_free_root(struct om_mm *mm);
 /*
  * Move the whole leaf table at `from` to `to`, both multiples of OM_TABLE_SPAN: no entry and no
  * page changes. False, and nothing done, if there is no table at `from`. If there is one at `to`,
- * it must be empty and is freed. The levels above `to` exist. Flushes. mmap_lock and the trees'
- * locks held for writing (I1). Takes TABLE.
+ * it must be empty and is freed. The levels above `to` are there or in stock. Flushes. mmap_lock and
+ * the trees' locks held for writing (I1). Takes TABLE.
  */
-bool om_table_move(struct om_mm *mm, uintptr_t from, uintptr_t to);
+bool om_table_move(struct om_mm *mm, uintptr_t from, uintptr_t to, struct om_table_stock *stock);
 
 /* ------- flushes (I9); any context: the hook does not sleep ------- */
 

@@ -207,23 +207,24 @@ static void test_reserve(void **state)
 	om_table_stock_init(&stock);
 	assert_true(om_table_reserve(s.mm, span(0), 1, &stock));
 	assert_true(om_table_reserve(s.mm, span(1), 1, &stock));
-	assert_true(om_table_reserve(s.mm, span(2), 2, &stock));
 	assert_true(om_table_reserve(s.mm, far, 1, &stock));
-	assert_int_equal(free - om_free_frames(s.sys), 2 * LEAFS + 1);
+	assert_true(om_table_reserve(s.mm, far + TOP_SPAN, 2, &stock));
+	assert_int_equal(free - om_free_frames(s.sys), 3 * LEAFS);
 	assert_int_equal(tables(s.mm), 1);
-	om_table_make_reserved(s.mm, span(0), 1, &stock);
-	om_table_make_reserved(s.mm, span(1), 1, &stock);
-	om_table_make_reserved(s.mm, span(2), 2, &stock);
-	om_table_make_reserved(s.mm, far, 1, &stock);
-	assert_true(stock.first == OM_NO_PFN);
+	om_table_make_reserved(s.mm, span(0), &stock);
+	om_table_make_reserved(s.mm, span(1), &stock);
+	om_table_make_reserved(s.mm, far, &stock);
 	assert_int_equal(tables(s.mm), 2 * LEAFS + 2);
 	make(s.mm, span(0));
 	make(s.mm, span(1));
 	make(s.mm, far);
-	assert_null(om_table_find(s.mm, span(2)));
+	/* A table that moves there needs the levels above alone. */
+	assert_true(om_table_move(s.mm, span(1), far + TOP_SPAN, &stock));
+	assert_true(stock.first == OM_NO_PFN);
+	assert_int_equal(tables(s.mm), 3 * LEAFS + 1);
 
 	/* All there: nothing is taken. And what is not used comes back. */
-	assert_true(om_table_reserve(s.mm, span(1), 1, &stock));
+	assert_true(om_table_reserve(s.mm, span(0), 1, &stock));
 	assert_true(stock.first == OM_NO_PFN);
 	assert_true(om_table_reserve(s.mm, span(4), 1, &stock));
 	space_hog(s.sys, 0);
@@ -315,14 +316,14 @@ static void test_move(void **state)
 	(void)state;
 	om_mm_write_lock(s.mm);
 	make(s.mm, span(7)); /* the levels above are there */
-	moved = om_table_move(s.mm, span(0), span(1));
+	moved = om_table_move(s.mm, span(0), span(1), NULL);
 	assert_false(moved);
 	table = make(s.mm, span(0));
 	om_table_lock(s.sys, table);
 	om_entry_install(s.sys, table, 3, om_pte_mkswap(7));
 	om_table_unlock(s.sys, table);
 
-	assert_true(om_table_move(s.mm, span(0), span(1)));
+	assert_true(om_table_move(s.mm, span(0), span(1), NULL));
 	assert_null(om_table_find(s.mm, span(0)));
 	assert_ptr_equal(om_table_find(s.mm, span(1)), table);
 	assert_int_equal(om_table_addr(table, 3), span(1) + 3 * OM_PAGE_SIZE);
@@ -336,7 +337,7 @@ static void test_move(void **state)
 
 	/* An empty table in the way is freed. */
 	assert_int_equal(tables(s.mm), 3 + LEAFS);
-	assert_true(om_table_move(s.mm, span(1), span(0)));
+	assert_true(om_table_move(s.mm, span(1), span(0), NULL));
 	assert_ptr_equal(om_table_find(s.mm, span(0)), table);
 	assert_int_equal(tables(s.mm), 2 + LEAFS);
 	expect_tables_flushed(span(0), span(1));
