@@ -20,6 +20,7 @@ static void unmap_area(struct om_vma *vma, uintptr_t first, uintptr_t last, bool
 {
 	struct om_zap_filter filter = {.files_only = files_only};
 	uintptr_t start = vma->start, end = vma->end;
+	struct om_mm *mm = vma->mm;
 	struct om_gather g;
 
 	if (om_vma_flags(vma) & OM_VM_NONLINEAR) {
@@ -32,9 +33,15 @@ static void unmap_area(struct om_vma *vma, uintptr_t first, uintptr_t last, bool
 		if (last - vma->pgoff < om_vma_pages(vma) - 1)
 			end = vma->start + ((last - vma->pgoff + 1) << OM_PAGE_SHIFT);
 	}
-	om_gather_init(&g, vma->mm);
+	/* Others see it once they see the first entry gone: the table's lock orders the two. */
+	atomic_fetch_add_explicit(&mm->flush_pending, 1, memory_order_relaxed);
+	om_gather_init(&g, mm);
 	om_zap(&g, vma, start, end, filter.files_only || filter.by_index ? &filter : NULL);
+	/* What is gone already, munmap or MADV_DONTNEED may have taken: their flush is to come. */
+	if (om_rwsem_is_write_locked(&mm->mmap_lock))
+		om_gather_flush_later(&g, start, end);
 	om_gather_finish(&g);
+	atomic_fetch_sub_explicit(&mm->flush_pending, 1, memory_order_release);
 }
 
 static void unmap_mapping(struct om_mapping *mapping, uintptr_t first, uintptr_t last,
