@@ -44,7 +44,8 @@ static struct om_system *sys;
 
 static void machine(om_pfn_t frames)
 {
-	sim = sim_create(&(struct sim_config){.nr_frames = frames, .swap_cluster = 3});
+	sim = sim_create(
+	    &(struct sim_config){.nr_frames = frames, .swap_cluster = 3, .mode = SIM_X86});
 	if (!sim)
 		exit(1);
 	sys = sim_system(sim);

@@ -18,9 +18,10 @@ static char *scratch;
 static unsigned swap_area;
 
 /* Loading another root drops all translations, so other address spaces have none. */
-static void hook_flush(void *ctx, struct om_mm *mm, uintptr_t start, uintptr_t end)
+static void hook_flush(void *ctx, struct om_mm *mm, uintptr_t start, uintptr_t end,
+                       enum om_flush what)
 {
-	(void)ctx;
+	(void)ctx, (void)what; /* invlpg drops all cached upper levels, too */
 	if (x86_read_cr3() != (uint64_t)om_mm_root(mm) << OM_PAGE_SHIFT)
 		return;
 	if (end - start > 32 * PAGE)

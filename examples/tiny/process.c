@@ -51,7 +51,7 @@ long process_map(struct process *p, uintptr_t addr, size_t len, int prot, int fl
                  struct om_mapping *file)
 {
 	flags |= OM_MAP_PRIVATE | (addr ? OM_MAP_FIXED : 0);
-	struct om_map_request r = {addr, len, prot, flags, file, 0};
+	struct om_map_request r = {addr, len, prot, flags, file, 0, 0};
 	int err = om_mmap(p->mm, &r);
 
 	return err ? err : (long)r.addr;

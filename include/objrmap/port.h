@@ -56,20 +56,55 @@ struct om_held {
 	} entry[64];
 };
 
+/* What a flush is about, a set: see `flush`. */
+enum om_flush {
+	OM_FLUSH_PAGES = 1,  /* entries of pages have changed */
+	OM_FLUSH_TABLES = 2, /* page tables are about to be freed, or have moved */
+	OM_FLUSH_ALL = 3,
+};
+
 /*
  * Machine hooks. Tier 1 (a first fault on one CPU) needs only `flush` and `panic`.
  */
 struct om_port_ops {
 	/*
-	 * Required. Drop every translation of pages in [start, end) (bytes, page aligned) of `mm`
-	 * from every CPU that may hold one; returns when none is left. `end - start` may be huge:
-	 * flushing the whole mm instead is always right.
-	 * Example: after munmap of page 0x1000 objrmap calls flush(ctx, mm, 0x1000, 0x2000); on
-	 * one CPU without address-space tags that is one `invlpg` if `mm` is the current one.
+	 * Required. Entries of `mm` have changed: drop what CPUs have kept of them for addresses in
+	 * [start, end) (bytes, page aligned); return when no CPU has, or is using, any of it.
+	 *   OM_FLUSH_PAGES   in `what`: translations of the pages in the range;
+	 *   OM_FLUSH_TABLES  cached entries of upper levels on the way to the range, which is all
+	 *                    that the tables covered. Without PAGES, no page in the range is
+	 *                    mapped, and a flush has followed the last one that was.
+	 * Dropping more is always right: both, whatever `what` says; or all of the mm, which is
+	 * quicker if the range is long.
+	 * Example: after munmap of page 0x1000 objrmap calls flush(ctx, mm, 0x1000, 0x2000, PAGES);
+	 * if that was the last page of all, also flush(ctx, mm, 0, 1 << 39, TABLES), and then frees
+	 * the tables. On one CPU without address-space tags, if `mm` is the current one:
+	 *   x86-64   one `invlpg` each time: for TABLES alone, of any page, as each drops all upper
+	 *            levels;
+	 *   Arm      TLBI VALE1 of the page; TLBI VAE1 of each 2 MiB of the range, or VMALLE1;
+	 *   RISC-V   sfence.vma of the page; sfence.vma without an address.
 	 * Context: may be called under spinning locks; must not sleep. Interrupts are as the
 	 * caller of objrmap left them, so waiting for other CPUs' acknowledgement is fine.
 	 */
-	void (*flush)(void *ctx, struct om_mm *mm, uintptr_t start, uintptr_t end);
+	void (*flush)(void *ctx, struct om_mm *mm, uintptr_t start, uintptr_t end,
+	              enum om_flush what);
+
+	/*
+	 * Optional: for an MMU whose TLB keeps what it has just faulted on. Drop what *this* CPU has
+	 * kept of the page at `addr` (page aligned), if it runs on `mm`. om_fault() calls it at the
+	 * end whenever it is about to answer MINOR or MAJOR: the entry has been absent, or granted
+	 * less, or another CPU's fault had resolved it already. Other CPUs are not told: one that
+	 * has kept the page's old entry faults, and om_fault() calls this hook on it.
+	 * `was_present`: the fault found an entry, so the CPU may have kept it with fewer
+	 * permissions; otherwise there was none, which matters where absent entries are kept.
+	 * Example: Arm TLBI VAE1 (not inner shareable) if was_present; RISC-V sfence.vma of the
+	 * page, with Svvptc only if was_present.
+	 * NULL: a fault ends the life of what caused it, as on x86. NULL on another MMU is a
+	 * program that faults for ever.
+	 * Context: no lock is held; must not sleep. If the thread returns to the program on another
+	 * CPU, that one faults once more.
+	 */
+	void (*flush_local)(void *ctx, struct om_mm *mm, uintptr_t addr, bool was_present);
 
 	/*
 	 * Required. Reports a contradiction and does not return.

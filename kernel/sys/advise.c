@@ -92,7 +92,7 @@ long sys_munlockall(void)
 static void barrier_everywhere(struct om_mm *mm)
 {
 	atomic_thread_fence(memory_order_seq_cst);
-	x86_flush(&mmu, mm, 0, PAGE_SIZE);
+	x86_flush(&mmu, mm, 0, PAGE_SIZE, OM_FLUSH_PAGES);
 	atomic_thread_fence(memory_order_seq_cst);
 }
 

@@ -18,12 +18,23 @@
 _Static_assert(SIM_PAGE_SIZE == 1u << OM_PAGE_SHIFT, "sim.h and om_arch.h agree");
 
 #define SIM_TLB_ENTRIES  256 /* direct mapped */
+#define SIM_UPPER_LEVELS (OM_LEVELS - 1)
+#define SIM_UPPER_SETS   16 /* direct mapped, for each level */
 #define SIM_WAIT_BUCKETS 64
+
+/* What a CPU remembers of upper levels: the table of one level that maps `first` and what follows. */
+struct sim_upper {
+	struct om_mm *mm; /* NULL: empty */
+	uintptr_t first;  /* address >> page shift */
+	om_pfn_t pfn;
+};
 
 struct sim_cpu {
 	struct sim *sim;
 	pthread_mutex_t lock;                      /* guards all below */
-	struct sim_tlb_entry tlb[SIM_TLB_ENTRIES]; /* mm NULL: empty */
+	struct sim_tlb_entry tlb[SIM_TLB_ENTRIES]; /* mm NULL: empty; pfn 0: nothing is there */
+	struct sim_upper upper[SIM_UPPER_LEVELS][SIM_UPPER_SETS]; /* [level - 1]: 0 is the leaf */
+	struct sim_tlb_entry fault; /* om_fault() is at work for this page; mm NULL: for none */
 	struct sim_cpu_stats stats;
 };
 
@@ -55,6 +66,7 @@ struct sim_kswapd {
 struct sim {
 	struct om_arch arch;
 	struct om_system *sys;
+	enum sim_mode mode;
 	om_pfn_t nr_frames;
 	size_t ram_bytes;
 	bool own_ram;  /* from the host, to be given back */
@@ -67,8 +79,12 @@ struct sim {
 	struct sim_cpu cpu[];
 };
 
-/* The flush hook (mmu.c). */
-void sim_mmu_flush(void *ctx, struct om_mm *mm, uintptr_t start, uintptr_t end);
+/* The flush hooks (tlb.c). */
+void sim_mmu_flush(void *ctx, struct om_mm *mm, uintptr_t start, uintptr_t end, enum om_flush what);
+void sim_mmu_flush_local(void *ctx, struct om_mm *mm, uintptr_t addr, bool was_present);
+
+/* What sim_config.mode means; SIM_MODE_ENV is looked up. */
+enum sim_mode sim_mmu_mode(enum sim_mode mode);
 
 /* The panic hook (sim.c); also for what the machine itself finds wrong. */
 void sim_panic(void *ctx, const struct om_bug *bug);

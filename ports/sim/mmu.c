@@ -4,9 +4,9 @@
  * An access looks into the TLB, then walks the page tables as hardware does (setting the young bit,
  * and the dirty bit for a store, with a compare-and-swap on a present entry only), then calls
  * om_fault() and tries again. An entry is believed until it is flushed or displaced: that is the
- * point of the exercise. See machine.h for the lock.
+ * point of the exercise. tlb.c tells what else is kept. See machine.h for the lock.
  */
-#include "machine.h"
+#include "tlb.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -37,67 +37,6 @@ __attribute__((no_sanitize("thread"))) static void copy_data(void *to, const voi
 		*t++ = *f++;
 }
 
-/* ---------------------------------------------------------------- TLB ----------------------- */
-
-static struct sim_tlb_entry *tlb_slot(struct sim_cpu *cpu, const struct om_mm *mm, uintptr_t page)
-{
-	/* Spread address spaces, so that equal addresses do not always displace each other. */
-	uintptr_t tag = ((uintptr_t)mm >> 6) * 37;
-
-	return &cpu->tlb[(page + tag) % SIM_TLB_ENTRIES];
-}
-
-static void tlb_drop(struct sim_cpu *cpu, struct sim_tlb_entry *e)
-{
-	e->mm = NULL;
-	cpu->stats.flushed++;
-}
-
-static void tlb_flush(struct sim_cpu *cpu, const struct om_mm *mm, uintptr_t first, uintptr_t last)
-{
-	if (last - first < SIM_TLB_ENTRIES) {
-		for (uintptr_t page = first; page <= last; page++) {
-			struct sim_tlb_entry *e = tlb_slot(cpu, mm, page);
-
-			if (e->mm == mm && e->page == page)
-				tlb_drop(cpu, e);
-		}
-		return;
-	}
-	for (unsigned i = 0; i < SIM_TLB_ENTRIES; i++) {
-		struct sim_tlb_entry *e = &cpu->tlb[i];
-
-		if (e->mm == mm && e->page >= first && e->page <= last)
-			tlb_drop(cpu, e);
-	}
-}
-
-/* Takes every CPU's lock, also of those without an entry: a walk may be under way there. */
-void sim_mmu_flush(void *ctx, struct om_mm *mm, uintptr_t start, uintptr_t end)
-{
-	struct sim *sim = ctx;
-
-	if (start >= end)
-		return;
-	for (unsigned i = 0; i < sim->nr_cpus; i++) {
-		struct sim_cpu *cpu = &sim->cpu[i];
-
-		pthread_mutex_lock(&cpu->lock);
-		tlb_flush(cpu, mm, start >> OM_PAGE_SHIFT, (end - 1) >> OM_PAGE_SHIFT);
-		pthread_mutex_unlock(&cpu->lock);
-	}
-}
-
-void sim_tlb_flush(struct sim_cpu *cpu)
-{
-	pthread_mutex_lock(&cpu->lock);
-	for (unsigned i = 0; i < SIM_TLB_ENTRIES; i++) {
-		if (cpu->tlb[i].mm)
-			tlb_drop(cpu, &cpu->tlb[i]);
-	}
-	pthread_mutex_unlock(&cpu->lock);
-}
-
 /* ---------------------------------------------------------------- walking ------------------- */
 
 #define SIM_BUG(sim, text, object_, v0, v1)                                                        \
@@ -108,26 +47,53 @@ void sim_tlb_flush(struct sim_cpu *cpu)
 	                                .object = object_,                                         \
 	                                .value = {v0, v1}})
 
-/* The leaf entry of a page, or NULL if a level is missing. */
-static om_pte_t *walk_tables(struct sim *sim, struct om_mm *mm, uintptr_t page)
+/* The entry for `page` in the table of this level that is in frame pfn. */
+static om_pte_t *entry_in(struct sim *sim, struct om_mm *mm, om_pfn_t pfn, unsigned level,
+                          uintptr_t page)
+{
+	uintptr_t index = (page >> (level - 1) * OM_TABLE_SHIFT) & (sim_table_pages(1) - 1);
+
+	if (pfn == 0 || pfn >= sim->nr_frames)
+		SIM_BUG(sim, "a page table lies in RAM", mm, page, pfn);
+	return (om_pte_t *)om_arch_frame(&sim->arch, pfn) + index;
+}
+
+/* The frame of the table of `level` that maps the page; 0 if it or one above it is missing. */
+static om_pfn_t find_table(struct sim *sim, struct om_mm *mm, uintptr_t page, unsigned level)
 {
 	om_pfn_t pfn = om_mm_root(mm);
 
-	for (unsigned level = OM_LEVELS;; level--) {
-		unsigned shift = (level - 1) * OM_TABLE_SHIFT;
-		uintptr_t index = (page >> shift) & ((1u << OM_TABLE_SHIFT) - 1);
-		om_pte_t *table, entry;
+	for (unsigned l = OM_LEVELS; l > level; l--) {
+		om_pte_t entry = om_arch_pte_load(entry_in(sim, mm, pfn, l, page));
 
-		if (pfn == 0 || pfn >= sim->nr_frames)
-			SIM_BUG(sim, "a page table lies in RAM", mm, page, pfn);
-		table = om_arch_frame(&sim->arch, pfn);
-		if (level == 1)
-			return &table[index];
-		entry = om_arch_pte_load(&table[index]);
+		if (!om_pte_present(entry))
+			return 0;
+		pfn = om_pte_pfn(entry);
+	}
+	return pfn;
+}
+
+/* The page's leaf entry, found as a CPU does: from the lowest table that it remembers. NULL: none. */
+static om_pte_t *walk_tables(struct sim_cpu *cpu, struct om_mm *mm, uintptr_t page)
+{
+	om_pfn_t pfn = om_mm_root(mm);
+	unsigned level = 1;
+
+	while (level < OM_LEVELS &&
+	       !sim_upper_is(sim_upper_slot(cpu, mm, level, page), mm, level, page))
+		level++;
+	if (level < OM_LEVELS)
+		pfn = sim_upper_slot(cpu, mm, level, page)->pfn;
+	for (; level > 1; level--) {
+		om_pte_t entry = om_arch_pte_load(entry_in(cpu->sim, mm, pfn, level, page));
+
 		if (!om_pte_present(entry))
 			return NULL;
 		pfn = om_pte_pfn(entry);
+		*sim_upper_slot(cpu, mm, level - 1, page) =
+		    (struct sim_upper){mm, page & ~(sim_table_pages(level - 1) - 1), pfn};
 	}
+	return entry_in(cpu->sim, mm, pfn, 1, page);
 }
 
 static unsigned pte_prot(om_pte_t pte)
@@ -136,53 +102,73 @@ static unsigned pte_prot(om_pte_t pte)
 	       (pte & SIM_X ? OM_PROT_EXEC : 0);
 }
 
+static struct sim_tlb_entry translation(struct sim *sim, struct om_mm *mm, uintptr_t page,
+                                        om_pte_t pte)
+{
+	if (om_pte_pfn(pte) == 0 || om_pte_pfn(pte) >= sim->nr_frames)
+		SIM_BUG(sim, "a mapped page lies in RAM", mm, page, om_pte_pfn(pte));
+	return (struct sim_tlb_entry){.mm = mm,
+	                              .page = page,
+	                              .pfn = om_pte_pfn(pte),
+	                              .prot = pte_prot(pte),
+	                              .dirty = om_pte_dirty(pte)};
+}
+
 /*
- * Walk for an access that needs `prot`; false: the program faults. An entry without R allows
- * nothing, so R is needed for all.
+ * Walk for an access that needs `prot`, and leave in *e what the CPU keeps of it. False: the program
+ * faults. An entry without R allows nothing, so R is needed for all.
  */
-static bool walk(struct sim *sim, struct om_mm *mm, uintptr_t page, unsigned prot,
+static bool walk(struct sim_cpu *cpu, struct om_mm *mm, uintptr_t page, unsigned prot,
                  struct sim_tlb_entry *e)
 {
-	om_pte_t *entry = walk_tables(sim, mm, page), pte, used;
+	om_pte_t *entry = walk_tables(cpu, mm, page), pte = entry ? om_arch_pte_load(entry) : 0;
+	om_pte_t used;
 
-	if (!entry)
-		return false;
 	prot |= OM_PROT_READ;
-	pte = om_arch_pte_load(entry);
 	do {
-		if (!om_pte_present(pte) || (pte_prot(pte) & prot) != prot)
+		if (!om_pte_present(pte)) {
+			if (sim_keeps(cpu, SIM_KEEPS_ABSENT))
+				*e = (struct sim_tlb_entry){.mm = mm, .page = page};
 			return false;
+		}
+		if ((pte_prot(pte) & prot) != prot) {
+			if (sim_keeps(cpu, SIM_KEEPS_READONLY))
+				*e = translation(cpu->sim, mm, page, pte);
+			return false;
+		}
 		used = om_pte_mkyoung(pte);
 		if (prot & OM_PROT_WRITE)
 			used = om_pte_mkdirty(used);
 	} while (used != pte && !om_arch_pte_cas(entry, &pte, used));
-
-	if (om_pte_pfn(used) == 0 || om_pte_pfn(used) >= sim->nr_frames)
-		SIM_BUG(sim, "a mapped page lies in RAM", mm, page, om_pte_pfn(used));
-	*e = (struct sim_tlb_entry){.mm = mm,
-	                            .page = page,
-	                            .pfn = om_pte_pfn(used),
-	                            .prot = pte_prot(used),
-	                            .dirty = om_pte_dirty(used)};
+	*e = translation(cpu->sim, mm, page, used);
 	return true;
+}
+
+/* Does the CPU fault on what it has kept, without a walk? */
+static bool is_kept(const struct sim_cpu *cpu, const struct sim_tlb_entry *e, unsigned prot)
+{
+	if (e->pfn == 0)
+		return true;
+	return sim_keeps(cpu, SIM_KEEPS_READONLY) && (e->prot & prot) != prot;
 }
 
 /* The translation for an access, from the TLB or by a walk; NULL: fault. CPU's lock held. */
 static const struct sim_tlb_entry *translate(struct sim_cpu *cpu, struct om_mm *mm, uintptr_t page,
                                              unsigned prot)
 {
-	struct sim_tlb_entry *e = tlb_slot(cpu, mm, page);
+	struct sim_tlb_entry *e = sim_tlb_slot(cpu, mm, page);
 
-	if (e->mm == mm && e->page == page && (e->prot & prot) == prot &&
-	    (e->dirty || !(prot & OM_PROT_WRITE))) {
-		cpu->stats.hits++;
-		return e;
-	}
-	/* An entry that grants too little is dropped, as x86 does when it faults. */
-	if (e->mm == mm && e->page == page)
+	if (sim_tlb_is(e, mm, page)) {
+		if ((e->prot & prot) == prot && (e->dirty || !(prot & OM_PROT_WRITE))) {
+			cpu->stats.hits++;
+			return e;
+		}
+		if (is_kept(cpu, e, prot))
+			return NULL;
 		e->mm = NULL;
+	}
 	cpu->stats.walks++;
-	return walk(cpu->sim, mm, page, prot, e) ? e : NULL;
+	return walk(cpu, mm, page, prot, e) ? e : NULL;
 }
 
 /* ---------------------------------------------------------------- accesses ------------------ */
@@ -205,12 +191,22 @@ static bool access_once(struct sim_cpu *cpu, struct om_mm *mm, uintptr_t addr, u
 	return e;
 }
 
-static void count_fault(struct sim_cpu *cpu, enum om_fault_result result)
+static enum om_fault_result take_fault(struct sim_cpu *cpu, struct om_mm *mm, uintptr_t addr,
+                                       enum om_access access)
 {
+	const struct sim_tlb_entry fault = {.mm = mm, .page = addr >> OM_PAGE_SHIFT};
+	enum om_fault_result result;
+
 	pthread_mutex_lock(&cpu->lock);
+	cpu->fault = fault;
+	pthread_mutex_unlock(&cpu->lock);
+	result = om_fault(mm, addr, access);
+	pthread_mutex_lock(&cpu->lock);
+	cpu->fault.mm = NULL;
 	cpu->stats.faults++;
 	cpu->stats.major += result == OM_FAULT_MAJOR;
 	pthread_mutex_unlock(&cpu->lock);
+	return result;
 }
 
 static enum om_fault_result access_page(struct sim_cpu *cpu, struct om_mm *mm, uintptr_t addr,
@@ -221,8 +217,7 @@ static enum om_fault_result access_page(struct sim_cpu *cpu, struct om_mm *mm, u
 
 		if (access_once(cpu, mm, addr, access, to, from, n))
 			return OM_FAULT_MINOR;
-		result = om_fault(mm, addr, access);
-		count_fault(cpu, result);
+		result = take_fault(cpu, mm, addr, access);
 		if (result != OM_FAULT_MINOR && result != OM_FAULT_MAJOR)
 			return result;
 	}
@@ -308,57 +303,95 @@ void sim_cpu_stats(struct sim_cpu *cpu, struct sim_cpu_stats *stats)
 
 /* ---------------------------------------------------------------- checking ------------------ */
 
+static bool cpu_holds(const struct sim_cpu *cpu, om_pfn_t pfn)
+{
+	for (unsigned i = 0; i < SIM_TLB_ENTRIES; i++)
+		if (cpu->tlb[i].mm && cpu->tlb[i].pfn == pfn)
+			return true;
+	for (unsigned level = 1; level <= SIM_UPPER_LEVELS; level++)
+		for (unsigned i = 0; i < SIM_UPPER_SETS; i++)
+			if (cpu->upper[level - 1][i].mm && cpu->upper[level - 1][i].pfn == pfn)
+				return true;
+	return false;
+}
+
 bool sim_tlb_holds(struct sim *sim, om_pfn_t pfn)
 {
 	bool found = false;
 
 	for (unsigned c = 0; c < sim->nr_cpus && !found; c++) {
-		struct sim_cpu *cpu = &sim->cpu[c];
-
-		pthread_mutex_lock(&cpu->lock);
-		for (unsigned i = 0; i < SIM_TLB_ENTRIES && !found; i++)
-			found = cpu->tlb[i].mm && cpu->tlb[i].pfn == pfn;
-		pthread_mutex_unlock(&cpu->lock);
+		pthread_mutex_lock(&sim->cpu[c].lock);
+		found = cpu_holds(&sim->cpu[c], pfn);
+		pthread_mutex_unlock(&sim->cpu[c].lock);
 	}
 	return found;
 }
 
-/* Do the page tables still say at least what this translation says? */
-static bool entry_is_true(struct sim *sim, struct om_mm *const mm[], unsigned n,
-                          const struct sim_tlb_entry *e)
+/* What is to be compared with the page tables, and what has been found. */
+struct comparison {
+	struct sim *sim;
+	struct om_mm *const *mm;
+	unsigned n;
+	struct sim_tlb_entry *bad;
+	unsigned count;
+};
+
+static bool is_alive(const struct comparison *c, const struct om_mm *mm)
 {
-	om_pte_t *entry, pte;
 	unsigned i = 0;
 
-	while (i < n && mm[i] != e->mm)
+	while (i < c->n && c->mm[i] != mm)
 		i++;
-	if (i == n)
-		return false;
-	entry = walk_tables(sim, e->mm, e->page);
-	pte = entry ? om_arch_pte_load(entry) : 0;
+	return i < c->n;
+}
+
+static void note_stale(struct comparison *c, const struct sim_tlb_entry *e)
+{
+	if (!c->count++ && c->bad)
+		*c->bad = *e;
+}
+
+/* Do the page tables still say at least what this translation says? */
+static bool entry_is_true(const struct comparison *c, const struct sim_tlb_entry *e)
+{
+	om_pfn_t table = is_alive(c, e->mm) ? find_table(c->sim, e->mm, e->page, 1) : 0;
+	om_pte_t pte = 0;
+
+	if (table)
+		pte = om_arch_pte_load(entry_in(c->sim, e->mm, table, 1, e->page));
 	return om_pte_present(pte) && om_pte_pfn(pte) == e->pfn &&
 	       (pte_prot(pte) & e->prot) == e->prot &&
 	       (om_pte_dirty(pte) || !e->dirty || !(e->prot & OM_PROT_WRITE));
 }
 
+static void compare_uppers(struct comparison *c, const struct sim_cpu *cpu)
+{
+	for (unsigned level = 1; level <= SIM_UPPER_LEVELS; level++)
+		for (unsigned i = 0; i < SIM_UPPER_SETS; i++) {
+			const struct sim_upper *u = &cpu->upper[level - 1][i];
+
+			if (u->mm && (!is_alive(c, u->mm) ||
+			              find_table(c->sim, u->mm, u->first, level) != u->pfn))
+				note_stale(c, &(struct sim_tlb_entry){.mm = u->mm,
+				                                      .page = u->first,
+				                                      .pfn = u->pfn});
+		}
+}
+
 unsigned sim_check_tlb(struct sim *sim, struct om_mm *const mm[], unsigned n,
                        struct sim_tlb_entry *bad)
 {
-	unsigned count = 0;
+	struct comparison c = {.sim = sim, .mm = mm, .n = n, .bad = bad};
 
-	for (unsigned c = 0; c < sim->nr_cpus; c++) {
-		struct sim_cpu *cpu = &sim->cpu[c];
+	for (unsigned i = 0; i < sim->nr_cpus; i++) {
+		struct sim_cpu *cpu = &sim->cpu[i];
 
 		pthread_mutex_lock(&cpu->lock);
-		for (unsigned i = 0; i < SIM_TLB_ENTRIES; i++) {
-			const struct sim_tlb_entry *e = &cpu->tlb[i];
-
-			if (!e->mm || entry_is_true(sim, mm, n, e))
-				continue;
-			if (!count++ && bad)
-				*bad = *e;
-		}
+		for (unsigned e = 0; e < SIM_TLB_ENTRIES; e++)
+			if (cpu->tlb[e].mm && cpu->tlb[e].pfn && !entry_is_true(&c, &cpu->tlb[e]))
+				note_stale(&c, &cpu->tlb[e]);
+		compare_uppers(&c, cpu);
 		pthread_mutex_unlock(&cpu->lock);
 	}
-	return count;
+	return c.count;
 }

@@ -194,14 +194,19 @@ void sim_kswapd_stop(struct sim *sim)
 
 /* ---------------------------------------------------------------- set-up -------------------- */
 
-const struct om_port_ops sim_port_ops = {
-    .flush = sim_mmu_flush,
-    .panic = sim_panic,
-    .wait = sim_wait,
-    .wake = sim_wake,
-    .low_memory = sim_low_memory,
-    .held = sim_held,
-};
+#define HOOKS                                                                                      \
+	.flush = sim_mmu_flush, .panic = sim_panic, .wait = sim_wait, .wake = sim_wake,            \
+	.low_memory = sim_low_memory, .held = sim_held
+
+const struct om_port_ops sim_port_ops = {HOOKS, .flush_local = sim_mmu_flush_local};
+
+/* A CPU that keeps nothing of what it faulted on has no use for flush_local. */
+static const struct om_port_ops x86_ops = {HOOKS};
+
+static const struct om_port_ops *port_ops(const struct sim *sim)
+{
+	return sim->mode == SIM_X86 ? &x86_ops : &sim_port_ops;
+}
 
 static bool ram_create(struct sim *sim, const struct sim_config *config)
 {
@@ -226,7 +231,7 @@ static bool system_create(struct sim *sim, const struct sim_config *config)
 {
 	struct om_config om = {
 	    .arch = &sim->arch,
-	    .ops = config->ops ? config->ops : &sim_port_ops,
+	    .ops = config->ops ? config->ops : port_ops(sim),
 	    .ctx = sim,
 	    .nr_frames = sim->nr_frames,
 	    .swap_cluster = config->swap_cluster,
@@ -276,6 +281,7 @@ struct sim *sim_create(const struct sim_config *config)
 	if (!sim)
 		return NULL;
 	sim->nr_cpus = nr_cpus;
+	sim->mode = sim_mmu_mode(config->mode);
 	sim->nr_frames = config->nr_frames;
 	sim->ram_bytes = (size_t)config->nr_frames * SIM_PAGE_SIZE;
 	machine_init(sim);

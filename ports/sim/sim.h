@@ -4,8 +4,8 @@
  * RAM is one block of memory; page tables are real tables in it, walked by a software MMU; each CPU
  * has a software TLB that keeps its translations until objrmap flushes them, and uses them, stale
  * or not. So a missing flush, a frame freed too early or an entry with too many rights shows as
- * wrong bytes, just as on hardware, but repeatably. The files behind mappings and swap devices are
- * `struct sim_store`.
+ * wrong bytes, just as on hardware, but repeatably. Processors differ in what else they keep: see
+ * enum sim_mode. The files behind mappings and swap devices are `struct sim_store`.
  *
  *     struct sim *sim = sim_create(&(struct sim_config){ .nr_frames = 1024 });
  *     om_mm_create(sim_system(sim), &sim_layout, NULL, &mm);
@@ -37,6 +37,27 @@ struct sim_cpu;
 /* An address space such as a Unix program has, for om_mm_create(). */
 extern const struct om_layout sim_layout;
 
+/*
+ * What a CPU keeps of page tables beside translations that grant the access: a set. What is kept is
+ * believed until a flush names it, or something else takes its place.
+ */
+enum sim_mode {
+	/*
+	 * As the environment says: OM_SIM_MODE is x86, all, or of readonly, absent and upper one or
+	 * several with commas between them. Without it: x86.
+	 */
+	SIM_MODE_ENV = 0,
+	/* A fault drops the translation it met; any flush drops all that is kept of upper levels. */
+	SIM_X86 = 1,
+	/* A translation that grants too little stays, and the program faults (Arm, RISC-V). */
+	SIM_KEEPS_READONLY = 2,
+	/* That there is no translation is kept, too (RISC-V without Svvptc). */
+	SIM_KEEPS_ABSENT = 4,
+	/* Upper levels stay until a flush with OM_FLUSH_TABLES names their addresses (Arm). */
+	SIM_KEEPS_UPPER = 8,
+};
+#define SIM_KEEPS_ALL (SIM_KEEPS_READONLY | SIM_KEEPS_ABSENT | SIM_KEEPS_UPPER)
+
 struct sim_config {
 	om_pfn_t nr_frames;    /* frames of RAM; frame 0 exists, is never handed over, and traps */
 	unsigned nr_cpus;      /* 0 means 1 */
@@ -48,6 +69,7 @@ struct sim_config {
 	 */
 	void *ram;
 	uintptr_t seed;                /* see struct om_config */
+	enum sim_mode mode;
 	const struct om_port_ops *ops; /* NULL: sim_port_ops */
 };
 
@@ -127,18 +149,22 @@ void sim_cpu_stats(struct sim_cpu *cpu, struct sim_cpu_stats *stats);
 struct sim_tlb_entry {
 	struct om_mm *mm;
 	uintptr_t page; /* address >> page shift */
-	om_pfn_t pfn;
-	unsigned prot; /* OM_PROT_... */
-	bool dirty;    /* stores do not look at the page table again */
+	om_pfn_t pfn;   /* 0: the TLB remembers that there is none (SIM_KEEPS_ABSENT) */
+	unsigned prot;  /* OM_PROT_... */
+	bool dirty;     /* stores do not look at the page table again */
 };
 
-/* Does any CPU hold a translation to this frame? A free frame must have none (I7). */
+/*
+ * Does any CPU hold a translation to this frame, or know it as a page table? A free frame must have
+ * none (I7).
+ */
 bool sim_tlb_holds(struct sim *sim, om_pfn_t pfn);
 
 /*
  * Compare every translation of every CPU with the page tables: its mm must be one of the n given,
- * and the entry must still name the frame and grant at least the same. Returns how many do not, the
- * first of them in *bad (if not NULL). The machine must be at rest.
+ * and the entry must still name the frame and grant at least the same; and of upper levels, whether
+ * the table is still where it was. Returns how many do not, the first of them in *bad (if not NULL; a
+ * table with its number, and without permissions). The machine must be at rest.
  */
 unsigned sim_check_tlb(struct sim *sim, struct om_mm *const mm[], unsigned n,
                        struct sim_tlb_entry *bad);

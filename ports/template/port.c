@@ -79,28 +79,50 @@ static void port_yield(void)
 /* ---------------------------------------------------------------- tier 1 -------------------- */
 
 /*
- * Required. No CPU may use a translation of [start, end) of `mm` when this returns.
+ * Required. When this returns no CPU has what it kept of `mm` for [start, end): of its pages
+ * (OM_FLUSH_PAGES), of upper levels on the way there (OM_FLUSH_TABLES), or both.
  *
  * Context: spinning locks may be held, so it must not sleep; it may spin for other CPUs. Interrupts
  * are as the caller of objrmap left them.
  * No-op: if nothing of `mm` can be in a TLB. On a machine without address-space tags that is every
  * mm but the current one, as loading a root drops everything. With tags, invalidate by tag.
- * Example: flush(ctx, mm, 0x400000, 0x402000) is two invlpg, at 0x400000 and 0x401000; fork asks
- * for 0 .. OM_VA_LIMIT: that is one reload of CR3, not 2^35 invlpg.
+ * Example: flush(ctx, mm, 0x400000, 0x402000, OM_FLUSH_PAGES) is two invlpg, at 0x400000 and
+ * 0x401000; fork asks for 0 .. OM_VA_LIMIT: that is one reload of CR3, not 2^35 invlpg.
  *
- * It must cover cached upper-level entries as well: objrmap calls it before it frees page tables.
- * invlpg does that for the address it is given; check what your MMU does.
+ * With OM_FLUSH_TABLES page tables are freed next, or found at other addresses, so an MMU that still
+ * knew them would walk somebody's data. Dropping everything is right on every MMU. x86-64: any
+ * invlpg drops all cached upper levels, so one is enough if OM_FLUSH_PAGES is not asked for.
  */
-static void port_flush(void *ctx, struct om_mm *mm, uintptr_t start, uintptr_t end)
+static void port_flush(void *ctx, struct om_mm *mm, uintptr_t start, uintptr_t end,
+                       enum om_flush what)
 {
 	(void)ctx;
 	if (mm != current_mm)
 		return;
-	if ((end - start) >> OM_PAGE_SHIFT > PORT_FLUSH_PAGES) {
+	if ((what & OM_FLUSH_TABLES) || (end - start) >> OM_PAGE_SHIFT > PORT_FLUSH_PAGES) {
 		port_invalidate_all();
 		return;
 	}
 	for (uintptr_t addr = start; addr < end; addr += (uintptr_t)1 << OM_PAGE_SHIFT)
+		port_invalidate(addr);
+}
+
+/*
+ * Optional; for MMUs whose TLB keeps what a fault was raised for. Drop what this CPU has kept of the
+ * page at `addr`: the fault has been resolved. `was_present`: it was a fault for lack of permission;
+ * otherwise nothing was there, which only some TLBs keep.
+ *
+ * Context: no lock is held; must not sleep.
+ * No-op, and best left NULL: on x86-64, where a fault drops the translation. On Arm a no-op unless
+ * was_present.
+ * Example: fork has made a page read-only, the program writes: flush_local(ctx, mm, addr, true) when
+ * it is writable again. Without the hook an Arm CPU would go on with its read-only translation, and
+ * fault for ever.
+ */
+static void port_flush_local(void *ctx, struct om_mm *mm, uintptr_t addr, bool was_present)
+{
+	(void)ctx;
+	if (was_present && mm == current_mm)
 		port_invalidate(addr);
 }
 
@@ -198,6 +220,7 @@ static struct om_held *port_held(void *ctx)
 
 static const struct om_port_ops ops = {
     .flush = port_flush,
+    .flush_local = port_flush_local,
     .panic = port_panic,
     .wait = port_wait,
     .wake = port_wake,

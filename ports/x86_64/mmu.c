@@ -244,9 +244,10 @@ static __attribute__((noinline)) void flush_all_cpus(struct x86_mmu *mmu, struct
 
 /* ---------------------------------------------------------------- the port's functions ------ */
 
-void x86_flush(void *ctx, struct om_mm *om, uintptr_t start, uintptr_t end)
+void x86_flush(void *ctx, struct om_mm *om, uintptr_t start, uintptr_t end, enum om_flush what)
 {
-	struct x86_range r = {.start = start, .end = end};
+	/* Tables alone: one invlpg, of any page, drops all that is kept of upper levels. */
+	struct x86_range r = {.start = start, .end = what & OM_FLUSH_PAGES ? end : start + PAGE};
 	struct x86_mm *mm = om_mm_cookie(om);
 	struct x86_mmu *mmu = ctx;
 	uint32_t loaded;

@@ -99,7 +99,7 @@ void x86_switch(struct x86_mmu *mmu, struct x86_mm *mm, om_pfn_t root);
 void x86_mm_retire(struct x86_mmu *mmu, struct x86_mm *mm);
 
 /* The hook `flush` of struct om_port_ops, with ctx = the struct x86_mmu. */
-void x86_flush(void *mmu, struct om_mm *mm, uintptr_t start, uintptr_t end);
+void x86_flush(void *mmu, struct om_mm *mm, uintptr_t start, uintptr_t end, enum om_flush what);
 
 /*
  * Not needed by objrmap: the same for pages of the kernel, on the CPUs of the set. Their entries

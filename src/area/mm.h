@@ -6,7 +6,7 @@
 
 #include "area/vma.h"
 #include "base/range.h"
-#include "base/types.h"
+#include "page/table.h"
 
 /* -OM_ENOFRAME; on success *mm has one reference and is on sys->mms. */
 int om_mm_new(struct om_system *sys, const struct om_layout *layout, void *cookie,
@@ -55,6 +55,22 @@ static inline void om_mm_write_lock(struct om_mm *mm)
 	om_rwsem_write(mm->sys, &mm->mmap_lock, OM_RANK_MMAP);
 }
 
+/*
+ * That an entry is gone, or forbids something, does not mean that no CPU can use the page: whoever
+ * changed it may still owe the flush. Flushes are put off by calls that hold mmap_lock for writing
+ * until they have paid, and by truncation, which holds the mapping's lock instead and counts itself
+ * in flush_pending. So if two of them meet (hazards 9, 10, 75),
+ *   - who holds mmap_lock for writing pays for truncation before releasing it: here;
+ *   - truncation pays for who holds mmap_lock for writing (truncate.c);
+ *   - a fault, which has mmap_lock, finds an entry that truncation has cleared, but not the page
+ *     before truncation has released the mapping's lock.
+ * Everybody else flushes before releasing the table's lock (I9).
+ */
+static inline bool om_mm_flush_pending(const struct om_mm *mm)
+{
+	return atomic_load_explicit(&mm->flush_pending, memory_order_acquire);
+}
+
 /* May sleep: see om_vma_free_gone(). */
 static inline void om_mm_write_unlock(struct om_mm *mm)
 {
@@ -62,6 +78,8 @@ static inline void om_mm_write_unlock(struct om_mm *mm)
 	struct om_node *gone = mm->gone;
 
 	mm->gone = NULL;
+	if (om_unlikely(om_mm_flush_pending(mm)))
+		om_tlb_flush(mm, 0, OM_VA_LIMIT, OM_FLUSH_PAGES);
 	om_rwsem_write_done(sys, &mm->mmap_lock);
 	if (om_unlikely(gone))
 		om_vma_free_gone(sys, gone);

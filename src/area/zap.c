@@ -59,7 +59,7 @@ void om_gather_finish(struct om_gather *g)
 	unsigned n = 0;
 
 	if (g->start < g->end)
-		sys->hooks.ops->flush(sys->hooks.ctx, g->mm, g->start, g->end);
+		om_tlb_flush(g->mm, g->start, g->end, OM_FLUSH_PAGES);
 	for (unsigned i = 0; i < g->nr; i++) {
 		uintptr_t bits = g->page[i] & OM_GATHER_BITS;
 		struct om_page *page = (struct om_page *)(g->page[i] & ~OM_GATHER_BITS);

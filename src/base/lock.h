@@ -165,7 +165,7 @@ static inline void om_rwsem_read_done(struct om_system *sys, struct om_rwsem *se
 
 void om_rwsem_write(struct om_system *sys, struct om_rwsem *sem, enum om_rank rank);
 void om_rwsem_write_done(struct om_system *sys, struct om_rwsem *sem);
-/* For assertions. */
+/* Does anybody hold it so? Acquire: if not, what the last writer did has happened. */
 bool om_rwsem_is_write_locked(const struct om_rwsem *sem);
 bool om_rwsem_is_locked(const struct om_rwsem *sem);
 

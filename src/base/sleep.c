@@ -309,7 +309,7 @@ void om_rwsem_write_done(struct om_system *sys, struct om_rwsem *sem)
 
 bool om_rwsem_is_write_locked(const struct om_rwsem *sem)
 {
-	return sem_load(sem) & OM_RW_WRITER;
+	return atomic_load_explicit(&sem->state, memory_order_acquire) & OM_RW_WRITER;
 }
 
 bool om_rwsem_is_locked(const struct om_rwsem *sem)

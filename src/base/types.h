@@ -158,7 +158,8 @@ struct om_mm {
 	/* (a) Last leaf table; cleared when tables go or move. */
 	struct om_page *_Atomic table_hint;
 	unsigned nr_vmas;                    /* (M) */
-	unsigned def_flags;                  /* (M) flags of new areas: MCL_FUTURE */
+	uint16_t def_flags;                  /* (M) flags of new areas: MCL_FUTURE */
+	_Atomic uint16_t flush_pending;      /* (a) truncations that owe a flush: mm.h */
 	struct om_layout layout;             /* (c) */
 	uintptr_t brk;                       /* (M) exact end of the heap */
 	uintptr_t limit[OM_NR_LIMITS];       /* (a) by relaxed access */

@@ -31,7 +31,7 @@ int om_mm_create(struct om_system *sys, const struct om_layout *layout, void *co
 	return err;
 }
 
-/* All areas, and the tables with them; what mremap and failed calls left empty, too. */
+/* All areas, and the tables with them, in one go. */
 static void empty(struct om_mm *mm)
 {
 	om_unmap_areas(mm, 0, OM_VA_LIMIT, true);

@@ -6,8 +6,8 @@
  *     anonymous, shared                            copy
  *     file page in a shared area                   the page is dirty from now on: allow the write
  *
- * A direct page is never copied (I2), so a pinned page, which is always direct, never parts from
- * its mapping (hazards 4, 5).
+ * A direct page is never replaced (I2), so a pinned page, which is always direct, never parts from
+ * its mapping (hazards 4, 5, 74).
  */
 #include "base/mem.h"
 #include "ops/fault.h"
@@ -24,9 +24,9 @@ static inline void replace_page(struct om_fault *f, struct om_page *page, om_pfn
 {
 	struct om_system *sys = f->sys;
 
-	om_entry_take(sys, f->table, f->pos, 0);
-	sys->hooks.ops->flush(sys->hooks.ctx, f->mm, f->addr, f->addr + OM_PAGE_SIZE);
-	om_entry_install(sys, f->table, f->pos, om_fault_own_pte(f, pfn));
+	om_entry_clear(sys, f->table, f->pos);
+	om_tlb_flush_page(f->mm, f->addr);
+	om_entry_fill(sys, f->table, f->pos, om_fault_own_pte(f, pfn));
 	om_rmap_page_new(sys, page, f->vma, f->table, f->pos);
 }
 
@@ -62,6 +62,22 @@ static void put_old(struct om_fault *f, struct om_page *old, bool replaced)
 	om_page_unlock_or_free(sys, old);
 }
 
+/*
+ * Take the table's lock if the entry still shows `old` (NULL: the zero page), and the page is still
+ * somebody else's, too. The entry alone does not tell: where writing is not allowed, an unshare by
+ * another thread makes the page direct, perhaps to be pinned, and leaves the entry as it is.
+ */
+static inline bool lock_to_replace(struct om_fault *f, const struct om_page *old)
+{
+	if (!om_fault_lock_present(f))
+		return false;
+	if (om_likely(old) && om_unlikely(om_page_test(old, OM_PG_DIRECT))) {
+		om_table_unlock(f->sys, f->table);
+		return false;
+	}
+	return true;
+}
+
 /* `old`, NULL for the zero page, comes with a reference, which is dropped. */
 static OM_NOINLINE int copy(struct om_fault *f, struct om_page *old)
 {
@@ -81,7 +97,7 @@ static OM_NOINLINE int copy(struct om_fault *f, struct om_page *old)
 	else
 		memset(om_arch_frame(&sys->arch, pfn), 0, OM_PAGE_SIZE);
 	om_vma_mark_anon(f->vma);
-	same = om_fault_lock_same(f);
+	same = lock_to_replace(f, old);
 	if (om_likely(same)) {
 		replace_page(f, page, pfn);
 		account_copy(f->mm, old);
@@ -116,7 +132,7 @@ static OM_NOINLINE int make_writable(struct om_fault *f, struct om_page *page)
 	/* Whoever has it may be writing it back. */
 	if (!om_fetch_trylock(sys, f->fetch, page))
 		return om_fetch_locked(sys, f->fetch, page);
-	if (om_fault_lock_same(f)) {
+	if (om_fault_lock_present(f)) {
 		om_page_set(page, OM_PG_DIRTY);
 		om_entry_replace(sys, f->table, f->pos,
 		                 om_fault_own_pte(f, om_page_pfn(sys, page)));
@@ -134,7 +150,7 @@ int om_fault_write(struct om_fault *f)
 
 	if (om_pte_pfn(f->pte) == sys->zero_pfn)
 		return copy(f, NULL);
-	if (!om_fault_lock_same(f))
+	if (!om_fault_lock_present(f))
 		return OM_FAULT_MINOR;
 	if (om_rmap_page_reuse(sys, page, f->table, f->pos)) {
 		reuse(f);

@@ -29,7 +29,7 @@ static int fault_zero(struct om_fault *f)
 	om_pte_t pte =
 	    om_pte_mkyoung(om_pte_make(sys->zero_pfn, f->prot & ~(unsigned)OM_PROT_WRITE));
 
-	if (om_fault_lock_same(f)) {
+	if (om_fault_lock_absent(f)) {
 		om_entry_install(sys, f->table, f->pos, pte);
 		om_table_unlock(sys, f->table);
 		om_count(sys, OM_EV_FAULT_ZERO, 1);
@@ -49,7 +49,7 @@ OM_INLINE int fault_anon(struct om_fault *f)
 		return -OM_ENOFRAME;
 	memset(om_page_ptr(sys, page), 0, OM_PAGE_SIZE);
 	om_vma_mark_anon(f->vma);
-	if (om_unlikely(!om_fault_lock_same(f))) {
+	if (om_unlikely(!om_fault_lock_absent(f))) {
 		om_page_put(sys, page);
 		return OM_FAULT_MINOR;
 	}
@@ -78,11 +78,17 @@ static bool access_ok(unsigned flags, unsigned access)
  */
 static OM_COLD int fault_spurious(struct om_fault *f)
 {
-	if (om_fault_lock_same(f)) {
+	if (om_fault_lock_present(f)) {
 		om_entry_use(f->sys, f->table, f->pos, f->access & OM_WRITE);
 		om_table_unlock(f->sys, f->table);
 	}
 	return OM_FAULT_MINOR;
+}
+
+OM_COLD bool om_fault_just_used(om_pte_t then, om_pte_t now)
+{
+	return om_pte_present(now) &&
+	       om_pte_mkold(om_pte_mkclean(then)) == om_pte_mkold(om_pte_mkclean(now));
 }
 
 OM_INLINE int dispatch(struct om_fault *f)
@@ -94,38 +100,36 @@ OM_INLINE int dispatch(struct om_fault *f)
 		                       : fault_anon(f);
 	if (!om_pte_present(pte))
 		return om_pte_is_swap(pte) ? om_fault_swap(f) : om_fault_file(f, om_pte_pgoff(pte));
-	if (((f->access & OM_WRITE) && !om_pte_write(pte)) || (f->access & OM_UNSHARE))
+	if (((f->access & OM_WRITE) && !om_pte_write(pte)) || om_fault_unshares(f))
 		return om_fault_write(f);
 	return fault_spurious(f);
 }
 
 /* mmap_lock is held for reading. enum om_fault_result, -OM_ENOFRAME or -OM_EFETCH. */
-OM_INLINE int handle_fault(struct om_mm *mm, uintptr_t addr, unsigned access,
+OM_INLINE int handle_fault(struct om_fault *f, struct om_mm *mm, uintptr_t addr, unsigned access,
                            struct om_fetch *fetch)
 {
-	struct om_fault f;
 	unsigned flags;
 
 	OM_ASSERT(mm->sys, om_rwsem_is_locked(&mm->mmap_lock), "mmap_lock", mm);
-	f.vma = om_vma_at(mm, addr);
-	if (om_unlikely(!f.vma))
+	f->vma = om_vma_at(mm, addr);
+	if (om_unlikely(!f->vma))
 		return OM_FAULT_MAPERR;
-	flags = om_vma_flags(f.vma);
+	flags = om_vma_flags(f->vma);
 	if (om_unlikely(!access_ok(flags, access)))
 		return OM_FAULT_ACCERR;
-	f.table = om_table_make(mm, addr);
-	if (om_unlikely(!f.table))
+	f->table = om_table_make(mm, addr);
+	if (om_unlikely(!f->table))
 		return -OM_ENOFRAME;
-	f.sys = mm->sys;
-	f.mm = mm;
-	f.fetch = fetch;
-	f.addr = addr & OM_PAGE_MASK;
-	/* The pages of a shared area are the file's own: there is nothing to unshare. */
-	f.access = om_unlikely(flags & OM_VM_SHARED) ? access & ~OM_UNSHARE : access;
-	f.prot = om_vma_prot(flags);
-	f.pos = om_table_pos(addr);
-	f.pte = om_arch_pte_load(om_table_entry(f.table, f.pos));
-	return dispatch(&f);
+	f->sys = mm->sys;
+	f->mm = mm;
+	f->fetch = fetch;
+	f->addr = addr & OM_PAGE_MASK;
+	f->access = access;
+	f->prot = om_vma_prot(flags);
+	f->pos = om_table_pos(addr);
+	f->pte = om_arch_pte_load(om_table_entry(f->table, f->pos));
+	return dispatch(f);
 }
 
 /* ---------------------------------------------------------------- stack growth -------------- */
@@ -183,15 +187,30 @@ static OM_COLD bool below_stack(struct om_mm *mm, uintptr_t addr)
 	return vma && vma->start > addr && (om_vma_flags(vma) & OM_VM_GROWSDOWN);
 }
 
+/*
+ * The CPU may have kept what it faulted on, an entry that granted less or that there was none, and
+ * would fault on it again: port.h, `flush_local`.
+ */
+static OM_COLD void flush_local(const struct om_fault *f, int r)
+{
+	const struct om_hooks *hooks = &f->sys->hooks;
+
+	if (r == OM_FAULT_MINOR || r == OM_FAULT_MAJOR)
+		hooks->ops->flush_local(hooks->ctx, f->mm, f->addr, om_pte_present(f->pte));
+}
+
 OM_INLINE int fault_once(struct om_mm *mm, uintptr_t addr, unsigned access, struct om_fetch *fetch)
 {
+	struct om_fault f;
 	int r;
 
 	om_mm_read_lock(mm);
-	r = handle_fault(mm, addr, access, fetch);
+	r = handle_fault(&f, mm, addr, access, fetch);
 	if (om_unlikely(r == OM_FAULT_MAPERR) && below_stack(mm, addr))
 		r = GROW_STACK;
 	om_mm_read_unlock(mm);
+	if (om_unlikely(mm->sys->hooks.ops->flush_local))
+		flush_local(&f, r);
 	return r;
 }
 

@@ -6,7 +6,7 @@
 
 #include "area/mm.h"
 #include "ops/fetch.h"
-#include "page/page.h"
+#include "page/table.h"
 
 /*
  * Beside OM_READ, OM_WRITE and OM_EXEC: whatever is mapped in a private area becomes this mm's own
@@ -24,7 +24,7 @@ struct om_fault {
 	unsigned prot;         /* of the area */
 	struct om_page *table; /* leaf table of addr */
 	unsigned pos;
-	om_pte_t pte;           /* the entry when we looked; everything is rechecked against it */
+	om_pte_t pte; /* the entry when we looked last; everything is rechecked against it */
 	struct om_fetch *fetch; /* where to note what must be waited for; NULL in the first try */
 };
 
@@ -36,10 +36,16 @@ int om_fault_file(struct om_fault *f, uintptr_t index);
 int om_fault_swap(struct om_fault *f);
 int om_fault_write(struct om_fault *f); /* present, read-only: COW, reuse, first write to a file */
 
-/* Does this fault want a page of its own? */
+/* Does a fault in a private area want a page of its own? */
 static inline bool om_fault_wants_own(const struct om_fault *f)
 {
 	return f->access & (OM_WRITE | OM_UNSHARE);
+}
+
+/* The pages of a shared area are the file's own: there is nothing to unshare. */
+static inline bool om_fault_unshares(const struct om_fault *f)
+{
+	return (f->access & OM_UNSHARE) && !(om_vma_flags(f->vma) & OM_VM_SHARED);
 }
 
 /* What a page of the area's own is mapped with: writable, and then dirty, if the area is. */
@@ -50,15 +56,38 @@ static inline om_pte_t om_fault_own_pte(const struct om_fault *f, om_pfn_t pfn)
 	return f->prot & OM_PROT_WRITE ? om_pte_mkdirty(pte) : pte;
 }
 
-/* Take the table's lock if the entry is still what it was when we looked. */
-static inline bool om_fault_lock_same(struct om_fault *f)
+/* Take the table's lock if the entry, which was absent, is still what it was when we looked. */
+static inline bool om_fault_lock_absent(struct om_fault *f)
 {
 	struct om_system *sys = f->sys;
+	struct om_page *table = f->table;
 
-	om_spin_lock(sys, &f->table->lock, OM_RANK_TABLE);
-	if (om_likely(om_arch_pte_load(f->table->entries + f->pos) == f->pte))
+	om_table_lock(sys, table);
+	if (om_likely(om_entry_get(sys, table, f->pos) == f->pte))
 		return true;
-	om_spin_unlock(sys, &f->table->lock);
+	om_table_unlock(sys, table);
+	return false;
+}
+
+/* Does a present entry differ from what it is now in its young and dirty bits alone? */
+bool om_fault_just_used(om_pte_t then, om_pte_t now);
+
+/*
+ * The same for an entry that was present: it shows the same frame, and grants the same. The young and
+ * dirty bits, which the MMU sets at any time, do not matter. Nor does it follow that the page has not
+ * changed its state meanwhile.
+ */
+static inline bool om_fault_lock_present(struct om_fault *f)
+{
+	struct om_system *sys = f->sys;
+	struct om_page *table = f->table;
+	om_pte_t now;
+
+	om_table_lock(sys, table);
+	now = om_entry_get(sys, table, f->pos);
+	if (om_likely(now == f->pte) || om_fault_just_used(f->pte, now))
+		return true;
+	om_table_unlock(sys, table);
 	return false;
 }
 

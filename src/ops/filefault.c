@@ -27,7 +27,7 @@ static int map_copy(struct om_fault *f, struct om_page *from)
 		return -OM_ENOFRAME;
 	memcpy(om_page_ptr(sys, page), om_page_ptr(sys, from), OM_PAGE_SIZE);
 	om_vma_mark_anon(f->vma);
-	if (!om_fault_lock_same(f)) {
+	if (!om_fault_lock_absent(f)) {
 		om_page_put(sys, page);
 		return OM_FAULT_MINOR;
 	}
@@ -46,7 +46,7 @@ static int map_file_page(struct om_fault *f, struct om_page *page)
 	unsigned prot = write ? f->prot : f->prot & ~(unsigned)OM_PROT_WRITE;
 	om_pte_t pte = om_pte_mkyoung(om_pte_make(om_page_pfn(sys, page), prot));
 
-	if (!om_fault_lock_same(f))
+	if (!om_fault_lock_absent(f))
 		return OM_FAULT_MINOR;
 	if (!om_rmap_file_add(sys, page, f->vma)) {
 		om_table_unlock(sys, f->table);

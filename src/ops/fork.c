@@ -214,7 +214,7 @@ static int copy_mm(struct om_mm *parent, struct om_mm *child)
 		if (!(om_vma_flags(vma) & OM_VM_DONTFORK))
 			err = fork_vma(child, vma, &flush);
 	if (flush)
-		parent->sys->hooks.ops->flush(parent->sys->hooks.ctx, parent, 0, OM_VA_LIMIT);
+		om_tlb_flush(parent, 0, OM_VA_LIMIT, OM_FLUSH_PAGES);
 	return err;
 }
 

@@ -120,8 +120,7 @@ static void free_present(struct visitor *v, struct om_page *table, unsigned pos,
 		if (om_page_test(page, OM_PG_SWAPCACHE))
 			om_swapcache_del(sys, page);
 		om_entry_clean(sys, table, pos);
-		sys->hooks.ops->flush(sys->hooks.ctx, v->vma->mm, om_table_addr(table, pos),
-		                      om_table_addr(table, pos) + OM_PAGE_SIZE);
+		om_tlb_flush_page(v->vma->mm, om_table_addr(table, pos));
 		om_frame_lock(sys, page);
 		mark_lazyfree(sys, page);
 		om_frame_unlock(sys, page);

@@ -206,7 +206,7 @@ int om_mlockall(struct om_mm *mm, int flags)
 	         mm->total_vm > om_mm_limit(mm, OM_LIMIT_MEMLOCK) >> OM_PAGE_SHIFT)
 		err = -OM_ENOMEM;
 	if (!err) {
-		mm->def_flags = flags & OM_MCL_FUTURE ? bits : 0;
+		mm->def_flags = flags & OM_MCL_FUTURE ? (uint16_t)bits : 0;
 		if (flags & OM_MCL_CURRENT)
 			lock_all(mm, bits);
 	}

@@ -88,17 +88,18 @@ static void unlock_two(struct om_system *sys, struct om_page *a, struct om_page 
  * either lock is let go: until then nobody can reach, and free, a page by its new address (hazard
  * 8).
  */
-static void move_entries(struct om_mm *mm, uintptr_t from, uintptr_t to, unsigned n)
+static void move_entries(const struct om_move *m, uintptr_t from, uintptr_t to, unsigned n,
+                         struct om_table_stock *stock)
 {
-	struct om_system *sys = mm->sys;
-	struct om_page *t1 = om_table_find(mm, from), *t2 = om_table_find(mm, to);
+	struct om_system *sys = m->mm->sys;
+	struct om_page *t1 = om_table_find(m->mm, from), *t2;
 
 	if (!t1)
 		return;
-	OM_BUG_ON(sys, !t2, "I5", mm, from, to);
+	t2 = om_table_make_reserved(m->mm, to, stock);
 	lock_two(sys, t1, t2);
 	if (move_locked(sys, t1, om_table_pos(from), t2, om_table_pos(to), n))
-		sys->hooks.ops->flush(sys->hooks.ctx, mm, from, from + n * OM_PAGE_SIZE);
+		om_tlb_flush(m->mm, from, from + n * OM_PAGE_SIZE, OM_FLUSH_PAGES);
 	unlock_two(sys, t1, t2);
 }
 
@@ -110,22 +111,24 @@ static uintptr_t to_table_end(uintptr_t addr)
 #define WHOLE 64 /* what it costs to move a table as it is, in entries */
 
 /* Move what lies in one table at each end. Returns what that cost, in entries. */
-static unsigned move_step(struct om_mm *mm, uintptr_t from, uintptr_t to, size_t step)
+static unsigned move_step(const struct om_move *m, uintptr_t from, uintptr_t to, size_t step,
+                          struct om_table_stock *stock)
 {
 	unsigned n = (unsigned)(step >> OM_PAGE_SHIFT);
 
 	if (step < OM_TABLE_SPAN) {
-		move_entries(mm, from, to, n);
+		move_entries(m, from, to, n, stock);
 		return n;
 	}
-	if (om_table_move(mm, from, to))
-		om_count(mm->sys, OM_EV_TABLE_MOVE, 1);
+	if (om_table_move(m->mm, from, to, stock))
+		om_count(m->mm->sys, OM_EV_TABLE_MOVE, 1);
 	return WHOLE;
 }
 
-void om_move_entries(struct om_vma *vma, uintptr_t from, size_t len)
+void om_move_entries(struct om_vma *vma, const struct om_move *m, struct om_table_stock *stock)
 {
-	uintptr_t to = vma->start;
+	uintptr_t from = m->from, to = m->to;
+	size_t len = m->len;
 	unsigned done = 0;
 
 	om_rmap_move_begin(vma);
@@ -141,28 +144,49 @@ void om_move_entries(struct om_vma *vma, uintptr_t from, size_t len)
 			om_rmap_move_begin(vma);
 			done = 0;
 		}
-		done += move_step(vma->mm, from, to, step);
+		done += move_step(m, from, to, step, stock);
 		from += step;
 		to += step;
 		len -= step;
 	}
 	om_note_hold(vma->mm->sys, done);
 	om_rmap_move_end(vma);
+	OM_BUG_ON(m->mm->sys, stock->first != OM_NO_PFN, "I10", m->mm, m->from, m->to);
 }
 
-/* Where a whole table will move, only what is above it. */
-bool om_move_prepare(struct om_mm *mm, uintptr_t from, uintptr_t to, size_t len)
+/* Bytes under one table of the level above the leaves (all of them, where that is the root). */
+#define UPPER_SPAN (OM_TABLE_SPAN << OM_TABLE_SHIFT)
+
+/*
+ * The destination's next piece, which begins at `to` and has `len` bytes at most: what lies under one
+ * leaf table; or, of what moves table by table, what lies under one table of level 2. Returns its
+ * size, and the level whose table it needs.
+ */
+static size_t next_piece(uintptr_t from, uintptr_t to, size_t len, unsigned *level)
 {
-	const uintptr_t end = to + len;
-	bool aligned = !((from ^ to) & (OM_TABLE_SPAN - 1));
+	bool whole = !((from | to) & (OM_TABLE_SPAN - 1)) && len >= OM_TABLE_SPAN;
+	size_t n = whole ? UPPER_SPAN - (to & (UPPER_SPAN - 1)) : to_table_end(to);
 
-	for (uintptr_t a = to, next; a < end; a = next) {
-		bool whole;
+	*level = whole ? 2 : 1;
+	if (whole && n > len)
+		n = len & ~(OM_TABLE_SPAN - 1);
+	return n < len ? n : len;
+}
 
-		next = a + to_table_end(a) < end ? a + to_table_end(a) : end;
-		whole = aligned && next - a == OM_TABLE_SPAN;
-		if (whole ? !om_table_make_upper(mm, a) : !om_table_make(mm, a))
+bool om_move_reserve(const struct om_move *m, struct om_table_stock *stock)
+{
+	unsigned level;
+
+	om_table_stock_init(stock);
+	for (size_t at = 0, n; at < m->len; at += n) {
+		uintptr_t from = m->from + at;
+
+		n = next_piece(from, m->to + at, m->len - at, &level);
+		if (om_table_next(m->mm, from, from + n) &&
+		    !om_table_reserve(m->mm, m->to + at, level, stock)) {
+			om_table_unreserve(m->mm->sys, stock);
 			return false;
+		}
 	}
 	return true;
 }

@@ -4,22 +4,29 @@
 #ifndef OM_MOVE_H
 #define OM_MOVE_H
 
-#include "base/types.h"
+#include "page/table.h"
+
+/* All entries of [from, from + len) are to go to [to, to + len); the two do not overlap. */
+struct om_move {
+	struct om_mm *mm;
+	uintptr_t from, to;
+	size_t len;
+};
 
 /*
- * Make the tables that the entries of [from, from + len) need at `to`, so that the move cannot
- * fail. False if no frame is free; what has been made stays (I5: the caller has or frees an area
- * there). mmap_lock held for writing. Takes TABLE.
+ * Before the move, when the call can still fail (I10): reserve the tables that the entries will need
+ * at `to`. False, and nothing changed, if no frame is free. Then move, or om_table_unreserve().
+ * mmap_lock held for writing throughout.
  */
-bool om_move_prepare(struct om_mm *mm, uintptr_t from, uintptr_t to, size_t len);
+bool om_move_reserve(const struct om_move *m, struct om_table_stock *stock);
 
 /*
- * Move all entries of [from, from + len) to the start of `vma`, where there are none, and flush.
- * The two ranges do not overlap, and their areas are in the same trees. mmap_lock held for writing.
- * Takes SHAPE, MAPPING, ANON, TABLE, TABLE2, so that no walk meets an entry on its way; and again
- * after a table of them, or eight whole tables, so that none waits for all. Cost: a few
- * instructions an entry; none where from and to are equal modulo OM_TABLE_SPAN, but for the ends.
+ * Move the entries to the start of `vma`, where there are none, make the tables for them, and flush.
+ * The areas of the two ranges are in the same trees. mmap_lock held for writing. Takes SHAPE,
+ * MAPPING, ANON, TABLE, TABLE2, so that no walk meets an entry on its way; and again after a table of
+ * them, or eight whole tables, so that none waits for all. Cost: a few instructions an entry; none
+ * where from and to are equal modulo OM_TABLE_SPAN, but for the ends.
  */
-void om_move_entries(struct om_vma *vma, uintptr_t from, size_t len);
+void om_move_entries(struct om_vma *vma, const struct om_move *m, struct om_table_stock *stock);
 
 #endif

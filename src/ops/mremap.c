@@ -57,16 +57,15 @@ static void leave(struct remap *r)
 }
 
 /*
- * Everything at the new place is gone, `vma` is not linked yet, tables are there. Cannot fail.
+ * Everything at the new place is gone, `vma` is not linked yet, tables are in stock. Cannot fail.
  */
-static void move_area(struct remap *r, struct om_vma *vma, size_t moved)
+static void move_area(struct remap *r, struct om_vma *vma, const struct om_move *m,
+                      struct om_table_stock *stock)
 {
-	struct om_vma *old = om_vma_find(r->mm, r->old);
-
 	om_vma_link(vma);
-	om_move_entries(vma, old->start, moved);
+	om_move_entries(vma, m, stock);
 	if (om_vma_flags(vma) & OM_VM_LOCKED) {
-		r->fill = vma->start + moved;
+		r->fill = vma->start + m->len;
 		r->fill_end = vma->end;
 	}
 	leave(r);
@@ -122,12 +121,26 @@ static int check_move(const struct remap *r)
 	return 0;
 }
 
+/* Both the old and the new range begin and end at area boundaries; or nothing has changed. */
+static int cut_out_both(struct remap *r)
+{
+	int err = om_vma_cut_out(r->mm, r->new, r->new + r->new_len);
+
+	if (err)
+		return err;
+	err = om_vma_cut_out(r->mm, r->old, r->old + r->old_len);
+	if (err)
+		om_vma_merge_range(r->mm, r->new, r->new + r->new_len);
+	return err;
+}
+
 /* The destination is free, or FIXED says to replace what is there. */
 static int move(struct remap *r)
 {
 	struct om_mm *mm = r->mm;
-	size_t moved = moved_len(r);
+	const struct om_move m = {mm, r->old, r->new, moved_len(r)};
 	uintptr_t end = r->new + r->new_len, pgoff = om_vma_index(r->vma, r->old);
+	struct om_table_stock stock;
 	struct om_vma *vma;
 	int err;
 
@@ -137,20 +150,14 @@ static int move(struct remap *r)
 	if (!vma)
 		return -OM_ENOFRAME;
 	om_rmap_vma_copy(vma, r->vma);
-	err = om_move_prepare(mm, r->old, r->new, moved) ? 0 : -OM_ENOFRAME;
-	if (!err)
-		err = om_vma_cut_out(mm, r->new, end);
-	if (!err) {
-		err = om_vma_cut_out(mm, r->old, r->old + r->old_len);
-		if (err)
-			om_vma_merge_range(mm, r->new, end);
-	}
+	err = om_move_reserve(&m, &stock) ? cut_out_both(r) : -OM_ENOFRAME;
 	if (err) {
+		om_table_unreserve(mm->sys, &stock);
 		om_vma_free(vma);
 		return err;
 	}
 	om_unmap_areas(mm, r->new, end, true);
-	move_area(r, vma, moved);
+	move_area(r, vma, &m, &stock);
 	return 0;
 }
 

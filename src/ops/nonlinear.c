@@ -18,12 +18,19 @@
 #include "rmap/rmap.h"
 #include "store/mapping.h"
 
-/* All tables first, so that nothing has changed when frames run out. */
+/* All frames first, so that nothing has changed when they run out (I10). */
 static bool make_tables(struct om_mm *mm, uintptr_t start, uintptr_t end)
 {
+	struct om_table_stock stock;
+
+	om_table_stock_init(&stock);
 	for (uintptr_t a = start & ~(OM_TABLE_SPAN - 1); a < end; a += OM_TABLE_SPAN)
-		if (!om_table_make(mm, a < start ? start : a))
+		if (!om_table_reserve(mm, a, 1, &stock)) {
+			om_table_unreserve(mm->sys, &stock);
 			return false;
+		}
+	for (uintptr_t a = start & ~(OM_TABLE_SPAN - 1); a < end; a += OM_TABLE_SPAN)
+		om_table_make_reserved(mm, a, &stock);
 	return true;
 }
 

@@ -35,7 +35,6 @@ static bool map_swap_page(struct om_fault *f, struct om_page *page)
 	om_entry_install(sys, f->table, f->pos, pte);
 	atomic_fetch_add_explicit(&f->mm->rss_anon, 1, memory_order_relaxed);
 	atomic_fetch_sub_explicit(&f->mm->swapents, 1, memory_order_relaxed);
-	f->pte = pte;
 	return direct;
 }
 
@@ -62,14 +61,16 @@ static bool resolve(struct om_fault *f, struct om_page *page, bool *again)
 	struct om_system *sys = f->sys;
 	bool direct;
 
-	if (!is_in_slot(page, om_pte_slot(f->pte)) || !om_fault_lock_same(f))
+	if (!is_in_slot(page, om_pte_slot(f->pte)) || !om_fault_lock_absent(f))
 		return false;
 	direct = map_swap_page(f, page);
+	*again = !direct && om_fault_wants_own(f);
+	if (*again)
+		f->pte = om_entry_get(sys, f->table, f->pos);
 	om_table_unlock(sys, f->table);
 	om_count(sys, OM_EV_FAULT_SWAP, 1);
 	if (direct && (f->access & OM_WRITE))
 		leave_slot(sys, page);
-	*again = !direct && om_fault_wants_own(f);
 	return true;
 }
 

@@ -32,6 +32,9 @@ static void zap_part(struct om_gather *g, const struct unmap *u, const struct om
 	                                     .last = u->last};
 
 	om_zap(g, p->vma, p->start, p->end, u->files_only || nonlinear ? &filter : NULL);
+	/* What is gone already, munmap or MADV_DONTNEED may have taken: their flush is to come. */
+	if (om_rwsem_is_write_locked(&p->vma->mm->mmap_lock))
+		om_gather_flush_later(g, p->start, p->end);
 }
 
 /* One flush for each address space, unless its pages fill the gather. */
@@ -45,6 +48,8 @@ static void zap_parts(const struct unmap *u, struct om_part *part, unsigned n)
 		if (!part[i].vma)
 			continue;
 		mm = part[i].vma->mm;
+		/* Others see it once they see the first entry gone: the table's lock orders them. */
+		atomic_fetch_add_explicit(&mm->flush_pending, 1, memory_order_relaxed);
 		om_gather_init(&g, mm);
 		for (unsigned k = i; k < n; k++) {
 			if (!part[k].vma || part[k].vma->mm != mm)
@@ -53,6 +58,7 @@ static void zap_parts(const struct unmap *u, struct om_part *part, unsigned n)
 			part[k].vma = NULL;
 		}
 		om_gather_finish(&g);
+		atomic_fetch_sub_explicit(&mm->flush_pending, 1, memory_order_release);
 	}
 }
 
@@ -63,12 +69,13 @@ static void unmap_piece(const struct unmap *u, struct om_cursor *c, uintptr_t fi
 	struct om_part part[OM_HOLD / 2]; /* of one area and one entry at least */
 	unsigned n = 0, left = om_hold(sys);
 
-	om_read_lock(sys, &u->mapping->lock, OM_RANK_MAPPING);
+	/* For writing: no fault finds a page for an entry that is gone before the flush (hazard 75). */
+	om_write_lock(sys, &u->mapping->lock, OM_RANK_MAPPING);
 	while (om_rmap_next_part(u->mapping, c, first, last, &left, &part[n]))
 		n++;
 	zap_parts(u, part, n);
 	om_note_hold(sys, om_hold(sys) - left);
-	om_read_unlock(sys, &u->mapping->lock);
+	om_write_unlock(sys, &u->mapping->lock);
 }
 
 static void unmap_all(const struct unmap *u, uintptr_t first, uintptr_t last)

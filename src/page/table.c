@@ -3,7 +3,8 @@
  *
  * Tables are made top-down by faults, fork and mremap, and freed only by munmap, exit and failed
  * forks, with mmap_lock held for writing and after every area over them has left the reverse map
- * (I5). So a reader that knows an area is there may walk down without a lock. A reverse-map
+ * (I5). A call that may still fail when it knows which tables it needs gets their frames first, and
+ * puts them in place when it cannot fail any more (I10). So a reader that knows an area is there may walk down without a lock. A reverse-map
  * walker that comes from a direct page knows no area; it locks the table it learnt from the page
  * and then looks whether the page still names it.
  */
@@ -23,14 +24,31 @@ static inline uintptr_t level_span(unsigned level)
 	return (uintptr_t)1 << (OM_PAGE_SHIFT + (level - 1) * OM_TABLE_SHIFT);
 }
 
-static struct om_page *new_table(struct om_mm *mm, unsigned level, uintptr_t addr)
+/* A frame for a table whose level is not known yet: zeroed. NULL: none is free. */
+static struct om_page *new_frame(struct om_system *sys)
 {
-	struct om_page *table =
-	    om_frame_get_zeroed(mm->sys, (enum om_kind)(OM_KIND_TABLE + level), 0);
+	return om_frame_get_zeroed(sys, OM_KIND_TABLE, 0);
+}
+
+static struct om_page *take_reserved(struct om_system *sys, struct om_table_stock *stock)
+{
+	struct om_page *frame = om_page_of(sys, stock->first);
+
+	OM_BUG_ON(sys, stock->first == OM_NO_PFN, "I10", stock, 0, 0);
+	stock->first = frame->lru.next;
+	return frame;
+}
+
+/* The frame comes from the stock, if there is one. */
+static struct om_page *new_table(struct om_mm *mm, unsigned level, uintptr_t addr,
+                                 struct om_table_stock *stock)
+{
+	struct om_page *table = stock ? take_reserved(mm->sys, stock) : new_frame(mm->sys);
 
 	if (!table)
 		return NULL;
 	om_table_lock_second(mm->sys, table);
+	table->kind = (uint8_t)(OM_KIND_TABLE + level);
 	table->object = mm;
 	table->entries = om_page_ptr(mm->sys, table);
 	table->index =
@@ -48,7 +66,7 @@ static void free_table(struct om_mm *mm, struct om_page *table)
 
 struct om_page *om_table_new_root(struct om_mm *mm)
 {
-	return new_table(mm, OM_LEVELS, 0);
+	return new_table(mm, OM_LEVELS, 0, NULL);
 }
 
 void om_table_free_root(struct om_mm *mm)
@@ -86,10 +104,10 @@ struct om_page *om_table_find(struct om_mm *mm, uintptr_t addr)
 
 /* The child of `table` (of level l) at addr, made if it is missing; two faults may race for it. */
 static struct om_page *make_child(struct om_mm *mm, struct om_page *table, unsigned l,
-                                  uintptr_t addr)
+                                  uintptr_t addr, struct om_table_stock *stock)
 {
 	struct om_system *sys = mm->sys;
-	struct om_page *child = new_table(mm, l - 1, addr);
+	struct om_page *child = new_table(mm, l - 1, addr, stock);
 	om_pte_t e;
 
 	if (!child)
@@ -106,8 +124,12 @@ static struct om_page *make_child(struct om_mm *mm, struct om_page *table, unsig
 	return om_page_of(sys, om_pte_pfn(e));
 }
 
-/* The table of `level` that covers addr, made with all above it; NULL if no frame is free. */
-static inline struct om_page *make_level(struct om_mm *mm, uintptr_t addr, unsigned level)
+/*
+ * The table of `level` that covers addr, made with all above it, from the stock if there is one; NULL
+ * if no frame is free.
+ */
+static inline struct om_page *make_level(struct om_mm *mm, uintptr_t addr, unsigned level,
+                                         struct om_table_stock *stock)
 {
 	struct om_page *table = mm->root;
 
@@ -115,19 +137,14 @@ static inline struct om_page *make_level(struct om_mm *mm, uintptr_t addr, unsig
 		om_pte_t e = om_arch_pte_load(om_table_entry(table, level_pos(addr, l)));
 
 		table = om_likely(om_pte_present(e)) ? om_page_of(mm->sys, om_pte_pfn(e))
-		                                     : make_child(mm, table, l, addr);
+		                                     : make_child(mm, table, l, addr, stock);
 	}
 	return table;
 }
 
-bool om_table_make_upper(struct om_mm *mm, uintptr_t addr)
-{
-	return make_level(mm, addr, 2);
-}
-
 struct om_page *om_table_make_slow(struct om_mm *mm, uintptr_t addr)
 {
-	struct om_page *table = make_level(mm, addr, 1);
+	struct om_page *table = make_level(mm, addr, 1, NULL);
 
 	if (table)
 		atomic_store_explicit(&mm->table_hint, table, memory_order_release);
@@ -156,6 +173,59 @@ struct om_page *om_table_next(struct om_mm *mm, uintptr_t addr, uintptr_t end)
 		addr = next;
 	}
 	return NULL;
+}
+
+/* ---------------------------------------------------------------- in two steps -------------- */
+
+/* The lowest level that has a table for addr. */
+static unsigned lowest_level(struct om_mm *mm, uintptr_t addr)
+{
+	om_pfn_t pfn = om_page_pfn(mm->sys, mm->root);
+	unsigned level = OM_LEVELS;
+
+	for (; level > 1; level--) {
+		om_pte_t e = load_at(mm->sys, pfn, addr, level);
+
+		if (!om_pte_present(e))
+			break;
+		pfn = om_pte_pfn(e);
+	}
+	return level;
+}
+
+bool om_table_reserve(struct om_mm *mm, uintptr_t addr, unsigned level,
+                      struct om_table_stock *stock)
+{
+	struct om_system *sys = mm->sys;
+
+	OM_ASSERT(sys, om_rwsem_is_write_locked(&mm->mmap_lock), "mmap_lock", mm);
+	/* What is missing below a table of level l, and covers the last address, too, is in stock. */
+	for (unsigned l = lowest_level(mm, addr); l > level; l--) {
+		struct om_page *frame;
+
+		if ((addr ^ stock->last) < level_span(l))
+			continue;
+		frame = new_frame(sys);
+		if (!frame)
+			return false;
+		frame->lru.next = stock->first;
+		stock->first = om_page_pfn(sys, frame);
+	}
+	stock->last = addr;
+	return true;
+}
+
+struct om_page *om_table_make_reserved(struct om_mm *mm, uintptr_t addr,
+                                       struct om_table_stock *stock)
+{
+	OM_ASSERT(mm->sys, om_rwsem_is_write_locked(&mm->mmap_lock), "mmap_lock", mm);
+	return make_level(mm, addr, 1, stock);
+}
+
+void om_table_unreserve(struct om_system *sys, struct om_table_stock *stock)
+{
+	while (stock->first != OM_NO_PFN)
+		om_frame_release(sys, take_reserved(sys, stock));
 }
 
 /* ---------------------------------------------------------------- freeing ------------------- */
@@ -192,11 +262,22 @@ static void unlink_subtree(struct om_mm *mm, struct om_page *table, unsigned lev
 	*list = om_page_pfn(sys, table);
 }
 
-/* What om_table_free_range() was asked for. */
+/* What om_table_free_range() was asked for, and what it has found. */
 struct hole {
 	uintptr_t start, end, floor, ceiling;
-	om_pfn_t list; /* tables taken off the tree */
+	om_pfn_t list;            /* tables taken off the tree */
+	uintptr_t first, covered; /* what they covered: [first, covered) */
 };
+
+/* Unlink child i of `table`, of this level, with all below it; the child covers from `from` on. */
+static void unlink_whole(struct om_mm *mm, struct om_page *table, unsigned i, unsigned level,
+                         uintptr_t from, struct hole *h)
+{
+	unlink_subtree(mm, unlink_child(mm, table, i), level - 1, h->start, &h->list);
+	if (h->first > from)
+		h->first = from;
+	h->covered = from + level_span(level);
+}
 
 /*
  * Unlink the children of `table`, whose range begins at `base`, that the hole allows; descend at
@@ -215,8 +296,7 @@ static void unlink_range(struct om_mm *mm, struct om_page *table, unsigned level
 		if (om_pte_none(e))
 			continue;
 		if (from >= h->floor && from + (span - 1) <= h->ceiling - 1)
-			unlink_subtree(mm, unlink_child(mm, table, i), level - 1, h->start,
-			               &h->list);
+			unlink_whole(mm, table, i, level, from, h);
 		else if (level > 2)
 			unlink_range(mm, om_page_of(mm->sys, om_pte_pfn(e)), level - 1, from, h);
 		if (from + span < from)
@@ -228,7 +308,7 @@ void om_table_free_range(struct om_mm *mm, uintptr_t start, uintptr_t end, uintp
                          uintptr_t ceiling)
 {
 	struct om_system *sys = mm->sys;
-	struct hole h = {start, end, floor, ceiling, OM_NO_PFN};
+	struct hole h = {start, end, floor, ceiling, OM_NO_PFN, UINTPTR_MAX, 0};
 	om_pfn_t list;
 
 	OM_ASSERT(sys, om_rwsem_is_write_locked(&mm->mmap_lock), "mmap_lock", mm);
@@ -237,8 +317,8 @@ void om_table_free_range(struct om_mm *mm, uintptr_t start, uintptr_t end, uintp
 	list = h.list;
 	if (list == OM_NO_PFN)
 		return;
-	/* The MMU may cache upper entries, too: no table is reused before they are gone (I7). */
-	sys->hooks.ops->flush(sys->hooks.ctx, mm, start, end);
+	/* MMUs cache upper entries, too: no table is reused before these are gone (I7). */
+	om_tlb_flush(mm, h.first, h.covered, OM_FLUSH_TABLES);
 	while (list != OM_NO_PFN) {
 		struct om_page *table = om_page_of(sys, list);
 
@@ -249,15 +329,26 @@ void om_table_free_range(struct om_mm *mm, uintptr_t start, uintptr_t end, uintp
 
 /* ---------------------------------------------------------------- moving -------------------- */
 
-bool om_table_move(struct om_mm *mm, uintptr_t from, uintptr_t to)
+/* Free the leaf table at `addr`, which `upper` names and in which no entry is in use. */
+static void free_empty(struct om_mm *mm, struct om_page *upper, uintptr_t addr)
+{
+	struct om_page *table = unlink_child(mm, upper, level_pos(addr, 2));
+
+	OM_BUG_ON(mm->sys, table->mapcount != 0, "I5", table, table->mapcount, addr);
+	om_tlb_flush(mm, addr, addr + OM_TABLE_SPAN, OM_FLUSH_TABLES);
+	free_table(mm, table);
+}
+
+bool om_table_move(struct om_mm *mm, uintptr_t from, uintptr_t to, struct om_table_stock *stock)
 {
 	struct om_system *sys = mm->sys;
-	struct om_page *src = find_level(mm, from, 2), *dst = find_level(mm, to, 2);
+	struct om_page *src = find_level(mm, from, 2), *dst;
 	struct om_page *table = om_table_find(mm, from), *old = om_table_find(mm, to);
 
 	if (!table)
 		return false;
 	OM_ASSERT(sys, om_rwsem_is_write_locked(&mm->mmap_lock), "mmap_lock", mm);
+	dst = make_level(mm, to, 2, stock);
 	atomic_store_explicit(&mm->table_hint, NULL, memory_order_relaxed);
 	om_table_lock(sys, src);
 	om_entry_take(sys, src, level_pos(from, 2), 0);
@@ -267,20 +358,15 @@ bool om_table_move(struct om_mm *mm, uintptr_t from, uintptr_t to)
 	 * walker would flush the wrong one (hazard 8).
 	 */
 	om_table_lock(sys, table);
-	sys->hooks.ops->flush(sys->hooks.ctx, mm, from, from + OM_TABLE_SPAN);
+	om_tlb_flush(mm, from, from + OM_TABLE_SPAN, OM_FLUSH_ALL);
 	table->index = to >> OM_PAGE_SHIFT;
 	om_table_unlock(sys, table);
 
-	om_table_lock(sys, dst);
 	if (old)
-		om_entry_take(sys, dst, level_pos(to, 2), 0);
+		free_empty(mm, dst, to);
+	om_table_lock(sys, dst);
 	om_entry_install(sys, dst, level_pos(to, 2), om_pte_mktable(om_page_pfn(sys, table)));
 	om_table_unlock(sys, dst);
-	if (old) {
-		OM_BUG_ON(sys, old->mapcount != 0, "I5", old, old->mapcount, to);
-		sys->hooks.ops->flush(sys->hooks.ctx, mm, to, to + OM_TABLE_SPAN);
-		free_table(mm, old);
-	}
 	return true;
 }
 

@@ -60,9 +60,6 @@ struct om_page *om_table_find(struct om_mm *mm, uintptr_t addr);
  */
 struct om_page *om_table_make_slow(struct om_mm *mm, uintptr_t addr);
 
-/* The levels above the leaf table alone, for om_table_move(). False if no frame is free. */
-bool om_table_make_upper(struct om_mm *mm, uintptr_t addr);
-
 /* With mmap_lock held, the table found last is alive; neighbouring faults meet in it. */
 static inline struct om_page *om_table_make(struct om_mm *mm, uintptr_t addr)
 {
@@ -72,6 +69,32 @@ static inline struct om_page *om_table_make(struct om_mm *mm, uintptr_t addr)
 		return table;
 	return om_table_make_slow(mm, addr);
 }
+
+/* Frames for tables that a call will need. */
+struct om_table_stock {
+	om_pfn_t first;
+	uintptr_t last; /* the last address that was asked for; none: UINTPTR_MAX */
+};
+
+static inline void om_table_stock_init(struct om_table_stock *stock)
+{
+	stock->first = OM_NO_PFN;
+	stock->last = UINTPTR_MAX;
+}
+
+/*
+ * Get frames for the tables that are missing on the way to addr, down to `level`: 1, the leaf, or 2,
+ * for om_table_move(). Asked for rising addresses, of which no two have the same table of this
+ * level. False: no frame is free; the caller gives up by om_table_unreserve(). mmap_lock held for
+ * writing, from here on until the tables are made.
+ */
+bool om_table_reserve(struct om_mm *mm, uintptr_t addr, unsigned level,
+                      struct om_table_stock *stock);
+/* The leaf table that maps addr, found, or made of the stock. Cannot fail. Takes TABLE. */
+struct om_page *om_table_make_reserved(struct om_mm *mm, uintptr_t addr,
+                                       struct om_table_stock *stock);
+/* Free what is left. */
+void om_table_unreserve(struct om_system *sys, struct om_table_stock *stock);
 
 /* The first leaf table that maps any of [addr, end), or NULL; skips what has no table at once. */
 struct om_page *om_table_next(struct om_mm *mm, uintptr_t addr, uintptr_t end);
@@ -117,10 +140,25 @@ void om_table_free_root(struct om_mm *mm);
 /*
  * Move the whole leaf table at `from` to `to`, both multiples of OM_TABLE_SPAN: no entry and no
  * page changes. False, and nothing done, if there is no table at `from`. If there is one at `to`,
- * it must be empty and is freed. The levels above `to` exist (om_table_make_upper). The caller
- * flushes `from` afterwards. mmap_lock and the trees' locks held for writing (I1). Takes TABLE.
+ * it must be empty and is freed. The levels above `to` are there or in stock. Flushes. mmap_lock and
+ * the trees' locks held for writing (I1). Takes TABLE.
  */
-bool om_table_move(struct om_mm *mm, uintptr_t from, uintptr_t to);
+bool om_table_move(struct om_mm *mm, uintptr_t from, uintptr_t to, struct om_table_stock *stock);
+
+/* ------- flushes (I9); any context: the hook does not sleep ------- */
+
+static inline void om_tlb_flush(struct om_mm *mm, uintptr_t start, uintptr_t end,
+                                enum om_flush what)
+{
+	const struct om_hooks *hooks = &mm->sys->hooks;
+
+	hooks->ops->flush(hooks->ctx, mm, start, end, what);
+}
+
+static inline void om_tlb_flush_page(struct om_mm *mm, uintptr_t addr)
+{
+	om_tlb_flush(mm, addr, addr + OM_PAGE_SIZE, OM_FLUSH_PAGES);
+}
 
 /* ------- entries of a leaf; the table's lock is held by the caller of every function ------- */
 
@@ -248,7 +286,10 @@ void om_entry_use(struct om_system *sys, struct om_page *table, unsigned pos, bo
 /* Clear the young bit; returns the old entry. No flush is owed: a stale one only loses a use. */
 om_pte_t om_entry_age(struct om_system *sys, struct om_page *table, unsigned pos);
 
-/* Does going from `old` to `now` leave something stale in a TLB? (I9) */
+/*
+ * Does going from `old` to `now` leave something in a TLB that grants too much? (I9) What grants too
+ * little is harmless: whoever meets it faults, and om_fault() has this CPU drop it.
+ */
 static inline bool om_flush_owed(om_pte_t old, om_pte_t now)
 {
 	return om_pte_present(old) && (!om_pte_present(now) || om_pte_pfn(old) != om_pte_pfn(now) ||

@@ -74,7 +74,7 @@ static bool sweep_part(void *arg, const struct om_part *p)
 		sweep_entry(sys, p->table, om_table_pos(a), &s);
 	/* Before anybody can see that the entries are gone (hazard 9). */
 	if (s.n)
-		sys->hooks.ops->flush(sys->hooks.ctx, mm, p->start, p->end);
+		om_tlb_flush(mm, p->start, p->end, OM_FLUSH_PAGES);
 	om_table_unlock(sys, p->table);
 	atomic_fetch_sub_explicit(&mm->rss_file, s.n, memory_order_relaxed);
 	for (unsigned i = 0; i < s.n; i++)

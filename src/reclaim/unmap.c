@@ -13,11 +13,9 @@
 #include "store/mapping.h"
 #include "store/swap.h"
 
-static void flush_entry(struct om_system *sys, struct om_page *table, unsigned pos)
+static void flush_entry(struct om_page *table, unsigned pos)
 {
-	uintptr_t addr = om_table_addr(table, pos);
-
-	sys->hooks.ops->flush(sys->hooks.ctx, om_table_mm(table), addr, addr + OM_PAGE_SIZE);
+	om_tlb_flush_page(om_table_mm(table), om_table_addr(table, pos));
 }
 
 /* What an entry becomes when its page leaves; false if the page must stay. */
@@ -84,7 +82,7 @@ static enum om_walk_verdict unmap_one(struct om_walk *w, struct om_page *page, s
 		return OM_WALK_STOP;
 	}
 	old = om_entry_take(w->sys, table, pos, absent);
-	flush_entry(w->sys, table, pos);
+	flush_entry(table, pos);
 	if (lazyfree && (om_pte_dirty(old) || om_page_test(page, OM_PG_DIRTY))) {
 		restore_lazyfree(w->sys, page, table, pos, old);
 		*result = OM_UNMAP_FAIL;
@@ -150,7 +148,7 @@ static enum om_walk_verdict clean_one(struct om_walk *w, struct om_page *page, s
 
 	(void)vma;
 	if (om_pte_write(old) || om_pte_dirty(old))
-		flush_entry(w->sys, table, pos);
+		flush_entry(table, pos);
 	if (om_pte_dirty(old))
 		om_page_set(page, OM_PG_DIRTY);
 	return OM_WALK_GO;

@@ -131,6 +131,16 @@ static void check_entry(struct om_check *c, struct om_mm *mm, struct om_page *ta
 
 /* ---------------------------------------------------------------- tables -------------------- */
 
+/* I5: a table other than the root goes with the last area that it maps a part of. */
+static bool has_area(struct om_mm *mm, const struct om_page *table, unsigned level)
+{
+	uintptr_t start = om_table_addr(table, 0);
+	struct om_vma *vma = om_vma_find(mm, start);
+
+	return vma && (vma->start <= start ||
+	               vma->start - start < OM_TABLE_SPAN << (level - 1) * OM_TABLE_SHIFT);
+}
+
 static bool check_table(struct om_check *c, struct om_mm *mm, struct om_page *table, unsigned level,
                         uintptr_t index)
 {
@@ -144,6 +154,7 @@ static bool check_table(struct om_check *c, struct om_mm *mm, struct om_page *ta
 	OM_CHECK(c, table->object == mm, "I5", table, table->object, mm);
 	OM_CHECK(c, table->index == index, "I5", table, table->index, index);
 	OM_CHECK(c, table->mapcount == used, "I5", table, table->mapcount, used);
+	OM_CHECK(c, level == OM_LEVELS || has_area(mm, table, level), "I5", table, index, level);
 	return true;
 }
 

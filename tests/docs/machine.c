@@ -414,9 +414,9 @@ static void tier_5(void)
 		smp_switch(running_cpu == 2 ? q.mm : p.mm);
 	running_cpu = 0;
 	CHECK(loaded[1] == om_mm_root(p.mm) && loaded[2] == om_mm_root(q.mm));
-	smp_ops.flush(NULL, p.mm, 0, PAGE);
+	smp_ops.flush(NULL, p.mm, 0, PAGE, OM_FLUSH_PAGES);
 	CHECK(invalidated[0] == 1 && invalidated[1] == 1 && invalidated[2] == 0);
-	smp_ops.flush(NULL, q.mm, 0, PAGE);
+	smp_ops.flush(NULL, q.mm, 0, PAGE, OM_FLUSH_TABLES);
 	CHECK(invalidated[0] == 1 && invalidated[1] == 1 && invalidated[2] == 1);
 	smp_ops.wait(NULL, &blocked, is_blocked, &blocked);
 	smp_ops.wake(NULL, &blocked);

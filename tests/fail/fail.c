@@ -7,6 +7,7 @@
  *   - the answer is success, or the one that fits (out of memory, SIGBUS, EIO);
  *   - the state is that after the call, or that before it; where the header says "partial", each
  *     page is as before or as after. All of it: areas, every byte of every address space and file;
+ *   - a call that has failed, and is not partial, has left no page table behind;
  *   - om_verify() finds nothing;
  *   - the same call now succeeds, and everything can be taken down without a frame missing.
  *
@@ -144,6 +145,24 @@ static void check_state(const struct goal *g, const struct state *now, bool succ
 	         success ? "after" : "before");
 }
 
+/* Page tables of all address spaces. */
+static size_t count_tables(struct stage *s)
+{
+	struct om_mminfo info;
+	size_t n = 0;
+
+	for (unsigned i = 0; i < RIG_MMS; i++)
+		if (s->r->mm[i] && !om_mminfo(s->r->mm[i], 0, UINTPTR_MAX, &info))
+			n += info.tables;
+	return n;
+}
+
+/* Faults may leave tables: the area is there, and will need them. */
+static bool may_leave_tables(const struct scene *scene)
+{
+	return (scene->flags & PARTIAL) || scene->oom == OM_FAULT_OOM;
+}
+
 /* What was not possible is possible now. */
 static void repeat(const struct goal *g, struct stage *s)
 {
@@ -165,6 +184,7 @@ static bool run(const struct goal *g, const struct mode *m, unsigned long k)
 	struct stage *s = stage_create(g->scene, m->world);
 	struct state *now;
 	bool reached, success;
+	size_t tables = count_tables(s);
 	int answer;
 
 	runs++;
@@ -177,6 +197,8 @@ static bool run(const struct goal *g, const struct mode *m, unsigned long k)
 	if (reached || m->world != TIGHT || success)
 		check_answer(g, m, answer);
 	rig_verify(s->r);
+	if (!success && !may_leave_tables(g->scene))
+		rig_equal(count_tables(s), tables);
 	now = state_of(s);
 	check_state(g, now, success);
 	if (success && g->scene->check)

@@ -248,18 +248,20 @@ static void check_tlb(struct sim *sim)
 		}
 }
 
-static void hook_flush(void *ctx, struct om_mm *mm, uintptr_t start, uintptr_t end)
+static void hook_flush(void *ctx, struct om_mm *mm, uintptr_t start, uintptr_t end,
+                       enum om_flush what)
 {
 	if (me != NOBODY) {
 		check_tlb(ctx);
 		sched_step();
 	}
-	sim_port_ops.flush(ctx, mm, start, end);
+	sim_port_ops.flush(ctx, mm, start, end, what);
 	sched_step();
 }
 
 const struct om_port_ops sched_ops = {
     .flush = hook_flush,
+    .flush_local = sim_mmu_flush_local,
     .panic = sim_panic,
     .wait = hook_wait,
     .wake = hook_wake,

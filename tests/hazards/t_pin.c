@@ -1,5 +1,5 @@
 /*
- * t_pin.c: pins, and who may write to a page in place: rows 4-7, 48.
+ * t_pin.c: pins, and who may write to a page in place: rows 4-7, 48, 74.
  */
 #include "hazards.h"
 
@@ -273,6 +273,79 @@ static void test_h48_zero_page_pins(void **state)
 	rig_destroy(r);
 }
 
+/* ---------------------------------------------------------------- 74: a pinned page stays ---- */
+
+/* Where nobody may write, a page that becomes the parent's own keeps its entry as it was. */
+static void read_only_family(struct play *p)
+{
+	play_anon(p, 4);
+	rig_ok(om_mprotect(p->mm, p->a, PAGES(4), OM_PROT_READ));
+	p->child = rig_fork(p->r, p->mm, NULL);
+}
+
+static void pin_into(struct play *p, unsigned long *pfn)
+{
+	om_pfn_t n;
+
+	rig_ok(om_pin(p->mm, p->a, OM_READ, &n));
+	*pfn = n;
+}
+
+static void task_pin_first(struct play *p)
+{
+	pin_into(p, &p->seen[0]);
+}
+
+static void task_pin_second(struct play *p)
+{
+	pin_into(p, &p->seen[1]);
+}
+
+/* Both pins name the frame that the program writes to. */
+static void check_pins(struct play *p)
+{
+	rig_equal(rig_info(p->mm, p->a).value, p->seen[0]);
+	rig_equal(p->seen[1], p->seen[0]);
+	rig_ok(om_mprotect(p->mm, p->a, PAGES(4), RIG_RW));
+	rig_equal(rig_set(sched_cpu(p), p->mm, p->a, 900), OM_FAULT_MINOR);
+	for (unsigned i = 0; i < 2; i++) {
+		rig_equal(rig_tag(sim_frame(p->r->sim, (om_pfn_t)p->seen[i])), 900);
+		om_unpin(p->r->sys, (om_pfn_t)p->seen[i], false);
+	}
+	rig_expect(p->r, p->mm, p->a + PAGES(1), 3, 101);
+}
+
+static void check_pin(struct play *p)
+{
+	rig_equal(rig_info(p->mm, p->a).value, p->seen[0]);
+	om_unpin(p->r->sys, (om_pfn_t)p->seen[0], false);
+}
+
+static void swapped_read_only_family(struct play *p)
+{
+	play_anon(p, 4);
+	rig_pageout(p->r, p->mm, p->a, 4);
+	rig_ok(om_mprotect(p->mm, p->a, PAGES(4), OM_PROT_READ));
+	p->child = rig_fork(p->r, p->mm, NULL);
+}
+
+static void test_h74_pinned_page_is_not_replaced(void **state)
+{
+	(void)state;
+	EXPLORE({.name = "h74",
+	         .setup = read_only_family,
+	         .task = {task_pin_first, task_pin_second, task_child_exits},
+	         .check = check_pins},
+	        {.name = "h74_swapped",
+	         .setup = swapped_read_only_family,
+	         .task = {task_pin_first, task_pin_second, task_child_exits},
+	         .check = check_pins},
+	        {.name = "h74_pageout",
+	         .setup = read_only_family,
+	         .task = {task_pin_first, task_pageout, task_child_exits},
+	         .check = check_pin});
+}
+
 static const struct CMUnitTest list[] = {
     cmocka_unit_test(test_h04_pin_sees_no_secret),
     cmocka_unit_test(test_h05_pinned_page_stays_mapped),
@@ -281,5 +354,6 @@ static const struct CMUnitTest list[] = {
     cmocka_unit_test(test_h07_reuse_x_exit),
     cmocka_unit_test(test_h07_fork_x_write),
     cmocka_unit_test(test_h48_zero_page_pins),
+    cmocka_unit_test(test_h74_pinned_page_is_not_replaced),
 };
 TESTS(pin_tests, list);

@@ -1,5 +1,5 @@
 /*
- * t_tlb.c: translations that outlive their entries, and bits lost in them: rows 8-12, 14-16.
+ * t_tlb.c: translations that outlive their entries, and bits lost in them: rows 8-12, 14-16, 75.
  *
  * The simulated CPUs keep a translation until they are told to drop it, and use it. So a flush that
  * is missing or late shows as a wrong byte, or an access that should have been refused.
@@ -403,6 +403,95 @@ static void test_h16_reclaim_x_stores(void **state)
 	         .check = check_last_word});
 }
 
+/* ---------------------------------------------------------------- 75: somebody else's flush -- */
+
+/* Private copies of a file's pages, which all CPUs can write: 300 and so on. */
+static void private_copies(struct play *p)
+{
+	play_file(p, 4, OM_MAP_PRIVATE);
+	rig_put(p->r, p->mm, p->a, 4, 300);
+	play_warm(p, p->mm, p->a, 4, true);
+}
+
+static void task_forbid(struct play *p)
+{
+	rig_ok(om_mprotect(p->mm, p->a, PAGES(4), OM_PROT_NONE));
+	for (unsigned i = 0; i < 4; i++)
+		rig_equal(set_word(p, p->mm, p->a + PAGES(i), 900), OM_FAULT_ACCERR);
+}
+
+/* The copies are gone: the file is there, or its end is before. */
+static void task_drop_copies(struct play *p)
+{
+	unsigned long word;
+
+	rig_ok(om_madvise(p->mm, p->a, PAGES(4), OM_MADV_DONTNEED));
+	for (unsigned i = 0; i < 4; i++)
+		if (get_word(p, p->mm, p->a + PAGES(i), &word) != OM_FAULT_BUS)
+			rig_equal(word, 200 + i);
+}
+
+static void task_move_copies(struct play *p)
+{
+	uintptr_t at;
+	unsigned long word;
+
+	rig_ok(do_mremap(p->mm, p->a, PAGES(4), PAGES(4), OM_MREMAP_MAYMOVE | OM_MREMAP_FIXED,
+	                 THERE, &at));
+	for (unsigned i = 0; i < 4; i++)
+		rig_equal(get_word(p, p->mm, p->a + PAGES(i), &word), OM_FAULT_MAPERR);
+}
+
+/* Behind the end of the file nothing can be read, whoever has cleared the entry. */
+static void task_truncate_look(struct play *p)
+{
+	unsigned long word;
+
+	task_truncate(p);
+	for (unsigned i = 0; i < 4; i++)
+		rig_check(get_word(p, p->mm, p->a + PAGES(i), &word) != OM_FAULT_MINOR);
+}
+
+/*
+ * Writes to the file: 900. Once the program can see that, by way of the page tables, no CPU shows the
+ * copy that was there before.
+ */
+static void task_append_look(struct play *p)
+{
+	unsigned long word = 900;
+
+	rig_ok(om_mapping_write(p->file, 0, &word, sizeof(word), NULL));
+	sched_step();
+	if (om_read(p->mm, p->a, &word, sizeof(word), NULL) || word != 900)
+		return;
+	if (get_word(p, p->mm, p->a, &word) == OM_FAULT_MINOR)
+		rig_check(word != 300);
+}
+
+/* The entry is gone, and whoever took it has not flushed yet. */
+static void test_h75_flush_of_another_call(void **state)
+{
+	(void)state;
+	EXPLORE({.name = "h75_mprotect",
+	         .setup = private_copies,
+	         .task = {task_truncate, task_forbid}},
+	        {.name = "h75_dontneed",
+	         .setup = private_copies,
+	         .task = {task_truncate, task_drop_copies}},
+	        {.name = "h75_mremap",
+	         .setup = private_copies,
+	         .task = {task_truncate, task_move_copies}},
+	        {.name = "h75_fault",
+	         .setup = private_copies,
+	         .task = {task_truncate, task_append_look}},
+	        {.name = "h75_truncate_1",
+	         .setup = private_copies,
+	         .task = {task_munmap, task_truncate_look}},
+	        {.name = "h75_truncate_2",
+	         .setup = private_copies,
+	         .task = {task_drop_shared, task_truncate_look}});
+}
+
 static const struct CMUnitTest list[] = {
     cmocka_unit_test(test_h08_mremap_flushes),
     cmocka_unit_test(test_h09_reclaim_x_mprotect),
@@ -413,5 +502,6 @@ static const struct CMUnitTest list[] = {
     cmocka_unit_test(test_h14_no_dirty_bit_is_lost),
     cmocka_unit_test(test_h15_msync_x_write_fault),
     cmocka_unit_test(test_h16_reclaim_x_stores),
+    cmocka_unit_test(test_h75_flush_of_another_call),
 };
 TESTS(tlb_tests, list);

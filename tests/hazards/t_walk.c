@@ -175,10 +175,11 @@ static void test_h88_sweep_spares_what_is_used(void **state)
 
 static unsigned flushes;
 
-static void count_flush(void *ctx, struct om_mm *mm, uintptr_t start, uintptr_t end)
+static void count_flush(void *ctx, struct om_mm *mm, uintptr_t start, uintptr_t end,
+                        enum om_flush what)
 {
 	flushes++;
-	sim_port_ops.flush(ctx, mm, start, end);
+	sim_port_ops.flush(ctx, mm, start, end, what);
 }
 
 /* Thousands of areas over one page, in turn in one of three processes. */

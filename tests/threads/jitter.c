@@ -42,10 +42,10 @@ static struct om_held *held(void *ctx)
 	return sim_port_ops.held(ctx);
 }
 
-static void flush(void *ctx, struct om_mm *mm, uintptr_t start, uintptr_t end)
+static void flush(void *ctx, struct om_mm *mm, uintptr_t start, uintptr_t end, enum om_flush what)
 {
 	perhaps_pause(atomic_load_explicit(&rate, memory_order_relaxed) / 32);
-	sim_port_ops.flush(ctx, mm, start, end);
+	sim_port_ops.flush(ctx, mm, start, end, what);
 }
 
 const struct om_port_ops *jitter_ops(unsigned one_in)

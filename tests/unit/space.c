@@ -15,13 +15,15 @@ void *space_on_lock_arg;
 
 /* ---------------------------------------------------------------- the machine --------------- */
 
-static void count_flush(void *ctx, struct om_mm *mm, uintptr_t start, uintptr_t end)
+static void count_flush(void *ctx, struct om_mm *mm, uintptr_t start, uintptr_t end,
+                        enum om_flush what)
 {
 	space_flushes.calls++;
+	space_flushes.what = what;
 	space_flushes.mm = mm;
 	space_flushes.start = start;
 	space_flushes.end = end;
-	sim_port_ops.flush(ctx, mm, start, end);
+	sim_port_ops.flush(ctx, mm, start, end, what);
 }
 
 /* The callback may take locks itself, which come here again. */

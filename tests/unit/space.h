@@ -54,9 +54,10 @@ struct space space_start(om_pfn_t frames, uint32_t slots);
 /* Ends s->mm (unless NULL), and all else; every frame must be free then. */
 void space_finish(struct space *s);
 
-/* Calls of flush so far, and the range of the last one. */
+/* Calls of flush so far, and the arguments of the last one. */
 extern struct space_flushes {
 	unsigned calls;
+	enum om_flush what;
 	struct om_mm *mm;
 	uintptr_t start, end;
 } space_flushes;

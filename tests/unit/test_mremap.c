@@ -425,6 +425,53 @@ static void test_no_memory(void **state)
 	space_finish(&s);
 }
 
+/*
+ * A move of 32 tables that runs out of frames half way leaves none at its destination. If it did, a
+ * later munmap nearby would free them, and the MMU would have to hear that they go.
+ */
+static void test_no_table_is_left(void **state)
+{
+	struct space s = space_start(256, 0);
+	const uintptr_t to =
+	    100 * T + 1; /* the places in the tables differ: the move needs leaves */
+	struct om_mminfo before, after;
+
+	(void)state;
+	space_map(&s, 0, 32 * T, RW, 0);
+	for (uintptr_t i = 0; i < 32; i++)
+		space_put(&s, s.mm, i * T, 'a');
+	om_mminfo(s.mm, 0, UINTPTR_MAX, &before);
+	for (om_pfn_t leave = 0; leave < 32; leave += 3) {
+		space_hog(s.sys, leave);
+		assert_int_equal(remap(&s, 0, 32 * T, 32 * T, FIXED, to, NULL), -OM_ENOMEM);
+		space_unhog(s.sys);
+		om_mminfo(s.mm, 0, UINTPTR_MAX, &after);
+		assert_int_equal(after.tables, before.tables);
+		space_check(&s); /* I5: every table has an area */
+	}
+	remap_to(&s, 0, 32 * T, 32 * T, FIXED, to);
+	for (uintptr_t i = 0; i < 32; i++)
+		assert_int_equal(space_get(&s, s.mm, to + i * T), 'a');
+	space_finish(&s);
+}
+
+/* Where nothing is, nothing moves, and no table is made. */
+static void test_sparse_move(void **state)
+{
+	struct space s = space_start(64, 0);
+	struct om_mminfo before, after;
+
+	(void)state;
+	space_map(&s, 0, 200 * T, RW, 0);
+	space_put(&s, s.mm, 150 * T + 3, 'a');
+	om_mminfo(s.mm, 0, UINTPTR_MAX, &before);
+	remap_to(&s, 0, 200 * T, 200 * T, FIXED, 500 * T + 7);
+	om_mminfo(s.mm, 0, UINTPTR_MAX, &after);
+	assert_in_range(after.tables, before.tables, before.tables + 2);
+	assert_int_equal(space_get(&s, s.mm, 650 * T + 10), 'a');
+	space_finish(&s);
+}
+
 /* A stale translation would show the old page at the old address, or write to it (hazard 8). */
 static void test_flushes(void **state)
 {
@@ -444,13 +491,14 @@ static void test_flushes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_in_place),      cmocka_unit_test(test_grow_file),
-	    cmocka_unit_test(test_blocked),       cmocka_unit_test(test_fixed),
-	    cmocka_unit_test(test_merges),        cmocka_unit_test(test_shared),
-	    cmocka_unit_test(test_mixed_entries), cmocka_unit_test(test_whole_tables),
-	    cmocka_unit_test(test_whole_file),    cmocka_unit_test(test_dontunmap),
-	    cmocka_unit_test(test_duplicate),     cmocka_unit_test(test_locked),
-	    cmocka_unit_test(test_errors),        cmocka_unit_test(test_no_memory),
+	    cmocka_unit_test(test_in_place),         cmocka_unit_test(test_grow_file),
+	    cmocka_unit_test(test_blocked),          cmocka_unit_test(test_fixed),
+	    cmocka_unit_test(test_merges),           cmocka_unit_test(test_shared),
+	    cmocka_unit_test(test_mixed_entries),    cmocka_unit_test(test_whole_tables),
+	    cmocka_unit_test(test_whole_file),       cmocka_unit_test(test_dontunmap),
+	    cmocka_unit_test(test_duplicate),        cmocka_unit_test(test_locked),
+	    cmocka_unit_test(test_errors),           cmocka_unit_test(test_no_memory),
+	    cmocka_unit_test(test_no_table_is_left), cmocka_unit_test(test_sparse_move),
 	    cmocka_unit_test(test_flushes),
 	};
 

@@ -12,9 +12,10 @@
 static char *memory;
 static struct om_arch arch;
 
-static void no_flush(void *ctx, struct om_mm *mm, uintptr_t start, uintptr_t end)
+static void no_flush(void *ctx, struct om_mm *mm, uintptr_t start, uintptr_t end,
+                     enum om_flush what)
 {
-	(void)ctx, (void)mm, (void)start, (void)end;
+	(void)ctx, (void)mm, (void)start, (void)end, (void)what;
 }
 
 static void no_panic(void *ctx, const struct om_bug *bug)

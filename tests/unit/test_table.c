@@ -11,6 +11,8 @@
 
 #define SPAN  OM_TABLE_SPAN
 #define LEAFS (OM_LEVELS - 1) /* tables that the first leaf needs beside the root */
+/* Bytes under one entry of the root. */
+#define TOP_SPAN ((uintptr_t)1 << (OM_PAGE_SHIFT + LEAFS * OM_TABLE_SHIFT))
 
 static uintptr_t span(uintptr_t n)
 {
@@ -41,6 +43,14 @@ static void free_range(struct om_mm *mm, uintptr_t start, uintptr_t end, uintptr
 	om_mm_write_lock(mm);
 	om_table_free_range(mm, start, end, floor, ceiling);
 	om_mm_write_unlock(mm);
+}
+
+/* The last flush was about tables, and named all that they mapped. */
+static void expect_tables_flushed(uintptr_t start, uintptr_t end)
+{
+	assert_int_equal(space_flushes.what, OM_FLUSH_TABLES);
+	assert_int_equal(space_flushes.start, start);
+	assert_int_equal(space_flushes.end, end);
 }
 
 static void free_all(struct om_mm *mm)
@@ -184,6 +194,49 @@ static void test_random(void **state)
 	space_finish(&s);
 }
 
+/* Frames first, tables later: as many as are missing, whatever two places have in common. */
+static void test_reserve(void **state)
+{
+	struct space s = space_start(64, 0);
+	const uintptr_t far = SPACE_BASE + TOP_SPAN;
+	om_pfn_t free = om_free_frames(s.sys);
+	struct om_table_stock stock;
+
+	(void)state;
+	om_mm_write_lock(s.mm);
+	om_table_stock_init(&stock);
+	assert_true(om_table_reserve(s.mm, span(0), 1, &stock));
+	assert_true(om_table_reserve(s.mm, span(1), 1, &stock));
+	assert_true(om_table_reserve(s.mm, far, 1, &stock));
+	assert_true(om_table_reserve(s.mm, far + TOP_SPAN, 2, &stock));
+	assert_int_equal(free - om_free_frames(s.sys), 3 * LEAFS);
+	assert_int_equal(tables(s.mm), 1);
+	om_table_make_reserved(s.mm, span(0), &stock);
+	om_table_make_reserved(s.mm, span(1), &stock);
+	om_table_make_reserved(s.mm, far, &stock);
+	assert_int_equal(tables(s.mm), 2 * LEAFS + 2);
+	make(s.mm, span(0));
+	make(s.mm, span(1));
+	make(s.mm, far);
+	/* A table that moves there needs the levels above alone. */
+	assert_true(om_table_move(s.mm, span(1), far + TOP_SPAN, &stock));
+	assert_true(stock.first == OM_NO_PFN);
+	assert_int_equal(tables(s.mm), 3 * LEAFS + 1);
+
+	/* All there: nothing is taken. And what is not used comes back. */
+	assert_true(om_table_reserve(s.mm, span(0), 1, &stock));
+	assert_true(stock.first == OM_NO_PFN);
+	assert_true(om_table_reserve(s.mm, span(4), 1, &stock));
+	space_hog(s.sys, 0);
+	assert_false(om_table_reserve(s.mm, span(5), 1, &stock));
+	om_table_unreserve(s.sys, &stock);
+	space_unhog(s.sys);
+	om_mm_write_unlock(s.mm);
+	free_all(s.mm);
+	assert_int_equal(om_free_frames(s.sys), free);
+	space_finish(&s);
+}
+
 /* ---------------------------------------------------------------- freeing ------------------- */
 
 static void test_free_range(void **state)
@@ -210,11 +263,12 @@ static void test_free_range(void **state)
 	assert_null(om_table_find(s.mm, span(2)));
 	assert_int_equal(tables(s.mm), 3 + LEAFS);
 	assert_int_equal(space_flushes.calls, calls + 1);
-	assert_true(space_flushes.start <= span(2) && space_flushes.end >= span(3));
+	expect_tables_flushed(span(2), span(3));
 
 	/* The hole is smaller than what is free around it: its table goes all the same. */
 	free_range(s.mm, span(1) + OM_PAGE_SIZE, span(1) + 2 * OM_PAGE_SIZE, span(1), span(3));
 	assert_null(om_table_find(s.mm, span(1)));
+	expect_tables_flushed(span(1), span(2));
 	assert_non_null(om_table_find(s.mm, span(0)));
 	assert_non_null(om_table_find(s.mm, span(3)));
 
@@ -223,6 +277,9 @@ static void test_free_range(void **state)
 	assert_int_equal(tables(s.mm), 1 + LEAFS);
 	free_range(s.mm, span(3), span(4), 0, OM_VA_LIMIT);
 	assert_int_equal(tables(s.mm), 1);
+	/* What the highest of them mapped is named, not the hole alone. */
+	expect_tables_flushed(SPACE_BASE & ~(TOP_SPAN - 1),
+	                      (SPACE_BASE & ~(TOP_SPAN - 1)) + TOP_SPAN);
 	space_finish(&s);
 }
 
@@ -259,28 +316,31 @@ static void test_move(void **state)
 	(void)state;
 	om_mm_write_lock(s.mm);
 	make(s.mm, span(7)); /* the levels above are there */
-	moved = om_table_move(s.mm, span(0), span(1));
+	moved = om_table_move(s.mm, span(0), span(1), NULL);
 	assert_false(moved);
 	table = make(s.mm, span(0));
 	om_table_lock(s.sys, table);
 	om_entry_install(s.sys, table, 3, om_pte_mkswap(7));
 	om_table_unlock(s.sys, table);
 
-	assert_true(om_table_move(s.mm, span(0), span(1)));
+	assert_true(om_table_move(s.mm, span(0), span(1), NULL));
 	assert_null(om_table_find(s.mm, span(0)));
 	assert_ptr_equal(om_table_find(s.mm, span(1)), table);
 	assert_int_equal(om_table_addr(table, 3), span(1) + 3 * OM_PAGE_SIZE);
 	assert_true(om_pte_is_swap(om_entry_get(s.sys, table, 3)));
 	assert_ptr_equal(space_flushes.mm, s.mm);
+	assert_int_equal(space_flushes.what, OM_FLUSH_ALL);
+	assert_true(space_flushes.start == span(0) && space_flushes.end == span(1));
 	/* Nothing looks for it where it was: not even the fault path's short cut. */
 	empty = make(s.mm, span(0));
 	assert_ptr_not_equal(empty, table);
 
 	/* An empty table in the way is freed. */
 	assert_int_equal(tables(s.mm), 3 + LEAFS);
-	assert_true(om_table_move(s.mm, span(1), span(0)));
+	assert_true(om_table_move(s.mm, span(1), span(0), NULL));
 	assert_ptr_equal(om_table_find(s.mm, span(0)), table);
 	assert_int_equal(tables(s.mm), 2 + LEAFS);
+	expect_tables_flushed(span(0), span(1));
 
 	om_table_lock(s.sys, table);
 	om_entry_take(s.sys, table, 3, 0);
@@ -415,11 +475,12 @@ static void test_race(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_make),       cmocka_unit_test(test_make_fails),
-	    cmocka_unit_test(test_next),       cmocka_unit_test(test_random),
-	    cmocka_unit_test(test_free_range), cmocka_unit_test(test_free_in_use),
-	    cmocka_unit_test(test_move),       cmocka_unit_test(test_entries),
-	    cmocka_unit_test(test_flush_owed), cmocka_unit_test(test_race),
+	    cmocka_unit_test(test_make),        cmocka_unit_test(test_make_fails),
+	    cmocka_unit_test(test_next),        cmocka_unit_test(test_random),
+	    cmocka_unit_test(test_reserve),     cmocka_unit_test(test_free_range),
+	    cmocka_unit_test(test_free_in_use), cmocka_unit_test(test_move),
+	    cmocka_unit_test(test_entries),     cmocka_unit_test(test_flush_owed),
+	    cmocka_unit_test(test_race),
 	};
 
 	return unit_run(tests);

@@ -272,8 +272,14 @@ static void go(unsigned cpu, int mm)
 static void flush(unsigned cpu, unsigned mm, uintptr_t start, uintptr_t end)
 {
 	here = cpu;
-	x86_flush(&mmu, (struct om_mm *)&mms[mm], start << 12, end << 12);
+	x86_flush(&mmu, (struct om_mm *)&mms[mm], start << 12, end << 12, OM_FLUSH_PAGES);
 	assert_int_equal(models[cpu].preempt, 0);
+}
+
+static void flush_tables(unsigned cpu, unsigned mm, uintptr_t start, uintptr_t end)
+{
+	here = cpu;
+	x86_flush(&mmu, (struct om_mm *)&mms[mm], start << 12, end << 12, OM_FLUSH_TABLES);
 }
 
 static bool kept(unsigned cpu)
@@ -388,6 +394,20 @@ static void test_shootdown(void **state)
 	assert_int_equal(models[3].cr3_writes, 0);
 	assert_int_equal(mmu.shootdowns, 2);
 	assert_int_equal(mmu.ipis, 3);
+}
+
+/* Whatever the tables covered, one invlpg drops them. */
+static void test_flush_tables(void **state)
+{
+	(void)state;
+	machine_init(false);
+	go(0, 0);
+	go(1, 0);
+	flush_tables(0, 0, 0, OM_VA_LIMIT >> 12);
+	assert_int_equal(models[0].invlpg, 1);
+	assert_int_equal(models[1].invlpg, 1);
+	assert_int_equal(mmu.ipis, 1);
+	assert_int_equal(mmu.full_flushes, 0);
 }
 
 /* An idle CPU is interrupted once, and lets go. */
@@ -524,7 +544,7 @@ static void change(unsigned mm, unsigned first, unsigned n)
 	for (unsigned page = first; page < first + n; page++)
 		atomic_fetch_add(&tables[mm].entry[page], 1);
 	x86_flush(&mmu, (struct om_mm *)&mms[mm], (uintptr_t)first << 12,
-	          (uintptr_t)(rnd(16) ? first + n : first + 64) << 12);
+	          (uintptr_t)(rnd(16) ? first + n : first + 64) << 12, OM_FLUSH_PAGES);
 	for (unsigned page = first; page < first + n; page++)
 		atomic_fetch_add(&tables[mm].freed[page], 1);
 	if (flags)
@@ -635,8 +655,8 @@ int main(void)
 	    cmocka_unit_test(test_switch),       cmocka_unit_test(test_flush_local),
 	    cmocka_unit_test(test_pcid),         cmocka_unit_test(test_shootdown),
 	    cmocka_unit_test(test_lazy),         cmocka_unit_test(test_retire),
-	    cmocka_unit_test(test_flush_kernel), cmocka_unit_test(test_threads),
-	    cmocka_unit_test(test_threads_pcid),
+	    cmocka_unit_test(test_flush_tables), cmocka_unit_test(test_flush_kernel),
+	    cmocka_unit_test(test_threads),      cmocka_unit_test(test_threads_pcid),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

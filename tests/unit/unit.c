@@ -146,12 +146,14 @@ unsigned unit_wakes(void)
 	return atomic_load(&wakes);
 }
 
-static void unit_flush(void *ctx, struct om_mm *mm, uintptr_t start, uintptr_t end)
+static void unit_flush(void *ctx, struct om_mm *mm, uintptr_t start, uintptr_t end,
+                       enum om_flush what)
 {
 	(void)ctx;
 	(void)mm;
 	(void)start;
 	(void)end;
+	(void)what;
 }
 
 static struct om_held *unit_held(void *ctx)
