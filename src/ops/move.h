@@ -14,9 +14,9 @@ struct om_move {
 };
 
 /*
- * Before the move, when the call can still fail (I10): reserve the tables that the entries will need
- * at `to`. False, and nothing changed, if no frame is free. Then move, or om_table_unreserve().
- * mmap_lock held for writing throughout.
+ * Before the move, when the call can still fail (I10): reserve the tables that the entries will
+ * need at `to`. False, and nothing changed, if no frame is free. Then move, or
+ * om_table_unreserve(). mmap_lock held for writing throughout.
  */
 bool om_move_reserve(const struct om_move *m, struct om_table_stock *stock);
 
