@@ -12,7 +12,7 @@
  */
 #include "area/zap.h"
 
-#include "area/vma.h"
+#include "area/mm.h"
 #include "page/frame.h"
 #include "page/lru.h"
 #include "page/put.h"
@@ -59,6 +59,9 @@ void om_gather_finish(struct om_gather *g)
 	struct om_page *dead[OM_GATHER_PAGES];
 	unsigned n = 0;
 
+	/* Only these may put it off: see om_mm_flush_pending(). */
+	OM_ASSERT(sys, om_rwsem_is_write_locked(&g->mm->mmap_lock) || om_mm_flush_pending(g->mm),
+	          "I9", g->mm);
 	if (g->start < g->end)
 		om_tlb_flush(g->mm, g->start, g->end, OM_FLUSH_PAGES);
 	for (unsigned i = 0; i < g->nr; i++) {
