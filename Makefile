@@ -3,6 +3,8 @@
 #   V=name      which build: release (default), debug, asan, tsan, m32, cov, fuzz; with -clang
 #               appended (release-clang, debug-clang...) the same one made by clang
 #   RMAP=name   which reverse-map design of src/rmap/ is linked in (default: objrmap)
+#   SIM_MODE=   modes of the simulated MMU that tests run in, of x86, readonly, absent, upper, all
+#               (default: x86 all, that is with nothing kept that can be dropped, and with everything)
 #
 # Every build has a directory of its own, build/$(V), so that they can live side by side. Tests are
 # built as V=debug (all checks on) unless V is given.
@@ -19,6 +21,7 @@ B       := build/$(V)$(if $(filter-out objrmap,$(RMAP)),-$(RMAP))
 PREFIX  ?= /usr/local
 SECONDS ?= 60
 WERROR  ?=
+SIM_MODE ?= all
 
 # ---- flags -------------------------------------------------------------------------------------
 
@@ -191,13 +194,13 @@ test: setup ## all tests with all checks on, the kernel's in QEMU too; ONLY=name
 	@$(if $(filter-out kernel,$(ONLY))$(filter-out debug,$(TEST_V)),:,$(MAKE) --no-print-directory $(PARALLEL) KV=debug test-kernel)
 
 check-tests: $(call SELECT,$(TESTS) $(UNITS))
-	@scripts/run-tests.sh $^
+	@SIM_MODE="$(SIM_MODE)" scripts/run-tests.sh $^
 
 unit: setup ## the unit tests alone
 	@$(MAKE) --no-print-directory $(PARALLEL) V=$(TEST_V) check-unit
 
 check-unit: $(call SELECT,$(UNITS))
-	@scripts/run-tests.sh $^
+	@SIM_MODE="$(SIM_MODE)" scripts/run-tests.sh $^
 
 bench: ## measure: build/bench.json
 	@scripts/setup.sh bench
@@ -222,7 +225,7 @@ soak: ## integration programs for SECONDS=60, a new seed each round
 
 .PHONY: soak-programs
 soak-programs: $(call SELECT,$(TESTS))
-	@scripts/soak.sh $(SECONDS) $^
+	@$(if $(filter command environment,$(origin SIM_MODE)),SIM_MODE="$(SIM_MODE)") scripts/soak.sh $(SECONDS) $^
 
 fuzz: ## libFuzzer over tests/fuzz.c for SECONDS=60
 	@$(MAKE) --no-print-directory V=fuzz build/fuzz/tests/fuzz
@@ -294,7 +297,7 @@ clean: ## remove build/
 	rm -rf build
 
 help: ## this list
-	@sed -n '2,9s/^# \{0,1\}//p' Makefile
+	@sed -n '2,11s/^# \{0,1\}//p' Makefile
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-15s %s\n", $$1, $$2 }' Makefile */*.mk */*/*.mk
 
 -include $(shell find $(B) $(T) -name '*.d' 2>/dev/null)

@@ -10,6 +10,9 @@
 # The clock limits nothing, because the machine may have other work. A program is ended when it has
 # used up its CPU time, or when for two minutes all its threads have slept and used none: a deadlock.
 #
+# A program that has a simulated machine runs in each mode of its MMU that SIM_MODE names, one after
+# the other (ports/sim/sim.h).
+#
 # A terminal always shows what runs, with the last line of its output; a log gets that once a
 # minute.
 set -u
@@ -46,8 +49,19 @@ start() { # $1: program
 		begin=$(tenths)
 		# shellcheck disable=SC3045
 		ulimit -S -t "$limit"
-		# shellcheck disable=SC2016
-		setsid sh -c 'echo $$ >"$1.pid"; exec "$1"' sh "$1" >>"$1.log" 2>&1 </dev/null 3>&-
+		modes=none
+		! grep -q OM_SIM_MODE "$1" || modes=${SIM_MODE:-x86}
+		# shellcheck disable=SC2016,SC2086
+		setsid sh -c '
+			echo $$ >"$1.pid"
+			program=$1
+			shift
+			for mode; do
+				OM_SIM_MODE=$mode "$program" && continue
+				status=$?
+				[ $mode = none ] || echo "in mode OM_SIM_MODE=$mode"
+				exit $status
+			done' sh "$1" $modes >>"$1.log" 2>&1 </dev/null 3>&-
 		status=$?
 		echo "end $1 $status $(($(tenths) - begin))" >&3
 	) &

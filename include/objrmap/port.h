@@ -90,11 +90,11 @@ struct om_port_ops {
 	              enum om_flush what);
 
 	/*
-	 * Optional: for an MMU whose TLB keeps what it has just faulted on. Drop what *this* CPU has
-	 * kept of the page at `addr` (page aligned), if it runs on `mm`. om_fault() calls it at the
-	 * end whenever it is about to answer MINOR or MAJOR: the entry has been absent, or granted
-	 * less, or another CPU's fault had resolved it already. Other CPUs are not told: one that
-	 * has kept the page's old entry faults, and om_fault() calls this hook on it.
+	 * Optional: for an MMU whose TLB keeps what it has just faulted on. Drop what *this* CPU
+	 * has kept of the page at `addr` (page aligned), if it runs on `mm`. om_fault() calls it at
+	 * the end whenever it is about to answer MINOR or MAJOR: the entry has been absent, or
+	 * granted less, or another CPU's fault had resolved it already. Other CPUs are not told:
+	 * one that has kept the page's old entry faults, and om_fault() calls this hook on it.
 	 * `was_present`: the fault found an entry, so the CPU may have kept it with fewer
 	 * permissions; otherwise there was none, which matters where absent entries are kept.
 	 * Example: Arm TLBI VAE1 (not inner shareable) if was_present; RISC-V sfence.vma of the

@@ -22,7 +22,7 @@ _Static_assert(SIM_PAGE_SIZE == 1u << OM_PAGE_SHIFT, "sim.h and om_arch.h agree"
 #define SIM_UPPER_SETS   16 /* direct mapped, for each level */
 #define SIM_WAIT_BUCKETS 64
 
-/* What a CPU remembers of upper levels: the table of one level that maps `first` and what follows. */
+/* What a CPU remembers of an upper level: the table that maps page `first` and what follows. */
 struct sim_upper {
 	struct om_mm *mm; /* NULL: empty */
 	uintptr_t first;  /* address >> page shift */

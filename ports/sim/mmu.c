@@ -73,7 +73,7 @@ static om_pfn_t find_table(struct sim *sim, struct om_mm *mm, uintptr_t page, un
 	return pfn;
 }
 
-/* The page's leaf entry, found as a CPU does: from the lowest table that it remembers. NULL: none. */
+/* The page's leaf entry, or NULL, as a CPU finds it: from the lowest table that it remembers. */
 static om_pte_t *walk_tables(struct sim_cpu *cpu, struct om_mm *mm, uintptr_t page)
 {
 	om_pfn_t pfn = om_mm_root(mm);
@@ -115,8 +115,8 @@ static struct sim_tlb_entry translation(struct sim *sim, struct om_mm *mm, uintp
 }
 
 /*
- * Walk for an access that needs `prot`, and leave in *e what the CPU keeps of it. False: the program
- * faults. An entry without R allows nothing, so R is needed for all.
+ * Walk for an access that needs `prot`, and leave in *e what the CPU keeps of it. False: the
+ * program faults. An entry without R allows nothing, so R is needed for all.
  */
 static bool walk(struct sim_cpu *cpu, struct om_mm *mm, uintptr_t page, unsigned prot,
                  struct sim_tlb_entry *e)

@@ -47,7 +47,7 @@ enum sim_mode {
 	 * several with commas between them. Without it: x86.
 	 */
 	SIM_MODE_ENV = 0,
-	/* A fault drops the translation it met; any flush drops all that is kept of upper levels. */
+	/* A fault drops the translation it met; any flush drops all upper levels. */
 	SIM_X86 = 1,
 	/* A translation that grants too little stays, and the program faults (Arm, RISC-V). */
 	SIM_KEEPS_READONLY = 2,
@@ -163,8 +163,8 @@ bool sim_tlb_holds(struct sim *sim, om_pfn_t pfn);
 /*
  * Compare every translation of every CPU with the page tables: its mm must be one of the n given,
  * and the entry must still name the frame and grant at least the same; and of upper levels, whether
- * the table is still where it was. Returns how many do not, the first of them in *bad (if not NULL; a
- * table with its number, and without permissions). The machine must be at rest.
+ * the table is still where it was. Returns how many do not, the first of them in *bad (if not NULL;
+ * a table with its number, and without permissions). The machine must be at rest.
  */
 unsigned sim_check_tlb(struct sim *sim, struct om_mm *const mm[], unsigned n,
                        struct sim_tlb_entry *bad);

@@ -29,10 +29,11 @@ static const char *check_bits(om_pte_t e, om_pfn_t pfn, unsigned prot)
 	CHECK(!om_pte_is_swap(e) && !om_pte_is_file(e), "a present entry is neither swap nor file");
 	CHECK(om_pte_pfn(e) == pfn, "om_pte_pfn gives back what om_pte_make was given");
 	CHECK(om_pte_write(e) == !!(prot & OM_PROT_WRITE), "om_pte_write: if WRITE was granted");
-	CHECK(!om_pte_dirty(e) || om_pte_write(e), "a made entry is not dirty");
+	CHECK(!om_pte_dirty(e), "a made entry is not dirty");
 	CHECK(!om_pte_young(e), "a made entry is not young");
 	CHECK(om_pte_pfn(d) == pfn && om_pte_write(d) == om_pte_write(e), "mkdirty: nothing else");
 	CHECK(om_pte_pfn(y) == pfn && om_pte_write(y) == om_pte_write(e), "mkyoung: nothing else");
+	CHECK(om_pte_dirty(d) && om_pte_dirty(om_pte_wrprotect(d)), "wrprotect keeps dirty");
 	CHECK(om_pte_dirty(y) == om_pte_dirty(e), "mkyoung does not change dirty");
 	CHECK(om_pte_young(d) == om_pte_young(e), "mkdirty does not change young");
 	CHECK(om_pte_mkclean(d) == e && om_pte_mkold(y) == e, "mkclean and mkold undo them");

@@ -181,9 +181,11 @@ static inline bool om_pte_write(om_pte_t e)
 /*
  * Has it been written through, has it been used, since the bit was last cleared? Set by the MMU, or
  * by your fault handler if the MMU leaves that to software.
- * An MMU that knows no dirty bit at all: answer om_pte_write() (a page that may be written counts
- * as written; that costs transfers, not data). No accessed bit: answer false (reclaim becomes first
- * in, first out).
+ * Dirty must outlive the permission: om_pte_wrprotect() and om_pte_modify() keep it, because what
+ * has become read-only may be newer than its copy in swap. So om_pte_write() is no answer. An MMU
+ * that knows no dirty bit: keep one of software, and let the MMU write only where it is set and
+ * om_pte_write() is true; the first write faults, and om_fault() sets it. No accessed bit: answer
+ * false (reclaim becomes first in, first out).
  */
 static inline bool om_pte_dirty(om_pte_t e)
 {

@@ -89,9 +89,9 @@ static void port_yield(void)
  * Example: flush(ctx, mm, 0x400000, 0x402000, OM_FLUSH_PAGES) is two invlpg, at 0x400000 and
  * 0x401000; fork asks for 0 .. OM_VA_LIMIT: that is one reload of CR3, not 2^35 invlpg.
  *
- * With OM_FLUSH_TABLES page tables are freed next, or found at other addresses, so an MMU that still
- * knew them would walk somebody's data. Dropping everything is right on every MMU. x86-64: any
- * invlpg drops all cached upper levels, so one is enough if OM_FLUSH_PAGES is not asked for.
+ * With OM_FLUSH_TABLES page tables are freed next, or found at other addresses, so an MMU that
+ * still knew them would walk somebody's data. Dropping everything is right on every MMU. x86-64:
+ * any invlpg drops all cached upper levels, so one is enough if OM_FLUSH_PAGES is not asked for.
  */
 static void port_flush(void *ctx, struct om_mm *mm, uintptr_t start, uintptr_t end,
                        enum om_flush what)
@@ -108,16 +108,16 @@ static void port_flush(void *ctx, struct om_mm *mm, uintptr_t start, uintptr_t e
 }
 
 /*
- * Optional; for MMUs whose TLB keeps what a fault was raised for. Drop what this CPU has kept of the
- * page at `addr`: the fault has been resolved. `was_present`: it was a fault for lack of permission;
- * otherwise nothing was there, which only some TLBs keep.
+ * Optional; for MMUs whose TLB keeps what a fault was raised for. Drop what this CPU has kept of
+ * the page at `addr`: the fault has been resolved. `was_present`: it was a fault for lack of
+ * permission; otherwise nothing was there, which only some TLBs keep.
  *
  * Context: no lock is held; must not sleep.
  * No-op, and best left NULL: on x86-64, where a fault drops the translation. On Arm a no-op unless
  * was_present.
- * Example: fork has made a page read-only, the program writes: flush_local(ctx, mm, addr, true) when
- * it is writable again. Without the hook an Arm CPU would go on with its read-only translation, and
- * fault for ever.
+ * Example: fork has made a page read-only, the program writes: flush_local(ctx, mm, addr, true)
+ * when it is writable again. Without the hook an Arm CPU would go on with its read-only
+ * translation, and fault for ever.
  */
 static void port_flush_local(void *ctx, struct om_mm *mm, uintptr_t addr, bool was_present)
 {

@@ -5,10 +5,14 @@
  * counts the entry, so nobody can free it. When the gather is full, or the caller is done, one
  * flush pays for all; then the pages leave the reverse map, and those that nobody else holds are
  * freed together: no frame is free while a TLB can still reach it (I7).
+ *
+ * The flush does not wait where a file's page could be written: write-back, which looks at entries
+ * under their table's lock alone, takes the absence of one for a promise that no CPU writes through
+ * it (hazard 14).
  */
 #include "area/zap.h"
 
-#include "area/vma.h"
+#include "area/mm.h"
 #include "page/frame.h"
 #include "page/lru.h"
 #include "page/put.h"
@@ -36,9 +40,6 @@ static inline bool put_zapped(struct om_system *sys, struct om_page *page, uintp
 		om_frame_unlock(sys, page);
 		return true;
 	}
-	/* After the flush: a store through a stale translation may have come last (hazard 14). */
-	if (om_unlikely(bits & OM_GATHER_DIRTY))
-		om_page_set(page, OM_PG_DIRTY);
 	om_rmap_page_remove(sys, page, bits & OM_GATHER_LOCKED);
 	if (page->mapcount) {
 		om_frame_unlock(sys, page);
@@ -58,6 +59,9 @@ void om_gather_finish(struct om_gather *g)
 	struct om_page *dead[OM_GATHER_PAGES];
 	unsigned n = 0;
 
+	/* Only these may put it off: see om_mm_flush_pending(). */
+	OM_ASSERT(sys, om_rwsem_is_write_locked(&g->mm->mmap_lock) || om_mm_flush_pending(g->mm),
+	          "I9", g->mm);
 	if (g->start < g->end)
 		om_tlb_flush(g->mm, g->start, g->end, OM_FLUSH_PAGES);
 	for (unsigned i = 0; i < g->nr; i++) {
@@ -80,6 +84,7 @@ struct zap {
 	struct om_vma *vma;
 	const struct om_zap_filter *filter;
 	size_t anon, file, swap;
+	bool written; /* a file's page could be written through an entry of this table */
 };
 
 /* Should this present page go? Entries of a page stay while the table is locked. */
@@ -101,9 +106,10 @@ static OM_COLD bool wanted(struct om_system *sys, const struct zap *z, struct om
 static OM_COLD uintptr_t zap_file(struct zap *z, struct om_page *page, om_pte_t pte, uintptr_t bits)
 {
 	z->file++;
+	z->written |= om_pte_write(pte);
 	if (om_pte_young(pte))
 		om_page_set(page, OM_PG_REFERENCED);
-	return (uintptr_t)page | bits | (om_pte_dirty(pte) ? OM_GATHER_DIRTY : 0);
+	return (uintptr_t)page | bits;
 }
 
 static OM_COLD void zap_absent(struct om_system *sys, struct zap *z, struct om_page *table,
@@ -178,16 +184,21 @@ static uintptr_t zap_table(struct om_system *sys, struct zap *z, struct om_page 
 {
 	unsigned pos = om_table_pos(addr), room = OM_GATHER_PAGES - z->g->nr;
 	unsigned want = (unsigned)((end - addr) >> OM_PAGE_SHIFT), n = want < room ? want : room;
-	uintptr_t base = om_table_addr(table, 0);
+	uintptr_t stop;
 	unsigned stopped;
 	bool flush;
 
 	om_table_lock(sys, table);
 	stopped = zap_entries(sys, z, table, pos, pos + n, &flush);
+	stop = om_table_addr(table, stopped);
+	if (om_unlikely(z->written)) {
+		om_tlb_flush(z->vma->mm, addr, stop, OM_FLUSH_PAGES);
+		z->written = flush = false;
+	}
 	om_table_unlock(sys, table);
 	if (flush)
-		om_gather_flush_later(z->g, addr, base + ((uintptr_t)stopped << OM_PAGE_SHIFT));
-	return stopped == pos + n ? addr + ((uintptr_t)n << OM_PAGE_SHIFT) : end;
+		om_gather_flush_later(z->g, addr, stop);
+	return stopped == pos + n ? stop : end;
 }
 
 static void settle_gather(struct om_mm *mm, struct zap *z)

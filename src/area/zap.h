@@ -13,13 +13,11 @@ struct om_gather {
 	struct om_mm *mm;
 	uintptr_t start, end; /* to be flushed, if start < end */
 	unsigned nr;
-	uintptr_t
-	    page[OM_GATHER_PAGES]; /* whose entry is gone, with OM_GATHER_ flags in the low bits */
+	uintptr_t page[OM_GATHER_PAGES]; /* whose entry is gone; OM_GATHER_LOCKED in bit 0 */
 };
 
-#define OM_GATHER_DIRTY  1u /* the entry of a file page was dirty */
-#define OM_GATHER_LOCKED 2u /* it was in a VM_LOCKED area */
-#define OM_GATHER_BITS   ((uintptr_t)3)
+#define OM_GATHER_LOCKED 1u /* it was in a VM_LOCKED area */
+#define OM_GATHER_BITS   ((uintptr_t)1)
 
 static inline void om_gather_init(struct om_gather *g, struct om_mm *mm)
 {

@@ -85,12 +85,6 @@ static OM_COLD int fault_spurious(struct om_fault *f)
 	return OM_FAULT_MINOR;
 }
 
-OM_COLD bool om_fault_just_used(om_pte_t then, om_pte_t now)
-{
-	return om_pte_present(now) &&
-	       om_pte_mkold(om_pte_mkclean(then)) == om_pte_mkold(om_pte_mkclean(now));
-}
-
 OM_INLINE int dispatch(struct om_fault *f)
 {
 	om_pte_t pte = f->pte;

@@ -69,13 +69,10 @@ static inline bool om_fault_lock_absent(struct om_fault *f)
 	return false;
 }
 
-/* Does a present entry differ from what it is now in its young and dirty bits alone? */
-bool om_fault_just_used(om_pte_t then, om_pte_t now);
-
 /*
- * The same for an entry that was present: it shows the same frame, and grants the same. The young and
- * dirty bits, which the MMU sets at any time, do not matter. Nor does it follow that the page has not
- * changed its state meanwhile.
+ * As om_fault_lock_absent(), for an entry that was present: it shows the same frame with the same
+ * permissions, whatever its young and dirty bits, which the MMU sets at any time. It does not
+ * follow that the page has not changed its state.
  */
 static inline bool om_fault_lock_present(struct om_fault *f)
 {
@@ -85,7 +82,7 @@ static inline bool om_fault_lock_present(struct om_fault *f)
 
 	om_table_lock(sys, table);
 	now = om_entry_get(sys, table, f->pos);
-	if (om_likely(now == f->pte) || om_fault_just_used(f->pte, now))
+	if (om_likely(now == f->pte) || om_entry_just_used(f->pte, now))
 		return true;
 	om_table_unlock(sys, table);
 	return false;

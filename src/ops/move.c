@@ -158,9 +158,9 @@ void om_move_entries(struct om_vma *vma, const struct om_move *m, struct om_tabl
 #define UPPER_SPAN (OM_TABLE_SPAN << OM_TABLE_SHIFT)
 
 /*
- * The destination's next piece, which begins at `to` and has `len` bytes at most: what lies under one
- * leaf table; or, of what moves table by table, what lies under one table of level 2. Returns its
- * size, and the level whose table it needs.
+ * The destination's next piece, which begins at `to` and has `len` bytes at most: what lies under
+ * one leaf table; or, of what moves table by table, what lies under one table of level 2. Returns
+ * its size, and the level whose table it needs.
  */
 static size_t next_piece(uintptr_t from, uintptr_t to, size_t len, unsigned *level)
 {

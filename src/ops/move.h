@@ -14,18 +14,18 @@ struct om_move {
 };
 
 /*
- * Before the move, when the call can still fail (I10): reserve the tables that the entries will need
- * at `to`. False, and nothing changed, if no frame is free. Then move, or om_table_unreserve().
- * mmap_lock held for writing throughout.
+ * Before the move, when the call can still fail (I10): reserve the tables that the entries will
+ * need at `to`. False, and nothing changed, if no frame is free. Then move, or
+ * om_table_unreserve(). mmap_lock held for writing throughout.
  */
 bool om_move_reserve(const struct om_move *m, struct om_table_stock *stock);
 
 /*
- * Move the entries to the start of `vma`, where there are none, make the tables for them, and flush.
- * The areas of the two ranges are in the same trees. mmap_lock held for writing. Takes SHAPE,
- * MAPPING, ANON, TABLE, TABLE2, so that no walk meets an entry on its way; and again after a table of
- * them, or eight whole tables, so that none waits for all. Cost: a few instructions an entry; none
- * where from and to are equal modulo OM_TABLE_SPAN, but for the ends.
+ * Move the entries to the start of `vma`, where there are none, make the tables for them, and
+ * flush. The areas of the two ranges are in the same trees. mmap_lock held for writing. Takes
+ * SHAPE, MAPPING, ANON, TABLE, TABLE2, so that no walk meets an entry on its way; and again after a
+ * table of them, or eight whole tables, so that none waits for all. Cost: a few instructions an
+ * entry; none where from and to are equal modulo OM_TABLE_SPAN, but for the ends.
  */
 void om_move_entries(struct om_vma *vma, const struct om_move *m, struct om_table_stock *stock);
 

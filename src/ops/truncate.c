@@ -4,8 +4,8 @@
  * The size shrinks first; from then on no fault brings in a page beyond it. Entries are cleared in
  * all areas, some at a time, while mapping->shape keeps fork and mremap from carrying one to where
  * we have been (rmap.h). Then the pages go, one by one under the page lock, which waits for faults
- * that had found them before. Truncation looks for private copies once more after that, because such
- * a fault may just have made one (hazard 54).
+ * that had found them before. Truncation looks for private copies once more after that, because
+ * such a fault may just have made one (hazard 54).
  */
 #include "area/mm.h"
 #include "area/zap.h"
@@ -48,7 +48,7 @@ static void zap_parts(const struct unmap *u, struct om_part *part, unsigned n)
 		if (!part[i].vma)
 			continue;
 		mm = part[i].vma->mm;
-		/* Others see it once they see the first entry gone: the table's lock orders them. */
+		/* Seen by all who see the first entry gone: the table's lock orders the two. */
 		atomic_fetch_add_explicit(&mm->flush_pending, 1, memory_order_relaxed);
 		om_gather_init(&g, mm);
 		for (unsigned k = i; k < n; k++) {
@@ -69,7 +69,7 @@ static void unmap_piece(const struct unmap *u, struct om_cursor *c, uintptr_t fi
 	struct om_part part[OM_HOLD / 2]; /* of one area and one entry at least */
 	unsigned n = 0, left = om_hold(sys);
 
-	/* For writing: no fault finds a page for an entry that is gone before the flush (hazard 75). */
+	/* For writing: no fault finds a page for a cleared entry before the flush (hazard 75). */
 	om_write_lock(sys, &u->mapping->lock, OM_RANK_MAPPING);
 	while (om_rmap_next_part(u->mapping, c, first, last, &left, &part[n]))
 		n++;

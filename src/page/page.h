@@ -1,10 +1,10 @@
 /*
  * page.h: one frame: its flags, its frame lock, its references, its page lock.
  *
- * A data page lives while it has any of mapcount, references, pins or OM_PG_ISOLATED; whoever
- * takes the last away, under the frame lock, frees it. Page cache and swap cache count one
- * reference each. Mapping counts in mapcount alone, so zapping takes a reference that lasts until
- * the TLB flush (I7).
+ * A data page lives while it has any of mapcount, references, pins or OM_PG_ISOLATED; whoever takes
+ * the last away, under the frame lock, frees it. Page cache and swap cache count one reference
+ * each. Mapping counts in mapcount alone, which goes on counting an entry that zapping has cleared
+ * until the TLB flush (I7).
  */
 #ifndef OM_PAGE_H
 #define OM_PAGE_H

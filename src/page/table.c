@@ -3,10 +3,12 @@
  *
  * Tables are made top-down by faults, fork and mremap, and freed only by munmap, exit and failed
  * forks, with mmap_lock held for writing and after every area over them has left the reverse map
- * (I5). A call that may still fail when it knows which tables it needs gets their frames first, and
- * puts them in place when it cannot fail any more (I10). So a reader that knows an area is there may walk down without a lock. A reverse-map
+ * (I5). So a reader that knows an area is there may walk down without a lock. A reverse-map
  * walker that comes from a direct page knows no area; it locks the table it learnt from the page
  * and then looks whether the page still names it.
+ *
+ * A call that may still fail when it knows which tables it needs reserves frames for them, and
+ * makes the tables when it cannot fail any more (I10).
  */
 #include "page/table.h"
 
@@ -125,8 +127,8 @@ static struct om_page *make_child(struct om_mm *mm, struct om_page *table, unsig
 }
 
 /*
- * The table of `level` that covers addr, made with all above it, from the stock if there is one; NULL
- * if no frame is free.
+ * The table of `level` that covers addr, made with all above it, from the stock if there is one;
+ * NULL if no frame is free.
  */
 static inline struct om_page *make_level(struct om_mm *mm, uintptr_t addr, unsigned level,
                                          struct om_table_stock *stock)
@@ -199,7 +201,7 @@ bool om_table_reserve(struct om_mm *mm, uintptr_t addr, unsigned level,
 	struct om_system *sys = mm->sys;
 
 	OM_ASSERT(sys, om_rwsem_is_write_locked(&mm->mmap_lock), "mmap_lock", mm);
-	/* What is missing below a table of level l, and covers the last address, too, is in stock. */
+	/* What a table of level l lacks for this address and for the last one is in stock. */
 	for (unsigned l = lowest_level(mm, addr); l > level; l--) {
 		struct om_page *frame;
 
@@ -413,4 +415,10 @@ om_pte_t om_entry_age(struct om_system *sys, struct om_page *table, unsigned pos
 
 	OM_ENTRY_UPDATE(sys, table, pos, old, om_pte_mkold(old));
 	return old;
+}
+
+OM_COLD bool om_entry_just_used(om_pte_t old, om_pte_t now)
+{
+	return om_pte_present(now) &&
+	       om_pte_mkold(om_pte_mkclean(old)) == om_pte_mkold(om_pte_mkclean(now));
 }

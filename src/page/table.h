@@ -83,8 +83,8 @@ static inline void om_table_stock_init(struct om_table_stock *stock)
 }
 
 /*
- * Get frames for the tables that are missing on the way to addr, down to `level`: 1, the leaf, or 2,
- * for om_table_move(). Asked for rising addresses, of which no two have the same table of this
+ * Get frames for the tables that are missing on the way to addr, down to `level`: 1, the leaf, or
+ * 2, for om_table_move(). Asked for rising addresses, of which no two have the same table of this
  * level. False: no frame is free; the caller gives up by om_table_unreserve(). mmap_lock held for
  * writing, from here on until the tables are made.
  */
@@ -140,8 +140,8 @@ void om_table_free_root(struct om_mm *mm);
 /*
  * Move the whole leaf table at `from` to `to`, both multiples of OM_TABLE_SPAN: no entry and no
  * page changes. False, and nothing done, if there is no table at `from`. If there is one at `to`,
- * it must be empty and is freed. The levels above `to` are there or in stock. Flushes. mmap_lock and
- * the trees' locks held for writing (I1). Takes TABLE.
+ * it must be empty and is freed. The levels above `to` are there or in stock. Flushes. mmap_lock
+ * and the trees' locks held for writing (I1). Takes TABLE.
  */
 bool om_table_move(struct om_mm *mm, uintptr_t from, uintptr_t to, struct om_table_stock *stock);
 
@@ -286,9 +286,12 @@ void om_entry_use(struct om_system *sys, struct om_page *table, unsigned pos, bo
 /* Clear the young bit; returns the old entry. No flush is owed: a stale one only loses a use. */
 om_pte_t om_entry_age(struct om_system *sys, struct om_page *table, unsigned pos);
 
+/* Does a present entry differ from what it is now in its young and dirty bits alone? */
+bool om_entry_just_used(om_pte_t old, om_pte_t now);
+
 /*
- * Does going from `old` to `now` leave something in a TLB that grants too much? (I9) What grants too
- * little is harmless: whoever meets it faults, and om_fault() has this CPU drop it.
+ * Does going from `old` to `now` leave something in a TLB that grants too much? (I9) What grants
+ * too little is harmless: whoever meets it faults, and om_fault() has this CPU drop it.
  */
 static inline bool om_flush_owed(om_pte_t old, om_pte_t now)
 {

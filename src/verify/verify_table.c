@@ -6,6 +6,7 @@
  * made from its place, and the sum of the numbers of a page's entries is kept in its tally. A walk
  * that misses one and visits another twice comes to a different sum.
  */
+#include "area/mm.h"
 #include "rmap/rmap.h"
 #include "store/swap.h"
 #include "verify/verify.h"
@@ -206,6 +207,7 @@ static void check_counters(struct om_check *c, struct om_mm *mm)
 	         atomic_load(&mm->swapents));
 	OM_CHECK(c, s.tables == atomic_load(&mm->nr_tables), "I5", mm, s.tables,
 	         atomic_load(&mm->nr_tables));
+	OM_CHECK(c, !om_mm_flush_pending(mm), "I9", mm, atomic_load(&mm->flush_pending), 0);
 }
 
 void om_check_tables(struct om_check *c)

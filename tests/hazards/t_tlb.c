@@ -340,6 +340,28 @@ static void clean_file(struct play *p)
 	rig_expect(p->r, p->mm, p->a, 4, 200);
 }
 
+static void one_shared_page(struct play *p)
+{
+	play_file(p, 1, OM_MAP_SHARED);
+	play_warm(p, p->mm, p->a, 1, true);
+}
+
+static void task_drop_page(struct play *p)
+{
+	rig_ok(om_madvise(p->mm, p->a, PAGES(1), OM_MADV_DONTNEED));
+}
+
+/* What has been stored before a sync is on disk after it, through whatever translation it went. */
+static void task_write_durably(struct play *p)
+{
+	unsigned long word = 0;
+
+	rig_equal(set_word(p, p->mm, p->a, 1001), OM_FAULT_MINOR);
+	rig_ok(om_mapping_sync(p->file, 0, 0));
+	sim_store_peek(rig_store(p->r, p->file), 0, &word, sizeof(word));
+	rig_equal(word, 1001);
+}
+
 static void test_h14_no_dirty_bit_is_lost(void **state)
 {
 	(void)state;
@@ -351,6 +373,9 @@ static void test_h14_no_dirty_bit_is_lost(void **state)
 	         .setup = shared_file,
 	         .task = {task_drop_shared, task_sync, task_write_shared},
 	         .check = check_file_word},
+	        {.name = "h14_durable",
+	         .setup = one_shared_page,
+	         .task = {task_drop_page, task_sync, task_write_durably}},
 	        {.name = "h14_pageout",
 	         .setup = shared_file,
 	         .task = {task_pageout_twice, task_write_shared},
