@@ -1,10 +1,9 @@
 /*
  * stat.c: figures: of the system, of an address space, of one area, of one entry.
  *
- * What is counted as it happens (events, frames by kind, pages in caches) is read off; what depends
- * on the state of pages (direct, shared, mapped) is counted here, by a look at every frame under
- * its frame lock. So nobody pays for figures that nobody asks for. The numbers are exact when the
- * system is at rest, and each is right for some moment otherwise.
+ * Those of the system are counted as things happen, and read off here: programs read them all the
+ * time, and must not make others wait. They are exact when the system is at rest; otherwise each is
+ * right for some moment, give or take the pages that change just now.
  */
 #include "area/mm.h"
 #include "base/mem.h"
@@ -88,29 +87,14 @@ static void count_kinds(struct om_system *sys, struct om_sysinfo *info)
 	info->unevictable = load(&sys->nr_unevictable);
 }
 
-/* One mapped page; frame lock held. */
-static void count_mapped(const struct om_page *page, struct om_sysinfo *info)
+static void count_mapped(struct om_system *sys, struct om_sysinfo *info)
 {
-	unsigned flags = om_page_flags(page);
+	struct om_mapped_pages mapped;
 
-	if (!(flags & OM_PG_ANON))
-		info->file_mapped++;
-	else if (flags & OM_PG_DIRECT)
-		info->anon_direct++;
-	else
-		info->anon_shared++;
-}
-
-static void scan_frames(struct om_system *sys, struct om_sysinfo *info)
-{
-	for (om_pfn_t pfn = 0; pfn < sys->nr_frames; pfn++) {
-		struct om_page *page = om_page_of(sys, pfn);
-
-		om_frame_lock(sys, page);
-		if (page->kind == OM_KIND_DATA && page->mapcount)
-			count_mapped(page, info);
-		om_frame_unlock(sys, page);
-	}
+	om_rmap_mapped(sys, &mapped);
+	info->anon_direct = mapped.direct;
+	info->anon_shared = mapped.shared;
+	info->file_mapped = mapped.file;
 }
 
 static void count_lists(struct om_system *sys, struct om_sysinfo *info)
@@ -144,7 +128,7 @@ void om_sysinfo(struct om_system *sys, struct om_sysinfo *info)
 	memset(info, 0, sizeof(*info));
 	sum_events(sys, info->event);
 	count_kinds(sys, info);
-	scan_frames(sys, info);
+	count_mapped(sys, info);
 	count_lists(sys, info);
 	info->rmap_bytes = om_rmap_bytes(sys);
 	info->nr_mm = objects(sys, OM_CACHE_MM);

@@ -45,7 +45,7 @@ static inline bool put_zapped(struct om_system *sys, struct om_page *page, uintp
 		om_frame_unlock(sys, page);
 		return false;
 	}
-	om_rmap_page_forget(page);
+	om_rmap_page_forget(sys, page);
 	if (om_page_test(page, OM_PG_SWAPCACHE))
 		leave_swapcache(sys, page);
 	else

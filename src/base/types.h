@@ -224,8 +224,16 @@ struct om_sleep_queue {
 	struct om_crowd *first; /* (l) */
 };
 
+/*
+ * Pages that got their first entry or lost their last one, beside what events tell:
+ * om_rmap_mapped(). One shard may count up what another counts down, so a count may be below 0:
+ * numbers wrap.
+ */
+enum om_mapped { OM_MAPPED_ANON, OM_MAPPED_SHARED, OM_MAPPED_FILE, OM_NR_MAPPED };
+
 struct om_shard {
-	_Atomic uint64_t event[OM_NR_EVENTS]; /* (a) */
+	_Atomic uint64_t event[OM_NR_EVENTS];  /* (a) */
+	_Atomic uint64_t mapped[OM_NR_MAPPED]; /* (a) */
 } __attribute__((aligned(64)));
 
 struct om_system {
@@ -276,6 +284,12 @@ _Static_assert(offsetof(struct om_system, hooks) == 0, "hooks.h finds them there
 static inline void om_count(struct om_system *sys, enum om_event ev, uint64_t n)
 {
 	atomic_fetch_add_explicit(&sys->shard[om_arch_cpu()].event[ev], n, memory_order_relaxed);
+}
+
+static inline void om_count_mapped(struct om_system *sys, enum om_mapped kind, int n)
+{
+	atomic_fetch_add_explicit(&sys->shard[om_arch_cpu()].mapped[kind], (uint64_t)(int64_t)n,
+	                          memory_order_relaxed);
 }
 
 #endif

@@ -50,7 +50,7 @@ static void put_old(struct om_fault *f, struct om_page *old, bool replaced)
 	om_frame_lock(sys, old);
 	if (om_likely(replaced)) {
 		om_rmap_page_remove(sys, old, om_vma_flags(f->vma) & OM_VM_LOCKED);
-		om_rmap_page_forget(old);
+		om_rmap_page_forget(sys, old);
 	}
 	if (om_unlikely(om_page_test(old, OM_PG_SWAPCACHE))) {
 		om_frame_unlock(sys, old);

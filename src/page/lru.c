@@ -56,13 +56,15 @@ void om_lru_del(struct om_system *sys, struct om_page *page)
 
 /*
  * Pages that came one after the other are neighbours on their list, too: such a run, page[0] to
- * page[n - 1] from tail to head, is cut out as one, and is then chained as the free list wants
- * it. Clears the flags of the run; returns its length. LRU lock held; page[0] is listed.
+ * page[n - 1] from tail to head, all with these flags, is cut out as one, and is then chained as
+ * the free list wants it. Clears the flags of the run; returns its length. LRU lock held; page[0]
+ * is listed.
  */
-static unsigned cut_run(struct om_system *sys, struct om_page *const page[], unsigned n)
+static unsigned cut_run(struct om_system *sys, struct om_page *const page[], unsigned n,
+                        unsigned flags)
 {
 	struct om_page *p = page[0];
-	unsigned flags = om_page_flags(p), len = 0;
+	unsigned len = 0;
 	struct om_pfn_list *list = om_lru_list_of(sys, flags);
 	om_pfn_t next = p->lru.next, prev;
 
@@ -106,21 +108,27 @@ static void prepend(struct om_system *sys, struct chain *c, struct om_page *head
 void om_lru_free_dying(struct om_system *sys, struct om_page *const page[], unsigned n)
 {
 	struct chain c = {NULL, NULL, 0};
+	unsigned shared = 0;
 
 	om_lru_lock(sys);
 	for (unsigned i = 0, run; i < n; i += run) {
+		unsigned flags = om_page_flags(page[i]);
+
 		run = 1;
-		if (om_likely(om_page_test(page[i], OM_PG_LRU))) {
-			run = cut_run(sys, page + i, n - i);
-		} else if (om_page_test(page[i], OM_PG_ISOLATED)) {
+		if (om_likely(flags & OM_PG_LRU))
+			run = cut_run(sys, page + i, n - i, flags);
+		else if (flags & OM_PG_ISOLATED)
 			om_page_set(page[i], OM_PG_ORPHAN);
-			continue;
-		} else {
+		else
 			atomic_store_explicit(&page[i]->flags, 0, memory_order_release);
-		}
-		prepend(sys, &c, page[i + run - 1], page[i], run);
+		if (!(flags & OM_PG_DIRECT))
+			shared += run;
+		if (!(flags & OM_PG_ISOLATED))
+			prepend(sys, &c, page[i + run - 1], page[i], run);
 	}
 	om_lru_unlock(sys);
+	om_count_mapped(sys, OM_MAPPED_ANON, -(int)n);
+	om_count_mapped(sys, OM_MAPPED_SHARED, -(int)shared);
 	if (c.n)
 		om_frame_free_chain(sys, c.first, c.last, c.n);
 }

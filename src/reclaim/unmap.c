@@ -94,7 +94,7 @@ static enum om_walk_verdict unmap_one(struct om_walk *w, struct om_page *page, s
 	om_frame_lock(w->sys, page);
 	om_rmap_page_remove(w->sys, page,
 	                    false); /* an entry that is locked would have kept the page */
-	om_rmap_page_forget(page);
+	om_rmap_page_forget(w->sys, page);
 	om_frame_unlock(w->sys, page);
 	return OM_WALK_GO;
 }

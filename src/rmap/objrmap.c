@@ -37,7 +37,8 @@ bool om_rmap_file_add(struct om_system *sys, struct om_page *page, struct om_vma
 	OM_ASSERT(sys, !om_page_test(page, OM_PG_ANON), "I1", page);
 	room = page->mapcount < OM_MAPCOUNT_MAX;
 	if (room) {
-		page->mapcount++;
+		if (!page->mapcount++)
+			om_count_mapped(sys, OM_MAPPED_FILE, 1);
 		if (om_vma_flags(vma) & OM_VM_LOCKED)
 			om_page_mlock(sys, page);
 	}
@@ -51,6 +52,14 @@ void om_rmap_cancel_lazyfree(struct om_system *sys, struct om_page *page)
 	om_page_clear(page, OM_PG_LAZYFREE);
 	om_page_set(page, OM_PG_DIRTY);
 	om_lru_move(sys, page, OM_PG_SWAPBACKED, 0, false);
+}
+
+void om_rmap_anon_unmapped(struct om_system *sys, struct om_page *page)
+{
+	page->object = NULL;
+	om_count_mapped(sys, OM_MAPPED_ANON, -1);
+	if (!(om_page_clear(page, OM_PG_DIRECT) & OM_PG_DIRECT))
+		om_count_mapped(sys, OM_MAPPED_SHARED, -1);
 }
 
 bool om_rmap_page_swapin(struct om_system *sys, struct om_page *page, struct om_vma *vma,
@@ -67,7 +76,10 @@ bool om_rmap_page_swapin(struct om_system *sys, struct om_page *page, struct om_
 		om_rmap_set_direct(page, table, pos);
 	else
 		om_rmap_set_shared(sys, page, vma, table, pos);
-	page->mapcount++;
+	if (!page->mapcount++) {
+		om_count_mapped(sys, OM_MAPPED_ANON, 1);
+		om_count_mapped(sys, OM_MAPPED_SHARED, !direct);
+	}
 	if (om_vma_flags(vma) & OM_VM_LOCKED)
 		om_page_mlock(sys, page);
 	om_frame_unlock(sys, page);
@@ -662,6 +674,34 @@ void om_rmap_walk(struct om_system *sys, struct om_page *page, struct om_walk *w
 		om_rwsem_write_done(sys, &mapping->shape);
 	om_count(sys, OM_EV_RMAP_PROBES, w->probed);
 	om_count(sys, OM_EV_RMAP_FOUND, w->found);
+}
+
+/* While others count, a sum may be a few pages off, to either side. */
+static om_pfn_t clamp(uint64_t sum)
+{
+	return (int64_t)sum < 0 ? 0 : (om_pfn_t)sum;
+}
+
+/*
+ * Faults and forks count their new pages and those that change their kind anyway, as events. So the
+ * paths that run for every page count nothing for this.
+ */
+void om_rmap_mapped(struct om_system *sys, struct om_mapped_pages *mapped)
+{
+	uint64_t anon = 0, shared = 0, file = 0;
+
+	for (unsigned i = 0; i < OM_NR_CPU_SHARDS; i++) {
+		struct om_shard *s = &sys->shard[i];
+
+		anon += s->event[OM_EV_FAULT_ANON] + s->event[OM_EV_FAULT_COW] +
+		        s->event[OM_EV_FORK_COPY] + s->mapped[OM_MAPPED_ANON];
+		shared += s->event[OM_EV_DIRECT_TO_SHARED] - s->event[OM_EV_SHARED_TO_DIRECT] +
+		          s->mapped[OM_MAPPED_SHARED];
+		file += s->mapped[OM_MAPPED_FILE];
+	}
+	mapped->direct = clamp(anon - shared);
+	mapped->shared = clamp(shared);
+	mapped->file = clamp(file);
 }
 
 size_t om_rmap_bytes(struct om_system *sys)

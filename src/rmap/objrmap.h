@@ -83,13 +83,18 @@ OM_INLINE void om_rmap_page_remove(struct om_system *sys, struct om_page *page, 
 	}
 }
 
+/* The last entry of an anonymous page is gone. */
+OM_COLD void om_rmap_anon_unmapped(struct om_system *sys, struct om_page *page);
+
 /* An anonymous page may live on in the swap cache; `object` means nothing while it is unmapped. */
-OM_INLINE void om_rmap_page_forget(struct om_page *page)
+OM_INLINE void om_rmap_page_forget(struct om_system *sys, struct om_page *page)
 {
-	if (page->mapcount == 0 && om_page_test(page, OM_PG_ANON)) {
-		page->object = NULL;
-		om_page_clear(page, OM_PG_DIRECT);
-	}
+	if (page->mapcount)
+		return;
+	if (om_page_test(page, OM_PG_ANON))
+		om_rmap_anon_unmapped(sys, page);
+	else
+		om_count_mapped(sys, OM_MAPPED_FILE, -1);
 }
 
 OM_INLINE bool om_rmap_page_dup(struct om_system *sys, struct om_page *page, struct om_vma *parent,

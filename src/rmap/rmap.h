@@ -39,10 +39,10 @@ OM_INLINE bool om_rmap_page_dup(struct om_system *sys, struct om_page *page, str
 OM_INLINE void om_rmap_page_remove(struct om_system *sys, struct om_page *page, bool locked);
 
 /*
- * Call after that if the page may live on: with no entry left, it names no object. Frame lock
- * held.
+ * Call after that, unless the page dies with others (om_lru_page_die): with no entry left, an
+ * anonymous page names no object. Frame lock held.
  */
-OM_INLINE void om_rmap_page_forget(struct om_page *page);
+OM_INLINE void om_rmap_page_forget(struct om_system *sys, struct om_page *page);
 
 /* mremap moved an entry of a page of any kind to `pos` of `table`. Both tables' locks are held. */
 OM_INLINE void om_rmap_page_move(struct om_system *sys, struct om_page *page, struct om_page *table,
@@ -157,6 +157,12 @@ struct om_walk {
  * caller looks at mapcount afterwards.
  */
 void om_rmap_walk(struct om_system *sys, struct om_page *page, struct om_walk *w);
+
+/* Pages that are mapped now, by kind. Exact at rest. Any context. */
+struct om_mapped_pages {
+	om_pfn_t direct, shared, file;
+};
+void om_rmap_mapped(struct om_system *sys, struct om_mapped_pages *mapped);
 
 /* -------- the areas of a file, in pieces -------- */
 

@@ -5,6 +5,7 @@
  */
 #include "page/lru.h"
 #include "page/slab.h"
+#include "rmap/rmap.h"
 #include "store/swap.h"
 #include "verify/verify.h"
 
@@ -126,6 +127,7 @@ static void check_frame(struct om_check *c, struct om_page *page)
 struct frame_sums {
 	om_pfn_t kind[OM_KIND_TABLE + 1];
 	om_pfn_t unevictable, swapcache, listed;
+	struct om_mapped_pages mapped;
 };
 
 static void add_frame(const struct om_page *page, struct frame_sums *s)
@@ -136,11 +138,20 @@ static void add_frame(const struct om_page *page, struct frame_sums *s)
 	s->unevictable += !!(flags & OM_PG_UNEVICTABLE);
 	s->swapcache += !!(flags & OM_PG_SWAPCACHE);
 	s->listed += !!(flags & OM_PG_LRU);
+	if (page->kind != OM_KIND_DATA || !page->mapcount)
+		return;
+	if (!(flags & OM_PG_ANON))
+		s->mapped.file++;
+	else if (flags & OM_PG_DIRECT)
+		s->mapped.direct++;
+	else
+		s->mapped.shared++;
 }
 
 static void check_sums(struct om_check *c, const struct frame_sums *s)
 {
 	struct om_system *sys = c->sys;
+	struct om_mapped_pages mapped;
 	om_pfn_t listed = 0;
 
 	for (unsigned i = 0; i < OM_NR_LRU; i++)
@@ -152,6 +163,12 @@ static void check_sums(struct om_check *c, const struct frame_sums *s)
 	         s->kind[OM_KIND_FREE], atomic_load(&sys->nr_free));
 	OM_CHECK(c, sys->nr_frames - s->kind[OM_KIND_RESERVED] == sys->nr_owned, "lost frame", NULL,
 	         s->kind[OM_KIND_RESERVED], sys->nr_owned);
+	om_rmap_mapped(sys, &mapped);
+	OM_CHECK(c, s->mapped.direct == mapped.direct, "mapped", NULL, s->mapped.direct,
+	         mapped.direct);
+	OM_CHECK(c, s->mapped.shared == mapped.shared, "mapped", NULL, s->mapped.shared,
+	         mapped.shared);
+	OM_CHECK(c, s->mapped.file == mapped.file, "mapped", NULL, s->mapped.file, mapped.file);
 	OM_CHECK(c, s->listed == listed, "lru", NULL, s->listed, listed);
 	OM_CHECK(c, s->unevictable == atomic_load(&sys->nr_unevictable), "I12", NULL,
 	         s->unevictable, atomic_load(&sys->nr_unevictable));
@@ -161,7 +178,7 @@ static void check_sums(struct om_check *c, const struct frame_sums *s)
 
 void om_check_frames(struct om_check *c)
 {
-	struct frame_sums sums = {{0}, 0, 0, 0};
+	struct frame_sums sums = {{0}, 0, 0, 0, {0, 0, 0}};
 
 	for (om_pfn_t pfn = 0; pfn < c->sys->nr_frames; pfn++) {
 		check_frame(c, om_page_of(c->sys, pfn));

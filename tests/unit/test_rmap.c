@@ -118,7 +118,7 @@ static void remove_one(struct bench *b, struct om_page *page)
 {
 	om_frame_lock(b->sys, page);
 	om_rmap_page_remove(b->sys, page, false);
-	om_rmap_page_forget(page);
+	om_rmap_page_forget(b->sys, page);
 	om_frame_unlock(b->sys, page);
 }
 

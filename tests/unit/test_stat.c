@@ -116,6 +116,24 @@ static void test_sysinfo(void **state)
 	space_finish(&s);
 }
 
+/* Programs ask all the time: no frame is looked at, not even one that somebody holds. */
+static void test_no_frame_lock(void **state)
+{
+	struct space s = space_start(128, 0);
+	struct om_page *page;
+	struct om_sysinfo info;
+
+	(void)state;
+	space_map(&s, 0, 4, RW, 0);
+	space_fill(&s, s.mm, 0, 4, 'a');
+	page = space_page(s.mm, 2, NULL, NULL);
+	om_frame_lock(s.sys, page);
+	om_sysinfo(s.sys, &info);
+	om_frame_unlock(s.sys, page);
+	assert_int_equal(info.anon_direct, 4);
+	space_finish(&s);
+}
+
 static void test_swap_figures(void **state)
 {
 	struct space s = space_start(128, 64);
@@ -320,9 +338,10 @@ static void test_pageinfo(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_event_names),  cmocka_unit_test(test_sysinfo),
-	    cmocka_unit_test(test_swap_figures), cmocka_unit_test(test_mminfo),
-	    cmocka_unit_test(test_vma_next),     cmocka_unit_test(test_pageinfo),
+	    cmocka_unit_test(test_event_names),   cmocka_unit_test(test_sysinfo),
+	    cmocka_unit_test(test_no_frame_lock), cmocka_unit_test(test_swap_figures),
+	    cmocka_unit_test(test_mminfo),        cmocka_unit_test(test_vma_next),
+	    cmocka_unit_test(test_pageinfo),
 	};
 
 	return unit_run(tests);
