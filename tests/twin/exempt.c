@@ -212,8 +212,8 @@ static int exempt_mremap(const struct call *c)
 		return EMPTIED;
 	if ((c->a[3] & OM_MREMAP_FIXED) && !old_len && old - real_address(c->a[4]) < c->a[2])
 		return EMPTIED;
-	if (old + old_len < old && quirk(QUIRK_REMAPS_NOTHING))
-		return QUIRKS + QUIRK_REMAPS_NOTHING;
+	if (old + old_len < old && quirk(QUIRK_UNMAPS_FIRST))
+		return QUIRKS + QUIRK_UNMAPS_FIRST;
 	if (old % PAGE || old + old_len < old)
 		return -1;
 	moved = old_len < round_up(c->a[2]) ? old_len : round_up(c->a[2]);

@@ -58,7 +58,10 @@ static bool remaps_nothing(void)
 	return remap(0, 1, 1, 0, 0) != -1;
 }
 
-/* Until 6.16 mremap(MREMAP_FIXED) empties the destination before it looks at the source. */
+/*
+ * Until 6.16 mremap(MREMAP_FIXED) empties the destination before it looks at the source; and what is wrong
+ * with a call is found in another order.
+ */
 static bool unmaps_first(void)
 {
 	anonymous(0, 1, RW);
