@@ -295,6 +295,13 @@ static int exempt_madvise(const struct call *c)
 	return -1;
 }
 
+static int exempt_mlock2(const struct call *c)
+{
+	if (quirk(QUIRK_ONFAULT_LOOKS) && (c->a[2] & OM_MLOCK_ONFAULT))
+		return QUIRKS + QUIRK_ONFAULT_LOOKS;
+	return -1;
+}
+
 /* Only what does nothing, or is sure not to be executed. */
 static int exempt_exec(const struct call *c)
 {
@@ -352,47 +359,44 @@ static int exempt_copy(const struct call *c)
 	return -1;
 }
 
-const char *exempt(const struct call *c)
+static int exempt_kind(const struct call *c)
 {
-	int reason = shared->host.absent_calls >> c->kind & 1 ? ABSENT : -1;
+	int reason;
 
 	switch (c->kind) {
 	case C_MMAP:
-		reason = exempt_prot(c);
-		break;
+		return exempt_prot(c);
 	case C_MREMAP:
-		reason = exempt_mremap(c);
-		break;
+		return exempt_mremap(c);
 	case C_MPROTECT:
 		reason = exempt_prot(c);
-		if (reason < 0)
-			reason = exempt_mprotect(c);
-		break;
-	case C_MLOCK2:
-		if (quirk(QUIRK_ONFAULT_LOOKS) && (c->a[2] & OM_MLOCK_ONFAULT))
-			reason = QUIRKS + QUIRK_ONFAULT_LOOKS;
-		break;
+		return reason >= 0 ? reason : exempt_mprotect(c);
 	case C_MADVISE:
-		reason = exempt_madvise(c);
-		break;
+		return exempt_madvise(c);
+	case C_MLOCK2:
+		return exempt_mlock2(c);
 	case C_MLOCKALL:
-		reason = (c->a[0] & OM_MCL_CURRENT) && !shared->can_lock_all ? LOCK_ALL : -1;
-		break;
+		return (c->a[0] & OM_MCL_CURRENT) && !shared->can_lock_all ? LOCK_ALL : -1;
 	case C_BRK:
-		reason = exempt_brk(c);
-		break;
+		return exempt_brk(c);
 	case C_UREAD:
 	case C_UWRITE:
-		reason = exempt_copy(c);
-		break;
+		return exempt_copy(c);
 	case C_EXEC:
 		reason = exempt_exec(c);
-		break;
+		return reason >= 0 ? reason : exempt_growth(c->proc, real_address(c->a[0]));
+	case C_READ:
+	case C_WRITE:
+		return exempt_growth(c->proc, real_address(c->a[0]));
 	default:
-		break;
+		return -1;
 	}
-	if (reason < 0 && (c->kind == C_READ || c->kind == C_WRITE || c->kind == C_EXEC))
-		reason = exempt_growth(c->proc, real_address(c->a[0]));
+}
+
+const char *exempt(const struct call *c)
+{
+	int reason = shared->host.absent_calls >> c->kind & 1 ? ABSENT : exempt_kind(c);
+
 	if (reason < 0)
 		return NULL;
 	shared->skipped[reason]++;

@@ -406,10 +406,12 @@ static void make_files(void)
 		struct stat st;
 
 		file_fd[i] = (int)syscall(SYS_memfd_create, "twin", 0);
+		if (file_fd[i] < 0)
+			skip("memfd_create: %s", strerror(errno));
 		snprintf(path, sizeof(path), "/proc/self/fd/%d", file_fd[i]);
 		file_rdonly_fd[i] = open(path, O_RDONLY);
-		if (file_fd[i] < 0 || file_rdonly_fd[i] < 0 || fstat(file_fd[i], &st))
-			skip("no memfd_create() here: %s", strerror(errno));
+		if (file_rdonly_fd[i] < 0 || fstat(file_fd[i], &st))
+			skip("%s: %s", path, strerror(errno));
 		file_inode[i] = st.st_ino;
 	}
 	scratch_fd = (int)syscall(SYS_memfd_create, "scratch", 0);

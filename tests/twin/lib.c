@@ -252,7 +252,7 @@ static void spawn(unsigned proc)
 	struct om_layout layout = {.highest = (uintptr_t)MAPPED_END,
 	                           .mmap_base = (uintptr_t)MAPPED_END - 0x10000000,
 	                           .brk_start = shared->heap,
-	                           .guard_gap = 256 * PAGE};
+	                           .guard_gap = (uintptr_t)shared->host.guard_gap};
 
 	layout.lowest = lowest();
 	if (om_mm_create(twin.sys, &layout, NULL, &twin.mm[proc]))

@@ -76,7 +76,7 @@ static bool keeps_no_files(void)
 	       remap(0, 1, 1, MREMAP_MAYMOVE | MREMAP_DONTUNMAP | MREMAP_FIXED, 8) == -1;
 }
 
-/* In 5.10 MREMAP_DONTUNMAP wants lengths that are equal to the byte, in 6.1 equal when rounded up. */
+/* In 6.1 MREMAP_DONTUNMAP wants lengths that are equal to the byte, in 6.12 equal when rounded up. */
 static bool keeps_exact_only(void)
 {
 	return !anonymous(0, 1, RW) ||
@@ -221,12 +221,45 @@ static uint32_t unknown_advice(void)
 	return set;
 }
 
+/* ---------------------------------------------------------------- guard gap ----------------- */
+
+/* Does an area grow down to page `to`, if the next one below is page 0? */
+static bool grows(unsigned to)
+{
+	bool grown;
+
+	anonymous(0, 1, RW);
+	map(to + 1, 1, RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_GROWSDOWN, -1);
+	grown = syscall(SYS_pread64, scratch_fd, at(to), 1L, 0L) == 1;
+	munmap((void *)at(0), (to + 2) * PAGE);
+	return grown;
+}
+
+/* 256 pages, or what the kernel was told when it was booted: how far a stack stays away from others. */
+static uint64_t guard_gap(void)
+{
+	unsigned low = 1, high = 1024;
+
+	while (low < high) {
+		unsigned middle = (low + high) / 2;
+
+		if (grows(middle))
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	return (low - 1) * PAGE;
+}
+
+/* ---------------------------------------------------------------- all of it ----------------- */
+
 void probe(void)
 {
 	struct host *h = &shared->host;
 
 	h->absent_calls = absent_calls();
 	h->unknown_advice = unknown_advice();
+	h->guard_gap = guard_gap();
 	h->quirks = 0;
 	for (unsigned i = 0; i < NR_QUIRKS; i++) {
 		if (quirks[i]())

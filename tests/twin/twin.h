@@ -164,6 +164,7 @@ struct host {
 	uint32_t unknown_advice; /* bit n: advice n */
 	uint64_t absent_calls;   /* bits of enum kind */
 	uint64_t hard_limit[OM_NR_LIMITS];
+	uint64_t guard_gap; /* bytes */
 };
 
 struct shared {
