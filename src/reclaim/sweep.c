@@ -60,6 +60,7 @@ static void forget_entry(struct om_system *sys, struct om_page *page, bool dirty
 		om_page_set(page, OM_PG_DIRTY);
 	om_frame_lock(sys, page);
 	om_rmap_page_remove(sys, page, false);
+	om_rmap_page_forget(sys, page);
 	om_page_unlock_or_free(sys, page);
 }
 

@@ -7,7 +7,8 @@
 #include <sys/sysinfo.h>
 
 #define PROCESSES 5
-#define MS        6000
+#define STEPS     64  /* of each, at least */
+#define CPU_MS    300 /* of each: until it has used so much */
 
 static size_t n;
 static uint32_t (*page)[PAGE / 4];
@@ -52,11 +53,11 @@ static void fork_one(uint32_t *seed)
 	CHECK(waitpid(pid, &status, 0) == pid && status == 0);
 }
 
-static void live(uint32_t seed, long end)
+static void live(uint32_t seed)
 {
 	for (size_t i = 0; i < n; i++)
 		write_page(i, seed + (uint32_t)i);
-	for (uint32_t step = 1; now_ms() < end; step++) {
+	for (uint32_t step = 1; step <= STEPS || cpu_ms() < CPU_MS; step++) {
 		size_t i = rnd(&seed) % n;
 
 		check_page(i);
@@ -76,7 +77,6 @@ static void live(uint32_t seed, long end)
 int main(void)
 {
 	struct sysinfo info;
-	long end = now_ms() + MS;
 
 	CHECK(sysinfo(&info) == 0);
 	if (info.totalram * info.mem_unit > 512ul << 20 || info.totalswap == 0) {
@@ -92,7 +92,7 @@ int main(void)
 
 		CHECK(pid >= 0);
 		if (pid == 0) {
-			live(seed_of(i * 1000 + 1), end);
+			live(seed_of(i * 1000 + 1));
 			_exit(0);
 		}
 	}

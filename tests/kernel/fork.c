@@ -95,8 +95,11 @@ static void orphans(void)
 	if (pipe(fds))
 		exit(1);
 	if (fork() == 0) {
+		pid_t me = getpid();
+
 		if (fork() == 0) {
-			usleep(20000); /* the parent is gone by now */
+			while (getppid() == me)
+				usleep(1000);
 			c = p[3 * PAGE];
 			_exit(write(fds[1], &c, 1) != 1);
 		}

@@ -4,7 +4,7 @@
 #   KT_CPUS="1 2 4"      how many CPUs; one boot each
 
 KT      := build/kernel-tests
-KT_CPUS ?= 1 2 4
+KT_CPUS ?= 4 2 1
 
 # Those whose output must equal that on Linux, and those that check themselves.
 KT_EQUAL := mmap munmap mprotect mremap brk madvise mlock mincore msync remap_file_pages process_vm memfd \

@@ -93,6 +93,8 @@ int main(void)
 	mprotect(far + 5 * PAGE, PAGE, PROT_READ);
 	mprotect(far + 6 * PAGE, PAGE, PROT_NONE);
 	pid = fork();
+	if (pid < 0)
+		exit(96);
 	if (pid == 0)
 		for (;;)
 			pause();

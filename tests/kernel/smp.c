@@ -6,10 +6,11 @@
 #include "test.h"
 
 #include <pthread.h>
+#include <sched.h>
 
 #define THREADS 3
 #define PAGES   64
-#define FORKS   60
+#define FORKS   30
 
 static volatile uint32_t (*page)[PAGE / 4]; /* [p][t]: counted up by thread t */
 static volatile bool stop;
@@ -18,9 +19,11 @@ static void *count_up(void *arg)
 {
 	size_t me = (size_t)arg;
 
-	for (uint32_t n = 1; !stop; n++)
+	for (uint32_t n = 1; !stop; n++) {
 		for (int i = 0; i < PAGES; i++)
 			page[i][me * 16] = n;
+		sched_yield(); /* or with few CPUs most of the time is spent here */
+	}
 	return NULL;
 }
 

@@ -83,7 +83,7 @@ int child(void (*fn)(void));
 uint32_t rnd(uint32_t *state);
 /* What to begin with: `nth` is for different sequences in one run. */
 uint32_t seed_of(uint32_t nth);
-/* Monotonic milliseconds. */
-long now_ms(void);
+/* Milliseconds of the processor that this process has used. */
+long cpu_ms(void);
 
 #endif

@@ -37,14 +37,15 @@
  * - lock all: mlockall(MCL_CURRENT) locks the worker's own memory as well. Only if the hard limit
  *   allows.
  *
- * - old: advice that the kernel does not know yet. POPULATE_READ and _WRITE came with 5.14,
- *   DONTNEED_LOCKED with 5.18.
+ * - old, absent, quirks: what this kernel does not know yet, or may not do here, or does as its
+ *   predecessors did. probe.c finds out, and says what each quirk is.
  *
  * - tail (r): bytes written behind the end of a file, in its last page, come to light when a memfd
  *   grows; disk filesystems and the library show zeros. Wiped before a file grows.
  *
  * - mincore (r): not compared for files, whose caches differ, nor for pages of zeros, which fork
- *   may forget. In anonymous memory a page in swap counts as present: the host has no swap.
+ *   may forget. In anonymous memory a page in swap counts as present if the host has no swap;
+ *   if it has some, only pages that do not exist are compared.
  *
  * - places (g): which address the kernel chooses. What lands outside of the windows comes home.
  *
@@ -71,7 +72,9 @@ enum reason {
 	HEAP_STACK,
 	LOCK_ALL,
 	OLD,
-	NR_REASONS
+	ABSENT,
+	QUIRKS, /* + enum quirk */
+	NR_REASONS = QUIRKS + NR_QUIRKS
 };
 
 static const char *const names[NR_REASONS] = {
@@ -86,7 +89,18 @@ static const char *const names[NR_REASONS] = {
     [BRK_HOLE] = "brk shrinks over nothing",
     [HEAP_STACK] = "growth of a stack near the heap",
     [LOCK_ALL] = "mlockall with too low a hard limit",
-    [OLD] = "advice this kernel is too old for",
+    [OLD] = "advice that is unknown here",
+    [ABSENT] = "calls that are refused here",
+    [QUIRKS + QUIRK_REMAPS_NOTHING] = "mremap of nothing: allowed here",
+    [QUIRKS + QUIRK_UNMAPS_FIRST] = "mremap that fails: has unmapped here",
+    [QUIRKS + QUIRK_KEEPS_NO_FILES] = "DONTUNMAP of a file: refused here",
+    [QUIRKS + QUIRK_KEEPS_EXACT] = "DONTUNMAP, rounded: refused here",
+    [QUIRKS + QUIRK_REMOVES_WRITABLE] = "MADV_REMOVE, read-only: refused here",
+    [QUIRKS + QUIRK_ONFAULT_LOOKS] = "MLOCK_ONFAULT: stricter here",
+    [QUIRKS + QUIRK_POPULATES_BEYOND] = "MADV_POPULATE goes beyond holes here",
+    [QUIRKS + QUIRK_HIDES_CODE] = "PROT_EXEC alone: unreadable here",
+    [QUIRKS + QUIRK_FORBIDS_CODE] = "PROT_EXEC: forbidden here",
+    [QUIRKS + QUIRK_SWAPS] = "pages that may be in swap here",
 };
 
 /* ---------------------------------------------------------------- areas on both sides ------- */
@@ -94,6 +108,7 @@ static const char *const names[NR_REASONS] = {
 struct span {
 	bool mapped;         /* the first page */
 	bool whole;          /* one area covers the range */
+	bool object;         /* of a file, or shared */
 	uint64_t start, end; /* of the area at the first page */
 	unsigned flags;
 };
@@ -106,6 +121,7 @@ static struct span span_of(const struct segment *s, unsigned n, uint64_t start, 
 		if (s[i].start <= start && start < s[i].end) {
 			span.mapped = true;
 			span.whole = end <= s[i].end;
+			span.object = s[i].object != -1;
 			span.start = s[i].start;
 			span.end = s[i].end;
 			span.flags = s[i].flags;
@@ -124,6 +140,7 @@ static struct span lib_span(unsigned proc, uint64_t start, uint64_t end)
 	s.start = info.start;
 	s.end = info.end;
 	s.flags = info.flags;
+	s.object = info.mapping ? 0 : -1;
 	return span_of(&s, 1, start, end);
 }
 
@@ -158,19 +175,52 @@ static bool same_bounds(unsigned proc, uint64_t start, uint64_t end)
 
 /* ---------------------------------------------------------------- by call ------------------- */
 
+/* May growing fail, for lack of room under a limit? */
+static bool near_limit(unsigned proc, const struct span *area)
+{
+	struct om_mm *mm = twin.mm[proc];
+
+	return (area->flags & OM_VM_LOCKED) || om_get_limit(mm, OM_LIMIT_AS) != OM_UNLIMITED ||
+	       om_get_limit(mm, OM_LIMIT_DATA) != OM_UNLIMITED;
+}
+
+static int exempt_old_mremap(const struct call *c, const struct span *lib)
+{
+	uint64_t old_len = round_up(c->a[1]), new_len = round_up(c->a[2]);
+	bool fixed = c->a[3] & OM_MREMAP_FIXED, keep = c->a[3] & OM_MREMAP_DONTUNMAP;
+
+	if (quirk(QUIRK_REMAPS_NOTHING) && !lib->mapped && !fixed && !keep && new_len <= old_len)
+		return QUIRKS + QUIRK_REMAPS_NOTHING;
+	if (quirk(QUIRK_KEEPS_NO_FILES) && keep && lib->object)
+		return QUIRKS + QUIRK_KEEPS_NO_FILES;
+	if (quirk(QUIRK_KEEPS_EXACT) && keep && c->a[1] != c->a[2])
+		return QUIRKS + QUIRK_KEEPS_EXACT;
+	if (quirk(QUIRK_UNMAPS_FIRST) && (fixed || keep) &&
+	    (!lib->whole || (!old_len && !(lib->flags & OM_VM_SHARED)) ||
+	     (new_len > old_len && near_limit(c->proc, lib))))
+		return QUIRKS + QUIRK_UNMAPS_FIRST;
+	return -1;
+}
+
 static int exempt_mremap(const struct call *c)
 {
 	uint64_t old = real_address(c->a[0]), old_len = round_up(c->a[1]), moved;
 	struct span lib, host;
+	int reason;
 
 	if ((c->a[3] & OM_MREMAP_FIXED) && old_len > (uint64_t)1 << 46)
 		return EMPTIED;
 	if ((c->a[3] & OM_MREMAP_FIXED) && !old_len && old - real_address(c->a[4]) < c->a[2])
 		return EMPTIED;
-	if (old % PAGE || old + old_len < old || !old_len)
+	if (old + old_len < old && quirk(QUIRK_UNMAPS_FIRST))
+		return QUIRKS + QUIRK_UNMAPS_FIRST;
+	if (old % PAGE || old + old_len < old)
 		return -1;
 	moved = old_len < round_up(c->a[2]) ? old_len : round_up(c->a[2]);
 	lib = lib_span(c->proc, old, old + moved);
+	reason = exempt_old_mremap(c, &lib);
+	if (reason >= 0 || !old_len)
+		return reason;
 	host = host_span(c->proc, old, old + moved);
 	if (lib.mapped != host.mapped || lib.whole != host.whole)
 		return JOINED;
@@ -193,23 +243,62 @@ static int exempt_mprotect(const struct call *c)
 	return same_bounds(c->proc, addr, addr + round_up(c->a[1])) ? -1 : JOINED;
 }
 
-static int exempt_madvise(const struct call *c)
+/* Memory that can be executed, as it is asked for by mmap and mprotect. */
+static int exempt_prot(const struct call *c)
 {
-	uint64_t addr = real_address(c->a[0]);
+	uint64_t prot = c->a[2] & (OM_PROT_READ | OM_PROT_WRITE | OM_PROT_EXEC);
+
+	if (quirk(QUIRK_FORBIDS_CODE) && (prot & OM_PROT_EXEC))
+		return QUIRKS + QUIRK_FORBIDS_CODE;
+	if (quirk(QUIRK_HIDES_CODE) && prot == OM_PROT_EXEC)
+		return QUIRKS + QUIRK_HIDES_CODE;
+	return -1;
+}
+
+static bool has_hole(unsigned proc, uint64_t addr, uint64_t len)
+{
 	struct om_vmainfo info;
 
-	if (c->a[2] < 32 && (shared->unknown_advice >> c->a[2] & 1))
-		return OLD;
-	if (c->a[2] != OM_MADV_REMOVE || addr % PAGE)
+	for (uint64_t at = addr; at - addr < len; at = info.end)
+		if (!om_vma_next(twin.mm[proc], (uintptr_t)at, &info) || info.start > at)
+			return true;
+	return false;
+}
+
+static bool unknown(uint64_t advice)
+{
+	return advice < 32 && (shared->host.unknown_advice >> advice & 1);
+}
+
+static int exempt_madvise(const struct call *c)
+{
+	uint64_t addr = real_address(c->a[0]), advice = c->a[2];
+	struct om_vmainfo info;
+
+	if (unknown(advice) || (advice == OM_MADV_FREE && unknown(OM_MADV_DONTNEED_LOCKED)))
+		return OLD; /* lazy.c drops pages with the second */
+	if (quirk(QUIRK_POPULATES_BEYOND) && has_hole(c->proc, addr, c->a[1]) &&
+	    (advice == OM_MADV_POPULATE_READ || advice == OM_MADV_POPULATE_WRITE))
+		return QUIRKS + QUIRK_POPULATES_BEYOND;
+	if (advice != OM_MADV_REMOVE || addr % PAGE)
 		return -1;
 	for (uint64_t at = addr; at - addr < c->a[1]; at = info.end) {
 		if (!om_vma_next(twin.mm[c->proc], (uintptr_t)at, &info) ||
 		    (info.start > at && info.start - addr >= c->a[1]))
 			return -1;
+		if (quirk(QUIRK_REMOVES_WRITABLE) && !(info.flags & OM_VM_WRITE))
+			return QUIRKS + QUIRK_REMOVES_WRITABLE;
 		for (unsigned i = 0; i < NR_FILES; i++)
 			if (info.mapping == twin.file[i].mapping && twin.file[i].store)
 				return STORE;
 	}
+	return -1;
+}
+
+static int exempt_mlock2(const struct call *c)
+{
+	if (quirk(QUIRK_ONFAULT_LOOKS) && (c->a[2] & OM_MLOCK_ONFAULT))
+		return QUIRKS + QUIRK_ONFAULT_LOOKS;
 	return -1;
 }
 
@@ -270,38 +359,44 @@ static int exempt_copy(const struct call *c)
 	return -1;
 }
 
-const char *exempt(const struct call *c)
+static int exempt_kind(const struct call *c)
 {
-	int reason = -1;
+	int reason;
 
 	switch (c->kind) {
+	case C_MMAP:
+		return exempt_prot(c);
 	case C_MREMAP:
-		reason = exempt_mremap(c);
-		break;
+		return exempt_mremap(c);
 	case C_MPROTECT:
-		reason = exempt_mprotect(c);
-		break;
+		reason = exempt_prot(c);
+		return reason >= 0 ? reason : exempt_mprotect(c);
 	case C_MADVISE:
-		reason = exempt_madvise(c);
-		break;
+		return exempt_madvise(c);
+	case C_MLOCK2:
+		return exempt_mlock2(c);
 	case C_MLOCKALL:
-		reason = (c->a[0] & OM_MCL_CURRENT) && !shared->can_lock_all ? LOCK_ALL : -1;
-		break;
+		return (c->a[0] & OM_MCL_CURRENT) && !shared->can_lock_all ? LOCK_ALL : -1;
 	case C_BRK:
-		reason = exempt_brk(c);
-		break;
+		return exempt_brk(c);
 	case C_UREAD:
 	case C_UWRITE:
-		reason = exempt_copy(c);
-		break;
+		return exempt_copy(c);
 	case C_EXEC:
 		reason = exempt_exec(c);
-		break;
+		return reason >= 0 ? reason : exempt_growth(c->proc, real_address(c->a[0]));
+	case C_READ:
+	case C_WRITE:
+		return exempt_growth(c->proc, real_address(c->a[0]));
 	default:
-		break;
+		return -1;
 	}
-	if (reason < 0 && (c->kind == C_READ || c->kind == C_WRITE || c->kind == C_EXEC))
-		reason = exempt_growth(c->proc, real_address(c->a[0]));
+}
+
+const char *exempt(const struct call *c)
+{
+	int reason = shared->host.absent_calls >> c->kind & 1 ? ABSENT : exempt_kind(c);
+
 	if (reason < 0)
 		return NULL;
 	shared->skipped[reason]++;
@@ -311,5 +406,7 @@ const char *exempt(const struct call *c)
 void print_exemptions(FILE *out)
 {
 	for (unsigned i = 0; i < NR_REASONS; i++)
-		fprintf(out, "  %-36s %9llu\n", names[i], (unsigned long long)shared->skipped[i]);
+		if (shared->skipped[i] || i < OLD)
+			fprintf(out, "  %-36s %9llu\n", names[i],
+			        (unsigned long long)shared->skipped[i]);
 }

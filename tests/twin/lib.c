@@ -225,9 +225,12 @@ static void do_mincore(struct om_mm *mm, uintptr_t addr, size_t len, struct resu
 		r->v |= (uint64_t)(vec[i] & 1) << i;
 }
 
-static void set_limit(struct om_mm *mm, const uint64_t *a)
+/* The host can set none higher than its hard limit. */
+static void set_limit(struct om_mm *mm, enum om_limit which, uint64_t value)
 {
-	om_set_limit(mm, (enum om_limit)a[0], (uintptr_t)a[1]);
+	uint64_t hard = shared->host.hard_limit[which];
+
+	om_set_limit(mm, which, (uintptr_t)(value < hard ? value : hard));
 }
 
 /* ---------------------------------------------------------------- processes ----------------- */
@@ -250,13 +253,15 @@ static void spawn(unsigned proc)
 	struct om_layout layout = {.highest = (uintptr_t)MAPPED_END,
 	                           .mmap_base = (uintptr_t)MAPPED_END - 0x10000000,
 	                           .brk_start = shared->heap,
-	                           .guard_gap = 256 * PAGE};
+	                           .guard_gap = (uintptr_t)shared->host.guard_gap};
 
 	layout.lowest = lowest();
 	if (om_mm_create(twin.sys, &layout, NULL, &twin.mm[proc]))
 		fail("lib: om_mm_create");
-	om_set_limit(twin.mm[proc], OM_LIMIT_MEMLOCK, MEMLOCK);
-	om_set_limit(twin.mm[proc], OM_LIMIT_STACK, STACK);
+	set_limit(twin.mm[proc], OM_LIMIT_MEMLOCK, MEMLOCK);
+	set_limit(twin.mm[proc], OM_LIMIT_STACK, STACK);
+	set_limit(twin.mm[proc], OM_LIMIT_AS, OM_UNLIMITED);
+	set_limit(twin.mm[proc], OM_LIMIT_DATA, OM_UNLIMITED);
 	lazy_fork(proc, proc);
 }
 
@@ -412,7 +417,7 @@ static bool address_call(const struct call *c, const uint64_t *a, struct result 
 		r->v = om_brk(mm, shared->heap + (uintptr_t)a[0]) - shared->heap;
 		break;
 	case C_LIMIT:
-		set_limit(mm, a);
+		set_limit(mm, (enum om_limit)a[0], a[1]);
 		break;
 	default:
 		return false;

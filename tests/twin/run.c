@@ -34,6 +34,17 @@ _Noreturn void fail(const char *format, ...)
 	_exit(2);
 }
 
+_Noreturn void skip(const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(shared->failure, sizeof(shared->failure), format, ap);
+	va_end(ap);
+	host_close();
+	_exit(SKIPPED);
+}
+
 /* ---------------------------------------------------------------- comparing ----------------- */
 
 static bool is_access(unsigned kind)
@@ -87,8 +98,8 @@ static void enqueue(uint32_t number, const struct call *c, const struct result *
 /* ---------------------------------------------------------------- mincore ------------------- */
 
 /*
- * Of a private anonymous area the library knows which pages exist, in memory or in swap; the host
- * has no swap, so for it they are in memory. Of files, the caches may differ.
+ * Of a private anonymous area the library knows which pages exist, in memory or in swap; if the host
+ * has no swap, they are in memory there. Of files, the caches may differ.
  */
 static uint64_t mincore_known(const struct call *c, struct result *r)
 {
@@ -106,6 +117,8 @@ static uint64_t mincore_known(const struct call *c, struct result *r)
 		om_pageinfo(twin.mm[c->proc], at, &page);
 		if (page.kind == OM_PAGE_ZERO)
 			continue; /* Linux lets fork forget it in areas that were never written */
+		if (quirk(QUIRK_SWAPS) && page.kind != OM_PAGE_NONE)
+			continue;
 		known |= (uint64_t)1 << i;
 		if (page.kind == OM_PAGE_SWAP)
 			r->v |= (uint64_t)1 << i;

@@ -143,13 +143,38 @@ struct tally {
 	uint64_t run, compared, good;
 };
 
+/* probe.c: where this kernel, or what it is allowed here, differs from the newest Linux. */
+enum quirk {
+	QUIRK_REMAPS_NOTHING,
+	QUIRK_UNMAPS_FIRST,
+	QUIRK_KEEPS_NO_FILES,
+	QUIRK_KEEPS_EXACT,
+	QUIRK_REMOVES_WRITABLE,
+	QUIRK_ONFAULT_LOOKS,
+	QUIRK_POPULATES_BEYOND,
+	QUIRK_CONCEALS_ONFAULT,
+	QUIRK_HIDES_CODE,
+	QUIRK_FORBIDS_CODE,
+	QUIRK_SWAPS,
+	NR_QUIRKS
+};
+
+struct host {
+	uint32_t quirks;         /* bits of enum quirk */
+	uint32_t unknown_advice; /* bit n: advice n */
+	uint64_t absent_calls;   /* bits of enum kind */
+	uint64_t hard_limit[OM_NR_LIMITS];
+	uint64_t guard_gap; /* bytes */
+};
+
 struct shared {
 	struct slot slot[NR_SLOTS];
-	int runner;              /* pid; workers end when it does */
-	uintptr_t heap;          /* start of the heap in all workers */
-	uint32_t unknown_advice; /* bit n: this kernel is too old for advice n */
-	bool can_lock_all;       /* the limit is high enough to lock a worker's own memory too */
-	bool heap_is_ours;       /* nothing is there, and the kernel thinks it begins here */
+	int runner;     /* pid; workers end when it does */
+	uintptr_t heap; /* start of the heap in all workers */
+	struct host host;
+	bool can_lock_all; /* the limit is high enough to lock a worker's own memory too */
+	bool heap_is_ours; /* nothing is there, and the kernel thinks it begins here */
+	bool windows_free; /* no memory of a worker's own is in them */
 	uint64_t base_size, base_data; /* bytes mapped by a worker itself */
 	struct {
 		uintptr_t start, end;
@@ -181,6 +206,14 @@ _Noreturn void worker(unsigned slot);
 /* File descriptors that the workers inherit. */
 extern int file_fd[NR_FILES], file_rdonly_fd[NR_FILES], scratch_fd;
 
+/* probe.c, in the zygote: what this kernel is like. It maps and unmaps pages of the arena. */
+void probe(void);
+void probe_limits(void);
+static inline bool quirk(enum quirk q)
+{
+	return shared->host.quirks >> q & 1;
+}
+
 /* host.c: the runner's end of it. */
 void host_open(void);  /* the files and the zygote; before anything allocates memory */
 void host_close(void); /* end all workers */
@@ -203,6 +236,7 @@ struct segment {
 #define MAX_SEGMENTS 2048
 /* The areas of a worker inside the windows, in order; `flags` also those of smaps. */
 unsigned host_segments(unsigned proc, struct segment *s, bool flags);
+unsigned own_segments(struct segment *s, unsigned max); /* of this process, with flags */
 struct host_status {
 	uint64_t size, data, locked; /* bytes */
 };
@@ -265,6 +299,9 @@ static inline uint64_t real_address(uint64_t a)
 void run_call(uint32_t number, const struct call *c);
 void run_flush(void); /* all results compared */
 _Noreturn void fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* This machine lacks what the test cannot do without: exit status of the runner and of the program. */
+#define SKIPPED 77
+_Noreturn void skip(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* exempt.c: why a call is not made, or NULL. See there: the list of deliberate differences. */
 const char *exempt(const struct call *c);
