@@ -4,6 +4,7 @@
  * A thread takes locks in the order of enum om_rank, lowest first:
  *
  *     MMAP       mm->mmap_lock, sleeping: read = fault, write = map, unmap, fork
+ *     SIZE       mapping->size_lock, sleeping: read = write(), write = truncate, punch
  *       PAGE       OM_PG_LOCKED, a sleeping bit; reclaim starts here, without mmap_lock
  *         MAPPING    mapping->lock, spinning rwlock: i_mmap tree and page index
  *           ANON       anon_vma->lock, spinning rwlock: the tree of VMAs
@@ -27,6 +28,7 @@
 enum om_rank {
 	OM_RANK_MMAP = 1,
 	OM_RANK_MMAP2, /* the child's, in fork: nobody else can hold it */
+	OM_RANK_SIZE,
 	OM_RANK_PAGE,
 	OM_RANK_MAPPING,
 	OM_RANK_ANON,

@@ -99,11 +99,12 @@ int om_mapping_read(struct om_mapping *mapping, uint64_t offset, void *buf, size
 	return err;
 }
 
-/* The file is at least this long now. Never shortens it. */
+/* The file is at least this long now. Never shortens it. SIZE held, for reading. */
 static void raise_size(struct om_mapping *mapping, uint64_t size)
 {
 	uint64_t old = om_mapping_size(mapping);
 
+	OM_ASSERT(mapping->sys, om_rwsem_is_locked(&mapping->size_lock), "size lock", mapping);
 	while (old < size &&
 	       !atomic_compare_exchange_weak_explicit(&mapping->size, &old, size,
 	                                              memory_order_release, memory_order_relaxed))
@@ -112,19 +113,22 @@ static void raise_size(struct om_mapping *mapping, uint64_t size)
 
 /*
  * Write n bytes within one page. The size grows when they are there, so that no reader sees it
- * without them; but a page beyond the end exists only after the size has grown.
+ * without them; but a page beyond the end exists only after the size has grown. What lies between
+ * the old end and the first byte reads as zero.
  */
-static int write_page(struct om_mapping *mapping, uint64_t offset, const void *buf, size_t n)
+static int write_locked(struct om_mapping *mapping, uint64_t offset, const void *buf, size_t n)
 {
 	struct om_system *sys = mapping->sys;
 	struct om_page *page;
-	int err;
+	int err = 0;
 
-	do {
-		if (offset >> OM_PAGE_SHIFT >= om_mapping_pages(mapping))
-			raise_size(mapping, offset + n);
-		err = lock_page(mapping, offset, n, &page);
-	} while (err == -OM_EFAULT); /* truncated just now */
+	if (offset > om_mapping_size(mapping))
+		err = om_mapping_zero_beyond(mapping);
+	if (err)
+		return err;
+	if (offset >> OM_PAGE_SHIFT >= om_mapping_pages(mapping))
+		raise_size(mapping, offset + n);
+	err = om_mapping_getpage(mapping, (uintptr_t)(offset >> OM_PAGE_SHIFT), 0, &page, NULL);
 	if (err)
 		return err;
 	memcpy(byte_of(sys, page, offset), buf, n);
@@ -133,6 +137,21 @@ static int write_page(struct om_mapping *mapping, uint64_t offset, const void *b
 	om_page_touch(sys, page);
 	om_page_unlock_put(sys, page);
 	return 0;
+}
+
+/* With the size lock, truncation cannot take away the page, or the size that makes room for it. */
+static int write_page(struct om_mapping *mapping, uint64_t offset, const void *buf, size_t n)
+{
+	struct om_system *sys = mapping->sys;
+	unsigned tries = 0;
+	int err;
+
+	do {
+		om_rwsem_read(sys, &mapping->size_lock, OM_RANK_SIZE);
+		err = write_locked(mapping, offset, buf, n);
+		om_rwsem_read_done(sys, &mapping->size_lock);
+	} while (om_try_again(sys, &tries, 1, &err));
+	return err;
 }
 
 int om_mapping_write(struct om_mapping *mapping, uint64_t offset, const void *buf, size_t len,
@@ -144,8 +163,6 @@ int om_mapping_write(struct om_mapping *mapping, uint64_t offset, const void *bu
 	om_might_sleep(mapping->sys);
 	if (offset > OM_MAPPING_MAX || len > OM_MAPPING_MAX - offset)
 		err = -OM_EOVERFLOW;
-	else if (len && offset > om_mapping_size(mapping))
-		err = om_mapping_zero_beyond(mapping);
 	while (moved < len && !err) {
 		size_t n = in_page(offset + moved, len - moved);
 
@@ -159,46 +176,28 @@ int om_mapping_write(struct om_mapping *mapping, uint64_t offset, const void *bu
 	return err;
 }
 
-/*
- * Write a referenced page, if it is dirty, and drop the reference. A locked page may be under a
- * write that reclaim has begun; waiting for its lock waits for that write.
- */
-static int sync_page(struct om_mapping *mapping, uintptr_t index, struct om_page *page)
+/* Their entries first: a program that stores from now on faults, and makes the page dirty again. */
+static int sync_run(struct om_mapping *mapping, struct om_run *run)
 {
-	struct om_system *sys = mapping->sys;
-	int err = 0;
-
-	if (!om_page_test(page, OM_PG_DIRTY | OM_PG_LOCKED)) {
-		om_page_put(sys, page);
-		return 0;
-	}
-	om_page_lock(sys, page);
-	if (om_mapping_has(mapping, page, index) && om_page_test(page, OM_PG_DIRTY)) {
-		om_page_mkclean(sys, page);
-		err = om_mapping_writepage(mapping, page);
-	}
-	om_page_unlock_put(sys, page);
-	return err;
+	for (unsigned i = 0; i < run->n; i++)
+		om_page_mkclean(mapping->sys, run->page[i]);
+	return om_mapping_writepages(mapping, run->page, run->n);
 }
 
 int om_mapping_sync(struct om_mapping *mapping, uint64_t offset, uint64_t len)
 {
 	uint64_t end = len && len <= UINT64_MAX - offset ? offset + len - 1 : UINT64_MAX;
-	uintptr_t i, last;
-	struct om_page *page;
-	int err = 0, page_err;
+	struct om_run run = {.next = (uintptr_t)(offset >> OM_PAGE_SHIFT)};
+	int err = 0, run_err;
 
 	om_might_sleep(mapping->sys);
 	if (om_mapping_is_shmem(mapping) || offset > OM_MAPPING_MAX)
 		return 0;
-	last = end > OM_MAPPING_MAX ? UINTPTR_MAX : (uintptr_t)(end >> OM_PAGE_SHIFT);
-	for (i = (uintptr_t)(offset >> OM_PAGE_SHIFT); om_mapping_next(mapping, &i, last, &page);
-	     i++) {
-		page_err = sync_page(mapping, i, page);
-		if (!err)
-			err = page_err;
-		if (i == last)
-			break;
+	run.last = end > OM_MAPPING_MAX ? UINTPTR_MAX : (uintptr_t)(end >> OM_PAGE_SHIFT);
+	while (om_mapping_next_dirty(mapping, &run)) {
+		run_err = sync_run(mapping, &run);
+		om_run_put(mapping->sys, &run);
+		err = err ? err : run_err;
 	}
 	return err;
 }

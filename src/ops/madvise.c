@@ -234,7 +234,7 @@ static void willneed(struct om_vma *vma, uintptr_t start, uintptr_t end)
 
 	if (vma->mapping)
 		om_mapping_readahead(vma->mapping, om_vma_index(vma, start),
-		                     (unsigned)((end - start) >> OM_PAGE_SHIFT));
+		                     (end - start) >> OM_PAGE_SHIFT);
 	om_for_each_table (part, vma->mm, start, end)
 		for (uintptr_t a = part.start; a < part.end; a += OM_PAGE_SIZE)
 			read_slot(sys,

@@ -1,6 +1,11 @@
 /*
  * truncate.c: pages leave a file, and every address space with it.
  *
+ * The size lock keeps out all who would change the size or write(): so what is written after the
+ * new size has been seen is written after all pages behind it have gone, and stays (hazard 73).
+ * Stores through mappings are not kept out. Behind the new end they fail; in a hole that is being
+ * punched they may bring a page back, so each place is emptied once and not looked at again.
+ *
  * The size shrinks first; from then on no fault brings in a page beyond it. Entries are cleared
  * in all areas while the tree's lock is held for writing, so that fork, which holds it for
  * reading while it copies, cannot carry one past us. Then the pages go, one by one under the page
@@ -86,22 +91,24 @@ static bool evict_page(struct om_mapping *mapping, uintptr_t index, struct om_pa
 }
 
 /*
- * Pages [first, last] leave the file and all areas. What a fault brought back meanwhile is
- * evicted in the second round. There reclaim may turn the page into a slot, and a fault the slot
- * into a page, under our eyes: then the same place is looked at again.
+ * Pages [first, last] leave the file and all areas. A place whose page has turned into a slot under
+ * our eyes (reclaim), or whose slot into a page (a fault), is looked at again; one that has been
+ * emptied is not: what is there now was written later.
  */
 static void evict_range(struct om_mapping *mapping, uintptr_t first, uintptr_t last,
                         bool files_only)
 {
 	struct om_page *page;
 	uintptr_t i = first;
+	om_ientry_t e;
 
+	OM_ASSERT(mapping->sys, om_rwsem_is_write_locked(&mapping->size_lock), "size lock",
+	          mapping);
 	unmap_mapping(mapping, first, last, files_only);
-	om_mapping_drop(mapping, first, last);
-	while (om_mapping_next(mapping, &i, last, &page)) {
-		if (!page)
-			om_mapping_drop(mapping, i, i);
-		else if (evict_page(mapping, i, page) && i++ == last)
+	while ((e = om_mapping_next(mapping, &i, last, &page))) {
+		if (!(page ? evict_page(mapping, i, page) : om_mapping_drop_slot(mapping, i, e)))
+			continue;
+		if (i++ == last)
 			break;
 	}
 }
@@ -168,22 +175,14 @@ static uint64_t page_end(uint64_t offset)
 	return (offset + OM_PAGE_SIZE - 1) & ~(uint64_t)(OM_PAGE_SIZE - 1);
 }
 
-/*
- * Bytes between the new, or the old, end and the end of its page must read as zero from now on.
- * Done while both ends are inside the file.
- */
-static int zero_tail(struct om_mapping *mapping, uint64_t size)
-{
-	uint64_t old = om_mapping_size(mapping), end = size < old ? size : old;
-
-	return size == old ? 0 : zero_part(mapping, end, page_end(end));
-}
+/* ---------------------------------------------------------------- the end of the file ------- */
 
 /*
- * zero_tail() under the page lock, with the size of that moment: a writer raises the size inside
- * the page lock, so what it has just written is not taken for tail.
+ * Bytes behind the end must read as zero from now on, up to the end of its page. Under the page
+ * lock, with the size of that moment: a write raises the size inside the page lock, so what it has
+ * just written is not taken for tail.
  */
-static int zero_beyond(struct om_mapping *mapping)
+int om_mapping_zero_beyond(struct om_mapping *mapping)
 {
 	struct om_system *sys = mapping->sys;
 	uint64_t size = om_mapping_size(mapping);
@@ -191,6 +190,7 @@ static int zero_beyond(struct om_mapping *mapping)
 	struct om_page *page = NULL;
 	int err = size & (OM_PAGE_SIZE - 1) ? hold_page(mapping, size, &page) : 0;
 
+	OM_ASSERT(sys, om_rwsem_is_locked(&mapping->size_lock), "size lock", mapping);
 	if (err || !page)
 		return err;
 	om_page_lock(sys, page);
@@ -201,20 +201,39 @@ static int zero_beyond(struct om_mapping *mapping)
 	return 0;
 }
 
-int om_mapping_zero_beyond(struct om_mapping *mapping)
+static int truncate_locked(struct om_mapping *mapping, uint64_t size)
 {
-	unsigned tries = 0;
+	uintptr_t first = (uintptr_t)(page_end(size) >> OM_PAGE_SHIFT);
+	uint64_t old = om_mapping_size(mapping);
+	int err = 0;
+
+	if (size > old)
+		err = om_mapping_zero_beyond(mapping);
+	else if (size < old)
+		err = zero_part(mapping, size, page_end(size));
+	if (err)
+		return err;
+	atomic_store_explicit(&mapping->size, size, memory_order_release);
+	if (size < old) {
+		evict_range(mapping, first, UINTPTR_MAX, false);
+		unmap_mapping(mapping, first, UINTPTR_MAX, false);
+	}
+	return 0;
+}
+
+static int truncate_once(struct om_mapping *mapping, uint64_t size)
+{
+	struct om_system *sys = mapping->sys;
 	int err;
 
-	do
-		err = zero_beyond(mapping);
-	while (om_try_again(mapping->sys, &tries, 1, &err));
+	om_rwsem_write(sys, &mapping->size_lock, OM_RANK_SIZE);
+	err = truncate_locked(mapping, size);
+	om_rwsem_write_done(sys, &mapping->size_lock);
 	return err;
 }
 
 int om_mapping_truncate(struct om_mapping *mapping, uint64_t size)
 {
-	uintptr_t first = (uintptr_t)(page_end(size) >> OM_PAGE_SHIFT);
 	unsigned tries = 0;
 	int err;
 
@@ -222,17 +241,12 @@ int om_mapping_truncate(struct om_mapping *mapping, uint64_t size)
 	if (size > OM_MAPPING_MAX)
 		return -OM_EOVERFLOW;
 	do
-		err = zero_tail(mapping, size);
+		err = truncate_once(mapping, size);
 	while (om_try_again(mapping->sys, &tries, 1, &err));
-	if (err)
-		return err;
-	/* A write may have made it longer meanwhile. */
-	if (size >= atomic_exchange_explicit(&mapping->size, size, memory_order_acq_rel))
-		return 0;
-	evict_range(mapping, first, UINTPTR_MAX, false);
-	unmap_mapping(mapping, first, UINTPTR_MAX, false);
-	return 0;
+	return err;
 }
+
+/* ---------------------------------------------------------------- holes --------------------- */
 
 /*
  * Both partial pages are held before either changes: a punch that fails has changed nothing
@@ -241,45 +255,56 @@ int om_mapping_truncate(struct om_mapping *mapping, uint64_t size)
 static int zero_ends(struct om_mapping *mapping, uint64_t offset, uint64_t first, uint64_t last,
                      uint64_t end)
 {
-	struct om_system *sys = mapping->sys;
 	struct om_page *head = NULL, *tail = NULL;
-	unsigned tries = 0;
 	int err = 0;
 
 	if (offset < first)
-		do
-			err = hold_page(mapping, offset, &head);
-		while (om_try_again(sys, &tries, 1, &err));
+		err = hold_page(mapping, offset, &head);
 	if (!err && last < end)
-		do
-			err = hold_page(mapping, last, &tail);
-		while (om_try_again(sys, &tries, 1, &err));
+		err = hold_page(mapping, last, &tail);
 	if (!err) {
 		zero_held(mapping, head, offset, first);
 		zero_held(mapping, tail, last, end);
 	} else if (head) {
-		om_page_put(sys, head);
+		om_page_put(mapping->sys, head);
 	}
+	return err;
+}
+
+static int punch_locked(struct om_mapping *mapping, uint64_t offset, uint64_t end)
+{
+	uint64_t first = page_end(offset), last = end & ~(uint64_t)(OM_PAGE_SIZE - 1);
+	int err;
+
+	if (first < offset || first > last) /* inside one page */
+		return zero_part(mapping, offset, end);
+	err = zero_ends(mapping, offset, first, last, end);
+	if (!err && first < last)
+		evict_range(mapping, (uintptr_t)(first >> OM_PAGE_SHIFT),
+		            (uintptr_t)((last >> OM_PAGE_SHIFT) - 1), true);
+	return err;
+}
+
+static int punch_once(struct om_mapping *mapping, uint64_t offset, uint64_t end)
+{
+	struct om_system *sys = mapping->sys;
+	int err;
+
+	om_rwsem_write(sys, &mapping->size_lock, OM_RANK_SIZE);
+	err = punch_locked(mapping, offset, end);
+	om_rwsem_write_done(sys, &mapping->size_lock);
 	return err;
 }
 
 int om_mapping_punch(struct om_mapping *mapping, uint64_t offset, uint64_t len)
 {
 	uint64_t end = offset + len < offset ? UINT64_MAX : offset + len;
-	uint64_t first = page_end(offset), last = end & ~(uint64_t)(OM_PAGE_SIZE - 1);
 	unsigned tries = 0;
 	int err;
 
 	om_might_sleep(mapping->sys);
-	if (first < offset || first > last) { /* inside one page */
-		do
-			err = zero_part(mapping, offset, end);
-		while (om_try_again(mapping->sys, &tries, 1, &err));
-		return err;
-	}
-	err = zero_ends(mapping, offset, first, last, end);
-	if (!err && first < last)
-		evict_range(mapping, (uintptr_t)(first >> OM_PAGE_SHIFT),
-		            (uintptr_t)((last >> OM_PAGE_SHIFT) - 1), true);
+	do
+		err = punch_once(mapping, offset, end);
+	while (om_try_again(mapping->sys, &tries, 2, &err));
 	return err;
 }

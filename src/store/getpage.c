@@ -13,9 +13,6 @@
 #include "store/mapping.h"
 #include "store/swap.h"
 
-/* Most pages that are read ahead in one transfer. */
-#define READ_RUN 16
-
 /* ---- entering ---- */
 
 /* mapping->lock held for writing; the index names the page now. */
@@ -76,13 +73,13 @@ static bool is_absent(struct om_mapping *mapping, uintptr_t index)
 	return absent;
 }
 
-/* Make pages in [first, end), as long as they are absent and frames are free; at most READ_RUN. */
+/* Make pages from `first` on, as long as they are absent, below `end`, and frames are free. */
 static unsigned enter_run(struct om_mapping *mapping, uintptr_t first, uintptr_t end,
                           struct om_page **page)
 {
 	unsigned n = 0;
 
-	while (n < READ_RUN && first + n < end && !om_frames_low(mapping->sys) &&
+	while (n < OM_RUN_PAGES && first + n < end && !om_frames_low(mapping->sys) &&
 	       is_absent(mapping, first + n) && !enter_new(mapping, first + n, &page[n]))
 		n++;
 	return n;
@@ -94,7 +91,7 @@ static int read_pages(struct om_mapping *mapping, uintptr_t first, struct om_pag
                       unsigned n)
 {
 	struct om_system *sys = mapping->sys;
-	void *frame[READ_RUN];
+	void *frame[OM_RUN_PAGES];
 
 	for (unsigned i = 0; i < n; i++)
 		frame[i] = om_page_ptr(sys, page[i]);
@@ -135,12 +132,12 @@ static void put_run(struct om_mapping *mapping, struct om_page *const page[], un
 static int fill_from_store(struct om_mapping *mapping, uintptr_t index, size_t ahead,
                            struct om_page *page)
 {
-	struct om_page *run[READ_RUN] = {page};
+	struct om_page *run[OM_RUN_PAGES] = {page};
 	unsigned n = 1;
 	int err;
 
-	if (ahead > READ_RUN - 1)
-		ahead = READ_RUN - 1;
+	if (ahead > OM_RUN_PAGES - 1)
+		ahead = OM_RUN_PAGES - 1;
 	n += enter_run(mapping, index + 1, index + 1 + ahead, run + 1);
 	err = read_pages(mapping, index, run, n);
 	put_run(mapping, run + 1, n - 1, !err);
@@ -293,12 +290,13 @@ static void readahead_slots(struct om_mapping *mapping, uintptr_t first, uintptr
 	}
 }
 
-void om_mapping_readahead(struct om_mapping *mapping, uintptr_t first, unsigned n)
+void om_mapping_readahead(struct om_mapping *mapping, uintptr_t first, uintptr_t n)
 {
 	uint64_t pages = om_mapping_pages(mapping);
-	struct om_page *run[READ_RUN];
+	struct om_page *run[OM_RUN_PAGES];
 	uintptr_t i, end;
 	unsigned have;
+	int err = 0;
 
 	om_might_sleep(mapping->sys);
 	if (first >= pages || n == 0)
@@ -308,9 +306,11 @@ void om_mapping_readahead(struct om_mapping *mapping, uintptr_t first, unsigned 
 		readahead_slots(mapping, first, end - 1);
 		return;
 	}
-	for (i = first; i < end && !om_frames_low(mapping->sys); i += have ? have : 1) {
+	for (i = first; i < end && !err && !om_frames_low(mapping->sys); i += have ? have : 1) {
 		have = enter_run(mapping, i, end, run);
-		if (have)
-			put_run(mapping, run, have, !read_pages(mapping, i, run, have));
+		if (!have)
+			continue;
+		err = read_pages(mapping, i, run, have);
+		put_run(mapping, run, have, !err);
 	}
 }

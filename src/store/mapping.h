@@ -55,8 +55,11 @@ struct om_page *om_mapping_lookup(struct om_mapping *mapping, uintptr_t index);
 int om_mapping_getpage(struct om_mapping *mapping, uintptr_t index, size_t ahead,
                        struct om_page **page, bool *read);
 
-/* Read pages [first, first + n) ahead, as far as frames are free; no errors. May sleep. */
-void om_mapping_readahead(struct om_mapping *mapping, uintptr_t first, unsigned n);
+/*
+ * Read pages [first, first + n) ahead, as far as frames are free; at the first that cannot be read it
+ * ends. May sleep.
+ */
+void om_mapping_readahead(struct om_mapping *mapping, uintptr_t first, uintptr_t n);
 
 /*
  * The first entry in [*i, last], whose place *i becomes; 0 if there is none. A page comes
@@ -87,11 +90,37 @@ void om_mapping_remove(struct om_mapping *mapping, struct om_page *page);
  */
 bool om_mapping_evict(struct om_mapping *mapping, struct om_page *page);
 
+/* Most pages of a file that go to its store, or come from it, in one transfer. */
+#define OM_RUN_PAGES 16
+
 /*
- * Write one dirty page to its store. Page lock held; the page's entries have been cleaned
- * (om_page_mkclean). 0, or an error and the page is dirty again. May sleep.
+ * Write n <= OM_RUN_PAGES consecutive pages to their store, in one transfer; if that fails, each
+ * alone, so that a bad neighbour harms nobody. All are locked, and their entries have been cleaned
+ * (om_page_mkclean). 0, or the first error: pages that could not be written are dirty again. May
+ * sleep.
  */
-int om_mapping_writepage(struct om_mapping *mapping, struct om_page *page);
+int om_mapping_writepages(struct om_mapping *mapping, struct om_page *const page[], unsigned n);
+
+static inline int om_mapping_writepage(struct om_mapping *mapping, struct om_page *page)
+{
+	return om_mapping_writepages(mapping, &page, 1);
+}
+
+/* Consecutive dirty pages, each referenced and locked; and where to look for the next ones. */
+struct om_run {
+	uintptr_t next, last; /* in: places in the file */
+	bool end;             /* `last` has been looked at */
+	unsigned n;
+	struct om_page *page[OM_RUN_PAGES];
+};
+
+/*
+ * The first dirty page in [next, last] and those that follow it; only the first one's lock is
+ * waited for. False, with nothing locked, if there is none. Takes MAPPING for reading; may sleep.
+ */
+bool om_mapping_next_dirty(struct om_mapping *mapping, struct om_run *run);
+/* Unlock the pages and drop the references. */
+void om_run_put(struct om_system *sys, struct om_run *run);
 
 /*
  * A write is about to leave a gap behind the end of the file: what programs have stored beyond
@@ -113,7 +142,10 @@ int om_mapping_new(struct om_system *sys, const struct om_store_ops *ops, void *
  */
 bool om_mapping_tryget(struct om_mapping *mapping);
 
-/* Drop index entries [first, last] that are pages not mapped, or slots; page by page. May sleep. */
-void om_mapping_drop(struct om_mapping *mapping, uintptr_t first, uintptr_t last);
+/*
+ * Shared memory: take slot entry `e`, seen at `index`, out of the index. False if it is not there any
+ * more. Takes MAPPING.
+ */
+bool om_mapping_drop_slot(struct om_mapping *mapping, uintptr_t index, om_ientry_t e);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * t_file.c: truncation, holes, nonlinear areas: rows 54-56, 58, 62, 64.
+ * t_file.c: truncation, holes, nonlinear areas: rows 54-56, 58, 62, 64, 73.
  */
 #include "calls.h"
 #include "hazards.h"
@@ -131,6 +131,89 @@ static void test_h55_punch_x_faults(void **state)
 	         .setup = shared_shmem,
 	         .task = {task_punch, task_refill, task_refill},
 	         .check = check_punched});
+}
+
+/* ---------------------------------------------------------------- 73: written since --------- */
+
+static void task_truncate0(struct play *p)
+{
+	rig_ok(om_mapping_truncate(p->file, 0));
+}
+
+/* Waits a while for the size to be 0: flag[0] says whether it was, so that we come after it. */
+static bool saw_the_end(struct play *p)
+{
+	for (unsigned i = 0; i < 40 && om_mapping_size(p->file); i++)
+		sched_step();
+	return p->flag[0] = om_mapping_size(p->file) == 0;
+}
+
+static void task_write_after(struct play *p)
+{
+	unsigned char page[RIG_PAGE] = {0};
+
+	if (!saw_the_end(p))
+		return;
+	rig_set_tag(page, 777);
+	rig_ok(om_mapping_write(p->file, 0, page, sizeof(page), NULL));
+}
+
+static void task_store_after(struct play *p)
+{
+	if (!saw_the_end(p))
+		return;
+	rig_ok(om_mapping_truncate(p->file, RIG_PAGE));
+	rig_equal(rig_set(sched_cpu(p), p->mm, p->a, 777), OM_FAULT_MINOR);
+}
+
+static void check_written(struct play *p)
+{
+	if (!p->flag[0])
+		return;
+	rig_equal(om_mapping_size(p->file), RIG_PAGE);
+	rig_equal(rig_file_tag(p->file, 0), 777);
+}
+
+/* Waits a while for the hole to be seen at page 5, and fills it. */
+static void task_fill_hole(struct play *p)
+{
+	for (unsigned i = 0; i < 40 && get_tag(p, p->mm, p->a + PAGES(5)); i++)
+		sched_step();
+	if (get_tag(p, p->mm, p->a + PAGES(5)))
+		return;
+	p->flag[1] = true;
+	rig_equal(rig_set(sched_cpu(p), p->mm, p->a + PAGES(5), 777), OM_FAULT_MINOR);
+}
+
+static void check_filled(struct play *p)
+{
+	if (p->flag[1])
+		rig_equal(rig_file_tag(p->file, 5), 777);
+}
+
+static void test_h73_written_since(void **state)
+{
+	(void)state;
+	EXPLORE({.name = "h73_write",
+	         .setup = shared_file,
+	         .task = {task_truncate0, task_write_after},
+	         .check = check_written},
+	        {.name = "h73_store",
+	         .setup = shared_shmem,
+	         .task = {task_truncate0, task_store_after},
+	         .check = check_written},
+	        {.name = "h73_reclaim",
+	         .setup = shared_shmem,
+	         .task = {task_truncate0, task_write_after, task_reclaim},
+	         .check = check_written},
+	        {.name = "h73_punch",
+	         .setup = shared_shmem,
+	         .task = {task_punch, task_fill_hole},
+	         .check = check_filled},
+	        {.name = "h73_punch_reclaim",
+	         .setup = shared_shmem,
+	         .task = {task_punch, task_fill_hole, task_reclaim},
+	         .check = check_filled});
 }
 
 /* ---------------------------------------------------------------- 56, 58: nonlinear --------- */
@@ -302,6 +385,7 @@ static void test_h64_reclaim_x_truncate(void **state)
 static const struct CMUnitTest list[] = {
     cmocka_unit_test(test_h54_truncate_x_fault),
     cmocka_unit_test(test_h55_punch_x_faults),
+    cmocka_unit_test(test_h73_written_since),
     cmocka_unit_test(test_h56_nonlinear_pages_are_found),
     cmocka_unit_test(test_h58_entries_that_are_offsets),
     cmocka_unit_test(test_h62_fork_x_truncate),
