@@ -224,8 +224,16 @@ enum om_map_flags {
 	OM_MAP_NORESERVE = 0x4000, /* accepted: objrmap never reserves */
 	OM_MAP_POPULATE = 0x8000,
 	OM_MAP_FIXED_NOREPLACE = 0x100000,
-	/* Not Linux's: the file was opened read-only, so a shared mapping can never be written. */
+	/*
+	 * Not Linux's: the file, or the device that gives anonymous memory, was opened read-only,
+	 * so a shared mapping can never be written.
+	 */
 	OM_MAP_FILE_RDONLY = 0x40000000,
+	/*
+	 * Not Linux's: the caller neither owns the file nor may write to it, so mincore() shall not
+	 * tell what others have brought into its cache. Ignored without a file.
+	 */
+	OM_MAP_HIDE_CACHE = 0x20000000,
 };
 
 struct om_mapping;
@@ -345,8 +353,8 @@ OM_API int om_mlockall(struct om_mm *mm, int flags);
 OM_API int om_munlockall(struct om_mm *mm);
 
 /*
- * mincore(2): vec[i] bit 0 = page i is in memory. `addr` page aligned. Errors: EINVAL, ENOMEM
- * (hole).
+ * mincore(2): vec[i] bit 0 = page i is in memory; all pages of a HIDE_CACHE mapping are said to be.
+ * `addr` page aligned. Errors: EINVAL, ENOMEM (hole).
  */
 OM_API int om_mincore(struct om_mm *mm, uintptr_t addr, size_t len, unsigned char *vec);
 
@@ -541,6 +549,7 @@ enum om_vma_flags {
 	OM_VM_NORESERVE = 0x800,
 	OM_VM_RAND_READ = 0x1000,
 	OM_VM_SEQ_READ = 0x2000,
+	OM_VM_HIDE_CACHE = 0x4000,
 };
 
 /* One area, as a line of /proc/PID/maps. */

@@ -116,13 +116,14 @@ struct om_mapping {
 	const struct om_store_ops *ops; /* (c) NULL: shared memory */
 	void *store;                    /* (c) */
 	struct om_rwspin lock;
+	struct om_rwsem size_lock;      /* sleeping: read = write(), write = truncate, punch */
 	_Atomic uint32_t refs;
-	struct om_rwsem size_lock; /* sleeping: read = write(), write = truncate, punch */
-	_Atomic uint64_t size;     /* (a) bytes; written under size_lock; shrinks before pages go */
-	struct om_node *i_mmap;    /* (O) VMAs by file page; nonlinear ones cover everything */
-	struct om_index index;     /* (O) page index -> page, or swap slot of shared memory */
-	size_t nr_pages;           /* (O) pages in the index */
-	size_t nr_swapped;         /* (O) slots in the index */
+	_Atomic bool holes_shown;       /* (a) private areas may show the zero page in holes */
+	_Atomic uint64_t size;          /* (a) bytes, by size_lock; shrinks before pages go */
+	struct om_node *i_mmap;         /* (O) VMAs by file page; nonlinear ones cover everything */
+	struct om_index index;          /* (O) page index -> page, or swap slot of shared memory */
+	size_t nr_pages;                /* (O) pages in the index */
+	size_t nr_swapped;              /* (O) slots in the index */
 	struct om_mapping *prev, *next; /* sys->mappings, by sys->list_lock */
 };
 

@@ -5,7 +5,7 @@
 #define OM_FAULT_H
 
 #include "area/mm.h"
-#include "page/page.h"
+#include "page/table.h"
 
 /*
  * Beside OM_READ, OM_WRITE and OM_EXEC: whatever is mapped in a private area becomes this mm's own
@@ -55,6 +55,21 @@ static inline bool om_fault_lock_same(struct om_fault *f)
 		return true;
 	om_spin_unlock(sys, &f->table->lock);
 	return false;
+}
+
+/* Untouched memory is read: the zero page. */
+static inline int om_fault_zero(struct om_fault *f)
+{
+	struct om_system *sys = f->sys;
+	om_pte_t pte =
+	    om_pte_mkyoung(om_pte_make(sys->zero_pfn, f->prot & ~(unsigned)OM_PROT_WRITE));
+
+	if (om_fault_lock_same(f)) {
+		om_entry_install(sys, f->table, f->pos, pte);
+		om_table_unlock(sys, f->table);
+		om_count(sys, OM_EV_FAULT_ZERO, 1);
+	}
+	return OM_FAULT_MINOR;
 }
 
 /*

@@ -12,10 +12,27 @@
  */
 #include "base/mem.h"
 #include "ops/fault.h"
+#include "ops/truncate.h"
 #include "page/frame.h"
 #include "page/put.h"
 #include "rmap/rmap.h"
 #include "store/mapping.h"
+
+/* A fresh page becomes the area's own, if the entry is still what it was. */
+static bool map_own(struct om_fault *f, struct om_page *page, enum om_event event)
+{
+	struct om_system *sys = f->sys;
+
+	om_vma_mark_anon(f->vma);
+	if (!om_fault_lock_same(f))
+		return false;
+	om_entry_install(sys, f->table, f->pos, om_fault_own_pte(f, om_page_pfn(sys, page)));
+	om_rmap_page_new(sys, page, f->vma, f->table, f->pos);
+	om_table_unlock(sys, f->table);
+	atomic_fetch_add_explicit(&f->mm->rss_anon, 1, memory_order_relaxed);
+	om_count(sys, event, 1);
+	return true;
+}
 
 /* `from` is locked and referenced; it stays so. */
 static int map_copy(struct om_fault *f, struct om_page *from)
@@ -26,16 +43,8 @@ static int map_copy(struct om_fault *f, struct om_page *from)
 	if (!page)
 		return -OM_ENOFRAME;
 	memcpy(om_page_ptr(sys, page), om_page_ptr(sys, from), OM_PAGE_SIZE);
-	om_vma_mark_anon(f->vma);
-	if (!om_fault_lock_same(f)) {
+	if (!map_own(f, page, OM_EV_FAULT_COW))
 		om_page_put(sys, page);
-		return OM_FAULT_MINOR;
-	}
-	om_entry_install(sys, f->table, f->pos, om_fault_own_pte(f, om_page_pfn(sys, page)));
-	om_rmap_page_new(sys, page, f->vma, f->table, f->pos);
-	om_table_unlock(sys, f->table);
-	atomic_fetch_add_explicit(&f->mm->rss_anon, 1, memory_order_relaxed);
-	om_count(sys, OM_EV_FAULT_COW, 1);
 	return OM_FAULT_MINOR;
 }
 
@@ -156,13 +165,64 @@ static unsigned ahead(const struct om_fault *f)
 	return om_vma_flags(f->vma) & OM_VM_RAND_READ ? 0 : AROUND_PAGES - 1;
 }
 
+/* ---------------------------------------------------------------- holes --------------------- */
+
+/*
+ * Both are for a private area over a hole of shared memory: that needs no page in the file. The
+ * mapping's lock keeps it a hole, and inside the file, until the entry is set. -OM_EAGAIN: it is none
+ * any more.
+ */
+static bool lock_hole(struct om_mapping *mapping, uintptr_t index)
+{
+	struct om_system *sys = mapping->sys;
+
+	om_read_lock(sys, &mapping->lock, OM_RANK_MAPPING);
+	if (index < om_mapping_pages(mapping) && !om_index_get(sys, &mapping->index, index))
+		return true;
+	om_read_unlock(sys, &mapping->lock);
+	return false;
+}
+
+/* Whoever fills the hole takes the zero page away again, so locked memory does not get it. */
+static int read_hole(struct om_fault *f, uintptr_t index)
+{
+	struct om_mapping *mapping = f->vma->mapping;
+	int r;
+
+	if ((om_vma_flags(f->vma) & OM_VM_LOCKED) || !lock_hole(mapping, index))
+		return -OM_EAGAIN;
+	atomic_store_explicit(&mapping->holes_shown, true, memory_order_relaxed);
+	r = om_fault_zero(f);
+	om_read_unlock(f->sys, &mapping->lock);
+	return r;
+}
+
+static int own_hole(struct om_fault *f, uintptr_t index)
+{
+	struct om_system *sys = f->sys;
+	struct om_mapping *mapping = f->vma->mapping;
+	struct om_page *page = om_frame_get_zeroed(sys, OM_KIND_DATA, 0);
+	bool hole, used = false;
+
+	if (!page)
+		return -OM_ENOFRAME;
+	hole = lock_hole(mapping, index);
+	if (hole) {
+		used = map_own(f, page, OM_EV_FAULT_ANON);
+		om_read_unlock(sys, &mapping->lock);
+	}
+	if (!used)
+		om_page_put(sys, page);
+	return hole ? OM_FAULT_MINOR : -OM_EAGAIN;
+}
+
 /* ---------------------------------------------------------------- the fault ----------------- */
 
 int om_fault_file(struct om_fault *f, uintptr_t index)
 {
 	struct om_system *sys = f->sys;
-	bool own = om_fault_wants_own(f) && !(om_vma_flags(f->vma) & OM_VM_SHARED);
-	bool read = false;
+	bool shared = om_vma_flags(f->vma) & OM_VM_SHARED;
+	bool own = om_fault_wants_own(f) && !shared, read = false;
 	struct om_page *page;
 	int r;
 
@@ -171,7 +231,12 @@ int om_fault_file(struct om_fault *f, uintptr_t index)
 		om_count(sys, OM_EV_FAULT_FILE, 1);
 		return OM_FAULT_MINOR;
 	}
-	r = om_mapping_getpage(f->vma->mapping, index, ahead(f), &page, &read);
+	if (!shared && om_mapping_is_hole(f->vma->mapping, index)) {
+		r = own ? own_hole(f, index) : read_hole(f, index);
+		if (r != -OM_EAGAIN)
+			return r;
+	}
+	r = om_file_getpage(f->vma->mapping, index, ahead(f), &page, &read);
 	if (r == -OM_ENOFRAME)
 		return r;
 	if (r)

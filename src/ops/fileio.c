@@ -6,6 +6,7 @@
  * one page is atomic with respect to other readers and writers, to truncation and to reclaim.
  */
 #include "base/mem.h"
+#include "ops/truncate.h"
 #include "page/put.h"
 #include "reclaim/reclaim.h"
 #include "reclaim/unmap.h"
@@ -43,7 +44,7 @@ static int lock_page(struct om_mapping *mapping, uint64_t offset, size_t len, st
 	int err;
 
 	do
-		err = om_mapping_getpage(mapping, index, (len - 1) >> OM_PAGE_SHIFT, page, NULL);
+		err = om_file_getpage(mapping, index, (len - 1) >> OM_PAGE_SHIFT, page, NULL);
 	while (om_try_again(mapping->sys, &tries, 1, &err));
 	return err;
 }
@@ -54,27 +55,35 @@ static char *byte_of(struct om_system *sys, const struct om_page *page, uint64_t
 	return (char *)om_page_ptr(sys, page) + (offset & (OM_PAGE_SIZE - 1));
 }
 
-/* Read within one page; *n is how much, 0 at the end of the file. */
+/* How many of `len` bytes are in the page of `offset`, and inside the file at this moment. */
+static size_t readable(const struct om_mapping *mapping, uint64_t offset, size_t len)
+{
+	uint64_t size = om_mapping_size(mapping), left = offset < size ? size - offset : 0;
+	size_t n = in_page(offset, len);
+
+	return n < left ? n : (size_t)left;
+}
+
+/* Read within one page; *n is how much, 0 at the end of the file. Holes are not filled by it. */
 static int read_page(struct om_mapping *mapping, uint64_t offset, void *buf, size_t len, size_t *n)
 {
 	struct om_system *sys = mapping->sys;
 	struct om_page *page;
-	uint64_t size;
 	int err;
 
-	*n = 0;
-	if (offset >= om_mapping_size(mapping))
+	*n = readable(mapping, offset, len);
+	if (*n == 0)
 		return 0;
+	if (om_mapping_is_hole(mapping, (uintptr_t)(offset >> OM_PAGE_SHIFT))) {
+		*n = readable(mapping, offset, len); /* it is one, too, where the file has ended */
+		memset(buf, 0, *n);
+		return 0;
+	}
 	err = lock_page(mapping, offset, len, &page);
+	*n = err ? 0 : readable(mapping, offset, len);
 	if (err)
 		return err == -OM_EFAULT ? 0 : err; /* truncated just now */
-	size = om_mapping_size(mapping);
-	if (offset < size) {
-		*n = in_page(offset, len);
-		if (*n > size - offset)
-			*n = (size_t)(size - offset);
-		memcpy(buf, byte_of(sys, page, offset), *n);
-	}
+	memcpy(buf, byte_of(sys, page, offset), *n);
 	om_page_touch(sys, page);
 	om_page_unlock_put(sys, page);
 	return 0;
@@ -128,7 +137,7 @@ static int write_locked(struct om_mapping *mapping, uint64_t offset, const void 
 		return err;
 	if (offset >> OM_PAGE_SHIFT >= om_mapping_pages(mapping))
 		raise_size(mapping, offset + n);
-	err = om_mapping_getpage(mapping, (uintptr_t)(offset >> OM_PAGE_SHIFT), 0, &page, NULL);
+	err = om_file_getpage(mapping, (uintptr_t)(offset >> OM_PAGE_SHIFT), 0, &page, NULL);
 	if (err)
 		return err;
 	memcpy(byte_of(sys, page, offset), buf, n);

@@ -47,7 +47,7 @@ static int check_kind(const struct map *m)
 		return -OM_EOVERFLOW;
 	if (type != OM_MAP_SHARED && type != OM_MAP_PRIVATE)
 		return -OM_EINVAL;
-	if (m->req.file && type == OM_MAP_SHARED && (m->req.flags & OM_MAP_FILE_RDONLY) &&
+	if (type == OM_MAP_SHARED && (m->req.flags & OM_MAP_FILE_RDONLY) &&
 	    (m->req.prot & OM_PROT_WRITE))
 		return -OM_EACCES;
 	if ((m->req.flags & OM_MAP_GROWSDOWN) && (m->req.file || type == OM_MAP_SHARED))
@@ -62,9 +62,11 @@ static unsigned request_vm_flags(const struct map *m, unsigned def_flags)
 	flags |= OM_VM_MAYWRITE | def_flags;
 	if (m->req.flags & OM_MAP_SHARED) {
 		flags |= OM_VM_SHARED;
-		if (m->req.file && (m->req.flags & OM_MAP_FILE_RDONLY))
+		if (m->req.flags & OM_MAP_FILE_RDONLY)
 			flags &= ~(unsigned)OM_VM_MAYWRITE;
 	}
+	if (m->req.file && (m->req.flags & OM_MAP_HIDE_CACHE))
+		flags |= OM_VM_HIDE_CACHE;
 	if (m->req.flags & OM_MAP_GROWSDOWN)
 		flags |= OM_VM_GROWSDOWN;
 	if (m->req.flags & OM_MAP_LOCKED)

@@ -12,6 +12,8 @@
  * lock, which waits for faults that had found them before. Truncation looks for private copies
  * once more after that, for such a fault may just have made one (hazard 54).
  */
+#include "ops/truncate.h"
+
 #include "area/mm.h"
 #include "area/zap.h"
 #include "base/mem.h"
@@ -55,6 +57,19 @@ static void unmap_mapping(struct om_mapping *mapping, uintptr_t first, uintptr_t
 		unmap_area(om_container(n, struct om_vma, by_file), first, last, files_only);
 	om_write_unlock(sys, &mapping->lock);
 }
+
+int om_file_getpage(struct om_mapping *mapping, uintptr_t index, size_t ahead,
+                    struct om_page **page, bool *read)
+{
+	int err = om_mapping_getpage(mapping, index, ahead, page, read);
+
+	if (err != OM_FILLED_HOLE)
+		return err;
+	unmap_mapping(mapping, index, index, true);
+	return 0;
+}
+
+/* ---------------------------------------------------------------- leaving the file ---------- */
 
 enum evicted { EVICTED, GONE, BUSY };
 
@@ -127,7 +142,7 @@ static int hold_page(struct om_mapping *mapping, uint64_t offset, struct om_page
 		return 0;
 	if (*page)
 		return 0;
-	err = om_mapping_getpage(mapping, index, 0, page, NULL);
+	err = om_file_getpage(mapping, index, 0, page, NULL);
 	if (err) {
 		*page = NULL;
 		return err == -OM_EFAULT ? 0 : err;

@@ -73,6 +73,11 @@ static bool is_absent(struct om_mapping *mapping, uintptr_t index)
 	return absent;
 }
 
+bool om_mapping_is_hole(struct om_mapping *mapping, uintptr_t index)
+{
+	return om_mapping_is_shmem(mapping) && is_absent(mapping, index);
+}
+
 /* Make pages from `first` on, as long as they are absent, below `end`, and frames are free. */
 static unsigned enter_run(struct om_mapping *mapping, uintptr_t first, uintptr_t end,
                           struct om_page **page)
@@ -158,7 +163,10 @@ static int fill(struct om_mapping *mapping, uintptr_t index, size_t ahead, struc
 	if (om_mapping_is_shmem(mapping)) {
 		memset(om_page_ptr(sys, *page), 0, OM_PAGE_SIZE);
 		page_arrived(sys, *page, OM_PG_DIRTY);
-		return 0;
+		/* Who showed a hole here set this before he let the page in. */
+		return atomic_load_explicit(&mapping->holes_shown, memory_order_relaxed)
+		           ? OM_FILLED_HOLE
+		           : 0;
 	}
 	*read = true;
 	err = fill_from_store(mapping, index, ahead, *page);
@@ -256,7 +264,7 @@ int om_mapping_getpage(struct om_mapping *mapping, uintptr_t index, size_t ahead
 		else
 			err = lock_found(mapping, index, *page);
 		/* A later shrinking waits for the page lock. */
-		if (!err && index >= om_mapping_pages(mapping)) {
+		if (err >= 0 && index >= om_mapping_pages(mapping)) {
 			om_page_unlock_put(mapping->sys, *page);
 			err = -OM_EAGAIN;
 		}

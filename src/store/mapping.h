@@ -50,10 +50,19 @@ struct om_page *om_mapping_lookup(struct om_mapping *mapping, uintptr_t index);
  * in or zero-filled if it was not there. If it must be read from the store, up to `ahead` pages
  * that follow it and are not there either come along in one transfer; that they cannot be read is
  * no error. `*read` (may be NULL) is set if there was a transfer.
+ * 0, or OM_FILLED_HOLE: the page is new, holds zeros, and areas may show the zero page in its place,
+ * which must end before the page is written or unlocked (om_file_getpage() sees to it).
  * Errors: -OM_ENOFRAME, -OM_EIO, -OM_EFAULT (beyond the end). May sleep; no spinning lock held.
  */
+#define OM_FILLED_HOLE 1
 int om_mapping_getpage(struct om_mapping *mapping, uintptr_t index, size_t ahead,
                        struct om_page **page, bool *read);
+
+/*
+ * Shared memory: is nothing at `index`, neither page nor slot, so that it reads as zeros? Takes
+ * MAPPING for reading.
+ */
+bool om_mapping_is_hole(struct om_mapping *mapping, uintptr_t index);
 
 /*
  * Read pages [first, first + n) ahead, as far as frames are free; at the first that cannot be read it
@@ -121,13 +130,6 @@ struct om_run {
 bool om_mapping_next_dirty(struct om_mapping *mapping, struct om_run *run);
 /* Unlock the pages and drop the references. */
 void om_run_put(struct om_system *sys, struct om_run *run);
-
-/*
- * A write is about to leave a gap behind the end of the file: what programs have stored beyond
- * the end, in the last page, must never be read (truncate.c). Outermost: reclaims.
- * -OM_ENOMEM, -OM_EIO.
- */
-int om_mapping_zero_beyond(struct om_mapping *mapping);
 
 /* Largest size whose page numbers fit a word. */
 #define OM_MAPPING_MAX ((uint64_t)UINTPTR_MAX << OM_PAGE_SHIFT)
