@@ -132,7 +132,7 @@ static void put_run(struct om_mapping *mapping, struct om_page *const page[], un
 
 /*
  * Fill a new page from the store, and up to `ahead` that follow. An error of theirs alone does
- * not count.
+ * not count. They are listed in the order of the file, in which reclaim may have to write them.
  */
 static int fill_from_store(struct om_mapping *mapping, uintptr_t index, size_t ahead,
                            struct om_page *page)
@@ -145,9 +145,14 @@ static int fill_from_store(struct om_mapping *mapping, uintptr_t index, size_t a
 		ahead = OM_RUN_PAGES - 1;
 	n += enter_run(mapping, index + 1, index + 1 + ahead, run + 1);
 	err = read_pages(mapping, index, run, n);
-	put_run(mapping, run + 1, n - 1, !err);
-	if (err && n > 1)
+	if (err && n > 1) {
+		put_run(mapping, run + 1, n - 1, false);
+		n = 1;
 		err = read_pages(mapping, index, run, 1);
+	}
+	if (!err)
+		page_arrived(mapping->sys, page, 0);
+	put_run(mapping, run + 1, n - 1, !err);
 	return err;
 }
 
@@ -173,10 +178,8 @@ static int fill(struct om_mapping *mapping, uintptr_t index, size_t ahead, struc
 	if (err) {
 		om_mapping_remove(mapping, *page);
 		om_page_unlock_put(sys, *page);
-		return err;
 	}
-	page_arrived(sys, *page, 0);
-	return 0;
+	return err;
 }
 
 /* The page of slot entry e takes its place in the index, unless entry or size have changed. */
