@@ -251,8 +251,9 @@ struct om_map_request {
  * mmap(2). `request` changes on success alone, and only its `addr`.
  * Errors: EINVAL (len 0, alignment, neither or both of SHARED and PRIVATE, GROWSDOWN with a file or
  * SHARED), EEXIST (FIXED_NOREPLACE over something), EOVERFLOW (offset + len), EACCES (shared and
- * writable with FILE_RDONLY), EAGAIN (LOCKED beyond the limit), EPERM (LOCKED with limit 0), ENOMEM
- * (no room, limits AS, DATA or VMAS, no frame). Failures of POPULATE are not reported, as in Linux.
+ * writable with FILE_RDONLY), EAGAIN (LOCKED beyond the limit), EPERM (LOCKED with limit 0; shared
+ * and writable after om_mapping_deny_writable()), ENOMEM (no room, limits AS, DATA or VMAS, no
+ * frame). Failures of POPULATE are not reported, as in Linux.
  * May sleep. Cost: O(log areas), plus what FIXED replaces and POPULATE touches.
  */
 OM_API int om_mmap(struct om_mm *mm, struct om_map_request *request);
@@ -419,6 +420,21 @@ OM_API int om_mapping_write(struct om_mapping *mapping, uint64_t offset, const v
  * Returns the first error, after having tried every page; failed pages stay dirty. May sleep.
  */
 OM_API int om_mapping_sync(struct om_mapping *mapping, uint64_t offset, uint64_t len);
+
+/*
+ * How many areas map the file shared and may write to it, now or after an mprotect(): a program that
+ * is to be executed should have none (ETXTBSY). Any context.
+ */
+OM_API uint32_t om_mapping_writably_mapped(const struct om_mapping *mapping);
+
+/*
+ * From now on no shared mapping of the file can be written: mmap() with PROT_WRITE answers EPERM,
+ * mprotect() of one made since EACCES (memfd's F_SEAL_WRITE). Errors: EBUSY if there is one that
+ * can, or a page of the file is pinned. Calls are counted: allow takes back one deny. May sleep.
+ * Cost of deny: linear in the pages of the file that are in memory.
+ */
+OM_API int om_mapping_deny_writable(struct om_mapping *mapping);
+OM_API void om_mapping_allow_writable(struct om_mapping *mapping);
 
 /* ---------------------------------------------------------------- swap and reclaim ---------- */
 

@@ -32,7 +32,7 @@ struct sim_store {
 	unsigned char **page; /* in memory: NULL where nothing was written */
 	uint64_t nr_pages;    /* length of `page` */
 	struct transfer *active;
-	struct failing failing[2];
+	struct failing failing[3]; /* by enum sim_transfer */
 	unsigned latency[2];
 	struct sim_store_stats stats;
 };
@@ -246,9 +246,30 @@ static void store_release(void *arg)
 	pthread_mutex_unlock(&store->lock);
 }
 
+static int store_mkwrite(void *arg, uint64_t index)
+{
+	struct sim_store *store = arg;
+	bool fail;
+
+	(void)index;
+	pthread_mutex_lock(&store->lock);
+	fail = fails_now(&store->failing[SIM_MKWRITE]);
+	store->stats.mkwrites++;
+	store->stats.mkwrite_errors += fail;
+	pthread_mutex_unlock(&store->lock);
+	return fail ? -OM_EIO : 0;
+}
+
 const struct om_store_ops sim_store_ops = {
     .read = store_read,
     .write = store_write,
+    .release = store_release,
+};
+
+const struct om_store_ops sim_store_mkwrite_ops = {
+    .read = store_read,
+    .write = store_write,
+    .page_mkwrite = store_mkwrite,
     .release = store_release,
 };
 

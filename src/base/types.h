@@ -118,12 +118,13 @@ struct om_mapping {
 	struct om_rwspin lock;
 	struct om_rwsem size_lock;      /* sleeping: read = write(), write = truncate, punch */
 	_Atomic uint32_t refs;
-	_Atomic bool holes_shown;       /* (a) private areas may show the zero page in holes */
+	_Atomic int32_t i_mmap_writable; /* (a) shared areas with MAYWRITE; < 0: none is allowed */
 	_Atomic uint64_t size;          /* (a) bytes, by size_lock; shrinks before pages go */
 	struct om_node *i_mmap;         /* (O) VMAs by file page; nonlinear ones cover everything */
 	struct om_index index;          /* (O) page index -> page, or swap slot of shared memory */
-	size_t nr_pages;                /* (O) pages in the index */
-	size_t nr_swapped;              /* (O) slots in the index */
+	om_pfn_t nr_pages;              /* (O) pages in the index */
+	uint32_t nr_swapped;            /* (O) slots in the index */
+	_Atomic bool holes_shown;       /* (a) private areas may show the zero page in holes */
 	struct om_mapping *prev, *next; /* sys->mappings, by sys->list_lock */
 };
 

@@ -107,13 +107,18 @@ static inline void reuse(struct om_fault *f)
 
 /*
  * First write to a page of a shared file mapping. The page lock keeps write-back and truncation
- * out; the page is marked dirty before the entry allows the write (hazard 15).
+ * out; the page is marked dirty before the entry allows the write (hazard 15), and before that the
+ * store is asked, without locks, if it wants to be.
  */
 static OM_NOINLINE int make_writable(struct om_fault *f, struct om_page *page)
 {
 	struct om_system *sys = f->sys;
 
 	om_page_lock(sys, page);
+	if (om_mkwrite_needed(f->mkwrite, f->vma->mapping, page)) {
+		om_page_unlock_put(sys, page);
+		return OM_FAULT_MKWRITE;
+	}
 	if (om_fault_lock_same(f)) {
 		om_page_set(page, OM_PG_DIRTY);
 		om_entry_replace(sys, f->table, f->pos,

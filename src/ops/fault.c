@@ -1,7 +1,7 @@
 /*
  * fault.c: the page-fault entry.
  *
- *     om_fault            outermost: mmap_lock, stack growth, reclaim and start again
+ *     om_fault            outermost: mmap_lock, stack growth, reclaim or ask, and start again
  *       handle_fault      find area and entry, check access, choose:
  *         none            private anonymous: fault_anon (here); else om_fault_file (filefault.c)
  *         file entry      om_fault_file, at the offset the entry holds
@@ -85,8 +85,9 @@ static inline int dispatch(struct om_fault *f)
 	return fault_spurious(f);
 }
 
-/* mmap_lock is held for reading. enum om_fault_result, or -OM_ENOFRAME. */
-static inline int handle_fault(struct om_mm *mm, uintptr_t addr, unsigned access)
+/* mmap_lock is held for reading. Results as of the kinds of fault. */
+static inline int handle_fault(struct om_mm *mm, uintptr_t addr, unsigned access,
+                               struct om_mkwrite *mkwrite)
 {
 	struct om_fault f;
 	unsigned flags;
@@ -109,6 +110,7 @@ static inline int handle_fault(struct om_mm *mm, uintptr_t addr, unsigned access
 	f.prot = om_vma_prot(flags);
 	f.pos = om_table_pos(addr);
 	f.pte = om_arch_pte_load(om_table_entry(f.table, f.pos));
+	f.mkwrite = mkwrite;
 	return dispatch(&f);
 }
 
@@ -157,7 +159,7 @@ static bool expand_stack(struct om_mm *mm, uintptr_t addr)
 
 /* ---------------------------------------------------------------- outermost ----------------- */
 
-/* Internal, beside -OM_ENOFRAME: an area that grows down may reach the address. */
+/* Internal, beside -OM_ENOFRAME and OM_FAULT_MKWRITE: a stack may grow to the address. */
 #define GROW_STACK (-OM_EAGAIN)
 
 static OM_COLD bool below_stack(struct om_mm *mm, uintptr_t addr)
@@ -167,12 +169,13 @@ static OM_COLD bool below_stack(struct om_mm *mm, uintptr_t addr)
 	return vma && vma->start > addr && (om_vma_flags(vma) & OM_VM_GROWSDOWN);
 }
 
-static inline int fault_once(struct om_mm *mm, uintptr_t addr, unsigned access)
+static inline int fault_once(struct om_mm *mm, uintptr_t addr, unsigned access,
+                             struct om_mkwrite *mkwrite)
 {
 	int r;
 
 	om_mm_read_lock(mm);
-	r = handle_fault(mm, addr, access);
+	r = handle_fault(mm, addr, access, mkwrite);
 	if (om_unlikely(r == OM_FAULT_MAPERR) && below_stack(mm, addr))
 		r = GROW_STACK;
 	om_mm_read_unlock(mm);
@@ -184,18 +187,24 @@ static inline int fault_once(struct om_mm *mm, uintptr_t addr, unsigned access)
  * without locks, and the fault starts again.
  */
 static OM_COLD enum om_fault_result fault_again(struct om_mm *mm, uintptr_t addr, unsigned access,
-                                                int r)
+                                                struct om_mkwrite *mkwrite, int r)
 {
 	unsigned tries = 0;
 
 	while (r < 0) {
+		int over = 0;
+
 		if (r == GROW_STACK && !expand_stack(mm, addr))
-			r = OM_FAULT_MAPERR;
+			over = OM_FAULT_MAPERR;
 		else if (r == -OM_ENOFRAME && om_reclaim_retry(mm->sys, &tries, 1))
-			r = OM_FAULT_OOM;
-		else
-			r = fault_once(mm, addr, access);
+			over = OM_FAULT_OOM;
+		else if (r == OM_FAULT_MKWRITE)
+			over = om_mkwrite_ask(mkwrite);
+		r = over ? over : fault_once(mm, addr, access, mkwrite);
 	}
+	om_mkwrite_end(mkwrite);
+	if (r == OM_FAULT_MINOR && mkwrite->transfer)
+		r = OM_FAULT_MAJOR;
 	if (r == OM_FAULT_MAJOR)
 		om_count(mm->sys, OM_EV_PGMAJFAULT, 1);
 	if (r <= OM_FAULT_MAJOR)
@@ -205,13 +214,15 @@ static OM_COLD enum om_fault_result fault_again(struct om_mm *mm, uintptr_t addr
 
 enum om_fault_result om_fault(struct om_mm *mm, uintptr_t addr, enum om_access access)
 {
+	struct om_mkwrite mkwrite;
 	int r;
 
 	om_might_sleep(mm->sys);
-	r = fault_once(mm, addr, access);
+	om_mkwrite_init(&mkwrite);
+	r = fault_once(mm, addr, access, &mkwrite);
 	om_check_low(mm->sys);
 	if (om_unlikely(r != OM_FAULT_MINOR))
-		return fault_again(mm, addr, access, r);
+		return fault_again(mm, addr, access, &mkwrite, r);
 	om_count(mm->sys, OM_EV_PGFAULT, 1);
 	return OM_FAULT_MINOR;
 }

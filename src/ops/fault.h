@@ -5,6 +5,7 @@
 #define OM_FAULT_H
 
 #include "area/mm.h"
+#include "ops/mkwrite.h"
 #include "page/table.h"
 
 /*
@@ -24,9 +25,13 @@ struct om_fault {
 	struct om_page *table; /* leaf table of addr */
 	unsigned pos;
 	om_pte_t pte; /* the entry when we looked; everything is rechecked against it */
+	struct om_mkwrite *mkwrite; /* of a shared area */
 };
 
-/* The kinds of fault; each returns enum om_fault_result or -OM_ENOFRAME. No spinning lock held. */
+/*
+ * The kinds of fault; each returns enum om_fault_result, -OM_ENOFRAME or OM_FAULT_MKWRITE. No spinning
+ * lock held.
+ */
 int om_fault_file(struct om_fault *f, uintptr_t index);
 int om_fault_swap(struct om_fault *f);
 int om_fault_write(struct om_fault *f); /* present, read-only: COW, reuse, first write to a file */

@@ -4,7 +4,7 @@
  * The page comes from the page cache locked, so that it can neither be truncated nor written back
  * until its entry is set. A write to a private area copies it at once; a read, or the first
  * access to a shared one, maps it read-only unless it is written now: so OM_PG_DIRTY is set
- * before any entry is writable.
+ * before any entry is writable, and the store has been asked if it wants to be (mkwrite.h).
  *
  * A read maps the pages around it as well, those that are there: programs run on, and an entry
  * costs a tenth of a fault. Nothing is read or allocated for them, and they are old until they
@@ -55,6 +55,8 @@ static int map_file_page(struct om_fault *f, struct om_page *page)
 	unsigned prot = write ? f->prot : f->prot & ~(unsigned)OM_PROT_WRITE;
 	om_pte_t pte = om_pte_mkyoung(om_pte_make(om_page_pfn(sys, page), prot));
 
+	if (write && om_mkwrite_needed(f->mkwrite, f->vma->mapping, page))
+		return OM_FAULT_MKWRITE;
 	if (!om_fault_lock_same(f))
 		return OM_FAULT_MINOR;
 	if (!om_rmap_file_add(sys, page, f->vma)) {
@@ -245,5 +247,7 @@ int om_fault_file(struct om_fault *f, uintptr_t index)
 	om_page_unlock(sys, page);
 	om_page_touch(sys, page);
 	om_page_put(sys, page);
+	if (read && r == OM_FAULT_MKWRITE)
+		f->mkwrite->transfer = true;
 	return r == OM_FAULT_MINOR && read ? OM_FAULT_MAJOR : r;
 }

@@ -385,6 +385,88 @@ bool om_mapping_tryget(struct om_mapping *mapping)
 	return false;
 }
 
+/* ---- who may write ---- */
+
+/* Areas that may write are counted up from 0, those who deny it down. */
+static bool count_up(_Atomic int32_t *count)
+{
+	int32_t n = atomic_load_explicit(count, memory_order_relaxed);
+
+	while (n >= 0 && n < INT32_MAX)
+		if (atomic_compare_exchange_weak_explicit(count, &n, n + 1, memory_order_acquire,
+		                                          memory_order_relaxed))
+			return true;
+	return false;
+}
+
+static bool count_down(_Atomic int32_t *count)
+{
+	int32_t n = atomic_load_explicit(count, memory_order_relaxed);
+
+	while (n <= 0 && n > INT32_MIN)
+		if (atomic_compare_exchange_weak_explicit(count, &n, n - 1, memory_order_acquire,
+		                                          memory_order_relaxed))
+			return true;
+	return false;
+}
+
+bool om_mapping_map_writable(struct om_mapping *mapping)
+{
+	return count_up(&mapping->i_mmap_writable);
+}
+
+void om_mapping_unmap_writable(struct om_mapping *mapping)
+{
+	int32_t old = atomic_fetch_sub_explicit(&mapping->i_mmap_writable, 1, memory_order_release);
+
+	OM_BUG_ON(mapping->sys, old <= 0, "i_mmap_writable", mapping, old, 0);
+}
+
+uint32_t om_mapping_writably_mapped(const struct om_mapping *mapping)
+{
+	int32_t n = atomic_load_explicit(&mapping->i_mmap_writable, memory_order_acquire);
+
+	return n > 0 ? (uint32_t)n : 0;
+}
+
+/* A device may still write to a page that was pinned through an area that is gone. */
+static bool is_pinned(struct om_mapping *mapping)
+{
+	struct om_system *sys = mapping->sys;
+	struct om_page *page;
+	bool pinned = false;
+
+	for (uintptr_t i = 0; !pinned && om_mapping_next(mapping, &i, UINTPTR_MAX - 1, &page);
+	     i++) {
+		if (!page)
+			continue;
+		om_frame_lock(sys, page);
+		pinned = page->pins;
+		om_frame_unlock(sys, page);
+		om_page_put(sys, page);
+	}
+	return pinned;
+}
+
+int om_mapping_deny_writable(struct om_mapping *mapping)
+{
+	if (!count_down(&mapping->i_mmap_writable))
+		return -OM_EBUSY;
+	if (!is_pinned(mapping))
+		return 0;
+	om_mapping_allow_writable(mapping);
+	return -OM_EBUSY;
+}
+
+void om_mapping_allow_writable(struct om_mapping *mapping)
+{
+	int32_t old = atomic_fetch_add_explicit(&mapping->i_mmap_writable, 1, memory_order_release);
+
+	OM_BUG_ON(mapping->sys, old >= 0, "om_mapping_allow_writable", mapping, old, 0);
+}
+
+/* ---- the last reference ---- */
+
 /*
  * A page that cannot be written back is dropped all the same: nobody is left who could be told.
  * Call om_mapping_sync() before, to know.

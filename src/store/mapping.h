@@ -30,7 +30,7 @@ static inline void om_mapping_count(struct om_mapping *mapping, om_pfn_t n)
 {
 	struct om_system *sys = mapping->sys;
 
-	mapping->nr_pages += (size_t)(int32_t)n;
+	mapping->nr_pages += n;
 	atomic_fetch_add_explicit(&sys->nr_cached, n, memory_order_relaxed);
 	if (om_mapping_is_shmem(mapping))
 		atomic_fetch_add_explicit(&sys->nr_shmem, n, memory_order_relaxed);
@@ -143,6 +143,13 @@ int om_mapping_new(struct om_system *sys, const struct om_store_ops *ops, void *
  * being taken down. list_lock held.
  */
 bool om_mapping_tryget(struct om_mapping *mapping);
+
+/*
+ * One more shared area that may become writable (MAYWRITE); false if that is denied, or there are
+ * too many. And one less.
+ */
+bool om_mapping_map_writable(struct om_mapping *mapping);
+void om_mapping_unmap_writable(struct om_mapping *mapping);
 
 /*
  * Shared memory: take slot entry `e`, seen at `index`, out of the index. False if it is not there any
