@@ -135,8 +135,8 @@ struct om_store_ops {
 	 * `write` does not find the disk full. Returns 0; -OM_ENOMEM ends the fault in OM_FAULT_OOM,
 	 * any other error in OM_FAULT_BUS, and nothing is written.
 	 *
-	 * After a 0 the page is dirty, and may be stored to at any time until `write` has begun, or it
-	 * leaves the file; then the next store asks again. It may be asked for a page more than once, and
+	 * After a 0 the page is dirty, and may be stored to at any time until a `write` of it that
+	 * succeeds, or it leaves the file; then the next store asks again. It may be asked for a page more than once, and
 	 * for one that is not stored to in the end, or that has just left the file. Pages made dirty
 	 * by om_mapping_write() and om_unpin() are not announced.
 	 * Context: may sleep. No lock is held, neither mmap_lock nor the page's: so the hook may take

@@ -172,7 +172,8 @@ struct sim_store_stats {
 	uint64_t pages_read, pages_written; /* pages they moved */
 	uint64_t read_errors, write_errors; /* transfers that failed */
 	uint64_t mkwrites, mkwrite_errors;  /* calls of page_mkwrite; those that said no */
-	unsigned released;                  /* calls of the release hook */
+	uint64_t unasked; /* pages written though page_mkwrite was not called since the last time */
+	unsigned released; /* calls of the release hook */
 };
 void sim_store_stats(struct sim_store *store, struct sim_store_stats *stats);
 

@@ -382,6 +382,111 @@ static void test_h64_reclaim_x_truncate(void **state)
 	         .check = check_end});
 }
 
+/* ---------------------------------------------------------------- first stores -------------- */
+
+static void clean_file(struct play *p)
+{
+	shared_file(p);
+	rig_ok(om_mapping_sync(p->file, 0, 0));
+	play_warm(p, p->mm, p->a, 8, false);
+}
+
+static void task_store(struct play *p)
+{
+	for (unsigned n = 0; n < 6; n++)
+		rig_equal(rig_set(sched_cpu(p), p->mm, p->a + PAGES(n % 2), 900 + n),
+		          OM_FAULT_MINOR);
+}
+
+static void task_sync(struct play *p)
+{
+	for (unsigned n = 0; n < 3; n++)
+		rig_ok(om_mapping_sync(p->file, 0, 0));
+}
+
+/* No page was written back that the store had not been asked for since it was written last. */
+static void check_asked(struct play *p)
+{
+	struct sim_store_stats stats;
+
+	rig_equal(get_tag(p, p->mm, p->a), 904);
+	rig_equal(get_tag(p, p->mm, p->a + PAGES(1)), 905);
+	rig_ok(om_mapping_sync(p->file, 0, 0));
+	rig_equal(rig_store_tag(rig_store(p->r, p->file), 1), 905);
+	sim_store_stats(rig_store(p->r, p->file), &stats);
+	rig_equal(stats.unasked, 0);
+}
+
+static void test_first_store_x_write_back(void **state)
+{
+	(void)state;
+	EXPLORE({.name = "mkwrite_sync",
+	         .setup = clean_file,
+	         .task = {task_store, task_sync},
+	         .check = check_asked},
+	        {.name = "mkwrite_reclaim",
+	         .setup = clean_file,
+	         .task = {task_store, task_reclaim, task_sync},
+	         .check = check_asked},
+	        {.name = "mkwrite_pageout",
+	         .setup = clean_file,
+	         .task = {task_store, task_pageout, task_pageout},
+	         .check = check_asked});
+}
+
+/* A private area reads holes of shared memory that another thread fills. */
+static void hollow(struct play *p)
+{
+	rig_ok(om_mapping_create(p->r->sys, NULL, NULL, PAGES(8), &p->file));
+	p->r->file[0].mapping = p->file;
+	p->mm = rig_mm(p->r);
+	p->a = rig_map(p->r, p->mm, HERE, 8, OM_PROT_READ, OM_MAP_PRIVATE, p->file, 0);
+	p->b = rig_map(p->r, p->mm, THERE, 8, RIG_RW, OM_MAP_SHARED, p->file, 0);
+}
+
+static void task_fill(struct play *p)
+{
+	for (unsigned i = 0; i < 4; i++) {
+		rig_equal(rig_set(sched_cpu(p), p->mm, p->b + PAGES(i), 700 + i), OM_FAULT_MINOR);
+		p->seen[0] = i + 1;
+	}
+}
+
+/* What was filled before we look is seen. */
+static void task_look(struct play *p)
+{
+	for (unsigned n = 0; n < 12; n++) {
+		unsigned filled = (unsigned)p->seen[0];
+		unsigned long tag = get_tag(p, p->mm, p->a + PAGES(n % 4));
+
+		rig_check(tag == 700 + n % 4 || (tag == 0 && n % 4 >= filled));
+	}
+}
+
+static void check_full(struct play *p)
+{
+	rig_expect(p->r, p->mm, p->a, 4, 700);
+	if (p->other)
+		rig_expect(p->r, p->other, p->a, 4, 700);
+}
+
+static void test_filled_hole(void **state)
+{
+	(void)state;
+	EXPLORE({.name = "hole_look",
+	         .setup = hollow,
+	         .task = {task_fill, task_look, task_look},
+	         .check = check_full},
+	        {.name = "hole_fork",
+	         .setup = hollow,
+	         .task = {task_fill, task_look, task_fork},
+	         .check = check_full},
+	        {.name = "hole_reclaim",
+	         .setup = hollow,
+	         .task = {task_fill, task_look, task_reclaim},
+	         .check = check_full});
+}
+
 static const struct CMUnitTest list[] = {
     cmocka_unit_test(test_h54_truncate_x_fault),
     cmocka_unit_test(test_h55_punch_x_faults),
@@ -391,5 +496,7 @@ static const struct CMUnitTest list[] = {
     cmocka_unit_test(test_h62_fork_x_truncate),
     cmocka_unit_test(test_h62_failing_fork),
     cmocka_unit_test(test_h64_reclaim_x_truncate),
+    cmocka_unit_test(test_first_store_x_write_back),
+    cmocka_unit_test(test_filled_hole),
 };
 TESTS(file_tests, list);
