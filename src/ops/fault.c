@@ -93,6 +93,7 @@ static inline int handle_fault(struct om_mm *mm, uintptr_t addr, unsigned access
 	unsigned flags;
 
 	OM_ASSERT(mm->sys, om_rwsem_is_locked(&mm->mmap_lock), "mmap_lock", mm);
+	f.mkwrite = mkwrite;
 	f.vma = om_vma_at(mm, addr);
 	if (om_unlikely(!f.vma))
 		return OM_FAULT_MAPERR;
@@ -110,7 +111,6 @@ static inline int handle_fault(struct om_mm *mm, uintptr_t addr, unsigned access
 	f.prot = om_vma_prot(flags);
 	f.pos = om_table_pos(addr);
 	f.pte = om_arch_pte_load(om_table_entry(f.table, f.pos));
-	f.mkwrite = mkwrite;
 	return dispatch(&f);
 }
 
@@ -187,8 +187,9 @@ static inline int fault_once(struct om_mm *mm, uintptr_t addr, unsigned access,
  * without locks, and the fault starts again.
  */
 static OM_COLD enum om_fault_result fault_again(struct om_mm *mm, uintptr_t addr, unsigned access,
-                                                struct om_mkwrite *mkwrite, int r)
+                                                int r)
 {
+	struct om_mkwrite mkwrite = {NULL};
 	unsigned tries = 0;
 
 	while (r < 0) {
@@ -199,11 +200,11 @@ static OM_COLD enum om_fault_result fault_again(struct om_mm *mm, uintptr_t addr
 		else if (r == -OM_ENOFRAME && om_reclaim_retry(mm->sys, &tries, 1))
 			over = OM_FAULT_OOM;
 		else if (r == OM_FAULT_MKWRITE)
-			over = om_mkwrite_ask(mkwrite);
-		r = over ? over : fault_once(mm, addr, access, mkwrite);
+			over = om_mkwrite_ask(&mkwrite);
+		r = over ? over : fault_once(mm, addr, access, &mkwrite);
 	}
-	om_mkwrite_end(mkwrite);
-	if (r == OM_FAULT_MINOR && mkwrite->transfer)
+	om_mkwrite_end(&mkwrite);
+	if (r == OM_FAULT_MINOR && mkwrite.transfer)
 		r = OM_FAULT_MAJOR;
 	if (r == OM_FAULT_MAJOR)
 		om_count(mm->sys, OM_EV_PGMAJFAULT, 1);
@@ -214,15 +215,13 @@ static OM_COLD enum om_fault_result fault_again(struct om_mm *mm, uintptr_t addr
 
 enum om_fault_result om_fault(struct om_mm *mm, uintptr_t addr, enum om_access access)
 {
-	struct om_mkwrite mkwrite;
 	int r;
 
 	om_might_sleep(mm->sys);
-	om_mkwrite_init(&mkwrite);
-	r = fault_once(mm, addr, access, &mkwrite);
+	r = fault_once(mm, addr, access, NULL);
 	om_check_low(mm->sys);
 	if (om_unlikely(r != OM_FAULT_MINOR))
-		return fault_again(mm, addr, access, &mkwrite, r);
+		return fault_again(mm, addr, access, r);
 	om_count(mm->sys, OM_EV_PGFAULT, 1);
 	return OM_FAULT_MINOR;
 }

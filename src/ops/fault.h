@@ -25,7 +25,7 @@ struct om_fault {
 	struct om_page *table; /* leaf table of addr */
 	unsigned pos;
 	om_pte_t pte; /* the entry when we looked; everything is rechecked against it */
-	struct om_mkwrite *mkwrite; /* of a shared area */
+	struct om_mkwrite *mkwrite; /* NULL in the first try */
 };
 
 /*

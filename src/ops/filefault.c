@@ -18,35 +18,74 @@
 #include "rmap/rmap.h"
 #include "store/mapping.h"
 
-/* A fresh page becomes the area's own, if the entry is still what it was. */
-static bool map_own(struct om_fault *f, struct om_page *page, enum om_event event)
-{
-	struct om_system *sys = f->sys;
+/* ---------------------------------------------------------------- private areas ------------- */
 
-	om_vma_mark_anon(f->vma);
-	if (!om_fault_lock_same(f))
-		return false;
-	om_entry_install(sys, f->table, f->pos, om_fault_own_pte(f, om_page_pfn(sys, page)));
-	om_rmap_page_new(sys, page, f->vma, f->table, f->pos);
-	om_table_unlock(sys, f->table);
-	atomic_fetch_add_explicit(&f->mm->rss_anon, 1, memory_order_relaxed);
-	om_count(sys, event, 1);
-	return true;
+/*
+ * Page `index` is a hole of shared memory, and stays one, inside the file, until the lock is released.
+ * False, and not locked: it is not.
+ */
+static bool lock_hole(struct om_mapping *mapping, uintptr_t index)
+{
+	struct om_system *sys = mapping->sys;
+
+	om_read_lock(sys, &mapping->lock, OM_RANK_MAPPING);
+	if (index < om_mapping_pages(mapping) && !om_index_get(sys, &mapping->index, index))
+		return true;
+	om_read_unlock(sys, &mapping->lock);
+	return false;
 }
 
-/* `from` is locked and referenced; it stays so. */
-static int map_copy(struct om_fault *f, struct om_page *from)
+/* A hole is read: the zero page, until somebody fills it. */
+static int show_hole(struct om_fault *f, uintptr_t index)
+{
+	struct om_mapping *mapping = f->vma->mapping;
+
+	if (lock_hole(mapping, index)) {
+		atomic_store_explicit(&mapping->holes_shown, true, memory_order_relaxed);
+		om_fault_zero(f);
+		om_read_unlock(f->sys, &mapping->lock);
+	}
+	return OM_FAULT_MINOR;
+}
+
+/*
+ * A copy of `from`, which is locked and referenced and stays so; or, if that is NULL, zeros, because
+ * `index` is a hole.
+ */
+OM_INLINE int map_copy(struct om_fault *f, struct om_page *from, uintptr_t index)
 {
 	struct om_system *sys = f->sys;
 	struct om_page *page = om_frame_get(sys, OM_KIND_DATA, 0);
+	bool same;
 
 	if (!page)
 		return -OM_ENOFRAME;
-	memcpy(om_page_ptr(sys, page), om_page_ptr(sys, from), OM_PAGE_SIZE);
-	if (!map_own(f, page, OM_EV_FAULT_COW))
+	if (om_likely(from))
+		memcpy(om_page_ptr(sys, page), om_page_ptr(sys, from), OM_PAGE_SIZE);
+	else
+		memset(om_page_ptr(sys, page), 0, OM_PAGE_SIZE);
+	om_vma_mark_anon(f->vma);
+	if (!from && !lock_hole(f->vma->mapping, index)) {
+		om_page_put(sys, page);
+		return OM_FAULT_MINOR;
+	}
+	same = om_fault_lock_same(f);
+	if (same) {
+		om_entry_install(sys, f->table, f->pos,
+		                 om_fault_own_pte(f, om_page_pfn(sys, page)));
+		om_rmap_page_new(sys, page, f->vma, f->table, f->pos);
+		om_table_unlock(sys, f->table);
+		atomic_fetch_add_explicit(&f->mm->rss_anon, 1, memory_order_relaxed);
+		om_count(sys, OM_EV_FAULT_COW, 1);
+	}
+	if (!from)
+		om_read_unlock(sys, &f->vma->mapping->lock);
+	if (!same)
 		om_page_put(sys, page);
 	return OM_FAULT_MINOR;
 }
+
+/* ---------------------------------------------------------------- pages of the file --------- */
 
 static int map_file_page(struct om_fault *f, struct om_page *page)
 {
@@ -167,62 +206,26 @@ static unsigned ahead(const struct om_fault *f)
 	return om_vma_flags(f->vma) & OM_VM_RAND_READ ? 0 : AROUND_PAGES - 1;
 }
 
-/* ---------------------------------------------------------------- holes --------------------- */
+/* ---------------------------------------------------------------- the fault ----------------- */
 
 /*
- * Both are for a private area over a hole of shared memory: that needs no page in the file. The
- * mapping's lock keeps it a hole, and inside the file, until the entry is set. -OM_EAGAIN: it is none
- * any more.
+ * A private area over a hole of shared memory needs no page in the file. But who fills the hole takes
+ * the zero page away again, so locked memory that is only read has a page.
  */
-static bool lock_hole(struct om_mapping *mapping, uintptr_t index)
+static bool keeps_holes(const struct om_fault *f)
 {
-	struct om_system *sys = mapping->sys;
-
-	om_read_lock(sys, &mapping->lock, OM_RANK_MAPPING);
-	if (index < om_mapping_pages(mapping) && !om_index_get(sys, &mapping->index, index))
-		return true;
-	om_read_unlock(sys, &mapping->lock);
-	return false;
+	return !(om_vma_flags(f->vma) & (OM_VM_SHARED | OM_VM_LOCKED));
 }
 
-/* Whoever fills the hole takes the zero page away again, so locked memory does not get it. */
-static int read_hole(struct om_fault *f, uintptr_t index)
+static OM_NOINLINE int fault_hole(struct om_fault *f, uintptr_t index, bool own)
 {
-	struct om_mapping *mapping = f->vma->mapping;
-	int r;
-
-	if ((om_vma_flags(f->vma) & OM_VM_LOCKED) || !lock_hole(mapping, index))
-		return -OM_EAGAIN;
-	atomic_store_explicit(&mapping->holes_shown, true, memory_order_relaxed);
-	r = om_fault_zero(f);
-	om_read_unlock(f->sys, &mapping->lock);
-	return r;
+	return own ? map_copy(f, NULL, index) : show_hole(f, index);
 }
-
-static int own_hole(struct om_fault *f, uintptr_t index)
-{
-	struct om_system *sys = f->sys;
-	struct om_mapping *mapping = f->vma->mapping;
-	struct om_page *page = om_frame_get_zeroed(sys, OM_KIND_DATA, 0);
-	bool hole, used = false;
-
-	if (!page)
-		return -OM_ENOFRAME;
-	hole = lock_hole(mapping, index);
-	if (hole) {
-		used = map_own(f, page, OM_EV_FAULT_ANON);
-		om_read_unlock(sys, &mapping->lock);
-	}
-	if (!used)
-		om_page_put(sys, page);
-	return hole ? OM_FAULT_MINOR : -OM_EAGAIN;
-}
-
-/* ---------------------------------------------------------------- the fault ----------------- */
 
 int om_fault_file(struct om_fault *f, uintptr_t index)
 {
 	struct om_system *sys = f->sys;
+	struct om_mapping *mapping = f->vma->mapping;
 	bool shared = om_vma_flags(f->vma) & OM_VM_SHARED;
 	bool own = om_fault_wants_own(f) && !shared, read = false;
 	struct om_page *page;
@@ -233,17 +236,17 @@ int om_fault_file(struct om_fault *f, uintptr_t index)
 		om_count(sys, OM_EV_FAULT_FILE, 1);
 		return OM_FAULT_MINOR;
 	}
-	if (!shared && om_mapping_is_hole(f->vma->mapping, index)) {
-		r = own ? own_hole(f, index) : read_hole(f, index);
-		if (r != -OM_EAGAIN)
-			return r;
-	}
-	r = om_file_getpage(f->vma->mapping, index, ahead(f), &page, &read);
-	if (r == -OM_ENOFRAME)
-		return r;
-	if (r)
-		return OM_FAULT_BUS;
-	r = own ? map_copy(f, page) : map_file_page(f, page);
+	if (shared && (f->access & OM_WRITE) && !f->mkwrite && om_mkwrite_wanted(mapping))
+		return OM_FAULT_MKWRITE;
+	if (own || keeps_holes(f))
+		r = om_mapping_getpage_noalloc(mapping, index, ahead(f), &page, &read);
+	else
+		r = om_file_getpage(mapping, index, ahead(f), &page, &read);
+	if (om_unlikely(r == OM_HOLE))
+		return fault_hole(f, index, own);
+	if (om_unlikely(r))
+		return r == -OM_ENOFRAME ? r : OM_FAULT_BUS;
+	r = own ? map_copy(f, page, index) : map_file_page(f, page);
 	om_page_unlock(sys, page);
 	om_page_touch(sys, page);
 	om_page_put(sys, page);

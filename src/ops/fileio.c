@@ -35,7 +35,8 @@ static size_t in_page(uint64_t offset, size_t len)
 }
 
 /*
- * The page of a byte, locked and referenced; the others of the next `len` bytes may come with it.
+ * The page of a byte, locked and referenced, or OM_HOLE; the others of the next `len` bytes may come
+ * with it.
  */
 static int lock_page(struct om_mapping *mapping, uint64_t offset, size_t len, struct om_page **page)
 {
@@ -44,7 +45,8 @@ static int lock_page(struct om_mapping *mapping, uint64_t offset, size_t len, st
 	int err;
 
 	do
-		err = om_file_getpage(mapping, index, (len - 1) >> OM_PAGE_SHIFT, page, NULL);
+		err = om_mapping_getpage_noalloc(mapping, index, (len - 1) >> OM_PAGE_SHIFT, page,
+		                                 NULL);
 	while (om_try_again(mapping->sys, &tries, 1, &err));
 	return err;
 }
@@ -71,18 +73,17 @@ static int read_page(struct om_mapping *mapping, uint64_t offset, void *buf, siz
 	struct om_page *page;
 	int err;
 
-	*n = readable(mapping, offset, len);
-	if (*n == 0)
+	*n = 0;
+	if (!readable(mapping, offset, len))
 		return 0;
-	if (om_mapping_is_hole(mapping, (uintptr_t)(offset >> OM_PAGE_SHIFT))) {
-		*n = readable(mapping, offset, len); /* it is one, too, where the file has ended */
+	err = lock_page(mapping, offset, len, &page);
+	if (err < 0)
+		return err == -OM_EFAULT ? 0 : err; /* truncated just now */
+	*n = readable(mapping, offset, len);
+	if (err == OM_HOLE) {
 		memset(buf, 0, *n);
 		return 0;
 	}
-	err = lock_page(mapping, offset, len, &page);
-	*n = err ? 0 : readable(mapping, offset, len);
-	if (err)
-		return err == -OM_EFAULT ? 0 : err; /* truncated just now */
 	memcpy(buf, byte_of(sys, page, offset), *n);
 	om_page_touch(sys, page);
 	om_page_unlock_put(sys, page);

@@ -10,6 +10,8 @@ bool om_mkwrite_needed_slow(struct om_mkwrite *m, struct om_mapping *mapping, st
 	struct om_system *sys = mapping->sys;
 
 	OM_ASSERT(sys, om_page_test(page, OM_PG_LOCKED), "page lock", page);
+	if (!m)
+		return true;
 	if (page->object != mapping)
 		return false; /* truncated: its entry has gone, too */
 	if (m->asked == mapping && m->index == page->index && om_page_test(page, OM_PG_DIRTY))
@@ -25,9 +27,12 @@ bool om_mkwrite_needed_slow(struct om_mkwrite *m, struct om_mapping *mapping, st
 int om_mkwrite_ask(struct om_mkwrite *m)
 {
 	struct om_mapping *mapping = m->ask;
-	struct om_system *sys = mapping->sys;
+	struct om_system *sys;
 	int err;
 
+	if (!m->page)
+		return 0;
+	sys = mapping->sys;
 	om_might_sleep(sys);
 	om_mkwrite_end(m);
 	m->asked = mapping;
@@ -39,6 +44,7 @@ int om_mkwrite_ask(struct om_mkwrite *m)
 		om_page_unlock(sys, m->page);
 	}
 	om_page_put(sys, m->page);
+	m->page = NULL;
 	return !err ? 0 : err == -OM_ENOMEM ? OM_FAULT_OOM : OM_FAULT_BUS;
 }
 

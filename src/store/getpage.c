@@ -73,11 +73,6 @@ static bool is_absent(struct om_mapping *mapping, uintptr_t index)
 	return absent;
 }
 
-bool om_mapping_is_hole(struct om_mapping *mapping, uintptr_t index)
-{
-	return om_mapping_is_shmem(mapping) && is_absent(mapping, index);
-}
-
 /* Make pages from `first` on, as long as they are absent, below `end`, and frames are free. */
 static unsigned enter_run(struct om_mapping *mapping, uintptr_t first, uintptr_t end,
                           struct om_page **page)
@@ -247,8 +242,8 @@ static int lock_found(struct om_mapping *mapping, uintptr_t index, struct om_pag
 	return -OM_EAGAIN;
 }
 
-int om_mapping_getpage(struct om_mapping *mapping, uintptr_t index, size_t ahead,
-                       struct om_page **page, bool *read)
+static inline int getpage(struct om_mapping *mapping, uintptr_t index, size_t ahead, bool alloc,
+                          struct om_page **page, bool *read)
 {
 	bool transfer = false;
 	int err = -OM_EAGAIN;
@@ -260,6 +255,8 @@ int om_mapping_getpage(struct om_mapping *mapping, uintptr_t index, size_t ahead
 		if (index >= om_mapping_pages(mapping))
 			return -OM_EFAULT;
 		e = om_mapping_find(mapping, index, page);
+		if (!e && !alloc && om_mapping_is_shmem(mapping))
+			return OM_HOLE;
 		if (!e)
 			err = fill(mapping, index, ahead, page, &transfer);
 		else if (om_ientry_is_slot(e))
@@ -275,6 +272,18 @@ int om_mapping_getpage(struct om_mapping *mapping, uintptr_t index, size_t ahead
 	if (transfer && read)
 		*read = true;
 	return err;
+}
+
+int om_mapping_getpage(struct om_mapping *mapping, uintptr_t index, size_t ahead,
+                       struct om_page **page, bool *read)
+{
+	return getpage(mapping, index, ahead, true, page, read);
+}
+
+int om_mapping_getpage_noalloc(struct om_mapping *mapping, uintptr_t index, size_t ahead,
+                               struct om_page **page, bool *read)
+{
+	return getpage(mapping, index, ahead, false, page, read);
 }
 
 /* ---- read-ahead ---- */

@@ -59,10 +59,12 @@ int om_mapping_getpage(struct om_mapping *mapping, uintptr_t index, size_t ahead
                        struct om_page **page, bool *read);
 
 /*
- * Shared memory: is nothing at `index`, neither page nor slot, so that it reads as zeros? Takes
- * MAPPING for reading.
+ * As om_mapping_getpage(), but a hole of shared memory stays one: OM_HOLE, and *page is NULL. It may
+ * have been filled, or cut off, by the time this returns.
  */
-bool om_mapping_is_hole(struct om_mapping *mapping, uintptr_t index);
+#define OM_HOLE 2
+int om_mapping_getpage_noalloc(struct om_mapping *mapping, uintptr_t index, size_t ahead,
+                               struct om_page **page, bool *read);
 
 /*
  * Read pages [first, first + n) ahead, as far as frames are free; at the first that cannot be read it

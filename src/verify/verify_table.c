@@ -70,8 +70,11 @@ static void check_zero_entry(struct om_check *c, struct om_vma *vma, struct om_p
 	OM_CHECK(c, !om_pte_write(pte), "I8", table, pte, pos);
 	OM_CHECK(c, !(om_vma_flags(vma) & OM_VM_SHARED), "I8", table, vma->start, pos);
 	/* Of files, only shared memory's holes are shown like this. */
-	OM_CHECK(c, !vma->mapping || om_mapping_is_hole(vma->mapping, index), "I8", table,
-	         vma->start, index);
+	if (vma->mapping)
+		OM_CHECK(c,
+		         om_mapping_is_shmem(vma->mapping) &&
+		             !om_index_get(c->sys, &vma->mapping->index, index),
+		         "I8", table, vma->start, index);
 }
 
 static void check_present(struct om_check *c, struct om_vma *vma, struct om_page *table,
