@@ -4,7 +4,7 @@
  * A thread takes locks in the order of enum om_rank, lowest first:
  *
  *     MMAP       mm->mmap_lock, sleeping: read = fault, write = map, unmap, fork
- *     SIZE       mapping->size_lock, sleeping: read = write(), write = truncate, punch
+ *     SIZE       mapping->size_lock, sleeping: read = write() at the end, write = truncate
  *       PAGE       OM_PG_LOCKED, a sleeping bit; reclaim starts here, without mmap_lock
  *         MAPPING    mapping->lock, spinning rwlock: i_mmap tree and page index
  *           ANON       anon_vma->lock, spinning rwlock: the tree of VMAs

@@ -116,7 +116,7 @@ struct om_mapping {
 	const struct om_store_ops *ops; /* (c) NULL: shared memory */
 	void *store;                    /* (c) */
 	struct om_rwspin lock;
-	struct om_rwsem size_lock;      /* sleeping: read = write(), write = truncate, punch */
+	struct om_rwsem size_lock;      /* sleeping: read = write() at the end, write = truncate */
 	_Atomic uint32_t refs;
 	_Atomic int32_t i_mmap_writable; /* (a) shared areas with MAYWRITE; < 0: none is allowed */
 	_Atomic uint64_t size;          /* (a) bytes, by size_lock; shrinks before pages go */

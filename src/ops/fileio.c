@@ -6,6 +6,7 @@
  * one page is atomic with respect to other readers and writers, to truncation and to reclaim.
  */
 #include "base/mem.h"
+#include "ops/resize.h"
 #include "ops/truncate.h"
 #include "page/put.h"
 #include "reclaim/reclaim.h"
@@ -51,12 +52,6 @@ static int lock_page(struct om_mapping *mapping, uint64_t offset, size_t len, st
 	return err;
 }
 
-/* Where in memory a byte of this page is. */
-static char *byte_of(struct om_system *sys, const struct om_page *page, uint64_t offset)
-{
-	return (char *)om_page_ptr(sys, page) + (offset & (OM_PAGE_SIZE - 1));
-}
-
 /* How many of `len` bytes are in the page of `offset`, and inside the file at this moment. */
 static size_t readable(const struct om_mapping *mapping, uint64_t offset, size_t len)
 {
@@ -84,7 +79,7 @@ static int read_page(struct om_mapping *mapping, uint64_t offset, void *buf, siz
 		memset(buf, 0, *n);
 		return 0;
 	}
-	memcpy(buf, byte_of(sys, page, offset), *n);
+	memcpy(buf, om_page_byte(sys, page, offset), *n);
 	om_page_touch(sys, page);
 	om_page_unlock_put(sys, page);
 	return 0;
@@ -109,58 +104,42 @@ int om_mapping_read(struct om_mapping *mapping, uint64_t offset, void *buf, size
 	return err;
 }
 
-/* The file is at least this long now. Never shortens it. SIZE held, for reading. */
-static void raise_size(struct om_mapping *mapping, uint64_t size)
-{
-	uint64_t old = om_mapping_size(mapping);
-
-	OM_ASSERT(mapping->sys, om_rwsem_is_locked(&mapping->size_lock), "size lock", mapping);
-	while (old < size &&
-	       !atomic_compare_exchange_weak_explicit(&mapping->size, &old, size,
-	                                              memory_order_release, memory_order_relaxed))
-		;
-}
-
 /*
- * Write n bytes within one page. The size grows when they are there, so that no reader sees it
- * without them; but a page beyond the end exists only after the size has grown. What lies between
- * the old end and the first byte reads as zero.
+ * Write within one page, inside the file. -OM_EAGAIN: it has become shorter, and the bytes may no
+ * longer be inside.
  */
-static int write_locked(struct om_mapping *mapping, uint64_t offset, const void *buf, size_t n)
+static int write_inside(struct om_mapping *mapping, uint64_t offset, const void *buf, size_t n)
 {
 	struct om_system *sys = mapping->sys;
 	struct om_page *page;
-	int err = 0;
+	int err = om_file_getpage(mapping, (uintptr_t)(offset >> OM_PAGE_SHIFT), 0, &page, NULL);
 
-	if (offset > om_mapping_size(mapping))
-		err = om_mapping_zero_beyond(mapping);
 	if (err)
-		return err;
-	if (offset >> OM_PAGE_SHIFT >= om_mapping_pages(mapping))
-		raise_size(mapping, offset + n);
-	err = om_file_getpage(mapping, (uintptr_t)(offset >> OM_PAGE_SHIFT), 0, &page, NULL);
-	if (err)
-		return err;
-	memcpy(byte_of(sys, page, offset), buf, n);
-	om_page_set(page, OM_PG_DIRTY);
-	raise_size(mapping, offset + n);
-	om_page_touch(sys, page);
+		return err == -OM_EFAULT ? -OM_EAGAIN : err;
+	if (offset + n <= om_mapping_size(mapping)) {
+		memcpy(om_page_byte(sys, page, offset), buf, n);
+		om_page_set(page, OM_PG_DIRTY);
+		om_page_touch(sys, page);
+	} else {
+		err = -OM_EAGAIN;
+	}
 	om_page_unlock_put(sys, page);
-	return 0;
+	return err;
 }
 
-/* With the size lock, truncation cannot take away the page, or the size that makes room for it. */
 static int write_page(struct om_mapping *mapping, uint64_t offset, const void *buf, size_t n)
 {
-	struct om_system *sys = mapping->sys;
+	struct om_page *held = NULL;
 	unsigned tries = 0;
 	int err;
 
 	do {
-		om_rwsem_read(sys, &mapping->size_lock, OM_RANK_SIZE);
-		err = write_locked(mapping, offset, buf, n);
-		om_rwsem_read_done(sys, &mapping->size_lock);
-	} while (om_try_again(sys, &tries, 1, &err));
+		if (offset + n <= om_mapping_size(mapping))
+			err = write_inside(mapping, offset, buf, n);
+		else
+			err = om_file_extend(mapping, offset, buf, n, &held);
+	} while (err == -OM_EAGAIN || om_try_again(mapping->sys, &tries, 1, &err));
+	om_file_release(mapping, &held);
 	return err;
 }
 

@@ -1,16 +1,14 @@
 /*
- * truncate.c: pages leave a file, and every address space with it.
+ * truncate.c: pages leave a file, and every address space with it: behind a new end (resize.c), or
+ * in a hole.
  *
- * The size lock keeps out all who would change the size or write(): so what is written after the
- * new size has been seen is written after all pages behind it have gone, and stays (hazard 73).
- * Stores through mappings are not kept out. Behind the new end they fail; in a hole that is being
- * punched they may bring a page back, so each place is emptied once and not looked at again.
+ * Entries are cleared in all areas while the tree's lock is held for writing, so that fork, which
+ * holds it for reading while it copies, cannot carry one past us. Then the pages go, one by one
+ * under the page lock, which waits for faults that had found them before. Truncation looks for
+ * private copies once more after that, for such a fault may just have made one (hazard 54).
  *
- * The size shrinks first; from then on no fault brings in a page beyond it. Entries are cleared
- * in all areas while the tree's lock is held for writing, so that fork, which holds it for
- * reading while it copies, cannot carry one past us. Then the pages go, one by one under the page
- * lock, which waits for faults that had found them before. Truncation looks for private copies
- * once more after that, for such a fault may just have made one (hazard 54).
+ * Each place is emptied once. In a hole a store through a mapping or a write() may bring a page back
+ * as soon as it is empty, and what it holds was written later (hazard 73).
  */
 #include "ops/truncate.h"
 
@@ -107,8 +105,7 @@ static bool evict_page(struct om_mapping *mapping, uintptr_t index, struct om_pa
 
 /*
  * Pages [first, last] leave the file and all areas. A place whose page has turned into a slot under
- * our eyes (reclaim), or whose slot into a page (a fault), is looked at again; one that has been
- * emptied is not: what is there now was written later.
+ * our eyes (reclaim), or whose slot into a page (a fault), is looked at again.
  */
 static void evict_range(struct om_mapping *mapping, uintptr_t first, uintptr_t last,
                         bool files_only)
@@ -117,8 +114,6 @@ static void evict_range(struct om_mapping *mapping, uintptr_t first, uintptr_t l
 	uintptr_t i = first;
 	om_ientry_t e;
 
-	OM_ASSERT(mapping->sys, om_rwsem_is_write_locked(&mapping->size_lock), "size lock",
-	          mapping);
 	unmap_mapping(mapping, first, last, files_only);
 	while ((e = om_mapping_next(mapping, &i, last, &page))) {
 		if (!(page ? evict_page(mapping, i, page) : om_mapping_drop_slot(mapping, i, e)))
@@ -127,6 +122,16 @@ static void evict_range(struct om_mapping *mapping, uintptr_t first, uintptr_t l
 			break;
 	}
 }
+
+void om_file_cut(struct om_mapping *mapping, uintptr_t first)
+{
+	OM_ASSERT(mapping->sys, om_rwsem_is_write_locked(&mapping->size_lock), "size lock",
+	          mapping);
+	evict_range(mapping, first, UINTPTR_MAX, false);
+	unmap_mapping(mapping, first, UINTPTR_MAX, false);
+}
+
+/* ---------------------------------------------------------------- holes --------------------- */
 
 /*
  * The page of a byte, referenced and so there to stay, if it is in memory or, for shared memory,
@@ -151,14 +156,6 @@ static int hold_page(struct om_mapping *mapping, uint64_t offset, struct om_page
 	return 0;
 }
 
-/* Both ends lie in the page, whose lock is held. */
-static void zero_bytes(struct om_system *sys, struct om_page *page, uint64_t from, uint64_t to)
-{
-	memset((char *)om_page_ptr(sys, page) + (from & (OM_PAGE_SIZE - 1)), 0,
-	       (size_t)(to - from));
-	om_page_set(page, OM_PG_DIRTY);
-}
-
 /*
  * Zero bytes [from, to) of a held page (or NULL), unless it has left the file since, and put it.
  */
@@ -170,7 +167,7 @@ static void zero_held(struct om_mapping *mapping, struct om_page *page, uint64_t
 		return;
 	om_page_lock(sys, page);
 	if (om_mapping_has(mapping, page, (uintptr_t)(from >> OM_PAGE_SHIFT)))
-		zero_bytes(sys, page, from, to);
+		om_page_zero(sys, page, from, to);
 	om_page_unlock_put(sys, page);
 }
 
@@ -184,84 +181,6 @@ static int zero_part(struct om_mapping *mapping, uint64_t from, uint64_t to)
 		zero_held(mapping, page, from, to);
 	return err;
 }
-
-static uint64_t page_end(uint64_t offset)
-{
-	return (offset + OM_PAGE_SIZE - 1) & ~(uint64_t)(OM_PAGE_SIZE - 1);
-}
-
-/* ---------------------------------------------------------------- the end of the file ------- */
-
-/*
- * Bytes behind the end must read as zero from now on, up to the end of its page. Under the page
- * lock, with the size of that moment: a write raises the size inside the page lock, so what it has
- * just written is not taken for tail.
- */
-int om_mapping_zero_beyond(struct om_mapping *mapping)
-{
-	struct om_system *sys = mapping->sys;
-	uint64_t size = om_mapping_size(mapping);
-	uintptr_t index = (uintptr_t)(size >> OM_PAGE_SHIFT);
-	struct om_page *page = NULL;
-	int err = size & (OM_PAGE_SIZE - 1) ? hold_page(mapping, size, &page) : 0;
-
-	OM_ASSERT(sys, om_rwsem_is_locked(&mapping->size_lock), "size lock", mapping);
-	if (err || !page)
-		return err;
-	om_page_lock(sys, page);
-	size = om_mapping_size(mapping);
-	if (om_mapping_has(mapping, page, index) && size >> OM_PAGE_SHIFT == index)
-		zero_bytes(sys, page, size, page_end(size));
-	om_page_unlock_put(sys, page);
-	return 0;
-}
-
-static int truncate_locked(struct om_mapping *mapping, uint64_t size)
-{
-	uintptr_t first = (uintptr_t)(page_end(size) >> OM_PAGE_SHIFT);
-	uint64_t old = om_mapping_size(mapping);
-	int err = 0;
-
-	if (size > old)
-		err = om_mapping_zero_beyond(mapping);
-	else if (size < old)
-		err = zero_part(mapping, size, page_end(size));
-	if (err)
-		return err;
-	atomic_store_explicit(&mapping->size, size, memory_order_release);
-	if (size < old) {
-		evict_range(mapping, first, UINTPTR_MAX, false);
-		unmap_mapping(mapping, first, UINTPTR_MAX, false);
-	}
-	return 0;
-}
-
-static int truncate_once(struct om_mapping *mapping, uint64_t size)
-{
-	struct om_system *sys = mapping->sys;
-	int err;
-
-	om_rwsem_write(sys, &mapping->size_lock, OM_RANK_SIZE);
-	err = truncate_locked(mapping, size);
-	om_rwsem_write_done(sys, &mapping->size_lock);
-	return err;
-}
-
-int om_mapping_truncate(struct om_mapping *mapping, uint64_t size)
-{
-	unsigned tries = 0;
-	int err;
-
-	om_might_sleep(mapping->sys);
-	if (size > OM_MAPPING_MAX)
-		return -OM_EOVERFLOW;
-	do
-		err = truncate_once(mapping, size);
-	while (om_try_again(mapping->sys, &tries, 1, &err));
-	return err;
-}
-
-/* ---------------------------------------------------------------- holes --------------------- */
 
 /*
  * Both partial pages are held before either changes: a punch that fails has changed nothing
@@ -286,9 +205,10 @@ static int zero_ends(struct om_mapping *mapping, uint64_t offset, uint64_t first
 	return err;
 }
 
-static int punch_locked(struct om_mapping *mapping, uint64_t offset, uint64_t end)
+static int punch(struct om_mapping *mapping, uint64_t offset, uint64_t end)
 {
-	uint64_t first = page_end(offset), last = end & ~(uint64_t)(OM_PAGE_SIZE - 1);
+	uint64_t first = (offset + OM_PAGE_SIZE - 1) & ~(uint64_t)(OM_PAGE_SIZE - 1);
+	uint64_t last = end & ~(uint64_t)(OM_PAGE_SIZE - 1);
 	int err;
 
 	if (first < offset || first > last) /* inside one page */
@@ -300,17 +220,6 @@ static int punch_locked(struct om_mapping *mapping, uint64_t offset, uint64_t en
 	return err;
 }
 
-static int punch_once(struct om_mapping *mapping, uint64_t offset, uint64_t end)
-{
-	struct om_system *sys = mapping->sys;
-	int err;
-
-	om_rwsem_write(sys, &mapping->size_lock, OM_RANK_SIZE);
-	err = punch_locked(mapping, offset, end);
-	om_rwsem_write_done(sys, &mapping->size_lock);
-	return err;
-}
-
 int om_mapping_punch(struct om_mapping *mapping, uint64_t offset, uint64_t len)
 {
 	uint64_t end = offset + len < offset ? UINT64_MAX : offset + len;
@@ -319,7 +228,7 @@ int om_mapping_punch(struct om_mapping *mapping, uint64_t offset, uint64_t len)
 
 	om_might_sleep(mapping->sys);
 	do
-		err = punch_once(mapping, offset, end);
+		err = punch(mapping, offset, end);
 	while (om_try_again(mapping->sys, &tries, 2, &err));
 	return err;
 }

@@ -1,10 +1,11 @@
 /*
- * truncate.h: pages of a file, and what address spaces show of them.
+ * truncate.h: pages leave a file, and what address spaces show of them.
  */
 #ifndef OM_TRUNCATE_H
 #define OM_TRUNCATE_H
 
-#include "base/types.h"
+#include "base/mem.h"
+#include "page/page.h"
 
 /*
  * om_mapping_getpage() for those above the reverse map. If the page fills a hole of shared memory,
@@ -14,9 +15,23 @@ int om_file_getpage(struct om_mapping *mapping, uintptr_t index, size_t ahead,
                     struct om_page **page, bool *read);
 
 /*
- * A write is about to leave a gap behind the end of the file: what programs have stored beyond the
- * end, in the last page, must never be read. SIZE held. -OM_ENOFRAME, -OM_EIO.
+ * Pages from `first` on leave the file and all areas. The size, which ends before them, cannot grow:
+ * SIZE is held for writing. Takes PAGE and below; may sleep.
  */
-int om_mapping_zero_beyond(struct om_mapping *mapping);
+void om_file_cut(struct om_mapping *mapping, uintptr_t first);
+
+/* Where in memory a byte of a file is, which lies in this page. */
+static inline char *om_page_byte(struct om_system *sys, const struct om_page *page, uint64_t offset)
+{
+	return (char *)om_page_ptr(sys, page) + (offset & (OM_PAGE_SIZE - 1));
+}
+
+/* Bytes [from, to) of a file lie in the page, whose lock is held, and become zeros. */
+static inline void om_page_zero(struct om_system *sys, struct om_page *page, uint64_t from,
+                                uint64_t to)
+{
+	memset(om_page_byte(sys, page, from), 0, (size_t)(to - from));
+	om_page_set(page, OM_PG_DIRTY);
+}
 
 #endif
