@@ -78,22 +78,22 @@ BENCHES     := $(patsubst bench/%.c,$(B)/bench/%,$(wildcard bench/*.c))
 
 # Integration programs, each tests/NAME.c or all of tests/NAME/*.c; what else lies in tests/ is linked to
 # each of them. They run a bounded number of steps by default and take -s SEED, -n STEPS, -t SECONDS.
-PROGRAMS     := oracle twin fail hazards threads
+# The one that takes longest is first.
+PROGRAMS     := hazards threads oracle twin fail
 program_src   = $(wildcard tests/$(1).c tests/$(1)/*.c)
 PRESENT      := $(foreach p,$(PROGRAMS),$(if $(call program_src,$(p)),$(p)))
 SUPPORT_SRC  := $(filter-out $(PROGRAMS:%=tests/%.c) tests/fuzz.c,$(wildcard tests/*.c))
 # The fuzzer plays the oracle's operations.
 FUZZ_SRC     := tests/fuzz.c $(filter-out tests/oracle/oracle.c,$(wildcard tests/oracle/*.c)) $(SUPPORT_SRC)
 UNIT_SRC     := $(wildcard tests/unit/test_*.c)
-UNIT_SUPPORT := $(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c))
+UNIT_SUPPORT := $(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c)) tests/coroutine.c
 
 TESTS := $(foreach p,$(PRESENT),$(B)/tests/$(p)/$(p))
 UNITS := $(UNIT_SRC:%.c=$(B)/%)
 # `make test ONLY=name` runs just one.
 SELECT = $(if $(ONLY),$(filter %/$(ONLY) %/test_$(ONLY),$(1)),$(1))
 
-.PHONY: all test check-tests unit check-unit bench coverage soak fuzz install setup
-.PHONY: template check check-symbols check-headers check-format check-readme check-docs check-install
+.PHONY: all test check-tests unit check-unit bench figures results coverage soak fuzz install setup
 .PHONY: lint clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -178,18 +178,23 @@ $(T)/%.o: %.c
 include kernel/kernel.mk
 include tests/kernel/kernel-tests.mk
 include demo/demo.mk bench/linux/linux.mk
+include examples/tiny/tiny.mk
 
 # ---- running -----------------------------------------------------------------------------------
 
-test: setup ## all tests with all checks on, the kernel's in QEMU too; ONLY=name for one of them
-	@$(if $(filter kernel,$(ONLY)),:,$(MAKE) --no-print-directory V=$(TEST_V) check-tests)
-	@$(if $(filter-out kernel,$(ONLY))$(filter-out debug,$(TEST_V)),:,$(MAKE) --no-print-directory KV=debug test-kernel)
+# For targets that people type: JOBS=n at a time, or as many as there are processors.
+PARALLEL = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(or $(JOBS),$(shell nproc)))
 
-check-tests: $(call SELECT,$(UNITS) $(TESTS))
+test: setup ## all tests with all checks on, the kernel's in QEMU too; ONLY=name for one of them
+	@$(if $(filter kernel tiny,$(ONLY)),:,$(MAKE) --no-print-directory $(PARALLEL) V=$(TEST_V) check-tests)
+	@$(if $(filter-out tiny,$(ONLY))$(filter-out debug,$(TEST_V)),:,$(MAKE) --no-print-directory $(PARALLEL) test-tiny)
+	@$(if $(filter-out kernel,$(ONLY))$(filter-out debug,$(TEST_V)),:,$(MAKE) --no-print-directory $(PARALLEL) KV=debug test-kernel)
+
+check-tests: $(call SELECT,$(TESTS) $(UNITS))
 	@scripts/run-tests.sh $^
 
 unit: setup ## the unit tests alone
-	@$(MAKE) --no-print-directory V=$(TEST_V) check-unit
+	@$(MAKE) --no-print-directory $(PARALLEL) V=$(TEST_V) check-unit
 
 check-unit: $(call SELECT,$(UNITS))
 	@scripts/run-tests.sh $^
@@ -200,14 +205,20 @@ bench: ## measure: build/bench.json
 	@$(MAKE) --no-print-directory V=size build/size/libobjrmap.a
 	@scripts/bench.sh build/release/bench/bench build/size/libobjrmap.a build/bench.json
 
+figures: ## write the tables of figures in README.md and docs/figures.md, from bench/results/
+	@scripts/figures.sh
+
+results: ## keep what bench and bench-linux have measured, in bench/results/, and write the tables
+	@scripts/figures.sh keep
+
 coverage: ## line and branch coverage of src/ by all tests: build/coverage/index.html
 	@scripts/setup.sh coverage
 	@find build/cov -name '*.gcda' -delete 2>/dev/null || true
-	@$(MAKE) --no-print-directory V=cov check-tests
+	@$(MAKE) --no-print-directory $(PARALLEL) V=cov check-tests
 	@scripts/coverage.sh build/cov build/coverage
 
 soak: ## integration programs for SECONDS=60, a new seed each round
-	@$(MAKE) --no-print-directory V=$(TEST_V) soak-programs
+	@$(MAKE) --no-print-directory $(PARALLEL) V=$(TEST_V) soak-programs
 
 .PHONY: soak-programs
 soak-programs: $(call SELECT,$(TESTS))
@@ -224,9 +235,18 @@ build/fuzz/tests/fuzz: $(FUZZ_SRC:%.c=$(B)/%.o) $(B)/libparts.a $(SIM)
 
 # ---- checks ------------------------------------------------------------------------------------
 
-FORMATTED = $(wildcard $(foreach d,include/objrmap src src/rmap ports/sim ports/template tests tests/unit tests/docs $(PROGRAMS:%=tests/%) examples demo/family bench ports/x86_64 $(wildcard kernel/*) tests/kernel bench/linux,$d/*.c $d/*.h))
+FORMATTED = $(wildcard $(foreach d,include/objrmap src $(wildcard src/*) ports/sim ports/template tests tests/unit tests/docs $(PROGRAMS:%=tests/%) examples demo/family bench ports/x86_64 $(wildcard kernel/*) tests/kernel bench/linux,$d/*.c $d/*.h))
 
-check: template check-symbols check-headers check-format check-readme check-docs check-install ## all checks below
+ALL_CHECKS := template check-layers check-letters check-symbols check-headers check-format check-readme check-docs check-install check-embed check-kernel-layers
+
+.PHONY: check $(ALL_CHECKS)
+check: $(ALL_CHECKS) ## all checks below
+
+check-layers: $(CORE_OBJ) ## no file of src/ refers to one above it, none are in a circle
+	@scripts/check-layers.sh src/layers.txt $(B)
+
+check-letters: ## each field of src/base/types.h says what guards it
+	@scripts/check-letters.sh
 
 check-symbols: $(LIB) ## the library exports om_* only and needs mem* only
 	@scripts/check-symbols.sh $(LIB)
@@ -237,12 +257,15 @@ check-headers: ## each public header stands alone, in C and in C++
 check-format: ## clang-format finds nothing to change
 	@clang-format --dry-run -Werror $(FORMATTED)
 
-check-readme: ## the example in README.md is examples/hello.c
-	@scripts/check-readme.sh
+check-readme: $(EXAMPLE_DIR)/hello ## README.md shows examples/hello.c, what that prints, and the figures
+	@scripts/check-readme.sh $<
 
-check-docs: ## the code in docs/porting.md compiles with the port skeleton, and runs
+check-docs: ## comments and pages name what exists; the code in docs/porting.md compiles, and runs
 	@$(MAKE) --no-print-directory T=build/template-debug TEMPLATE_CFLAGS=-DOM_DEBUG=1 template
 	@scripts/check-docs.sh build/template-debug/kernel.o
+
+check-embed: ## projects that use meson.build or objrmap.cmake build the core
+	@scripts/check-embed.sh
 
 check-install: ## an installed copy compiles and runs examples/hello.c through pkg-config
 	@scripts/check-install.sh

@@ -9,7 +9,7 @@ KOPT_release := -O2 -g
 KOPT_debug   := -O1 -g -fno-omit-frame-pointer -DOM_DEBUG=1
 
 KERNEL_C := $(sort $(wildcard kernel/*/*.c) $(wildcard ports/x86_64/*.c) $(CORE_SRC))
-KERNEL_S := $(sort $(wildcard kernel/arch/*.S))
+KERNEL_S := $(sort $(wildcard kernel/*/*.S))
 KERNEL_OBJ := $(KERNEL_C:%.c=$(KB)/%.o) $(KERNEL_S:%.S=$(KB)/%.o)
 
 KERNEL_CFLAGS := -std=gnu11 -ffreestanding -fno-pic -fno-pie -mcmodel=kernel -mno-red-zone -mno-mmx -mno-sse -mno-80387 \
@@ -20,7 +20,7 @@ kernel: $(KB)/objrmap-kernel ## the reference kernel for QEMU; KV=debug with all
 
 $(KB)/objrmap-kernel: $(KERNEL_OBJ) kernel/arch/kernel.ld
 	@echo "  LINK  $@"
-	@$(CC) -nostdlib -static -no-pie -Wl,-T,kernel/arch/kernel.ld -Wl,-z,max-page-size=4096 -Wl,-z,noexecstack -Wl,--build-id=none \
+	@$(CC) -nostdlib -static -Wl,-T,kernel/arch/kernel.ld -Wl,-z,max-page-size=4096 -Wl,-z,noexecstack -Wl,--build-id=none \
 		-Wl,--no-warn-rwx-segments -o $@ $(KERNEL_OBJ)
 
 $(KB)/%.o: %.c
@@ -33,5 +33,8 @@ $(KB)/%.o: %.S
 	@mkdir -p $(@D)
 	@$(CC) $(KERNEL_CFLAGS) -MMD -MP -c -o $@ $<
 
-.PHONY: kernel
+check-kernel-layers: kernel ## calls and includes of the kernel lead down: kernel/layers.txt
+	@scripts/check-layers.sh kernel/layers.txt $(KB)
+
+.PHONY: kernel check-kernel-layers
 -include $(KERNEL_OBJ:.o=.d)

@@ -1,9 +1,9 @@
-# The reader behind check-comments.sh, which says what is checked. Arguments: the C and assembler files of the
-# tree. Variables: `tree` names a file that lists all files; `checked` and `foreign` are lists of words;
-# `forbidden` is a regular expression.
+# The reader behind check-comments.sh, which says what is checked. Arguments: the C and assembler
+# files of the tree. Variables: `tree` names a file that lists all files; `checked` and `foreign` are
+# lists of words; `forbidden` is a regular expression.
 #
-# Every file is cut into comments and code. Code gives the names that exist, and where functions are defined;
-# comments and prototypes are kept, and judged at the end, when all names are known.
+# Every file is cut into comments and code. Code gives the names that exist, and where functions are
+# defined; comments and prototypes are kept, and judged at the end, when all names are known.
 
 BEGIN {
 	while ((getline path < tree) > 0) {
@@ -17,7 +17,7 @@ BEGIN {
 	for (n = split(checked, word); n > 0; n--)
 		is_checked[word[n]] = 1
 	for (n = split(foreign, word); n > 0; n--)
-		called[word[n]] = in_code[word[n]] = 1
+		called[word[n]] = in_code[word[n]] = in_headers["include", word[n]] = 1
 	gsub(/ /, " +", forbidden)
 	NAME = "[A-Za-z_][A-Za-z0-9_]*"
 	FILE = "[A-Za-z0-9_][A-Za-z0-9_./-]*\\.(c|h|S|sh|md|mk|ld|awk|py)"
@@ -30,6 +30,8 @@ BEGIN {
 FNR == 1 {
 	in_comment = in_body = 0
 	statement = ruler = heading = above = behind = ""
+	room = room_of(FILENAME)
+	is_header = FILENAME ~ /\.h$/
 	judged = FILENAME in is_checked
 	is_public = judged && FILENAME ~ /^include\//
 }
@@ -57,6 +59,13 @@ function complain(where, what)
 	bad = 1
 }
 
+# The topmost folder.
+function room_of(file)
+{
+	sub(/\/.*/, "", file)
+	return file
+}
+
 function columns(line,    n, part, i, width)
 {
 	n = split(line, part, /\t/)
@@ -65,7 +74,7 @@ function columns(line,    n, part, i, width)
 	return width + length(part[n])
 }
 
-# ---- comments and code -----------------------------------------------------------------------------------
+# ---- comments and code -------------------------------------------------------------------------
 
 # The line without its comments, which are kept, and without what stands in quotes.
 function cut(line,    kept, token, end)
@@ -127,9 +136,9 @@ function end_comment()
 	attribute(comment)
 }
 
-# Which file does a comment say that prototypes are defined in? A ruler speaks of all up to the next ruler, a
-# heading of all up to an empty line; a comment behind a prototype, or above it with the file as a sentence,
-# of this one. Public headers only need to have a comment at all.
+# Which file does a comment say that prototypes are defined in? A ruler speaks of all up to the next
+# ruler, a heading of all up to an empty line; a comment behind a prototype, or above it with the file
+# as a sentence, of this one. Prototypes of public headers only need to have a comment at all.
 function attribute(comment,    is_ruler)
 {
 	sub(/^[ \t\n]+/, "", comment)
@@ -145,11 +154,18 @@ function attribute(comment,    is_ruler)
 		heading = sources_in(comment)
 		above = ""
 	} else {
-		above = ""
+		above = comment ~ "^" SOURCE ":" ? first_word(sources_in(comment)) : ""
 		if (match(comment, "[.?;:] " SOURCE "(\\. |\\.?$)"))
 			above = sources_in(substr(comment, RSTART, RLENGTH))
 	}
 	has_text = has_text || !is_ruler
+}
+
+function first_word(list)
+{
+	sub(/^ /, "", list)
+	sub(/ .*/, "", list)
+	return " " list
 }
 
 function sources_in(comment,    list)
@@ -159,15 +175,18 @@ function sources_in(comment,    list)
 	return list
 }
 
-# ---- code --------------------------------------------------------------------------------------------------
+# ---- code --------------------------------------------------------------------------------------
 
 function learn_words(string,    n, word)
 {
-	for (n = split(string, word, /[^A-Za-z0-9_]+/); n > 0; n--)
+	for (n = split(string, word, /[^A-Za-z0-9_]+/); n > 0; n--) {
 		in_code[word[n]] = 1
+		if (is_header)
+			in_headers[room, word[n]] = 1
+	}
 }
 
-# Which words occur, and which of them as functions do: followed by "(", defined by #define, or a label.
+# Which words occur, and which as functions do: followed by "(", defined by #define, or a label.
 function learn(code,    name)
 {
 	learn_words(code)
@@ -178,6 +197,11 @@ function learn(code,    name)
 		called[name] = 1
 		if (FILENAME ~ /\.S$/)
 			defined[FILENAME, name] = 1
+	}
+	if (FILENAME ~ /\.S$/ && match(code, "^[A-Z_]+[( ]" NAME)) { # a label by a macro
+		name = substr(code, RSTART, RLENGTH)
+		sub(/^[A-Z_]+[( ]/, "", name)
+		defined[FILENAME, name] = 1
 	}
 	for (; match(code, NAME "\\)? ?\\("); code = substr(code, RSTART + RLENGTH)) {
 		name = substr(code, RSTART, RLENGTH)
@@ -194,7 +218,7 @@ function top_level(code,    is_directive)
 	if (is_directive)
 		return
 	if (in_body) {
-		if (code ~ /^}/) {
+		if (code ~ /^}/ || (in_values && code ~ /};[ \t]*$/)) {
 			in_body = 0
 			has_text = had_text
 		}
@@ -211,6 +235,7 @@ function top_level(code,    is_directive)
 	statement = statement " " code
 	if (code ~ /[;{}][ \t]*$/) {
 		in_body = code ~ /\{[ \t]*$/ && statement !~ /^ *extern *""/
+		in_values = statement ~ /= *\{[ \t]*$/
 		had_text = has_text
 		end_statement(statement, code ~ /;[ \t]*$/)
 		statement = above = behind = ""
@@ -220,7 +245,9 @@ function top_level(code,    is_directive)
 function end_statement(statement, is_prototype,    name)
 {
 	gsub(/__attribute__ *\(\(.*\)\)/, "", statement)
-	if (statement ~ /^ *(typedef|_Static_assert)/ || !match(statement, "[A-Za-z0-9_*] \\**" NAME "\\("))
+	if (statement ~ /^ *(typedef|_Static_assert)/)
+		return
+	if (!match(statement, "[A-Za-z0-9_*] \\**" NAME "\\(")) # a type, then the name
 		return
 	name = substr(statement, RSTART, RLENGTH - 1)
 	sub(/^.*[ *]/, "", name)
@@ -231,11 +258,16 @@ function end_statement(statement, is_prototype,    name)
 	} else if (judged) {
 		prototype[++nr_prototypes] = name
 		prototype_at[nr_prototypes] = FILENAME ":" first_of_statement
-		said_in[nr_prototypes] = behind != "" ? behind : above != "" ? above : heading != "" ? heading : ruler
+		said_in[nr_prototypes] = first_of(behind, above, heading, ruler)
 	}
 }
 
-# ---- judging -----------------------------------------------------------------------------------------------
+function first_of(a, b, c, d)
+{
+	return a != "" ? a : b != "" ? b : c != "" ? c : d
+}
+
+# ---- judging -----------------------------------------------------------------------------------
 
 function judge_comment(n,    comment, name, next_char)
 {
@@ -251,13 +283,17 @@ function judge_comment(n,    comment, name, next_char)
 	for (offset = 0; match(comment, FILE); comment = after(comment)) {
 		name = substr(comment, RSTART, RLENGTH)
 		next_char = substr(comment, RSTART + RLENGTH, 1)
-		if (!(name in files) && next_char !~ /[A-Za-z0-9_(]/ && substr(comment, RSTART - 1, 1) !~ /[.*<>\/]/)
-			complain(place(n, offset + RSTART), "there is no file " name)
+		if (name in files || next_char ~ /[A-Za-z0-9_(]/ || substr(comment, RSTART - 1, 1) ~ /[.*<>\/]/)
+			continue # or not a name, or of another system: <sys/mman.h>, x.c(y)
+		complain(place(n, offset + RSTART), "there is no file " name)
 	}
 	comment = text[n]
 	for (offset = 0; match(comment, "`" NAME "`"); comment = after(comment)) {
 		name = substr(comment, RSTART + 1, RLENGTH - 2)
-		if (!(name in in_code))
+		if (comment_file[n] ~ /\.h$/ && !((room_of(comment_file[n]), name) in in_headers) &&
+		    !(("include", name) in in_headers))
+			complain(place(n, offset + RSTART), "no header of this folder has the name `" name "`")
+		else if (!(name in in_code))
 			complain(place(n, offset + RSTART), "no code has the name `" name "`")
 	}
 	comment = text[n]
@@ -271,12 +307,15 @@ function judge_comment(n,    comment, name, next_char)
 }
 
 # A phrase may stand on two lines.
-function judge_words(n, comment)
+function judge_words(n, comment,    phrase)
 {
 	gsub(/[ \t\n]/, " ", comment)
 	comment = " " tolower(comment) " "
-	for (offset = -1; match(comment, "[^a-z](" forbidden ")[^a-z]"); comment = after(comment))
-		complain(place(n, offset + RSTART), "say it plainly:" substr(comment, RSTART, RLENGTH - 1))
+	for (offset = -1; match(comment, "[^a-z](" forbidden ")[^a-z]"); comment = after(comment)) {
+		phrase = substr(comment, RSTART + 1, RLENGTH - 2)
+		gsub(/ +/, " ", phrase)
+		complain(place(n, offset + RSTART), "say it plainly: " phrase)
+	}
 }
 
 # What follows the match; `offset` keeps count of what went before.

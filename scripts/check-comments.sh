@@ -2,7 +2,8 @@
 # Comments are read, too. In the C and assembler files of the folders below:
 #
 #   - a function that a comment names, as in name(), exists here, or is one of C, POSIX or Linux;
-#   - a name with om_ or OM_, and a `name` in backquotes, occurs in code;
+#   - a name with om_ or OM_, and a `name` in backquotes, occurs in code; a name in a header occurs in
+#     the headers of its topmost folder or in a public one;
 #   - a file that a comment names exists, by its path or an end of its path;
 #   - prototypes under a ruler or a heading that names a file are defined in that file;
 #   - a line with a comment has at most 100 columns;
@@ -15,8 +16,9 @@ set -eu
 
 [ $# -gt 0 ] || set -- include src ports kernel examples demo bench
 
-# Functions of programs and of other kernels that comments speak of and no code here calls.
-foreign='brk execve get_mempolicy makedev mbind posix_spawn set_mempolicy sigqueue umount userfaultfd'
+# Of programs, other kernels and processors: comments speak of them, and no code here calls them.
+foreign='brk execve get_mempolicy invlpg makedev mbind posix_spawn set_mempolicy sigqueue umount
+	userfaultfd'
 
 # What readers from everywhere do not follow at once; one word for one thing.
 forbidden='be had|c[ao]mes? to light|coming to light|let(s|ting)? go of|who walks|mend(s|ed|ing)?'

@@ -1,8 +1,8 @@
 #!/bin/sh
-# Documentation that cannot rot unseen. Every om_ name and every file of the tree that the pages mention
-# exists; check-comments.sh asks as much of the comments. And the C blocks of docs/porting.md, put
-# together in their order, are a piece of a kernel: they are compiled freestanding with the port skeleton,
-# linked with tests/docs/machine.c, and run.
+# Documentation that cannot rot unseen. Every om_ name and every file of the tree that the pages
+# mention exists; check-comments.sh asks as much of the comments. And the C blocks of
+# docs/porting.md, put together in their order, are a piece of a kernel: they are compiled
+# freestanding with the port skeleton, linked with tests/docs/machine.c, and run.
 #
 #     scripts/check-docs.sh KERNEL_OBJECT        the core and ports/template, partially linked
 set -eu
@@ -18,10 +18,17 @@ for name in $(grep -ohE '\b(om|OM)_[A-Za-z0-9_]*[A-Za-z0-9]\b' $pages | sort -u)
 	}
 done
 # shellcheck disable=SC2086
-for file in $(grep -ohE '\b(src|include|ports|tests|docs|examples|scripts|bench|kernel|workbench)/[a-zA-Z0-9_/.-]*[a-z0-9]\b' $pages | grep -v NAME | sort -u); do
+for file in $(grep -ohE '\b(src|include|ports|tests|docs|examples|demo|scripts|bench|kernel)/[a-zA-Z0-9_/.-]*[a-z0-9]\b' $pages | grep -v NAME | sort -u); do
 	ls $file* >/dev/null 2>&1 || {
 		echo "check-docs: there is no $file" && bad=1
 	}
+done
+for page in $pages; do
+	for target in $(grep -oE '\]\([^)#]+' "$page" | sed 's/..//; /^https:/d' | sort -u); do
+		[ -e "$(dirname "$page")/$target" ] || {
+			echo "check-docs: $page links to $target, which does not exist" && bad=1
+		}
+	done
 done
 [ $bad = 0 ] || exit 1
 

@@ -1,12 +1,30 @@
 #!/bin/sh
-# The first C block of README.md is examples/hello.c, so that what readers copy is what is compiled.
+# What README.md shows is true: its first C block is examples/hello.c, so that what readers copy is
+# what is compiled; the first text block is what the program prints; the figures are those of
+# bench/results/.
+#
+#     scripts/check-readme.sh HELLO        the compiled example
 set -eu
 
-block=$(mktemp)
-trap 'rm -f "$block"' EXIT
-awk '/^```c$/ && !done { on = 1; next } /^```$/ && on { on = 0; done = 1 } on' README.md >"$block"
-if ! diff -u examples/hello.c "$block"; then
-	echo "check-readme: the first C block of README.md differs from examples/hello.c"
-	exit 1
-fi
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+# The first block of README.md that begins with ```KIND.
+block() {
+	awk -v first="\`\`\`$1" '$0 == first { on = 1; next } on && /^```$/ { exit } on' README.md
+}
+
+# same FILE KIND WHAT
+same() {
+	block "$2" >"$work/block"
+	diff -u "$1" "$work/block" || {
+		echo "check-readme: the first block of $2 in README.md is not $3"
+		exit 1
+	}
+}
+
+same examples/hello.c c examples/hello.c
+"$1" >"$work/output"
+same "$work/output" text "what $1 prints"
+scripts/figures.sh check
 echo "check-readme: ok"

@@ -98,10 +98,10 @@ function judge_symbols(    i, part, from, to, symbol)
 		to = definer[symbol]
 		if (!to || to == from)
 			continue
-		if (!(symbol in upcall))
-			add_edge(from, to, symbol)
-		else if (rank[from] < rank[to])
+		if (symbol in upcall && rank[from] < rank[to])
 			upcall_seen[symbol] = 1
+		else
+			add_edge(from, to, symbol)
 	}
 	for (i = 1; i <= nr_up; i++) {
 		split(upward[i], part, SUBSEP)

@@ -43,6 +43,8 @@ if [ "$what" = all ]; then
 	want gcovr gcovr
 	want valgrind valgrind
 	want pkg-config pkg-config
+	want meson meson
+	want cmake cmake
 	if [ -n "$x86_64" ]; then
 		# The runtime of clang's sanitizers has no path that is the same everywhere.
 		ls /usr/lib/llvm-*/lib/clang/*/lib/linux/libclang_rt.fuzzer-x86_64.a >/dev/null 2>&1 ||

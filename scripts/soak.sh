@@ -11,12 +11,14 @@ end=$(($(date +%s) + seconds))
 slice=$((seconds / ($# * 4) + 1))
 seed=$(date +%s)
 rounds=0
-export TSAN_OPTIONS="suppressions=$(dirname "$0")/../tests/tsan.supp halt_on_error=1 ${TSAN_OPTIONS:-}"
+root=$(dirname "$0")/..
+export TSAN_OPTIONS="suppressions=$root/tests/tsan.supp halt_on_error=1 ${TSAN_OPTIONS:-}"
 
 while [ "$(date +%s)" -lt $end ]; do
 	for program in "$@"; do
 		[ "$(date +%s)" -lt $end ] || break
 		seed=$((seed + 1))
+		echo "$((end - $(date +%s)))s left: $program -s $seed -t $slice"
 		if ! "$program" -s $seed -t $slice >"$program.soak.log" 2>&1; then
 			tail -n 40 "$program.soak.log"
 			echo "FAIL  $program -s $seed -t $slice"

@@ -25,7 +25,7 @@ static bool config_is_sane(const struct om_config *c)
 	return c->arch && c->ops && c->ops->flush && c->ops->panic &&
 	       (!c->ops->wait || c->ops->wake) && c->nr_frames > 1 &&
 	       c->nr_frames < OM_NO_PFN / 2 && c->storage &&
-	       !((uintptr_t)c->storage % CACHE_LINE) && c->swap_cluster <= 5;
+	       !((uintptr_t)c->storage % CACHE_LINE) && c->swap_cluster <= OM_SWAP_CLUSTER_MAX;
 }
 
 struct om_system *om_system_init(const struct om_config *config)
@@ -38,6 +38,7 @@ struct om_system *om_system_init(const struct om_config *config)
 	sys->arch = *config->arch;
 	sys->hooks.ops = config->ops;
 	sys->hooks.ctx = config->ctx;
+	sys->hooks.seed = om_tree_seed(config->seed);
 	sys->page = (void *)((char *)config->storage + round_up(sizeof(*sys), CACHE_LINE));
 	sys->nr_frames = config->nr_frames;
 	sys->zero_pfn = OM_NO_PFN;
@@ -137,6 +138,16 @@ int om_set_watermarks(struct om_system *sys, om_pfn_t min, om_pfn_t low, om_pfn_
 	}
 	om_spin_unlock(sys, &sys->free_lock);
 	return err;
+}
+
+void om_get_watermarks(const struct om_system *sys, om_pfn_t *min, om_pfn_t *low, om_pfn_t *high)
+{
+	if (min)
+		*min = atomic_load_explicit(&sys->mark_min, memory_order_relaxed);
+	if (low)
+		*low = atomic_load_explicit(&sys->mark_low, memory_order_relaxed);
+	if (high)
+		*high = atomic_load_explicit(&sys->mark_high, memory_order_relaxed);
 }
 
 om_pfn_t om_free_frames(const struct om_system *sys)

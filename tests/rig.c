@@ -4,13 +4,19 @@
 #include "calls.h"
 #include "rig.h"
 
+#include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include "machine.h"
 
 /* ---------------------------------------------------------------- failing ------------------- */
 
-_Thread_local char rig_scene[160];
+char rig_scene[160];
 void (*rig_failed)(void) = abort;
 
 void rig_fail(const char *file, int line, const char *format, ...)
@@ -28,6 +34,23 @@ void rig_fail(const char *file, int line, const char *format, ...)
 	abort();
 }
 
+/* Nothing but system calls: it may have interrupted anything. */
+static void on_limit(int sig)
+{
+	static const char text[] = ": too long\n";
+
+	(void)sig;
+	(void)!write(2, rig_scene, strlen(rig_scene));
+	(void)!write(2, text, sizeof(text) - 1);
+	abort();
+}
+
+void rig_limit(unsigned seconds)
+{
+	signal(SIGPROF, on_limit);
+	setitimer(ITIMER_PROF, &(struct itimerval){.it_value.tv_sec = seconds}, NULL);
+}
+
 static void panic(void *arg, const struct om_bug *bug)
 {
 	(void)arg;
@@ -35,18 +58,68 @@ static void panic(void *arg, const struct om_bug *bug)
 	rig_fail(bug->file, bug->line, "om_bug %s", bug->rule);
 }
 
+/* ---------------------------------------------------------------- hooks --------------------- */
+
+static void wait_alone(void *ctx, const void *key, bool (*blocked)(const void *arg),
+                       const void *arg)
+{
+	if (blocked(arg))
+		sim_panic(ctx, &(struct om_bug){.rule = "deadlock",
+		                                .what = "somebody is left to wake the sleeper",
+		                                .file = __FILE__,
+		                                .line = __LINE__,
+		                                .object = key});
+}
+
+const struct om_port_ops *rig_ops(void)
+{
+	static struct om_port_ops ops;
+
+	ops = sim_port_ops;
+	ops.wait = wait_alone;
+	return &ops;
+}
+
 /* ---------------------------------------------------------------- life ---------------------- */
+
+/*
+ * The RAM of machines of up to this size is memory that the one before has had: most rigs live for
+ * some microseconds, and new pages of the host would cost more than all the rest.
+ */
+#define ARENA_FRAMES 1024
+
+static struct {
+	void *ram;
+	bool taken;
+} arena;
+
+/* NULL: the machine looks for its own. */
+static void *take_arena(om_pfn_t frames)
+{
+	if (arena.taken || frames > ARENA_FRAMES)
+		return NULL;
+	if (!arena.ram) {
+		arena.ram = mmap(NULL, ARENA_FRAMES * RIG_PAGE, PROT_READ | PROT_WRITE,
+		                 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		rig_check(arena.ram != MAP_FAILED);
+	}
+	arena.taken = true;
+	return arena.ram;
+}
 
 struct rig *rig_create(const struct rig_config *config)
 {
 	struct sim_config sim = {.nr_frames = config->frames,
 	                         .nr_cpus = config->cpus,
 	                         .swap_cluster = config->cluster,
-	                         .junk = config->frames <= 1024,
-	                         .ops = config->ops};
+	                         .seed = config->seed,
+	                         .junk = config->frames <= ARENA_FRAMES,
+	                         .ram = take_arena(config->frames),
+	                         .ops = config->ops ? config->ops : rig_ops()};
 	struct rig *r = calloc(1, sizeof(*r));
 
 	rig_check(r);
+	r->in_arena = sim.ram;
 	r->store_ops = config->store_ops ? config->store_ops : &sim_store_ops;
 	r->scratch = malloc((size_t)config->frames * 8);
 	r->sim = sim_create(&sim);
@@ -88,6 +161,8 @@ void rig_destroy(struct rig *r)
 		if (r->swap[i].on)
 			rig_ok(om_swapoff(r->sys, r->swap[i].area));
 	rig_ok(sim_destroy(r->sim));
+	if (r->in_arena)
+		arena.taken = false;
 	free_stores(r);
 	free(r->scratch);
 	free(r);

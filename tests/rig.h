@@ -30,9 +30,10 @@
 struct rig_config {
 	om_pfn_t frames;
 	unsigned cpus;
-	unsigned slots;   /* of the swap device that is on from the start; 0: none */
-	unsigned cluster; /* see struct om_config */
-	const struct om_port_ops *ops;
+	unsigned slots;                /* of the swap device that is on from the start; 0: none */
+	unsigned cluster;              /* see struct om_config */
+	uintptr_t seed;                /* see struct om_config */
+	const struct om_port_ops *ops; /* NULL: rig_ops() */
 	const struct om_store_ops *store_ops; /* NULL: sim_store_ops */
 };
 
@@ -56,7 +57,14 @@ struct rig {
 	struct rig_swap swap[RIG_SWAPS];
 	om_pfn_t pin[RIG_PINS]; /* 0: none */
 	void *scratch;          /* for om_verify() */
+	bool in_arena;          /* uses the memory that rigs take in turn */
 };
+
+/*
+ * The hooks of a machine that one thread uses: to sleep is a bug, "deadlock", because nobody is
+ * left to wake the sleeper.
+ */
+const struct om_port_ops *rig_ops(void);
 
 struct rig *rig_create(const struct rig_config *config);
 /* Everything must go and no frame may be missing then. */
@@ -65,11 +73,16 @@ void rig_destroy(struct rig *r);
 /* ---- failing ---- */
 
 /* What the test is doing, printed when it fails: the words that replay it. */
-extern _Thread_local char rig_scene[160];
+extern char rig_scene[160];
 /* Called after the message; must not return. Default: abort(). */
 extern void (*rig_failed)(void);
 _Noreturn void rig_fail(const char *file, int line, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/*
+ * From now on the test may use so many seconds of CPU time; then the program says what it is doing
+ * and ends. The time of day does not count: the machine may have other work.
+ */
+void rig_limit(unsigned seconds);
 
 #define rig_check(cond)                                                                            \
 	do {                                                                                       \

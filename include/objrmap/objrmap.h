@@ -44,6 +44,14 @@ enum om_errno {
 	OM_EOPNOTSUPP = 95,
 };
 
+/* ---------------------------------------------------------------- limits -------------------- */
+
+#define OM_SWAP_DEVICES_MAX 8          /* swap devices at a time */
+#define OM_SWAP_SLOTS_MAX   (1u << 26) /* pages of one */
+#define OM_TRANSFER_MAX     32         /* pages in one call of a store's `read` or `write` */
+#define OM_SWAP_CLUSTER_MAX 5          /* of om_config.swap_cluster */
+#define OM_VMAS_DEFAULT     65530      /* OM_LIMIT_VMAS of a new address space, as in Linux */
+
 /* ---------------------------------------------------------------- the system ---------------- */
 
 struct om_arch; /* defined by the port's om_arch.h */
@@ -55,7 +63,15 @@ struct om_config {
 	void *ctx;                     /* first argument of every hook in `ops` */
 	om_pfn_t nr_frames;            /* frames are numbered 0 .. nr_frames-1; holes are fine */
 	void *storage;                 /* om_system_bytes(nr_frames) bytes, 64-byte aligned */
-	unsigned swap_cluster;         /* log2 of pages read ahead from swap; 0 = none, at most 5 */
+	unsigned
+	    swap_cluster; /* log2 of pages read ahead from swap; 0 = none, to OM_SWAP_CLUSTER_MAX */
+	/*
+	 * A random word, which shapes the trees of areas. Programs choose where areas lie in
+	 * these trees and may find out where the kernel keeps them. If they know the seed as well
+	 * (0 by default), they can make calls on areas cost as much as there are areas, their own
+	 * calls and those on the files they map; no more than that.
+	 */
+	uintptr_t seed;
 };
 
 /*
@@ -92,6 +108,10 @@ OM_API int om_add_memory(struct om_system *sys, om_pfn_t first, om_pfn_t n);
  */
 OM_API int om_set_watermarks(struct om_system *sys, om_pfn_t min, om_pfn_t low, om_pfn_t high);
 
+/* The three of this moment, derived or set. Any of the pointers may be NULL. Any context. */
+OM_API void om_get_watermarks(const struct om_system *sys, om_pfn_t *min, om_pfn_t *low,
+                              om_pfn_t *high);
+
 /* Frames free at this moment. */
 OM_API om_pfn_t om_free_frames(const struct om_system *sys);
 
@@ -120,7 +140,7 @@ enum om_limit {
 	OM_LIMIT_DATA,    /* bytes of private writable memory, and of brk */
 	OM_LIMIT_STACK,   /* bytes a GROWSDOWN area may reach */
 	OM_LIMIT_MEMLOCK, /* bytes locked */
-	OM_LIMIT_VMAS,    /* areas (default 65530) */
+	OM_LIMIT_VMAS,    /* areas (default OM_VMAS_DEFAULT) */
 	OM_NR_LIMITS
 };
 #define OM_UNLIMITED ((uintptr_t)-1)
@@ -245,6 +265,7 @@ struct om_map_request {
 	int flags;      /* enum om_map_flags */
 	struct om_mapping *file; /* NULL: anonymous memory; private, or shared and swappable */
 	uint64_t offset;         /* bytes into the file, page aligned; ignored without one */
+	uintptr_t below; /* 0, or the mapping ends there at the latest; ignored with FIXED */
 };
 
 /*
@@ -441,8 +462,8 @@ OM_API void om_mapping_allow_writable(struct om_mapping *mapping);
 /*
  * Add a swap device of `slots` pages. Devices of higher `priority` fill first, equal ones in
  * turn. *device is its number. `ops` and `store` must live until om_swapoff(). Errors: EINVAL
- * (missing hook, slots 0 or more than 2^26), ENOSPC (all device numbers taken), ENOMEM. May
- * sleep.
+ * (missing hook, slots 0 or more than OM_SWAP_SLOTS_MAX), ENOSPC (all device numbers taken),
+ * ENOMEM. May sleep.
  * Memory: 8 bytes a slot, taken from the system's frames.
  */
 OM_API int om_swapon(struct om_system *sys, const struct om_store_ops *ops, void *store,

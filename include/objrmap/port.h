@@ -81,13 +81,17 @@ struct om_port_ops {
 	 * Sleep until `wake(key)`, unless `blocked(arg)` is false. `blocked` must be evaluated
 	 * while holding whatever lock `wake` takes for this key, so that no wake-up is lost:
 	 *     lock(bucket(key)); if (blocked(arg)) enqueue-and-sleep; unlock(bucket(key));
-	 * Returning early is allowed (the caller checks again). Default: spin on `blocked`.
+	 * Returning early is allowed (the caller checks again). Default: spin on `blocked`. Who
+	 * comes first and who gets what is the core's affair: nearly every key is the address of
+	 * something on the sleeper's own stack, so that it has one sleeper.
 	 */
 	void (*wait)(void *ctx, const void *key, bool (*blocked)(const void *arg), const void *arg);
 
 	/*
-	 * Required if `wait` is set. Wake every sleeper on `key`. May be called under spinning
-	 * locks; must not sleep.
+	 * Required if `wait` is set. Wake every sleeper on `key`, which is no more than a name
+	 * here: what it pointed to may be gone. To wake others as well is right, but wakes them
+	 * for nothing; when ten thousand sleep, that is what the machine would be busy with. May
+	 * be called under spinning locks; must not sleep.
 	 */
 	void (*wake)(void *ctx, const void *key);
 

@@ -143,7 +143,7 @@ static void add_entry(const struct madt_entry *e)
 	}
 }
 
-void acpi_init(uint64_t rsdp)
+bool acpi_init(uint64_t rsdp)
 {
 	const struct madt *m;
 	const char *p, *end;
@@ -152,10 +152,8 @@ void acpi_init(uint64_t rsdp)
 	for (uint32_t i = 0; i < 16; i++)
 		acpi.isa[i].line = i;
 	m = (const struct madt *)find_madt(rsdp);
-	if (!m) {
-		printk("acpi: no table of CPUs\n");
-		return;
-	}
+	if (!m)
+		return false;
 	acpi.local_apic = m->local_apic;
 	end = (const char *)m + m->header.length;
 	for (p = (const char *)(m + 1); p + 2 <= end;) {
@@ -166,4 +164,5 @@ void acpi_init(uint64_t rsdp)
 		add_entry(e);
 		p += e->length;
 	}
+	return true;
 }

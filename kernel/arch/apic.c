@@ -1,9 +1,9 @@
 /*
- * apic.c: interrupts: each CPU's local APIC (timer, interrupts between CPUs), the IO-APIC (ISA
- * lines) and the table of handlers by vector.
+ * apic.c: the interrupt controllers: each CPU's local APIC (timer, interrupts between CPUs) and the
+ * IO-APIC (ISA lines).
  *
- * The local APIC is used through memory, its registers are the same for each CPU at one address.
- * All device interrupts go to the boot CPU.
+ * The local APIC is used through memory: each CPU finds the registers of its own at the same
+ * address.
  */
 #include "arch.h"
 
@@ -35,12 +35,6 @@
 #define IO_LOW_ACTIVE 0x2000u
 #define IO_LEVEL      0x8000u
 
-static struct {
-	irq_fn *fn;
-	void *arg;
-} handlers[256];
-static int next_vector = VECTOR_DYNAMIC;
-
 /* ---------------------------------------------------------------- the local APIC ------------ */
 
 static volatile uint32_t *apic_register(unsigned reg)
@@ -58,7 +52,7 @@ static void apic_write(unsigned reg, uint32_t v)
 	*apic_register(reg) = v;
 }
 
-static void apic_eoi(void)
+void apic_eoi(void)
 {
 	apic_write(APIC_EOI, 0);
 }
@@ -127,7 +121,7 @@ void apic_init_cpu(void)
 	this_cpu()->apic_id = apic_id();
 }
 
-/* ---------------------------------------------------------------- device interrupts --------- */
+/* ---------------------------------------------------------------- the IO-APIC --------------- */
 
 static void io_apic_write(unsigned index, uint32_t v)
 {
@@ -137,97 +131,11 @@ static void io_apic_write(unsigned index, uint32_t v)
 	base[IO_DATA / 4] = v;
 }
 
-int irq_alloc(irq_fn *fn, void *arg)
+void io_apic_route(unsigned isa_line, int vector)
 {
-	int vector = next_vector;
+	uint32_t n = acpi.isa[isa_line].line;
 
-	if (vector == VECTOR_CLOCK)
-		return -ENOSPC;
-	next_vector++;
-	handlers[vector].arg = arg;
-	handlers[vector].fn = fn;
-	return vector;
-}
-
-int irq_isa(unsigned line, irq_fn *fn, void *arg)
-{
-	int vector = irq_alloc(fn, arg);
-	uint32_t n;
-
-	if (vector < 0)
-		return vector;
-	n = acpi.isa[line].line;
 	io_apic_write(IO_LINE(n) + 1, cpus[0].apic_id << 24);
-	io_apic_write(IO_LINE(n), (uint32_t)vector | (acpi.isa[line].low ? IO_LOW_ACTIVE : 0) |
-	                              (acpi.isa[line].level ? IO_LEVEL : 0));
-	return 0;
-}
-
-void irq_msi(int vector, uint64_t *address, uint32_t *data)
-{
-	*address = 0xfee00000u | cpus[0].apic_id << 12;
-	*data = (uint32_t)vector;
-}
-
-static void flush_interrupt(void *arg)
-{
-	(void)arg;
-	x86_flush_interrupt(&mmu);
-}
-
-/* `resched` is set: interrupt() looks at it. */
-static void resched_interrupt(void *arg)
-{
-	(void)arg;
-}
-
-/*
- * The two 8259 controllers of old: all their lines off, and their vectors out of the way of traps.
- */
-static void pic_disable(void)
-{
-	static const uint8_t start[][2] = {
-	    {0x11, 0x11}, {0x20, 0x28}, {4, 2}, {1, 1}, {0xff, 0xff}};
-
-	for (unsigned i = 0; i < ARRAY_SIZE(start); i++) {
-		outb(i ? 0x21 : 0x20, start[i][0]);
-		outb(i ? 0xa1 : 0xa0, start[i][1]);
-	}
-}
-
-void interrupts_init(void)
-{
-	pic_disable();
-	apic_init_cpu();
-	handlers[VECTOR_RESCHED].fn = resched_interrupt;
-	handlers[VECTOR_FLUSH].fn = flush_interrupt;
-}
-
-/* ---------------------------------------------------------------- taking one ---------------- */
-
-/*
- * To give way, the thread goes the long way back to user mode; or at once if it is in the kernel
- * and neither it nor the interrupted code minds.
- */
-static void interrupt_exit(const struct regs *regs)
-{
-	if (!this_cpu()->resched)
-		return;
-	atomic_fetch_or(&current->work, WORK_RESCHED);
-	if (!regs_user(regs))
-		sched_preempt();
-}
-
-void interrupt(struct regs *regs)
-{
-	unsigned vector = (unsigned)regs->vector;
-
-	if (vector == VECTOR_SPURIOUS)
-		return;
-	if (vector == VECTOR_CLOCK)
-		clock_interrupt(regs_user(regs));
-	else if (handlers[vector].fn)
-		handlers[vector].fn(handlers[vector].arg);
-	apic_eoi();
-	interrupt_exit(regs);
+	io_apic_write(IO_LINE(n), (uint32_t)vector | (acpi.isa[isa_line].low ? IO_LOW_ACTIVE : 0) |
+	                              (acpi.isa[isa_line].level ? IO_LEVEL : 0));
 }

@@ -5,8 +5,10 @@
 #define ARCH_H
 
 #include "boot.h"
+#include "cpu.h"
 #include "entry.h"
-#include "process.h"
+#include "thread.h"
+#include "upcalls.h"
 
 /* ---------------------------------------------------------------- interrupt vectors --------- */
 
@@ -32,6 +34,7 @@ extern struct acpi_info acpi;
 /* ---------------------------------------------------------------- apic.c -------------------- */
 
 void apic_init_cpu(void);
+void apic_eoi(void); /* at the end of an interrupt */
 unsigned apic_id(void);
 /* INIT and STARTUP to one CPU, with the page it is to begin in. */
 void apic_send_init(unsigned id);
@@ -39,15 +42,20 @@ void apic_send_startup(unsigned id, uint64_t page);
 /* The timer: counts down `ticks` and interrupts once; 0: off. */
 void apic_timer_set(uint32_t ticks);
 uint32_t apic_timer_left(void);
-/* Runs the handler of an interrupt; off. */
-void interrupt(struct regs *regs);
+/* An input of the IO-APIC raises `vector` on the boot CPU. */
+void io_apic_route(unsigned isa_line, int vector);
 
 /* ---------------------------------------------------------------- others -------------------- */
 
 /* cpu.c */
-void cpu_init(unsigned number, struct thread *thread); /* this CPU */
-/* Where interrupts from user mode begin. */
+void control_init(void);
+/* cpu_init.c: this CPU */
+void cpu_init(unsigned number, struct thread *thread);
+/* cpu_init.c: where interrupts from user mode begin. */
 void tss_set_stack(struct tss *tss, uint64_t rsp);
+/* irq.c: run the handler of an interrupt; interrupts are off. */
+void interrupt(struct regs *regs);
+/* clock.c */
 void clock_interrupt(bool user);
 void delay_us(unsigned us);
 
@@ -64,7 +72,7 @@ extern const char ap_begin[], ap_end[];
 extern void *ap_stack;
 extern const char kernel_text_end[], kernel_rodata_end[], kernel_end[];
 
-/* Called by them. */
+/* smp.c and trap.c: called by them. */
 _Noreturn void ap_main(void);
 void trap(struct regs *regs);
 void user_work(struct regs *regs);

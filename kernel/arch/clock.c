@@ -86,7 +86,7 @@ static struct reading read_clocks(void)
 	return best;
 }
 
-static void measure(void)
+static void measure_clocks(void)
 {
 	struct reading a, b;
 	uint64_t ns;
@@ -167,7 +167,7 @@ void clock_init(void)
 {
 	struct date d;
 
-	measure();
+	measure_clocks();
 	d = read_date();
 	boot_time = seconds_since_1970(&d) * NSEC_PER_SEC - now_ns();
 	for (unsigned i = 0; i < MAX_CPUS; i++)
@@ -195,13 +195,10 @@ void clock_arm(uint64_t deadline)
 /* A deadline more than a second away makes it come early; it is armed again for what remains. */
 void clock_interrupt(bool user)
 {
-	struct cpu *cpu = this_cpu();
-	uint64_t now = now_ns(), next;
+	uint64_t next;
 
-	armed[cpu->port.number] = UINT64_MAX;
-	next = timer_run(now);
-	sched_tick(now, user);
-	next = MIN(next, cpu->slice_end);
+	armed[x86_cpu_number()] = UINT64_MAX;
+	next = clock_tick(now_ns(), user);
 	if (next != UINT64_MAX)
 		clock_arm(next);
 }

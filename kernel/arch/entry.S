@@ -115,8 +115,8 @@ user_return:
 
 /*
  * Traps and interrupts leave the flag AC as the program has it, and with it SMAP would be off in
- * the kernel. A CPU without SMAP has no clac either: cpu.c writes the instruction over these three
- * bytes if there is one.
+ * the kernel. A CPU without SMAP has no clac either: cpu_init.c writes the instruction over these
+ * three bytes if there is one.
  */
 	.globl clac_here_1, clac_here_2
 	.macro clac_here number

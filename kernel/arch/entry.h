@@ -1,6 +1,6 @@
 /*
- * entry.h: numbers that assembly and C must agree on. Included by both; cpu.c and trap.c assert the
- * offsets.
+ * entry.h: numbers that assembly and C must agree on. Included by both; cpu_init.c and trap.c
+ * assert the offsets.
  */
 #ifndef ENTRY_H
 #define ENTRY_H

@@ -1,13 +1,13 @@
 /*
- * smp.c: starting the other CPUs, one after the other.
+ * smp.c: starting another CPU.
  *
- * ACPI has told their numbers. Each gets a thread of its own, its idle thread, whose stack it
- * begins on; it says that it is there and waits in sched_idle() for something to do. One that does
- * not answer is left alone.
+ * ACPI has told which there are. Each begins on the stack of a thread of its own, its idle thread;
+ * it says that it is there, and goes on in the scheduler. One that does not answer is left alone.
  */
 #include "arch.h"
 
 void *ap_stack; /* ap.S loads it */
+static void (*ap_run)(void);
 
 /* In C at last, on the stack of its idle thread. */
 void ap_main(void)
@@ -17,7 +17,8 @@ void ap_main(void)
 	cpu_init(n, cpus[n].idle);
 	apic_init_cpu();
 	cpus[n].online = true;
-	sched_idle();
+	ap_run();
+	panic("cpu %u: nothing to do", n);
 }
 
 static bool wait_online(const struct cpu *cpu, unsigned ms)
@@ -39,28 +40,21 @@ static bool wake_cpu(unsigned id, const struct cpu *cpu)
 	return wait_online(cpu, 5000);
 }
 
-static bool start_cpu(unsigned id)
+unsigned cpus_present(void)
 {
-	struct cpu *cpu = &cpus[nr_cpus];
-	struct thread *t = thread_alloc(NULL);
-
-	if (!t)
-		return false;
-	snprintf(t->name, sizeof(t->name), "idle/%u", nr_cpus);
-	t->cpu = nr_cpus;
-	t->on_cpu = true;
-	cpu->idle = t;
-	ap_stack = t->stack + KSTACK_SIZE;
-	if (wake_cpu(id, cpu))
-		return true;
-	printk("cpu %u does not start\n", nr_cpus);
-	return false; /* its thread stays: it may yet wake up */
+	return acpi.nr_cpus;
 }
 
-void smp_start(unsigned max)
+bool cpu_start(unsigned index, struct thread *idle, void (*run)(void))
 {
+	struct cpu *cpu = &cpus[nr_cpus];
+
 	memcpy(phys_to_virt(AP_PAGE), ap_begin, (size_t)(ap_end - ap_begin));
-	for (unsigned i = 1; i < acpi.nr_cpus && nr_cpus < max; i++)
-		if (start_cpu(acpi.apic_id[i]))
-			nr_cpus++;
+	cpu->idle = idle;
+	ap_stack = idle->stack + KSTACK_SIZE;
+	ap_run = run;
+	if (wake_cpu(acpi.apic_id[index], cpu))
+		return true;
+	printk("cpu %u does not start\n", nr_cpus);
+	return false;
 }

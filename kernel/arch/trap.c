@@ -5,6 +5,9 @@
  * What a program does wrong becomes a signal. The kernel itself never traps on purpose, so a trap
  * in it is the end: registers and a trace on the console, and all CPUs stop.
  */
+#include <asm/siginfo.h>
+#include <asm/signal.h>
+
 #include "arch.h"
 
 _Static_assert(offsetof(struct regs, r11) == REGS_R11, "entry.h");
@@ -29,6 +32,8 @@ _Static_assert(offsetof(struct regs, rsp) == REGS_RSP, "entry.h");
 
 #define RFLAGS_USER  0x254dd5ul /* what a program may have set on return to it: no I/O privilege */
 #define RFLAGS_FIXED 0x202ul
+
+syscall_fn *syscall_table[NR_SYSCALLS];
 
 /* ---------------------------------------------------------------- programs ------------------ */
 

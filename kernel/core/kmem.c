@@ -1,13 +1,15 @@
 /*
  * kmem.c: kmalloc(): small objects of the kernel, in frames from objrmap.
  *
- * A frame holds objects of one size, after a header. So no object is page aligned, and kfree() knows from the
- * address alone what it has: a whole frame, or an object whose frame begins with the header. The sizes are
- * those that fill a frame well with 2, 3, 4... objects. A frame without objects goes back, unless its cache has
- * no other with room.
+ * A frame holds objects of one size, after a header. So no object is page aligned, and kfree()
+ * knows from the address alone what it has: a whole frame, or an object whose frame begins with the
+ * header. The sizes are those that fill a frame well with 2, 3, 4... objects. A frame without
+ * objects goes back, unless its cache has no other with room.
  */
+#include <objrmap/objrmap.h>
+
 #include "kmem.h"
-#include "vm.h"
+#include "sched.h"
 
 struct slab {
 	struct list node; /* on its cache's list while it has a free object */
@@ -26,10 +28,12 @@ static struct cache {
 	struct list partial;
 } caches[NR_CACHES];
 
+static struct om_system *vm;
 static _Atomic unsigned long nr_frames;
 
-void kmem_init(void)
+void kmem_init(struct om_system *sys)
 {
+	vm = sys;
 	for (unsigned i = 0; i < NR_CACHES; i++)
 		list_init(&caches[i].partial);
 }
@@ -43,7 +47,7 @@ void *kframe_alloc(void)
 	if (om_frame_alloc(vm, &pfn))
 		return NULL;
 	atomic_fetch_add_explicit(&nr_frames, 1, memory_order_relaxed);
-	return frame_addr(pfn);
+	return phys_to_virt((uint64_t)pfn << PAGE_SHIFT);
 }
 
 void kframe_free(void *frame)

@@ -7,13 +7,8 @@
  * guess the numbers. Nothing is mixed in later. Good for what programs under test need; not for
  * keys that have to last.
  */
-#include <linux/random.h>
-
-#include "kmem.h"
-#include "misc.h"
+#include "random.h"
 #include "sched.h"
-#include "sys.h"
-#include "vm.h"
 
 #define BLOCK 64u
 #define KEY   8u /* words */
@@ -74,6 +69,15 @@ static bool rdrand(uint32_t *v)
 	return ok;
 }
 
+uint64_t random_word(void)
+{
+	uint32_t low = 0, high = 0;
+
+	if (has_rdrand() && rdrand(&low) && rdrand(&high))
+		return (uint64_t)high << 32 | low;
+	return __builtin_ia32_rdtsc() * 0x9e3779b97f4a7c15u;
+}
+
 static void seed(void)
 {
 	bool hardware = has_rdrand();
@@ -111,24 +115,4 @@ void random_bytes(void *buf, size_t n)
 		buf = (char *)buf + now;
 		n -= now;
 	}
-}
-
-long sys_getrandom(uintptr_t buf, size_t len, unsigned flags)
-{
-	char chunk[256];
-	size_t done = 0;
-
-	if (flags & ~(GRND_NONBLOCK | GRND_RANDOM | GRND_INSECURE) ||
-	    (flags & (GRND_RANDOM | GRND_INSECURE)) == (GRND_RANDOM | GRND_INSECURE))
-		return -EINVAL;
-	len = MIN(len, 0x1ffffffu); /* as much as Linux gives in one call */
-	while (done < len) {
-		size_t now = MIN(len - done, sizeof(chunk));
-
-		random_bytes(chunk, now);
-		if (user_write(buf + done, chunk, now))
-			return done ? (long)done : -EFAULT;
-		done += now;
-	}
-	return (long)done;
 }

@@ -13,9 +13,7 @@
  * when it gets to schedule().
  */
 #include "kmem.h"
-#include "process.h"
-
-#define SLICE_NS 10000000u
+#include "sched.h"
 
 static struct spin lock;
 static struct list dead = LIST_INIT(dead); /* threads to be freed; by `lock` */
@@ -23,14 +21,14 @@ static struct thread *reaper;
 
 /* ---------------------------------------------------------------- queues -------------------- */
 
-static void enqueue(struct cpu *cpu, struct thread *t)
+static void run_enqueue(struct cpu *cpu, struct thread *t)
 {
 	list_append(&cpu->queue, &t->run);
 	t->queued = true;
 	cpu->nr_ready++;
 }
 
-static struct thread *dequeue(struct cpu *cpu)
+static struct thread *run_dequeue(struct cpu *cpu)
 {
 	struct thread *t = list_first(&cpu->queue, struct thread, run);
 
@@ -66,7 +64,7 @@ static void make_ready(struct thread *t)
 	if (t->on_cpu || t->queued)
 		return;
 	cpu = choose_cpu(t);
-	enqueue(cpu, t);
+	run_enqueue(cpu, t);
 	if (cpu->running != cpu->idle)
 		return;
 	cpu->resched = true;
@@ -77,17 +75,17 @@ static void make_ready(struct thread *t)
 /* From our own queue, or else from that of another CPU. */
 static struct thread *next_thread(struct cpu *cpu)
 {
-	struct thread *t = dequeue(cpu);
+	struct thread *t = run_dequeue(cpu);
 
 	for (unsigned i = 0; !t && i < nr_cpus; i++)
-		t = dequeue(&cpus[i]);
+		t = run_dequeue(&cpus[i]);
 	return t ? t : cpu->idle;
 }
 
 /* ---------------------------------------------------------------- time ---------------------- */
 
 /* Interrupts are off. Returns what is new. */
-static uint64_t account(struct cpu *cpu, uint64_t now)
+static uint64_t account_running(struct cpu *cpu, uint64_t now)
 {
 	uint64_t ns = now - cpu->accounted;
 
@@ -101,7 +99,7 @@ void sched_account(void)
 {
 	unsigned long flags = irq_save();
 
-	account(this_cpu(), now_ns());
+	account_running(this_cpu(), now_ns());
 	irq_restore(flags);
 }
 
@@ -115,23 +113,24 @@ static void start_slice(struct cpu *cpu, const struct thread *t, uint64_t now)
 		clock_arm(cpu->slice_end);
 }
 
-void sched_tick(uint64_t now, bool user)
+uint64_t sched_tick(uint64_t now, bool user)
 {
 	struct cpu *cpu = this_cpu();
 	struct thread *t = cpu->running;
 	uint64_t ns;
 
 	if (t == cpu->idle)
-		return;
-	ns = account(cpu, now);
+		return cpu->slice_end;
+	ns = account_running(cpu, now);
 	if (user)
 		t->user_ns += ns;
 	proc_tick(t, user);
 	if (now < cpu->slice_end)
-		return;
+		return cpu->slice_end;
 	cpu->slice_end = now + SLICE_NS;
 	if (cpu->nr_ready)
 		cpu->resched = true;
+	return cpu->slice_end;
 }
 
 /* ---------------------------------------------------------------- switching ----------------- */
@@ -142,7 +141,7 @@ static void put_previous(struct cpu *cpu, struct thread *prev, bool ready)
 	if (prev == cpu->idle)
 		return;
 	if (ready) {
-		enqueue(cpu, prev);
+		run_enqueue(cpu, prev);
 	} else if (atomic_load(&prev->state) == THREAD_DEAD) {
 		list_append(&dead, &prev->run);
 		make_ready(reaper);
@@ -158,7 +157,7 @@ static void switch_away(bool ready)
 
 	cpu->resched = false;
 	atomic_fetch_and(&prev->work, ~WORK_RESCHED);
-	account(cpu, now);
+	account_running(cpu, now);
 	put_previous(cpu, prev, ready);
 	next = next_thread(cpu);
 	start_slice(cpu, next, now);
@@ -167,6 +166,7 @@ static void switch_away(bool ready)
 	prev->on_cpu = false;
 	next->on_cpu = true;
 	next->cpu = cpu->port.number;
+	space_switch(next->space);
 	cpu_switch(prev, next);
 }
 
@@ -220,10 +220,6 @@ void thread_wake(struct thread *t)
 	spin_unlock_irq(&lock, flags);
 }
 
-/*
- * One that runs on another CPU is interrupted, so that it sees its `work` on the way back to user
- * mode.
- */
 void thread_interrupt(struct thread *t, bool stopped)
 {
 	unsigned long flags = spin_lock_irq(&lock);
@@ -234,45 +230,6 @@ void thread_interrupt(struct thread *t, bool stopped)
 	else if (t->on_cpu && t->cpu != x86_cpu_number())
 		cpu_kick(t->cpu);
 	spin_unlock_irq(&lock, flags);
-}
-
-struct sleep_timer {
-	struct timer timer;
-	struct thread *thread;
-};
-
-static void sleep_over(struct timer *t)
-{
-	thread_wake(container_of(t, struct sleep_timer, timer)->thread);
-}
-
-void schedule_until(uint64_t deadline)
-{
-	struct sleep_timer t = {.timer.fn = sleep_over, .thread = current};
-
-	if (deadline == UINT64_MAX) {
-		schedule();
-		return;
-	}
-	timer_start(&t.timer, deadline);
-	schedule();
-	timer_stop(&t.timer);
-}
-
-int sleep_until(uint64_t deadline)
-{
-	struct thread *t = current;
-	int err = 0;
-
-	while (!err && now_ns() < deadline) {
-		atomic_store(&t->state, THREAD_INTERRUPTIBLE);
-		if (signal_pending())
-			err = -EINTR;
-		else
-			schedule_until(deadline);
-		atomic_store(&t->state, THREAD_RUNNING);
-	}
-	return err;
 }
 
 /* ---------------------------------------------------------------- threads ------------------- */
@@ -392,6 +349,30 @@ void sched_idle(void)
 			schedule();
 		else
 			__asm__ volatile("sti; hlt; cli" : : : "memory");
+	}
+}
+
+/* Another CPU runs on the stack of its idle thread from the beginning. */
+static struct thread *idle_thread(unsigned cpu)
+{
+	struct thread *t = thread_alloc(NULL);
+
+	if (!t)
+		return NULL;
+	snprintf(t->name, sizeof(t->name), "idle/%u", cpu);
+	t->cpu = cpu;
+	t->on_cpu = true;
+	return t;
+}
+
+/* The idle thread of one that does not answer stays: it may yet wake up. */
+void sched_start_cpus(unsigned max)
+{
+	for (unsigned i = 1; i < cpus_present() && nr_cpus < max; i++) {
+		struct thread *t = idle_thread(nr_cpus);
+
+		if (t && cpu_start(i, t, sched_idle))
+			nr_cpus++;
 	}
 }
 

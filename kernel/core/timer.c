@@ -3,10 +3,11 @@
  * interrupt, on whichever CPU, runs what is due.
  *
  * A handler may free its timer, or let another thread free it, so the list is done with a timer
- * before its handler runs. timer_stop() waits for a handler that is running, by what each CPU
- * notes.
+ * before its handler runs. timer_stop() waits for a handler that is running: each CPU notes which
+ * one that is.
  */
-#include "vm.h"
+#include "sched.h"
+#include "timer.h"
 
 static struct spin lock;
 static struct list timers = LIST_INIT(timers);
@@ -76,7 +77,8 @@ static struct timer *take_due(uint64_t now)
 	return t;
 }
 
-uint64_t timer_run(uint64_t now)
+/* Run what is due; returns the next deadline. */
+static uint64_t run_due(uint64_t now)
 {
 	struct timer *_Atomic *mine = &running[x86_cpu_number()];
 	uint64_t next = UINT64_MAX;
@@ -94,4 +96,11 @@ uint64_t timer_run(uint64_t now)
 		next = list_first(&timers, struct timer, node)->deadline;
 	spin_unlock(&lock);
 	return next;
+}
+
+uint64_t clock_tick(uint64_t now, bool user)
+{
+	uint64_t next_timer = run_due(now), slice_end = sched_tick(now, user);
+
+	return MIN(next_timer, slice_end);
 }

@@ -1,16 +1,18 @@
 /*
  * vmalloc.c: memory of many frames in a row, and kernel stacks.
  *
- * Addresses come from a window of the kernel's half, a bit for each page of it. An area is followed by a page
- * that is never mapped: that stops what runs over its end, and the next one's stack that runs over its start;
- * and vfree() finds there how long the area is. The page tables are made when first needed and stay.
+ * Addresses come from a window of the kernel's half, a bit for each page of it. An area is followed
+ * by a page that is never mapped: what runs over the end of the area traps there, and so does a
+ * stack that runs over the start of the next area. vfree() finds there how long the area is. The
+ * page tables are made when first needed and stay.
  *
- * New mappings need no flush, as no TLB keeps absent entries. vfree() flushes all CPUs before it gives the
- * frames back. Stacks come and go with threads, so they are kept: kstack_trim() frees them when memory is short.
+ * New mappings need no flush, as no TLB keeps absent entries. vfree() flushes all CPUs before it
+ * gives the frames back. Stacks come and go with threads, so they are kept: kstack_trim() frees
+ * them when memory is short.
  */
 #include "kmem.h"
 #include "om_arch.h"
-#include "vm.h"
+#include "sched.h"
 
 #define X86_GLOBAL 0x100ul /* outlives a write to CR3; flushed with any PCID */
 #define KERNEL_RW  (X86_P | X86_W | X86_A | X86_D | X86_NX | X86_GLOBAL)
@@ -43,7 +45,7 @@ static void mark(unsigned first, unsigned n, bool on)
 }
 
 /* The first of `n` free pages in a row, or NOWHERE. */
-static unsigned find_free(unsigned n)
+static unsigned find_pages(unsigned n)
 {
 	unsigned run = 0;
 
@@ -60,7 +62,7 @@ static unsigned window_take(unsigned n)
 	unsigned first;
 
 	spin_lock(&window_lock);
-	first = find_free(n);
+	first = find_pages(n);
 	if (first != NOWHERE)
 		mark(first, n, true);
 	if (first == hint)
@@ -122,7 +124,7 @@ static int map_page(unsigned page)
 }
 
 /* Frames may be used again only after no CPU has a translation to them any more. */
-static void unmap(unsigned first, unsigned n)
+static void unmap_pages(unsigned first, unsigned n)
 {
 	for (unsigned page = first; page < first + n; page++)
 		*entry_of(page) &= ~X86_P;
@@ -165,12 +167,14 @@ void *vmalloc(size_t bytes)
 	if (mapped == n)
 		return (void *)page_addr(first);
 	if (mapped)
-		unmap(first, mapped);
+		unmap_pages(first, mapped);
 	window_give(first, n + 1);
 	return NULL;
 }
 
-/* Pages up to the one that is not mapped; it may be the first one of a table that does not exist. */
+/*
+ * Pages up to the one that is not mapped; it may be the first one of a table that does not exist.
+ */
 static unsigned area_pages(unsigned first)
 {
 	unsigned page = first;
@@ -189,7 +193,7 @@ void vfree(void *p)
 	first = ((uintptr_t)p - VMALLOC_START) / PAGE_SIZE;
 	n = area_pages(first);
 	BUG_ON(!n);
-	unmap(first, n);
+	unmap_pages(first, n);
 	window_give(first, n + 1);
 }
 

@@ -14,7 +14,7 @@
 
 /* ---------------------------------------------------------------- configuration space ------- */
 
-static void select(const struct pci_dev *dev, unsigned offset)
+static void select_register(const struct pci_dev *dev, unsigned offset)
 {
 	outl(CONFIG_ADDRESS, 0x80000000u | (uint32_t)dev->bus << 16 | (uint32_t)dev->slot << 11 |
 	                         (uint32_t)dev->function << 8 | (offset & 0xfc));
@@ -22,7 +22,7 @@ static void select(const struct pci_dev *dev, unsigned offset)
 
 uint32_t pci_read32(const struct pci_dev *dev, unsigned offset)
 {
-	select(dev, offset);
+	select_register(dev, offset);
 	return inl(CONFIG_DATA);
 }
 
@@ -38,7 +38,7 @@ uint8_t pci_read8(const struct pci_dev *dev, unsigned offset)
 
 void pci_write32(const struct pci_dev *dev, unsigned offset, uint32_t value)
 {
-	select(dev, offset);
+	select_register(dev, offset);
 	outl(CONFIG_DATA, value);
 }
 

@@ -11,8 +11,8 @@
 #include <linux/virtio_config.h>
 #include <linux/virtio_pci.h>
 
+#include "kmem.h"
 #include "virtio.h"
-#include "vm.h"
 
 /* ---------------------------------------------------------------- registers ----------------- */
 
@@ -100,21 +100,14 @@ int virtio_begin(struct virtio_dev *dev, const struct pci_dev *pci, uint64_t req
 
 /* ---------------------------------------------------------------- the queue ----------------- */
 
-static void *new_frame(void)
-{
-	om_pfn_t pfn;
-
-	return om_frame_alloc(vm, &pfn) ? NULL : frame_addr(pfn);
-}
-
 static int alloc_queue(struct virtio_dev *dev)
 {
 	dev->size = MIN(dev->common->queue_size, VIRTIO_QUEUE_MAX);
 	if (!dev->size)
 		return -ENODEV;
-	dev->desc = new_frame();
-	dev->avail = new_frame();
-	dev->used = new_frame();
+	dev->desc = kframe_alloc();
+	dev->avail = kframe_alloc();
+	dev->used = kframe_alloc();
 	return dev->desc && dev->avail && dev->used ? 0 : -ENOMEM;
 }
 

@@ -129,8 +129,8 @@ static void init_request(struct blkdev *dev, struct request *r, unsigned i)
 	dev->free = r;
 }
 
-static void fill(struct request *r, bool write, uint64_t sector, const struct blk_seg *seg,
-                 unsigned n)
+static void request_fill(struct request *r, bool write, uint64_t sector, const struct blk_seg *seg,
+                         unsigned n)
 {
 	const uint16_t flags = write ? VRING_DESC_F_NEXT : VRING_DESC_F_NEXT | VRING_DESC_F_WRITE;
 	struct vring_desc *d = r->table + 1;
@@ -148,7 +148,7 @@ static void fill(struct request *r, bool write, uint64_t sector, const struct bl
 	atomic_store_explicit(&r->done, false, memory_order_relaxed);
 }
 
-static void submit(struct blkdev *dev, struct request *r, unsigned n)
+static void request_submit(struct blkdev *dev, struct request *r, unsigned n)
 {
 	unsigned long flags = spin_lock_irq(&dev->lock);
 
@@ -158,7 +158,7 @@ static void submit(struct blkdev *dev, struct request *r, unsigned n)
 	virtio_kick(&dev->virtio);
 }
 
-static void interrupt(void *arg)
+static void disk_interrupt(void *arg)
 {
 	struct blkdev *dev = arg;
 	unsigned long flags = spin_lock_irq(&dev->lock);
@@ -206,8 +206,8 @@ int blk_rw(struct blkdev *dev, bool write, uint64_t sector, const struct blk_seg
 	if (!write && is_to_fail(dev, sector, sector + bytes / SECTOR - 1))
 		return -EIO;
 	r = wait_request(dev);
-	fill(r, write, sector, seg, n);
-	submit(dev, r, n);
+	request_fill(r, write, sector, seg, n);
+	request_submit(dev, r, n);
 	wait_event(&r->wait, atomic_load(&r->done));
 	err = r->status == VIRTIO_BLK_S_OK ? 0 : -EIO;
 	put_request(dev, r);
@@ -247,11 +247,11 @@ static int start_disk(struct blkdev *dev, const struct pci_dev *pci)
 	dev->readonly = features & ro;
 	blk_fail_reads(dev, 1, 0);
 	waitq_init(&dev->free_wait);
-	err = virtio_start(&dev->virtio, interrupt, dev);
+	err = virtio_start(&dev->virtio, disk_interrupt, dev);
 	return err ? err : alloc_requests(dev);
 }
 
-static void found(const struct pci_dev *pci)
+static void disk_found(const struct pci_dev *pci)
 {
 	struct blkdev *dev;
 	int err;
@@ -277,5 +277,5 @@ static void found(const struct pci_dev *pci)
 
 void blk_init(void)
 {
-	pci_scan(found);
+	pci_scan(disk_found);
 }

@@ -65,7 +65,7 @@ struct change {
 	uint64_t atime, mtime;   /* 0 is the old one */
 };
 
-static int apply(struct inode *inode, const struct change *c)
+static int apply_change(struct inode *inode, const struct change *c)
 {
 	if (!inode->ops->attributes)
 		return -EROFS;
@@ -92,7 +92,7 @@ static long change_at(int dirfd, uintptr_t path, unsigned flags, const struct ch
 
 	if (err)
 		return err;
-	err = apply(inode, c);
+	err = apply_change(inode, c);
 	inode_put(inode);
 	return err;
 }
@@ -104,7 +104,7 @@ static long change_fd(unsigned fd, const struct change *c)
 
 	if (!file)
 		return -EBADF;
-	err = file->inode && !(file->flags & O_PATH) ? apply(file->inode, c) : -EBADF;
+	err = file->inode && !(file->flags & O_PATH) ? apply_change(file->inode, c) : -EBADF;
 	file_put(file);
 	return err;
 }
@@ -141,14 +141,14 @@ long sys_umask(unsigned mask)
 
 /* ---------------------------------------------------------------- owners -------------------- */
 
-static struct change owner(unsigned uid, unsigned gid)
+static struct change owner_change(unsigned uid, unsigned gid)
 {
 	return (struct change){.set_owner = true, .uid = uid, .gid = gid};
 }
 
 long sys_fchownat(int dirfd, uintptr_t path, unsigned uid, unsigned gid, unsigned flags)
 {
-	struct change c = owner(uid, gid);
+	struct change c = owner_change(uid, gid);
 
 	if (flags & ~(unsigned)(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH))
 		return -EINVAL;
@@ -167,7 +167,7 @@ long sys_lchown(uintptr_t path, unsigned uid, unsigned gid)
 
 long sys_fchown(unsigned fd, unsigned uid, unsigned gid)
 {
-	struct change c = owner(uid, gid);
+	struct change c = owner_change(uid, gid);
 
 	return change_fd(fd, &c);
 }

@@ -59,7 +59,7 @@ static long write_out(struct side *out, const char *buf, size_t n)
 	return (long)sum;
 }
 
-static long copy(struct side *in, struct side *out, size_t n)
+static long copy_bytes(struct side *in, struct side *out, size_t n)
 {
 	char *buf = buffer_get();
 	long sum = 0, put = 0;
@@ -82,12 +82,12 @@ static long copy(struct side *in, struct side *out, size_t n)
 			break;
 	}
 	buffer_put(buf);
-	if (put == -EPIPE && !sum)
-		broken_pipe();
+	if (!sum)
+		write_refused(put, out->pos);
 	return sum ? sum : put;
 }
 
-/* Of the sides one at least is a regular file, so it is not both that may wait. */
+/* The source is no stream, so the two sides never wait for each other. */
 static int may_copy(const struct side *in, const struct side *out)
 {
 	if (!file_reads(in->file) || !file_writes(out->file))
@@ -112,7 +112,7 @@ long sys_sendfile(unsigned out_fd, unsigned in_fd, uintptr_t pos, size_t n)
 	}
 	result = may_copy(&in, &out);
 	if (!result)
-		result = copy(&in, &out, n);
+		result = copy_bytes(&in, &out, n);
 	side_put(&out);
 	err = side_put(&in);
 	return err && result >= 0 ? err : result;
@@ -148,7 +148,7 @@ long sys_copy_file_range(unsigned in_fd, uintptr_t in_pos, unsigned out_fd, uint
 	n = MIN(n, MAX_COPY);
 	result = may_copy_range(&in, &out, n);
 	if (!result)
-		result = copy(&in, &out, n);
+		result = copy_bytes(&in, &out, n);
 	err = side_put(&out);
 	err = side_put(&in) ? -EFAULT : err;
 	return err && result >= 0 ? err : result;

@@ -4,8 +4,7 @@
  */
 #include "blk.h"
 #include "fs.h"
-#include "kmem.h"
-#include "misc.h"
+#include "random.h"
 #include "syscalls.h"
 
 #define DEV(major, minor) ((uint64_t)(major) << 8 | (minor))

@@ -24,8 +24,8 @@ struct reader {
 	bool full;
 };
 
-static bool take(struct dir_sink *sink, const char *name, unsigned len, uint64_t ino,
-                 unsigned char type, uint64_t next)
+static bool take_entry(struct dir_sink *sink, const char *name, unsigned len, uint64_t ino,
+                       unsigned char type, uint64_t next)
 {
 	struct reader *r = container_of(sink, struct reader, sink);
 	unsigned bytes =
@@ -49,7 +49,7 @@ static bool take(struct dir_sink *sink, const char *name, unsigned len, uint64_t
 /* Entries from the file's position on, as many as fit a page. */
 static long read_entries(struct file *file, uintptr_t to, unsigned size)
 {
-	struct reader r = {.sink = {.emit = take}, .size = (unsigned)MIN(size, PAGE_SIZE)};
+	struct reader r = {.sink = {.emit = take_entry}, .size = (unsigned)MIN(size, PAGE_SIZE)};
 	struct inode *dir = file->inode;
 	int err;
 

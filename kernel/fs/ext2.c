@@ -1,33 +1,11 @@
 /*
  * ext2.c: mounting an ext2 file system.
- *
- * Everything but the contents of regular files (superblock, group descriptors, inodes, indirect
- * blocks, directories) is read through `meta`, a mapping whose pages are those of the disk. So
- * objrmap caches it, and gives it up when memory is short, as it does with file pages.
  */
-#include <asm/statfs.h>
-
 #include "blk.h"
 #include "ext2.h"
 #include "fs.h"
 #include "kmem.h"
 #include "vm.h"
-
-int ext2_read_meta(struct ext2_fs *fs, uint64_t offset, void *buf, size_t len)
-{
-	size_t done = 0;
-	int err;
-
-	if (len > fs->bytes || offset > fs->bytes - len)
-		return -EIO;
-	err = om_mapping_read(fs->meta, offset, buf, len, &done);
-	return err ? err : done == len ? 0 : -EIO;
-}
-
-bool ext2_is_block(const struct ext2_fs *fs, uint32_t block)
-{
-	return block > fs->first_data_block && block < fs->blocks;
-}
 
 static int check_super(struct ext2_fs *fs, const struct ext2_super *s)
 {
@@ -52,20 +30,6 @@ static int check_super(struct ext2_fs *fs, const struct ext2_super *s)
 		return -EINVAL;
 	fs->bytes = (uint64_t)s->blocks * fs->block_size;
 	return 0;
-}
-
-void ext2_statfs(struct inode *inode, struct statfs *out)
-{
-	const struct ext2_fs *fs = ext2_inode(inode)->fs;
-
-	out->f_type = EXT2_MAGIC;
-	out->f_bsize = out->f_frsize = fs->block_size;
-	out->f_blocks = fs->blocks;
-	out->f_bfree = out->f_bavail = fs->free_blocks;
-	out->f_files = fs->inodes;
-	out->f_ffree = fs->free_inodes;
-	out->f_namelen = 255;
-	out->f_flags = 1; /* ST_RDONLY */
 }
 
 static int fill_super(struct ext2_fs *fs, struct blkdev *dev)

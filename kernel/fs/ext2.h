@@ -3,7 +3,7 @@
  * mounted file system and of an inode.
  *
  * ext2.c mounts, ext2_inode.c keeps inodes, ext2_map.c finds the blocks of a file, ext2_file.c
- * reads them, ext2_dir.c searches directories. All is read-only.
+ * reads them, ext2_dir.c searches directories, ext2_meta.c reads all else. Nothing is written.
  */
 #ifndef EXT2_H
 #define EXT2_H
@@ -73,10 +73,9 @@ struct ext2_dirent {
 
 struct ext2_fs {
 	struct blkdev *dev;
-	struct om_mapping
-	    *meta;       /* the whole disk as pages: all that is not contents of regular files */
-	uint64_t bytes;  /* size of the file system */
-	uint64_t number; /* st_dev of its files */
+	struct om_mapping *meta; /* the whole disk as pages: ext2_meta.c */
+	uint64_t bytes;          /* size of the file system */
+	uint64_t number;         /* st_dev of its files */
 	uint32_t block_size, blocks, first_data_block;
 	uint32_t inodes, inodes_per_group, inode_size;
 	uint32_t free_blocks, free_inodes;
@@ -113,12 +112,10 @@ static inline struct ext2_inode *ext2_inode(struct inode *inode)
 	return container_of(inode, struct ext2_inode, inode);
 }
 
-/* ext2.c: bytes of the disk, through the page cache. 0 or -EIO, -ENOMEM. */
+/* ext2_meta.c: bytes of the disk, through the page cache. 0 or -EIO, -ENOMEM. */
 int ext2_read_meta(struct ext2_fs *fs, uint64_t offset, void *buf, size_t len);
 /* A data or indirect block that a file may point to. */
 bool ext2_is_block(const struct ext2_fs *fs, uint32_t block);
-
-void ext2_statfs(struct inode *inode, struct statfs *out);
 
 /* ext2_inode.c: the inode with this number, referenced. */
 int ext2_iget(struct ext2_fs *fs, uint64_t ino, struct inode **out);

@@ -70,7 +70,7 @@ struct search {
 	uint32_t ino;
 };
 
-static bool compare(void *arg, const struct ext2_dirent *entry, uint64_t next)
+static bool match_entry(void *arg, const struct ext2_dirent *entry, uint64_t next)
 {
 	struct search *s = arg;
 
@@ -84,7 +84,7 @@ static bool compare(void *arg, const struct ext2_dirent *entry, uint64_t next)
 int ext2_lookup(struct inode *dir, const char *name, unsigned len, struct inode **out)
 {
 	struct search s = {.name = name, .len = len};
-	int err = visit_all(dir, 0, compare, &s);
+	int err = visit_all(dir, 0, match_entry, &s);
 
 	if (err)
 		return err;
@@ -93,7 +93,7 @@ int ext2_lookup(struct inode *dir, const char *name, unsigned len, struct inode 
 
 /* ---------------------------------------------------------------- readdir ------------------- */
 
-static bool emit(void *arg, const struct ext2_dirent *entry, uint64_t next)
+static bool emit_entry(void *arg, const struct ext2_dirent *entry, uint64_t next)
 {
 	static const unsigned mode[] = {0,       S_IFREG, S_IFDIR,  S_IFCHR,
 	                                S_IFBLK, S_IFIFO, S_IFSOCK, S_IFLNK};
@@ -106,5 +106,5 @@ static bool emit(void *arg, const struct ext2_dirent *entry, uint64_t next)
 
 int ext2_readdir(struct inode *dir, uint64_t pos, struct dir_sink *sink)
 {
-	return visit_all(dir, pos, emit, sink);
+	return visit_all(dir, pos, emit_entry, sink);
 }

@@ -16,7 +16,7 @@ struct transfer {
 	struct blk_seg seg[16]; /* as many as objrmap asks pages for at a time */
 };
 
-static int finish(struct transfer *t)
+static int finish_transfer(struct transfer *t)
 {
 	unsigned n = t->n;
 
@@ -24,8 +24,8 @@ static int finish(struct transfer *t)
 	return n ? blk_rw(t->dev, false, t->sector, t->seg, n) : 0;
 }
 
-/* Read `len` bytes at `sector` to `to`, now or with finish(). */
-static int add(struct transfer *t, uint64_t sector, void *to, uint32_t len)
+/* Read `len` bytes at `sector` to `to`, now or with finish_transfer(). */
+static int add_piece(struct transfer *t, uint64_t sector, void *to, uint32_t len)
 {
 	uint64_t phys = virt_to_phys(to);
 	struct blk_seg *last = t->n ? &t->seg[t->n - 1] : NULL;
@@ -37,7 +37,7 @@ static int add(struct transfer *t, uint64_t sector, void *to, uint32_t len)
 		return 0;
 	}
 	if (t->n == ARRAY_SIZE(t->seg) || sector != t->next)
-		err = finish(t);
+		err = finish_transfer(t);
 	if (!t->n)
 		t->sector = sector;
 	t->seg[t->n++] = (struct blk_seg){.phys = phys, .len = len};
@@ -57,7 +57,8 @@ static int add_page(struct transfer *t, const struct ext2_inode *ei, uint64_t pa
 		const struct ext2_extent *e = ext2_map_find(ei, block);
 
 		if (e && e->first <= block)
-			err = add(t, (e->disk + (block - e->first)) * (size / SECTOR), to, size);
+			err = add_piece(t, (e->disk + (block - e->first)) * (size / SECTOR), to,
+			                size);
 		else
 			memset(to, 0, size); /* a hole, or beyond the end */
 	}
@@ -65,7 +66,8 @@ static int add_page(struct transfer *t, const struct ext2_inode *ei, uint64_t pa
 }
 
 /* The last block may hold anything behind the end of the file. */
-static void clear_tail(const struct ext2_inode *ei, uint64_t first, unsigned n, void *const frame[])
+static void clear_file_tail(const struct ext2_inode *ei, uint64_t first, unsigned n,
+                            void *const frame[])
 {
 	uint64_t page = ei->size / PAGE_SIZE, used = ei->size % PAGE_SIZE;
 
@@ -82,9 +84,9 @@ int ext2_read_pages(void *store, uint64_t first, unsigned n, void *const frame[]
 	for (unsigned i = 0; !err && i < n; i++)
 		err = add_page(&t, ei, first + i, frame[i]);
 	if (!err)
-		err = finish(&t);
+		err = finish_transfer(&t);
 	if (!err)
-		clear_tail(ei, first, n, frame);
+		clear_file_tail(ei, first, n, frame);
 	return err;
 }
 
@@ -103,9 +105,9 @@ static int read_meta(void *store, uint64_t first, unsigned n, void *const frame[
 
 		memset((char *)frame[i] + len, 0, PAGE_SIZE - len);
 		if (len)
-			err = add(&t, offset / SECTOR, frame[i], (uint32_t)len);
+			err = add_piece(&t, offset / SECTOR, frame[i], (uint32_t)len);
 	}
-	return err ? err : finish(&t);
+	return err ? err : finish_transfer(&t);
 }
 
 const struct om_store_ops ext2_meta_store = {.read = read_meta};

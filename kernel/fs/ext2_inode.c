@@ -10,6 +10,8 @@
  * cache until the mapping ends; should the file be opened again meanwhile, it is cached a second
  * time, which does no harm as neither copy can change.
  */
+#include <asm/statfs.h>
+
 #include "ext2.h"
 #include "fs.h"
 #include "kmem.h"
@@ -19,23 +21,23 @@
 
 /* ---------------------------------------------------------------- the cache ----------------- */
 
-static struct list *chain(struct ext2_fs *fs, uint64_t ino)
+static struct list *hash_chain(struct ext2_fs *fs, uint64_t ino)
 {
 	return &fs->hash[ino % EXT2_HASH];
 }
 
-static struct ext2_inode *find(struct ext2_fs *fs, uint64_t ino)
+static struct ext2_inode *find_cached(struct ext2_fs *fs, uint64_t ino)
 {
 	struct ext2_inode *ei;
 
-	list_for_each (ei, chain(fs, ino), hash)
+	list_for_each (ei, hash_chain(fs, ino), hash)
 		if (ei->inode.ino == ino)
 			return ei;
 	return NULL;
 }
 
 /* The inode is used: to the end of a list, or off (NULL). fs->lock held, as for all of these. */
-static void move_to(struct ext2_inode *ei, struct ext2_lru *lru)
+static void lru_move(struct ext2_inode *ei, struct ext2_lru *lru)
 {
 	if (ei->on) {
 		list_remove(&ei->lru);
@@ -49,7 +51,7 @@ static void move_to(struct ext2_inode *ei, struct ext2_lru *lru)
 }
 
 /* A list is too long: its oldest inode that nobody else holds leaves the cache. Or NULL. */
-static struct inode *shorten(struct ext2_lru *lru)
+static struct inode *lru_shorten(struct ext2_lru *lru)
 {
 	struct ext2_inode *ei;
 
@@ -60,7 +62,7 @@ static struct inode *shorten(struct ext2_lru *lru)
 		if (atomic_load(&ei->inode.refs) > 1)
 			continue;
 		list_remove(&ei->hash);
-		move_to(ei, NULL);
+		lru_move(ei, NULL);
 		return &ei->inode;
 	}
 	return NULL;
@@ -68,7 +70,7 @@ static struct inode *shorten(struct ext2_lru *lru)
 
 /* ---------------------------------------------------------------- operations ---------------- */
 
-static int read_link(struct inode *inode, char *buf, unsigned size)
+static int ext2_readlink(struct inode *inode, char *buf, unsigned size)
 {
 	struct ext2_inode *ei = ext2_inode(inode);
 	unsigned len = (unsigned)MIN(ei->size, size);
@@ -92,15 +94,29 @@ static int open_file(struct inode *inode, struct file *file)
 	mutex_lock(&fs->lock);
 	err = ext2_map_load(ei);
 	if (!err && ei->on) {
-		move_to(ei, &fs->opened);
-		old = shorten(&fs->opened);
+		lru_move(ei, &fs->opened);
+		old = lru_shorten(&fs->opened);
 	}
 	mutex_unlock(&fs->lock);
 	inode_put(old);
 	return err;
 }
 
-static void destroy(struct ext2_inode *ei)
+static void fs_statfs(struct inode *inode, struct statfs *out)
+{
+	const struct ext2_fs *fs = ext2_inode(inode)->fs;
+
+	out->f_type = EXT2_MAGIC;
+	out->f_bsize = out->f_frsize = fs->block_size;
+	out->f_blocks = fs->blocks;
+	out->f_bfree = out->f_bavail = fs->free_blocks;
+	out->f_files = fs->inodes;
+	out->f_ffree = fs->free_inodes;
+	out->f_namelen = 255;
+	out->f_flags = 1; /* ST_RDONLY */
+}
+
+static void inode_destroy(struct ext2_inode *ei)
 {
 	ext2_map_free(ei);
 	inode_forget(&ei->inode);
@@ -108,33 +124,33 @@ static void destroy(struct ext2_inode *ei)
 }
 
 /* No reference is left; the page cache may still have users of its own. */
-static void release(struct inode *inode)
+static void ext2_release(struct inode *inode)
 {
 	if (inode->mapping)
 		om_mapping_put(inode->mapping);
 	else
-		destroy(ext2_inode(inode));
+		inode_destroy(ext2_inode(inode));
 }
 
 static void mapping_gone(void *store)
 {
-	destroy(ext2_inode(store));
+	inode_destroy(ext2_inode(store));
 }
 
 static const struct om_store_ops store_ops = {.read = ext2_read_pages, .release = mapping_gone};
 
 static const struct inode_ops dir_ops = {.fs_type = "ext2",
-                                         .statfs = ext2_statfs,
+                                         .statfs = fs_statfs,
                                          .lookup = ext2_lookup,
                                          .readdir = ext2_readdir,
-                                         .release = release};
-static const struct inode_ops link_ops = {.statfs = ext2_statfs,
-                                          .readlink = read_link,
-                                          .release = release};
-static const struct inode_ops file_ops = {.statfs = ext2_statfs,
+                                         .release = ext2_release};
+static const struct inode_ops link_ops = {.statfs = fs_statfs,
+                                          .readlink = ext2_readlink,
+                                          .release = ext2_release};
+static const struct inode_ops file_ops = {.statfs = fs_statfs,
                                           .open = open_file,
-                                          .release = release};
-static const struct inode_ops other_ops = {.statfs = ext2_statfs, .release = release};
+                                          .release = ext2_release};
+static const struct inode_ops other_ops = {.statfs = fs_statfs, .release = ext2_release};
 
 /* ---------------------------------------------------------------- loading ------------------- */
 
@@ -215,7 +231,7 @@ static int set_kind(struct ext2_inode *ei, const struct ext2_disk_inode *disk)
 	}
 }
 
-static int load(struct ext2_fs *fs, uint64_t ino, struct ext2_inode **out)
+static int load_inode(struct ext2_fs *fs, uint64_t ino, struct ext2_inode **out)
 {
 	struct ext2_inode *ei = kmalloc(sizeof(*ei));
 	struct ext2_disk_inode disk;
@@ -247,16 +263,16 @@ int ext2_iget(struct ext2_fs *fs, uint64_t ino, struct inode **out)
 	int err = 0;
 
 	mutex_lock(&fs->lock);
-	ei = find(fs, ino);
+	ei = find_cached(fs, ino);
 	if (!ei) {
-		err = load(fs, ino, &ei);
+		err = load_inode(fs, ino, &ei);
 		if (!err)
-			list_push(chain(fs, ino), &ei->hash);
+			list_push(hash_chain(fs, ino), &ei->hash);
 	}
 	if (!err) {
 		*out = inode_get(&ei->inode);
-		move_to(ei, ei->on ? ei->on : &fs->seen);
-		old = shorten(ei->on);
+		lru_move(ei, ei->on ? ei->on : &fs->seen);
+		old = lru_shorten(ei->on);
 	}
 	mutex_unlock(&fs->lock);
 	inode_put(old);

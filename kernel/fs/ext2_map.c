@@ -11,7 +11,7 @@
 #include "fs.h"
 #include "kmem.h"
 
-static int grow(struct ext2_inode *ei)
+static int grow_extents(struct ext2_inode *ei)
 {
 	unsigned room = ei->room ? 2 * ei->room : 4;
 	struct ext2_extent *extent = big_alloc(room * sizeof(*extent));
@@ -37,7 +37,7 @@ static int add_block(struct ext2_inode *ei, uint64_t block, uint32_t disk)
 		last->count++;
 		return 0;
 	}
-	err = ei->nr_extents == ei->room ? grow(ei) : 0;
+	err = ei->nr_extents == ei->room ? grow_extents(ei) : 0;
 	if (err)
 		return err;
 	ei->extent[ei->nr_extents++] =

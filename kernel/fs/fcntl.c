@@ -1,5 +1,5 @@
 /*
- * fcntl.c: fcntl(), and what ioctl() does for all files.
+ * fcntl.c: fcntl(), flock(), and what ioctl() does for all files.
  */
 #include <asm/ioctls.h>
 
@@ -35,7 +35,7 @@ static long set_cloexec(struct proc *p, unsigned fd, bool on)
 	return result;
 }
 
-static long duplicate(struct file *file, uintptr_t lowest, unsigned flags)
+static long duplicate_fd(struct file *file, uintptr_t lowest, unsigned flags)
 {
 	int fd;
 
@@ -59,7 +59,7 @@ static long set_flags(struct file *file, unsigned flags)
 	return 0;
 }
 
-/* Sealing is not for files here: they all are as if they had been sealed against it. */
+/* No file can be sealed: all are as if F_SEAL_SEAL had been set. */
 static long seals(struct file *file, bool add)
 {
 	bool in_memory =
@@ -76,9 +76,9 @@ static long file_control(struct file *file, unsigned cmd, uintptr_t arg)
 {
 	switch (cmd) {
 	case F_DUPFD:
-		return duplicate(file, arg, 0);
+		return duplicate_fd(file, arg, 0);
 	case F_DUPFD_CLOEXEC:
-		return duplicate(file, arg, O_CLOEXEC);
+		return duplicate_fd(file, arg, O_CLOEXEC);
 	case F_GETFL:
 		return file->flags;
 	case F_SETFL:
@@ -168,4 +168,18 @@ long sys_ioctl(unsigned fd, unsigned cmd, uintptr_t arg)
 	result = file_ioctl(file, cmd, arg);
 	file_put(file);
 	return result;
+}
+
+/* ---------------------------------------------------------------- flock --------------------- */
+
+long sys_flock(unsigned fd, int operation)
+{
+	struct file *file = fd_get((int)fd);
+	int err;
+
+	if (!file)
+		return -EBADF;
+	err = lock_whole(file, operation);
+	file_put(file);
+	return err;
 }

@@ -117,7 +117,7 @@ struct file *fd_get(int fd)
 }
 
 /* files_lock held. The first free number, which may be the size of the table. */
-static unsigned find_free(const struct file_table *t, unsigned lowest)
+static unsigned find_free_fd(const struct file_table *t, unsigned lowest)
 {
 	unsigned fd = MAX(lowest, t->hint);
 
@@ -142,7 +142,7 @@ int fd_install(struct file *file, unsigned flags, int lowest)
 
 	for (;;) {
 		spin_lock(&p->files_lock);
-		fd = find_free(t, (unsigned)lowest);
+		fd = find_free_fd(t, (unsigned)lowest);
 		if (fd >= nr_allowed(p)) {
 			spin_unlock(&p->files_lock);
 			return -EMFILE;
@@ -167,7 +167,7 @@ int fd_available(void)
 	bool full;
 
 	spin_lock(&p->files_lock);
-	full = find_free(&p->files, 0) >= nr_allowed(p);
+	full = find_free_fd(&p->files, 0) >= nr_allowed(p);
 	spin_unlock(&p->files_lock);
 	return full ? -EMFILE : 0;
 }
@@ -251,18 +251,11 @@ void files_exit(struct proc *p)
 		big_free(old.fd, table_bytes(old.size));
 }
 
-/*
- * Descriptors 0, 1, 2 of the first process, which leads session 1. Its table is empty, nobody else
- * sees it yet.
- */
-int files_open_console(struct proc *p)
+/* Its table is empty, and nobody else sees it yet. */
+int files_init(struct proc *p, struct file *file)
 {
-	struct file *file;
-	int err = path_open(AT_FDCWD, "/dev/console", O_RDWR, 0, &file);
+	int err = table_reach(p, 2);
 
-	if (err)
-		return err;
-	err = table_reach(p, 2);
 	if (err) {
 		file_put(file);
 		return err;
@@ -271,7 +264,6 @@ int files_open_console(struct proc *p)
 	slot_set(&p->files, 1, file_get(file), 0);
 	slot_set(&p->files, 2, file_get(file), 0);
 	p->files.hint = 3;
-	tty_give(p, 1);
 	return 0;
 }
 

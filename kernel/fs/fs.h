@@ -24,6 +24,8 @@ uint64_t fs_number(void);
 uint64_t wall_clock(void);
 /* The contents have changed now. */
 void inode_changed(struct inode *inode);
+/* In bytes; of a symbolic link, the length of its target. */
+uint64_t inode_size(struct inode *inode);
 
 /*
  * inode->path, which /proc/PID/maps shows. That reader learns of an inode from om_vma_next(), which
@@ -70,9 +72,11 @@ static inline bool file_is(const struct file *file, unsigned kind)
 
 /* ---- locks.c */
 
-/* F_GETLK, F_SETLK and their kin. */
+/* F_GETLK, F_SETLK, F_SETLKW and the three of open files. */
 long lock_control(struct file *file, unsigned cmd, uintptr_t arg);
-/* The owner, a struct proc or a struct file, lets go of the file. */
+/* flock() */
+int lock_whole(struct file *file, int operation);
+/* All locks on the file that this owner, a struct proc or a struct file, has. */
 void locks_drop(const struct inode *inode, const void *owner);
 
 /* ---- path.c */
@@ -106,21 +110,30 @@ bool mount_info(unsigned i, const char **path, struct inode **root);
 /* ---- rw.c: reading and writing through inode->mapping; for regular files of every file system */
 
 extern const struct file_ops mapping_fops;
-/* SIGPIPE to the running thread: it has written where nobody reads. */
-void broken_pipe(void);
+/*
+ * Nothing could be written at `pos`: the running thread gets the signal that goes with the error,
+ * if one does: SIGPIPE where nobody reads, SIGXFSZ beyond RLIMIT_FSIZE.
+ */
+void write_refused(long err, uint64_t pos);
+/* How far the running process may let a file grow. No lock: the old limit or the new one. */
+static inline uint64_t size_limit(void)
+{
+	return current->proc->limit[RLIMIT_FSIZE].rlim_cur;
+}
 
 /* ---- resize.c */
 
 int inode_truncate(struct inode *inode, uint64_t size);
 
-/* ---- stat.c */
+/* ---- room.c: memory and swap for files that have no other store */
 
-uint64_t inode_size(struct inode *inode);
-
-/* ---- tmpfs.c */
-
-/* Is there so little memory left that no file should grow? */
-bool tmpfs_full(void);
+/* In pages: all there is, and how much of it files could take. */
+struct room {
+	uint64_t all, free;
+};
+struct room room_left(void);
+/* Is there so little left that no file should grow? */
+bool room_is_short(void);
 
 /* ---- poll.c */
 
@@ -142,11 +155,10 @@ void poll_put_left(uintptr_t to, uint64_t deadline);
 /* ---- tty.c */
 
 void tty_init(void);
-void tty_give(struct proc *p, int sid);
 
 /* ---- opening what is not a regular file: they set file->ops. */
 
-int device_open(struct file *file); /* devfs.c, by inode->rdev */
+int device_open(struct file *file); /* by inode->rdev; devfs.c */
 int fifo_open(struct file *file);   /* pipe.c */
 long pipe_size(struct file *file);  /* -EBADF: not a pipe */
 long pipe_resize(struct file *file, unsigned long bytes);

@@ -1,5 +1,5 @@
 /*
- * inode.c: what all inodes have in common: references, times, the path they were last opened by.
+ * inode.c: what all inodes have in common: references, times, size, the path of the last open.
  */
 #include "fs.h"
 #include "kmem.h"
@@ -47,6 +47,24 @@ uint64_t fs_number(void)
 void inode_changed(struct inode *inode)
 {
 	inode->mtime = inode->ctime = wall_clock();
+}
+
+static uint64_t link_size(struct inode *inode)
+{
+	char *buf = buffer_get();
+	int len = buf ? inode->ops->readlink(inode, buf, PATH_MAX_LEN) : 0;
+
+	buffer_put(buf);
+	return len > 0 ? (uint64_t)len : 0;
+}
+
+uint64_t inode_size(struct inode *inode)
+{
+	if (inode->mapping)
+		return om_mapping_size(inode->mapping);
+	if (inode_is(inode, S_IFLNK))
+		return link_size(inode);
+	return inode_is(inode, S_IFDIR) ? PAGE_SIZE : 0;
 }
 
 void inode_set_path(struct inode *inode, const char *path)

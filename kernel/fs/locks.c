@@ -5,14 +5,14 @@
  * All of them are ranges on one list, as there are few at a time. Record locks of both kinds see
  * one another, those of flock() only one another. A lock ends with its owner: that of a process
  * when the process closes any descriptor of the file, the others when the open file does. Waiters
- * look again whenever any lock has changed. Processes that wait for each other are not found out,
+ * look again whenever any lock has changed. Nothing detects processes that wait for each other:
  * they wait until a signal comes.
  */
 #include <linux/fs.h>
 
 #include "fs.h"
 #include "kmem.h"
-#include "sys.h"
+#include "syscalls.h"
 
 struct lock {
 	struct list node;
@@ -57,13 +57,13 @@ static void announce(void)
 	wake_all(&changed);
 }
 
-static void add(struct lock *l)
+static void lock_add(struct lock *l)
 {
 	list_append(&locks, &l->node);
 	nr_locks++;
 }
 
-static void drop(struct lock *l)
+static void lock_remove(struct lock *l)
 {
 	list_remove(&l->node);
 	nr_locks--;
@@ -71,7 +71,7 @@ static void drop(struct lock *l)
 }
 
 /* Take the range out of what its owner has. `*spare` is used up if one lock becomes two. */
-static void cut(const struct lock *range, struct lock **spare)
+static void locks_cut(const struct lock *range, struct lock **spare)
 {
 	struct lock *l, *next;
 
@@ -82,14 +82,14 @@ static void cut(const struct lock *range, struct lock **spare)
 			**spare = *l;
 			(*spare)->start = range->end + 1;
 			l->end = range->start - 1;
-			add(*spare);
+			lock_add(*spare);
 			*spare = NULL;
 		} else if (l->start < range->start) {
 			l->end = range->start - 1;
 		} else if (l->end > range->end) {
 			l->start = range->end + 1;
 		} else {
-			drop(l);
+			lock_remove(l);
 		}
 	}
 }
@@ -114,7 +114,7 @@ static int wait_free(const struct lock *want, bool wait)
 	return err;
 }
 
-static int set(const struct lock *want, bool wait)
+static int lock_apply(const struct lock *want, bool wait)
 {
 	struct lock *fresh = kmalloc(sizeof(*fresh)), *spare = kmalloc(sizeof(*spare));
 	int err = fresh && spare ? 0 : -ENOMEM;
@@ -123,10 +123,10 @@ static int set(const struct lock *want, bool wait)
 		mutex_lock(&locks_lock);
 		err = wait_free(want, wait);
 		if (!err) {
-			cut(want, &spare);
+			locks_cut(want, &spare);
 			if (want->type != F_UNLCK) {
 				*fresh = *want;
-				add(fresh);
+				lock_add(fresh);
 				fresh = NULL;
 			}
 			announce();
@@ -149,7 +149,7 @@ void locks_drop(const struct inode *inode, const void *owner)
 	list_for_each_safe (l, next, &locks, node) {
 		if (l->inode != inode || l->owner != owner)
 			continue;
-		drop(l);
+		lock_remove(l);
 		any = true;
 	}
 	if (any)
@@ -240,7 +240,7 @@ static long set_lock(struct file *file, uintptr_t arg, bool ofd, bool wait)
 	if ((want.type == F_RDLCK && !file_reads(file)) ||
 	    (want.type == F_WRLCK && !file_writes(file)))
 		return -EBADF;
-	return set(&want, wait);
+	return lock_apply(&want, wait);
 }
 
 long lock_control(struct file *file, unsigned cmd, uintptr_t arg)
@@ -259,7 +259,7 @@ long lock_control(struct file *file, unsigned cmd, uintptr_t arg)
 
 /* ---------------------------------------------------------------- flock --------------------- */
 
-static int flock_file(struct file *file, int operation)
+int lock_whole(struct file *file, int operation)
 {
 	struct lock want = {.inode = file->inode, .owner = file, .flock = true, .end = INT64_MAX};
 
@@ -278,17 +278,5 @@ static int flock_file(struct file *file, int operation)
 	default:
 		return -EINVAL;
 	}
-	return set(&want, !(operation & LOCK_NB));
-}
-
-long sys_flock(unsigned fd, int operation)
-{
-	struct file *file = fd_get((int)fd);
-	int err;
-
-	if (!file)
-		return -EBADF;
-	err = flock_file(file, operation);
-	file_put(file);
-	return err;
+	return lock_apply(&want, !(operation & LOCK_NB));
 }

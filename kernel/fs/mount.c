@@ -9,7 +9,7 @@
 
 #define MAX_TYPE 32
 
-static int make(const char *type, struct inode **root)
+static int make_fs(const char *type, struct inode **root)
 {
 	if (!strcmp(type, "tmpfs") || !strcmp(type, "ramfs"))
 		return tmpfs_mount(root, 01777);
@@ -19,7 +19,7 @@ static int make(const char *type, struct inode **root)
 static int mount_new(const char *path, const char *type)
 {
 	struct inode *root;
-	int err = make(type, &root);
+	int err = make_fs(type, &root);
 
 	if (err)
 		return err;
@@ -46,7 +46,7 @@ long sys_mount(uintptr_t source, uintptr_t path, uintptr_t type, unsigned long f
 	err = path_from_user(path, &where);
 	if (err)
 		return err;
-	err = mount_new(where, name);
+	err = capable(CAP_SYS_ADMIN) ? mount_new(where, name) : -EPERM;
 	buffer_put(where);
 	return err;
 }

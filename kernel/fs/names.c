@@ -61,7 +61,7 @@ static bool exists(const struct name *n)
 
 /* ---------------------------------------------------------------- making -------------------- */
 
-static int make(const struct name *n, unsigned mode, uint64_t rdev)
+static int make_node(const struct name *n, unsigned mode, uint64_t rdev)
 {
 	struct inode *made;
 	int err;
@@ -86,7 +86,7 @@ static long make_at(int dirfd, uintptr_t path, unsigned mode, uint64_t rdev)
 
 	if (err)
 		return err;
-	err = make(&n, mode, rdev);
+	err = make_node(&n, mode, rdev);
 	name_put(&n);
 	return err;
 }
@@ -308,7 +308,7 @@ long sys_symlink(uintptr_t target, uintptr_t path)
 	return sys_symlinkat(target, AT_FDCWD, path);
 }
 
-static int read_link(struct inode *inode, uintptr_t to, unsigned size)
+static int put_link(struct inode *inode, uintptr_t to, unsigned size)
 {
 	char *buf;
 	int len;
@@ -335,7 +335,7 @@ long sys_readlinkat(int dirfd, uintptr_t path, uintptr_t buf, int size)
 	result = lookup_at(dirfd, path, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH, &inode, NULL);
 	if (result)
 		return result;
-	result = read_link(inode, buf, (unsigned)size);
+	result = put_link(inode, buf, (unsigned)size);
 	inode_put(inode);
 	return result;
 }

@@ -41,7 +41,7 @@ static int may_open(const struct inode *inode, unsigned flags)
 }
 
 /* Give the file its operations. */
-static int attach(struct file *file)
+static int attach_ops(struct file *file)
 {
 	struct inode *inode = file->inode;
 
@@ -57,7 +57,7 @@ static int attach(struct file *file)
 static int open_checked(struct file *file, unsigned flags)
 {
 	struct inode *inode = file->inode;
-	int err = attach(file);
+	int err = attach_ops(file);
 
 	if (err) {
 		file->ops = &empty_fops; /* it was not opened: nothing to release */
@@ -98,7 +98,7 @@ static int inode_open(struct inode *inode, unsigned flags, const char *path, str
 
 /* ---------------------------------------------------------------- by path ------------------- */
 
-static int create(struct walk *w, unsigned mode)
+static int create_file(struct walk *w, unsigned mode)
 {
 	unsigned mask = current->proc ? current->proc->fs.umask : 0;
 
@@ -133,7 +133,7 @@ static int open_once(int dirfd, const char *path, unsigned flags, unsigned mode,
 	if (w.at) {
 		err = open_found(&w, flags, out);
 	} else {
-		err = create(&w, mode);
+		err = create_file(&w, mode);
 		if (!err)
 			err = inode_open(inode_get(w.at), flags, full, out);
 		else if (err == -EEXIST && !(flags & O_EXCL))

@@ -188,7 +188,7 @@ static int start_at_fd(struct walk *w, int dirfd)
 	return 0;
 }
 
-static int start(struct walk *w, int dirfd)
+static int walk_start(struct walk *w, int dirfd)
 {
 	if (w->rest < w->end && *w->rest == '/')
 		start_at_root(w);
@@ -201,7 +201,7 @@ static int start(struct walk *w, int dirfd)
 
 /* ---------------------------------------------------------------- steps --------------------- */
 
-static void move_to(struct walk *w, struct inode *inode)
+static void walk_to(struct walk *w, struct inode *inode)
 {
 	inode_put(w->at);
 	w->at = step_in(inode);
@@ -222,13 +222,13 @@ static int step_up(struct walk *w)
 	err = w->at->ops->lookup(w->at, "..", 2, &up);
 	if (err)
 		return err;
-	move_to(w, up);
+	walk_to(w, up);
 	full_up(w);
 	return 0;
 }
 
 /* What is left of the path is now the link's target, and behind it the old rest. */
-static int splice(struct walk *w, struct inode *link, char *buf)
+static int walk_splice(struct walk *w, struct inode *link, char *buf)
 {
 	size_t left = (size_t)(w->end - w->rest), n;
 	int len = link->ops->readlink(link, buf, PATH_MAX_LEN - 2);
@@ -256,13 +256,13 @@ static int step_link(struct walk *w, struct inode *link)
 		return -ELOOP;
 	err = link->ops->follow ? link->ops->follow(link, &to, w->full) : -EINVAL;
 	if (!err)
-		move_to(w, to);
+		walk_to(w, to);
 	if (err != -EINVAL)
 		return err;
 	buf = buffer_get();
 	if (!buf)
 		return -ENOMEM;
-	err = splice(w, link, buf);
+	err = walk_splice(w, link, buf);
 	if (err) {
 		buffer_put(buf);
 		return err;
@@ -306,7 +306,7 @@ static int step_down(struct walk *w)
 		inode_put(next);
 		return err;
 	}
-	move_to(w, next);
+	walk_to(w, next);
 	return full_append(w);
 }
 
@@ -322,7 +322,7 @@ static void next_name(struct walk *w)
 		w->rest++;
 }
 
-static int step(struct walk *w)
+static int walk_step(struct walk *w)
 {
 	next_name(w);
 	if (!w->len)
@@ -342,11 +342,11 @@ static int walk_range(struct walk *w, int dirfd, const char *path, const char *e
 
 	w->rest = path;
 	w->end = end;
-	err = start(w, dirfd);
+	err = walk_start(w, dirfd);
 	if (err)
 		return err;
 	while (!err && w->at && w->rest < w->end)
-		err = step(w);
+		err = walk_step(w);
 	if (!err && w->at && w->slash && !inode_is(w->at, S_IFDIR))
 		err = -ENOTDIR;
 	if (err)

@@ -46,7 +46,7 @@ static struct pipe *pipe_of(struct file *file)
 /* ---------------------------------------------------------------- the ring; lock held ------- */
 
 /* The place of the byte `at` and how many can follow it in its page; NULL without memory. */
-static char *place(struct pipe *p, uint64_t at, size_t *room)
+static char *ring_place(struct pipe *p, uint64_t at, size_t *room)
 {
 	char **page = &p->page[at / PAGE_SIZE % p->pages];
 
@@ -56,13 +56,13 @@ static char *place(struct pipe *p, uint64_t at, size_t *room)
 	return *page ? *page + at % PAGE_SIZE : NULL;
 }
 
-static size_t take(struct pipe *p, char *buf, size_t n)
+static size_t ring_take(struct pipe *p, char *buf, size_t n)
 {
 	size_t sum = 0, room;
 
 	n = MIN(n, p->used);
 	while (sum < n) {
-		const char *from = place(p, p->head, &room);
+		const char *from = ring_place(p, p->head, &room);
 		size_t part = MIN(n - sum, room);
 
 		memcpy(buf + sum, from, part);
@@ -75,12 +75,12 @@ static size_t take(struct pipe *p, char *buf, size_t n)
 }
 
 /* There is room. All or, without memory, nothing. */
-static long put(struct pipe *p, const char *buf, size_t n)
+static long ring_put(struct pipe *p, const char *buf, size_t n)
 {
 	size_t sum = 0, room;
 
 	while (sum < n) {
-		char *to = place(p, p->head + p->used + sum, &room);
+		char *to = ring_place(p, p->head + p->used + sum, &room);
 		size_t part = MIN(n - sum, room);
 
 		if (!to)
@@ -113,7 +113,7 @@ static long pipe_read(struct file *file, void *buf, size_t n, uint64_t *pos)
 			return -ERESTARTSYS;
 		mutex_lock(&p->lock);
 	}
-	got = (long)take(p, buf, n);
+	got = (long)ring_take(p, buf, n);
 	mutex_unlock(&p->lock);
 	wake_all(&p->writable);
 	return got;
@@ -141,7 +141,7 @@ static long pipe_write(struct file *file, const void *buf, size_t n, uint64_t *p
 		mutex_lock(&p->lock);
 	}
 	if (p->readers)
-		result = put(p, buf, n);
+		result = ring_put(p, buf, n);
 	mutex_unlock(&p->lock);
 	wake_all(&p->readable);
 	return result;

@@ -14,7 +14,7 @@
 #include "sys.h"
 
 #define POLL_ALWAYS (POLLERR | POLLHUP)
-#define POLL_READY  (POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM) /* files that never make wait */
+#define POLL_READY  (POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM) /* of files that never wait */
 #define NR_WAITERS  ((PAGE_SIZE - 2 * sizeof(void *)) / sizeof(struct waiter))
 
 struct waiters {
@@ -77,7 +77,7 @@ static void table_end(struct poll_table *table)
 
 /* ---------------------------------------------------------------- asking -------------------- */
 
-static unsigned ask(const struct poll_item *item, struct poll_table *table)
+static unsigned ask_file(const struct poll_item *item, struct poll_table *table)
 {
 	const struct file *file = item->file;
 
@@ -99,7 +99,7 @@ static long ask_all(struct poll_item *items, unsigned n, struct poll_table *tabl
 	long count = 0;
 
 	for (unsigned i = 0; i < n; i++) {
-		items[i].ready = ask(&items[i], count ? NULL : table);
+		items[i].ready = ask_file(&items[i], count ? NULL : table);
 		count += items[i].ready != 0;
 	}
 	return count;

@@ -3,9 +3,12 @@
  * read.
  *
  * What there is, is said by tables of struct proc_entry. An inode is made when a name is looked up
- * and goes with its last reference. Reading at position 0 writes the whole contents into a buffer
- * of the open file, and further reads are served from it: so a reader in small pieces sees one
- * moment.
+ * and goes with its last reference.
+ *
+ * An open file streams: what its entry has written last is kept with its position in the file, and
+ * reads are served from it; when that is used up the entry writes what comes next. So a reader in
+ * small pieces sees each piece at one moment, a short file as a whole, and pays for what it reads.
+ * To go back, the file is written again from its beginning.
  */
 #include <asm/statfs.h>
 #include <linux/magic.h>
@@ -30,68 +33,15 @@ static struct proc_inode *proc_inode(const struct inode *inode)
 	return container_of((struct inode *)inode, struct proc_inode, inode);
 }
 
-const struct proc_node *proc_node_of(const struct file *file)
+static const struct proc_node *file_node(const struct file *file)
 {
 	return &proc_inode(file->inode)->node;
-}
-
-/* ---------------------------------------------------------------- text ---------------------- */
-
-/* Make room for `n` bytes more. */
-static bool text_room(struct text *text, size_t n)
-{
-	size_t size = text->size ? text->size : PAGE_SIZE;
-	char *buf;
-
-	if (text->failed || n <= text->size - text->len)
-		return !text->failed;
-	while (size - text->len < n)
-		size *= 2;
-	buf = vmalloc(size);
-	if (!buf) {
-		text->failed = true;
-		return false;
-	}
-	if (text->len)
-		memcpy(buf, text->buf, text->len);
-	vfree(text->buf);
-	text->buf = buf;
-	text->size = size;
-	return true;
-}
-
-void text_bytes(struct text *text, const void *bytes, size_t n)
-{
-	if (!n || !text_room(text, n))
-		return;
-	memcpy(text->buf + text->len, bytes, n);
-	text->len += n;
-}
-
-void text_add(struct text *text, const char *format, ...)
-{
-	size_t need = 128; /* enough for most lines */
-
-	while (text_room(text, need)) {
-		size_t room = text->size - text->len;
-		va_list ap;
-		int n;
-
-		va_start(ap, format);
-		n = vsnprintf(text->buf + text->len, room, format, ap);
-		va_end(ap);
-		if ((size_t)n < room) {
-			text->len += (size_t)n;
-			return;
-		}
-		need = (size_t)n + 1;
-	}
 }
 
 /* ---------------------------------------------------------------- inodes -------------------- */
 
 /* The number of an inode is made from what it stands for; entries lie at different addresses. */
-static uint64_t number(const struct proc_node *node)
+static uint64_t node_number(const struct proc_node *node)
 {
 	uint64_t pid = node->proc ? (uint64_t)node->proc->pid : 0;
 
@@ -116,7 +66,7 @@ static int make_inode(const struct proc_node *node, struct inode *parent, struct
 	pi->inode.refs = 1;
 	mutex_init(&pi->inode.lock);
 	pi->inode.dev = PROC_DEV;
-	pi->inode.ino = number(node);
+	pi->inode.ino = node_number(node);
 	pi->inode.mode = node->entry->mode;
 	pi->inode.nlink = S_ISDIR(node->entry->mode) ? 2 : 1;
 	pi->inode.atime = pi->inode.mtime = pi->inode.ctime = boot_time_ns() + now_ns();
@@ -139,7 +89,7 @@ static void release_inode(struct inode *inode)
 /* ---------------------------------------------------------------- directories --------------- */
 
 /* A decimal without leading zeros, or -1. */
-static int parse_number(const char *name, unsigned len)
+static int name_number(const char *name, unsigned len)
 {
 	int n = 0;
 
@@ -166,7 +116,7 @@ static const struct proc_entry *find_child(const struct proc_entry *e, const cha
 static int find_node(const struct proc_node *dir, const char *name, unsigned len,
                      struct proc_node *node)
 {
-	int n = parse_number(name, len);
+	int n = name_number(name, len);
 
 	*node = (struct proc_node){.entry = find_child(dir->entry, name, len), .proc = dir->proc};
 	if (node->entry) {
@@ -184,7 +134,7 @@ static int find_node(const struct proc_node *dir, const char *name, unsigned len
 	return node->proc || node->entry != &proc_pid_entry ? 0 : -ENOENT;
 }
 
-static int lookup(struct inode *dir, const char *name, unsigned len, struct inode **out)
+static int proc_lookup(struct inode *dir, const char *name, unsigned len, struct inode **out)
 {
 	struct proc_inode *pi = proc_inode(dir);
 	struct proc_node node;
@@ -213,7 +163,7 @@ static bool emit_numbers(const struct proc_node *dir, uint64_t pos, struct dir_s
 		int len = snprintf(name, sizeof(name), "%d", node.id);
 
 		pos = (uint64_t)node.id + FIRST_NUMBER + 1;
-		if (!sink->emit(sink, name, (unsigned)len, number(&node),
+		if (!sink->emit(sink, name, (unsigned)len, node_number(&node),
 		                (unsigned char)(node.entry->mode >> 12), pos))
 			return false;
 	}
@@ -226,14 +176,14 @@ static bool emit_children(const struct proc_node *dir, uint64_t pos, struct dir_
 	uint64_t at = 2;
 
 	for (node.entry = dir->entry->children; node.entry && node.entry->name; node.entry++, at++)
-		if (at >= pos &&
-		    !sink->emit(sink, node.entry->name, (unsigned)strlen(node.entry->name),
-		                number(&node), (unsigned char)(node.entry->mode >> 12), at + 1))
+		if (at >= pos && !sink->emit(sink, node.entry->name,
+		                             (unsigned)strlen(node.entry->name), node_number(&node),
+		                             (unsigned char)(node.entry->mode >> 12), at + 1))
 			return false;
 	return true;
 }
 
-static int readdir(struct inode *inode, uint64_t pos, struct dir_sink *sink)
+static int proc_readdir(struct inode *inode, uint64_t pos, struct dir_sink *sink)
 {
 	const struct proc_node *dir = &proc_inode(inode)->node;
 	const struct inode *parent = proc_inode(inode)->parent;
@@ -252,32 +202,60 @@ static int readdir(struct inode *inode, uint64_t pos, struct dir_sink *sink)
 	return 0;
 }
 
-static int read_link(struct inode *inode, char *buf, unsigned size)
+/* -EACCES: the process is none of the running one's business. */
+static int check_guard(const struct proc_node *node)
+{
+	bool may;
+
+	if (!node->entry->guarded)
+		return 0;
+	spin_lock(&proc_lock);
+	may = may_trace_by_file(node->proc);
+	spin_unlock(&proc_lock);
+	return may ? 0 : -EACCES;
+}
+
+static int proc_readlink(struct inode *inode, char *buf, unsigned size)
 {
 	const struct proc_node *node = &proc_inode(inode)->node;
+	int err = check_guard(node);
 
+	if (err)
+		return err;
 	return node->entry->link ? node->entry->link(node, buf, size) : -EINVAL;
 }
 
 static int follow_link(struct inode *inode, struct inode **out, char *full)
 {
 	const struct proc_node *node = &proc_inode(inode)->node;
+	int err = node->entry->follow ? check_guard(node) : 0;
 
+	if (err)
+		return err;
 	return node->entry->follow ? node->entry->follow(node, out, full) : -EINVAL;
 }
 
 /* ---------------------------------------------------------------- reading and writing ------- */
 
-/* file->data */
-struct snapshot {
+/* file->data of a file that is text; of the others it is the node. */
+struct stream {
 	struct mutex lock;
-	struct text text;
+	struct text text; /* a piece of the file, */
+	uint64_t start;   /* which begins at this position; */
+	uint64_t at;      /* for the entry: what comes after it */
+	bool end;         /* nothing does */
 };
 
 static int open_node(struct inode *inode, struct file *file)
 {
-	struct snapshot *s;
+	struct proc_node *node = &proc_inode(inode)->node;
+	struct stream *s;
+	int err = check_guard(node);
 
+	if (err)
+		return err;
+	if (inode->fops != &text_fops)
+		file->data = node;
 	if (inode->fops != &text_fops || !S_ISREG(inode->mode))
 		return 0;
 	s = kmalloc(sizeof(*s));
@@ -290,34 +268,76 @@ static int open_node(struct inode *inode, struct file *file)
 
 static void text_release(struct file *file)
 {
-	struct snapshot *s = file->data;
+	struct stream *s = file->data;
 
 	if (!s)
 		return;
-	vfree(s->text.buf);
+	text_free(&s->text);
 	kfree(s);
+}
+
+static void rewind(struct stream *s)
+{
+	s->text.len = 0;
+	s->text.failed = false;
+	s->start = s->at = 0;
+	s->end = false;
+}
+
+static void write_more(struct stream *s, const struct proc_node *node, size_t want)
+{
+	const struct proc_entry *e = node->entry;
+
+	if (e->show_from) {
+		s->end = !e->show_from(&s->text, node, &s->at, want);
+	} else {
+		e->show(&s->text, node);
+		s->end = true;
+	}
+}
+
+/* The text before `pos` has been read, or is skipped. */
+static void drop(struct stream *s, uint64_t pos)
+{
+	size_t n = MIN(pos - s->start, s->text.len);
+
+	s->text.len -= n;
+	s->start += n;
+	if (s->text.len)
+		memmove(s->text.buf, s->text.buf + n, s->text.len);
+}
+
+/* See to it that the text has `n` bytes from `pos` on, or all that there are. */
+static bool fill(struct stream *s, const struct proc_node *node, uint64_t pos, size_t n)
+{
+	if (pos == 0 || pos < s->start)
+		rewind(s);
+	while (!s->end && pos + n > s->start + s->text.len) {
+		drop(s, pos);
+		write_more(s, node, MIN(pos - s->start + n, PAGE_SIZE));
+		if (s->text.failed) {
+			rewind(s);
+			return false;
+		}
+	}
+	return true;
 }
 
 static long text_read(struct file *file, void *buf, size_t n, uint64_t *pos)
 {
-	const struct proc_node *node = proc_node_of(file);
-	struct snapshot *s = file->data;
-	long result = -EINVAL;
+	const struct proc_node *node = file_node(file);
+	struct stream *s = file->data;
+	long result = -ENOMEM;
 
-	if (!s || !node->entry->show)
+	if (!s || !(node->entry->show || node->entry->show_from))
 		return -EINVAL;
 	mutex_lock(&s->lock);
-	if (*pos == 0 || !s->text.buf) {
-		s->text.len = 0;
-		s->text.failed = false;
-		node->entry->show(&s->text, node);
-	}
-	if (s->text.failed) {
-		result = -ENOMEM;
-	} else {
-		n = *pos < s->text.len ? MIN(n, s->text.len - *pos) : 0;
+	if (fill(s, node, *pos, n)) {
+		uint64_t offset = *pos - s->start;
+
+		n = offset < s->text.len ? MIN(n, s->text.len - offset) : 0;
 		if (n)
-			memcpy(buf, s->text.buf + *pos, n);
+			memcpy(buf, s->text.buf + offset, n);
 		*pos += n;
 		result = (long)n;
 	}
@@ -327,7 +347,7 @@ static long text_read(struct file *file, void *buf, size_t n, uint64_t *pos)
 
 static long text_write(struct file *file, const void *buf, size_t n, uint64_t *pos)
 {
-	const struct proc_node *node = proc_node_of(file);
+	const struct proc_node *node = file_node(file);
 	char value[32];
 	int err;
 
@@ -349,13 +369,14 @@ static void proc_statfs(struct inode *inode, struct statfs *out)
 
 static const struct file_ops text_fops = {.read = text_read,
                                           .write = text_write,
-                                          .release = text_release};
+                                          .release = text_release,
+                                          .no_end = true};
 
 static const struct inode_ops proc_ops = {.fs_type = "proc",
                                           .statfs = proc_statfs,
-                                          .lookup = lookup,
-                                          .readdir = readdir,
-                                          .readlink = read_link,
+                                          .lookup = proc_lookup,
+                                          .readdir = proc_readdir,
+                                          .readlink = proc_readlink,
                                           .follow = follow_link,
                                           .open = open_node,
                                           .release = release_inode};

@@ -1,7 +1,7 @@
 /*
- * procfs.h: what the files of procfs share. procfs.c is the tree and how its files are read; the
- * contents are in procfs_pid.c and procfs_status.c (processes), procfs_maps.c (their memory),
- * procfs_system.c and procfs_memory.c (the machine).
+ * procfs.h: what the files of procfs share. procfs.c is the tree and how its files are read,
+ * procfs_text.c what they are written into; the contents are in procfs_pid.c and procfs_status.c
+ * (processes), procfs_maps.c (their memory), procfs_system.c and procfs_memory.c (the machine).
  */
 #ifndef PROCFS_H
 #define PROCFS_H
@@ -26,9 +26,17 @@ struct proc_entry {
 	unsigned mode; /* S_IFMT and permissions */
 	/* Files: write the contents to `text`. A process that is gone has empty ones. */
 	void (*show)(struct text *text, const struct proc_node *node);
+	/*
+	 * Long files, instead: write what begins at *at (0 at first), some lines or areas, until
+	 * `text` has `want` bytes, and set *at to what comes next. False: that was the end.
+	 */
+	bool (*show_from)(struct text *text, const struct proc_node *node, uint64_t *at,
+	                  size_t want);
 	/* Files that can be written: take `len` bytes, terminated. 0 or an error. */
 	int (*store)(const struct proc_node *node, const char *buf);
-	/* Files that are not text. */
+	/* Files and links: only for those that may look into the process. */
+	bool guarded;
+	/* Files that are not text; file->data is the node. */
 	const struct file_ops *fops;
 	/* Links: the length; not terminated. */
 	int (*link)(const struct proc_node *node, char *buf, unsigned size);
@@ -45,19 +53,20 @@ extern const struct proc_entry proc_system_entries[]; /* procfs_system.c: in /pr
 extern const struct proc_entry proc_pid_entry;        /* procfs_pid.c: /proc/PID */
 int proc_pid_next(const struct proc_node *dir, int from);
 
-/* The node of an open file. */
-const struct proc_node *proc_node_of(const struct file *file);
-
 /* ---------------------------------------------------------------- text ---------------------- */
 
-/* Grows as needed. Without memory it stays as it is and `failed` is set. */
+/* Grows as needed. Without memory it stays as it is and `failed` is set. procfs_text.c */
 struct text {
-	char *buf; /* vmalloc() */
+	char *buf; /* big_alloc() */
 	size_t len, size;
 	bool failed;
 };
+void text_free(struct text *text);
 void text_add(struct text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void text_bytes(struct text *text, const void *bytes, size_t n);
+/* A line of meminfo or smaps: a name, and a size in KiB or in pages, which is shown in KiB. */
+void text_kib(struct text *text, const char *name, uint64_t n);
+void text_pages(struct text *text, const char *name, uint64_t n);
 
 /* ---------------------------------------------------------------- the machine --------------- */
 
@@ -73,9 +82,6 @@ void proc_show_objrmap(struct text *text, const struct proc_node *node);
 
 /* ---------------------------------------------------------------- processes ----------------- */
 
-/* The address space of a process, referenced: space_put() it. NULL: it has none any more. */
-struct space *proc_space(const struct proc_node *node);
-
 /* procfs_status.c */
 void proc_show_stat(struct text *text, const struct proc_node *node);
 void proc_show_statm(struct text *text, const struct proc_node *node);
@@ -83,8 +89,8 @@ void proc_show_status(struct text *text, const struct proc_node *node);
 void proc_show_comm(struct text *text, const struct proc_node *node);
 
 /* procfs_maps.c */
-void proc_show_maps(struct text *text, const struct proc_node *node);
-void proc_show_smaps(struct text *text, const struct proc_node *node);
+bool proc_show_maps(struct text *text, const struct proc_node *node, uint64_t *at, size_t want);
+bool proc_show_smaps(struct text *text, const struct proc_node *node, uint64_t *at, size_t want);
 extern const struct file_ops proc_pagemap_fops;
 
 #endif

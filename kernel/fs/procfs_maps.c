@@ -7,7 +7,6 @@
  * it is copied.
  */
 #include "fs.h"
-#include "kmem.h"
 #include "procfs.h"
 
 struct area {
@@ -15,6 +14,8 @@ struct area {
 	uint64_t dev, ino;
 	char name[PATH_MAX_LEN - 256]; /* room for the rest: a page in all */
 };
+
+_Static_assert(sizeof(struct area) <= PAGE_SIZE, "an area fits the buffer");
 
 struct area_walk {
 	struct space *space;
@@ -67,21 +68,26 @@ static bool next_area(struct area_walk *w, uintptr_t addr)
 	return found;
 }
 
-static void each_area(struct text *text, const struct proc_node *node,
-                      void (*show)(struct text *text, struct om_mm *mm, const struct area *a))
+/* Until there are `want` bytes. Areas come and go: those that end above *at are to be shown yet. */
+static bool show_areas(struct text *text, const struct proc_node *node, uint64_t *at, size_t want,
+                       void (*show)(struct text *text, struct om_mm *mm, const struct area *a))
 {
-	struct area_walk w = {.space = proc_space(node)};
+	struct area_walk w = {.space = proc_space(node->proc)};
+	bool more = true;
 
 	if (!w.space)
-		return;
-	w.area = kmalloc(sizeof(*w.area));
+		return false;
+	w.area = (struct area *)buffer_get();
 	w.brk = om_brk(w.space->mm, 0);
 	if (!w.area)
 		text->failed = true;
-	for (uintptr_t addr = 0; !text->failed && next_area(&w, addr); addr = w.area->info.end)
+	while (!text->failed && text->len < want && (more = next_area(&w, *at))) {
 		show(text, w.space->mm, w.area);
-	kfree(w.area);
+		*at = w.area->info.end;
+	}
+	buffer_put((char *)w.area);
 	space_put(w.space);
+	return more;
 }
 
 /* ---------------------------------------------------------------- maps ---------------------- */
@@ -107,22 +113,12 @@ static void show_line(struct text *text, struct om_mm *mm, const struct area *a)
 	text_bytes(text, "\n", 1);
 }
 
-void proc_show_maps(struct text *text, const struct proc_node *node)
+bool proc_show_maps(struct text *text, const struct proc_node *node, uint64_t *at, size_t want)
 {
-	each_area(text, node, show_line);
+	return show_areas(text, node, at, want, show_line);
 }
 
 /* ---------------------------------------------------------------- smaps --------------------- */
-
-static void kib(struct text *text, const char *name, size_t n)
-{
-	text_add(text, "%-16s%8lu kB\n", name, n);
-}
-
-static void pages(struct text *text, const char *name, size_t n)
-{
-	kib(text, name, n * (PAGE_SIZE / 1024));
-}
 
 static void show_flags(struct text *text, unsigned f)
 {
@@ -151,29 +147,30 @@ static void show_area(struct text *text, struct om_mm *mm, const struct area *a)
 	if (om_mminfo(mm, a->info.start, a->info.end, &m))
 		return;
 	show_line(text, mm, a);
-	pages(text, "Size:", (a->info.end - a->info.start) >> PAGE_SHIFT);
-	pages(text, "KernelPageSize:", 1);
-	pages(text, "MMUPageSize:", 1);
-	pages(text, "Rss:", m.rss);
-	kib(text, "Pss:", m.pss / 1024); /* comes in bytes */
-	pages(text, "Shared_Clean:", m.shared_clean);
-	pages(text, "Shared_Dirty:", m.shared_dirty);
-	pages(text, "Private_Clean:", m.private_clean);
-	pages(text, "Private_Dirty:", m.private_dirty);
-	pages(text, "Referenced:", m.referenced);
-	pages(text, "Anonymous:", m.direct + m.shared);
-	pages(text, "Swap:", m.swap);
-	pages(text, "Locked:", a->info.flags & OM_VM_LOCKED ? m.rss : 0);
+	text_pages(text, "Size:", (a->info.end - a->info.start) >> PAGE_SHIFT);
+	text_pages(text, "KernelPageSize:", 1);
+	text_pages(text, "MMUPageSize:", 1);
+	text_pages(text, "Rss:", m.rss);
+	text_kib(text, "Pss:", m.pss / 1024); /* comes in bytes */
+	text_pages(text, "Shared_Clean:", m.shared_clean);
+	text_pages(text, "Shared_Dirty:", m.shared_dirty);
+	text_pages(text, "Private_Clean:", m.private_clean);
+	text_pages(text, "Private_Dirty:", m.private_dirty);
+	text_pages(text, "Referenced:", m.referenced);
+	text_pages(text, "Anonymous:", m.direct + m.shared);
+	text_pages(text, "Swap:", m.swap);
+	text_pages(text, "Locked:", a->info.flags & OM_VM_LOCKED ? m.rss : 0);
 	show_flags(text, a->info.flags);
 }
 
-void proc_show_smaps(struct text *text, const struct proc_node *node)
+bool proc_show_smaps(struct text *text, const struct proc_node *node, uint64_t *at, size_t want)
 {
-	each_area(text, node, show_area);
+	return show_areas(text, node, at, want, show_area);
 }
 
 /* ---------------------------------------------------------------- pagemap ------------------- */
 
+#define PM_FRAME     ((1ull << 55) - 1) /* the number of the frame, or the place in swap */
 #define PM_EXCLUSIVE (1ull << 56)
 #define PM_FILE      (1ull << 61) /* or shared memory */
 #define PM_SWAP      (1ull << 62)
@@ -181,7 +178,7 @@ void proc_show_smaps(struct text *text, const struct proc_node *node)
 
 #define SWAP_OFFSET_BITS 26 /* of a slot's number in objrmap; the area is above */
 
-static uint64_t describe(struct om_mm *mm, uintptr_t addr)
+static uint64_t pagemap_entry(struct om_mm *mm, uintptr_t addr)
 {
 	struct om_pageinfo i;
 	uint64_t swap_area, swap_offset;
@@ -206,26 +203,28 @@ static uint64_t describe(struct om_mm *mm, uintptr_t addr)
 	return 0;
 }
 
-/* An entry of 8 bytes for each page of the address space. */
+/* An entry of 8 bytes for each page of the address space. Numbers of frames are for root. */
 static long pagemap_read(struct file *file, void *buf, size_t n, uint64_t *pos)
 {
 	const uint64_t end = USER_LIMIT / PAGE_SIZE * sizeof(uint64_t);
-	uint64_t *entry = buf;
+	const struct proc_node *node = file->data;
+	uint64_t *entry = buf, shown = capable(CAP_SYS_ADMIN) ? ~0ull : ~PM_FRAME;
 	struct space *space;
 
 	if (*pos % sizeof(*entry) || n % sizeof(*entry))
 		return -EINVAL;
-	space = proc_space(proc_node_of(file));
+	space = proc_space(node->proc);
 	if (!space || *pos >= end)
 		n = 0;
 	else
 		n = MIN(n, end - *pos);
 	for (size_t i = 0; i < n / sizeof(*entry); i++)
-		entry[i] = describe(space->mm, (*pos / sizeof(*entry) + i) * PAGE_SIZE);
+		entry[i] =
+		    pagemap_entry(space->mm, (*pos / sizeof(*entry) + i) * PAGE_SIZE) & shown;
 	if (space)
 		space_put(space);
 	*pos += n;
 	return (long)n;
 }
 
-const struct file_ops proc_pagemap_fops = {.read = pagemap_read};
+const struct file_ops proc_pagemap_fops = {.read = pagemap_read, .no_end = true};

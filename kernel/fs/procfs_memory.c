@@ -7,41 +7,36 @@
 
 /* ---------------------------------------------------------------- meminfo ------------------- */
 
-static void pages(struct text *text, const char *name, uint64_t n)
-{
-	text_add(text, "%-16s%8lu kB\n", name, n * (PAGE_SIZE / 1024));
-}
-
 void proc_show_meminfo(struct text *text, const struct proc_node *node)
 {
 	struct om_sysinfo i;
 
 	(void)node;
 	om_sysinfo(vm, &i);
-	pages(text, "MemTotal:", i.frames);
-	pages(text, "MemFree:", i.free);
-	pages(text, "MemAvailable:", (uint64_t)i.free + i.active_file + i.inactive_file);
-	pages(text, "Buffers:", 0);
-	pages(text, "Cached:", i.file_cached);
-	pages(text, "SwapCached:", i.swap_cached);
-	pages(text, "Active:", i.active_anon + i.active_file);
-	pages(text, "Inactive:", i.inactive_anon + i.inactive_file);
-	pages(text, "Active(anon):", i.active_anon);
-	pages(text, "Inactive(anon):", i.inactive_anon);
-	pages(text, "Active(file):", i.active_file);
-	pages(text, "Inactive(file):", i.inactive_file);
-	pages(text, "Unevictable:", i.unevictable);
-	pages(text, "Mlocked:", i.unevictable);
-	pages(text, "SwapTotal:", i.swap_slots);
-	pages(text, "SwapFree:", i.swap_free);
-	pages(text, "AnonPages:", (uint64_t)i.anon_direct + i.anon_shared);
-	pages(text, "Mapped:", i.file_mapped);
-	pages(text, "Shmem:", i.shmem);
-	pages(text, "Slab:", i.objects + i.index);
-	pages(text, "SUnreclaim:", i.objects + i.index);
-	pages(text, "PageTables:", i.tables);
-	pages(text,
-	      "KernelMisc:", kmem_frames()); /* not Linux's: stacks and all else of the kernel */
+	text_pages(text, "MemTotal:", i.frames);
+	text_pages(text, "MemFree:", i.free);
+	text_pages(text, "MemAvailable:", (uint64_t)i.free + i.active_file + i.inactive_file);
+	text_pages(text, "Buffers:", 0);
+	text_pages(text, "Cached:", i.file_cached);
+	text_pages(text, "SwapCached:", i.swap_cached);
+	text_pages(text, "Active:", i.active_anon + i.active_file);
+	text_pages(text, "Inactive:", i.inactive_anon + i.inactive_file);
+	text_pages(text, "Active(anon):", i.active_anon);
+	text_pages(text, "Inactive(anon):", i.inactive_anon);
+	text_pages(text, "Active(file):", i.active_file);
+	text_pages(text, "Inactive(file):", i.inactive_file);
+	text_pages(text, "Unevictable:", i.unevictable);
+	text_pages(text, "Mlocked:", i.unevictable);
+	text_pages(text, "SwapTotal:", i.swap_slots);
+	text_pages(text, "SwapFree:", i.swap_free);
+	text_pages(text, "AnonPages:", (uint64_t)i.anon_direct + i.anon_shared);
+	text_pages(text, "Mapped:", i.file_mapped);
+	text_pages(text, "Shmem:", i.shmem);
+	text_pages(text, "Slab:", i.objects + i.index);
+	text_pages(text, "SUnreclaim:", i.objects + i.index);
+	text_pages(text, "PageTables:", i.tables);
+	text_pages(text, "KernelMisc:",
+	           kmem_frames()); /* not Linux's: stacks and all else of the kernel */
 }
 
 /* ---------------------------------------------------------------- vmstat -------------------- */

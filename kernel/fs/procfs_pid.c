@@ -7,58 +7,46 @@
 #include <linux/stat.h>
 
 #include "fs.h"
-#include "kmem.h"
 #include "procfs.h"
-
-struct space *proc_space(const struct proc_node *node)
-{
-	struct space *space;
-
-	spin_lock(&proc_lock);
-	space = node->proc->space;
-	if (space)
-		space_get(space);
-	spin_unlock(&proc_lock);
-	return space;
-}
 
 /* ---------------------------------------------------------------- command line -------------- */
 
-static void show_user_bytes(struct text *text, struct om_mm *mm, uintptr_t start, uintptr_t end)
+/* Bytes of [start, end) in another address space, from its beginning. */
+static long read_strings(struct space *s, uintptr_t start, uintptr_t end, void *buf, size_t n,
+                         uint64_t *pos)
 {
-	char *buf = kmalloc(PAGE_SIZE);
-	size_t n;
+	size_t got = 0;
 
-	if (!buf)
-		text->failed = true;
-	for (; buf && start < end && !text->failed; start += n) {
-		om_read(mm, start, buf, MIN(end - start, PAGE_SIZE), &n);
-		if (!n)
-			break;
-		text_bytes(text, buf, n);
-	}
-	kfree(buf);
+	if (*pos < end - start)
+		om_read(s->mm, start + *pos, buf, MIN(n, end - start - *pos), &got);
+	*pos += got;
+	return (long)got;
 }
 
-static void show_cmdline(struct text *text, const struct proc_node *node)
+static long cmdline_read(struct file *file, void *buf, size_t n, uint64_t *pos)
 {
-	struct space *s = proc_space(node);
+	const struct proc_node *node = file->data;
+	struct space *s = proc_space(node->proc);
+	long got = s ? read_strings(s, s->arg_start, s->arg_end, buf, n, pos) : 0;
 
-	if (!s)
-		return;
-	show_user_bytes(text, s->mm, s->arg_start, s->arg_end);
-	space_put(s);
+	if (s)
+		space_put(s);
+	return got;
 }
 
-static void show_environ(struct text *text, const struct proc_node *node)
+static long environ_read(struct file *file, void *buf, size_t n, uint64_t *pos)
 {
-	struct space *s = proc_space(node);
+	const struct proc_node *node = file->data;
+	struct space *s = proc_space(node->proc);
+	long got = s ? read_strings(s, s->env_start, s->env_end, buf, n, pos) : 0;
 
-	if (!s)
-		return;
-	show_user_bytes(text, s->mm, s->env_start, s->env_end);
-	space_put(s);
+	if (s)
+		space_put(s);
+	return got;
 }
+
+static const struct file_ops cmdline_fops = {.read = cmdline_read};
+static const struct file_ops environ_fops = {.read = environ_read, .no_end = true};
 
 /* ---------------------------------------------------------------- limits, oom_score_adj ----- */
 
@@ -106,7 +94,7 @@ static void show_limits(struct text *text, const struct proc_node *node)
 	}
 }
 
-/* Kept for those who read it back: who finds no memory ends, whatever the score. */
+/* Kept because programs read it back. Nothing depends on it: see proc/oom.c. */
 static void show_oom_score_adj(struct text *text, const struct proc_node *node)
 {
 	text_add(text, "%d\n", node->proc->oom_score_adj);
@@ -258,30 +246,31 @@ int proc_pid_next(const struct proc_node *dir, int from)
 #define LINK    (S_IFLNK | 0777)
 #define DIR     (S_IFDIR | 0555)
 
-static const struct proc_entry fd_entry = {"fd", LINK, .link = link_fd, .follow = follow_fd};
+static const struct proc_entry fd_entry = {"fd", LINK, .link = link_fd, .follow = follow_fd,
+                                           .guarded = true};
 static const struct proc_entry task_entry;
 
 /* A thread has the same files as a process, without the first. */
 static const struct proc_entry entries[] = {
     {"task", DIR, .item = &task_entry, .next = next_task},
-    {"cmdline", FILE_R, .show = show_cmdline},
+    {"cmdline", FILE_R, .fops = &cmdline_fops},
     {"comm", FILE_R, .show = proc_show_comm},
-    {"cwd", LINK, .link = link_cwd},
-    {"environ", FILE_R, .show = show_environ},
-    {"exe", LINK, .link = link_exe},
+    {"cwd", LINK, .link = link_cwd, .guarded = true},
+    {"environ", FILE_R, .fops = &environ_fops, .guarded = true},
+    {"exe", LINK, .link = link_exe, .guarded = true},
     {"fd", DIR, .item = &fd_entry, .next = next_fd},
     {"limits", FILE_R, .show = show_limits},
-    {"maps", FILE_R, .show = proc_show_maps},
+    {"maps", FILE_R, .show_from = proc_show_maps, .guarded = true},
     {"mountinfo", FILE_R, .show = proc_show_mountinfo},
     {"mounts", FILE_R, .show = proc_show_mounts},
     {"oom_score_adj", FILE_RW, .show = show_oom_score_adj, .store = store_oom_score_adj},
-    {"pagemap", FILE_R, .fops = &proc_pagemap_fops},
-    {"root", LINK, .link = link_root},
-    {"smaps", FILE_R, .show = proc_show_smaps},
+    {"pagemap", FILE_R, .fops = &proc_pagemap_fops, .guarded = true},
+    {"root", LINK, .link = link_root, .guarded = true},
+    {"smaps", FILE_R, .show_from = proc_show_smaps, .guarded = true},
     {"stat", FILE_R, .show = proc_show_stat},
     {"statm", FILE_R, .show = proc_show_statm},
     {"status", FILE_R, .show = proc_show_status},
-    {NULL},
+    {.name = NULL},
 };
 static const struct proc_entry task_entry = {"task", DIR, .children = entries + 1};
 const struct proc_entry proc_pid_entry = {"pid", DIR, .children = entries};

@@ -19,6 +19,8 @@ struct figures {
 	char state;
 	bool terminal;
 	unsigned cpu, umask, files;
+	struct cred cred;
+	bool no_new_privs;
 	uint64_t cpu_ns, user_ns, min_faults, maj_faults, start_ns, max_rss;
 	uint64_t child_cpu_ns, child_user_ns, child_min_faults, child_maj_faults;
 	sigmask_t pending, shared_pending, blocked, ignored, caught;
@@ -94,7 +96,7 @@ static void collect_faults(struct figures *f, const struct proc *p)
 	}
 }
 
-/* What there is to know; let go of it with done(). */
+/* What there is to know; then figures_put(). */
 static void collect(const struct proc_node *node, struct figures *f)
 {
 	const struct proc *p = node->proc;
@@ -111,6 +113,8 @@ static void collect(const struct proc_node *node, struct figures *f)
 	f->exit_signal = p->exit_signal;
 	f->exit_status = p->state == PROC_ZOMBIE ? p->exit_status : 0;
 	f->nice = p->nice;
+	f->cred = p->cred;
+	f->no_new_privs = p->no_new_privs;
 	f->umask = p->fs.umask;
 	f->files = p->files.size;
 	f->start_ns = p->start_ns;
@@ -124,12 +128,12 @@ static void collect(const struct proc_node *node, struct figures *f)
 	collect_signals(f, p);
 	collect_faults(f, p);
 	spin_unlock(&proc_lock);
-	f->space = proc_space(node);
+	f->space = proc_space(node->proc);
 	if (f->space)
 		om_mminfo(f->space->mm, 0, USER_LIMIT, &f->mm);
 }
 
-static void done(struct figures *f)
+static void figures_put(struct figures *f)
 {
 	if (f->space)
 		space_put(f->space);
@@ -171,7 +175,7 @@ void proc_show_stat(struct text *text, const struct proc_node *node)
 	         f.exit_signal, f.cpu);
 	text_add(text, "0 0 %lu %lu %lu %lu %lu %d\n", s->brk_start, s->arg_start, s->arg_end,
 	         s->env_start, s->env_end, f.exit_status);
-	done(&f);
+	figures_put(&f);
 }
 
 static size_t code_pages(const struct figures *f)
@@ -190,7 +194,7 @@ void proc_show_statm(struct text *text, const struct proc_node *node)
 	collect(node, &f);
 	text_add(text, "%lu %lu %lu %lu 0 %lu 0\n", f.mm.size, f.mm.rss, f.mm.file, code_pages(&f),
 	         f.mm.data);
-	done(&f);
+	figures_put(&f);
 }
 
 /* ---------------------------------------------------------------- status -------------------- */
@@ -213,7 +217,29 @@ static const char *state_name(char state)
 	}
 }
 
-static void pages(struct text *text, const char *name, size_t n)
+static void show_ids(struct text *text, const char *name, const struct ids *ids)
+{
+	text_add(text, "%s:\t%u\t%u\t%u\t%u\n", name, ids->real, ids->effective, ids->saved,
+	         ids->fs);
+}
+
+static void show_groups(struct text *text, const struct cred *c)
+{
+	text_add(text, "Groups:\t");
+	for (unsigned i = 0; i < c->nr_groups; i++)
+		text_add(text, "%u ", c->group[i]);
+	text_add(text, "\n");
+}
+
+/* None are ambient, and any may be gained by exec. */
+static void show_capabilities(struct text *text, const struct cred *c)
+{
+	text_add(text, "CapInh:\t%016lx\nCapPrm:\t%016lx\nCapEff:\t%016lx\n", c->inheritable,
+	         c->permitted, c->effective);
+	text_add(text, "CapBnd:\t%016lx\nCapAmb:\t%016lx\n", ALL_CAPABILITIES, 0ul);
+}
+
+static void show_pages(struct text *text, const char *name, size_t n)
 {
 	text_add(text, "%s%8lu kB\n", name, n * (PAGE_SIZE / 1024));
 }
@@ -222,16 +248,16 @@ static void show_memory(struct text *text, const struct figures *f)
 {
 	const struct om_mminfo *m = &f->mm;
 
-	pages(text, "VmSize:\t", m->size);
-	pages(text, "VmLck:\t", m->locked);
-	pages(text, "VmHWM:\t", MAX(f->max_rss, m->rss));
-	pages(text, "VmRSS:\t", m->rss);
-	pages(text, "RssAnon:\t", m->direct + m->shared);
-	pages(text, "RssFile:\t", m->file);
-	pages(text, "VmData:\t", m->data);
-	pages(text, "VmExe:\t", code_pages(f));
-	pages(text, "VmPTE:\t", m->tables);
-	pages(text, "VmSwap:\t", m->swap);
+	show_pages(text, "VmSize:\t", m->size);
+	show_pages(text, "VmLck:\t", m->locked);
+	show_pages(text, "VmHWM:\t", MAX(f->max_rss, m->rss));
+	show_pages(text, "VmRSS:\t", m->rss);
+	show_pages(text, "RssAnon:\t", m->direct + m->shared);
+	show_pages(text, "RssFile:\t", m->file);
+	show_pages(text, "VmData:\t", m->data);
+	show_pages(text, "VmExe:\t", code_pages(f));
+	show_pages(text, "VmPTE:\t", m->tables);
+	show_pages(text, "VmSwap:\t", m->swap);
 }
 
 void proc_show_status(struct text *text, const struct proc_node *node)
@@ -243,13 +269,18 @@ void proc_show_status(struct text *text, const struct proc_node *node)
 	         state_name(f.state));
 	text_add(text, "Tgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:\t0\n", f.pid, f.id,
 	         f.ppid);
-	text_add(text, "Uid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\nFDSize:\t%u\nGroups:\t0 \n", f.files);
+	show_ids(text, "Uid", &f.cred.uid);
+	show_ids(text, "Gid", &f.cred.gid);
+	text_add(text, "FDSize:\t%u\n", f.files);
+	show_groups(text, &f.cred);
 	if (f.space)
 		show_memory(text, &f);
 	text_add(text, "Threads:\t%d\n", f.threads);
 	text_add(text, "SigPnd:\t%016lx\nShdPnd:\t%016lx\nSigBlk:\t%016lx\n", f.pending,
 	         f.shared_pending, f.blocked);
 	text_add(text, "SigIgn:\t%016lx\nSigCgt:\t%016lx\n", f.ignored, f.caught);
+	show_capabilities(text, &f.cred);
+	text_add(text, "NoNewPrivs:\t%d\n", f.no_new_privs);
 	text_add(text, "Cpus_allowed:\t%x\n", (1u << nr_cpus) - 1);
-	done(&f);
+	figures_put(&f);
 }

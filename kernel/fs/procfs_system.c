@@ -4,8 +4,9 @@
 #include <linux/stat.h>
 
 #include "fs.h"
-#include "misc.h"
 #include "procfs.h"
+#include "random.h"
+#include "uname.h"
 
 #define TICK (NSEC_PER_SEC / 100) /* ns; the unit of times in stat */
 
@@ -173,18 +174,20 @@ static void show_model(struct text *text)
 	         family, model, (char *)brand, v & 15);
 }
 
-static void show_cpuinfo(struct text *text, const struct proc_node *node)
+static bool show_cpuinfo(struct text *text, const struct proc_node *node, uint64_t *at, size_t want)
 {
 	(void)node;
-	for (unsigned i = 0; i < nr_cpus; i++) {
-		text_add(text, "processor\t: %u\n", i);
+	for (; *at < nr_cpus && text->len < want; ++*at) {
+		text_add(text, "processor\t: %lu\n", *at);
 		show_model(text); /* they are all alike */
-		text_add(text, "physical id\t: 0\nsiblings\t: %u\ncore id\t\t: %u\n", nr_cpus, i);
+		text_add(text, "physical id\t: 0\nsiblings\t: %u\ncore id\t\t: %lu\n", nr_cpus,
+		         *at);
 		text_add(text, "cpu cores\t: %u\napicid\t\t: %u\nfpu\t\t: yes\n", nr_cpus,
-		         cpus[i].apic_id);
+		         cpus[*at].apic_id);
 		show_features(text);
 		text_add(text, "\n");
 	}
+	return *at < nr_cpus;
 }
 
 /* ---------------------------------------------------------------- mounts -------------------- */
@@ -207,7 +210,7 @@ void proc_show_mounts(struct text *text, const struct proc_node *node)
 	}
 }
 
-/* The same with numbers, which df looks for. All are mounted in the root. */
+/* As mounts, and with numbers, which df looks for. All are mounted in the root. */
 void proc_show_mountinfo(struct text *text, const struct proc_node *node)
 {
 	struct inode *root;
@@ -325,29 +328,30 @@ static int link_mounts(const struct proc_node *node, char *buf, unsigned size)
 #define LINK   (S_IFLNK | 0777)
 #define DIR    (S_IFDIR | 0555)
 
-static const struct proc_entry random_entries[] = {{"uuid", FILE_R, .show = show_uuid}, {NULL}};
+static const struct proc_entry random_entries[] = {{"uuid", FILE_R, .show = show_uuid},
+                                                   {.name = NULL}};
 
 static const struct proc_entry kernel_entries[] = {
     {"hostname", FILE_R, .show = show_hostname}, {"osrelease", FILE_R, .show = show_osrelease},
     {"ostype", FILE_R, .show = show_ostype},     {"pid_max", FILE_R, .show = show_pid_max},
-    {"random", DIR, .children = random_entries}, {NULL},
+    {"random", DIR, .children = random_entries}, {.name = NULL},
 };
 
 static const struct proc_entry vm_entries[] = {
     {"max_map_count", FILE_R, .show = show_max_map_count},
     {"mmap_min_addr", FILE_R, .show = show_mmap_min_addr},
     {"overcommit_memory", FILE_R, .show = show_overcommit},
-    {NULL},
+    {.name = NULL},
 };
 
 static const struct proc_entry sys_entries[] = {
     {"kernel", DIR, .children = kernel_entries},
     {"vm", DIR, .children = vm_entries},
-    {NULL},
+    {.name = NULL},
 };
 
 const struct proc_entry proc_system_entries[] = {
-    {"cpuinfo", FILE_R, .show = show_cpuinfo},
+    {"cpuinfo", FILE_R, .show_from = show_cpuinfo},
     {"filesystems", FILE_R, .show = show_filesystems},
     {"loadavg", FILE_R, .show = show_loadavg},
     {"meminfo", FILE_R, .show = proc_show_meminfo},
@@ -360,5 +364,5 @@ const struct proc_entry proc_system_entries[] = {
     {"uptime", FILE_R, .show = show_uptime},
     {"version", FILE_R, .show = show_version},
     {"vmstat", FILE_R, .show = proc_show_vmstat},
-    {NULL},
+    {.name = NULL},
 };

@@ -23,6 +23,8 @@ static int64_t new_position(struct file *file, int64_t offset, unsigned whence)
 
 	if (file_is(file, S_IFCHR))
 		return 0; /* nothing in a memory device depends on the position */
+	if (file->ops->no_end && whence != SEEK_SET && whence != SEEK_CUR)
+		return -EINVAL;
 	switch (whence) {
 	case SEEK_SET:
 		base = 0;
@@ -66,6 +68,15 @@ long sys_lseek(unsigned fd, int64_t offset, unsigned whence)
 
 /* ---------------------------------------------------------------- truncate ------------------ */
 
+/* May the file have this size? */
+static int check_size(struct inode *inode, uint64_t size)
+{
+	if (size <= om_mapping_size(inode->mapping) || size <= size_limit())
+		return 0;
+	write_refused(-EFBIG, size);
+	return -EFBIG;
+}
+
 int inode_truncate(struct inode *inode, uint64_t size)
 {
 	int err;
@@ -77,7 +88,9 @@ int inode_truncate(struct inode *inode, uint64_t size)
 	if (!inode->ops->truncate)
 		return -EROFS;
 	mutex_lock(&inode->lock);
-	err = inode->ops->truncate(inode, size);
+	err = check_size(inode, size);
+	if (!err)
+		err = inode->ops->truncate(inode, size);
 	if (!err)
 		inode_changed(inode);
 	mutex_unlock(&inode->lock);
@@ -125,10 +138,11 @@ long sys_ftruncate(unsigned fd, int64_t size)
 static int allocate(struct inode *inode, unsigned mode, uint64_t offset, uint64_t len)
 {
 	bool punch = mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE);
-	int err = 0;
+	int err;
 
 	mutex_lock(&inode->lock);
-	if (punch)
+	err = mode & FALLOC_FL_PUNCH_HOLE ? 0 : check_size(inode, offset + len);
+	if (!err && punch)
 		err = om_mapping_punch(inode->mapping, offset, len);
 	if (!err && !(mode & FALLOC_FL_KEEP_SIZE) && offset + len > om_mapping_size(inode->mapping))
 		err = inode->ops->truncate(inode, offset + len);

@@ -1,5 +1,5 @@
 /*
- * rw.c: read(), write() and their kin.
+ * rw.c: read(), write(), and the calls that do this at a position or with a list of buffers.
  *
  * Bytes go through a buffer of the kernel of one page, so the operations of files never see user
  * memory and may hold locks. A transfer of several pages is one after the other; what has been
@@ -11,7 +11,6 @@
 #include <linux/uio.h>
 
 #include "fs.h"
-#include "kmem.h"
 #include "sys.h"
 #include "vm.h"
 
@@ -158,14 +157,18 @@ static long write_loop(struct file *file, struct uvec *u, uint64_t *pos, char *b
 	return sum;
 }
 
-void broken_pipe(void)
+void write_refused(long err, uint64_t pos)
 {
+	bool too_big = err == -EFBIG && pos >= size_limit();
+
+	if (err != -EPIPE && !too_big)
+		return;
 	spin_lock(&proc_lock);
-	signal_thread(current, SIGPIPE, NULL);
+	signal_thread(current, too_big ? SIGXFSZ : SIGPIPE, NULL);
 	spin_unlock(&proc_lock);
 }
 
-static long transfer(struct file *file, struct uvec *u, uint64_t *pos, bool writing)
+static long rw_transfer(struct file *file, struct uvec *u, uint64_t *pos, bool writing)
 {
 	char *buf;
 	long result;
@@ -179,8 +182,8 @@ static long transfer(struct file *file, struct uvec *u, uint64_t *pos, bool writ
 		return -ENOMEM;
 	result = writing ? write_loop(file, u, pos, buf) : read_loop(file, u, pos, buf);
 	buffer_put(buf);
-	if (result == -EPIPE)
-		broken_pipe();
+	if (writing)
+		write_refused(result, *pos);
 	return result;
 }
 
@@ -198,10 +201,10 @@ static long rw(unsigned fd, struct uvec *u, const int64_t *at, bool writing)
 	} else if (at && file->ops->stream) {
 		result = -ESPIPE;
 	} else if (at || file->ops->stream) {
-		result = transfer(file, u, &pos, writing);
+		result = rw_transfer(file, u, &pos, writing);
 	} else {
 		mutex_lock(&file->pos_lock);
-		result = transfer(file, u, &file->pos, writing);
+		result = rw_transfer(file, u, &file->pos, writing);
 		mutex_unlock(&file->pos_lock);
 	}
 	file_put(file);
@@ -271,6 +274,7 @@ static long mapping_read(struct file *file, void *buf, size_t n, uint64_t *pos)
 static long mapping_write(struct file *file, const void *buf, size_t n, uint64_t *pos)
 {
 	struct inode *inode = file->inode;
+	uint64_t limit = size_limit();
 	size_t done = 0;
 	int err;
 
@@ -279,7 +283,10 @@ static long mapping_write(struct file *file, const void *buf, size_t n, uint64_t
 	mutex_lock(&inode->lock);
 	if (file->flags & O_APPEND)
 		*pos = om_mapping_size(inode->mapping);
-	if (*pos + n > om_mapping_size(inode->mapping) && tmpfs_full())
+	n = *pos < limit ? MIN(n, limit - *pos) : 0;
+	if (!n)
+		err = -EFBIG;
+	else if (*pos + n > om_mapping_size(inode->mapping) && room_is_short())
 		err = -ENOSPC;
 	else
 		err = om_mapping_write(inode->mapping, *pos, buf, n, &done);

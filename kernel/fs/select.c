@@ -6,7 +6,6 @@
 #include <linux/time_types.h>
 
 #include "fs.h"
-#include "kmem.h"
 #include "sys.h"
 
 #define WORD_BITS 64u
@@ -30,7 +29,7 @@ static size_t set_bytes(const struct select *s)
 	return ALIGN_UP(s->n, WORD_BITS) / 8;
 }
 
-static bool has(const struct select *s, unsigned set, unsigned fd)
+static bool set_has(const struct select *s, unsigned set, unsigned fd)
 {
 	return s->bits[set][fd / WORD_BITS] >> fd % WORD_BITS & 1;
 }
@@ -51,7 +50,7 @@ static int make_items(struct select *s)
 		unsigned events = 0;
 
 		for (unsigned set = 0; set < 3; set++)
-			events |= has(s, set, fd) ? wanted[set] : 0;
+			events |= set_has(s, set, fd) ? wanted[set] : 0;
 		if (!events)
 			continue;
 		*item = (struct poll_item){.fd = (int)fd, .events = events};
@@ -74,7 +73,7 @@ static long keep_ready(struct select *s)
 		unsigned fd = (unsigned)item->fd;
 
 		for (unsigned set = 0; set < 3; set++) {
-			if (!has(s, set, fd) || !(item->ready & counts[set]))
+			if (!set_has(s, set, fd) || !(item->ready & counts[set]))
 				continue;
 			ready[set][fd / WORD_BITS] |= 1ull << fd % WORD_BITS;
 			count++;

@@ -12,25 +12,6 @@
 #define STAT_FLAGS                                                                                 \
 	(unsigned)(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH | AT_NO_AUTOMOUNT | AT_STATX_SYNC_TYPE)
 
-/* Of a symbolic link, the length of its target. */
-static uint64_t link_size(struct inode *inode)
-{
-	char *buf = buffer_get();
-	int len = buf ? inode->ops->readlink(inode, buf, PATH_MAX_LEN) : 0;
-
-	buffer_put(buf);
-	return len > 0 ? (uint64_t)len : 0;
-}
-
-uint64_t inode_size(struct inode *inode)
-{
-	if (inode->mapping)
-		return om_mapping_size(inode->mapping);
-	if (inode_is(inode, S_IFLNK))
-		return link_size(inode);
-	return inode_is(inode, S_IFDIR) ? PAGE_SIZE : 0;
-}
-
 /* ---------------------------------------------------------------- stat ---------------------- */
 
 static int put_stat(struct inode *inode, uintptr_t to)

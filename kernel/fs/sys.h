@@ -7,7 +7,7 @@
 #include "lib.h"
 #include "syscalls.h"
 
-/* ---- file.c, fcntl.c, locks.c */
+/* ---- file.c, fcntl.c */
 long sys_close(unsigned fd);
 long sys_dup(unsigned fd);
 long sys_dup2(unsigned from, unsigned to);

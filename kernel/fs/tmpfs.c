@@ -7,8 +7,8 @@
  * for `..`; that circle ends when the directory is removed. One lock per file system guards all
  * names: operations are short.
  *
- * A program may close and remove a file that it still maps: the inode lives as long as the mapping, whose
- * `store` it is.
+ * A program may close and remove a file that it still maps: the inode lives as long as the mapping,
+ * whose `store` it is.
  */
 #include <asm/statfs.h>
 #include <linux/fs.h>
@@ -19,9 +19,7 @@
 #include "vm.h"
 
 #define HASH_SIZE 240u /* so that struct tmpfs fits a page */
-#define FULL_PART 16u  /* of memory and swap is kept for programs: files do not grow into it */
-#define LOOK_NS   20000000u
-#define NR_DOTS   2u /* positions of . and .. in a directory; entries come behind */
+#define NR_DOTS   2u   /* positions of . and .. in a directory; entries come behind */
 
 struct tmpfs {
 	uint64_t dev;
@@ -70,7 +68,7 @@ static const struct inode_ops *ops_of(unsigned mode)
 	}
 }
 
-static void destroy(struct node *node)
+static void node_destroy(struct node *node)
 {
 	inode_forget(&node->inode);
 	kfree(node->target);
@@ -79,7 +77,7 @@ static void destroy(struct node *node)
 
 static void mapping_gone(void *store)
 {
-	destroy(node_of(store));
+	node_destroy(node_of(store));
 }
 
 /* No `read`: memory and swap are all there is of these files. */
@@ -122,7 +120,7 @@ static void tmpfs_release(struct inode *inode)
 	if (inode->mapping)
 		om_mapping_put(inode->mapping);
 	else
-		destroy(node);
+		node_destroy(node);
 }
 
 static int tmpfs_truncate(struct inode *inode, uint64_t size)
@@ -137,44 +135,6 @@ static int tmpfs_readlink(struct inode *inode, char *buf, unsigned size)
 
 	memcpy(buf, target, len);
 	return (int)len;
-}
-
-/* ---------------------------------------------------------------- room ---------------------- */
-
-/* Pages of memory and swap together, and how many files could take. */
-struct room {
-	uint64_t all, free;
-};
-
-/* The figures take long to gather, so they may be LOOK_NS old. */
-static struct room room_left(void)
-{
-	static struct mutex lock = MUTEX_INIT(lock);
-	static uint64_t next_look;
-	static struct room room;
-	struct om_sysinfo info;
-	struct room copy;
-
-	mutex_lock(&lock);
-	if (now_ns() >= next_look) {
-		om_sysinfo(vm, &info);
-		room.all = (uint64_t)info.frames + info.swap_slots;
-		room.free = (uint64_t)info.free + info.file_cached - info.shmem + info.swap_free;
-		next_look = now_ns() + LOOK_NS;
-	}
-	copy = room;
-	mutex_unlock(&lock);
-	return copy;
-}
-
-bool tmpfs_full(void)
-{
-	struct room room;
-
-	if (om_free_frames(vm) > vm_nr_frames() / FULL_PART)
-		return false;
-	room = room_left();
-	return room.free < room.all / FULL_PART;
 }
 
 /* As if all memory and swap were for this file system. */
@@ -192,7 +152,7 @@ static void tmpfs_statfs(struct inode *inode, struct statfs *out)
 
 /* ---------------------------------------------------------------- names; fs->lock held ------ */
 
-static struct list *chain(const struct node *dir, const char *name, unsigned len)
+static struct list *name_chain(const struct node *dir, const char *name, unsigned len)
 {
 	uint32_t h = (uint32_t)dir->inode.ino;
 
@@ -201,11 +161,11 @@ static struct list *chain(const struct node *dir, const char *name, unsigned len
 	return &dir->fs->hash[(h ^ h >> 15) % HASH_SIZE];
 }
 
-static struct entry *find(const struct node *dir, const char *name, unsigned len)
+static struct entry *find_entry(const struct node *dir, const char *name, unsigned len)
 {
 	struct entry *e;
 
-	list_for_each (e, chain(dir, name, len), by_name)
+	list_for_each (e, name_chain(dir, name, len), by_name)
 		if (e->dir == dir && e->len == len && !memcmp(e->name, name, len))
 			return e;
 	return NULL;
@@ -237,7 +197,7 @@ static void entry_link(struct entry *e, struct node *dir, struct node *node)
 	e->node = node;
 	e->pos = dir->next_pos++;
 	list_append(&dir->entries, &e->by_dir);
-	list_append(chain(dir, e->name, e->len), &e->by_name);
+	list_append(name_chain(dir, e->name, e->len), &e->by_name);
 	if (is_dir(node)) {
 		node->parent = dir;
 		inode_get(&dir->inode);
@@ -290,7 +250,7 @@ static int tmpfs_lookup(struct inode *inode, const char *name, unsigned len, str
 	if (len == 2 && name[0] == '.' && name[1] == '.') {
 		found = dir->parent;
 	} else {
-		e = find(dir, name, len);
+		e = find_entry(dir, name, len);
 		found = e ? e->node : NULL;
 	}
 	if (found)
@@ -328,7 +288,8 @@ static int tmpfs_readdir(struct inode *inode, uint64_t pos, struct dir_sink *sin
 /* ---------------------------------------------------------------- making -------------------- */
 
 /* Give the node a name. Takes over the reference, also on failure. */
-static int add(struct node *dir, const char *name, unsigned len, struct node *node, bool counted)
+static int add_name(struct node *dir, const char *name, unsigned len, struct node *node,
+                    bool counted)
 {
 	struct entry *e = entry_new(name, len);
 	int err = e ? 0 : -ENOMEM;
@@ -336,7 +297,7 @@ static int add(struct node *dir, const char *name, unsigned len, struct node *no
 	mutex_lock(&dir->fs->lock);
 	if (!err && is_removed(dir))
 		err = -ENOENT;
-	else if (!err && find(dir, name, len))
+	else if (!err && find_entry(dir, name, len))
 		err = -EEXIST;
 	else if (!err && !counted && node->inode.nlink == 0)
 		err = -ENOENT; /* its last name went meanwhile */
@@ -363,7 +324,7 @@ static int tmpfs_create(struct inode *dir, const char *name, unsigned len, unsig
 		return err;
 	node->inode.rdev = rdev;
 	inode_get(&node->inode);
-	err = add(node_of(dir), name, len, node, true);
+	err = add_name(node_of(dir), name, len, node, true);
 	if (err)
 		inode_put(&node->inode);
 	else
@@ -383,12 +344,12 @@ static int tmpfs_symlink(struct inode *dir, const char *name, unsigned len, cons
 		inode_put(&node->inode);
 		return -ENOMEM;
 	}
-	return add(node_of(dir), name, len, node, true);
+	return add_name(node_of(dir), name, len, node, true);
 }
 
 static int tmpfs_link(struct inode *dir, const char *name, unsigned len, struct inode *inode)
 {
-	return add(node_of(dir), name, len, node_of(inode_get(inode)), false);
+	return add_name(node_of(dir), name, len, node_of(inode_get(inode)), false);
 }
 
 /* ---------------------------------------------------------------- removing ------------------ */
@@ -419,7 +380,7 @@ static int tmpfs_unlink(struct inode *inode, const char *name, unsigned len, boo
 	int err;
 
 	mutex_lock(&dir->fs->lock);
-	e = find(dir, name, len);
+	e = find_entry(dir, name, len);
 	err = e ? may_remove(e, dir_wanted) : -ENOENT;
 	if (!err)
 		remove_entry(e);
@@ -466,8 +427,8 @@ static int may_rename(const struct rename *r, const struct entry *e, const struc
 /* fs->lock held. */
 static int do_rename(struct rename *r)
 {
-	struct entry *e = find(r->from, r->name, r->len);
-	struct entry *victim = find(r->to, r->new_name, r->new_len);
+	struct entry *e = find_entry(r->from, r->name, r->len);
+	struct entry *victim = find_entry(r->to, r->new_name, r->new_len);
 	int err = e ? may_rename(r, e, victim) : -ENOENT;
 
 	if (err)

@@ -62,7 +62,7 @@ void tty_init(void)
 /* ---------------------------------------------------------------- read ---------------------- */
 
 /* From what is ready, in canonical mode to the end of a line at most. lock held. */
-static long take(struct tty *tty, char *buf, size_t n)
+static long take_ready(struct tty *tty, char *buf, size_t n)
 {
 	bool lines = tty->io.c_lflag & ICANON;
 	size_t sum = 0;
@@ -82,7 +82,7 @@ static long take(struct tty *tty, char *buf, size_t n)
 }
 
 /* How many characters a read waits for, and how long, in modes without lines. lock held. */
-static unsigned wanted(const struct tty *tty, size_t n, uint64_t *timeout)
+static unsigned read_wants(const struct tty *tty, size_t n, uint64_t *timeout)
 {
 	bool lines = tty->io.c_lflag & ICANON;
 
@@ -119,7 +119,7 @@ static int wait_typed(struct tty *tty, unsigned have, uint64_t deadline)
 static int wait_ready(struct tty *tty, size_t n)
 {
 	uint64_t timeout, deadline = UINT64_MAX;
-	unsigned want = wanted(tty, n, &timeout), have;
+	unsigned want = read_wants(tty, n, &timeout), have;
 	int err = 0;
 
 	while (!err && ((have = nr_ready(tty)) < want || (!want && !have && timeout))) {
@@ -150,7 +150,7 @@ static long tty_read(struct file *file, void *buf, size_t n, uint64_t *pos)
 	else
 		result = wait_ready(tty, n);
 	if (!result || nr_ready(tty))
-		result = take(tty, buf, n);
+		result = take_ready(tty, buf, n);
 	mutex_unlock(&tty->lock);
 	return result;
 }
@@ -257,7 +257,7 @@ static long set_size(struct tty *tty, uintptr_t from)
 }
 
 /* Output is never queued, so there is only input to flush. */
-static long flush(struct tty *tty, uintptr_t which)
+static long flush_queue(struct tty *tty, uintptr_t which)
 {
 	if (which > TCIOFLUSH)
 		return -EINVAL;
@@ -269,7 +269,7 @@ static long flush(struct tty *tty, uintptr_t which)
 	return 0;
 }
 
-static long put_number(uintptr_t to, unsigned n)
+static long put_int(uintptr_t to, unsigned n)
 {
 	return user_put(to, n);
 }
@@ -296,14 +296,14 @@ static long tty_ioctl(struct file *file, unsigned cmd, uintptr_t arg)
 	case TIOCSWINSZ:
 		return set_size(tty, arg);
 	case TCFLSH:
-		return flush(tty, arg);
+		return flush_queue(tty, arg);
 	case TCSBRK:
 	case TCSBRKP:
 		return 0; /* all output is out */
 	case TIOCINQ:
-		return put_number(arg, nr_ready(tty));
+		return put_int(arg, nr_ready(tty));
 	case TIOCOUTQ:
-		return put_number(arg, 0);
+		return put_int(arg, 0);
 	default:
 		return tty_job_ioctl(tty, cmd, arg);
 	}

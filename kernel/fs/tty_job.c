@@ -44,7 +44,7 @@ static bool in_use(const struct tty *tty)
 }
 
 /* proc_lock held. The running process, leader of a session without a terminal, gets it. */
-static int take(struct tty *tty)
+static int take_terminal(struct tty *tty)
 {
 	struct proc *p = current->proc;
 
@@ -59,7 +59,7 @@ static int take(struct tty *tty)
 }
 
 /* The whole session loses it, and its foreground group is told. */
-static void release(struct tty *tty, const struct proc *leader)
+static void release_terminal(struct tty *tty, const struct proc *leader)
 {
 	struct proc *p;
 
@@ -79,11 +79,11 @@ void tty_leave(struct proc *p)
 
 	p->tty = NULL;
 	if (tty && p->pid == p->sid && tty->sid == p->sid)
-		release(tty, p);
+		release_terminal(tty, p);
 }
 
 /* proc_lock held. */
-static int give_up(struct tty *tty)
+static int give_up_terminal(struct tty *tty)
 {
 	if (current->proc->tty != tty)
 		return -ENOTTY;
@@ -151,7 +151,7 @@ long tty_job_ioctl(struct tty *tty, unsigned cmd, uintptr_t arg)
 	case TIOCSCTTY:
 	case TIOCNOTTY:
 		spin_lock(&proc_lock);
-		err = cmd == TIOCSCTTY ? take(tty) : give_up(tty);
+		err = cmd == TIOCSCTTY ? take_terminal(tty) : give_up_terminal(tty);
 		spin_unlock(&proc_lock);
 		return err;
 	default:

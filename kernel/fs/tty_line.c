@@ -8,18 +8,18 @@
 #include "tty.h"
 
 /* Of the ring's `n` characters the one at index `i`, counted without end. */
-static uint16_t *slot(struct tty *tty, unsigned i)
+static uint16_t *ring_slot(struct tty *tty, unsigned i)
 {
 	return &tty->ring[i % TTY_RING];
 }
 
-static bool local(const struct tty *tty, unsigned flag)
+static bool has_lflag(const struct tty *tty, unsigned flag)
 {
 	return tty->io.c_lflag & flag;
 }
 
 /* Is `c` the control character `which`? 0 switches one off. */
-static bool is(const struct tty *tty, unsigned char c, unsigned which)
+static bool is_control(const struct tty *tty, unsigned char c, unsigned which)
 {
 	return c && tty->io.c_cc[which] == c;
 }
@@ -48,7 +48,7 @@ void tty_flush_out(struct tty *tty)
 	tty->nr_out = 0;
 }
 
-static void put(struct tty *tty, char c)
+static void put_out(struct tty *tty, char c)
 {
 	if (tty->nr_out == sizeof(tty->out))
 		tty_flush_out(tty);
@@ -64,7 +64,7 @@ static void put_translated(struct tty *tty, char c)
 {
 	if (c == '\n') {
 		if (tty->io.c_oflag & ONLCR)
-			put(tty, '\r');
+			put_out(tty, '\r');
 		tty->column = 0;
 	} else if (c == '\r') {
 		if (tty->io.c_oflag & OCRNL)
@@ -77,7 +77,7 @@ static void put_translated(struct tty *tty, char c)
 	} else if ((unsigned char)c >= ' ' && !is_continuation(tty, (unsigned char)c)) {
 		tty->column++;
 	}
-	put(tty, c);
+	put_out(tty, c);
 }
 
 void tty_output(struct tty *tty, const char *s, size_t n)
@@ -86,21 +86,22 @@ void tty_output(struct tty *tty, const char *s, size_t n)
 		if (tty->io.c_oflag & OPOST)
 			put_translated(tty, s[i]);
 		else
-			put(tty, s[i]);
+			put_out(tty, s[i]);
 }
 
 /* ---------------------------------------------------------------- echo ---------------------- */
 
 static bool shown_as_two(const struct tty *tty, unsigned char c)
 {
-	return local(tty, ECHOCTL) && (c < ' ' || c == 127) && c != '\t' && c != '\n';
+	return has_lflag(tty, ECHOCTL) && (c < ' ' || c == 127) && c != '\t' && c != '\n';
 }
 
-static void echo(struct tty *tty, unsigned char c)
+static void echo_char(struct tty *tty, unsigned char c)
 {
 	char two[2] = {'^', (char)(c ^ 0x40)}, one = (char)c;
 
-	if (!local(tty, ECHO) && !(c == '\n' && local(tty, ECHONL) && local(tty, ICANON)))
+	if (!has_lflag(tty, ECHO) &&
+	    !(c == '\n' && has_lflag(tty, ECHONL) && has_lflag(tty, ICANON)))
 		return;
 	if (shown_as_two(tty, c))
 		tty_output(tty, two, 2);
@@ -114,7 +115,7 @@ static unsigned line_width(struct tty *tty)
 	unsigned column = tty->line_column;
 
 	for (unsigned i = tty->ready; i != tty->tail; i++) {
-		unsigned char c = (unsigned char)*slot(tty, i);
+		unsigned char c = (unsigned char)*ring_slot(tty, i);
 
 		if (c == '\t')
 			column = (column | 7) + 1;
@@ -142,7 +143,7 @@ static bool line_empty(const struct tty *tty)
 
 static unsigned char last_char(struct tty *tty)
 {
-	return (unsigned char)*slot(tty, tty->tail - 1);
+	return (unsigned char)*ring_slot(tty, tty->tail - 1);
 }
 
 /* Of a character of several bytes, all. */
@@ -154,10 +155,10 @@ static void erase_char(struct tty *tty)
 		tty->tail--;
 	if (!line_empty(tty))
 		tty->tail--;
-	if (local(tty, ECHO) && local(tty, ECHOE))
+	if (has_lflag(tty, ECHO) && has_lflag(tty, ECHOE))
 		rub_out(tty, before - line_width(tty));
 	else
-		echo(tty, tty->io.c_cc[VERASE]);
+		echo_char(tty, tty->io.c_cc[VERASE]);
 }
 
 static void erase_word(struct tty *tty)
@@ -173,26 +174,26 @@ static void kill_line(struct tty *tty)
 	unsigned before = line_width(tty);
 
 	tty->tail = tty->ready;
-	if (local(tty, ECHO) && local(tty, ECHOK) && local(tty, ECHOKE)) {
+	if (has_lflag(tty, ECHO) && has_lflag(tty, ECHOK) && has_lflag(tty, ECHOKE)) {
 		rub_out(tty, before - tty->line_column);
 		return;
 	}
-	echo(tty, tty->io.c_cc[VKILL]);
-	if (local(tty, ECHOK))
-		echo(tty, '\n');
+	echo_char(tty, tty->io.c_cc[VKILL]);
+	if (has_lflag(tty, ECHOK))
+		echo_char(tty, '\n');
 }
 
 static void reprint(struct tty *tty)
 {
-	echo(tty, tty->io.c_cc[VREPRINT]);
-	echo(tty, '\n');
+	echo_char(tty, tty->io.c_cc[VREPRINT]);
+	echo_char(tty, '\n');
 	tty->line_column = 0;
 	for (unsigned i = tty->ready; i != tty->tail; i++)
-		echo(tty, (unsigned char)*slot(tty, i));
+		echo_char(tty, (unsigned char)*ring_slot(tty, i));
 }
 
 /* What is in the ring may be read. */
-static void make_ready(struct tty *tty)
+static void line_ready(struct tty *tty)
 {
 	tty->ready = tty->tail;
 	wake_all(&tty->readable);
@@ -203,7 +204,7 @@ static bool push(struct tty *tty, unsigned c, unsigned keep)
 {
 	if (tty->tail - tty->head >= TTY_RING - keep)
 		return false;
-	*slot(tty, tty->tail++) = (uint16_t)c;
+	*ring_slot(tty, tty->tail++) = (uint16_t)c;
 	return true;
 }
 
@@ -212,33 +213,33 @@ static void add_to_line(struct tty *tty, unsigned char c)
 	if (line_empty(tty))
 		tty->line_column = tty->column;
 	if (push(tty, c, 1))
-		echo(tty, c);
+		echo_char(tty, c);
 	else
-		put(tty, '\a');
+		put_out(tty, '\a');
 }
 
 static void end_line(struct tty *tty, unsigned c)
 {
 	if (push(tty, c | MARK_END, 0))
-		make_ready(tty);
+		line_ready(tty);
 }
 
 /* Returns false if it is a character like others. */
 static bool edit(struct tty *tty, unsigned char c)
 {
-	if (is(tty, c, VERASE)) {
+	if (is_control(tty, c, VERASE)) {
 		if (!line_empty(tty))
 			erase_char(tty);
-	} else if (is(tty, c, VKILL)) {
+	} else if (is_control(tty, c, VKILL)) {
 		kill_line(tty);
-	} else if (is(tty, c, VEOF)) {
+	} else if (is_control(tty, c, VEOF)) {
 		end_line(tty, MARK_EOF);
-	} else if (local(tty, IEXTEN) && is(tty, c, VWERASE)) {
+	} else if (has_lflag(tty, IEXTEN) && is_control(tty, c, VWERASE)) {
 		erase_word(tty);
-	} else if (local(tty, IEXTEN) && is(tty, c, VREPRINT)) {
+	} else if (has_lflag(tty, IEXTEN) && is_control(tty, c, VREPRINT)) {
 		reprint(tty);
-	} else if (c == '\n' || is(tty, c, VEOL) || is(tty, c, VEOL2)) {
-		echo(tty, c);
+	} else if (c == '\n' || is_control(tty, c, VEOL) || is_control(tty, c, VEOL2)) {
+		echo_char(tty, c);
 		end_line(tty, c);
 	} else {
 		return false;
@@ -258,7 +259,7 @@ void tty_flush_in(struct tty *tty)
 void tty_modes_changed(struct tty *tty, unsigned old_lflag)
 {
 	if ((old_lflag ^ tty->io.c_lflag) & ICANON)
-		make_ready(tty);
+		line_ready(tty);
 	if (!(tty->io.c_iflag & IXON) && tty->stopped) {
 		tty->stopped = false;
 		wake_all(&tty->started);
@@ -267,20 +268,20 @@ void tty_modes_changed(struct tty *tty, unsigned old_lflag)
 
 static int signal_of(const struct tty *tty, unsigned char c)
 {
-	if (!local(tty, ISIG))
+	if (!has_lflag(tty, ISIG))
 		return 0;
-	return is(tty, c, VINTR)   ? SIGINT
-	       : is(tty, c, VQUIT) ? SIGQUIT
-	       : is(tty, c, VSUSP) ? SIGTSTP
-	                           : 0;
+	return is_control(tty, c, VINTR)   ? SIGINT
+	       : is_control(tty, c, VQUIT) ? SIGQUIT
+	       : is_control(tty, c, VSUSP) ? SIGTSTP
+	                                   : 0;
 }
 
 /* ^S and ^Q. */
 static bool flow_control(struct tty *tty, unsigned char c)
 {
-	if (!(tty->io.c_iflag & IXON) || !(is(tty, c, VSTART) || is(tty, c, VSTOP)))
+	if (!(tty->io.c_iflag & IXON) || !(is_control(tty, c, VSTART) || is_control(tty, c, VSTOP)))
 		return false;
-	tty->stopped = is(tty, c, VSTOP);
+	tty->stopped = is_control(tty, c, VSTOP);
 	if (!tty->stopped)
 		wake_all(&tty->started);
 	return true;
@@ -288,14 +289,14 @@ static bool flow_control(struct tty *tty, unsigned char c)
 
 static void receive_signal(struct tty *tty, unsigned char c, int sig)
 {
-	if (!local(tty, NOFLSH))
+	if (!has_lflag(tty, NOFLSH))
 		tty_flush_in(tty);
-	echo(tty, c);
+	echo_char(tty, c);
 	tty_signal(tty, sig);
 }
 
 /* Returns false for one that is to be dropped. */
-static bool translate(const struct tty *tty, unsigned char *c)
+static bool translate_input(const struct tty *tty, unsigned char *c)
 {
 	unsigned flags = tty->io.c_iflag;
 
@@ -312,13 +313,13 @@ static bool translate(const struct tty *tty, unsigned char *c)
 
 static void receive_plain(struct tty *tty, unsigned char c)
 {
-	if (local(tty, ICANON)) {
+	if (has_lflag(tty, ICANON)) {
 		add_to_line(tty, c);
 		return;
 	}
-	echo(tty, c);
+	echo_char(tty, c);
 	if (push(tty, c, 0))
-		make_ready(tty);
+		line_ready(tty);
 }
 
 void tty_receive(struct tty *tty, unsigned char c)
@@ -330,13 +331,13 @@ void tty_receive(struct tty *tty, unsigned char c)
 		receive_plain(tty, c);
 		return;
 	}
-	if (!translate(tty, &c) || flow_control(tty, c))
+	if (!translate_input(tty, &c) || flow_control(tty, c))
 		return;
 	sig = signal_of(tty, c);
 	if (sig)
 		receive_signal(tty, c, sig);
-	else if (local(tty, ICANON) && local(tty, IEXTEN) && is(tty, c, VLNEXT))
+	else if (has_lflag(tty, ICANON) && has_lflag(tty, IEXTEN) && is_control(tty, c, VLNEXT))
 		tty->literal = true;
-	else if (!local(tty, ICANON) || !edit(tty, c))
+	else if (!has_lflag(tty, ICANON) || !edit(tty, c))
 		receive_plain(tty, c);
 }

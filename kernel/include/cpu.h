@@ -1,6 +1,6 @@
 /*
- * cpu.h: the machine as the rest of the kernel sees it: CPUs, registers of a trap, interrupts, ports.
- * Implemented in arch/.
+ * cpu.h: the machine as the rest of the kernel sees it: CPUs, registers of a trap, interrupts,
+ * ports, the clock. arch/
  */
 #ifndef CPU_H
 #define CPU_H
@@ -35,7 +35,10 @@ static inline uint64_t virt_to_phys(const void *p)
 
 /* ---------------------------------------------------------------- registers ----------------- */
 
-/* User or kernel registers at the entry to the kernel; at the top of the kernel stack. entry.S pushes it. */
+/*
+ * User or kernel registers at the entry to the kernel; at the top of the kernel stack. entry.S
+ * pushes it.
+ */
 struct regs {
 	uint64_t r15, r14, r13, r12, rbp, rbx;
 	uint64_t r11, r10, r9, r8, rax, rcx, rdx, rsi, rdi;
@@ -60,7 +63,7 @@ static inline bool regs_user(const struct regs *regs)
 /* At GS base while in the kernel. The first part is the port's (number, preempt count). */
 struct cpu {
 	struct x86_cpu port;    /* must be first: om_arch.h reads it */
-	struct thread *running; /* gs:CPU_CURRENT in entry.S, see the assertions in cpu.c */
+	struct thread *running; /* gs:CPU_CURRENT in entry.S, see the assertions in cpu_init.c */
 	uint64_t kernel_rsp;    /* top of the current thread's kernel stack, for syscall entry */
 	uint64_t user_rsp;      /* scratch of syscall entry */
 	struct thread *idle;
@@ -77,7 +80,9 @@ struct cpu {
 };
 
 extern struct cpu cpus[MAX_CPUS];
-extern unsigned nr_cpus; /* CPUs running; fixed once threads run */
+extern unsigned nr_cpus;       /* CPUs running; fixed once threads run */
+extern struct x86_mmu mmu;     /* the port's state of all CPUs */
+extern _Atomic bool panicking; /* the end is near, and no lock counts any more */
 
 static inline struct cpu *this_cpu(void)
 {
@@ -106,7 +111,7 @@ static inline void preempt_enable(void)
 	x86_preempt_enable();
 }
 
-/* ---------------------------------------------------------------- interrupts ---------------- */
+/* ---------------------------------------------------------------- interrupts (arch/irq.c) --- */
 
 static inline unsigned long irq_save(void)
 {
@@ -135,7 +140,10 @@ static inline bool irqs_on(void)
 	__asm__ volatile("pushfq; pop %0" : "=r"(flags));
 	return flags & 0x200;
 }
-/* A spinning CPU with interrupts off must go on answering TLB shootdowns. */
+/*
+ * In every loop that waits for another CPU. With interrupts off it must also answer TLB flushes:
+ * x86_flush_interrupt().
+ */
 static inline void cpu_relax(void)
 {
 	__builtin_ia32_pause();
@@ -175,60 +183,69 @@ static inline uint32_t inl(uint16_t port)
 	return v;
 }
 
-/* ---------------------------------------------------------------- threads and the CPU ------- */
+/* ---------------------------------------------------------------- threads (arch/thread.c) --- */
 
-/* Make thread `t` begin in the kernel at fn(arg) when it is first switched to (arch/thread.c). */
+/* Make thread `t` begin in the kernel at fn(arg) when it is first switched to. */
 void cpu_thread_kernel(struct thread *t, void (*fn)(void *), void *arg);
 /* Make it begin by returning to user mode with a copy of `regs` (fork, clone). */
 void cpu_thread_user(struct thread *t, const struct regs *regs);
-/* Switch from `prev` to `next`: stack, FPU state, FS base, TSS, address space. Interrupts off. */
+/* Switch from `prev` to `next`: stack, FPU state, FS base, TSS. Interrupts off. */
 void cpu_switch(struct thread *prev, struct thread *next);
 /* The user registers of a thread, at the top of its kernel stack. */
 struct regs *thread_regs(const struct thread *t);
 /* FS base of the running thread (arch_prctl, CLONE_SETTLS). */
 void cpu_set_fs(uint64_t base);
+
+/* ---------------------------------------------------------------- FPU (arch/fpu.c) ---------- */
+
 /* Empty FPU state for exec. */
 void cpu_fpu_reset(struct thread *t);
 /* Copy the running thread's live FPU registers into its save area, and back (signals, fork). */
 void cpu_fpu_save(struct thread *t);
 void cpu_fpu_load(struct thread *t);
 
+/* ---------------------------------------------------------------- other CPUs ---------------- */
+
+/* arch/smp.c */
+unsigned cpus_present(void); /* as ACPI tells; those that run are nr_cpus */
+/*
+ * Start the CPU of this index, below cpus_present(), as number nr_cpus: it begins with run(), on
+ * the stack of `idle`. False, and a message, if it does not answer. At boot only.
+ */
+bool cpu_start(unsigned index, struct thread *idle, void (*run)(void));
+
+/* arch/apic.c */
 /* Interrupt another CPU so that it looks at `resched`. */
 void cpu_kick(unsigned cpu);
-/* Raise on each CPU of the set (bit n: CPU n) the interrupt whose handler calls x86_flush_interrupt(&mmu). */
+/*
+ * Raise on each CPU of the set (bit n: CPU n) the interrupt whose handler calls
+ * x86_flush_interrupt(&mmu).
+ */
 void cpu_send_flush(uint32_t cpus);
-/* Stop all other CPUs wherever they are; `panicking` has been set, and no lock counts any more. */
-extern _Atomic bool panicking;
+/* Stop all other CPUs wherever they are; `panicking` has been set. */
 void cpu_stop_others(void);
-/* End the machine: QEMU's exit device, then the reset line. `status` 0: all was right. */
+
+/*
+ * End the machine: QEMU's exit device, then the reset line. `status` 0: all was right. arch/end.c
+ */
 _Noreturn void machine_end(unsigned status);
 
-/* Page fault and other traps come from arch/entry.S to arch/trap.c, which calls these: */
-void page_fault(struct regs *regs, uintptr_t addr); /* mm/fault.c; interrupts on */
-void return_to_user(struct regs *regs); /* proc/signal.c: work flagged in current->work */
+/* ---------------------------------------------------------------- system calls -------------- */
 
-/* The table that entry.S calls through: 512 handlers, none NULL after syscall_init(). core/syscall.c */
+/*
+ * The handlers of system calls by number, which entry.S calls as handler(rdi, rsi, rdx, r10, r8,
+ * r9). sys/table.c fills it, and leaves none NULL.
+ */
+#define NR_SYSCALLS 512
 typedef void syscall_fn(void);
-extern syscall_fn *syscall_table[];
-void syscall_init(void);
+extern syscall_fn *syscall_table[NR_SYSCALLS];
 
-/* ---------------------------------------------------------------- clock --------------------- */
+/* ---------------------------------------------------------------- clock (arch/clock.c) ------ */
 
 uint64_t now_ns(void);       /* since boot, monotonic, the same on all CPUs */
 uint64_t boot_time_ns(void); /* of day, at boot: wall clock = boot_time_ns() + now_ns() */
 
-/* One-shot timers; the handler runs in interrupt context. core/timer.c */
-struct timer {
-	struct list node;
-	uint64_t deadline; /* ns, by now_ns() */
-	void (*fn)(struct timer *);
-	bool armed;
-};
-void timer_start(struct timer *t, uint64_t deadline); /* may be armed already: moves it */
-bool timer_stop(struct timer *t); /* true if it was armed; when it returns fn is not running */
-/* Called by the clock interrupt with interrupts off: run what is due; returns the next deadline. */
-uint64_t timer_run(uint64_t now);
-/* Set the clock interrupt of this CPU to come no later than `deadline`. arch/clock.c */
+/* Set the clock interrupt of this CPU to come no later than `deadline`. */
 void clock_arm(uint64_t deadline);
 
 #endif

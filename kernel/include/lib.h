@@ -1,11 +1,11 @@
 /*
- * lib.h: what every file of the kernel may use: types, lists, printing, strings.
+ * lib.h: what every file of the kernel may use: types, lists, strings, printing.
  *
  * The system-call ABI is not declared here but taken from Linux's own user-space headers
  * (linux-libc-dev: <asm/...>, <linux/...>), which contain no code of the kernel.
  *
- * Conventions: a function that can fail returns 0 (or a count) or a negative errno. "May sleep" means:
- * no spinlock held, interrupts on. Memory from kmalloc() is zeroed.
+ * Conventions: a function that can fail returns 0 (or a count) or a negative errno. "May sleep"
+ * means: no spinlock held, interrupts on. Memory from kmalloc() is zeroed.
  */
 #ifndef LIB_H
 #define LIB_H
@@ -35,7 +35,9 @@
 
 /* ---------------------------------------------------------------- lists --------------------- */
 
-/* A doubly linked ring; the head is a node of its own. A node that is on no list points to itself. */
+/*
+ * A doubly linked ring; the head is a node of its own. A node that is on no list points to itself.
+ */
 struct list {
 	struct list *prev, *next;
 };
@@ -92,12 +94,15 @@ static inline void list_remove(struct list *node)
 	    tmp = list_item(it->m.next, __typeof__(*it), m);                                       \
 	     &it->m != (head); it = tmp, tmp = list_item(tmp->m.next, __typeof__(*it), m))
 
-/* ---------------------------------------------------------------- strings (core/string.c) --- */
+/* ---------------------------------------------------------------- memory (lib/mem.S) -------- */
 
 void *memcpy(void *to, const void *from, size_t n);
 void *memmove(void *to, const void *from, size_t n);
 void *memset(void *to, int c, size_t n);
 int memcmp(const void *a, const void *b, size_t n);
+
+/* ---------------------------------------------------------------- strings (lib/string.c) ---- */
+
 size_t strlen(const char *s);
 size_t strnlen(const char *s, size_t max);
 int strcmp(const char *a, const char *b);
@@ -106,27 +111,27 @@ char *strchr(const char *s, int c);
 char *strrchr(const char *s, int c);
 /* Copies and always terminates; returns strlen(from), so a result >= n means it was cut. */
 size_t strlcpy(char *to, const char *from, size_t n);
-/* %s %c %d %i %u %x %X %o %p %%, with - 0 width .precision and l, ll, z. Returns what snprintf() would. */
+/*
+ * %s %c %d %i %u %x %X %o %p %%, with - 0 width .precision and l, ll, z. Returns what snprintf()
+ * would.
+ */
 int vsnprintf(char *buf, size_t n, const char *format, va_list ap);
 int snprintf(char *buf, size_t n, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* A decimal, 0x hexadecimal or 0 octal number; *end is where it stops. */
 unsigned long strtoul(const char *s, const char **end);
 
-/* ---------------------------------------------------------------- printing (core/printk.c) -- */
+/* ---------------------------------------------------------------- the console --------------- */
 
-/* To the console, at any time, interrupts included. */
+/* Bytes as they are, at any time, interrupts included. arch/serial.c */
+void console_write(const char *s, size_t n);
+/* A message of the kernel, also at any time. arch/printk.c */
 void printk(const char *format, ...) __attribute__((format(printf, 1, 2)));
-/* Print, stop all CPUs, and end the machine with status 2. */
+/* Print, stop all CPUs, and end the machine with status 2. arch/end.c */
 _Noreturn void panic(const char *format, ...) __attribute__((format(printf, 1, 2)));
 #define BUG_ON(cond)                                                                               \
 	do {                                                                                       \
 		if (unlikely(cond))                                                                \
 			panic("%s:%d: %s", __FILE__, __LINE__, #cond);                             \
 	} while (0)
-
-/* ---------------------------------------------------------------- boot options -------------- */
-
-/* The value of `name=value` on the kernel's command line, "" for a bare `name`, or NULL. core/main.c */
-const char *boot_option(const char *name);
 
 #endif

@@ -1,23 +1,13 @@
 /*
- * sched.h: locks, sleeping, threads as the scheduler knows them. core/sched.c, core/lock.c
+ * sched.h: sleeping, mutexes, threads as the scheduler knows them. core/wait.c, core/sched.c
  */
 #ifndef SCHED_H
 #define SCHED_H
 
 #include "cpu.h"
-
-/* ---------------------------------------------------------------- spinlocks ----------------- */
-
-/* Preemption is off while one is held. Never sleep, never call objrmap's sleeping functions with it. */
-struct spin {
-	_Atomic unsigned locked;
-};
-
-void spin_lock(struct spin *s);
-void spin_unlock(struct spin *s);
-/* For what interrupt handlers take, too. Never call anything of objrmap while holding one. */
-unsigned long spin_lock_irq(struct spin *s);
-void spin_unlock_irq(struct spin *s, unsigned long flags);
+#include "spin.h"
+#include "thread.h"
+#include "upcalls.h"
 
 /* ---------------------------------------------------------------- sleeping ------------------ */
 
@@ -36,19 +26,14 @@ static inline void waitq_init(struct waitq *q)
 	list_init(&q->waiters);
 }
 
-/* One thread on one queue; on the stack of the sleeper. A thread may be on several queues (poll). */
+/*
+ * One thread on one queue; on the stack of the sleeper. A thread may be on several queues (poll).
+ */
 struct waiter {
 	struct list node;
 	struct thread *thread;
 	struct waitq *q;
-};
-
-enum thread_state {
-	THREAD_RUNNING,       /* or ready */
-	THREAD_SLEEPING,      /* until woken */
-	THREAD_INTERRUPTIBLE, /* or until a signal comes */
-	THREAD_STOPPED,       /* job control */
-	THREAD_DEAD,          /* its last switch is done or about to be */
+	const void *key; /* NULL: it wants to be woken by wake_all() and wake_one() alone */
 };
 
 /*
@@ -59,8 +44,10 @@ enum thread_state {
  */
 void wait_begin(struct waitq *q, struct waiter *w, enum thread_state state);
 void wait_end(struct waiter *w);
-void wake_all(struct waitq *q); /* from anywhere, interrupts included */
-void wake_one(struct waitq *q); /* the one that has waited longest */
+void wait_begin_key(struct waitq *q, struct waiter *w, enum thread_state state, const void *key);
+void wake_all(struct waitq *q);                  /* from anywhere, interrupts included */
+void wake_one(struct waitq *q);                  /* the one that has waited longest */
+void wake_key(struct waitq *q, const void *key); /* those with this key */
 
 /* Sleep until cond, which must only look: it is evaluated once more after it was true. */
 #define wait_event(q, cond)                                                                        \
@@ -98,8 +85,6 @@ void wake_one(struct waitq *q); /* the one that has waited longest */
 void schedule_until(uint64_t deadline);
 /* Interruptible sleep: 0, or -EINTR. */
 int sleep_until(uint64_t deadline);
-/* Does the running thread have a signal to take (or is it being killed)? proc/signal.c */
-bool signal_pending(void);
 
 /* A sleeping lock. */
 struct mutex {
@@ -116,41 +101,53 @@ void mutex_unlock(struct mutex *m);
 
 /* ---------------------------------------------------------------- threads ------------------- */
 
-#define KSTACK_SIZE 16384ul
+#define SLICE_NS 10000000u /* how long a thread runs while others wait */
 
-struct proc;
-struct om_held;
-
-/* Give up the CPU: if the state is still RUNNING the thread stays ready. May be called with preemption on only. */
+/*
+ * Give up the CPU: if the state is still RUNNING the thread stays ready. May be called with
+ * preemption on only.
+ */
 void schedule(void);
 /* Let others go first. */
 void yield(void);
-/* Make a sleeping thread ready; from anywhere. Does nothing to one that runs, or is stopped or dead. */
+/*
+ * Make a sleeping thread ready; from anywhere. Does nothing to one that runs, or is stopped or
+ * dead.
+ */
 void thread_wake(struct thread *t);
-/* The same if it sleeps interruptibly (signals); `stopped`: also if it is stopped (SIGCONT, SIGKILL). */
+/*
+ * As thread_wake(), but only if it sleeps interruptibly, for a signal; `stopped`: also if it is
+ * stopped (SIGCONT, SIGKILL). One that runs on another CPU is interrupted, so that it sees its
+ * `work`.
+ */
 void thread_interrupt(struct thread *t, bool stopped);
 /* Put a new thread, made by thread_alloc(), on a run queue. */
 void thread_start(struct thread *t);
 
-/* A thread with its stack and FPU area, not started; NULL without memory. proc: NULL = kernel thread. */
+/*
+ * A thread with its stack and FPU area, not started; NULL without memory. proc: NULL = kernel
+ * thread.
+ */
 struct thread *thread_alloc(struct proc *proc);
-/* Free one that never ran, or is DEAD and off its stack (the scheduler's reaper does it after thread_exit). */
+/*
+ * Free one that never ran, or is DEAD and off its stack (the scheduler's reaper does it after
+ * thread_exit).
+ */
 void thread_free(struct thread *t);
-/* The running thread ends. Its memory goes when another thread has been switched to. */
-_Noreturn void thread_exit(void);
 /* Start a kernel thread. */
 struct thread *kthread(const char *name, void (*fn)(void *), void *arg);
 
-/* Called by the clock interrupt, which has hit user mode or the kernel: accounts, and ends the slice. */
-void sched_tick(uint64_t now, bool user);
-/* Bring the running thread's cpu_ns up to now: for those who are about to tell it. */
+/*
+ * By clock_tick(): accounts, and ends the slice if it is over. Returns when that will be,
+ * UINT64_MAX for an idle CPU.
+ */
+uint64_t sched_tick(uint64_t now, bool user);
+/* Bring the running thread's cpu_ns up to now, before it is read. */
 void sched_account(void);
-/* The first thing a new thread does, with interrupts off (arch/entry.S). */
-void sched_begin(void);
-/* On the way out of an interrupt (arch/entry.S): preempt if asked for and allowed. */
-void sched_preempt(void);
-/* An application CPU enters here when it is up; the boot CPU at the end of main(). */
+/* The boot CPU comes here at the end of kernel_main(), the others when they are up. */
 _Noreturn void sched_idle(void);
 void sched_init(void); /* before interrupts are on and other CPUs run */
+/* Start the other CPUs, up to `max` in all; each enters sched_idle(). */
+void sched_start_cpus(unsigned max);
 
 #endif

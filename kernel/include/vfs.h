@@ -1,8 +1,9 @@
 /*
  * vfs.h: files. An inode is a thing with a name in some file system, a file is an open one. fs/
  *
- * Regular files have an om_mapping, their page cache, so read(), mmap() and exec see the same pages. All
- * functions here may sleep. Buffers are kernel memory: the system calls copy in pieces of a page (fs/rw.c).
+ * Regular files have an om_mapping, their page cache, so read(), mmap() and exec see the same
+ * pages. All functions here may sleep. Buffers are kernel memory: the system calls copy in pieces
+ * of a page (fs/rw.c).
  */
 #ifndef VFS_H
 #define VFS_H
@@ -28,16 +29,19 @@ struct dir_sink {
 struct inode_ops {
 	const char *fs_type; /* "ext2", for /proc/mounts; that of a file system's root counts */
 	/*
-	 * Directories. `*out` comes referenced. Names are not terminated. -ENOENT, -EIO, ... lookup() is asked for
-	 * `..` too, except in the root of a file system, but never for `.`. Nobody locks for these functions.
+	 * Directories. `*out` comes referenced. Names are not terminated. -ENOENT, -EIO, ...
+	 * lookup() is asked for `..` too, except in the root of a file system, but never for `.`.
+	 * Nobody locks for these functions.
 	 */
 	int (*lookup)(struct inode *dir, const char *name, unsigned len, struct inode **out);
 	/* Entries from position `pos` on (0 at first; . and .. included). */
 	int (*readdir)(struct inode *dir, uint64_t pos, struct dir_sink *sink);
-	/* Those below may be NULL: -EROFS (-EPERM where Linux says so). */
-	int (*create)(
-	    struct inode *dir, const char *name, unsigned len, unsigned mode, uint64_t rdev,
-	    struct inode **out); /* mode with S_IFMT: regular, directory, fifo, device, socket */
+	/*
+	 * Those below may be NULL: -EROFS (-EPERM where Linux says so). create(): `mode` has
+	 * S_IFMT, for a regular file, directory, FIFO, device or socket.
+	 */
+	int (*create)(struct inode *dir, const char *name, unsigned len, unsigned mode,
+	              uint64_t rdev, struct inode **out);
 	int (*symlink)(struct inode *dir, const char *name, unsigned len, const char *target);
 	int (*link)(struct inode *dir, const char *name, unsigned len, struct inode *inode);
 	int (*unlink)(struct inode *dir, const char *name, unsigned len, bool dir_wanted);
@@ -46,17 +50,23 @@ struct inode_ops {
 	/* Symbolic links: the length, not terminated. */
 	int (*readlink)(struct inode *inode, char *buf, unsigned size);
 	/*
-	 * Links that lead to an inode, whatever readlink() says (/proc/PID/fd/N): referenced. `full`: as path_lookup().
+	 * Links that lead to an inode, whatever readlink() says (/proc/PID/fd/N): referenced.
+	 * `full`: as path_lookup().
 	 * -EINVAL: this one is as others.
 	 */
 	int (*follow)(struct inode *inode, struct inode **out, char *full);
 	/* Regular files: set the size. */
 	int (*truncate)(struct inode *inode, uint64_t size);
-	/* Just before open() returns: may set file->ops and data, or refuse. NULL: fine as it is. */
+	/*
+	 * Just before open() returns: may set file->ops and data, or refuse. NULL: fine as it is.
+	 */
 	int (*open)(struct inode *inode, struct file *file);
 	/* For statfs(2): `out` is zeroed and has f_namelen. NULL: nothing is known. */
 	void (*statfs)(struct inode *inode, struct statfs *out);
-	/* Mode, owner and times can be changed (the structure inode is all there is of them); else: -EROFS. */
+	/*
+	 * Mode, owner and times can be changed (the structure inode is all there is of them); else:
+	 * -EROFS.
+	 */
 	bool attributes;
 	/* The last reference is gone. */
 	void (*release)(struct inode *inode);
@@ -66,8 +76,8 @@ struct inode {
 	const struct inode_ops *ops;
 	const struct file_ops *fops; /* what an open file starts with */
 	_Atomic unsigned refs;
-	struct mutex
-	    lock; /* guards a file's size changes; a file system's own use in directories */
+	/* Guards changes of a file's size; in directories it is the file system's own. */
+	struct mutex lock;
 	uint64_t ino, dev;
 	unsigned mode; /* S_IFMT and permissions */
 	unsigned nlink, uid, gid;
@@ -91,15 +101,22 @@ struct file_ops {
 	/* Up to `n` bytes (at most a page) at *pos, which they advance. 0 = end. NULL: -EINVAL. */
 	long (*read)(struct file *file, void *buf, size_t n, uint64_t *pos);
 	long (*write)(struct file *file, const void *buf, size_t n, uint64_t *pos);
-	/* Poll bits that hold now; calls poll_wait() for the queues that announce changes. NULL: always ready. */
+	/*
+	 * Poll bits that hold now; calls poll_wait() for the queues that announce changes. NULL:
+	 * always ready.
+	 */
 	unsigned (*poll)(struct file *file, struct poll_table *table);
 	/* `arg` is a user address or a number. NULL: -ENOTTY. */
 	long (*ioctl)(struct file *file, unsigned cmd, uintptr_t arg);
-	/* What mmap() maps instead of inode->mapping (/dev/zero: *mapping = NULL, anonymous). NULL: -ENODEV without a mapping. */
+	/*
+	 * What mmap() maps instead of inode->mapping (/dev/zero: *mapping = NULL, anonymous). NULL:
+	 * -ENODEV without a mapping.
+	 */
 	int (*mmap)(struct file *file, struct om_mapping **mapping);
 	/* The last reference is gone. */
 	void (*release)(struct file *file);
 	bool stream; /* pipes, terminals: no position; a short read ends the call */
+	bool no_end; /* nobody knows it without reading: lseek() finds none */
 };
 
 struct file {
@@ -113,7 +130,10 @@ struct file {
 	char *path; /* as opened, absolute; may be NULL */
 };
 
-/* A file with one reference; takes over the caller's reference to the inode (also on failure). NULL: no memory. */
+/*
+ * A file with one reference; takes over the caller's reference to the inode (also on failure).
+ * NULL: no memory.
+ */
 struct file *file_alloc(const struct file_ops *ops, struct inode *inode, unsigned flags,
                         void *data);
 struct file *file_get(struct file *file);
@@ -142,6 +162,8 @@ int fd_close(struct proc *p, int fd);
 int files_fork(struct proc *child, struct proc *parent);
 void files_exec(struct proc *p); /* close those marked */
 void files_exit(struct proc *p);
+/* The first process: its descriptors 0, 1, 2 are `file`, whose reference it takes. -ENOMEM */
+int files_init(struct proc *p, struct file *file);
 
 /* ---------------------------------------------------------------- paths --------------------- */
 
@@ -155,13 +177,15 @@ struct path_ctx {
 
 #define LOOKUP_NOFOLLOW 1u
 /*
- * From `dirfd` (AT_FDCWD: the current directory) along `path`, a kernel string; symbolic links followed. `*out`
- * comes referenced. `full` (may be NULL, PATH_MAX_LEN bytes): the absolute path without links in it.
+ * From `dirfd` (AT_FDCWD: the current directory) along `path`, a kernel string; symbolic links
+ * followed. `*out` comes referenced. `full` (may be NULL, PATH_MAX_LEN bytes): the absolute path
+ * without links in it.
  */
 int path_lookup(int dirfd, const char *path, unsigned flags, struct inode **out, char *full);
 /*
- * The same for the last-but-one: *parent and `full` are the directory, *last points into `path`, *len is its length
- * (0: the path is `/`).
+ * As path_lookup(), but for the directory that the last component is in: *parent and `full` are
+ * that directory, *last points into `path`, *len is the length of the component (0: the path is
+ * `/`).
  */
 int path_parent(int dirfd, const char *path, struct inode **parent, const char **last,
                 unsigned *len, char *full);
@@ -169,7 +193,6 @@ int path_parent(int dirfd, const char *path, struct inode **parent, const char *
 int path_open(int dirfd, const char *path, unsigned flags, unsigned mode, struct file **out);
 int mount(const char *path, struct inode *root);
 void vfs_init(struct inode *root);
-int files_open_console(struct proc *p); /* fds 0, 1, 2 of init */
 
 /* ---------------------------------------------------------------- poll ---------------------- */
 
@@ -187,13 +210,13 @@ int procfs_mount(struct inode **root);
 
 /* ---------------------------------------------------------------- terminal ------------------ */
 
-/* Characters typed, from the serial interrupt. fs/tty.c; output goes out by console_write() (drivers/serial.c). */
-void tty_input(char c);
-void console_write(const char *s, size_t n);
-int tty_open(struct file *file); /* the console terminal */
+/* fs/tty.c */
+void tty_input(char c);                 /* typed; from interrupt handlers */
+int tty_open(struct file *file);        /* the console terminal */
+void tty_give(struct proc *p, int sid); /* process 1, about to start, gets it with its session */
 /*
- * The process gives up its controlling terminal; if it leads the session, the session does. proc_lock
- * held. fs/tty_job.c
+ * The process gives up its controlling terminal; if it leads the session, the session does.
+ * proc_lock held. fs/tty_job.c
  */
 void tty_leave(struct proc *p);
 

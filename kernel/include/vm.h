@@ -1,9 +1,10 @@
 /*
- * vm.h: how this kernel embeds objrmap: the system, address spaces, copying to and from user memory.
+ * vm.h: how this kernel embeds objrmap: the system, address spaces, copying to and from user
+ * memory.
  *
- * The kernel never touches user addresses directly: user_read() and its kin go through om_read() and
- * om_write(), which check the areas' permissions and take faults of their own. So a bad pointer is an
- * error value, never a trap. mm/
+ * The kernel never touches user addresses directly: user_read() and the like go through om_read()
+ * and om_write(), which check the areas' permissions and take faults of their own. So a bad pointer
+ * is an error value, never a trap. mm/
  */
 #ifndef VM_H
 #define VM_H
@@ -11,17 +12,17 @@
 #include <objrmap/objrmap.h>
 
 #include "sched.h"
-#include "x86_64.h"
+
+struct memory_range;
 
 /* ---------------------------------------------------------------- the system (mm/vm.c) ------ */
 
 extern struct om_system *vm; /* all memory of the machine */
-extern struct x86_mmu mmu;   /* the port's state of all CPUs */
 
-/* Build the system from the memory map. `first_free` is the physical end of the kernel image. */
-struct memory_range {
-	uint64_t start, end;
-};
+/*
+ * Build the system from the `n` ranges of the memory map. `first_free` is the physical end of the
+ * kernel's image. No return if that fails.
+ */
 void vm_init(const struct memory_range *ranges, unsigned n, uint64_t first_free);
 /* Start the reclaim thread. */
 void vm_start(void);
@@ -50,8 +51,14 @@ int space_create(uintptr_t brk_start, struct space **space); /* empty, one refer
 int space_fork(struct space *parent, struct space **child);
 void space_get(struct space *space);
 void space_put(struct space *space); /* the last one destroys it; may sleep */
+
 /* Run on this address space from now on (exec); the scheduler does it at every other switch. */
 void space_activate(struct space *space);
+/* That of the running process. */
+static inline struct om_mm *current_mm(void)
+{
+	return current->space->mm;
+}
 
 /* ---------------------------------------------------------------- user memory (mm/uaccess.c) */
 
@@ -60,16 +67,31 @@ int user_read(void *to, uintptr_t from, size_t n);
 int user_write(uintptr_t to, const void *from, size_t n);
 /* How many of the n bytes can be written, at least 1, or the error of the first. Changes none. */
 long user_writable(uintptr_t to, size_t n);
-/* A string with its end: its length, -EFAULT, or -ENAMETOOLONG if it does not fit `max` bytes with the 0. */
+/*
+ * A string with its end: its length, -EFAULT, or -ENAMETOOLONG if it does not fit `max` bytes with
+ * the 0.
+ */
 long user_string(char *to, uintptr_t from, size_t max);
 
 #define user_get(var, addr) user_read(&(var), (uintptr_t)(addr), sizeof(var))
 #define user_put(addr, var) user_write((uintptr_t)(addr), &(var), sizeof(var))
 
-/* ---------------------------------------------------------------- swap (mm/sys_swap.c) ------ */
+/* ---------------------------------------------------------------- swap (mm/swap.c) ---------- */
 
-/* Swap on the i-th disk, whatever is on it; the boot option. */
+#define SWAP_NEXT_PRIORITY (-1) /* after all areas in use */
+
+/*
+ * Swap on disk number `disk`, whatever is on it. -ENODEV: there is no such disk; -EBUSY: it is in
+ * use already; -EPERM: so are as many as can be; -EINVAL: no room; -EROFS; -ENOMEM. May sleep, as
+ * those below.
+ */
 int swap_on_disk(unsigned disk);
+/*
+ * As swap_on_disk(), but only if mkswap has prepared the disk (else -EINVAL), and as it says; -EIO.
+ */
+int swap_on(unsigned disk, int priority);
+/* Bring everything back into memory first. -EINVAL: not in use; as om_swapoff(). */
+int swap_off(unsigned disk);
 
 /* For /proc/swaps: the i-th area; false if there are not so many. The file is /dev/vd[a + disk]. */
 struct swap_info {

@@ -1,10 +1,15 @@
 /*
- * fault.c: page faults of programs, straight from arch/entry.S, which has read the address and enabled interrupts.
+ * fault.c: page faults of programs, straight from arch/entry.S, which has read the address and
+ * enabled interrupts.
  *
- * Nearly all of them end in om_fault() and a return to the program, which tries again. What is left is a
- * signal. The kernel itself touches no user memory (uaccess.c), so its own faults are bugs: arch/trap.c.
+ * Nearly all of them end in om_fault() and a return to the program, which tries again. What is left
+ * is a signal. The kernel itself touches no user memory (uaccess.c), so its own faults are bugs:
+ * arch/trap.c.
  */
-#include "process.h"
+#include <asm/siginfo.h>
+#include <asm/signal.h>
+
+#include "vm.h"
 
 /* The error code. */
 #define ERROR_WRITE    0x02ul
@@ -12,7 +17,7 @@
 #define ERROR_RESERVED 0x08ul /* the entry is nonsense */
 #define ERROR_FETCH    0x10ul
 
-static void cannot_mend(enum om_fault_result result, uintptr_t addr)
+static void not_resolved(enum om_fault_result result, uintptr_t addr)
 {
 	switch (result) {
 	case OM_FAULT_ACCERR:
@@ -42,11 +47,11 @@ void page_fault(struct regs *regs, uintptr_t addr)
 		access = OM_WRITE;
 	else if (error & ERROR_FETCH)
 		access = OM_EXEC;
-	result = om_fault(t->proc->space->mm, addr, access);
+	result = om_fault(t->space->mm, addr, access);
 	if (likely(result == OM_FAULT_MINOR))
 		t->min_faults++;
 	else if (result == OM_FAULT_MAJOR)
 		t->maj_faults++;
 	else
-		cannot_mend(result, addr);
+		not_resolved(result, addr);
 }

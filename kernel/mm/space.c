@@ -1,12 +1,13 @@
 /*
  * space.c: address spaces of processes.
  *
- * The top-level table of each has the kernel's half: the three slots in use, copied from the kernel's own
- * root. The tables below them are shared, so what is mapped there later appears everywhere.
+ * The top-level table of each has the kernel's half: the three slots in use, copied from the
+ * kernel's own root. The tables below them are shared, so what is mapped there later appears
+ * everywhere.
  */
 #include "kmem.h"
 #include "om_arch.h"
-#include "process.h"
+#include "vm.h"
 
 #define STACK_RESERVE (256ul << 20) /* kept free by mmap() below the top, for the stack */
 #define GUARD_GAP     (256 * PAGE_SIZE)
@@ -106,10 +107,19 @@ void space_put(struct space *space)
 	kfree(space);
 }
 
+void space_switch(struct space *space)
+{
+	BUG_ON(irqs_on());
+	if (space)
+		x86_switch(&mmu, &space->x86, om_mm_root(space->mm));
+	else
+		x86_switch(&mmu, NULL, 0);
+}
+
 void space_activate(struct space *space)
 {
 	unsigned long flags = irq_save();
 
-	x86_switch(&mmu, &space->x86, om_mm_root(space->mm));
+	space_switch(space);
 	irq_restore(flags);
 }

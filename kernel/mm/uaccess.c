@@ -1,25 +1,25 @@
 /*
  * uaccess.c: copying between the kernel and the memory of the running process.
  *
- * om_read() and om_write() do it, through the frames' own addresses in the kernel: a user address is never
- * dereferenced, so there is no trap to recover from, and what the kernel may do there is decided by the areas'
- * permissions. Their errors are Linux's.
+ * om_read() and om_write() do it, through the frames' own addresses in the kernel: a user address
+ * is never dereferenced, so there is no trap to recover from, and what the kernel may do there is
+ * decided by the areas' permissions. Their errors are Linux's.
  */
-#include "process.h"
+#include "vm.h"
 
 int user_read(void *to, uintptr_t from, size_t n)
 {
-	return om_read(current->proc->space->mm, from, to, n, NULL);
+	return om_read(current_mm(), from, to, n, NULL);
 }
 
 int user_write(uintptr_t to, const void *from, size_t n)
 {
-	return om_write(current->proc->space->mm, to, from, n, NULL);
+	return om_write(current_mm(), to, from, n, NULL);
 }
 
 /*
- * A pin does all that a write would, but for the write. With no pin left, the page is there all the
- * same.
+ * om_pin() does all that a write would do before it writes. A page that has too many pins already
+ * (-EAGAIN) is there and can be written, too.
  */
 long user_writable(uintptr_t to, size_t n)
 {
@@ -27,7 +27,7 @@ long user_writable(uintptr_t to, size_t n)
 
 	while (sum < n) {
 		om_pfn_t pfn;
-		int err = om_pin(current->proc->space->mm, to + sum, OM_WRITE, &pfn);
+		int err = om_pin(current_mm(), to + sum, OM_WRITE, &pfn);
 
 		if (!err)
 			om_unpin(vm, pfn, false);

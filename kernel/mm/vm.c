@@ -1,25 +1,21 @@
 /*
- * vm.c: objrmap on this machine: what memory there is, the hooks it calls, and the thread that reclaims.
+ * vm.c: objrmap on this machine: what memory there is, the hooks it calls, and the thread that
+ * reclaims.
  *
- * Storage for the page array is carved right behind the kernel; everything else above 1 MiB and below 4 GiB
- * belongs to objrmap. The kernel's own needs come from it, too (core/kmem.c).
+ * Storage for the page array is carved right behind the kernel; everything else above 1 MiB and
+ * below 4 GiB belongs to objrmap. The kernel's own needs come from it, too (core/kmem.c).
  */
-#include "vm.h"
-
+#include "boot.h"
 #include "kmem.h"
+#include "random.h"
 #include "om_arch.h"
-#include "process.h"
+#include "vm.h"
 
 #define LOWEST_MEMORY 0x100000ul     /* below: the firmware's, and where application CPUs start */
 #define KERNEL_START  0x200000ul     /* kernel.ld */
 #define MEMORY_LIMIT  0x100000000ull /* the direct map ends here */
 
-#define CR4_PCIDE (1ul << 17)
-
-_Static_assert(DIRECT_MAP == X86_DIRECT_MAP, "the port and the kernel mean the same direct map");
-
 struct om_system *vm;
-struct x86_mmu mmu;
 
 static om_pfn_t nr_frames, nr_owned;
 
@@ -30,27 +26,27 @@ om_pfn_t vm_nr_frames(void)
 
 /* ---------------------------------------------------------------- waiting ------------------- */
 
-#define NR_QUEUES 64
+#define NR_QUEUES 256
 
 static struct waitq queues[NR_QUEUES];
 
-/* Keys are addresses of objects. */
+/* Keys are addresses, nearly all of them of one sleeper each. */
 static struct waitq *queue_of(const void *key)
 {
-	return &queues[((uintptr_t)key * 0x9e3779b97f4a7c15ull) >> 58];
+	return &queues[((uintptr_t)key * 0x9e3779b97f4a7c15ull) >> 56];
 }
 
 /*
- * port.h wants blocked() to run under the lock that hook_wake() takes. It is enough that the thread is on the
- * queue before: blocked() tells the other side, in the same step in which it finds that it has to wait, and
- * whoever has been told calls hook_wake() later, which then finds the thread.
+ * port.h wants blocked() to run under the lock that hook_wake() takes. It is enough that the thread
+ * is on the queue before: blocked() tells the other side, in the same step in which it finds that
+ * it has to wait, and whoever has been told calls hook_wake() later, which then finds the thread.
  */
 static void hook_wait(void *ctx, const void *key, bool (*blocked)(const void *arg), const void *arg)
 {
 	struct waiter w;
 
 	(void)ctx;
-	wait_begin(queue_of(key), &w, THREAD_SLEEPING);
+	wait_begin_key(queue_of(key), &w, THREAD_SLEEPING, key);
 	if (blocked(arg))
 		schedule();
 	wait_end(&w);
@@ -59,13 +55,13 @@ static void hook_wait(void *ctx, const void *key, bool (*blocked)(const void *ar
 static void hook_wake(void *ctx, const void *key)
 {
 	(void)ctx;
-	wake_all(queue_of(key));
+	wake_key(queue_of(key), key);
 }
 
 /* ---------------------------------------------------------------- reclaim ------------------- */
 
 #define RECLAIM_BATCH 32
-#define RECLAIM_PAUSE (20 * NSEC_PER_SEC / 1000) /* when there was nothing to be had */
+#define RECLAIM_PAUSE (20 * NSEC_PER_SEC / 1000) /* after a round that has freed nothing */
 
 static struct waitq reclaim_queue = WAITQ_INIT(reclaim_queue);
 static atomic_bool memory_low;
@@ -81,7 +77,7 @@ static void hook_low_memory(void *ctx)
 }
 
 /* True if the high watermark has been reached. */
-static bool reclaim(om_pfn_t high)
+static bool reclaim_to(om_pfn_t high)
 {
 	kstack_trim();
 	while (om_free_frames(vm) < high)
@@ -97,7 +93,7 @@ static void reclaim_thread(void *arg)
 	(void)arg;
 	for (;;) {
 		wait_event(&reclaim_queue, atomic_load(&memory_low));
-		if (!reclaim(high))
+		if (!reclaim_to(high))
 			sleep_until(now_ns() + RECLAIM_PAUSE);
 		atomic_store(&memory_low, false);
 	}
@@ -134,23 +130,6 @@ static const struct om_port_ops ops = {
 };
 
 /* ---------------------------------------------------------------- at boot ------------------- */
-
-static void send_flush(void *ctx, uint32_t set)
-{
-	(void)ctx;
-	cpu_send_flush(set);
-}
-
-static void init_mmu(void)
-{
-	const struct x86_mmu_config config = {
-	    .kernel_root = x86_read_cr3() & X86_PFN,
-	    .pcid = x86_read_cr4() & CR4_PCIDE,
-	    .send_flush = send_flush,
-	};
-
-	x86_mmu_init(&mmu, &config);
-}
 
 static om_pfn_t count_frames(const struct memory_range *ranges, unsigned n)
 {
@@ -192,12 +171,12 @@ void vm_init(const struct memory_range *ranges, unsigned n, uint64_t first_free)
 
 	for (unsigned i = 0; i < NR_QUEUES; i++)
 		waitq_init(&queues[i]);
-	init_mmu();
 	nr_frames = count_frames(ranges, n);
 	end = storage + om_system_bytes(nr_frames);
 	check_storage(ranges, n, storage, end);
 	config.nr_frames = nr_frames;
 	config.storage = phys_to_virt(storage);
+	config.seed = random_word();
 	vm = om_system_init(&config);
 	if (!vm)
 		panic("objrmap does not start");
@@ -205,6 +184,6 @@ void vm_init(const struct memory_range *ranges, unsigned n, uint64_t first_free)
 		add_part(&ranges[i], LOWEST_MEMORY, KERNEL_START);
 		add_part(&ranges[i], end, MEMORY_LIMIT);
 	}
-	kmem_init();
+	kmem_init(vm);
 	vmalloc_init();
 }

@@ -12,24 +12,6 @@
 
 /* ---------------------------------------------------------------- restarting ---------------- */
 
-long restart_at(uint64_t deadline)
-{
-	current->restart_deadline = deadline;
-	return -ERESTART_RESTARTBLOCK;
-}
-
-/*
- * The next sleep after restart_at() is the same call: a handler, which could call others, forgets
- * it.
- */
-uint64_t restarted(uint64_t deadline)
-{
-	uint64_t old = current->restart_deadline;
-
-	current->restart_deadline = 0;
-	return old ? old : deadline;
-}
-
 /* `action` is of the handler about to run, NULL if none is. */
 static void restart_call(struct regs *regs, const struct kernel_sigaction *action)
 {
@@ -142,28 +124,4 @@ void return_to_user(struct regs *regs)
 	restart_call(regs, NULL);
 	if (atomic_fetch_and(&t->work, ~WORK_RESTORE_MASK) & WORK_RESTORE_MASK)
 		signal_set_mask(t->saved_mask);
-}
-
-/* ---------------------------------------------------------------- temporary masks ----------- */
-
-int sigmask_read(sigmask_t *mask, uintptr_t set, size_t size)
-{
-	return size == sizeof(*mask) ? user_get(*mask, set) : -EINVAL;
-}
-
-int signal_temp_mask(uintptr_t set, size_t size)
-{
-	struct thread *t = current;
-	sigmask_t mask;
-	int err;
-
-	if (!set)
-		return 0;
-	err = sigmask_read(&mask, set, size);
-	if (err)
-		return err;
-	t->saved_mask = t->blocked;
-	signal_set_mask(mask);
-	atomic_fetch_or(&t->work, WORK_RESTORE_MASK);
-	return 0;
 }

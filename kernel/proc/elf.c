@@ -59,7 +59,7 @@ static bool segment_is_right(const Elf64_Phdr *ph)
 }
 
 /* The range of its segments. */
-static int measure(struct elf *elf)
+static int measure_segments(struct elf *elf)
 {
 	elf->low = USER_LIMIT;
 	for (unsigned i = 0; i < elf->head.e_phnum; i++) {
@@ -89,7 +89,7 @@ static int elf_read(struct elf *elf)
 		return -ENOMEM;
 	err = read_exactly(elf->file, elf->ph, elf->head.e_phnum * sizeof(*elf->ph),
 	                   elf->head.e_phoff);
-	return err ? err : measure(elf);
+	return err ? err : measure_segments(elf);
 }
 
 /* Open the dynamic linker if the program names one. */
@@ -128,7 +128,7 @@ static int segment_prot(const Elf64_Phdr *ph)
 }
 
 /* What follows the file's bytes in their last page reads as zero. */
-static int clear_tail(struct om_mm *mm, uintptr_t from, uintptr_t to)
+static int clear_bss_tail(struct om_mm *mm, uintptr_t from, uintptr_t to)
 {
 	static const char zeros[256];
 	int err = 0;
@@ -164,7 +164,7 @@ static int map_segment(struct om_mm *mm, const struct elf *elf, const Elf64_Phdr
 	if (!err && anon < end)
 		err = om_mmap(mm, &zeros);
 	if (!err && ph->p_filesz && ph->p_memsz > ph->p_filesz && (ph->p_flags & PF_W))
-		err = clear_tail(mm, file_end, ALIGN_UP(file_end, PAGE_SIZE));
+		err = clear_bss_tail(mm, file_end, ALIGN_UP(file_end, PAGE_SIZE));
 	return err;
 }
 
@@ -221,7 +221,7 @@ static void describe_code(struct space *space, const struct elf *elf)
 	}
 }
 
-static void describe(struct image *im, const struct elf *elf, const struct elf *interp)
+static void describe_image(struct image *im, const struct elf *elf, const struct elf *interp)
 {
 	im->entry = elf->head.e_entry + elf->bias;
 	im->start = im->entry;
@@ -252,7 +252,7 @@ static int load_both(struct exec *e, struct elf *elf, struct elf *interp)
 	err = space_create(elf->high + elf->bias, &e->image.space);
 	if (err)
 		return err;
-	limits_apply(e->limit, e->image.space);
+	limits_apply(e->p, e->image.space);
 	err = map_elf(e->image.space->mm, elf);
 	if (!err && interp->file)
 		err = place_interp(e->image.space->mm, interp);
@@ -260,7 +260,7 @@ static int load_both(struct exec *e, struct elf *elf, struct elf *interp)
 		err = map_elf(e->image.space->mm, interp);
 	if (err)
 		return err;
-	describe(&e->image, elf, interp);
+	describe_image(&e->image, elf, interp);
 	return e->image.start < USER_LIMIT ? 0 : -ENOEXEC;
 }
 

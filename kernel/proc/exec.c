@@ -6,117 +6,13 @@
  * change places, and what does not outlive an exec (handlers, files marked close-on-exec, timers)
  * goes.
  */
-#include <linux/stat.h>
-
 #include "exec.h"
 #include "kmem.h"
 #include "sys.h"
 
-/* ---------------------------------------------------------------- scripts ------------------- */
-
-static bool is_program(const struct file *file)
-{
-	const struct inode *inode = file->inode;
-
-	return inode && S_ISREG(inode->mode) && (inode->mode & 0111);
-}
-
-int exec_open(int dirfd, const char *path, unsigned flags, struct file **file)
-{
-	int err = path_open(dirfd, path, O_RDONLY | flags, 0, file);
-
-	if (err || is_program(*file))
-		return err;
-	file_put(*file);
-	*file = NULL;
-	return -EACCES;
-}
-
-static bool is_blank(char c)
-{
-	return c == ' ' || c == '\t';
-}
-
-/* Split "#! interpreter argument" in place; *arg is NULL without one. */
-static int parse_script(char *head, size_t n, char **interp, char **arg)
-{
-	char *p = head + 2, *end = strchr(p, '\n');
-
-	if (!end) {
-		if (n == sizeof(((struct exec *)0)->head) - 1)
-			return -ENOEXEC; /* cut off */
-		end = head + strlen(head);
-	}
-	while (end > p && is_blank(end[-1]))
-		end--;
-	*end = 0;
-	while (is_blank(*p))
-		p++;
-	if (!*p)
-		return -ENOEXEC;
-	*interp = p;
-	while (*p && !is_blank(*p))
-		p++;
-	*arg = NULL;
-	if (*p) {
-		*p++ = 0;
-		while (is_blank(*p))
-			p++;
-		*arg = p;
-	}
-	return 0;
-}
-
-/* The script's name and what its first line says take the place of the first argument. */
-static int push_prefix(struct exec *e, const char *interp, const char *arg, const char *script)
-{
-	const char *first[3] = {interp, arg ? arg : script, arg ? script : NULL};
-	unsigned n = arg ? 3 : 2, keep = e->nr_prefix ? e->nr_prefix - 1 : 0;
-	char *copy[3] = {NULL};
-
-	for (unsigned i = 0; i < n; i++)
-		copy[i] = kstrdup(first[i]);
-	if (e->nr_prefix)
-		kfree(e->prefix[0]);
-	memmove(e->prefix + n, e->prefix + 1, keep * sizeof(char *));
-	memcpy(e->prefix, copy, n * sizeof(char *));
-	e->nr_prefix = n + keep;
-	return copy[0] && copy[1] && (n < 3 || copy[2]) ? 0 : -ENOMEM;
-}
-
-static bool read_head(struct exec *e, long *n)
-{
-	memset(e->head, 0, sizeof(e->head));
-	*n = file_read_at(e->file, e->head, sizeof(e->head) - 1, 0);
-	return *n >= 2 && e->head[0] == '#' && e->head[1] == '!';
-}
-
-/* While e->file is a script, go on to its interpreter. */
-static int look_through_scripts(struct exec *e)
-{
-	long n;
-
-	for (int level = 0; read_head(e, &n); level++) {
-		char *interp, *arg;
-		int err = level < SCRIPT_LEVELS ? parse_script(e->head, (size_t)n, &interp, &arg)
-		                                : -ELOOP;
-
-		if (!err)
-			err = push_prefix(e, interp, arg, level ? e->prefix[0] : e->path);
-		if (err)
-			return err;
-		file_put(e->file);
-		e->file = NULL;
-		err = exec_open(AT_FDCWD, e->prefix[0], 0, &e->file);
-		if (err)
-			return err;
-	}
-	return n < 0 ? (int)n : 0;
-}
-
 /* ---------------------------------------------------------------- preparing ----------------- */
 
-static struct exec *exec_alloc(void)
+static struct exec *exec_alloc(struct proc *p)
 {
 	struct exec *e = kmalloc(sizeof(*e));
 
@@ -126,6 +22,8 @@ static struct exec *exec_alloc(void)
 		kfree(e);
 		e = NULL;
 	}
+	if (e)
+		e->p = p;
 	return e;
 }
 
@@ -144,14 +42,10 @@ static void exec_free(struct exec *e)
 }
 
 /* Everything that may fail: e->file is open and e->args are there. */
-static int prepare(struct exec *e, struct proc *p)
+static int prepare_image(struct exec *e)
 {
-	int err;
+	int err = exec_script(e);
 
-	spin_lock(&proc_lock);
-	memcpy(e->limit, p->limit, sizeof(e->limit));
-	spin_unlock(&proc_lock);
-	err = look_through_scripts(e);
 	if (err)
 		return err;
 	e->exe = kstrdup(e->file->path ? e->file->path : e->path);
@@ -245,17 +139,17 @@ static int kill_siblings(struct thread *t)
 }
 
 /*
- * What is exchanged under the lock; the caller lets go of what was there. proc may be new and have
+ * What is exchanged under the lock. The caller puts and frees what was there; a new process has
  * nothing.
  */
-static void exchange(struct exec *e, struct proc *p, struct thread *t, struct space **space,
-                     char **exe)
+static void exchange_image(struct exec *e, struct thread *t, struct space **space, char **exe)
 {
 	const char *slash = strrchr(e->path, '/');
+	struct proc *p = e->p;
 
 	spin_lock(&proc_lock);
 	*space = p->space;
-	p->space = e->image.space;
+	p->space = t->space = e->image.space;
 	e->image.space = NULL;
 	*exe = p->exe;
 	p->exe = e->exe;
@@ -264,7 +158,8 @@ static void exchange(struct exec *e, struct proc *p, struct thread *t, struct sp
 	signals_exec(p);
 	vfork_done(p);
 	p->did_exec = true;
-	p->dumpable = 1;
+	cred_exec(p);
+	limits_apply(p, p->space);
 	spin_unlock(&proc_lock);
 }
 
@@ -288,7 +183,7 @@ static void first_regs(const struct image *im, struct regs *regs)
 }
 
 /* No way back from here. */
-static void commit(struct exec *e, struct thread *t)
+static void commit_image(struct exec *e, struct thread *t)
 {
 	struct proc *p = t->proc;
 	struct space *old;
@@ -297,22 +192,22 @@ static void commit(struct exec *e, struct thread *t)
 	robust_exit();
 	ptimers_stop(p);
 	files_exec(p);
-	exchange(e, p, t, &old, &old_exe);
-	space_activate(p->space);
+	exchange_image(e, t, &old, &old_exe);
+	space_activate(t->space);
 	space_put(old);
 	kfree(old_exe);
 	thread_reset(t);
 	first_regs(&e->image, thread_regs(t));
 }
 
-static int run(struct exec *e)
+static int run_exec(struct exec *e)
 {
-	int err = prepare(e, current->proc);
+	int err = prepare_image(e);
 
 	if (!err)
 		err = kill_siblings(current);
 	if (!err)
-		commit(e, current);
+		commit_image(e, current);
 	return err;
 }
 
@@ -321,7 +216,7 @@ static int run(struct exec *e)
 int exec_first(struct proc *p, struct thread *t, const char *path, char *const argv[],
                char *const envp[], struct regs *regs)
 {
-	struct exec *e = exec_alloc();
+	struct exec *e = exec_alloc(p);
 	struct space *space;
 	char *exe;
 	int err;
@@ -333,9 +228,9 @@ int exec_first(struct proc *p, struct thread *t, const char *path, char *const a
 	if (!err)
 		err = copy_strings(&e->args, argv, envp);
 	if (!err)
-		err = prepare(e, p);
+		err = prepare_image(e);
 	if (!err) {
-		exchange(e, p, t, &space, &exe);
+		exchange_image(e, t, &space, &exe);
 		first_regs(&e->image, regs);
 	}
 	exec_free(e);
@@ -361,7 +256,7 @@ static int open_at(struct exec *e, int dirfd, uintptr_t path, int flags)
 	if (!e->file)
 		return -EBADF;
 	snprintf(e->path, PATH_MAX_LEN, "/dev/fd/%d", dirfd);
-	return is_program(e->file) ? 0 : -EACCES;
+	return exec_is_program(e->file) ? 0 : -EACCES;
 }
 
 long sys_execveat(int dirfd, uintptr_t path, uintptr_t argv, uintptr_t envp, int flags)
@@ -371,14 +266,14 @@ long sys_execveat(int dirfd, uintptr_t path, uintptr_t argv, uintptr_t envp, int
 
 	if (flags & ~(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW))
 		return -EINVAL;
-	e = exec_alloc();
+	e = exec_alloc(current->proc);
 	if (!e)
 		return -ENOMEM;
 	err = open_at(e, dirfd, path, flags);
 	if (!err)
 		err = copy_user_strings(&e->args, argv, envp);
 	if (!err)
-		err = run(e);
+		err = run_exec(e);
 	exec_free(e);
 	return err;
 }

@@ -1,6 +1,7 @@
 /*
- * exec.h: what the files that start programs have in common: exec.c decides and commits, elf.c maps
- * the program, exec_stack.c carries the arguments over and builds the first stack.
+ * exec.h: what the files that start programs have in common: exec.c decides and commits,
+ * exec_script.c finds the interpreter of a script, elf.c maps the program, exec_stack.c carries the
+ * arguments over and builds the first stack.
  */
 #ifndef PROC_EXEC_H
 #define PROC_EXEC_H
@@ -24,8 +25,8 @@ struct args {
 struct image {
 	struct space *space;
 	uintptr_t start, sp; /* first instruction and stack pointer */
-	uintptr_t entry, phdr,
-	    base; /* the program's, for the dynamic linker; base is the linker's */
+	/* For the dynamic linker: of the program, and where the linker itself is. */
+	uintptr_t entry, phdr, base;
 	unsigned phnum;
 	bool exec_stack;
 };
@@ -38,13 +39,20 @@ struct exec {
 	/* From scripts: what comes instead of the first argument. */
 	char *prefix[MAX_PREFIX];
 	unsigned nr_prefix;
-	struct rlimit limit[RLIM_NLIMITS];
+	struct proc *p; /* that is to run it */
 	struct image image;
 	char head[256];
 };
 
-/* ---- exec.c: open for execution: -EACCES unless it is a regular file with an x bit. */
+/* ---- exec_script.c */
+/* A regular file with an x bit. */
+bool exec_is_program(const struct file *file);
+/* Open for execution: -EACCES unless it is a program. */
 int exec_open(int dirfd, const char *path, unsigned flags, struct file **file);
+/*
+ * While e->file is a script, go on to its interpreter. 0: it is none. -ENOEXEC, -ELOOP, -ENOMEM...
+ */
+int exec_script(struct exec *e);
 
 /* ---- elf.c: make image->space and map e->file and its linker there. */
 int elf_load(struct exec *e);

@@ -10,7 +10,7 @@
 
 #include "exec.h"
 #include "kmem.h"
-#include "misc.h"
+#include "random.h"
 
 #define STACK_SPARE  (32 * 1024ul)  /* mapped at once below what is written */
 #define ALWAYS_FITS  (128 * 1024ul) /* of arguments, whatever the stack's limit is */
@@ -103,7 +103,7 @@ struct writer {
 	unsigned n;
 };
 
-static void put(struct writer *w, uintptr_t to, const void *from, size_t n)
+static void put_bytes(struct writer *w, uintptr_t to, const void *from, size_t n)
 {
 	if (!w->err)
 		w->err = om_write(w->mm, to, from, n, NULL);
@@ -111,7 +111,7 @@ static void put(struct writer *w, uintptr_t to, const void *from, size_t n)
 
 static void flush_words(struct writer *w)
 {
-	put(w, w->at, w->word, w->n * sizeof(uint64_t));
+	put_bytes(w, w->at, w->word, w->n * sizeof(uint64_t));
 	w->at += w->n * sizeof(uint64_t);
 	w->n = 0;
 }
@@ -172,13 +172,13 @@ static void put_strings(struct writer *w, const struct exec *e, const struct pla
 	for (unsigned i = 0; i < e->nr_prefix; i++) {
 		size_t n = strlen(e->prefix[i]) + 1;
 
-		put(w, to, e->prefix[i], n);
+		put_bytes(w, to, e->prefix[i], n);
 		to += n;
 	}
 	for (size_t at = p->skip; at < a->bytes;) {
 		size_t n = MIN(PAGE_SIZE - at % PAGE_SIZE, a->bytes - at);
 
-		put(w, to, a->page[at / PAGE_SIZE] + at % PAGE_SIZE, n);
+		put_bytes(w, to, a->page[at / PAGE_SIZE] + at % PAGE_SIZE, n);
 		to += n;
 		at += n;
 	}
@@ -216,6 +216,7 @@ static uint32_t cpu_features(void)
 static void put_auxv(struct writer *w, const struct exec *e, const struct plan *p)
 {
 	const struct image *im = &e->image;
+	const struct cred *c = &e->p->cred;
 
 	put_aux(w, AT_HWCAP, cpu_features());
 	put_aux(w, AT_PAGESZ, PAGE_SIZE);
@@ -226,11 +227,11 @@ static void put_auxv(struct writer *w, const struct exec *e, const struct plan *
 	put_aux(w, AT_BASE, im->base);
 	put_aux(w, AT_FLAGS, 0);
 	put_aux(w, AT_ENTRY, im->entry);
-	put_aux(w, AT_UID, 0);
-	put_aux(w, AT_EUID, 0);
-	put_aux(w, AT_GID, 0);
-	put_aux(w, AT_EGID, 0);
-	put_aux(w, AT_SECURE, 0);
+	put_aux(w, AT_UID, c->uid.real);
+	put_aux(w, AT_EUID, c->uid.effective);
+	put_aux(w, AT_GID, c->gid.real);
+	put_aux(w, AT_EGID, c->gid.effective);
+	put_aux(w, AT_SECURE, cred_is_mixed(c));
 	put_aux(w, AT_RANDOM, p->random);
 	put_aux(w, AT_HWCAP2, 0);
 	put_aux(w, AT_EXECFN, p->path);
@@ -248,7 +249,7 @@ static int map_stack(const struct exec *e, const struct plan *p)
 	                                     (e->image.exec_stack ? OM_PROT_EXEC : 0),
 	                             .flags = OM_MAP_PRIVATE | OM_MAP_FIXED | OM_MAP_GROWSDOWN};
 
-	if (STACK_TOP - p->sp > MAX(e->limit[RLIMIT_STACK].rlim_cur / 4, ALWAYS_FITS))
+	if (STACK_TOP - p->sp > MAX(e->p->limit[RLIMIT_STACK].rlim_cur / 4, ALWAYS_FITS))
 		return -E2BIG;
 	return om_mmap(e->image.space->mm, &map);
 }
@@ -265,9 +266,9 @@ int stack_build(struct exec *e)
 	plan_stack(e, &p);
 	w.err = map_stack(e, &p);
 	random_bytes(random, sizeof(random));
-	put(&w, p.path, e->path, strlen(e->path) + 1);
-	put(&w, p.random, random, sizeof(random));
-	put(&w, p.platform, platform, sizeof(platform));
+	put_bytes(&w, p.path, e->path, strlen(e->path) + 1);
+	put_bytes(&w, p.random, random, sizeof(random));
+	put_bytes(&w, p.platform, platform, sizeof(platform));
 	put_strings(&w, e, &p);
 	w.at = p.sp;
 	put_pointers(&w, e, &p);

@@ -3,7 +3,7 @@
  *
  * A thread ends in do_exit_thread() only, of its own will or because it is marked `dying`: then it
  * comes here on its next way to user mode (deliver.c), and no sleep on the way is long, since
- * signal_pending() is true. The last thread lets go of what the process holds (files, address
+ * signal_pending() is true. The last thread gives back what the process holds (files, address
  * space), makes it a zombie and tells the parent. Every thread leaves its process at the very end:
  * from then on it is a kernel thread (proc == NULL) that the scheduler frees, and the process may
  * be reaped.
@@ -13,35 +13,6 @@
 #include "sys.h"
 
 /* ---------------------------------------------------------------- relatives ----------------- */
-
-/*
- * Does a process keep its group from being an orphan: has it a parent in another group of the
- * session? Process 1, if it is a shell, looks after the jobs that it has started itself.
- */
-static bool has_outside_parent(const struct proc *p)
-{
-	return p->parent && p->parent->pgid != p->pgid && p->parent->sid == p->sid && !p->adopted;
-}
-
-bool group_orphaned(int pgid)
-{
-	struct proc *p;
-
-	list_for_each (p, &all_procs, all)
-		if (p->pgid == pgid && p->state != PROC_ZOMBIE && has_outside_parent(p))
-			return false;
-	return true;
-}
-
-static bool group_has_stopped(int pgid)
-{
-	struct proc *p;
-
-	list_for_each (p, &all_procs, all)
-		if (p->pgid == pgid && p->state == PROC_STOPPED)
-			return true;
-	return false;
-}
 
 /* Stopped processes that nobody is left to continue are told so. */
 static void hang_up_orphans(int pgid)
@@ -104,31 +75,8 @@ static void reparent(struct proc *p)
 
 /* ---------------------------------------------------------------- leaving ------------------- */
 
-void threads_kill(struct proc *p, const struct thread *keep)
-{
-	struct thread *t;
-
-	list_for_each (t, &p->threads, siblings) {
-		if (t == keep)
-			continue;
-		t->dying = true;
-		thread_poke(t, true);
-	}
-}
-
-void group_exit(struct proc *p, int status, const struct thread *keep)
-{
-	if (p->exiting)
-		return;
-	p->exiting = true;
-	p->exit_status = status;
-	p->stopping = false;
-	p->state = PROC_RUNNING;
-	threads_kill(p, keep);
-}
-
 /* Take the running thread out of its process. proc_lock held. */
-static void leave(struct thread *t)
+static void leave_proc(struct thread *t)
 {
 	struct proc *p = t->proc;
 
@@ -140,11 +88,11 @@ static void leave(struct thread *t)
 	signals_flush(&t->pending, &t->pending_info, ~0ull);
 	thread_unlink(t);
 	t->proc = NULL;
+	t->space = NULL;
 	if (p->exec_thread)
 		wake_all(&p->thread_wait);
 }
 
-/* Let go of what a process holds outside the table. May sleep. */
 void proc_release(struct proc *p)
 {
 	struct space *space;
@@ -174,6 +122,7 @@ static void release_all(struct proc *p)
 	itimers_stop(p);
 	ptimers_stop(p);
 	usage_note_rss(p);
+	current->space = NULL; /* nothing touches its memory from here on */
 	proc_release(p);
 	spin_lock(&proc_lock);
 	vfork_done(p);
@@ -185,7 +134,7 @@ static bool become_zombie(struct proc *p)
 {
 	int pgid = p->pgid;
 
-	leave(current);
+	leave_proc(current);
 	signals_flush(&p->pending, &p->pending_info, ~0ull);
 	p->state = PROC_ZOMBIE;
 	tty_leave(p);
@@ -222,7 +171,7 @@ static bool leave_others(struct thread *t, int status)
 	if (last) {
 		p->exiting = true;
 	} else {
-		leave(t);
+		leave_proc(t);
 		signals_retarget(p);
 		stop_check(p);
 	}

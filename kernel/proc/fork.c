@@ -100,17 +100,11 @@ static int copy_paths(struct proc *child, struct proc *parent)
 
 static int copy_space(struct proc *child, struct proc *parent, uint64_t flags)
 {
-	int err;
-
-	if (flags & CLONE_VM) {
-		space_get(parent->space);
-		child->space = parent->space;
-		return 0;
-	}
-	err = space_fork(parent->space, &child->space);
-	if (!err)
-		limits_apply(child->limit, child->space);
-	return err;
+	if (!(flags & CLONE_VM))
+		return space_fork(parent->space, &child->space);
+	space_get(parent->space);
+	child->space = parent->space;
+	return 0;
 }
 
 /* What is copied under the lock because other threads of the parent may change it. */
@@ -118,20 +112,9 @@ static void copy_state(struct proc *child, const struct proc *parent, uint64_t f
 {
 	spin_lock(&proc_lock);
 	memcpy(child->action, parent->action, sizeof(child->action));
-	memcpy(child->limit, parent->limit, sizeof(child->limit));
-	child->dumpable = parent->dumpable;
 	child->nice = parent->nice;
-	child->no_new_privs = parent->no_new_privs;
 	child->personality = parent->personality;
-	child->uid = parent->uid;
-	child->gid = parent->gid;
-	memcpy(child->group, parent->group, sizeof(child->group));
-	child->nr_groups = parent->nr_groups;
-	child->cap_effective = parent->cap_effective;
-	child->cap_permitted = parent->cap_permitted;
-	child->cap_inheritable = parent->cap_inheritable;
 	spin_unlock(&proc_lock);
-	limit_cpu_arm(child);
 	if (!(flags & CLONE_CLEAR_SIGHAND))
 		return;
 	for (int sig = 1; sig <= NR_SIGNALS; sig++)
@@ -144,12 +127,28 @@ static void copy_state(struct proc *child, const struct proc *parent, uint64_t f
 /* May this process have one more thread, or child? proc_lock held. Returns its number. */
 static int admit(const struct proc *p)
 {
+	int err;
+
 	if (p->exiting || p->exec_thread || current->dying)
 		return -ERESTARTNOINTR;
-	/* All processes are of one user. */
-	if (threads_total() >= p->limit[RLIMIT_NPROC].rlim_cur)
-		return -EAGAIN;
-	return pid_alloc();
+	err = limit_tasks();
+	return err ? err : pid_alloc();
+}
+
+/*
+ * Rights and limits are copied when the child appears, not before: a thread of the parent may give
+ * some up meanwhile, and then none of its children shall have them.
+ */
+static void copy_rights(struct proc *child, const struct proc *parent)
+{
+	child->cred = parent->cred;
+	child->account = parent->account;
+	child->account->refs++;
+	child->dumpable = parent->dumpable;
+	child->no_new_privs = parent->no_new_privs;
+	memcpy(child->limit, parent->limit, sizeof(child->limit));
+	limits_apply(child, child->space);
+	limit_cpu_arm(child);
 }
 
 static void write_tids(const struct clone *c, struct space *space, int tid)
@@ -183,37 +182,9 @@ static long clone_thread(const struct clone *c)
 		return tid;
 	}
 	write_tids(c, p->space, tid);
+	t->space = current->space;
 	thread_start(t);
 	return tid;
-}
-
-/*
- * The parent of a vfork() sleeps until the child has called exec or has ended, or is killed itself.
- */
-static void vfork_wait(struct vfork *vfork, struct proc *child)
-{
-	struct waiter w;
-
-	while (!vfork->done && !current->dying) {
-		wait_begin(&vfork->q, &w, THREAD_INTERRUPTIBLE);
-		if (!vfork->done && !current->dying)
-			schedule();
-		wait_end(&w);
-	}
-	/* The lock: vfork_done() may still be at it, and `vfork` is on this stack. */
-	spin_lock(&proc_lock);
-	if (child->vfork == vfork)
-		child->vfork = NULL;
-	spin_unlock(&proc_lock);
-}
-
-void vfork_done(struct proc *p)
-{
-	if (!p->vfork)
-		return;
-	p->vfork->done = true;
-	wake_all(&p->vfork->q);
-	p->vfork = NULL;
 }
 
 static int proc_copy(struct proc *child, struct proc *parent, uint64_t flags)
@@ -241,6 +212,7 @@ static int proc_enter(struct proc *child, struct thread *t, const struct clone *
 		child->sid = me->sid;
 		child->tty = me->tty;
 		child->exit_signal = c->exit_signal;
+		copy_rights(child, me);
 		proc_link(child, c->flags & CLONE_PARENT ? me->parent : me);
 		thread_link(t, child);
 	}
@@ -252,14 +224,14 @@ static long clone_proc(const struct clone *c)
 {
 	struct proc *child = proc_alloc();
 	struct thread *t = child ? thread_alloc(child) : NULL;
-	struct vfork vfork = {.done = false};
+	struct vfork vfork;
 	int pid = -ENOMEM;
 
 	if (!child)
 		return -ENOMEM;
-	waitq_init(&vfork.q);
+	itimers_init(child);
 	if (c->flags & CLONE_VFORK)
-		child->vfork = &vfork;
+		vfork_init(&vfork, child);
 	if (t) {
 		thread_copy(t, c);
 		pid = proc_copy(child, current->proc, c->flags);
@@ -274,6 +246,7 @@ static long clone_proc(const struct clone *c)
 		return pid;
 	}
 	write_tids(c, child->space, pid);
+	t->space = child->space;
 	child->refs++;
 	thread_start(t);
 	if (c->flags & CLONE_VFORK)

@@ -66,7 +66,7 @@ static bool same_key(const struct key *a, const struct key *b)
 
 static int get_key(uintptr_t addr, bool private, struct key *key)
 {
-	struct space *space = current->proc->space;
+	struct space *space = current->space;
 	struct om_vmainfo area;
 
 	if (addr % sizeof(uint32_t))
@@ -88,7 +88,7 @@ static int get_key(uintptr_t addr, bool private, struct key *key)
 
 /* ---------------------------------------------------------------- queues -------------------- */
 
-static void enqueue(struct futex_waiter *w)
+static void futex_enqueue(struct futex_waiter *w)
 {
 	struct bucket *b = bucket_of(&w->key);
 
@@ -101,7 +101,7 @@ static void enqueue(struct futex_waiter *w)
 }
 
 /* Leave the queue; true if somebody has woken us. Afterwards nobody else knows the waiter. */
-static bool dequeue(struct futex_waiter *w)
+static bool futex_dequeue(struct futex_waiter *w)
 {
 	for (;;) {
 		struct bucket *b = w->bucket;
@@ -120,7 +120,7 @@ static bool dequeue(struct futex_waiter *w)
 }
 
 /* Bucket locked. */
-static void wake(struct futex_waiter *w)
+static void wake_waiter(struct futex_waiter *w)
 {
 	list_remove(&w->node);
 	w->woken = true;
@@ -139,7 +139,7 @@ static int futex_wake(const struct key *key, int n, uint32_t bits)
 			break;
 		if (!same_key(&w->key, key) || !(w->bits & bits))
 			continue;
-		wake(w);
+		wake_waiter(w);
 		woken++;
 	}
 	spin_unlock(&b->lock);
@@ -178,13 +178,13 @@ static long futex_wait(uintptr_t addr, const struct key *key, uint32_t expect, u
 
 	if (!bits)
 		return -EINVAL;
-	enqueue(&w);
+	futex_enqueue(&w);
 	err = user_get(value, addr);
 	if (!err && value != expect)
 		err = -EAGAIN;
 	if (!err)
 		sleep_on(&w, deadline);
-	if (dequeue(&w))
+	if (futex_dequeue(&w))
 		return 0;
 	if (err)
 		return err;
@@ -194,14 +194,14 @@ static long futex_wait(uintptr_t addr, const struct key *key, uint32_t expect, u
 /* ---------------------------------------------------------------- two futexes --------------- */
 
 /* Both locks, in the order of their addresses. */
-static void lock_two(struct bucket *a, struct bucket *b)
+static void buckets_lock(struct bucket *a, struct bucket *b)
 {
 	bucket_lock(a < b ? a : b);
 	if (a != b)
 		bucket_lock(a < b ? b : a);
 }
 
-static void unlock_two(struct bucket *a, struct bucket *b)
+static void buckets_unlock(struct bucket *a, struct bucket *b)
 {
 	spin_unlock(&a->lock);
 	if (a != b)
@@ -209,18 +209,18 @@ static void unlock_two(struct bucket *a, struct bucket *b)
 }
 
 /* Wake up to `nr_wake`, let up to `nr_move` of the rest wait for the other futex. */
-static long requeue(const struct key *from, const struct key *to, int nr_wake, int nr_move)
+static long requeue_waiters(const struct key *from, const struct key *to, int nr_wake, int nr_move)
 {
 	struct bucket *a = bucket_of(from), *b = bucket_of(to);
 	struct futex_waiter *w, *next;
 	int woken = 0, moved = 0;
 
-	lock_two(a, b);
+	buckets_lock(a, b);
 	list_for_each_safe (w, next, &a->waiters, node) {
 		if (!same_key(&w->key, from))
 			continue;
 		if (woken < nr_wake) {
-			wake(w);
+			wake_waiter(w);
 			woken++;
 		} else if (moved < nr_move) {
 			list_remove(&w->node);
@@ -230,7 +230,7 @@ static long requeue(const struct key *from, const struct key *to, int nr_wake, i
 			moved++;
 		}
 	}
-	unlock_two(a, b);
+	buckets_unlock(a, b);
 	return woken + moved;
 }
 
@@ -244,10 +244,10 @@ static long futex_requeue(const struct key *key, uintptr_t addr2, bool private, 
 		return err;
 	if (nr_wake < 0 || nr_move < 0)
 		return -EINVAL;
-	/* Moved to itself a waiter would be met again and again. */
+	/* A waiter moved to the queue it is on would be met again and again. */
 	if (same_key(key, &to))
 		return futex_wake(key, nr_wake, FUTEX_BITSET_MATCH_ANY);
-	return requeue(key, &to, nr_wake, nr_move);
+	return requeue_waiters(key, &to, nr_wake, nr_move);
 }
 
 /* FUTEX_WAKE_OP: what is done to the second word, and the comparison of what was there. */

@@ -4,7 +4,6 @@
  * for the kernel.
  */
 #include "futex.h"
-#include "process.h"
 
 int user_cmpxchg(uintptr_t addr, uint32_t expect, uint32_t value, uint32_t *old)
 {
@@ -16,7 +15,7 @@ int user_cmpxchg(uintptr_t addr, uint32_t expect, uint32_t value, uint32_t *old)
 		return -EINVAL;
 	if (addr >= USER_LIMIT)
 		return -EFAULT;
-	err = om_pin(current->proc->space->mm, ALIGN_DOWN(addr, PAGE_SIZE), OM_WRITE, &pfn);
+	err = om_pin(current_mm(), ALIGN_DOWN(addr, PAGE_SIZE), OM_WRITE, &pfn);
 	if (err)
 		return err;
 	word = (_Atomic uint32_t *)((char *)frame_addr(pfn) + addr % PAGE_SIZE);

@@ -1,15 +1,9 @@
 /*
- * ids.c: who a process is: its numbers, group and session, and the user it says it is.
- *
- * Everything runs as root and may do everything; user and group numbers and capabilities are
- * remembered, and nothing looks at them.
+ * ids.c: the numbers of a process: its own, its group's and its session's. Whom it works for is in
+ * cred.c.
  */
-#include <linux/capability.h>
-
 #include "internal.h"
 #include "sys.h"
-
-/* ---------------------------------------------------------------- processes ----------------- */
 
 long sys_getpid(void)
 {
@@ -66,16 +60,6 @@ long sys_getsid(int pid)
 	return err ? err : sid;
 }
 
-static bool group_in_session(int pgid, int sid)
-{
-	const struct proc *p;
-
-	list_for_each (p, &all_procs, all)
-		if (p->pgid == pgid && p->sid == sid)
-			return true;
-	return false;
-}
-
 /* proc_lock held. */
 static int set_group(struct proc *p, int pgid)
 {
@@ -112,16 +96,6 @@ long sys_setpgid(int pid, int pgid)
 	return err;
 }
 
-static bool group_exists(int pgid)
-{
-	const struct proc *p;
-
-	list_for_each (p, &all_procs, all)
-		if (p->pgid == pgid)
-			return true;
-	return false;
-}
-
 long sys_setsid(void)
 {
 	struct proc *p = current->proc;
@@ -136,206 +110,4 @@ long sys_setsid(void)
 	}
 	spin_unlock(&proc_lock);
 	return result;
-}
-
-/* ---------------------------------------------------------------- users --------------------- */
-
-long sys_getuid(void)
-{
-	return current->proc->uid.real;
-}
-
-long sys_geteuid(void)
-{
-	return current->proc->uid.effective;
-}
-
-long sys_getgid(void)
-{
-	return current->proc->gid.real;
-}
-
-long sys_getegid(void)
-{
-	return current->proc->gid.effective;
-}
-
-static long put_ids(const struct ids *ids, uintptr_t real, uintptr_t effective, uintptr_t saved)
-{
-	const struct ids copy = *ids;
-
-	if (user_put(real, copy.real) || user_put(effective, copy.effective) ||
-	    user_put(saved, copy.saved))
-		return -EFAULT;
-	return 0;
-}
-
-long sys_getresuid(uintptr_t real, uintptr_t effective, uintptr_t saved)
-{
-	return put_ids(&current->proc->uid, real, effective, saved);
-}
-
-long sys_getresgid(uintptr_t real, uintptr_t effective, uintptr_t saved)
-{
-	return put_ids(&current->proc->gid, real, effective, saved);
-}
-
-/* -1 leaves a number as it is. */
-static long set_ids(struct ids *ids, unsigned real, unsigned effective, unsigned saved)
-{
-	spin_lock(&proc_lock);
-	if (real != -1u)
-		ids->real = real;
-	if (effective != -1u)
-		ids->effective = effective;
-	if (saved != -1u)
-		ids->saved = saved;
-	spin_unlock(&proc_lock);
-	return 0;
-}
-
-long sys_setresuid(unsigned real, unsigned effective, unsigned saved)
-{
-	return set_ids(&current->proc->uid, real, effective, saved);
-}
-
-long sys_setresgid(unsigned real, unsigned effective, unsigned saved)
-{
-	return set_ids(&current->proc->gid, real, effective, saved);
-}
-
-long sys_setreuid(unsigned real, unsigned effective)
-{
-	return set_ids(&current->proc->uid, real, effective, effective);
-}
-
-long sys_setregid(unsigned real, unsigned effective)
-{
-	return set_ids(&current->proc->gid, real, effective, effective);
-}
-
-long sys_setuid(unsigned id)
-{
-	return id == -1u ? -EINVAL : set_ids(&current->proc->uid, id, id, id);
-}
-
-long sys_setgid(unsigned id)
-{
-	return id == -1u ? -EINVAL : set_ids(&current->proc->gid, id, id, id);
-}
-
-/*
- * The file system's user is the effective one, and cannot be another. Both return the one before.
- */
-long sys_setfsuid(unsigned id)
-{
-	(void)id;
-	return current->proc->uid.effective;
-}
-
-long sys_setfsgid(unsigned id)
-{
-	(void)id;
-	return current->proc->gid.effective;
-}
-
-long sys_getgroups(int size, uintptr_t to)
-{
-	const struct proc *p = current->proc;
-	unsigned group[MAX_GROUPS], n;
-
-	spin_lock(&proc_lock);
-	n = p->nr_groups;
-	memcpy(group, p->group, sizeof(group));
-	spin_unlock(&proc_lock);
-	if (!size)
-		return n;
-	if (size < (int)n)
-		return -EINVAL;
-	return user_write(to, group, n * sizeof(*group)) ? -EFAULT : (long)n;
-}
-
-long sys_setgroups(unsigned n, uintptr_t from)
-{
-	struct proc *p = current->proc;
-	unsigned group[MAX_GROUPS];
-
-	if (n > MAX_GROUPS)
-		return -EINVAL;
-	if (user_read(group, from, n * sizeof(*group)))
-		return -EFAULT;
-	spin_lock(&proc_lock);
-	p->nr_groups = n;
-	memcpy(p->group, group, n * sizeof(*group));
-	spin_unlock(&proc_lock);
-	return 0;
-}
-
-/* ---------------------------------------------------------------- capabilities -------------- */
-
-/* Check the header; the words of data that go with it, or an error. */
-static int cap_words(uintptr_t header, int *pid)
-{
-	struct __user_cap_header_struct h;
-	const uint32_t version = _LINUX_CAPABILITY_VERSION_3;
-
-	if (user_get(h, header))
-		return -EFAULT;
-	*pid = h.pid;
-	if (h.version == _LINUX_CAPABILITY_VERSION_1)
-		return _LINUX_CAPABILITY_U32S_1;
-	if (h.version == _LINUX_CAPABILITY_VERSION_2 || h.version == _LINUX_CAPABILITY_VERSION_3)
-		return _LINUX_CAPABILITY_U32S_3;
-	return user_put(header, version) ? -EFAULT : -EINVAL;
-}
-
-long sys_capget(uintptr_t header, uintptr_t data)
-{
-	struct __user_cap_data_struct d[2];
-	const struct proc *p;
-	int pid, n = cap_words(header, &pid);
-
-	if (n < 0)
-		return n == -EINVAL && !data ? 0 : n;
-	spin_lock(&proc_lock);
-	p = pid ? proc_find(pid) : current->proc;
-	for (int i = 0; p && i < 2; i++) {
-		d[i].effective = (uint32_t)(p->cap_effective >> 32 * i);
-		d[i].permitted = (uint32_t)(p->cap_permitted >> 32 * i);
-		d[i].inheritable = (uint32_t)(p->cap_inheritable >> 32 * i);
-	}
-	spin_unlock(&proc_lock);
-	if (!p)
-		return -ESRCH;
-	return data && user_write(data, d, (size_t)n * sizeof(*d)) ? -EFAULT : 0;
-}
-
-/* Rights that have been given up do not come back. */
-long sys_capset(uintptr_t header, uintptr_t data)
-{
-	struct proc *p = current->proc;
-	struct __user_cap_data_struct d[2] = {{0}};
-	uint64_t effective, permitted, inheritable;
-	int pid, n = cap_words(header, &pid), err = 0;
-
-	if (n < 0)
-		return n;
-	if (pid && pid != p->pid)
-		return -EPERM;
-	if (user_read(d, data, (size_t)n * sizeof(*d)))
-		return -EFAULT;
-	effective = d[0].effective | (uint64_t)d[1].effective << 32;
-	permitted = d[0].permitted | (uint64_t)d[1].permitted << 32;
-	inheritable = d[0].inheritable | (uint64_t)d[1].inheritable << 32;
-	spin_lock(&proc_lock);
-	if ((permitted & ~p->cap_permitted) || (effective & ~permitted) ||
-	    (inheritable & ~(p->cap_inheritable | p->cap_permitted))) {
-		err = -EPERM;
-	} else {
-		p->cap_effective = effective;
-		p->cap_permitted = permitted;
-		p->cap_inheritable = inheritable;
-	}
-	spin_unlock(&proc_lock);
-	return err;
 }

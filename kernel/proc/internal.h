@@ -9,8 +9,6 @@
 #include "process.h"
 #include "syscalls.h"
 
-#define PID_MAX 32768
-
 #define NR_SIGNALS 64
 #define BIT_KILL   SIGBIT(SIGKILL)
 #define BIT_STOP   SIGBIT(SIGSTOP)
@@ -19,31 +17,74 @@
 	(SIGBIT(SIGSEGV) | SIGBIT(SIGBUS) | SIGBIT(SIGILL) | SIGBIT(SIGTRAP) | SIGBIT(SIGFPE) |    \
 	 SIGBIT(SIGSYS))
 
-/* ---- process.c; proc_lock held except for proc_alloc() */
+/* ---- process.c; proc_lock held except for process_table_init() and proc_alloc() */
+void process_table_init(void);
+/* A free number, or -EAGAIN. */
 int pid_alloc(void);
+/* A process with one reference and nothing in it, in no list yet; then itimers_init(). */
 struct proc *proc_alloc(void);
+/* Make a process visible, as a child of `parent` (NULL: process 1). */
 void proc_link(struct proc *p, struct proc *parent);
+/* The end of a zombie; the caller drops the table's reference. */
 void proc_unlink(struct proc *p);
+/* A thread, with its number set, becomes one of the process. */
 void thread_link(struct thread *t, struct proc *p);
+/* It leaves it. The number of the first thread stays the process's until that is reaped. */
 void thread_unlink(struct thread *t);
+/* exec by another than the first thread, the only one left: it takes over the process's number. */
 void thread_become_first(struct thread *t);
-unsigned threads_total(void);
+/* Threads there are, and zombies. */
+unsigned tasks_total(void);
 
-/* ---- fork.c: a parent in vfork(), on its stack. Guarded by proc_lock. */
+/* ---- account.c */
+struct account { /* of a user: the processes whose real user it is; guarded by proc_lock */
+	struct list node;
+	unsigned uid;
+	unsigned refs;      /* processes, and queued signals */
+	unsigned nr_tasks;  /* threads and zombies: RLIMIT_NPROC */
+	unsigned nr_queued; /* signals sent to them: RLIMIT_SIGPENDING */
+};
+/* Referenced; NULL without memory. May sleep. */
+struct account *account_get(unsigned uid);
+void account_put(struct account *a); /* proc_lock held. NULL is fine. */
+
+/* ---- capability.c; proc_lock held, or the process is new */
+void capabilities_of_root(struct cred *c);
+/*
+ * What the user numbers in `new` do to its capabilities; `old`: before they were changed. The
+ * second one: after a change of the file system user alone.
+ */
+void capabilities_of_user(struct cred *new, const struct cred *old);
+void capabilities_of_fs_user(struct cred *new, const struct cred *old);
+/* The process begins another program. */
+void cred_exec(struct proc *p);
+/* Does it run with rights that its real user has not? */
+bool cred_is_mixed(const struct cred *c);
+
+/* ---- group.c; proc_lock held */
+/* A member of that group: exists; is in that session; has stopped. */
+bool group_exists(int pgid);
+bool group_in_session(int pgid, int sid);
+bool group_has_stopped(int pgid);
+/* Has it a parent in another group of its session, which keeps its own from being orphaned? */
+bool has_outside_parent(const struct proc *p);
+
+/* ---- vfork.c: a parent in vfork(), on its stack. Guarded by proc_lock. */
 struct vfork {
 	struct waitq q;
 	bool done;
 };
-/* The process has a space of its own, or has ended: let the parent go on. proc_lock held. */
+void vfork_init(struct vfork *vfork, struct proc *child);
+/* Sleep until the child has called exec or has ended, or the parent is killed itself. */
+void vfork_wait(struct vfork *vfork, struct proc *child);
+/* The process has a space of its own, or has ended: the parent goes on. proc_lock held. */
 void vfork_done(struct proc *p);
 
-/* ---- exit.c, wait.c */
-/* End all other threads of the process but `keep`; proc_lock held. */
-void threads_kill(struct proc *p, const struct thread *keep);
-/* The process is to end with this status, unless it is ending already; proc_lock held. */
-void group_exit(struct proc *p, int status, const struct thread *keep);
-/* Let go of what a process holds outside the table. May sleep. */
+/* ---- exit.c */
+/* Give back what a process holds outside the table. May sleep. */
 void proc_release(struct proc *p);
+
+/* ---- wait.c */
 /*
  * Count a zombie's times as its parent's children's, take it out of the table. Then proc_put().
  * proc_lock held.
@@ -54,32 +95,49 @@ void proc_reap(struct proc *child);
 int exec_first(struct proc *p, struct thread *t, const char *path, char *const argv[],
                char *const envp[], struct regs *regs);
 
-/* ---- signal.c; proc_lock held except for signals_reserve() */
-/* See to it that there are spare queue entries. May sleep. */
+/* ---- pending.c; proc_lock held except for signals_reserve() */
+struct sigqueued { /* a pending signal with its siginfo, on pending_info of a thread or a process */
+	struct list node;
+	struct account *owner; /* counted in its nr_queued */
+	siginfo_t info;
+};
+
+/* See to it that there are spare entries. May sleep. */
 void signals_reserve(void);
-/* As signal_proc(), but for sigqueue(): -EAGAIN if the siginfo cannot be kept. */
-int signal_queue_proc(struct proc *p, int sig, const siginfo_t *info);
-int signal_queue_thread(struct thread *t, int sig, const siginfo_t *info);
+/*
+ * Make `sig` pending on one of the lists of `p`. -EAGAIN: there is no entry for its siginfo; it is
+ * pending all the same unless `must`.
+ */
+int pending_add(struct proc *p, sigmask_t *pending, struct list *infos, int sig,
+                const siginfo_t *info, bool must);
 /* Take the next signal of the set that is pending, for the running thread; 0: none. */
 int signal_take(sigmask_t set, siginfo_t *info);
 /* Forget what is pending: of one list, or of the process and all its threads. */
 void signals_flush(sigmask_t *pending, struct list *infos, sigmask_t set);
 void signals_flush_all(struct proc *p, sigmask_t set);
+/* The siginfo that a timer of timer_create() has pending, or NULL. */
+siginfo_t *signal_of_timer(struct list *infos, int id);
+
+/* ---- signal.c; proc_lock held except for signal_info() and sigmask_read() */
+/* A siginfo from the running process. */
+siginfo_t signal_info(int sig, int code);
+/* As signal_proc(), but for sigqueue(): -EAGAIN if the siginfo cannot be kept. */
+int signal_queue_proc(struct proc *p, int sig, const siginfo_t *info);
+int signal_queue_thread(struct thread *t, int sig, const siginfo_t *info);
 /* The running thread is about to take no more signals, or fewer: others may have to. */
 void signals_retarget(struct proc *p);
 /* Does the disposition ignore it, by SIG_IGN or by default? */
 bool signal_is_ignored(const struct proc *p, int sig);
-/*
- * Make a thread look at its signals: set WORK_SIGNAL, end its sleep. `stopped`: also if it is
- * stopped.
- */
+/* Make a thread look at its signals: set WORK_SIGNAL, end its sleep; `stopped`: its stop, too. */
 void thread_poke(struct thread *t, bool stopped);
+/* End all other threads of the process but `keep`. */
+void threads_kill(struct proc *p, const struct thread *keep);
+/* The process is to end with this status, unless it is ending already. */
+void group_exit(struct proc *p, int status, const struct thread *keep);
 /* exec: handlers are gone. */
 void signals_exec(struct proc *p);
-/* From the running process. */
-siginfo_t signal_info(int sig, int code);
-/* The siginfo that a timer of timer_create() has pending, or NULL. */
-siginfo_t *signal_of_timer(struct list *infos, int id);
+/* The set that a call like sigsuspend names: -EFAULT, -EINVAL. May sleep. */
+int sigmask_read(sigmask_t *mask, uintptr_t set, size_t size);
 
 /* ---- stop.c: job control; proc_lock held */
 void stop_begin(struct proc *p, int sig);
@@ -93,10 +151,6 @@ void parent_notify(struct proc *p, int code, int status);
 /* Push a frame and enter the handler; -EFAULT if the stack cannot be written. */
 int sigframe_push(struct regs *regs, int sig, const siginfo_t *info,
                   const struct kernel_sigaction *action, sigmask_t mask);
-
-/* ---- deliver.c */
-/* The set that sigsuspend and its kin ask for: -EFAULT, -EINVAL. */
-int sigmask_read(sigmask_t *mask, uintptr_t set, size_t size);
 
 /* ---- robust.c */
 void robust_exit(void);
@@ -113,8 +167,10 @@ void defer_start(void);
 void limits_init(struct proc *p);
 void limit_cpu_arm(struct proc *p);
 void limit_cpu_reached(struct proc *p); /* proc_lock held */
-/* Tell a space the limits that it enforces. May sleep. */
-void limits_apply(const struct rlimit *limit, struct space *space);
+/* Tell a space what it has to enforce for the process. proc_lock held, or the space is new. */
+void limits_apply(const struct proc *p, struct space *space);
+/* May the running process have one more thread or child? -EAGAIN. proc_lock held. */
+int limit_tasks(void);
 
 /* ---- usage.c */
 /* Of a process and its own children that were waited for. proc_lock held. */

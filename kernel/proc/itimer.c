@@ -182,7 +182,7 @@ static int itimer_swap(int which, const struct setting *new, struct setting *old
 	}
 }
 
-static struct timeval ns_timeval(uint64_t ns)
+static struct timeval left_timeval(uint64_t ns)
 {
 	ns += 999; /* what is left is never shown as 0 */
 	return (struct timeval){
@@ -202,8 +202,8 @@ static bool timeval_ns(const struct timeval *tv, uint64_t *ns)
 static int put_setting(uintptr_t to, const struct setting *s)
 {
 	struct itimerval value = {
-	    .it_value = ns_timeval(s->left),
-	    .it_interval = ns_timeval(s->interval),
+	    .it_value = left_timeval(s->left),
+	    .it_interval = left_timeval(s->interval),
 	};
 
 	return user_put(to, value);

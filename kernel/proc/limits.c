@@ -1,7 +1,9 @@
 /*
  * limits.c: resource limits. Each is enforced where the resource is: those of memory by objrmap,
- * which is told them for each address space, NOFILE by fs/, NPROC by fork.c, CPU by itimer.c. The
- * rest is remembered. So is MEMLOCK, which does not hold for root on Linux, and all here are root.
+ * which is told them for each address space; NOFILE and FSIZE by fs/; NPROC here, when fork.c asks;
+ * SIGPENDING by pending.c; CPU by itimer.c; NICE by sched_calls.c. What the others are about does
+ * not exist (core dumps, message queues, real-time threads), or Linux does not enforce them either
+ * (RSS, LOCKS).
  */
 #include "internal.h"
 #include "sys.h"
@@ -15,17 +17,17 @@ static void limit_set(struct proc *p, int which, unsigned long soft, unsigned lo
 	p->limit[which] = (struct rlimit){.rlim_cur = soft, .rlim_max = hard};
 }
 
-/*
- * Of process 1; all others inherit. Half of what would fill an eighth of memory with stacks may be
- * threads.
- */
+static unsigned tasks_max; /* of the machine: kernel stacks take an eighth of memory then */
+
+/* Those of process 1; all others inherit them. One user may have half of all tasks. */
 void limits_init(struct proc *p)
 {
 	struct om_sysinfo info;
 	unsigned long threads;
 
 	om_sysinfo(vm, &info);
-	threads = MIN(info.frames * PAGE_SIZE / KSTACK_SIZE / 16, PID_MAX / 2ul);
+	tasks_max = (unsigned)MIN(info.frames * PAGE_SIZE / KSTACK_SIZE / 8, PID_MAX / 2ul);
+	threads = tasks_max / 2;
 	for (int i = 0; i < RLIM_NLIMITS; i++)
 		limit_set(p, i, RLIM_INFINITY, RLIM_INFINITY);
 	limit_set(p, RLIMIT_STACK, STACK_LIMIT, RLIM_INFINITY);
@@ -39,11 +41,31 @@ void limits_init(struct proc *p)
 	limit_set(p, RLIMIT_RTPRIO, 0, 0);
 }
 
-void limits_apply(const struct rlimit *limit, struct space *space)
+/*
+ * MEMLOCK does not hold for those with the capability, so this is done again when that comes or
+ * goes. An address space knows one set of limits: of several processes, that of the last to call.
+ */
+void limits_apply(const struct proc *p, struct space *space)
 {
-	om_set_limit(space->mm, OM_LIMIT_AS, limit[RLIMIT_AS].rlim_cur);
-	om_set_limit(space->mm, OM_LIMIT_DATA, limit[RLIMIT_DATA].rlim_cur);
-	om_set_limit(space->mm, OM_LIMIT_STACK, limit[RLIMIT_STACK].rlim_cur);
+	bool any = cred_has(&p->cred, CAP_IPC_LOCK);
+
+	om_set_limit(space->mm, OM_LIMIT_AS, p->limit[RLIMIT_AS].rlim_cur);
+	om_set_limit(space->mm, OM_LIMIT_DATA, p->limit[RLIMIT_DATA].rlim_cur);
+	om_set_limit(space->mm, OM_LIMIT_STACK, p->limit[RLIMIT_STACK].rlim_cur);
+	om_set_limit(space->mm, OM_LIMIT_MEMLOCK,
+	             any ? OM_UNLIMITED : p->limit[RLIMIT_MEMLOCK].rlim_cur);
+}
+
+/* RLIMIT_NPROC is for users other than root. */
+int limit_tasks(void)
+{
+	const struct proc *p = current->proc;
+
+	if (tasks_total() >= tasks_max)
+		return -EAGAIN;
+	if (p->account->nr_tasks < p->limit[RLIMIT_NPROC].rlim_cur || !p->cred.uid.real)
+		return 0;
+	return capable(CAP_SYS_RESOURCE) || capable(CAP_SYS_ADMIN) ? 0 : -EAGAIN;
 }
 
 /* The clock tick compares with this. proc_lock held, or the process is new. */
@@ -66,60 +88,46 @@ void limit_cpu_reached(struct proc *p)
 	signal_proc(p, end ? SIGKILL : SIGXCPU, NULL);
 }
 
-static bool is_of_memory(unsigned which)
-{
-	return which == RLIMIT_AS || which == RLIMIT_DATA || which == RLIMIT_STACK;
-}
-
 static int check_new(const struct proc *p, unsigned which, const struct rlimit *new)
 {
 	if (new->rlim_cur > new->rlim_max)
 		return -EINVAL;
 	if (which == RLIMIT_NOFILE && new->rlim_max > NR_FILES)
 		return -EPERM;
-	return new->rlim_max > p->limit[which].rlim_max ? -EPERM : 0;
+	return new->rlim_max > p->limit[which].rlim_max && !capable(CAP_SYS_RESOURCE) ? -EPERM : 0;
 }
 
-/* proc_lock held. *space comes referenced if it has to be told. */
-static int swap(struct proc *p, unsigned which, const struct rlimit *new, struct rlimit *old,
-                struct space **space)
+/* proc_lock held. */
+static int swap_limit(struct proc *p, unsigned which, const struct rlimit *new, struct rlimit *old)
 {
-	int err = new ? check_new(p, which, new) : 0;
+	int err;
 
+	if (!may_limit(p))
+		return -EPERM;
+	if (which >= RLIM_NLIMITS)
+		return -EINVAL;
+	err = new ? check_new(p, which, new) : 0;
 	*old = p->limit[which];
 	if (err || !new)
 		return err;
 	p->limit[which] = *new;
 	if (which == RLIMIT_CPU)
 		limit_cpu_arm(p);
-	if (is_of_memory(which) && p->space) {
-		space_get(p->space);
-		*space = p->space;
-	}
+	if (p->space)
+		limits_apply(p, p->space);
 	return 0;
 }
 
 /* pid 0: the running process. */
 static long do_prlimit(int pid, unsigned which, const struct rlimit *new, struct rlimit *old)
 {
-	struct rlimit limit[RLIM_NLIMITS];
-	struct space *space = NULL;
 	struct proc *p;
-	int err = -ESRCH;
+	int err;
 
-	if (which >= RLIM_NLIMITS)
-		return -EINVAL;
 	spin_lock(&proc_lock);
-	p = pid ? proc_find(pid) : current->proc;
-	if (p) {
-		err = swap(p, which, new, old, &space);
-		memcpy(limit, p->limit, sizeof(limit));
-	}
+	p = pid ? proc_of(pid) : current->proc;
+	err = p ? swap_limit(p, which, new, old) : -ESRCH;
 	spin_unlock(&proc_lock);
-	if (space) {
-		limits_apply(limit, space);
-		space_put(space);
-	}
 	return err;
 }
 

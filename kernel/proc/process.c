@@ -1,5 +1,5 @@
 /*
- * process.c: the table of processes and threads, their numbers, and process 1.
+ * process.c: the table of processes and threads, and their numbers.
  *
  * Processes are on the list all_procs and in a hash by pid; threads in a hash by tid. A number is
  * taken as long as a thread or a process has it, or a process group or session is called by it.
@@ -9,11 +9,8 @@
  * References: the table holds one on each process, from proc_alloc() until it is reaped; readers of
  * /proc/PID hold others, which keep the memory but nothing else.
  */
-#include <linux/capability.h>
-
 #include "internal.h"
 #include "kmem.h"
-#include "sys.h"
 
 #define HASH_SIZE     256
 #define PIDS_PER_WORD 64
@@ -25,11 +22,19 @@ struct proc *init_proc;
 static struct list pid_hash[HASH_SIZE], tid_hash[HASH_SIZE];
 static uint64_t pid_used[PID_MAX / PIDS_PER_WORD];
 static int last_pid;
-static unsigned nr_threads; /* of all processes */
+static unsigned nr_tasks; /* threads, and processes that have none left: zombies */
+
+void process_table_init(void)
+{
+	for (unsigned i = 0; i < HASH_SIZE; i++) {
+		list_init(&pid_hash[i]);
+		list_init(&tid_hash[i]);
+	}
+}
 
 /* ---------------------------------------------------------------- numbers ------------------- */
 
-static bool group_or_session(int id)
+static bool is_group_or_session(int id)
 {
 	struct proc *p;
 
@@ -39,7 +44,6 @@ static bool group_or_session(int id)
 	return false;
 }
 
-/* A free number, or -EAGAIN. proc_lock held. */
 int pid_alloc(void)
 {
 	for (int tries = 0; tries < PID_MAX; tries++) {
@@ -48,7 +52,7 @@ int pid_alloc(void)
 		uint64_t bit = 1ull << pid % PIDS_PER_WORD;
 
 		last_pid = pid;
-		if ((*word & bit) || group_or_session(pid))
+		if ((*word & bit) || is_group_or_session(pid))
 			continue;
 		*word |= bit;
 		return pid;
@@ -85,6 +89,14 @@ struct thread *thread_find(int tid)
 	return NULL;
 }
 
+struct proc *proc_of(int id)
+{
+	struct proc *p = proc_find(id);
+	struct thread *t = p ? NULL : thread_find(id);
+
+	return t ? t->proc : p;
+}
+
 struct proc *proc_get(int pid)
 {
 	struct proc *p;
@@ -103,6 +115,18 @@ void proc_put(struct proc *p)
 		kfree(p);
 }
 
+struct space *proc_space(struct proc *p)
+{
+	struct space *space;
+
+	spin_lock(&proc_lock);
+	space = p->space;
+	if (space)
+		space_get(space);
+	spin_unlock(&proc_lock);
+	return space;
+}
+
 void proc_times(const struct proc *p, uint64_t *cpu_ns, uint64_t *user_ns)
 {
 	const struct thread *t;
@@ -116,7 +140,6 @@ void proc_times(const struct proc *p, uint64_t *cpu_ns, uint64_t *user_ns)
 	}
 }
 
-/* A process with one reference and nothing in it, in no list yet. */
 struct proc *proc_alloc(void)
 {
 	struct proc *p = kmalloc(sizeof(*p));
@@ -136,11 +159,9 @@ struct proc *proc_alloc(void)
 	p->exit_signal = SIGCHLD;
 	p->dumpable = 1;
 	p->start_ns = now_ns();
-	itimers_init(p);
 	return p;
 }
 
-/* Make a process visible, as a child of `parent` (NULL: process 1). proc_lock held. */
 void proc_link(struct proc *p, struct proc *parent)
 {
 	p->parent = parent;
@@ -150,40 +171,42 @@ void proc_link(struct proc *p, struct proc *parent)
 	list_append(&pid_hash[(unsigned)p->pid % HASH_SIZE], &p->by_pid);
 }
 
-/* The end of a zombie; the caller drops the table's reference. proc_lock held. */
+static void count_task(struct proc *p, int n)
+{
+	p->account->nr_tasks += (unsigned)n;
+	nr_tasks += (unsigned)n;
+}
+
 void proc_unlink(struct proc *p)
 {
+	count_task(p, -1);
+	account_put(p->account);
+	p->account = NULL;
 	list_remove(&p->sibling);
 	list_remove(&p->all);
 	list_remove(&p->by_pid);
 	pid_free(p->pid);
 }
 
-/* A thread, with its number set, becomes one of the process. proc_lock held. */
 void thread_link(struct thread *t, struct proc *p)
 {
 	list_init(&t->pending_info);
 	list_append(&p->threads, &t->siblings);
 	list_append(&tid_hash[(unsigned)t->tid % HASH_SIZE], &t->by_tid);
 	p->nr_threads++;
-	nr_threads++;
+	count_task(p, 1);
 }
 
-/* proc_lock held. The number of the first thread stays the process's until that is reaped. */
 void thread_unlink(struct thread *t)
 {
 	list_remove(&t->siblings);
 	list_remove(&t->by_tid);
 	if (t->tid != t->proc->pid)
 		pid_free(t->tid);
-	t->proc->nr_threads--;
-	nr_threads--;
+	if (--t->proc->nr_threads) /* the last one counts until the zombie is gone */
+		count_task(t->proc, -1);
 }
 
-/*
- * exec by another than the first thread, the only one left: it takes over the process's number.
- * proc_lock held.
- */
 void thread_become_first(struct thread *t)
 {
 	list_remove(&t->by_tid);
@@ -192,68 +215,7 @@ void thread_become_first(struct thread *t)
 	list_append(&tid_hash[(unsigned)t->tid % HASH_SIZE], &t->by_tid);
 }
 
-unsigned threads_total(void)
+unsigned tasks_total(void)
 {
-	return nr_threads;
-}
-
-/* ---------------------------------------------------------------- process 1 ----------------- */
-
-static void table_init(void)
-{
-	for (unsigned i = 0; i < HASH_SIZE; i++) {
-		list_init(&pid_hash[i]);
-		list_init(&tid_hash[i]);
-	}
-}
-
-/* Standard files and the working directory. */
-static int init_files(struct proc *p)
-{
-	struct inode *root;
-	int err = path_lookup(AT_FDCWD, "/", 0, &root, NULL);
-
-	if (err)
-		return err;
-	p->fs.cwd = root;
-	p->fs.umask = 022;
-	p->fs.cwd_path = kstrdup("/");
-	if (!p->fs.cwd_path)
-		return -ENOMEM;
-	return files_open_console(p);
-}
-
-/*
- * The boot thread cannot become a user thread itself, so it prepares everything that exec would and
- * starts a thread that begins in user mode. A failure ends the machine: nothing is undone.
- */
-int proc_start_init(const char *path, char *const argv[], char *const envp[])
-{
-	struct proc *p;
-	struct thread *t;
-	struct regs regs;
-	int err;
-
-	table_init();
-	defer_start();
-	p = proc_alloc();
-	t = p ? thread_alloc(p) : NULL;
-	if (!t)
-		return -ENOMEM;
-	limits_init(p);
-	p->cap_effective = p->cap_permitted = (1ull << (CAP_LAST_CAP + 1)) - 1;
-	err = init_files(p);
-	if (!err)
-		err = exec_first(p, t, path, argv, envp, &regs);
-	if (err)
-		return err;
-	spin_lock(&proc_lock);
-	p->pid = p->pgid = p->sid = t->tid = pid_alloc();
-	proc_link(p, NULL);
-	thread_link(t, p);
-	init_proc = p;
-	spin_unlock(&proc_lock);
-	cpu_thread_user(t, &regs);
-	thread_start(t);
-	return 0;
+	return nr_tasks;
 }

@@ -51,7 +51,7 @@ static int next_period(struct ptimer *pt)
 }
 
 /* proc_lock held. */
-static void send(struct ptimer *pt, int missed)
+static void send_expiry(struct ptimer *pt, int missed)
 {
 	struct thread *t = pt->notify == SIGEV_THREAD_ID ? thread_find(pt->tid) : NULL;
 	siginfo_t info, *pending;
@@ -82,13 +82,13 @@ static void ptimer_due(struct deferred *d)
 
 	spin_lock(&proc_lock);
 	if (pt->notify != SIGEV_NONE)
-		send(pt, missed);
+		send_expiry(pt, missed);
 	spin_unlock(&proc_lock);
 }
 
 /* ---------------------------------------------------------------- life ---------------------- */
 
-static struct ptimer *find(struct proc *p, int id)
+static struct ptimer *find_timer(struct proc *p, int id)
 {
 	struct ptimer *pt;
 
@@ -99,7 +99,7 @@ static struct ptimer *find(struct proc *p, int id)
 }
 
 /* Off the list already, so nobody sets it any more; it may be expiring. */
-static void destroy(struct ptimer *pt)
+static void ptimer_destroy(struct ptimer *pt)
 {
 	unsigned long flags = spin_lock_irq(&pt->p->timer_lock);
 
@@ -111,13 +111,13 @@ static void destroy(struct ptimer *pt)
 }
 
 /* Take one off the list: the one with this number, or with -1 any. */
-static struct ptimer *take(struct proc *p, int id)
+static struct ptimer *take_timer(struct proc *p, int id)
 {
 	struct ptimer *pt = NULL;
 
 	spin_lock(&proc_lock);
 	if (id != -1)
-		pt = find(p, id);
+		pt = find_timer(p, id);
 	else if (!list_empty(&p->timers))
 		pt = list_first(&p->timers, struct ptimer, node);
 	if (pt) {
@@ -132,8 +132,8 @@ void ptimers_stop(struct proc *p)
 {
 	struct ptimer *pt;
 
-	while ((pt = take(p, -1)))
-		destroy(pt);
+	while ((pt = take_timer(p, -1)))
+		ptimer_destroy(pt);
 }
 
 /* What a struct sigevent asks for. */
@@ -167,7 +167,7 @@ static struct ptimer *ptimer_alloc(int clock)
 }
 
 /* A number for it, and on the list; -EAGAIN: too many, -EINVAL: no such thread. */
-static int enter(struct ptimer *pt, bool value_is_id)
+static int enter_timer(struct ptimer *pt, bool value_is_id)
 {
 	struct proc *p = pt->p;
 	struct thread *t;
@@ -184,7 +184,7 @@ static int enter(struct ptimer *pt, bool value_is_id)
 	if (!err) {
 		do {
 			pt->id = p->next_timer++ & INT32_MAX;
-		} while (find(p, pt->id));
+		} while (find_timer(p, pt->id));
 		if (value_is_id)
 			pt->value.sival_int = pt->id;
 		list_append(&p->timers, &pt->node);
@@ -213,7 +213,7 @@ long sys_timer_create(int clock, uintptr_t event, uintptr_t id_at)
 	if (event)
 		err = set_event(pt, &ev);
 	if (!err)
-		err = enter(pt, !event);
+		err = enter_timer(pt, !event);
 	if (err) {
 		kfree(pt);
 		return err;
@@ -226,16 +226,16 @@ long sys_timer_create(int clock, uintptr_t event, uintptr_t id_at)
 
 long sys_timer_delete(int id)
 {
-	struct ptimer *pt = id < 0 ? NULL : take(current->proc, id);
+	struct ptimer *pt = id < 0 ? NULL : take_timer(current->proc, id);
 
 	if (!pt)
 		return -EINVAL;
-	destroy(pt);
+	ptimer_destroy(pt);
 	return 0;
 }
 
 /* proc_lock held. */
-static struct __kernel_itimerspec setting(struct ptimer *pt)
+static struct __kernel_itimerspec timer_setting(struct ptimer *pt)
 {
 	struct __kernel_itimerspec s = {.it_interval = ns_timespec(pt->interval)};
 	uint64_t now = now_ns();
@@ -246,7 +246,7 @@ static struct __kernel_itimerspec setting(struct ptimer *pt)
 }
 
 /* proc_lock held. */
-static void set(struct ptimer *pt, int flags, const struct __kernel_itimerspec *s)
+static void set_timer(struct ptimer *pt, int flags, const struct __kernel_itimerspec *s)
 {
 	uint64_t value = timespec_ns(&s->it_value), deadline;
 	unsigned long irq;
@@ -274,10 +274,10 @@ long sys_timer_settime(int id, int flags, uintptr_t from, uintptr_t old_at)
 	if (!timespec_valid(&new.it_value) || !timespec_valid(&new.it_interval))
 		return -EINVAL;
 	spin_lock(&proc_lock);
-	pt = find(current->proc, id);
+	pt = find_timer(current->proc, id);
 	if (pt) {
-		old = setting(pt);
-		set(pt, flags, &new);
+		old = timer_setting(pt);
+		set_timer(pt, flags, &new);
 	}
 	spin_unlock(&proc_lock);
 	if (!pt)
@@ -291,9 +291,9 @@ long sys_timer_gettime(int id, uintptr_t to)
 	struct ptimer *pt;
 
 	spin_lock(&proc_lock);
-	pt = find(current->proc, id);
+	pt = find_timer(current->proc, id);
 	if (pt)
-		s = setting(pt);
+		s = timer_setting(pt);
 	spin_unlock(&proc_lock);
 	return pt ? user_put(to, s) : -EINVAL;
 }
@@ -304,7 +304,7 @@ long sys_timer_getoverrun(int id)
 	int overrun = -EINVAL;
 
 	spin_lock(&proc_lock);
-	pt = find(current->proc, id);
+	pt = find_timer(current->proc, id);
 	if (pt)
 		overrun = pt->overrun;
 	spin_unlock(&proc_lock);

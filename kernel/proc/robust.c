@@ -34,7 +34,7 @@ static void follow_list(uintptr_t head_at, uint32_t tid)
 
 	if (user_get(head, head_at))
 		return;
-	/* Bit 0 marks a futex with priority inheritance, which there are none of. */
+	/* Bit 0 marks a futex with priority inheritance: there are none here. */
 	pending = (uintptr_t)head.list_op_pending & ~1ul;
 	entry = (uintptr_t)head.list.next & ~1ul;
 	for (int i = 0; entry != head_at && i < LIST_STEPS; i++) {
@@ -80,14 +80,16 @@ long sys_get_robust_list(int tid, uintptr_t head, uintptr_t size)
 	const size_t len = sizeof(struct robust_list_head);
 	uintptr_t list = current->robust_list;
 	struct thread *t;
+	int err;
 
 	if (tid) {
 		spin_lock(&proc_lock);
 		t = thread_find(tid);
-		list = t ? t->robust_list : 0;
+		err = !t ? -ESRCH : may_trace(t->proc) ? 0 : -EPERM;
+		list = err ? 0 : t->robust_list;
 		spin_unlock(&proc_lock);
-		if (!t)
-			return -ESRCH;
+		if (err)
+			return err;
 	}
 	return user_put(head, list) || user_put(size, len) ? -EFAULT : 0;
 }

@@ -14,7 +14,6 @@
 #include "internal.h"
 #include "sys.h"
 
-#define SLICE_NS    10000000u
 #define RT_PRIO_MIN 1
 #define RT_PRIO_MAX 99
 #define NICE_MIN    (-20)
@@ -30,6 +29,19 @@ static bool thread_exists(int tid)
 	yes = !tid || thread_find(tid);
 	spin_unlock(&proc_lock);
 	return yes;
+}
+
+/* May it be scheduled otherwise? -ESRCH, -EPERM. */
+static int check_thread(int tid)
+{
+	const struct thread *t;
+	int err;
+
+	spin_lock(&proc_lock);
+	t = tid ? thread_find(tid) : current;
+	err = !t ? -ESRCH : may_schedule(t->proc) ? 0 : -EPERM;
+	spin_unlock(&proc_lock);
+	return err;
 }
 
 static uint64_t all_cpus(void)
@@ -58,11 +70,13 @@ long sys_sched_getaffinity(int tid, unsigned size, uintptr_t to)
 long sys_sched_setaffinity(int tid, unsigned size, uintptr_t from)
 {
 	uint64_t mask = 0;
+	int err;
 
 	if (user_read(&mask, from, MIN(size, (unsigned)sizeof(mask))))
 		return -EFAULT;
-	if (!thread_exists(tid))
-		return -ESRCH;
+	err = check_thread(tid);
+	if (err)
+		return err;
 	return (mask & all_cpus()) == all_cpus() ? 0 : -EINVAL;
 }
 
@@ -114,7 +128,7 @@ static int check_param(int tid, uintptr_t param, int policy)
 	if (is_realtime(policy))
 		return p.sched_priority < RT_PRIO_MIN || p.sched_priority > RT_PRIO_MAX ? -EINVAL
 		                                                                        : -EPERM;
-	return p.sched_priority ? -EINVAL : 0;
+	return p.sched_priority ? -EINVAL : check_thread(tid);
 }
 
 long sys_sched_setscheduler(int tid, int policy, uintptr_t param)
@@ -183,7 +197,7 @@ static bool has_prio(const struct proc *p, int which, int who)
 	case PRIO_PGRP:
 		return p->pgid == (who ? who : me->pgid);
 	default:
-		return true; /* PRIO_USER: there is one */
+		return p->cred.uid.real == (who ? (unsigned)who : me->cred.uid.real);
 	}
 }
 
@@ -203,6 +217,18 @@ long sys_getpriority(int which, int who)
 	return best;
 }
 
+/* May the running process make `p` as urgent as this? */
+static int check_nice(const struct proc *p, int nice)
+{
+	if (!is_owner(p))
+		return -EPERM;
+	if (nice < p->nice && !capable(CAP_SYS_NICE) &&
+	    (unsigned long)(20 - nice) > p->limit[RLIMIT_NICE].rlim_cur)
+		return -EACCES;
+	return may_schedule(p) ? 0 : -EPERM;
+}
+
+/* Of several processes some may be changed and others not: the last of the errors counts. */
 long sys_setpriority(int which, int who, int nice)
 {
 	struct proc *p;
@@ -213,10 +239,15 @@ long sys_setpriority(int which, int who, int nice)
 	nice = MAX(NICE_MIN, MIN(nice, NICE_MAX));
 	spin_lock(&proc_lock);
 	list_for_each (p, &all_procs, all) {
+		int refused;
+
 		if (!has_prio(p, which, who))
 			continue;
-		p->nice = nice;
-		err = 0;
+		refused = check_nice(p, nice);
+		if (!refused)
+			p->nice = nice;
+		if (refused || err == -ESRCH)
+			err = refused;
 	}
 	spin_unlock(&proc_lock);
 	return err;
@@ -276,6 +307,16 @@ static long set_no_new_privs(unsigned long arg)
 	return 0;
 }
 
+static long set_keep_caps(unsigned long arg)
+{
+	if (arg > 1)
+		return -EINVAL;
+	spin_lock(&proc_lock);
+	current->proc->cred.keep_caps = arg;
+	spin_unlock(&proc_lock);
+	return 0;
+}
+
 long sys_prctl(int option, unsigned long arg)
 {
 	struct proc *p = current->proc;
@@ -294,6 +335,12 @@ long sys_prctl(int option, unsigned long arg)
 		return set_no_new_privs(arg);
 	case PR_GET_NO_NEW_PRIVS:
 		return p->no_new_privs;
+	case PR_SET_KEEPCAPS:
+		return set_keep_caps(arg);
+	case PR_GET_KEEPCAPS:
+		return p->cred.keep_caps;
+	case PR_CAPBSET_READ:
+		return cap_valid(arg) ? 1 : -EINVAL;
 	case PR_GET_DUMPABLE:
 		return p->dumpable;
 	case PR_SET_DUMPABLE:

@@ -139,8 +139,17 @@ long sys_rt_sigtimedwait(uintptr_t set, uintptr_t info, uintptr_t timeout, size_
 
 /* ---------------------------------------------------------------- sending ------------------- */
 
-/* To every process but process 1 and the sender's own. proc_lock held. */
-static int signal_everybody(int sig, const siginfo_t *info)
+/* proc_lock held. */
+static int send_proc(struct proc *p, int sig, const siginfo_t *info)
+{
+	return may_signal(p, sig) ? signal_proc(p, sig, info) : -EPERM;
+}
+
+/*
+ * To every process but process 1 and the sender's own. That all of them are forbidden is no error:
+ * Linux has it so. proc_lock held.
+ */
+static int send_everybody(int sig, const siginfo_t *info)
 {
 	struct proc *p;
 	int err = -ESRCH;
@@ -148,19 +157,27 @@ static int signal_everybody(int sig, const siginfo_t *info)
 	list_for_each (p, &all_procs, all) {
 		if (p == init_proc || p == current->proc)
 			continue;
-		signal_proc(p, sig, info);
+		send_proc(p, sig, info);
 		err = 0;
 	}
 	return err;
 }
 
-/* A process by its number, or by that of one of its threads. proc_lock held. */
-static struct proc *find_either(int pid)
+/* 0 if it may be sent to one of them, at least. proc_lock held. */
+static int send_group(int pgid, int sig, const siginfo_t *info)
 {
-	struct proc *p = proc_find(pid);
-	struct thread *t = p ? NULL : thread_find(pid);
+	struct proc *p;
+	int err = -ESRCH;
 
-	return t ? t->proc : p;
+	list_for_each (p, &all_procs, all) {
+		if (p->pgid != pgid)
+			continue;
+		if (!send_proc(p, sig, info))
+			err = 0;
+		else if (err)
+			err = -EPERM;
+	}
+	return err;
 }
 
 long sys_kill(int pid, int sig)
@@ -174,12 +191,12 @@ long sys_kill(int pid, int sig)
 	signals_reserve();
 	spin_lock(&proc_lock);
 	if (pid > 0) {
-		p = find_either(pid);
-		err = p ? signal_proc(p, sig, &info) : -ESRCH;
+		p = proc_of(pid);
+		err = p ? send_proc(p, sig, &info) : -ESRCH;
 	} else if (pid == -1) {
-		err = signal_everybody(sig, &info);
+		err = send_everybody(sig, &info);
 	} else {
-		err = signal_group(pid ? -pid : current->proc->pgid, sig, &info);
+		err = send_group(pid ? -pid : current->proc->pgid, sig, &info);
 	}
 	spin_unlock(&proc_lock);
 	return err;
@@ -197,7 +214,7 @@ static long send_thread(int tgid, int tid, int sig, const siginfo_t *info)
 	spin_lock(&proc_lock);
 	t = thread_find(tid);
 	if (t && (!tgid || t->proc->pid == tgid))
-		err = signal_queue_thread(t, sig, info);
+		err = may_signal(t->proc, sig) ? signal_queue_thread(t, sig, info) : -EPERM;
 	spin_unlock(&proc_lock);
 	return err;
 }
@@ -217,8 +234,8 @@ long sys_tkill(int tid, int sig)
 }
 
 /*
- * A siginfo of the program's own; it may not pretend to come from the kernel or kill(), but to
- * itself.
+ * A siginfo of the program's own. One that pretends to come from the kernel or from kill() may be
+ * sent to the program itself only.
  */
 static int read_siginfo(siginfo_t *info, uintptr_t from, int sig, int target)
 {
@@ -242,8 +259,10 @@ long sys_rt_sigqueueinfo(int pid, int sig, uintptr_t from)
 		return -EINVAL;
 	signals_reserve();
 	spin_lock(&proc_lock);
-	p = find_either(pid);
-	err = p ? signal_queue_proc(p, sig, &info) : -ESRCH;
+	p = proc_of(pid);
+	err = p ? -EPERM : -ESRCH;
+	if (p && may_signal(p, sig))
+		err = signal_queue_proc(p, sig, &info);
 	spin_unlock(&proc_lock);
 	return err;
 }

@@ -20,6 +20,7 @@ void parent_notify(struct proc *p, int code, int status)
 		return;
 	proc_times(p, &cpu, &user);
 	info.si_pid = p->pid;
+	info.si_uid = p->cred.uid.real;
 	info.si_status = status;
 	info.si_utime = (long)(user / NS_PER_TICK);
 	info.si_stime = (long)((cpu - MIN(user, cpu)) / NS_PER_TICK);

@@ -34,6 +34,8 @@ long sys_getpgrp(void);
 long sys_getsid(int pid);
 long sys_setpgid(int pid, int pgid);
 long sys_setsid(void);
+
+/* cred.c */
 long sys_getuid(void);
 long sys_geteuid(void);
 long sys_getgid(void);
@@ -50,6 +52,8 @@ long sys_setfsuid(unsigned id);
 long sys_setfsgid(unsigned id);
 long sys_getgroups(int size, uintptr_t to);
 long sys_setgroups(unsigned n, uintptr_t from);
+
+/* capability.c */
 long sys_capget(uintptr_t header, uintptr_t data);
 long sys_capset(uintptr_t header, uintptr_t data);
 

@@ -163,6 +163,24 @@ long sys_time(uintptr_t to)
 
 /* ---------------------------------------------------------------- sleeping ------------------ */
 
+long restart_at(uint64_t deadline)
+{
+	current->restart_deadline = deadline;
+	return -ERESTART_RESTARTBLOCK;
+}
+
+/*
+ * The first sleep after restart_at() is that call, begun again. If a handler runs before, which may
+ * sleep itself, deliver.c forgets the deadline.
+ */
+uint64_t restarted(uint64_t deadline)
+{
+	uint64_t old = current->restart_deadline;
+
+	current->restart_deadline = 0;
+	return old ? old : deadline;
+}
+
 static int sleep_all(uint64_t deadline)
 {
 	while (now_ns() < deadline) {

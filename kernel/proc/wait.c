@@ -14,6 +14,7 @@ struct wait {
 	int options;
 	int status; /* as wait4() gives it */
 	int code;   /* CLD_... */
+	unsigned uid;
 	struct rusage usage;
 };
 
@@ -67,7 +68,7 @@ static bool take_news(struct wait *w, struct proc *child)
 }
 
 /* The pid of a child with news, 0 if there is none yet, -ECHILD if there never will be. */
-static int scan(struct wait *w, struct proc *p)
+static int scan_children(struct wait *w, struct proc *p)
 {
 	struct proc *child;
 	int result = -ECHILD;
@@ -80,6 +81,7 @@ static int scan(struct wait *w, struct proc *p)
 		if (!take_news(w, child))
 			continue;
 		result = child->pid;
+		w->uid = child->cred.uid.real;
 		usage_of_child(child, &w->usage);
 		if (child->state == PROC_ZOMBIE && !(w->options & WNOWAIT)) {
 			proc_reap(child);
@@ -99,7 +101,7 @@ static int do_wait(struct wait *w)
 
 	do {
 		wait_begin(&p->child_wait, &waiter, THREAD_INTERRUPTIBLE);
-		result = scan(w, p);
+		result = scan_children(w, p);
 		if (!result && !(w->options & WNOHANG)) {
 			if (signal_pending())
 				result = -ERESTARTSYS;
@@ -159,6 +161,7 @@ long sys_waitid(int which, int id, uintptr_t info, int options, uintptr_t usage)
 		si.si_signo = SIGCHLD;
 		si.si_code = w.code;
 		si.si_pid = result;
+		si.si_uid = w.uid;
 		si.si_status = w.code == CLD_CONTINUED ? SIGCONT
 		               : w.code == CLD_KILLED  ? w.status & 0x7f
 		                                       : w.status >> 8;

@@ -27,11 +27,18 @@ struct sim_cpu {
 	struct sim_cpu_stats stats;
 };
 
+/* A sleeping thread, on its stack. */
+struct sim_sleeper {
+	const void *key;
+	bool woken;
+	pthread_cond_t cond;
+	struct sim_sleeper *next;
+};
+
 /* Threads that sleep on keys of one hash value. */
 struct sim_bucket {
 	pthread_mutex_t lock;
-	pthread_cond_t cond;
-	unsigned sleepers;
+	struct sim_sleeper *sleepers;
 };
 
 struct sim_kswapd {
@@ -50,6 +57,7 @@ struct sim {
 	struct om_system *sys;
 	om_pfn_t nr_frames;
 	size_t ram_bytes;
+	bool own_ram;  /* from the host, to be given back */
 	void *storage; /* of the om_system */
 	void (*panic)(void *arg, const struct om_bug *bug);
 	void *panic_arg;

@@ -1,9 +1,9 @@
 /*
  * sim.c: the machine: memory, set-up, and the hooks of port.h other than the TLB (mmu.c).
  *
- * Sleeping is done on hashed buckets of a mutex and a condition variable. A sleeper evaluates its
- * condition under the bucket's lock, which a waker takes too, so no wake-up is lost; keys that
- * share a bucket wake each other for nothing, which the contract allows.
+ * Sleepers are listed in hashed buckets. A sleeper evaluates its condition under the bucket's lock,
+ * which a waker takes too, so no wake-up is lost; each has a condition variable of its own, so only
+ * those with the right key wake.
  */
 #include "machine.h"
 
@@ -76,9 +76,12 @@ static void sim_wait(void *ctx, const void *key, bool (*blocked)(const void *arg
 
 	pthread_mutex_lock(&b->lock);
 	if (blocked(arg)) {
-		b->sleepers++;
-		pthread_cond_wait(&b->cond, &b->lock);
-		b->sleepers--;
+		struct sim_sleeper me = {key, false, PTHREAD_COND_INITIALIZER, b->sleepers};
+
+		b->sleepers = &me;
+		while (!me.woken)
+			pthread_cond_wait(&me.cond, &b->lock);
+		pthread_cond_destroy(&me.cond);
 	}
 	pthread_mutex_unlock(&b->lock);
 }
@@ -88,8 +91,15 @@ static void sim_wake(void *ctx, const void *key)
 	struct sim_bucket *b = bucket_of(ctx, key);
 
 	pthread_mutex_lock(&b->lock);
-	if (b->sleepers)
-		pthread_cond_broadcast(&b->cond);
+	for (struct sim_sleeper **link = &b->sleepers, *s; (s = *link);) {
+		if (s->key != key) {
+			link = &s->next;
+			continue;
+		}
+		*link = s->next;
+		s->woken = true;
+		pthread_cond_signal(&s->cond);
+	}
 	pthread_mutex_unlock(&b->lock);
 }
 
@@ -193,18 +203,22 @@ const struct om_port_ops sim_port_ops = {
     .held = sim_held,
 };
 
-static bool ram_create(struct sim *sim, bool junk)
+static bool ram_create(struct sim *sim, const struct sim_config *config)
 {
-	void *base = mmap(NULL, sim->ram_bytes, PROT_READ | PROT_WRITE,
-	                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	void *base = config->ram;
 
-	if (base == MAP_FAILED)
-		return false;
+	if (!base) {
+		base = mmap(NULL, sim->ram_bytes, PROT_READ | PROT_WRITE,
+		            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+		if (base == MAP_FAILED)
+			return false;
+		sim->own_ram = true;
+	}
 	sim->arch.base = base;
-	if (junk)
-		memset(base, 0xa5, sim->ram_bytes);
 	/* Whoever takes 0 for a frame number traps at once. */
 	mprotect(base, SIM_PAGE_SIZE, PROT_NONE);
+	if (config->junk)
+		memset((char *)base + SIM_PAGE_SIZE, 0xa5, sim->ram_bytes - SIM_PAGE_SIZE);
 	return true;
 }
 
@@ -216,6 +230,7 @@ static bool system_create(struct sim *sim, const struct sim_config *config)
 	    .ctx = sim,
 	    .nr_frames = sim->nr_frames,
 	    .swap_cluster = config->swap_cluster,
+	    .seed = config->seed,
 	};
 	size_t bytes = om_system_bytes(sim->nr_frames);
 
@@ -231,10 +246,8 @@ static void machine_init(struct sim *sim)
 {
 	pthread_mutex_init(&sim->kswapd.lock, NULL);
 	pthread_cond_init(&sim->kswapd.cond, NULL);
-	for (unsigned i = 0; i < SIM_WAIT_BUCKETS; i++) {
+	for (unsigned i = 0; i < SIM_WAIT_BUCKETS; i++)
 		pthread_mutex_init(&sim->bucket[i].lock, NULL);
-		pthread_cond_init(&sim->bucket[i].cond, NULL);
-	}
 	for (unsigned i = 0; i < sim->nr_cpus; i++) {
 		sim->cpu[i].sim = sim;
 		pthread_mutex_init(&sim->cpu[i].lock, NULL);
@@ -245,13 +258,11 @@ static void machine_free(struct sim *sim)
 {
 	for (unsigned i = 0; i < sim->nr_cpus; i++)
 		pthread_mutex_destroy(&sim->cpu[i].lock);
-	for (unsigned i = 0; i < SIM_WAIT_BUCKETS; i++) {
+	for (unsigned i = 0; i < SIM_WAIT_BUCKETS; i++)
 		pthread_mutex_destroy(&sim->bucket[i].lock);
-		pthread_cond_destroy(&sim->bucket[i].cond);
-	}
 	pthread_mutex_destroy(&sim->kswapd.lock);
 	pthread_cond_destroy(&sim->kswapd.cond);
-	if (sim->arch.base)
+	if (sim->own_ram)
 		munmap(sim->arch.base, sim->ram_bytes);
 	free(sim->storage);
 	free(sim);
@@ -268,7 +279,7 @@ struct sim *sim_create(const struct sim_config *config)
 	sim->nr_frames = config->nr_frames;
 	sim->ram_bytes = (size_t)config->nr_frames * SIM_PAGE_SIZE;
 	machine_init(sim);
-	if (!ram_create(sim, config->junk) || !system_create(sim, config)) {
+	if (!ram_create(sim, config) || !system_create(sim, config)) {
 		machine_free(sim);
 		return NULL;
 	}

@@ -42,6 +42,12 @@ struct sim_config {
 	unsigned nr_cpus;      /* 0 means 1 */
 	unsigned swap_cluster; /* see struct om_config */
 	bool junk;             /* fill RAM with junk first, to catch whoever expects zeros */
+	/*
+	 * The RAM: nr_frames * SIM_PAGE_SIZE bytes at a page boundary, of which the first page
+	 * allows no access afterwards. NULL: memory of the host, given back in the end.
+	 */
+	void *ram;
+	uintptr_t seed;                /* see struct om_config */
 	const struct om_port_ops *ops; /* NULL: sim_port_ops */
 };
 
@@ -103,8 +109,7 @@ enum om_fault_result sim_store(struct sim_cpu *cpu, struct om_mm *mm, uintptr_t 
                                const void *buf, size_t n);
 enum om_fault_result sim_exec(struct sim_cpu *cpu, struct om_mm *mm, uintptr_t addr);
 
-/* A load and a store of one machine word, whose value is the result; aborts if the program would be killed.
- */
+/* A load and a store of one machine word; abort if the program would be killed. */
 unsigned long sim_get(struct sim_cpu *cpu, struct om_mm *mm, uintptr_t addr);
 void sim_put(struct sim_cpu *cpu, struct om_mm *mm, uintptr_t addr, unsigned long value);
 
@@ -163,7 +168,7 @@ void sim_store_free(struct sim_store *store);
 /* Cut off everything from byte `size` on: ftruncate of the file behind a mapping. */
 void sim_store_truncate(struct sim_store *store, uint64_t size);
 
-/* Look at and change the contents without being a transfer. `peek` gives zeros beyond the end. */
+/* Look at and change the contents without being a transfer. Zeros beyond the end. */
 void sim_store_peek(struct sim_store *store, uint64_t offset, void *buf, size_t n);
 void sim_store_poke(struct sim_store *store, uint64_t offset, const void *buf, size_t n);
 

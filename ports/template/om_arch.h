@@ -319,6 +319,22 @@ static inline void om_arch_pause(void)
 }
 
 /*
+ * Release a spinning lock: store *state - 1, with release order. It need not be one atomic step,
+ * and should not be if that costs more: what other CPUs do to the byte between load and store may
+ * be lost. What stands here is right everywhere; a machine may have one instruction for it.
+ * x86-64: decb, without a lock prefix. All stores are releases there.
+ */
+static inline void om_arch_spin_release(uint8_t *state)
+{
+#if defined(__x86_64__)
+	__asm__ volatile("decb %0" : "+m"(*state) : : "memory", "cc");
+#else
+	__atomic_store_n(state, (uint8_t)(__atomic_load_n(state, __ATOMIC_RELAXED) - 1),
+	                 __ATOMIC_RELEASE);
+#endif
+}
+
+/*
  * A spinning lock is about to be taken; one was released. The thread must not be moved or preempted
  * in between: another one on this CPU could spin for the lock until the end of time. They nest.
  * A kernel that preempts counts up and down here (a per-CPU preempt_count), and schedules when the

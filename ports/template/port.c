@@ -2,8 +2,8 @@
  * port.c: the run-time half of a port: the hooks of struct om_port_ops, and setting up a system.
  *
  * A skeleton to copy, next to om_arch.h. It works as it stands for one CPU whose threads change
- * only where they ask for it: its memory is a static array, and the five places where a real
- * machine has to do something are the functions port_invalidate() to port_yield() just below.
+ * only where they ask for it: its memory is a static array, and the six places where a real
+ * machine has to do something are the functions port_random() to port_yield() just below.
  * Nothing is needed from a C library.
  *
  * Each hook says: whether it is required and what happens without it; what may be held when it is
@@ -24,6 +24,16 @@ static char ram[PORT_FRAMES << OM_PAGE_SHIFT] __attribute__((aligned(1 << OM_PAG
 
 /* The struct om_system and its page array: om_system_bytes() of memory that is not in `ram`. */
 static char storage[PORT_STORAGE] __attribute__((aligned(64)));
+
+/*
+ * A word that programs cannot guess; struct om_config says what for. x86-64: rdrand, or what the
+ * boot loader got from the firmware; the time of booting is better than nothing.
+ */
+static uintptr_t port_random(void)
+{
+	/* uint64_t word; __asm__ volatile("rdrand %0" : "=r"(word)); return word; */
+	return 0;
+}
 
 /* The address space this CPU runs on. */
 static struct om_mm *current_mm;
@@ -139,14 +149,14 @@ bool port_reclaim(struct om_system *sys, om_pfn_t high)
  * blocked(arg) is false. Without it the core spins on blocked(arg), which is right as long as
  * whoever is waited for runs on another CPU.
  *
- * Context: no spinning lock is held. blocked(arg) must be called under the lock that wake takes for
- * this key: it tells the other side, by a bit, that somebody is about to sleep. Returning early is
- * allowed, the core checks again. With a sleep queue for each of, say, 64 hash values of the key:
+ * Context: no spinning lock is held. blocked(arg) must be called under the lock that wake takes
+ * for this key, or a wake-up in between is lost. Returning early is allowed, the core checks
+ * again. With a sleep queue for each of, say, 64 hash values of the key:
  *
  *     struct queue *q = queue_of(key);
  *     spin_lock(&q->lock);
  *     if (blocked(arg))
- *         sleep_on(q);                  releases q->lock while the thread sleeps
+ *         sleep_on(q, key);             releases q->lock while the thread sleeps
  *     spin_unlock(&q->lock);
  *
  * This one lets the other threads of the only CPU run until the condition has changed.
@@ -160,9 +170,10 @@ static void port_wait(void *ctx, const void *key, bool (*blocked)(const void *ar
 }
 
 /*
- * Required if there is `wait`. Wake every thread that sleeps on `key`; others that share its queue
- * may be woken as well. Context: spinning locks may be held; must not sleep.
- * No-op: here, where sleepers look for themselves whenever they run.
+ * Required if there is `wait`. Wake every thread that sleeps on `key`, mostly there is one.
+ * Others that share its queue may be woken as well, in vain. `key` is a name: do not look at what
+ * is there. Context: spinning locks may be held; must not sleep. No-op: here, where sleepers look
+ * for themselves whenever they run.
  */
 static void port_wake(void *ctx, const void *key)
 {
@@ -202,6 +213,7 @@ struct om_system *port_init(void)
 	    .nr_frames = PORT_FRAMES,
 	    .storage = storage,
 	    .swap_cluster = 3,
+	    .seed = port_random(),
 	};
 	struct om_system *sys;
 

@@ -75,6 +75,12 @@ static inline void x86_invlpg(uintptr_t addr)
 	__asm__ volatile("invlpg (%0)" : : "r"(addr) : "memory");
 }
 
+/* Not atomic; a release, as every store. */
+static inline void x86_decrement(uint8_t *byte)
+{
+	__asm__ volatile("decb %0" : "+m"(*byte) : : "memory", "cc");
+}
+
 static inline void x86_pause(void)
 {
 	__builtin_ia32_pause();

@@ -235,6 +235,11 @@ static inline void om_arch_pause(void)
 	x86_pause();
 }
 
+static inline void om_arch_spin_release(uint8_t *state)
+{
+	x86_decrement(state);
+}
+
 /* The kernel preempts a thread only while this CPU's count is 0. */
 static inline void om_arch_spin_enter(void)
 {

@@ -49,7 +49,7 @@ int om_mm_new(struct om_system *sys, const struct om_layout *layout, void *cooki
 	atomic_init(&mm->refs, 1);
 	for (unsigned i = 0; i < OM_NR_LIMITS; i++)
 		mm->limit[i] = OM_UNLIMITED;
-	mm->limit[OM_LIMIT_VMAS] = 65530;
+	mm->limit[OM_LIMIT_VMAS] = OM_VMAS_DEFAULT;
 	mm->root = om_table_new_root(mm);
 	if (!mm->root) {
 		om_object_free(sys, OM_CACHE_MM, mm);

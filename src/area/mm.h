@@ -55,9 +55,16 @@ static inline void om_mm_write_lock(struct om_mm *mm)
 	om_rwsem_write(mm->sys, &mm->mmap_lock, OM_RANK_MMAP);
 }
 
+/* May sleep: see om_vma_free_gone(). */
 static inline void om_mm_write_unlock(struct om_mm *mm)
 {
-	om_rwsem_write_done(mm->sys, &mm->mmap_lock);
+	struct om_system *sys = mm->sys;
+	struct om_node *gone = mm->gone;
+
+	mm->gone = NULL;
+	om_rwsem_write_done(sys, &mm->mmap_lock);
+	if (om_unlikely(gone))
+		om_vma_free_gone(sys, gone);
 }
 
 #endif

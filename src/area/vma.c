@@ -128,13 +128,29 @@ struct om_vma *om_vma_new(struct om_mm *mm, uintptr_t start, uintptr_t end, uint
 
 void om_vma_free(struct om_vma *vma)
 {
-	struct om_mapping *mapping = vma->mapping;
+	struct om_mm *mm = vma->mm;
 
+	OM_ASSERT(mm->sys, om_rwsem_is_write_locked(&mm->mmap_lock), "mmap_lock", vma);
 	if (maps_writable(om_vma_flags(vma)))
-		om_mapping_unmap_writable(mapping);
-	om_object_free(vma->mm->sys, OM_CACHE_VMA, vma);
-	if (mapping)
+		om_mapping_unmap_writable(vma->mapping);
+	if (!vma->mapping) {
+		om_object_free(mm->sys, OM_CACHE_VMA, vma);
+		return;
+	}
+	vma->by_addr.left = mm->gone;
+	mm->gone = &vma->by_addr;
+}
+
+void om_vma_free_gone(struct om_system *sys, struct om_node *gone)
+{
+	while (gone) {
+		struct om_vma *vma = of_addr(gone);
+		struct om_mapping *mapping = vma->mapping;
+
+		gone = gone->left;
+		om_object_free(sys, OM_CACHE_VMA, vma);
 		om_mapping_put(mapping);
+	}
 }
 
 /* Pages that this area adds to (sign 1) or takes from (sign -1) the mm's counters. */

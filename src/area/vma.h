@@ -49,6 +49,13 @@ struct om_vma *om_vma_new(struct om_mm *mm, uintptr_t start, uintptr_t end, uint
                           unsigned flags, struct om_mapping *mapping);
 void om_vma_free(struct om_vma *vma);
 
+/*
+ * The last area of a file may have to write the file back, which must not happen under mmap_lock.
+ * So om_vma_free() puts areas of files aside, in mm->gone; om_mm_write_unlock() takes them from
+ * there, and frees them here when the lock is free. May sleep.
+ */
+void om_vma_free_gone(struct om_system *sys, struct om_node *gone);
+
 /* Into the address space and the reverse map (I5), with all counters; and out again. */
 void om_vma_link(struct om_vma *vma);
 void om_vma_unlink(struct om_vma *vma);

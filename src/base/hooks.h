@@ -1,5 +1,5 @@
 /*
- * hooks.h: the way from a system to the port's hooks, for the files below the data model.
+ * hooks.h: the way from a system to what the port gave, for the files below the data model.
  *
  * Assertions and locks call hooks, and types.h needs both. So a struct om_system begins with its
  * hooks (types.h checks that), and these files see no more of it.
@@ -11,7 +11,8 @@
 
 struct om_hooks {
 	const struct om_port_ops *ops;
-	void *ctx; /* first argument of every hook */
+	void *ctx;      /* first argument of every hook */
+	uintptr_t seed; /* of hashes that no program may foresee: om_tree_seed() */
 };
 
 static inline const struct om_hooks *om_hooks(const struct om_system *sys)

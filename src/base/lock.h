@@ -3,19 +3,24 @@
  *
  * A thread takes locks in the order of enum om_rank, lowest first:
  *
- *     MMAP       mm->mmap_lock, sleeping: read = fault, write = map, unmap, fork
  *     SIZE       mapping->size_lock, sleeping: read = write() at the end, write = truncate
- *       PAGE       OM_PG_LOCKED, a sleeping bit; reclaim starts here, without mmap_lock
+ *       PAGE       OM_PG_LOCKED, a sleeping bit; a store works while it is held, alone
+ *       MMAP       mm->mmap_lock, sleeping: read = fault, write = map, unmap, fork
  *         MAPPING    mapping->lock, spinning rwlock: i_mmap tree and page index
  *           ANON       anon_vma->lock, spinning rwlock: the tree of VMAs
  *             TABLE      frame lock of a page-table page: every entry of it
  *               TABLE2     a second table: the child's in fork, the higher pfn in mremap
- *                 FRAME      frame lock of a data page: object, index, mapcount, refs, pins
- *                   LRU, SWAP, SLAB, LIST, FREE   leaves
+ *                 FRAME      frame lock of a data page: object, index, mapcount, holds
+ *                   LRU, SWAP, SLAB, LIST, FREE, SLEEP   leaves
  *
- * Two locks of one rank are never held together, except page locks taken by trylock (reclaim's
- * clusters). Sleeping needs that nothing from MAPPING on is held. Debug builds (OM_DEBUG) check
- * all of this against the record that the port's `held` hook supplies.
+ * Page locks come first: whoever has an mmap_lock only tries them, as it must not wait for a
+ * transfer. Two locks of one rank are never held together, except page locks taken by trylock
+ * (reclaim's clusters). Sleeping needs that nothing from MAPPING on is held. Debug builds
+ * (OM_DEBUG) check all of this against the record that the port's `held` hook supplies.
+ *
+ * All of them are fair: who has to wait is overtaken by nobody who comes later, but for readers
+ * that join other readers. Taking and releasing a lock that nobody waits for is done here or in a
+ * few steps; waiting for spinning locks is in spin.c, for sleeping ones in sleep.c.
  */
 #ifndef OM_LOCK_H
 #define OM_LOCK_H
@@ -26,11 +31,11 @@
 #include "om_arch.h"
 
 enum om_rank {
-	OM_RANK_MMAP = 1,
-	OM_RANK_MMAP2, /* the child's, in fork: nobody else can hold it */
-	OM_RANK_SIZE,
+	OM_RANK_SIZE = 1,
 	OM_RANK_PAGE,
-	OM_RANK_MAPPING,
+	OM_RANK_MMAP,
+	OM_RANK_MMAP2,   /* the child's, in fork: nobody else can hold it */
+	OM_RANK_MAPPING, /* from here on: spinning */
 	OM_RANK_ANON,
 	OM_RANK_TABLE,
 	OM_RANK_TABLE2,
@@ -40,28 +45,35 @@ enum om_rank {
 	OM_RANK_SLAB,
 	OM_RANK_LIST,
 	OM_RANK_FREE,
+	OM_RANK_SLEEP,
+	OM_NR_RANKS,
 };
 
+/* A spinning lock: OM_SPIN_LOCKED, and OM_SPIN_WAITED while somebody waits. */
 struct om_spinlock {
-	_Atomic uint8_t locked;
+	_Atomic uint8_t state;
 };
 
-/* Spinning readers-writer lock: number of readers, OM_RW_WRITER, OM_RW_WAITING. */
+#define OM_SPIN_LOCKED 1u
+#define OM_SPIN_WAITED 2u
+
+/* Spinning readers-writer lock: number of readers, OM_RW_WRITER, OM_RW_WAITED. */
 struct om_rwspin {
 	_Atomic uint32_t state;
 };
 
-/* Sleeping readers-writer lock: the same and OM_RW_SLEEPERS. */
+/* Sleeping readers-writer lock: the same; here OM_RW_WAITED says that somebody sleeps. */
 struct om_rwsem {
 	_Atomic uint32_t state;
 };
 
-#define OM_RW_WRITER   0x80000000u
-#define OM_RW_WAITING  0x40000000u /* a writer waits: no new readers */
-#define OM_RW_SLEEPERS 0x20000000u /* somebody sleeps: the release must wake */
-#define OM_RW_READERS  0x1fffffffu /* the number of readers */
+#define OM_RW_WRITER  0x80000000u
+#define OM_RW_WAITED  0x40000000u
+#define OM_RW_READERS 0x3fffffffu /* the number of readers */
 
-/* Debug record: push checks the rank, pop that the lock was held. `ordered` false for trylocks. */
+/* ---- the record of held locks, in debug builds: held.c ------------------------------------ */
+
+/* Push checks the rank, pop that the lock was held. `ordered` false for trylocks. */
 void om_held_push(struct om_system *sys, const void *lock, enum om_rank rank, bool ordered);
 void om_held_pop(struct om_system *sys, const void *lock);
 /* Is the lock in this thread's record? Always true when nothing is recorded. */
@@ -69,6 +81,8 @@ bool om_held(struct om_system *sys, const void *lock);
 
 /* First line of every function that may sleep: no spinning lock may be held. */
 void om_assert_may_sleep(struct om_system *sys);
+/* Before a store's hook is called, which may take for ever: nothing but page locks may be held. */
+void om_assert_may_transfer(struct om_system *sys);
 
 static inline void om_might_sleep(struct om_system *sys)
 {
@@ -76,22 +90,38 @@ static inline void om_might_sleep(struct om_system *sys)
 		om_assert_may_sleep(sys);
 }
 
-void om_spin_contended(struct om_spinlock *lock);
+static inline void om_might_transfer(struct om_system *sys)
+{
+	if (OM_DEBUG)
+		om_assert_may_transfer(sys);
+}
+
+/* ---- spinning ----------------------------------------------------------------------------- */
+
+OM_COLD void om_spin_wait(struct om_system *sys, struct om_spinlock *lock, enum om_rank rank,
+                          uint8_t found);
 
 static inline void om_spin_lock(struct om_system *sys, struct om_spinlock *lock, enum om_rank rank)
 {
+	uint8_t found;
+
 	if (OM_DEBUG)
 		om_held_push(sys, lock, rank, true);
 	om_arch_spin_enter();
-	if (om_unlikely(atomic_exchange_explicit(&lock->locked, 1, memory_order_acquire)))
-		om_spin_contended(lock);
+	found = atomic_exchange_explicit(&lock->state, OM_SPIN_LOCKED, memory_order_acquire);
+	if (om_unlikely(found))
+		om_spin_wait(sys, lock, rank, found);
 }
 
+/*
+ * Takes OM_SPIN_LOCKED off and leaves OM_SPIN_WAITED, nearly always: spin.c says why that is
+ * enough.
+ */
 static inline void om_spin_unlock(struct om_system *sys, struct om_spinlock *lock)
 {
 	if (OM_DEBUG)
 		om_held_pop(sys, lock);
-	atomic_store_explicit(&lock->locked, 0, memory_order_release);
+	om_arch_spin_release((uint8_t *)(uintptr_t)&lock->state);
 	om_arch_spin_leave();
 }
 
@@ -100,26 +130,26 @@ void om_read_unlock(struct om_system *sys, struct om_rwspin *lock);
 void om_write_lock(struct om_system *sys, struct om_rwspin *lock, enum om_rank rank);
 void om_write_unlock(struct om_system *sys, struct om_rwspin *lock);
 
-#define OM_RW_CLOSED (OM_RW_WRITER | OM_RW_WAITING) /* to readers */
+/* ---- sleeping ----------------------------------------------------------------------------- */
 
-void om_rwsem_read_slow(struct om_system *sys, struct om_rwsem *sem);
-void om_rwsem_read_wake(struct om_system *sys, struct om_rwsem *sem);
+OM_COLD void om_rwsem_read_wait(struct om_system *sys, struct om_rwsem *sem);
+OM_COLD void om_rwsem_read_wake(struct om_system *sys, struct om_rwsem *sem);
 
-/* May sleep. A waiting writer keeps new readers out, so writers do not starve. */
+/* May sleep. Readers share, but queue up behind a writer that sleeps. */
 static inline void om_rwsem_read(struct om_system *sys, struct om_rwsem *sem, enum om_rank rank)
 {
 	uint32_t v = atomic_load_explicit(&sem->state, memory_order_relaxed);
 
 	if (OM_DEBUG)
 		om_held_push(sys, sem, rank, true);
-	if (om_unlikely(v & OM_RW_CLOSED) ||
+	if (om_unlikely(v & ~OM_RW_READERS) ||
 	    om_unlikely(!atomic_compare_exchange_strong_explicit(&sem->state, &v, v + 1,
 	                                                         memory_order_acquire,
 	                                                         memory_order_relaxed)))
-		om_rwsem_read_slow(sys, sem);
+		om_rwsem_read_wait(sys, sem);
 }
 
-/* The last reader wakes whoever waits for it. */
+/* The last reader hands over to whoever sleeps. */
 static inline void om_rwsem_read_done(struct om_system *sys, struct om_rwsem *sem)
 {
 	uint32_t old;
@@ -128,7 +158,7 @@ static inline void om_rwsem_read_done(struct om_system *sys, struct om_rwsem *se
 		om_held_pop(sys, sem);
 	old = atomic_fetch_sub_explicit(&sem->state, 1, memory_order_release);
 	OM_ASSERT(sys, old & OM_RW_READERS, "lock not held", sem);
-	if (om_unlikely((old & (OM_RW_SLEEPERS | OM_RW_READERS)) == (OM_RW_SLEEPERS | 1)))
+	if (om_unlikely(old == (OM_RW_WAITED | 1)))
 		om_rwsem_read_wake(sys, sem);
 }
 
@@ -138,7 +168,19 @@ void om_rwsem_write_done(struct om_system *sys, struct om_rwsem *sem);
 bool om_rwsem_is_write_locked(const struct om_rwsem *sem);
 bool om_rwsem_is_locked(const struct om_rwsem *sem);
 
-/* Sleep on `key` through the port until blocked(arg) is false. */
+/*
+ * A queue of sleepers for anything that has an address, for locks that have no room for one: the
+ * page lock. `take` is called with the queue locked: true if the lock could be taken after all, or
+ * else it has left a mark by which the holder knows that somebody sleeps.
+ */
+void om_sleep(struct om_system *sys, const void *key, bool (*take)(void *arg), void *arg);
+/*
+ * The holder hands over to the first sleeper, instead of releasing the lock. `last` is called with
+ * the queue locked if nobody sleeps any more: to take the mark away.
+ */
+void om_hand_over(struct om_system *sys, const void *key, void (*last)(void *arg), void *arg);
+
+/* Sleep on `key` through the port until blocked(arg) is false; wake all who sleep on it. */
 void om_wait(struct om_system *sys, const void *key, bool (*blocked)(const void *arg),
              const void *arg);
 void om_wake(struct om_system *sys, const void *key);

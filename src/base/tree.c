@@ -1,38 +1,35 @@
 /*
  * tree.c: the treap of tree.h.
  *
- * A node's priority is a hash of its address, so the shape depends on nothing but which nodes are
- * in: no rotation, no balance word. Insertion goes down to where the new node's priority ranks and
- * splits what hangs there into its two subtrees; removal joins the two subtrees in the node's
- * place. Both leave behind one path, from the root down through the split or joined spines, of
- * exactly the nodes whose subtrees have changed; the augmented words are then recomputed along it,
- * bottom-up, once each.
+ * A node's priority is a keyed hash of its address, so the shape depends on nothing but which
+ * nodes are in: no rotation, no balance word. Insertion goes down to where the new node's
+ * priority ranks and splits what hangs there into its two subtrees; removal joins the two
+ * subtrees in the node's place. Both go along one path, from the root down through the split or
+ * joined spines, of exactly the nodes whose subtrees change; the augmented words are then
+ * recomputed along it, bottom-up, once each.
+ *
+ * The words on the path are out of date from the first change on. Until they are recomputed, each
+ * holds the node above: the way back needs no stack, so a path may have any length.
  *
  * No recomputation stops early, even where the word came out as before: `aug` may look deeper than
  * at its children's words, or keep more than the word (vma_place.c).
  */
 #include "base/tree.h"
 
-/* Multiplicative hashing; odd, near 2^32 and 2^64 over the golden ratio. */
-#define HASH_MULTIPLIER ((uintptr_t)0x9e3779b97f4a7c15u)
-
-struct path {
-	unsigned depth;
-	struct om_node *node[OM_TREE_DEPTH];
-};
+#include "base/hooks.h"
 
 /*
- * One multiplication is not enough: nodes lie at equal distances (objects of a slab), and multiples
- * of a distance like 144 times the golden ratio form long rising runs, which become deep trees when
- * the keys rise along. Folding the upper half down and multiplying again breaks them. A bijection,
- * so there are no ties.
+ * Multiplicative hashing by the seed, which is odd. One multiplication is not enough: nodes lie at
+ * equal distances (objects of a slab), whose multiples may form long rising runs, which become deep
+ * trees when the keys rise along. Folding the upper half down and multiplying again breaks them. A
+ * bijection, so there are no ties.
  */
-static inline uintptr_t priority(const struct om_node *n)
+static inline uintptr_t priority(uintptr_t seed, const struct om_node *n)
 {
-	uintptr_t x = (uintptr_t)n * HASH_MULTIPLIER;
+	uintptr_t x = (uintptr_t)n * seed;
 
 	x ^= x >> (sizeof(x) * 4);
-	return x * HASH_MULTIPLIER;
+	return x * seed;
 }
 
 /* Does node a, of the given key, come before b? */
@@ -44,30 +41,35 @@ static inline bool before(uintptr_t key, const struct om_node *a, const struct o
 	return key < other || (key == other && (uintptr_t)a < (uintptr_t)b);
 }
 
-static inline void path_add(struct om_system *sys, struct path *path, struct om_node *n)
+/* The path goes on from `end` (NULL: begins) to n, which is its end now. */
+static inline struct om_node *extend(struct om_node *end, struct om_node *n)
 {
-	OM_BUG_ON(sys, path->depth == OM_TREE_DEPTH, "tree", n, path->depth, 0);
-	path->node[path->depth++] = n;
+	n->aug = (uintptr_t)end;
+	return n;
 }
 
-static void path_recompute(const struct path *path, const struct om_tree_ops *ops)
+static void recompute(struct om_node *end, const struct om_tree_ops *ops)
 {
-	for (unsigned i = path->depth; i-- > 0;)
-		path->node[i]->aug = ops->aug(path->node[i]);
+	while (end) {
+		struct om_node *above = (struct om_node *)end->aug;
+
+		end->aug = ops->aug(end);
+		end = above;
+	}
 }
 
-/* The link that points to n, with the nodes above n in *path. */
+/* The link that points to n; *end is the end of the path to the node that has the link. */
 static struct om_node **find_link(struct om_system *sys, struct om_node **link, struct om_node *n,
-                                  const struct om_tree_ops *ops, struct path *path)
+                                  const struct om_tree_ops *ops, struct om_node **end)
 {
 	uintptr_t key = ops->key(n);
 
-	path->depth = 0;
+	*end = NULL;
 	while (*link != n) {
 		struct om_node *at = *link;
 
-		OM_BUG_ON(sys, !at, "tree", n, key, path->depth);
-		path_add(sys, path, at);
+		OM_BUG_ON(sys, !at, "tree", n, key, 0);
+		*end = extend(*end, at);
 		link = before(key, n, at, ops) ? &at->left : &at->right;
 	}
 	return link;
@@ -76,21 +78,19 @@ static struct om_node **find_link(struct om_system *sys, struct om_node **link, 
 void om_tree_insert(struct om_system *sys, struct om_node **root, struct om_node *n,
                     const struct om_tree_ops *ops)
 {
-	uintptr_t key = ops->key(n), rank = priority(n);
-	struct om_node **link = root, **left = &n->left, **right = &n->right, *at;
-	struct path path;
+	uintptr_t seed = om_hooks(sys)->seed, key = ops->key(n), rank = priority(seed, n);
+	struct om_node **link = root, **left = &n->left, **right = &n->right, *at, *end = NULL;
 
-	path.depth = 0;
-	while ((at = *link) && priority(at) > rank) {
-		path_add(sys, &path, at);
+	while ((at = *link) && priority(seed, at) > rank) {
+		end = extend(end, at);
 		link = before(key, n, at, ops) ? &at->left : &at->right;
 	}
 	/* No ties: only n itself has its priority, and it would be found right here. */
-	OM_BUG_ON(sys, at == n, "tree", n, key, path.depth);
-	path_add(sys, &path, n);
+	OM_BUG_ON(sys, at == n, "tree", n, key, 0);
+	end = extend(end, n);
 	*link = n;
 	while (at) {
-		path_add(sys, &path, at);
+		end = extend(end, at);
 		if (before(key, n, at, ops)) {
 			*right = at;
 			right = &at->left;
@@ -102,24 +102,24 @@ void om_tree_insert(struct om_system *sys, struct om_node **root, struct om_node
 		}
 	}
 	*left = *right = NULL;
-	path_recompute(&path, ops);
+	recompute(end, ops);
 }
 
 void om_tree_remove(struct om_system *sys, struct om_node **root, struct om_node *n,
                     const struct om_tree_ops *ops)
 {
-	struct om_node **link, *left = n->left, *right = n->right;
-	struct path path;
+	uintptr_t seed = om_hooks(sys)->seed;
+	struct om_node *left = n->left, *right = n->right, *end;
+	struct om_node **link = find_link(sys, root, n, ops, &end);
 
-	link = find_link(sys, root, n, ops, &path);
 	while (left && right) {
-		if (priority(left) > priority(right)) {
-			path_add(sys, &path, left);
+		if (priority(seed, left) > priority(seed, right)) {
+			end = extend(end, left);
 			*link = left;
 			link = &left->right;
 			left = left->right;
 		} else {
-			path_add(sys, &path, right);
+			end = extend(end, right);
 			*link = right;
 			link = &right->left;
 			right = right->left;
@@ -127,39 +127,71 @@ void om_tree_remove(struct om_system *sys, struct om_node **root, struct om_node
 	}
 	*link = left ? left : right;
 	n->left = n->right = NULL;
-	path_recompute(&path, ops);
+	recompute(end, ops);
 }
 
 void om_tree_update(struct om_system *sys, struct om_node **root, struct om_node *n,
                     const struct om_tree_ops *ops)
 {
-	struct path path;
+	struct om_node *end;
 
-	find_link(sys, root, n, ops, &path);
-	path_add(sys, &path, n);
-	path_recompute(&path, ops);
+	find_link(sys, root, n, ops, &end);
+	recompute(extend(end, n), ops);
+}
+
+/* ---- intervals ---------------------------------------------------------------------------- */
+
+#define NEXT_MAX (sizeof(((struct om_interval_iter *)0)->next) / sizeof(struct om_node *))
+
+/* n comes before all on `next`. With no room left, the farthest of them is forgotten. */
+static void push(struct om_interval_iter *it, const struct om_node *n)
+{
+	if (om_unlikely(it->n == NEXT_MAX)) {
+		for (unsigned i = 1; i < NEXT_MAX; i++)
+			it->next[i - 1] = it->next[i];
+		it->n--;
+		it->forgotten = true;
+	}
+	it->next[it->n++] = n;
 }
 
 /*
  * Push n and the nodes down its left spine: those that come next, in this order. Leaves out
  * subtrees that end before the interval, and nodes that begin after it with all to their right.
  */
-static void interval_push(struct om_interval_iter *it, const struct om_node *n)
+static void push_spine(struct om_interval_iter *it, const struct om_node *n)
 {
-	for (; n && n->aug >= it->first; n = n->left) {
-		if (it->ops->tree.key(n) > it->last)
+	for (; n && n->aug >= it->first; n = n->left)
+		if (it->ops->tree.key(n) <= it->last)
+			push(it, n);
+}
+
+/* Push what comes after node `at`, found again from the root: on a deep path some was forgotten. */
+static OM_COLD void push_after(struct om_interval_iter *it, const struct om_node *at)
+{
+	uintptr_t key = it->ops->tree.key(at);
+	const struct om_node *n = it->root;
+
+	it->forgotten = false;
+	while (n && n->aug >= it->first) {
+		if (!before(key, at, n, &it->ops->tree)) {
+			n = n->right;
 			continue;
-		OM_BUG_ON(it->sys, it->depth == OM_TREE_DEPTH, "tree", n, it->depth, 0);
-		it->stack[it->depth++] = n;
+		}
+		if (it->ops->tree.key(n) <= it->last)
+			push(it, n);
+		n = n->left;
 	}
 }
 
 struct om_node *om_interval_next(struct om_interval_iter *it)
 {
-	while (it->depth) {
-		const struct om_node *n = it->stack[--it->depth];
+	while (it->n) {
+		const struct om_node *n = it->next[--it->n];
 
-		interval_push(it, n->right);
+		push_spine(it, n->right);
+		if (om_unlikely(!it->n && it->forgotten))
+			push_after(it, n);
 		if (it->ops->last(n) >= it->first)
 			return (struct om_node *)(uintptr_t)n;
 	}
@@ -172,9 +204,11 @@ struct om_node *om_interval_first(struct om_interval_iter *it, struct om_system 
 {
 	it->sys = sys;
 	it->ops = ops;
+	it->root = root;
 	it->first = first;
 	it->last = last;
-	it->depth = 0;
-	interval_push(it, root);
+	it->n = 0;
+	it->forgotten = false;
+	push_spine(it, root);
 	return om_interval_next(it);
 }

@@ -2,9 +2,10 @@
  * tree.h: ordered trees of nodes embedded in their objects, with one augmented word.
  *
  * A treap: nodes are ordered by (key, address) and heap-ordered by a hash of their address, so a
- * node is three words: no parent, no colour. Depth is about 1.4 log2 n on average. The augmented
- * word summarizes the subtree: the largest gap below a VMA, or the last index an interval
- * reaches.
+ * node is three words: no parent, no colour. The hash is keyed by the system's seed, so nobody can
+ * choose addresses that make a deep tree. Depth is about 1.4 log2 n on average; no function here
+ * depends on it but in its cost. The augmented word summarizes the subtree: the largest gap below a
+ * VMA, or the last index an interval reaches.
  */
 #ifndef OM_TREE_H
 #define OM_TREE_H
@@ -16,6 +17,12 @@ struct om_node {
 	uintptr_t aug;
 };
 
+/* The seed of a system's trees (hooks.h), odd and not too simple, from any word. */
+static inline uintptr_t om_tree_seed(uintptr_t word)
+{
+	return (word ^ (uintptr_t)0x9e3779b97f4a7c15u) | 1;
+}
+
 struct om_tree_ops {
 	uintptr_t (*key)(const struct om_node *n);
 	/*
@@ -26,12 +33,9 @@ struct om_tree_ops {
 };
 
 /*
- * Longest path a tree may have. A treap of 2^24 nodes exceeds it with a probability below e^-30;
- * insertion reports a bug if it ever happens.
+ * All three: O(log n), no allocation, cannot fail. Nobody may read the tree meanwhile: the
+ * augmented words of the nodes above the change are in use for other things.
  */
-#define OM_TREE_DEPTH 96
-
-/* All three: O(log n), no allocation, cannot fail. */
 void om_tree_insert(struct om_system *sys, struct om_node **root, struct om_node *n,
                     const struct om_tree_ops *ops);
 void om_tree_remove(struct om_system *sys, struct om_node **root, struct om_node *n,
@@ -58,9 +62,12 @@ struct om_interval_ops {
 struct om_interval_iter {
 	struct om_system *sys;
 	const struct om_interval_ops *ops;
+	const struct om_node *root;
 	uintptr_t first, last;
-	unsigned depth;
-	const struct om_node *stack[OM_TREE_DEPTH];
+	unsigned n;     /* nodes on `next` */
+	bool forgotten; /* there are more, above those on `next` */
+	/* What is to be seen, the nearest last. A tree of 2^20 nodes seldom has more on a path. */
+	const struct om_node *next[32];
 };
 
 struct om_node *om_interval_first(struct om_interval_iter *it, struct om_system *sys,

@@ -8,7 +8,9 @@
  *   (M) mm->mmap_lock; written with it held for writing
  *   (O) the object's lock: mapping->lock or anon_vma->lock
  *   (M+O) written holding both, so either is enough to read
- *   (S) the swap lock                  (l) the lock named in the same struct
+ *   (S) the swap lock                  (l) the lock in the same struct
+ *   (f) sys->free_lock                 (g) sys->list_lock
+ * scripts/check-letters.sh sees to it that no field is without one, but for the locks themselves.
  */
 #ifndef OM_TYPES_H
 #define OM_TYPES_H
@@ -30,6 +32,8 @@
 
 /* Internal: no frame is free. Outermost functions reclaim and start again (docs/design.md). */
 #define OM_ENOFRAME 4096
+/* Internal: a fault must wait, with no lock held, and start again (src/ops/fetch.h). */
+#define OM_EFETCH 4097
 
 /* ---------------------------------------------------------------- frames -------------------- */
 
@@ -71,10 +75,9 @@ enum om_pageflag {
 struct om_page {
 	struct om_spinlock lock; /* the frame lock; valid in every state of the frame */
 	uint8_t kind;            /* (F) enum om_kind */
-	_Atomic uint16_t flags;  /* enum om_pageflag */
+	_Atomic uint16_t flags;  /* (a) enum om_pageflag, which has a letter for each */
 	uint32_t mapcount;       /* (F) present PTEs (I1) */
-	uint16_t refs;           /* (F) page cache, swap cache, and whoever looks at it now */
-	uint16_t pins;           /* (F) om_pin(): stays mapped and unshared */
+	uint32_t holds;          /* (F) references and pins: page.h */
 	uint32_t slot;           /* (F) swap slot, if OM_PG_SWAPCACHE */
 	void *object;            /* (F) om_mapping, page-table page (direct: T) or om_anon_vma */
 	uintptr_t index; /* (F) page offset in `object`; direct: (T) position in the table */
@@ -95,9 +98,8 @@ struct om_page {
  */
 struct om_anon_vma {
 	struct om_rwspin lock;
-	_Atomic uint32_t refs; /* one while VMAs are queued, one for each walk under way */
+	_Atomic uint32_t refs; /* (a) one while VMAs are queued, one for each walk under way */
 	struct om_node *root;  /* (O) VMAs by linear index */
-	uint32_t nr_vmas;      /* (O) */
 };
 
 /*
@@ -106,9 +108,9 @@ struct om_anon_vma {
  */
 #define OM_INDEX_DIRECT 16
 struct om_index {
-	uint32_t direct[OM_INDEX_DIRECT];
-	om_pfn_t root; /* OM_NO_PFN: no node */
-	uint8_t height;
+	uint32_t direct[OM_INDEX_DIRECT]; /* (O) */
+	om_pfn_t root;                    /* (O) OM_NO_PFN: no node */
+	uint8_t height;                   /* (O) */
 };
 
 struct om_mapping {
@@ -116,16 +118,16 @@ struct om_mapping {
 	const struct om_store_ops *ops; /* (c) NULL: shared memory */
 	void *store;                    /* (c) */
 	struct om_rwspin lock;
-	struct om_rwsem size_lock;      /* sleeping: read = write() at the end, write = truncate */
-	_Atomic uint32_t refs;
+	struct om_rwsem size_lock;       /* sleeping: read = write() at the end, write = truncate */
+	_Atomic uintptr_t refs;          /* (a) the embedder's, and one for each area */
 	_Atomic int32_t i_mmap_writable; /* (a) shared areas with MAYWRITE; < 0: none is allowed */
-	_Atomic uint64_t size;          /* (a) bytes, by size_lock; shrinks before pages go */
+	_Atomic bool holes_shown;        /* (a) private areas may show the zero page in holes */
+	_Atomic uint64_t size;           /* (a) bytes, by size_lock; shrinks before pages go */
 	struct om_node *i_mmap;         /* (O) VMAs by file page; nonlinear ones cover everything */
 	struct om_index index;          /* (O) page index -> page, or swap slot of shared memory */
 	om_pfn_t nr_pages;              /* (O) pages in the index */
 	uint32_t nr_swapped;            /* (O) slots in the index */
-	_Atomic bool holes_shown;       /* (a) private areas may show the zero page in holes */
-	struct om_mapping *prev, *next; /* sys->mappings, by sys->list_lock */
+	struct om_mapping *prev, *next; /* (g) in sys->mappings */
 };
 
 /* ---------------------------------------------------------------- areas --------------------- */
@@ -149,19 +151,20 @@ struct om_mm {
 	void *cookie;          /* (c) */
 	struct om_page *root;  /* (c) top-level table */
 	struct om_rwsem mmap_lock;
-	_Atomic uint32_t refs;       /* the owner, and swapoff while it looks */
+	_Atomic uint32_t refs;       /* (a) the owner, and swapoff while it looks */
 	struct om_node *vmas;        /* (M) by address, augmented with the largest gap */
+	struct om_node *gone;        /* (M) areas of files, to be freed when the lock is given up */
 	struct om_vma *_Atomic hint; /* (a) last area found; cleared when it goes */
-	struct om_page
-	    *_Atomic table_hint;       /* (a) last leaf table; cleared when tables go or move */
-	unsigned nr_vmas;              /* (M) */
-	unsigned def_flags;            /* (M) flags of new areas: MCL_FUTURE */
-	struct om_layout layout;       /* (c) */
-	uintptr_t brk;                 /* (M) exact end of the heap */
-	uintptr_t limit[OM_NR_LIMITS]; /* (a) by relaxed access */
-	size_t total_vm, data_vm, locked_vm;                    /* (M) pages of areas */
+	/* (a) Last leaf table; cleared when tables go or move. */
+	struct om_page *_Atomic table_hint;
+	unsigned nr_vmas;                    /* (M) */
+	unsigned def_flags;                  /* (M) flags of new areas: MCL_FUTURE */
+	struct om_layout layout;             /* (c) */
+	uintptr_t brk;                       /* (M) exact end of the heap */
+	uintptr_t limit[OM_NR_LIMITS];       /* (a) by relaxed access */
+	size_t total_vm, data_vm, locked_vm; /* (M) pages of areas */
 	_Atomic size_t rss_anon, rss_file, swapents, nr_tables; /* (a) */
-	struct om_mm *prev, *next;                              /* sys->mms, by sys->list_lock */
+	struct om_mm *prev, *next;                              /* (g) in sys->mms */
 };
 
 /* ---------------------------------------------------------------- the system ---------------- */
@@ -174,9 +177,10 @@ enum om_lru_list {
 	OM_NR_LRU
 };
 
+/* Its lock is that of what the list is for: an LRU list, or a slab's. */
 struct om_pfn_list {
-	om_pfn_t head, tail;
-	om_pfn_t count;
+	om_pfn_t head, tail; /* (l) */
+	om_pfn_t count;      /* (l) */
 };
 
 enum om_cache { OM_CACHE_VMA, OM_CACHE_ANON_VMA, OM_CACHE_MM, OM_CACHE_MAPPING, OM_NR_CACHES };
@@ -190,18 +194,17 @@ struct om_slab {
 	size_t frames;              /* (l) */
 };
 
-#define OM_SWAP_DEVICES_MAX  8
 #define OM_SWAP_DEVICE_SHIFT 26  /* slot number = device << 26 | offset */
 #define OM_SWAP_DIR          128 /* frames of the directory: see swap.c */
 
 struct om_swap_device {
 	const struct om_store_ops *ops; /* (S) NULL: free */
-	void *store;
-	uint32_t slots, used; /* (S) */
-	uint32_t cursor;      /* (S) where the search for a free slot goes on */
-	int priority;
-	bool writable;             /* (S) false while swapoff runs */
-	om_pfn_t dir[OM_SWAP_DIR]; /* (c) while the device exists */
+	void *store;                    /* (S) */
+	uint32_t slots, used;           /* (S) */
+	uint32_t cursor;                /* (S) where the search for a free slot goes on */
+	int priority;                   /* (S) */
+	bool writable;                  /* (S) false while swapoff runs */
+	om_pfn_t dir[OM_SWAP_DIR];      /* (c) while the device exists */
 };
 
 struct om_swap {
@@ -211,8 +214,17 @@ struct om_swap {
 	uint32_t total, free; /* (S) slots of writable devices */
 };
 
+/* Who waits for locks, by a hash of their address: spin.c, sleep.c. */
+#define OM_SPIN_QUEUE_SHIFT  5
+#define OM_SLEEP_QUEUE_SHIFT 7
+
+struct om_sleep_queue {
+	struct om_spinlock lock;
+	struct om_crowd *first; /* (l) */
+};
+
 struct om_shard {
-	_Atomic uint64_t event[OM_NR_EVENTS];
+	_Atomic uint64_t event[OM_NR_EVENTS]; /* (a) */
 } __attribute__((aligned(64)));
 
 struct om_system {
@@ -223,32 +235,36 @@ struct om_system {
 	om_pfn_t zero_pfn;     /* (c) after the first om_add_memory() */
 	unsigned swap_cluster; /* (c) */
 
+	struct om_spinner
+	    *_Atomic spin_queue[OM_NR_RANKS - OM_RANK_MAPPING][1 << OM_SPIN_QUEUE_SHIFT]; /* (a) */
+	struct om_sleep_queue sleep_queue[1 << OM_SLEEP_QUEUE_SHIFT]; /* (l) in each */
+
 	struct om_spinlock free_lock;
-	om_pfn_t free_head;       /* (l) free_lock */
-	_Atomic om_pfn_t nr_free; /* written under free_lock */
-	om_pfn_t nr_owned;        /* free_lock */
-	_Atomic om_pfn_t mark_min, mark_low, mark_high;
-	bool marks_fixed; /* free_lock; set by the embedder, not derived */
+	om_pfn_t free_head;                             /* (f) */
+	_Atomic om_pfn_t nr_free;                       /* (a) written under (f) */
+	om_pfn_t nr_owned;                              /* (f) */
+	_Atomic om_pfn_t mark_min, mark_low, mark_high; /* (a) written under (f) */
+	bool marks_fixed;                               /* (f) by the embedder, not derived */
 
 	struct om_spinlock lru_lock;
 	struct om_pfn_list lru[OM_NR_LRU]; /* (L) */
-	_Atomic om_pfn_t nr_unevictable;
+	_Atomic om_pfn_t nr_unevictable;   /* (a) */
 
-	_Atomic uint32_t few_rounds;   /* requests in a row for which hardly a page was found */
-	_Atomic uint32_t reclaimers;   /* threads inside om_reclaim_step() */
-	_Atomic uint32_t reclaim_done; /* times one has left it: wait key */
+	_Atomic uint32_t few_rounds;   /* (a) requests in a row for which hardly a page was found */
+	_Atomic uint32_t reclaimers;   /* (a) threads inside om_reclaim_step() */
+	_Atomic uint32_t reclaim_done; /* (a) times one has left it: wait key */
 
-	struct om_slab slab[OM_NR_CACHES];
-	struct om_swap swap;
+	struct om_slab slab[OM_NR_CACHES]; /* (l) in each */
+	struct om_swap swap;               /* (S) */
 
 	struct om_spinlock list_lock;
-	struct om_mm *mms;           /* list_lock */
-	struct om_mapping *mappings; /* list_lock */
+	struct om_mm *mms;           /* (g) */
+	struct om_mapping *mappings; /* (g) */
 
-	_Atomic om_pfn_t
-	    nr_kind[OM_KIND_TABLE + 1]; /* by kind; all tables in one; FREE: see nr_free */
-	_Atomic om_pfn_t nr_shmem, nr_cached, nr_swapcache;
-	struct om_shard shard[OM_NR_CPU_SHARDS];
+	/* (a) By kind; all tables in one; FREE: see nr_free. */
+	_Atomic om_pfn_t nr_kind[OM_KIND_TABLE + 1];
+	_Atomic om_pfn_t nr_shmem, nr_cached, nr_swapcache; /* (a) */
+	struct om_shard shard[OM_NR_CPU_SHARDS];            /* (a) */
 };
 
 _Static_assert(offsetof(struct om_system, hooks) == 0, "hooks.h finds them there");

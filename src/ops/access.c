@@ -150,9 +150,9 @@ static int try_pin(struct om_mm *mm, uintptr_t addr, enum om_access access, om_p
 	page = om_page_of(sys, om_pte_pfn(pte));
 	if (om_pte_present(pte) && pinnable(vma, page, pte, access)) {
 		om_frame_lock(sys, page);
-		err = page->pins < OM_PINS_MAX ? 0 : -OM_EAGAIN;
+		err = om_page_pins(page) < OM_PINS_MAX ? 0 : -OM_EAGAIN;
 		if (!err)
-			page->pins++;
+			page->holds += OM_ONE_PIN;
 		om_frame_unlock(sys, page);
 		*pfn = om_pte_pfn(pte);
 	}
@@ -193,9 +193,9 @@ void om_unpin(struct om_system *sys, om_pfn_t pfn, bool dirtied)
 	struct om_page *page = om_page_of(sys, pfn);
 
 	om_frame_lock(sys, page);
-	OM_BUG_ON(sys, page->pins == 0, "om_unpin", page, pfn, page->mapcount);
+	OM_BUG_ON(sys, om_page_pins(page) == 0, "om_unpin", page, pfn, page->mapcount);
 	om_page_ref_locked(sys, page);
-	page->pins--;
+	page->holds -= OM_ONE_PIN;
 	om_frame_unlock(sys, page);
 	if (dirtied)
 		om_page_set(page, OM_PG_DIRTY);

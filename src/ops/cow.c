@@ -58,7 +58,7 @@ static void put_old(struct om_fault *f, struct om_page *old, bool replaced)
 		om_page_put(sys, old);
 		return;
 	}
-	old->refs--;
+	om_page_unref_locked(sys, old);
 	om_page_unlock_or_free(sys, old);
 }
 
@@ -113,11 +113,15 @@ static inline void reuse(struct om_fault *f)
 static OM_NOINLINE int make_writable(struct om_fault *f, struct om_page *page)
 {
 	struct om_system *sys = f->sys;
+	int r;
 
-	om_page_lock(sys, page);
-	if (om_mkwrite_needed(f->mkwrite, f->vma->mapping, page)) {
+	/* Whoever has it may be writing it back. */
+	if (!om_fetch_trylock(sys, f->fetch, page))
+		return om_fetch_locked(sys, f->fetch, page);
+	r = om_fetch_mkwrite(sys, f->fetch, f->vma->mapping, page);
+	if (om_unlikely(r)) {
 		om_page_unlock_put(sys, page);
-		return OM_FAULT_MKWRITE;
+		return r;
 	}
 	if (om_fault_lock_same(f)) {
 		om_page_set(page, OM_PG_DIRTY);

@@ -1,7 +1,7 @@
 /*
  * fault.c: the page-fault entry.
  *
- *     om_fault            outermost: mmap_lock, stack growth, reclaim or ask, and start again
+ *     om_fault            outermost: mmap_lock, stack growth, reclaim and start again
  *       handle_fault      find area and entry, check access, choose:
  *         none            private anonymous: fault_anon (here); else om_fault_file (filefault.c)
  *         file entry      om_fault_file, at the offset the entry holds
@@ -23,7 +23,7 @@
 
 /* ---------------------------------------------------------------- anonymous ----------------- */
 
-static inline int fault_anon(struct om_fault *f)
+OM_INLINE int fault_anon(struct om_fault *f)
 {
 	struct om_system *sys = f->sys;
 	struct om_page *page;
@@ -71,7 +71,7 @@ static OM_COLD int fault_spurious(struct om_fault *f)
 	return OM_FAULT_MINOR;
 }
 
-static inline int dispatch(struct om_fault *f)
+OM_INLINE int dispatch(struct om_fault *f)
 {
 	om_pte_t pte = f->pte;
 
@@ -85,15 +85,14 @@ static inline int dispatch(struct om_fault *f)
 	return fault_spurious(f);
 }
 
-/* mmap_lock is held for reading. Results as of the kinds of fault. */
-static inline int handle_fault(struct om_mm *mm, uintptr_t addr, unsigned access,
-                               struct om_mkwrite *mkwrite)
+/* mmap_lock is held for reading. enum om_fault_result, -OM_ENOFRAME or -OM_EFETCH. */
+OM_INLINE int handle_fault(struct om_mm *mm, uintptr_t addr, unsigned access,
+                           struct om_fetch *fetch)
 {
 	struct om_fault f;
 	unsigned flags;
 
 	OM_ASSERT(mm->sys, om_rwsem_is_locked(&mm->mmap_lock), "mmap_lock", mm);
-	f.mkwrite = mkwrite;
 	f.vma = om_vma_at(mm, addr);
 	if (om_unlikely(!f.vma))
 		return OM_FAULT_MAPERR;
@@ -105,6 +104,7 @@ static inline int handle_fault(struct om_mm *mm, uintptr_t addr, unsigned access
 		return -OM_ENOFRAME;
 	f.sys = mm->sys;
 	f.mm = mm;
+	f.fetch = fetch;
 	f.addr = addr & OM_PAGE_MASK;
 	/* The pages of a shared area are the file's own: there is nothing to unshare. */
 	f.access = om_unlikely(flags & OM_VM_SHARED) ? access & ~OM_UNSHARE : access;
@@ -159,7 +159,7 @@ static bool expand_stack(struct om_mm *mm, uintptr_t addr)
 
 /* ---------------------------------------------------------------- outermost ----------------- */
 
-/* Internal, beside -OM_ENOFRAME and OM_FAULT_MKWRITE: a stack may grow to the address. */
+/* Internal, beside -OM_ENOFRAME and -OM_EFETCH: an area that grows down may reach the address. */
 #define GROW_STACK (-OM_EAGAIN)
 
 static OM_COLD bool below_stack(struct om_mm *mm, uintptr_t addr)
@@ -169,43 +169,47 @@ static OM_COLD bool below_stack(struct om_mm *mm, uintptr_t addr)
 	return vma && vma->start > addr && (om_vma_flags(vma) & OM_VM_GROWSDOWN);
 }
 
-static inline int fault_once(struct om_mm *mm, uintptr_t addr, unsigned access,
-                             struct om_mkwrite *mkwrite)
+OM_INLINE int fault_once(struct om_mm *mm, uintptr_t addr, unsigned access, struct om_fetch *fetch)
 {
 	int r;
 
 	om_mm_read_lock(mm);
-	r = handle_fault(mm, addr, access, mkwrite);
+	r = handle_fault(mm, addr, access, fetch);
 	if (om_unlikely(r == OM_FAULT_MAPERR) && below_stack(mm, addr))
 		r = GROW_STACK;
 	om_mm_read_unlock(mm);
 	return r;
 }
 
-/*
- * The first try ended with `r`, which was not a minor fault. What stopped it is dealt with
- * without locks, and the fault starts again.
- */
+/* What stopped a try that ended with r < 0 is dealt with, without locks; 0: try again. */
+static int overcome(struct om_mm *mm, uintptr_t addr, int r, unsigned *tries,
+                    struct om_fetch *fetch)
+{
+	om_fetch_unlock(mm->sys, fetch);
+	if (r == -OM_EFETCH)
+		r = om_fetch_wait(mm->sys, fetch);
+	if (r == GROW_STACK)
+		return expand_stack(mm, addr) ? 0 : OM_FAULT_MAPERR;
+	if (r == -OM_ENOFRAME && om_reclaim_retry(mm->sys, tries, 1))
+		return OM_FAULT_OOM;
+	return 0;
+}
+
+/* The first try ended with `r`, which was not a minor fault. */
 static OM_COLD enum om_fault_result fault_again(struct om_mm *mm, uintptr_t addr, unsigned access,
                                                 int r)
 {
-	struct om_mkwrite mkwrite = {NULL};
+	struct om_fetch fetch = {.kind = OM_FETCH_NOTHING};
 	unsigned tries = 0;
 
 	while (r < 0) {
-		int over = 0;
-
-		if (r == GROW_STACK && !expand_stack(mm, addr))
-			over = OM_FAULT_MAPERR;
-		else if (r == -OM_ENOFRAME && om_reclaim_retry(mm->sys, &tries, 1))
-			over = OM_FAULT_OOM;
-		else if (r == OM_FAULT_MKWRITE)
-			over = om_mkwrite_ask(&mkwrite);
-		r = over ? over : fault_once(mm, addr, access, &mkwrite);
+		r = overcome(mm, addr, r, &tries, &fetch);
+		if (!r)
+			r = fault_once(mm, addr, access, &fetch);
 	}
-	om_mkwrite_end(&mkwrite);
-	if (r == OM_FAULT_MINOR && mkwrite.transfer)
+	if (r == OM_FAULT_MINOR && fetch.read)
 		r = OM_FAULT_MAJOR;
+	om_fetch_end(mm->sys, &fetch);
 	if (r == OM_FAULT_MAJOR)
 		om_count(mm->sys, OM_EV_PGMAJFAULT, 1);
 	if (r <= OM_FAULT_MAJOR)
@@ -230,9 +234,9 @@ enum om_fault_result om_fault(struct om_mm *mm, uintptr_t addr, enum om_access a
 
 /*
  * A fault that was crossed by another one, or by reclaim, has perhaps resolved nothing: the
- * program would try again. So do we, for mlock() promises that the page is there.
+ * program would try again. So do we, because mlock() promises that the page is there.
  */
-static bool is_mended(struct om_mm *mm, uintptr_t addr, unsigned access)
+static bool is_resolved(struct om_mm *mm, uintptr_t addr, unsigned access)
 {
 	struct om_page *table;
 	om_pte_t pte = 0;
@@ -257,7 +261,7 @@ int om_populate_access(struct om_mm *mm, uintptr_t start, uintptr_t end, unsigne
 		default:
 			return -OM_EFAULT;
 		}
-		if (om_likely(is_mended(mm, addr, access)))
+		if (om_likely(is_resolved(mm, addr, access)))
 			addr += OM_PAGE_SIZE;
 	}
 	return 0;

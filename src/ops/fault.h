@@ -5,7 +5,7 @@
 #define OM_FAULT_H
 
 #include "area/mm.h"
-#include "ops/mkwrite.h"
+#include "ops/fetch.h"
 #include "page/table.h"
 
 /*
@@ -24,13 +24,13 @@ struct om_fault {
 	unsigned prot;         /* of the area */
 	struct om_page *table; /* leaf table of addr */
 	unsigned pos;
-	om_pte_t pte; /* the entry when we looked; everything is rechecked against it */
-	struct om_mkwrite *mkwrite; /* NULL in the first try */
+	om_pte_t pte;           /* the entry when we looked; everything is rechecked against it */
+	struct om_fetch *fetch; /* where to note what must be waited for; NULL in the first try */
 };
 
 /*
- * The kinds of fault; each returns enum om_fault_result, -OM_ENOFRAME or OM_FAULT_MKWRITE. No spinning
- * lock held.
+ * The kinds of fault; each returns enum om_fault_result, -OM_ENOFRAME or -OM_EFETCH. mmap_lock
+ * held, no spinning lock. None sleeps.
  */
 int om_fault_file(struct om_fault *f, uintptr_t index);
 int om_fault_swap(struct om_fault *f);
@@ -85,8 +85,8 @@ static inline int om_fault_zero(struct om_fault *f)
 int om_populate(struct om_mm *mm, uintptr_t start, uintptr_t end);
 
 /*
- * Make all pages of [start, end) present for one kind of access. `bus` is the error for pages
- * beyond EOF.
+ * Make all pages of [start, end) present for one kind of access. Errors as
+ * om_populate().
  */
 int om_populate_access(struct om_mm *mm, uintptr_t start, uintptr_t end, unsigned access);
 

@@ -4,7 +4,7 @@
  * The page comes from the page cache locked, so that it can neither be truncated nor written back
  * until its entry is set. A write to a private area copies it at once; a read, or the first
  * access to a shared one, maps it read-only unless it is written now: so OM_PG_DIRTY is set
- * before any entry is writable, and the store has been asked if it wants to be (mkwrite.h).
+ * before any entry is writable, and the store has been asked if it wants to be (fetch.h).
  *
  * A read maps the pages around it as well, those that are there: programs run on, and an entry
  * costs a tenth of a fault. Nothing is read or allocated for them, and they are old until they
@@ -94,8 +94,12 @@ static int map_file_page(struct om_fault *f, struct om_page *page)
 	unsigned prot = write ? f->prot : f->prot & ~(unsigned)OM_PROT_WRITE;
 	om_pte_t pte = om_pte_mkyoung(om_pte_make(om_page_pfn(sys, page), prot));
 
-	if (write && om_mkwrite_needed(f->mkwrite, f->vma->mapping, page))
-		return OM_FAULT_MKWRITE;
+	if (write) {
+		int r = om_fetch_mkwrite(sys, f->fetch, f->vma->mapping, page);
+
+		if (om_unlikely(r))
+			return r;
+	}
 	if (!om_fault_lock_same(f))
 		return OM_FAULT_MINOR;
 	if (!om_rmap_file_add(sys, page, f->vma)) {
@@ -153,7 +157,7 @@ static inline bool map_one(struct om_fault *f, unsigned pos, uintptr_t index)
 	return done;
 }
 
-/* Slots [*first, *end) of the table that are near the fault, in the area and in the file. */
+/* Entries [*first, *end) of the table that are near the fault, in the area and in the file. */
 static void around(const struct om_fault *f, uintptr_t index, unsigned *first, unsigned *end)
 {
 	const struct om_vma *vma = f->vma;
@@ -222,12 +226,22 @@ static OM_NOINLINE int fault_hole(struct om_fault *f, uintptr_t index, bool own)
 	return own ? map_copy(f, NULL, index) : show_hole(f, index);
 }
 
+/* The page is not there at once: note what to wait for, or the error of having waited. */
+static int wait_for_page(struct om_fault *f, uintptr_t index, struct om_page *page)
+{
+	struct om_mapping *mapping = f->vma->mapping;
+
+	if (page)
+		return om_fetch_locked(f->sys, f->fetch, page);
+	if (om_fetch_file_error(f->fetch, mapping, index))
+		return OM_FAULT_BUS;
+	return om_fetch_file(f->fetch, mapping, index, ahead(f));
+}
+
 int om_fault_file(struct om_fault *f, uintptr_t index)
 {
 	struct om_system *sys = f->sys;
-	struct om_mapping *mapping = f->vma->mapping;
-	bool shared = om_vma_flags(f->vma) & OM_VM_SHARED;
-	bool own = om_fault_wants_own(f) && !shared, read = false;
+	bool own = om_fault_wants_own(f) && !(om_vma_flags(f->vma) & OM_VM_SHARED);
 	struct om_page *page;
 	int r;
 
@@ -236,21 +250,22 @@ int om_fault_file(struct om_fault *f, uintptr_t index)
 		om_count(sys, OM_EV_FAULT_FILE, 1);
 		return OM_FAULT_MINOR;
 	}
-	if (shared && (f->access & OM_WRITE) && !f->mkwrite && om_mkwrite_wanted(mapping))
-		return OM_FAULT_MKWRITE;
-	if (own || keeps_holes(f))
-		r = om_mapping_getpage_noalloc(mapping, index, ahead(f), &page, &read);
-	else
-		r = om_file_getpage(mapping, index, ahead(f), &page, &read);
+	r = om_file_trypage(f->vma->mapping, index, own || keeps_holes(f), om_fetch_mine(f->fetch),
+	                    &page);
+	if (!r && page == om_fetch_mine(f->fetch))
+		om_fetch_taken(f->fetch);
+	if (r == -OM_EAGAIN)
+		return wait_for_page(f, index, page);
 	if (om_unlikely(r == OM_HOLE))
 		return fault_hole(f, index, own);
-	if (om_unlikely(r))
+	if (r)
 		return r == -OM_ENOFRAME ? r : OM_FAULT_BUS;
 	r = own ? map_copy(f, page, index) : map_file_page(f, page);
+	/* As many entries as can be counted map it: private memory can have a copy. */
+	if (om_unlikely(r == OM_FAULT_OOM) && !(om_vma_flags(f->vma) & OM_VM_SHARED))
+		r = map_copy(f, page, index);
 	om_page_unlock(sys, page);
 	om_page_touch(sys, page);
 	om_page_put(sys, page);
-	if (read && r == OM_FAULT_MKWRITE)
-		f->mkwrite->transfer = true;
-	return r == OM_FAULT_MINOR && read ? OM_FAULT_MAJOR : r;
+	return r;
 }

@@ -229,8 +229,8 @@ static int fork(struct om_mm *parent, void *cookie, struct om_mm **out)
 	om_mm_write_lock(parent);
 	om_rwsem_write(sys, &child->mmap_lock, OM_RANK_MMAP2);
 	err = copy_mm(parent, child);
+	om_mm_write_unlock(parent); /* first: the other may sleep */
 	om_mm_write_unlock(child);
-	om_mm_write_unlock(parent);
 	if (err) {
 		om_mm_destroy(child);
 		return err;

@@ -2,13 +2,14 @@
  * madvise.c: advice, area by area.
  *
  * Advice about the area changes its flags; advice about its pages acts on the entries that are
- * there. Holes are passed over and reported at the end (unlike mprotect). What takes entries away
+ * there. Advice that moves pages from or to a store is in advise_io.c. Holes are passed over and
+ * reported at the end (unlike mprotect). What takes entries away
  * holds mmap_lock for writing, so that no second caller finds them gone and returns before the
  * flush (hazard 10).
  */
 #include "area/mm.h"
 #include "area/zap.h"
-#include "ops/fault.h"
+#include "ops/advise_io.h"
 #include "page/lru.h"
 #include "page/put.h"
 #include "reclaim/reclaim.h"
@@ -73,42 +74,21 @@ static int advise_flags(struct om_vma **vma, uintptr_t start, uintptr_t end, int
 struct visitor {
 	void (*visit)(struct visitor *v, struct om_page *table, unsigned pos, om_pte_t pte);
 	struct om_vma *vma;
-	struct om_gather gather;
-	struct om_page *batch[OM_RECLAIM_BATCH]; /* PAGEOUT: isolated */
-	unsigned n;
 };
 
-/* Visit one table, up to a full batch; returns how far it came. */
-static uintptr_t visit_table(struct visitor *v, struct om_page *table, uintptr_t addr,
-                             uintptr_t end)
+static void visit_part(struct visitor *v, const struct om_table_part *part)
 {
 	struct om_system *sys = v->vma->mm->sys;
 
-	om_table_lock(sys, table);
-	for (; addr < end && v->n < OM_RECLAIM_BATCH; addr += OM_PAGE_SIZE) {
-		om_pte_t pte = om_entry_get(sys, table, om_table_pos(addr));
+	om_table_lock(sys, part->table);
+	for (uintptr_t addr = part->start; addr < part->end; addr += OM_PAGE_SIZE) {
+		om_pte_t pte = om_entry_get(sys, part->table, om_table_pos(addr));
 
 		if (om_pte_none(pte) || (om_pte_present(pte) && om_pte_pfn(pte) == sys->zero_pfn))
 			continue;
-		v->visit(v, table, om_table_pos(addr), pte);
+		v->visit(v, part->table, om_table_pos(addr), pte);
 	}
-	om_table_unlock(sys, table);
-	return addr;
-}
-
-static void visit_entries(struct visitor *v, uintptr_t start, uintptr_t end)
-{
-	struct om_mm *mm = v->vma->mm;
-	struct om_table_part part;
-
-	om_gather_init(&v->gather, mm);
-	while ((part = om_table_part(mm, start, end)).table) {
-		start = visit_table(v, part.table, part.start, part.end);
-		if (v->n)
-			om_reclaim_pages(mm->sys, v->batch, v->n, true);
-		v->n = 0;
-	}
-	om_gather_finish(&v->gather);
+	om_table_unlock(sys, part->table);
 }
 
 /* Contents may go from now on, until they are written again. Page lock and frame lock held. */
@@ -122,8 +102,8 @@ static void mark_lazyfree(struct om_system *sys, struct om_page *page)
 
 /*
  * A page that others share is left alone, and so is a pinned one. The entry becomes clean and
- * read-only, and is flushed before anybody looks at its dirty bit again (the gather is finished
- * under mmap_lock, and reclaim flushes what it takes).
+ * read-only, and is flushed before the page is marked: a store that comes later sets the dirty bit
+ * again, and reclaim, which flushes what it takes before it looks, finds it.
  */
 static void free_present(struct visitor *v, struct om_page *table, unsigned pos, om_pte_t pte)
 {
@@ -134,7 +114,7 @@ static void free_present(struct visitor *v, struct om_page *table, unsigned pos,
 	if (!om_page_trylock(sys, page))
 		return;
 	om_frame_lock(sys, page);
-	ours = om_page_test(page, OM_PG_DIRECT) && !page->pins;
+	ours = om_page_test(page, OM_PG_DIRECT) && !om_page_pins(page);
 	om_frame_unlock(sys, page);
 	if (ours) {
 		if (om_page_test(page, OM_PG_SWAPCACHE))
@@ -165,7 +145,7 @@ static void visit_free(struct visitor *v, struct om_page *table, unsigned pos, o
 /* Pages mapped by others too keep their place: they may be hot there. Frame lock held. */
 static bool is_private_use(const struct om_page *page)
 {
-	return page->mapcount == 1 && !page->pins;
+	return page->mapcount == 1 && !om_page_pins(page);
 }
 
 static void visit_cold(struct visitor *v, struct om_page *table, unsigned pos, om_pte_t pte)
@@ -184,27 +164,13 @@ static void visit_cold(struct visitor *v, struct om_page *table, unsigned pos, o
 	om_frame_unlock(sys, page);
 }
 
-static void visit_pageout(struct visitor *v, struct om_page *table, unsigned pos, om_pte_t pte)
-{
-	struct om_system *sys = v->vma->mm->sys;
-	struct om_page *page = om_page_of(sys, om_pte_pfn(pte));
-
-	(void)table;
-	(void)pos;
-	if (!om_pte_present(pte))
-		return;
-	om_frame_lock(sys, page);
-	if (is_private_use(page) && om_lru_isolate_page(sys, page))
-		v->batch[v->n++] = page;
-	om_frame_unlock(sys, page);
-}
-
 static void advise_entries(struct om_vma *vma, uintptr_t start, uintptr_t end,
                            void (*visit)(struct visitor *, struct om_page *, unsigned, om_pte_t))
 {
 	struct visitor v = {.visit = visit, .vma = vma};
 
-	visit_entries(&v, start, end);
+	om_for_each_table (part, vma->mm, start, end)
+		visit_part(&v, &part);
 }
 
 static void dontneed(struct om_vma *vma, uintptr_t start, uintptr_t end)
@@ -218,47 +184,11 @@ static void dontneed(struct om_vma *vma, uintptr_t start, uintptr_t end)
 	om_gather_finish(&g);
 }
 
-static void read_slot(struct om_system *sys, om_pte_t pte)
-{
-	struct om_page *page;
-	bool read;
-
-	if (om_pte_is_swap(pte) && !om_swap_readpage(sys, om_pte_slot(pte), &page, &read))
-		om_page_put(sys, page);
-}
-
-/* Read absent pages: of the file, or of swap. Best effort. */
-static void willneed(struct om_vma *vma, uintptr_t start, uintptr_t end)
-{
-	struct om_system *sys = vma->mm->sys;
-
-	if (vma->mapping)
-		om_mapping_readahead(vma->mapping, om_vma_index(vma, start),
-		                     (end - start) >> OM_PAGE_SHIFT);
-	om_for_each_table (part, vma->mm, start, end)
-		for (uintptr_t a = part.start; a < part.end; a += OM_PAGE_SIZE)
-			read_slot(sys,
-			          om_arch_pte_load(om_table_entry(part.table, om_table_pos(a))));
-}
-
 /* ---------------------------------------------------------------- one area ------------------ */
-
-static int check_pages_advice(const struct om_vma *vma, int advice)
-{
-	unsigned flags = om_vma_flags(vma);
-
-	if (advice == OM_MADV_WILLNEED || advice == OM_MADV_DONTNEED_LOCKED)
-		return 0;
-	if (flags & OM_VM_LOCKED)
-		return -OM_EINVAL;
-	if (advice == OM_MADV_FREE && vma->mapping)
-		return -OM_EINVAL;
-	return 0;
-}
 
 static int advise_pages(struct om_vma *vma, uintptr_t start, uintptr_t end, int advice)
 {
-	int err = check_pages_advice(vma, advice);
+	int err = om_check_pages_advice(om_vma_flags(vma), vma->mapping, advice);
 
 	if (err)
 		return err;
@@ -270,14 +200,8 @@ static int advise_pages(struct om_vma *vma, uintptr_t start, uintptr_t end, int 
 	case OM_MADV_FREE:
 		advise_entries(vma, start, end, visit_free);
 		break;
-	case OM_MADV_COLD:
-		advise_entries(vma, start, end, visit_cold);
-		break;
-	case OM_MADV_PAGEOUT:
-		advise_entries(vma, start, end, visit_pageout);
-		break;
 	default:
-		willneed(vma, start, end);
+		advise_entries(vma, start, end, visit_cold);
 	}
 	return 0;
 }
@@ -316,8 +240,7 @@ static int advise_range(struct om_mm *mm, uintptr_t start, uintptr_t end, int ad
 
 static int advise_once(struct om_mm *mm, uintptr_t start, uintptr_t end, int advice)
 {
-	bool gentle =
-	    advice == OM_MADV_WILLNEED || advice == OM_MADV_COLD || advice == OM_MADV_PAGEOUT;
+	bool gentle = advice == OM_MADV_COLD;
 	int err;
 
 	if (gentle)
@@ -330,85 +253,6 @@ static int advise_once(struct om_mm *mm, uintptr_t start, uintptr_t end, int adv
 	else
 		om_mm_write_unlock(mm);
 	return err;
-}
-
-/* POPULATE_READ and POPULATE_WRITE: an outermost loop, for its faults reclaim. */
-static int populate(struct om_mm *mm, uintptr_t start, uintptr_t end, bool write)
-{
-	while (start < end) {
-		struct om_vmainfo info;
-		uintptr_t stop;
-		int err;
-
-		if (!om_vma_next(mm, start, &info) || info.start > start)
-			return -OM_ENOMEM;
-		if (!(info.flags & (write ? OM_VM_WRITE : OM_VM_READ)))
-			return -OM_EINVAL;
-		stop = info.end < end ? info.end : end;
-		err = om_populate_access(mm, start, stop, write ? OM_WRITE : OM_READ);
-		if (err)
-			return err;
-		start = stop;
-	}
-	return 0;
-}
-
-/*
- * Punch a hole into the object behind one area; references keep the mapping while the lock is
- * off.
- */
-static int remove_part(struct om_mm *mm, uintptr_t start, uintptr_t end, uintptr_t *stop)
-{
-	struct om_mapping *mapping = NULL;
-	struct om_vma *vma;
-	uint64_t offset = 0;
-	int err = 0;
-
-	om_mm_read_lock(mm);
-	vma = om_vma_at(mm, start);
-	if (!vma) {
-		err = -OM_ENOMEM;
-	} else if ((om_vma_flags(vma) & OM_VM_LOCKED) || !vma->mapping) {
-		err = -OM_EINVAL;
-	} else if (!(om_vma_flags(vma) & OM_VM_SHARED) || !(om_vma_flags(vma) & OM_VM_MAYWRITE)) {
-		err = -OM_EACCES;
-	} else if (!om_mapping_is_shmem(vma->mapping)) {
-		err =
-		    -OM_EOPNOTSUPP; /* the store keeps its contents: that is the embedder's to do */
-	} else {
-		*stop = vma->end < end ? vma->end : end;
-		offset = (uint64_t)om_vma_index(vma, start) << OM_PAGE_SHIFT;
-		mapping = vma->mapping;
-		om_mapping_get(mapping);
-	}
-	om_mm_read_unlock(mm);
-	if (err)
-		return err;
-	err = om_mapping_punch(mapping, offset, *stop - start);
-	om_mapping_put(mapping);
-	return err;
-}
-
-static int remove_range(struct om_mm *mm, uintptr_t start, uintptr_t end)
-{
-	int hole = 0;
-
-	while (start < end) {
-		struct om_vmainfo info;
-		uintptr_t stop = end;
-		int err;
-
-		if (!om_vma_next(mm, start, &info) || info.start >= end)
-			return -OM_ENOMEM;
-		if (info.start > start)
-			hole = -OM_ENOMEM;
-		start = info.start > start ? info.start : start;
-		err = remove_part(mm, start, end, &stop);
-		if (err)
-			return err;
-		start = stop;
-	}
-	return hole;
 }
 
 static bool is_known(int advice)
@@ -429,10 +273,8 @@ int om_madvise(struct om_mm *mm, uintptr_t addr, size_t len, int advice)
 		return -OM_EINVAL;
 	if (end == addr)
 		return 0;
-	if (advice == OM_MADV_POPULATE_READ || advice == OM_MADV_POPULATE_WRITE)
-		return populate(mm, addr, end, advice == OM_MADV_POPULATE_WRITE);
-	if (advice == OM_MADV_REMOVE)
-		return remove_range(mm, addr, end);
+	if (om_is_io_advice(advice))
+		return om_advise_io(mm, addr, end, advice);
 	while ((err = advise_once(mm, addr, end, advice)) == -OM_ENOFRAME)
 		if (om_reclaim_retry(mm->sys, &tries, 2))
 			return -OM_EAGAIN;

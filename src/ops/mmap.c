@@ -85,35 +85,53 @@ static bool range_is_free(struct om_mm *mm, uintptr_t start, uintptr_t end)
 	return !next || om_vma_start_gap(next) >= end;
 }
 
+/* MAP_FIXED: is it a place for an area, and may what is there go? */
+static int check_fixed(struct om_mm *mm, struct map *m)
+{
+	const struct om_layout *l = &mm->layout;
+	struct om_vma *next;
+
+	if (m->req.addr > l->highest - m->req.len)
+		return -OM_ENOMEM;
+	if (m->req.addr & ~OM_PAGE_MASK)
+		return -OM_EINVAL;
+	if (m->req.addr < l->lowest)
+		return -OM_EPERM;
+	next = om_vma_find(mm, m->req.addr);
+	m->replaces = next && next->start < m->req.addr + m->req.len;
+	return m->replaces && (m->req.flags & OM_MAP_FIXED_NOREPLACE) ? -OM_EEXIST : 0;
+}
+
+/* The hint if it is free, else the highest gap below `end`, those below mmap_base first. */
+static uintptr_t find_place(struct om_mm *mm, uintptr_t hint, size_t len, uintptr_t end)
+{
+	const struct om_layout *l = &mm->layout;
+	uintptr_t base = l->mmap_base < end ? l->mmap_base : end, found;
+
+	if (end < l->lowest || len > end - l->lowest)
+		return 0;
+	hint &= OM_PAGE_MASK;
+	if (hint && hint < l->lowest)
+		hint = l->lowest;
+	if (hint && hint <= end - len && range_is_free(mm, hint, hint + len))
+		return hint;
+	found = om_gap_find(mm, len, base);
+	return found || base == end ? found : om_gap_find(mm, len, end);
+}
+
 /* Choose or check the place. */
 static int place(struct om_mm *mm, struct map *m)
 {
 	const struct om_layout *l = &mm->layout;
-	uintptr_t hint = m->req.addr & OM_PAGE_MASK;
+	uintptr_t end = l->highest;
 
 	if (m->req.len > l->highest - l->lowest)
 		return -OM_ENOMEM;
-	if (m->req.flags & OM_MAP_FIXED) {
-		struct om_vma *next;
-
-		if (m->req.addr > l->highest - m->req.len)
-			return -OM_ENOMEM;
-		if (m->req.addr & ~OM_PAGE_MASK)
-			return -OM_EINVAL;
-		if (m->req.addr < l->lowest)
-			return -OM_EPERM;
-		next = om_vma_find(mm, m->req.addr);
-		m->replaces = next && next->start < m->req.addr + m->req.len;
-		return m->replaces && (m->req.flags & OM_MAP_FIXED_NOREPLACE) ? -OM_EEXIST : 0;
-	}
-	if (hint >= l->lowest && hint <= l->highest - m->req.len &&
-	    range_is_free(mm, hint, hint + m->req.len)) {
-		m->req.addr = hint;
-		return 0;
-	}
-	m->req.addr = om_gap_find(mm, m->req.len, l->mmap_base);
-	if (!m->req.addr)
-		m->req.addr = om_gap_find(mm, m->req.len, l->highest);
+	if (m->req.flags & OM_MAP_FIXED)
+		return check_fixed(mm, m);
+	if (m->req.below && m->req.below < end)
+		end = m->req.below & OM_PAGE_MASK;
+	m->req.addr = find_place(mm, m->req.addr, m->req.len, end);
 	return m->req.addr ? 0 : -OM_ENOMEM;
 }
 

@@ -21,9 +21,10 @@ static void protect_part(struct om_gather *g, const struct om_table_part *part, 
 {
 	struct om_system *sys = g->mm->sys;
 	struct om_page *table = part->table;
+	uintptr_t end = part->end;
 
 	om_table_lock(sys, table);
-	for (uintptr_t addr = part->start; addr < part->end; addr += OM_PAGE_SIZE) {
+	for (uintptr_t addr = part->start; addr < end; addr += OM_PAGE_SIZE) {
 		unsigned pos = om_table_pos(addr);
 		om_pte_t pte = om_entry_get(sys, table, pos);
 

@@ -73,23 +73,38 @@ static bool resolve(struct om_fault *f, struct om_page *page, bool *again)
 	return true;
 }
 
+/*
+ * The slot's page, locked, if it is in memory and nobody else has it locked. Otherwise the fault
+ * waits, or has waited in vain.
+ */
+static int lock_cached(struct om_fault *f, struct om_page **page)
+{
+	struct om_system *sys = f->sys;
+	uint32_t slot = om_pte_slot(f->pte);
+
+	*page = om_swapcache_lookup(sys, slot);
+	if (!*page)
+		return om_fetch_slot_error(f->fetch, slot) ? OM_FAULT_BUS
+		                                           : om_fetch_slot(f->fetch, slot);
+	if (!om_fetch_trylock(sys, f->fetch, *page))
+		return om_fetch_locked(sys, f->fetch, *page);
+	om_swapcache_hit(sys, *page);
+	return 0;
+}
+
 int om_fault_swap(struct om_fault *f)
 {
 	struct om_system *sys = f->sys;
-	bool read = false, again = false;
+	bool again = false;
 	struct om_page *page;
-	int r = om_swap_readpage(sys, om_pte_slot(f->pte), &page, &read);
+	int r = lock_cached(f, &page);
 
-	if (r == -OM_EAGAIN)
-		return OM_FAULT_MINOR;
 	if (r)
-		return r == -OM_ENOFRAME ? r : OM_FAULT_BUS;
-	om_page_lock(sys, page);
+		return r;
 	resolve(f, page, &again);
 	om_page_unlock(sys, page);
 	om_page_touch(sys, page);
 	om_page_put(sys, page);
 	/* Do not let the program fault twice (hazard 52). */
-	r = again ? om_fault_write(f) : OM_FAULT_MINOR;
-	return r == OM_FAULT_MINOR && read ? OM_FAULT_MAJOR : r;
+	return again ? om_fault_write(f) : OM_FAULT_MINOR;
 }

@@ -33,7 +33,16 @@ static bool on_device(uint32_t slot, unsigned device)
 	return slot >> OM_SWAP_DEVICE_SHIFT == device;
 }
 
-/* A page only the cache still ties to its slot: its contents stay in memory. */
+/* A page only the cache still ties to its slot: its contents stay in memory. Page lock held. */
+static void leave_if_cached(struct om_system *sys, struct om_page *page, uint32_t slot)
+{
+	if (om_page_test(page, OM_PG_SWAPCACHE) && page->slot == slot &&
+	    om_slot_count(sys, slot) == 1) {
+		om_page_set(page, OM_PG_DIRTY);
+		om_swapcache_del(sys, page);
+	}
+}
+
 static void uncache(struct om_system *sys, uint32_t slot)
 {
 	struct om_page *page = om_swapcache_lookup(sys, slot);
@@ -41,57 +50,78 @@ static void uncache(struct om_system *sys, uint32_t slot)
 	if (!page)
 		return;
 	om_page_lock(sys, page);
-	if (om_page_test(page, OM_PG_SWAPCACHE) && page->slot == slot &&
-	    om_slot_count(sys, slot) == 1) {
-		om_page_set(page, OM_PG_DIRTY);
-		om_swapcache_del(sys, page);
-	}
+	leave_if_cached(sys, page, slot);
 	om_page_unlock_put(sys, page);
+}
+
+/* uncache(), unless somebody has the page: mmap_lock is held, and must not wait for a transfer. */
+static void try_uncache(struct om_system *sys, uint32_t slot)
+{
+	struct om_page *page = om_swapcache_lookup(sys, slot);
+
+	if (!page)
+		return;
+	if (om_page_trylock(sys, page)) {
+		leave_if_cached(sys, page, slot);
+		om_page_unlock(sys, page);
+	}
+	om_page_put(sys, page);
 }
 
 /* ---------------------------------------------------------------- address spaces ------------ */
 
-/* Serve a fault at one entry, whatever the area allows. enum om_fault_result or -OM_ENOFRAME. */
-static int swap_in_entry(struct om_vma *vma, struct om_page *table, uintptr_t addr, om_pte_t pte)
+/* Bringing back what an address space has on one device. */
+struct swap_in {
+	struct om_mm *mm;
+	unsigned device;
+	uintptr_t addr; /* where to go on */
+	struct om_fetch fetch;
+};
+
+/* Serve a fault at one entry, whatever the area allows. As the kinds of fault in fault.h. */
+static int swap_in_entry(struct swap_in *in, struct om_vma *vma, struct om_page *table,
+                         om_pte_t pte)
 {
 	struct om_fault f = {.sys = vma->mm->sys,
 	                     .mm = vma->mm,
 	                     .vma = vma,
-	                     .addr = addr,
+	                     .addr = in->addr,
 	                     .table = table,
 	                     .prot = om_vma_prot(om_vma_flags(vma)),
-	                     .pos = om_table_pos(addr),
-	                     .pte = pte};
+	                     .pos = om_table_pos(in->addr),
+	                     .pte = pte,
+	                     .fetch = &in->fetch};
 
 	return om_fault_swap(&f);
 }
 
 /*
- * One entry of the area, whose table is not locked: 0 if it holds no slot of the device any more.
+ * The entry at in->addr, whose table is not locked: 0 if it holds no slot of the device any more.
+ * -OM_ENOFRAME, -OM_EFETCH: to be overcome without locks.
  */
-static int swap_in_addr(struct om_vma *vma, struct om_page *table, uintptr_t addr, unsigned device)
+static int swap_in_addr(struct swap_in *in, struct om_vma *vma, struct om_page *table)
 {
-	om_pte_t pte = om_arch_pte_load(om_table_entry(table, om_table_pos(addr)));
+	om_pte_t pte = om_arch_pte_load(om_table_entry(table, om_table_pos(in->addr)));
 	int r;
 
-	if (!om_pte_is_swap(pte) || !on_device(om_pte_slot(pte), device))
+	if (!om_pte_is_swap(pte) || !on_device(om_pte_slot(pte), in->device))
 		return 0;
-	r = swap_in_entry(vma, table, addr, pte);
-	if (r == -OM_ENOFRAME)
+	r = swap_in_entry(in, vma, table, pte);
+	if (r < 0)
 		return r;
 	if (r != OM_FAULT_MINOR && r != OM_FAULT_MAJOR)
 		return r == OM_FAULT_OOM ? -OM_ENOMEM : -OM_EIO;
 	/* Reclaim leaves pages of this device alone: let it have those that can go. */
-	uncache(vma->mm->sys, om_pte_slot(pte));
+	try_uncache(vma->mm->sys, om_pte_slot(pte));
 	return 0;
 }
 
-/* mmap_lock is held. *addr: where to go on. */
-static int swap_in_vma(struct om_vma *vma, unsigned device, uintptr_t *addr)
+/* mmap_lock is held. */
+static int swap_in_vma(struct swap_in *in, struct om_vma *vma)
 {
-	om_for_each_table (part, vma->mm, *addr, vma->end)
-		for (*addr = part.start; *addr < part.end; *addr += OM_PAGE_SIZE) {
-			int err = swap_in_addr(vma, part.table, *addr, device);
+	om_for_each_table (part, vma->mm, in->addr, vma->end)
+		for (in->addr = part.start; in->addr < part.end; in->addr += OM_PAGE_SIZE) {
+			int err = swap_in_addr(in, vma, part.table);
 
 			if (err)
 				return err;
@@ -99,35 +129,43 @@ static int swap_in_vma(struct om_vma *vma, unsigned device, uintptr_t *addr)
 	return 0;
 }
 
-static int swap_in_areas(struct om_mm *mm, unsigned device, uintptr_t *addr)
+static int swap_in_areas(struct swap_in *in)
 {
+	struct om_vma *vma;
 	int err = 0;
 
-	om_mm_read_lock(mm);
-	for (struct om_vma *vma = om_vma_find(mm, *addr); vma && !err; vma = om_vma_after(vma)) {
-		*addr = *addr > vma->start ? *addr : vma->start;
-		err = swap_in_vma(vma, device, addr);
+	om_mm_read_lock(in->mm);
+	for (vma = om_vma_find(in->mm, in->addr); vma && !err; vma = om_vma_after(vma)) {
+		in->addr = in->addr > vma->start ? in->addr : vma->start;
+		err = swap_in_vma(in, vma);
 		if (!err)
-			*addr = vma->end;
+			in->addr = vma->end;
 	}
-	om_mm_read_unlock(mm);
+	om_mm_read_unlock(in->mm);
 	return err;
 }
 
 /* A whole address space may need any number of rounds of reclaim, as long as it gets on. */
 static int swap_in_mm(struct om_mm *mm, unsigned device)
 {
-	uintptr_t addr = 0, last = 0;
+	struct swap_in in = {.mm = mm, .device = device};
+	uintptr_t last = 0;
 	unsigned tries = 0;
 	int err;
 
-	while ((err = swap_in_areas(mm, device, &addr)) == -OM_ENOFRAME) {
-		if (addr != last)
+	while ((err = swap_in_areas(&in)) == -OM_ENOFRAME || err == -OM_EFETCH) {
+		if (in.addr != last)
 			tries = 0;
-		last = addr;
-		if (om_reclaim_retry(mm->sys, &tries, 1))
-			return -OM_ENOMEM;
+		last = in.addr;
+		om_fetch_unlock(mm->sys, &in.fetch);
+		if (err == -OM_EFETCH)
+			err = om_fetch_wait(mm->sys, &in.fetch);
+		if (err == -OM_ENOFRAME && om_reclaim_retry(mm->sys, &tries, 1)) {
+			err = -OM_ENOMEM;
+			break;
+		}
 	}
+	om_fetch_end(mm->sys, &in.fetch);
 	return err;
 }
 

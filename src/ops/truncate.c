@@ -5,7 +5,7 @@
  * Entries are cleared in all areas while the tree's lock is held for writing, so that fork, which
  * holds it for reading while it copies, cannot carry one past us. Then the pages go, one by one
  * under the page lock, which waits for faults that had found them before. Truncation looks for
- * private copies once more after that, for such a fault may just have made one (hazard 54).
+ * private copies once more after that, because such a fault may just have made one (hazard 54).
  *
  * Each place is emptied once. In a hole a store through a mapping or a write() may bring a page back
  * as soon as it is empty, and what it holds was written later (hazard 73).
@@ -56,15 +56,27 @@ static void unmap_mapping(struct om_mapping *mapping, uintptr_t first, uintptr_t
 	om_write_unlock(sys, &mapping->lock);
 }
 
+/* The page is locked, and as empty as what is shown in its place. */
+static int fill_hole(struct om_mapping *mapping, uintptr_t index)
+{
+	unmap_mapping(mapping, index, index, true);
+	return 0;
+}
+
 int om_file_getpage(struct om_mapping *mapping, uintptr_t index, size_t ahead,
                     struct om_page **page, bool *read)
 {
 	int err = om_mapping_getpage(mapping, index, ahead, page, read);
 
-	if (err != OM_FILLED_HOLE)
-		return err;
-	unmap_mapping(mapping, index, index, true);
-	return 0;
+	return err == OM_FILLED_HOLE ? fill_hole(mapping, index) : err;
+}
+
+int om_file_trypage(struct om_mapping *mapping, uintptr_t index, bool keep_hole,
+                    const struct om_page *mine, struct om_page **page)
+{
+	int err = om_mapping_trypage(mapping, index, keep_hole, mine, page);
+
+	return om_unlikely(err == OM_FILLED_HOLE) ? fill_hole(mapping, index) : err;
 }
 
 /* ---------------------------------------------------------------- leaving the file ---------- */

@@ -52,7 +52,7 @@ void om_frame_make_free(struct om_system *sys, struct om_page *page)
 	unsigned kind = page->kind;
 
 	page->kind = OM_KIND_FREE;
-	page->refs = 0;
+	page->holds = 0;
 	page->object = NULL;
 	atomic_store_explicit(&page->flags, 0, memory_order_release);
 	om_frame_unlock(sys, page);
@@ -77,8 +77,8 @@ void om_frame_release(struct om_system *sys, struct om_page *page)
 	om_frame_lock(sys, page);
 	flags = om_page_flags(page);
 	OM_BUG_ON(sys, page->kind <= OM_KIND_FREE, "I7", page, page->kind, flags);
-	OM_BUG_ON(sys, page->mapcount || page->pins || page->refs > 1, "I7", page, page->mapcount,
-	          page->refs);
+	OM_BUG_ON(sys, page->mapcount || page->holds & ~OM_ONE_REF, "I7", page, page->mapcount,
+	          page->holds);
 	OM_BUG_ON(sys, flags & (OM_PG_LRU | OM_PG_ISOLATED | OM_PG_UNEVICTABLE | OM_PG_SWAPCACHE),
 	          "I7", page, flags, page->kind);
 	om_frame_make_free(sys, page);

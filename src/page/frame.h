@@ -57,7 +57,7 @@ OM_INLINE struct om_page *om_frame_take(struct om_system *sys, unsigned kind, un
 	OM_BUG_ON(sys, page->kind != OM_KIND_FREE, "I7", page, page->kind, kind);
 	OM_BUG_ON(sys, page->mapcount, "I7", page, page->mapcount, kind);
 	page->kind = (uint8_t)kind;
-	page->refs = 1;
+	page->holds = OM_ONE_REF;
 	atomic_store_explicit(&page->flags, (uint16_t)flags, memory_order_release);
 	om_frame_unlock(sys, page);
 	om_frame_count(sys, kind, 1);

@@ -21,7 +21,7 @@ static inline void assert_frame_locked(struct om_system *sys, struct om_page *pa
 
 void om_lru_init(struct om_system *sys)
 {
-	atomic_init(&sys->lru_lock.locked, 0);
+	atomic_init(&sys->lru_lock.state, 0);
 	for (unsigned i = 0; i < OM_NR_LRU; i++)
 		om_pfn_list_init(&sys->lru[i]);
 	atomic_init(&sys->nr_unevictable, 0);

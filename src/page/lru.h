@@ -72,7 +72,7 @@ OM_INLINE bool om_lru_page_die(struct om_system *sys, struct om_page *page)
 	unsigned flags = om_page_flags(page);
 
 	OM_ASSERT(sys, om_held(sys, &page->lock) && page->mapcount == 1, "I1", page);
-	if (om_unlikely((flags & ~plain) || !(flags & OM_PG_LRU) || page->refs || page->pins))
+	if (om_unlikely((flags & ~plain) || !(flags & OM_PG_LRU) || page->holds))
 		return false;
 	page->mapcount = 0;
 	page->kind = OM_KIND_FREE;

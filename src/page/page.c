@@ -1,33 +1,40 @@
 /*
  * page.c: the page lock.
  *
- * The page lock is the bit OM_PG_LOCKED. A thread about to sleep sets OM_PG_WAITERS in the atomic
- * step that finds the page locked, under the port's bucket lock; unlocking clears both bits at once
- * and wakes if the second was set. So a wake-up is never lost and an uncontended unlock calls
- * nobody. Whoever waits for a page holds a reference or has isolated it: a free frame has no
- * waiters.
+ * The page lock is the bit OM_PG_LOCKED; OM_PG_WAITERS says that somebody sleeps on it, and stays
+ * as long as that is so. It is handed over to the first sleeper (sleep.c): a page that many want,
+ * of a file that has just been read, goes from one to the next. Whoever waits for a page holds a
+ * reference or has isolated it: a free frame has no waiters.
  */
 #include "page/page.h"
 
-static bool page_blocked(const void *arg)
+/* Take the lock, or leave the mark; the queue of sleepers is locked. */
+static bool take(void *arg)
 {
-	struct om_page *page = (struct om_page *)(uintptr_t)arg;
+	struct om_page *page = arg;
 	uint16_t flags = (uint16_t)om_page_flags(page);
 
-	while (flags & OM_PG_LOCKED)
-		if ((flags & OM_PG_WAITERS) ||
-		    atomic_compare_exchange_weak(&page->flags, &flags,
-		                                 (uint16_t)(flags | OM_PG_WAITERS)))
-			return true;
-	return false;
+	for (;;) {
+		bool locked = flags & OM_PG_LOCKED;
+		unsigned add = locked ? OM_PG_WAITERS : OM_PG_LOCKED;
+
+		if ((locked && (flags & OM_PG_WAITERS)) ||
+		    atomic_compare_exchange_weak(&page->flags, &flags, (uint16_t)(flags | add)))
+			return !locked;
+	}
+}
+
+static void last_waiter(void *arg)
+{
+	om_page_clear(arg, OM_PG_WAITERS);
 }
 
 void om_page_lock(struct om_system *sys, struct om_page *page)
 {
 	if (OM_DEBUG)
 		om_held_push(sys, &page->flags, OM_RANK_PAGE, true);
-	while (om_unlikely(om_page_set(page, OM_PG_LOCKED) & OM_PG_LOCKED))
-		om_wait(sys, page, page_blocked, page);
+	if (om_unlikely(om_page_set(page, OM_PG_LOCKED) & OM_PG_LOCKED))
+		om_sleep(sys, page, take, page);
 }
 
 bool om_page_trylock(struct om_system *sys, struct om_page *page)
@@ -41,12 +48,16 @@ bool om_page_trylock(struct om_system *sys, struct om_page *page)
 
 void om_page_unlock(struct om_system *sys, struct om_page *page)
 {
-	unsigned old;
+	uint16_t flags = (uint16_t)om_page_flags(page);
 
 	if (OM_DEBUG)
 		om_held_pop(sys, &page->flags);
-	old = om_page_clear(page, OM_PG_LOCKED | OM_PG_WAITERS);
-	OM_ASSERT(sys, old & OM_PG_LOCKED, "lock not held", page);
-	if (om_unlikely(old & OM_PG_WAITERS))
-		om_wake(sys, page);
+	OM_ASSERT(sys, flags & OM_PG_LOCKED, "lock not held", page);
+	do {
+		if (om_unlikely(flags & OM_PG_WAITERS)) {
+			om_hand_over(sys, page, last_waiter, page);
+			return;
+		}
+	} while (
+	    !atomic_compare_exchange_weak(&page->flags, &flags, (uint16_t)(flags & ~OM_PG_LOCKED)));
 }

@@ -1,10 +1,10 @@
 /*
  * page.h: one frame: its flags, its frame lock, its references, its page lock.
  *
- * A data page lives while any of mapcount, refs, pins or OM_PG_ISOLATED is set; whoever takes the
- * last away, under the frame lock, frees it. Page cache and swap cache count one reference each.
- * Mapping counts in mapcount alone, so zapping takes a reference that lasts until the TLB flush
- * (I7).
+ * A data page lives while it has any of mapcount, references, pins or OM_PG_ISOLATED; whoever
+ * takes the last away, under the frame lock, frees it. Page cache and swap cache count one
+ * reference each. Mapping counts in mapcount alone, so zapping takes a reference that lasts until
+ * the TLB flush (I7).
  */
 #ifndef OM_PAGE_H
 #define OM_PAGE_H
@@ -68,27 +68,54 @@ void om_page_lock(struct om_system *sys, struct om_page *page);
 bool om_page_trylock(struct om_system *sys, struct om_page *page);
 void om_page_unlock(struct om_system *sys, struct om_page *page);
 
-/* Nothing holds the page: it must be freed by whoever sees this. Frame lock held. */
-static inline bool om_page_is_dead(const struct om_page *page)
-{
-	return page->mapcount == 0 && page->refs == 0 && page->pins == 0 &&
-	       !om_page_test(page, OM_PG_ISOLATED);
-}
-
-/* Most references and pins a page can have (16-bit fields, with room for transient ones). */
+/*
+ * `holds` has two counts. References (20 bits) are the page cache's, the swap cache's, and those of
+ * whoever looks at the page now. Pins (12 bits) are om_pin()'s: the page stays mapped and unshared.
+ *
+ * More pins and more entries than fit are refused. References cannot be: whoever sleeps on the
+ * page lock has one, so there may be as many as threads. A page that ever had OM_REFS_MAX of them
+ * at once keeps them for good: a frame is lost, and nothing else.
+ */
+#define OM_ONE_PIN  1u
+#define OM_ONE_REF  0x1000u
+#define OM_REFS_MAX 0xfffffu
 #ifndef OM_PINS_MAX
-#define OM_PINS_MAX 0xf000
+#define OM_PINS_MAX 0xfffu
 #endif
 #ifndef OM_MAPCOUNT_MAX
 #define OM_MAPCOUNT_MAX 0xfffffff0u
 #endif
 
-/* One more reference. Frame lock held. */
+static inline uint32_t om_page_refs(const struct om_page *page)
+{
+	return page->holds / OM_ONE_REF;
+}
+
+static inline uint32_t om_page_pins(const struct om_page *page)
+{
+	return page->holds % OM_ONE_REF;
+}
+
+/* One more reference, and one less. Frame lock held. */
 static inline void om_page_ref_locked(struct om_system *sys, struct om_page *page)
 {
 	OM_ASSERT(sys, om_held(sys, &page->lock), "frame lock", page);
-	OM_BUG_ON(sys, page->refs == UINT16_MAX, "refs overflow", page, page->refs, page->pins);
-	page->refs++;
+	if (om_likely(page->holds < OM_REFS_MAX * OM_ONE_REF))
+		page->holds += OM_ONE_REF;
+}
+
+static inline void om_page_unref_locked(struct om_system *sys, struct om_page *page)
+{
+	OM_ASSERT(sys, om_held(sys, &page->lock), "frame lock", page);
+	OM_ASSERT(sys, page->holds >= OM_ONE_REF, "refs underflow", page);
+	if (om_likely(page->holds < OM_REFS_MAX * OM_ONE_REF))
+		page->holds -= OM_ONE_REF;
+}
+
+/* Nothing holds the page: it must be freed by whoever sees this. Frame lock held. */
+static inline bool om_page_is_dead(const struct om_page *page)
+{
+	return page->mapcount == 0 && page->holds == 0 && !om_page_test(page, OM_PG_ISOLATED);
 }
 
 static inline void om_page_ref(struct om_system *sys, struct om_page *page)

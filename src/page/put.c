@@ -19,8 +19,7 @@ void om_frame_release_dead(struct om_system *sys, struct om_page *page)
 
 	OM_ASSERT(sys, om_held(sys, &page->lock), "frame lock", page);
 	OM_BUG_ON(sys, page->kind != OM_KIND_DATA, "I7", page, page->kind, flags);
-	OM_BUG_ON(sys, page->mapcount || page->refs || page->pins, "I7", page, page->mapcount,
-	          page->refs);
+	OM_BUG_ON(sys, page->mapcount || page->holds, "I7", page, page->mapcount, page->holds);
 	OM_BUG_ON(sys, flags & OM_PG_SWAPCACHE, "I7", page, flags, page->slot);
 	if (flags & OM_PG_LRU)
 		om_lru_del(sys, page);
@@ -48,8 +47,9 @@ bool om_page_unlock_or_free(struct om_system *sys, struct om_page *page)
 void om_page_put(struct om_system *sys, struct om_page *page)
 {
 	om_frame_lock(sys, page);
-	OM_BUG_ON(sys, page->refs == 0, "refs underflow", page, page->mapcount, page->pins);
-	page->refs--;
+	OM_BUG_ON(sys, om_page_refs(page) == 0, "refs underflow", page, page->mapcount,
+	          page->holds);
+	om_page_unref_locked(sys, page);
 	om_page_unlock_or_free(sys, page);
 }
 

@@ -29,7 +29,7 @@ void om_slab_init(struct om_system *sys)
 	for (unsigned i = 0; i < OM_NR_CACHES; i++) {
 		struct om_slab *slab = &sys->slab[i];
 
-		atomic_init(&slab->lock.locked, 0);
+		atomic_init(&slab->lock.state, 0);
 		slab->size = (uint16_t)((size[i] + OBJECT_ALIGN - 1) & ~(OBJECT_ALIGN - 1));
 		om_pfn_list_init(&slab->partial);
 		slab->in_use = 0;

@@ -90,7 +90,7 @@ static bool needs_slot(struct om_system *sys, struct om_page *page)
 	return live && (flags & OM_PG_SWAPBACKED) && !(flags & (OM_PG_SWAPCACHE | OM_PG_LAZYFREE));
 }
 
-/* Give slots to the pages that need one, in runs as long as the areas allow. */
+/* Give slots to the pages that need one, in runs as long as the devices allow. */
 static void back(struct om_system *sys, struct batch *b)
 {
 	unsigned left = 0, have = 0;
@@ -191,7 +191,7 @@ static unsigned write_file_run(struct om_system *sys, struct batch *b, unsigned 
 	struct om_page **run = &b->page[i];
 	unsigned n = 1;
 
-	while (i + n < b->n && n < OM_RUN_PAGES && file_to_write(sys, run[n]) == mapping &&
+	while (i + n < b->n && n < OM_TRANSFER_MAX && file_to_write(sys, run[n]) == mapping &&
 	       run[n]->index == run[0]->index + n)
 		n++;
 	if (om_mapping_writepages(mapping, run, n))
@@ -229,7 +229,7 @@ static bool release(struct om_system *sys, struct om_page *page)
 		mapping = page->object;
 	swapcache = om_page_test(page, OM_PG_SWAPCACHE);
 	if (!mapping)
-		free = page->mapcount == 0 && page->pins == 0 && page->refs == (swapcache ? 1 : 0);
+		free = page->mapcount == 0 && page->holds == (swapcache ? OM_ONE_REF : 0);
 	if (free && swapcache && om_page_test(page, OM_PG_DIRTY))
 		free = !page->object && om_swapcache_is_sole(sys, page);
 	om_frame_unlock(sys, page);

@@ -31,7 +31,7 @@ static bool absent_entry(struct om_system *sys, struct om_page *page, struct om_
 	flags = om_page_flags(page);
 	swap_slot = page->slot;
 	index = page->index;
-	held = page->pins || (flags & OM_PG_UNEVICTABLE);
+	held = om_page_pins(page) || (flags & OM_PG_UNEVICTABLE);
 	om_frame_unlock(sys, page);
 	*absent = 0;
 	if (held)

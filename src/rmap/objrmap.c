@@ -137,10 +137,8 @@ static void enqueue(struct om_vma *vma)
 
 	if (vma->mapping)
 		om_tree_insert(sys, &vma->mapping->i_mmap, &vma->by_file, &om_file_tree.tree);
-	if (vma->anon_vma) {
+	if (vma->anon_vma)
 		om_tree_insert(sys, &vma->anon_vma->root, &vma->by_anon, &om_anon_tree.tree);
-		vma->anon_vma->nr_vmas++;
-	}
 }
 
 static void dequeue(struct om_vma *vma)
@@ -149,10 +147,8 @@ static void dequeue(struct om_vma *vma)
 
 	if (vma->mapping)
 		om_tree_remove(sys, &vma->mapping->i_mmap, &vma->by_file, &om_file_tree.tree);
-	if (vma->anon_vma) {
+	if (vma->anon_vma)
 		om_tree_remove(sys, &vma->anon_vma->root, &vma->by_anon, &om_anon_tree.tree);
-		vma->anon_vma->nr_vmas--;
-	}
 }
 
 static void lock_trees(struct om_system *sys, struct om_mapping *mapping, struct om_anon_vma *av)
@@ -185,7 +181,6 @@ int om_rmap_vma_fork(struct om_vma *child, struct om_vma *parent)
 		om_write_lock(sys, &av->lock, OM_RANK_ANON);
 		parent->anon_vma = av;
 		om_tree_insert(sys, &av->root, &parent->by_anon, &om_anon_tree.tree);
-		av->nr_vmas = 1;
 		om_write_unlock(sys, &av->lock);
 	}
 	om_rmap_vma_copy(child, parent);
@@ -221,7 +216,7 @@ void om_rmap_vma_unlink(struct om_vma *vma)
 
 	lock_trees(sys, vma->mapping, av);
 	dequeue(vma);
-	last = av && av->nr_vmas == 0;
+	last = av && !av->root;
 	unlock_trees(sys, vma->mapping, av);
 	/* I4: no area left, so no mapped page can point here. A walk may still hold a reference. */
 	if (last)

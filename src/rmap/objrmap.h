@@ -53,11 +53,11 @@ OM_INLINE void om_rmap_page_new(struct om_system *sys, struct om_page *page, str
 {
 	OM_ASSERT(sys, om_held(sys, &table->lock), "I9", table);
 	om_frame_lock(sys, page);
-	OM_ASSERT(sys, page->mapcount == 0 && page->refs == 1, "I1", page);
+	OM_ASSERT(sys, page->mapcount == 0 && om_page_refs(page) == 1, "I1", page);
 	page->object = table;
 	page->index = pos;
 	page->mapcount = 1;
-	page->refs = 0;
+	page->holds = 0;
 	if (om_likely(!(om_vma_flags(vma) & OM_VM_LOCKED))) {
 		om_lru_add_new(sys, page, OM_NEW_PAGE);
 	} else {
@@ -73,7 +73,7 @@ OM_INLINE void om_rmap_page_remove(struct om_system *sys, struct om_page *page, 
 	uint32_t mapcount = page->mapcount;
 
 	OM_ASSERT(sys, om_held(sys, &page->lock), "frame lock", page);
-	OM_BUG_ON(sys, mapcount == 0, "I1", page, om_page_pfn(sys, page), page->refs);
+	OM_BUG_ON(sys, mapcount == 0, "I1", page, om_page_pfn(sys, page), page->holds);
 	page->mapcount = mapcount - 1;
 	if (om_unlikely(flags & OM_PG_UNEVICTABLE)) {
 		if (mapcount == 1)
@@ -103,7 +103,7 @@ OM_INLINE bool om_rmap_page_dup(struct om_system *sys, struct om_page *page, str
 	/*
 	 * Only direct pages can be pinned or MADV_FREE'd, and only shared ones have many mappers.
 	 */
-	copy = flags & OM_PG_DIRECT ? page->pins != 0 : page->mapcount >= OM_MAPCOUNT_MAX;
+	copy = flags & OM_PG_DIRECT ? om_page_pins(page) : page->mapcount >= OM_MAPCOUNT_MAX;
 	if (om_unlikely(copy)) {
 		om_frame_unlock(sys, page);
 		return false;

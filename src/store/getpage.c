@@ -13,6 +13,10 @@
 #include "store/mapping.h"
 #include "store/swap.h"
 
+/* Most pages that are read ahead in one transfer. */
+#define READ_RUN 16
+_Static_assert(READ_RUN <= OM_TRANSFER_MAX, "stores rely on it");
+
 /* ---- entering ---- */
 
 /* mapping->lock held for writing; the index names the page now. */
@@ -79,7 +83,7 @@ static unsigned enter_run(struct om_mapping *mapping, uintptr_t first, uintptr_t
 {
 	unsigned n = 0;
 
-	while (n < OM_RUN_PAGES && first + n < end && !om_frames_low(mapping->sys) &&
+	while (n < READ_RUN && first + n < end && !om_frames_low(mapping->sys) &&
 	       is_absent(mapping, first + n) && !enter_new(mapping, first + n, &page[n]))
 		n++;
 	return n;
@@ -91,10 +95,11 @@ static int read_pages(struct om_mapping *mapping, uintptr_t first, struct om_pag
                       unsigned n)
 {
 	struct om_system *sys = mapping->sys;
-	void *frame[OM_RUN_PAGES];
+	void *frame[READ_RUN];
 
 	for (unsigned i = 0; i < n; i++)
 		frame[i] = om_page_ptr(sys, page[i]);
+	om_might_transfer(sys);
 	if (mapping->ops->read(mapping->store, first, n, frame))
 		return -OM_EIO;
 	om_count(sys, OM_EV_PGPGIN, n);
@@ -132,12 +137,12 @@ static void put_run(struct om_mapping *mapping, struct om_page *const page[], un
 static int fill_from_store(struct om_mapping *mapping, uintptr_t index, size_t ahead,
                            struct om_page *page)
 {
-	struct om_page *run[OM_RUN_PAGES] = {page};
+	struct om_page *run[READ_RUN] = {page};
 	unsigned n = 1;
 	int err;
 
-	if (ahead > OM_RUN_PAGES - 1)
-		ahead = OM_RUN_PAGES - 1;
+	if (ahead > READ_RUN - 1)
+		ahead = READ_RUN - 1;
 	n += enter_run(mapping, index + 1, index + 1 + ahead, run + 1);
 	err = read_pages(mapping, index, run, n);
 	if (err && n > 1) {
@@ -151,23 +156,33 @@ static int fill_from_store(struct om_mapping *mapping, uintptr_t index, size_t a
 	return err;
 }
 
-/* Nothing is at `index`: make a page and fill it. */
-static int fill(struct om_mapping *mapping, uintptr_t index, size_t ahead, struct om_page **page,
-                bool *read)
+/* A hole of shared memory gets a page. On failure *page is NULL. */
+static int fill_with_zeros(struct om_mapping *mapping, uintptr_t index, struct om_page **page)
 {
 	struct om_system *sys = mapping->sys;
 	int err = enter_new(mapping, index, page);
 
 	if (err)
 		return err;
-	if (om_mapping_is_shmem(mapping)) {
-		memset(om_page_ptr(sys, *page), 0, OM_PAGE_SIZE);
-		page_arrived(sys, *page, OM_PG_DIRTY);
-		/* Who showed a hole here set this before he let the page in. */
-		return atomic_load_explicit(&mapping->holes_shown, memory_order_relaxed)
-		           ? OM_FILLED_HOLE
-		           : 0;
-	}
+	memset(om_page_ptr(sys, *page), 0, OM_PAGE_SIZE);
+	page_arrived(sys, *page, OM_PG_DIRTY);
+	/* Who showed a hole here set this before he let the page in. */
+	return atomic_load_explicit(&mapping->holes_shown, memory_order_relaxed) ? OM_FILLED_HOLE
+	                                                                         : 0;
+}
+
+/* Nothing is at `index`: make a page and fill it. */
+static int fill(struct om_mapping *mapping, uintptr_t index, size_t ahead, struct om_page **page,
+                bool *read)
+{
+	struct om_system *sys = mapping->sys;
+	int err;
+
+	if (om_mapping_is_shmem(mapping))
+		return fill_with_zeros(mapping, index, page);
+	err = enter_new(mapping, index, page);
+	if (err)
+		return err;
 	*read = true;
 	err = fill_from_store(mapping, index, ahead, *page);
 	if (err) {
@@ -242,6 +257,41 @@ static int lock_found(struct om_mapping *mapping, uintptr_t index, struct om_pag
 	return -OM_EAGAIN;
 }
 
+/* The page is locked: is it still what we looked for? */
+static bool is_still_there(struct om_mapping *mapping, uintptr_t index, const struct om_page *page)
+{
+	return om_mapping_has(mapping, page, index) && om_page_test(page, OM_PG_UPTODATE) &&
+	       index < om_mapping_pages(mapping);
+}
+
+int om_mapping_trypage(struct om_mapping *mapping, uintptr_t index, bool keep_hole,
+                       const struct om_page *mine, struct om_page **page)
+{
+	om_ientry_t e;
+	int err = 0;
+
+	*page = NULL;
+	if (index >= om_mapping_pages(mapping))
+		return -OM_EFAULT;
+	e = om_mapping_find(mapping, index, page);
+	if (!e && om_mapping_is_shmem(mapping)) {
+		if (keep_hole)
+			return OM_HOLE;
+		err = fill_with_zeros(mapping, index, page);
+		if (err < 0)
+			return err;
+	} else if (!*page || (*page != mine && !om_page_trylock(mapping->sys, *page))) {
+		return -OM_EAGAIN;
+	}
+	if (is_still_there(mapping, index, *page))
+		return err;
+	if (*page != mine)
+		om_page_unlock(mapping->sys, *page);
+	om_page_put(mapping->sys, *page);
+	*page = NULL;
+	return -OM_EAGAIN;
+}
+
 static inline int getpage(struct om_mapping *mapping, uintptr_t index, size_t ahead, bool alloc,
                           struct om_page **page, bool *read)
 {
@@ -310,10 +360,10 @@ static void readahead_slots(struct om_mapping *mapping, uintptr_t first, uintptr
 	}
 }
 
-void om_mapping_readahead(struct om_mapping *mapping, uintptr_t first, uintptr_t n)
+void om_mapping_readahead(struct om_mapping *mapping, uintptr_t first, size_t n)
 {
 	uint64_t pages = om_mapping_pages(mapping);
-	struct om_page *run[OM_RUN_PAGES];
+	struct om_page *run[READ_RUN];
 	uintptr_t i, end;
 	unsigned have;
 	int err = 0;

@@ -72,8 +72,8 @@ static void detach_locked(struct om_mapping *mapping, struct om_page *page)
 	OM_ASSERT(sys, om_held(sys, &mapping->lock), "mapping lock", mapping);
 	OM_ASSERT(sys, om_held(sys, &page->lock), "frame lock", page);
 	page->object = NULL;
-	page->refs--;
-	OM_BUG_ON(sys, om_page_is_dead(page), "I7", page, page->index, page->refs);
+	om_page_unref_locked(sys, page);
+	OM_BUG_ON(sys, om_page_is_dead(page), "I7", page, page->index, om_page_refs(page));
 	om_mapping_count(mapping, (om_pfn_t)-1);
 }
 
@@ -101,9 +101,9 @@ void om_mapping_remove(struct om_mapping *mapping, struct om_page *page)
 static bool is_evictable(const struct om_mapping *mapping, const struct om_page *page)
 {
 	unsigned flags = om_page_flags(page);
-	unsigned refs = flags & OM_PG_SWAPCACHE ? 2 : 1;
+	unsigned holds = (flags & OM_PG_SWAPCACHE ? 2 : 1) * OM_ONE_REF;
 
-	if (page->object != mapping || page->mapcount || page->pins || page->refs != refs)
+	if (page->object != mapping || page->mapcount || page->holds != holds)
 		return false;
 	if (om_mapping_is_shmem(mapping) && !(flags & OM_PG_SWAPCACHE))
 		return false;
@@ -157,7 +157,7 @@ bool om_mapping_evict(struct om_mapping *mapping, struct om_page *page)
 static int write_pages(struct om_mapping *mapping, struct om_page *const page[], unsigned n)
 {
 	struct om_system *sys = mapping->sys;
-	void *frame[OM_RUN_PAGES] = {NULL};
+	void *frame[OM_TRANSFER_MAX] = {NULL};
 
 	for (unsigned i = 0; i < n; i++) {
 		OM_ASSERT(sys, om_page_test(page[i], OM_PG_LOCKED), "page lock", page[i]);
@@ -165,6 +165,7 @@ static int write_pages(struct om_mapping *mapping, struct om_page *const page[],
 		/* Before the write starts, so that a store that comes while it runs is not lost. */
 		om_page_clear(page[i], OM_PG_DIRTY);
 	}
+	om_might_transfer(sys);
 	if (!mapping->ops->write(mapping->store, page[0]->index, n, frame)) {
 		om_count(sys, OM_EV_PGPGOUT, n);
 		return 0;
@@ -235,7 +236,7 @@ bool om_mapping_next_dirty(struct om_mapping *mapping, struct om_run *run)
 {
 	if (run->end || !begin_run(mapping, run))
 		return false;
-	for (run->n = 1; run->n < OM_RUN_PAGES && !run->end; run->n++) {
+	for (run->n = 1; run->n < OM_TRANSFER_MAX && !run->end; run->n++) {
 		struct om_page *page = om_mapping_lookup(mapping, run->next);
 
 		if (!page || !lock_dirty(mapping, page, run->next, false))
@@ -366,14 +367,15 @@ uint64_t om_mapping_size(const struct om_mapping *mapping)
 
 void om_mapping_get(struct om_mapping *mapping)
 {
-	uint32_t old = atomic_fetch_add_explicit(&mapping->refs, 1, memory_order_relaxed);
+	uintptr_t old = atomic_fetch_add_explicit(&mapping->refs, 1, memory_order_relaxed);
 
-	OM_BUG_ON(mapping->sys, old == 0 || old == UINT32_MAX, "mapping refs", mapping, old, 0);
+	/* Each is held by an object of its own, so it cannot count past the bytes of memory. */
+	OM_BUG_ON(mapping->sys, old == 0, "mapping refs", mapping, old, 0);
 }
 
 bool om_mapping_tryget(struct om_mapping *mapping)
 {
-	uint32_t refs = atomic_load_explicit(&mapping->refs, memory_order_relaxed);
+	uintptr_t refs = atomic_load_explicit(&mapping->refs, memory_order_relaxed);
 
 	OM_ASSERT(mapping->sys, om_held(mapping->sys, &mapping->sys->list_lock), "list lock",
 	          mapping);
@@ -441,7 +443,7 @@ static bool is_pinned(struct om_mapping *mapping)
 		if (!page)
 			continue;
 		om_frame_lock(sys, page);
-		pinned = page->pins;
+		pinned = om_page_pins(page);
 		om_frame_unlock(sys, page);
 		om_page_put(sys, page);
 	}
@@ -474,7 +476,7 @@ void om_mapping_allow_writable(struct om_mapping *mapping)
 void om_mapping_put(struct om_mapping *mapping)
 {
 	struct om_system *sys = mapping->sys;
-	uint32_t old = atomic_fetch_sub_explicit(&mapping->refs, 1, memory_order_acq_rel);
+	uintptr_t old = atomic_fetch_sub_explicit(&mapping->refs, 1, memory_order_acq_rel);
 
 	OM_BUG_ON(sys, old == 0, "mapping refs", mapping, old, 0);
 	if (old != 1)

@@ -59,10 +59,21 @@ int om_mapping_getpage(struct om_mapping *mapping, uintptr_t index, size_t ahead
                        struct om_page **page, bool *read);
 
 /*
+ * The page at `index`, as om_mapping_getpage() gives it, if that takes no waiting: it is in memory
+ * and not locked, or it is `mine`, which the caller has locked; or it is a hole of shared memory,
+ * which is filled with zeros, or with `keep_hole` stays one: OM_HOLE, and *page is NULL.
+ * Errors: -OM_EAGAIN (*page is the page, referenced, if its lock is what must be waited for, else
+ * NULL), -OM_ENOFRAME, -OM_EFAULT (beyond the end). `mine` stays locked after an error. Any context
+ * in which MAPPING may be taken.
+ */
+#define OM_HOLE 2
+int om_mapping_trypage(struct om_mapping *mapping, uintptr_t index, bool keep_hole,
+                       const struct om_page *mine, struct om_page **page);
+
+/*
  * As om_mapping_getpage(), but a hole of shared memory stays one: OM_HOLE, and *page is NULL. It may
  * have been filled, or cut off, by the time this returns.
  */
-#define OM_HOLE 2
 int om_mapping_getpage_noalloc(struct om_mapping *mapping, uintptr_t index, size_t ahead,
                                struct om_page **page, bool *read);
 
@@ -70,7 +81,7 @@ int om_mapping_getpage_noalloc(struct om_mapping *mapping, uintptr_t index, size
  * Read pages [first, first + n) ahead, as far as frames are free; at the first that cannot be read it
  * ends. May sleep.
  */
-void om_mapping_readahead(struct om_mapping *mapping, uintptr_t first, uintptr_t n);
+void om_mapping_readahead(struct om_mapping *mapping, uintptr_t first, size_t n);
 
 /*
  * The first entry in [*i, last], whose place *i becomes; 0 if there is none. A page comes
@@ -101,11 +112,8 @@ void om_mapping_remove(struct om_mapping *mapping, struct om_page *page);
  */
 bool om_mapping_evict(struct om_mapping *mapping, struct om_page *page);
 
-/* Most pages of a file that go to its store, or come from it, in one transfer. */
-#define OM_RUN_PAGES 16
-
 /*
- * Write n <= OM_RUN_PAGES consecutive pages to their store, in one transfer; if that fails, each
+ * Write n <= OM_TRANSFER_MAX consecutive pages to their store, in one transfer; if that fails, each
  * alone, so that a bad neighbour harms nobody. All are locked, and their entries have been cleaned
  * (om_page_mkclean). 0, or the first error: pages that could not be written are dirty again. May
  * sleep.
@@ -122,7 +130,7 @@ struct om_run {
 	uintptr_t next, last; /* in: places in the file */
 	bool end;             /* `last` has been looked at */
 	unsigned n;
-	struct om_page *page[OM_RUN_PAGES];
+	struct om_page *page[OM_TRANSFER_MAX];
 };
 
 /*

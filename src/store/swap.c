@@ -28,9 +28,10 @@ struct slot {
 
 #define TABLE_SLOTS ((uint32_t)(OM_PAGE_SIZE / sizeof(struct slot)))
 #define DIR_TABLES  ((uint32_t)(OM_PAGE_SIZE / sizeof(om_pfn_t)))
-#define MAX_SLOTS   (1u << OM_SWAP_DEVICE_SHIFT)
+#define MAX_SLOTS   OM_SWAP_SLOTS_MAX
 
-_Static_assert(MAX_SLOTS / TABLE_SLOTS / DIR_TABLES <= OM_SWAP_DIR, "an device fits its directory");
+_Static_assert(MAX_SLOTS == 1u << OM_SWAP_DEVICE_SHIFT, "a slot number is 32 bits");
+_Static_assert(MAX_SLOTS / TABLE_SLOTS / DIR_TABLES <= OM_SWAP_DIR, "a device fits its directory");
 
 static void lock(struct om_system *sys)
 {

@@ -44,8 +44,8 @@ unsigned om_slot_put(struct om_system *sys, uint32_t slot);
 unsigned om_slot_uncache(struct om_system *sys, uint32_t slot);
 
 /*
- * These three accept any number, as a stale page-table entry may hold it: such a slot is not in
- * use.
+ * om_slot_count(), om_slot_pfn() and om_slot_claim() take any number, as a stale page-table entry
+ * may hold it: such a slot is not in use.
  */
 unsigned om_slot_count(struct om_system *sys, uint32_t slot);
 
@@ -80,7 +80,7 @@ void om_swapdev_remove(struct om_system *sys, unsigned device);
 /* ---- pages in slots (swapcache.c) ---- */
 
 /* Most pages in one transfer. */
-#define OM_SWAP_RUN 32
+#define OM_SWAP_RUN OM_TRANSFER_MAX
 
 /*
  * Put a page into the cache under a slot reserved by om_slot_alloc(). Page lock held. Takes a
@@ -114,6 +114,9 @@ void om_swap_free_entry(struct om_system *sys, uint32_t slot);
 
 /* The cached page, referenced, or NULL. */
 struct om_page *om_swapcache_lookup(struct om_system *sys, uint32_t slot);
+
+/* A fault has found the page in the cache: was it read ahead? Counts it once. */
+void om_swapcache_hit(struct om_system *sys, struct om_page *page);
 
 /*
  * The page of a slot, referenced, reading it (and neighbours) if needed. On success the page was

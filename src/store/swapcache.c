@@ -36,12 +36,12 @@ void om_swapcache_add(struct om_system *sys, struct om_page *page, uint32_t slot
 /* Frame lock held. */
 static void leave_cache(struct om_system *sys, struct om_page *page)
 {
-	OM_BUG_ON(sys, !om_page_test(page, OM_PG_SWAPCACHE), "I11", page, page->slot, page->refs);
+	OM_BUG_ON(sys, !om_page_test(page, OM_PG_SWAPCACHE), "I11", page, page->slot, page->holds);
 	om_page_clear(page, OM_PG_SWAPCACHE | OM_PG_READAHEAD);
 	om_slot_uncache(sys, page->slot);
 	page->slot = 0;
-	page->refs--;
-	OM_BUG_ON(sys, om_page_is_dead(page), "I7", page, page->refs, 0);
+	om_page_unref_locked(sys, page);
+	OM_BUG_ON(sys, om_page_is_dead(page), "I7", page, om_page_refs(page), 0);
 	atomic_fetch_sub_explicit(&sys->nr_swapcache, 1, memory_order_relaxed);
 }
 
@@ -62,7 +62,7 @@ bool om_swapcache_is_sole(struct om_system *sys, struct om_page *page)
 /* Unmapped, in no file, and known to the cache and the caller alone. Frame lock held. */
 static bool is_forgotten(const struct om_page *page)
 {
-	return page->mapcount == 0 && page->pins == 0 && page->refs == 2 &&
+	return page->mapcount == 0 && page->holds == 2 * OM_ONE_REF &&
 	       (page->object == NULL || om_page_test(page, OM_PG_ANON)) &&
 	       !om_page_test(page, OM_PG_ISOLATED | OM_PG_LOCKED);
 }
@@ -177,10 +177,9 @@ static void slot_arrived(struct om_system *sys, struct om_page *page, unsigned f
 /* Add the neighbours that are worth reading: in use, not cached, and a frame is free for them. */
 static void fill_window(struct om_system *sys, struct window *w, uint32_t slot)
 {
-	unsigned cluster = sys->swap_cluster;
 	uint32_t neighbour;
 
-	w->n = 1u << (cluster <= 5 ? cluster : 5);
+	w->n = 1u << sys->swap_cluster;
 	w->wanted = slot & (w->n - 1);
 	w->first = slot - w->wanted;
 	for (unsigned i = 0; i < w->n; i++) {
@@ -204,6 +203,7 @@ static int read_slots(struct om_system *sys, uint32_t slot, struct om_page *cons
 
 	for (unsigned i = 0; i < n; i++)
 		frame[i] = om_page_ptr(sys, page[i]);
+	om_might_transfer(sys);
 	if (device->ops->read(device->store, om_slot_offset(slot), n, frame)) {
 		om_count(sys, OM_EV_SWAP_READ_ERR, 1);
 		return -OM_EIO;
@@ -267,6 +267,13 @@ static int read_window(struct om_system *sys, struct window *w)
 	return err;
 }
 
+void om_swapcache_hit(struct om_system *sys, struct om_page *page)
+{
+	if (om_page_test(page, OM_PG_READAHEAD) &&
+	    om_page_clear(page, OM_PG_READAHEAD) & OM_PG_READAHEAD)
+		om_count(sys, OM_EV_SWAP_RA_HIT, 1);
+}
+
 /* A page found in the cache: wait until its contents are there. Drops it if they never come. */
 static int await(struct om_system *sys, struct om_page *page)
 {
@@ -278,9 +285,7 @@ static int await(struct om_system *sys, struct om_page *page)
 		om_page_put(sys, page);
 		return -OM_EAGAIN;
 	}
-	if (om_page_test(page, OM_PG_READAHEAD) &&
-	    om_page_clear(page, OM_PG_READAHEAD) & OM_PG_READAHEAD)
-		om_count(sys, OM_EV_SWAP_RA_HIT, 1);
+	om_swapcache_hit(sys, page);
 	return 0;
 }
 
@@ -317,6 +322,7 @@ static int write_slots(struct om_system *sys, struct om_page *const page[], unsi
 		om_page_clear(page[i], OM_PG_DIRTY);
 		frame[i] = om_page_ptr(sys, page[i]);
 	}
+	om_might_transfer(sys);
 	if (!device->ops->write(device->store, om_slot_offset(page[0]->slot), n, frame)) {
 		om_count(sys, OM_EV_PSWPOUT, n);
 		return 0;

@@ -14,7 +14,7 @@
 static void check_listed(struct om_check *c, struct om_page *page, const struct om_tally *tally)
 {
 	unsigned flags = om_page_flags(page);
-	bool held = page->mapcount || page->refs;
+	bool held = page->mapcount || om_page_refs(page);
 
 	OM_CHECK(c, !(flags & (OM_PG_ISOLATED | OM_PG_LOCKED | OM_PG_WAITERS)), "rest", page, flags,
 	         page->mapcount);
@@ -26,7 +26,7 @@ static void check_listed(struct om_check *c, struct om_page *page, const struct 
 		OM_CHECK(c, !(flags & OM_PG_LRU), "I12", page, flags, page->mlocked);
 		return;
 	}
-	OM_CHECK(c, !held || (flags & OM_PG_LRU), "lru", page, flags, page->refs);
+	OM_CHECK(c, !held || (flags & OM_PG_LRU), "lru", page, flags, om_page_refs(page));
 }
 
 /* What the state table of docs/design.md allows. */
@@ -43,8 +43,8 @@ static void check_state(struct om_check *c, struct om_page *page)
 	OM_CHECK(c, !page->object == !page->mapcount, "I4", page, page->object, page->mapcount);
 	OM_CHECK(c, !(flags & OM_PG_DIRECT) || page->mapcount == 1, "I2", page, page->mapcount,
 	         flags);
-	OM_CHECK(c, !page->pins || !page->mapcount || (flags & OM_PG_DIRECT), "I2", page,
-	         page->pins, flags);
+	OM_CHECK(c, !om_page_pins(page) || !page->mapcount || (flags & OM_PG_DIRECT), "I2", page,
+	         om_page_pins(page), flags);
 	if ((flags & OM_PG_DIRECT) && (flags & OM_PG_SWAPCACHE))
 		OM_CHECK(c, om_slot_count(c->sys, page->slot) == 1, "I2", page, page->slot,
 		         om_slot_count(c->sys, page->slot));
@@ -64,10 +64,11 @@ static void check_data(struct om_check *c, struct om_page *page)
 	unsigned flags = om_page_flags(page);
 
 	OM_CHECK(c, page->mapcount == tally->seen, "I1", page, page->mapcount, tally->seen);
-	OM_CHECK(c, page->refs == expected_refs(page), "refs", page, page->refs, flags);
-	OM_CHECK(c, page->mapcount || page->refs || page->pins, "I7", page, flags, page->object);
-	OM_CHECK(c, (flags & OM_PG_UPTODATE) || !(page->mapcount || page->refs), "page", page,
-	         flags, page->mapcount);
+	OM_CHECK(c, om_page_refs(page) == expected_refs(page), "refs", page, om_page_refs(page),
+	         flags);
+	OM_CHECK(c, page->mapcount || page->holds, "I7", page, flags, page->object);
+	OM_CHECK(c, (flags & OM_PG_UPTODATE) || !(page->mapcount || om_page_refs(page)), "page",
+	         page, flags, page->mapcount);
 	if (flags & OM_PG_SWAPCACHE)
 		OM_CHECK(c, om_slot_pfn(c->sys, page->slot) == om_page_pfn(c->sys, page), "I11",
 		         page, page->slot, om_slot_pfn(c->sys, page->slot));
@@ -81,7 +82,7 @@ static void check_data(struct om_check *c, struct om_page *page)
 static void check_bare(struct om_check *c, struct om_page *page, unsigned refs)
 {
 	OM_CHECK(c, om_page_flags(page) == 0, "I7", page, om_page_flags(page), page->kind);
-	OM_CHECK(c, page->refs == refs && page->pins == 0, "I7", page, page->refs, page->pins);
+	OM_CHECK(c, page->holds == refs * OM_ONE_REF, "I7", page, page->holds, refs);
 }
 
 /* Frames that must have been reached from somewhere, exactly once. */
@@ -94,7 +95,7 @@ static void check_reached(struct om_check *c, struct om_page *page, unsigned ref
 
 static void check_frame(struct om_check *c, struct om_page *page)
 {
-	OM_CHECK(c, atomic_load(&page->lock.locked) == 0, "rest", page, page->kind, 0);
+	OM_CHECK(c, atomic_load(&page->lock.state) == 0, "rest", page, page->kind, 0);
 	switch (page->kind) {
 	case OM_KIND_RESERVED:
 		check_bare(c, page, 0);

@@ -26,35 +26,49 @@ void om_tally_clear(struct om_check *c)
 
 /* ---------------------------------------------------------------- trees --------------------- */
 
-/* In order, with a stack of the nodes whose right side is still to be seen. */
+static bool in_order(const struct om_node *a, const struct om_node *b,
+                     const struct om_tree_ops *ops)
+{
+	return ops->key(a) < ops->key(b) || (ops->key(a) == ops->key(b) && a < b);
+}
+
+/*
+ * The node that comes after `prev` (NULL: the first), by a descent, so that a tree may have any
+ * depth: but not more than there are areas, which are all that trees hold, or it is a ring.
+ */
+static const struct om_node *next_node(struct om_check *c, const struct om_node *root,
+                                       const struct om_node *prev, const struct om_tree_ops *ops,
+                                       const void *owner)
+{
+	const struct om_node *next = NULL;
+	size_t depth = 0, areas = c->sys->slab[OM_CACHE_VMA].in_use;
+
+	for (const struct om_node *n = root; n; depth++) {
+		bool after = !prev || in_order(prev, n, ops);
+
+		if (!OM_CHECK(c, depth < areas, "tree", owner, depth, areas))
+			return NULL;
+		if (after)
+			next = n;
+		n = after ? n->left : n->right;
+	}
+	return next;
+}
+
+/* A node in a wrong place is not found by a descent, so the caller misses it in the number. */
 size_t om_check_tree(struct om_check *c, const struct om_node *root, const struct om_tree_ops *ops,
                      const void *owner)
 {
-	const struct om_node *stack[OM_TREE_DEPTH], *n = root, *prev = NULL;
-	unsigned depth = 0;
+	const struct om_node *n = NULL;
 	size_t count = 0;
-	uintptr_t aug, want;
 
-	while (n || depth) {
-		while (n) {
-			if (!OM_CHECK(c, depth < OM_TREE_DEPTH, "tree", owner, depth, count))
-				return count;
-			stack[depth++] = n;
-			n = n->left;
-		}
-		n = stack[--depth];
-		aug = n->aug;
-		want = ops->aug((struct om_node *)(uintptr_t)n);
+	while ((n = next_node(c, root, n, ops, owner))) {
+		uintptr_t aug = n->aug, want = ops->aug((struct om_node *)(uintptr_t)n);
+
 		OM_CHECK(c, aug == want, "tree", owner, aug, want);
-		/* Strictly rising order also ends a walk in a ring of nodes. */
-		if (prev && !OM_CHECK(c,
-		                      ops->key(prev) < ops->key(n) ||
-		                          (ops->key(prev) == ops->key(n) && prev < n),
-		                      "tree", owner, ops->key(prev), ops->key(n)))
-			return count;
-		prev = n;
+		OM_CHECK(c, !n->left || in_order(n->left, n, ops), "tree", owner, n, n->left);
+		OM_CHECK(c, !n->right || in_order(n, n->right, ops), "tree", owner, n, n->right);
 		count++;
-		n = n->right;
 	}
 	return count;
 }

@@ -156,15 +156,17 @@ void queue_unlock(struct queue *q)
 	CHECK(q->locked);
 	q->locked = false;
 }
-void queue_sleep(struct queue *q);
-void queue_sleep(struct queue *q)
+void queue_sleep(struct queue *q, const void *key);
+void queue_sleep(struct queue *q, const void *key)
 {
+	(void)key;
 	CHECK(q->locked);
 	q->sleeps++;
 }
-void queue_wake_all(struct queue *q);
-void queue_wake_all(struct queue *q)
+void queue_wake(struct queue *q, const void *key);
+void queue_wake(struct queue *q, const void *key)
 {
+	(void)key;
 	CHECK(q->locked);
 	q->wakes++;
 }

@@ -16,13 +16,11 @@
 #include "stage.h"
 
 #include <setjmp.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -172,7 +170,7 @@ static bool run(const struct goal *g, const struct mode *m, unsigned long k)
 	int answer;
 
 	runs++;
-	alarm(60);
+	rig_limit(60);
 	arm(s, m, k);
 	answer = g->scene->call(s);
 	reached = disarm(s, m, k);
@@ -246,17 +244,6 @@ static void failed(void)
 	fail();
 }
 
-static void on_alarm(int sig)
-{
-	static const char text[] = "hangs: ";
-
-	(void)sig;
-	(void)!write(2, text, sizeof(text) - 1);
-	(void)!write(2, rig_scene, strlen(rig_scene));
-	(void)!write(2, "\n", 1);
-	abort();
-}
-
 static unsigned nr_scenes(void)
 {
 	return area_scenes.n + other_scenes.n;
@@ -299,7 +286,6 @@ int main(int argc, char **argv)
 	int result;
 
 	parse(argc, argv);
-	signal(SIGALRM, on_alarm);
 	rig_failed = failed;
 	for (unsigned i = 0; i < nr_scenes(); i++) {
 		const struct scene *scene = scene_at(i);

@@ -81,7 +81,7 @@ struct stage *stage_create(const struct scene *scene, enum world world)
 	s->swap = -1;
 	s->r = rig_create(&(struct rig_config){.frames = world == TIGHT ? FEW : MANY,
 	                                       .cpus = 1,
-	                                       .slots = 1024,
+	                                       .slots = 256,
 	                                       .cluster = 2,
 	                                       .store_ops = &sim_store_mkwrite_ops});
 	s->mm = rig_mm(s->r);

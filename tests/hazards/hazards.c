@@ -11,16 +11,14 @@
  */
 #include "hazards.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 static const struct tests *const all[] = {&cow_tests,  &pin_tests,   &tlb_tests,  &family_tests,
                                           &move_tests, &area_tests,  &lock_tests, &swap_tests,
-                                          &file_tests, &scale_tests, &pair_tests};
+                                          &file_tests, &scale_tests, &pair_tests, &attack_tests};
 #define NR_FILES (sizeof(all) / sizeof(*all))
 
 static const char *only;
@@ -31,24 +29,13 @@ static void failed(void)
 	fail();
 }
 
-static void on_alarm(int sig)
-{
-	static const char text[] = "hangs: ";
-
-	(void)sig;
-	(void)!write(2, text, sizeof(text) - 1);
-	(void)!write(2, rig_scene, strlen(rig_scene));
-	(void)!write(2, "\n", 1);
-	abort();
-}
-
-/* Names a failure that happens outside of a schedule, and begins a new watch. */
+/* Names a failure that happens outside of a schedule, and begins a new limit. */
 static int setup(void **state)
 {
 	(void)state;
 	rig_scene[0] = 0;
 	sim_port_ops.held(NULL)->depth = 0; /* of a test that failed */
-	alarm(300);
+	rig_limit(300);
 	return 0;
 }
 
@@ -117,7 +104,6 @@ int main(int argc, char **argv)
 
 	parse(argc, argv);
 	end = time(NULL) + seconds;
-	signal(SIGALRM, on_alarm);
 	rig_failed = failed;
 	n = collect(NULL);
 	if (!n)

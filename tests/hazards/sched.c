@@ -1,14 +1,15 @@
 /*
- * sched.c: see sched.h. Tasks are threads that hand a baton around: `running` says whose turn it
- * is, and everybody else sleeps. So all state here is touched by one thread at a time.
+ * sched.c: see sched.h. Tasks are coroutines: the running one decides who goes on, and nothing else
+ * does, neither the host's scheduler nor the time of day. A run that fails is left alone as it
+ * stands, its machine, too; the stacks of its tasks are dropped.
  */
 #include "sched.h"
 
-#include <pthread.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "coroutine.h"
 #include "machine.h"
 #include "base/types.h"
 
@@ -21,20 +22,15 @@
 enum status { READY, BLOCKED, SPINS, DONE };
 
 struct task {
-	struct run *run;
-	pthread_t thread;
-	pthread_cond_t turn;
 	void (*fn)(struct play *p);
 	enum status status;
-	const void *key; /* BLOCKED on */
-	unsigned depth;  /* of the record of held locks, when it was seen last */
+	const void *key;     /* BLOCKED on */
+	unsigned depth;      /* of the record of held locks, when it was seen last */
+	struct om_held held; /* the record, while another one runs */
 };
 
-/* One run. A run that failed is left alone for ever, with the threads that are stuck in it. */
+/* One run. */
 struct run {
-	pthread_mutex_t lock;
-	pthread_cond_t over;
-	unsigned running; /* task, or NOBODY: it is over */
 	unsigned n;
 	struct task task[SCHED_TASKS];
 	struct play *play;
@@ -42,15 +38,16 @@ struct run {
 	unsigned next; /* point of the plan */
 	unsigned long step;
 	unsigned long turn; /* step at which the running task's turn began */
+	unsigned rotated;   /* the task that rotate() has chosen last */
 	unsigned spins;     /* turns since something else happened */
 	bool failed;
-	char scene[sizeof(rig_scene)];
 };
 
-static _Thread_local struct run *s; /* the run this thread has a part in */
-static _Thread_local unsigned me = NOBODY;
+static struct run *s;                            /* the one under way */
+static unsigned me = NOBODY;                     /* the running task */
+static struct coroutine *coroutine[SCHED_TASKS]; /* play the task of this number, run after run */
 
-unsigned long sched_budget = 150, sched_runs;
+unsigned long sched_budget = 300, sched_runs;
 uint64_t sched_seed = 1;
 const char *sched_only;
 bool sched_verbose;
@@ -64,33 +61,32 @@ bool sched_possible(void)
 #endif
 }
 
-/* ---------------------------------------------------------------- the baton ----------------- */
+/* ---------------------------------------------------------------- turns --------------------- */
 
-static void wait_for_turn(void)
+static void copy_record(struct om_held *to, const struct om_held *from)
 {
-	while (s->running != me)
-		pthread_cond_wait(&s->task[me].turn, &s->lock);
+	memcpy(to, from, offsetof(struct om_held, entry) + from->depth * sizeof(*from->entry));
 }
 
-/* s->lock is held. Returns when it is this task's turn again. */
-static void pass_to(unsigned task)
-{
-	s->running = task;
-	if (task == NOBODY)
-		pthread_cond_signal(&s->over);
-	else
-		pthread_cond_signal(&s->task[task].turn);
-}
-
+/*
+ * To a task, or NOBODY: back to who began the run, who holds nothing. The record of held locks
+ * belongs to the CPU, as its registers do. Returns when it is the caller's turn again.
+ */
 static void switch_to(unsigned task)
 {
-	if (task == me)
+	struct om_held *held = sim_port_ops.held(NULL);
+	unsigned self = me;
+
+	if (task == self)
 		return;
-	pthread_mutex_lock(&s->lock);
 	s->turn = s->step;
-	pass_to(task);
-	wait_for_turn();
-	pthread_mutex_unlock(&s->lock);
+	if (self != NOBODY)
+		copy_record(&s->task[self].held, held);
+	held->depth = 0;
+	if (task != NOBODY)
+		copy_record(held, &s->task[task].held);
+	me = task;
+	coroutine_switch(task == NOBODY ? NULL : coroutine[task]);
 }
 
 /* The next task after this one that can run; one that does more than spin, if there is one. */
@@ -109,27 +105,27 @@ static unsigned choose(void)
 	return spinning;
 }
 
-/* The next one whose turn it is when this one has had its own, also if it has been spinning. */
+/*
+ * The next one whose turn it is when this one has had its own, also if it has been spinning: each in
+ * turn, because in the queue of a lock one that spins may wait for another that does.
+ */
 static unsigned rotate(void)
 {
-	for (unsigned i = 1; i < s->n; i++) {
-		unsigned t = (me + i) % s->n;
+	for (unsigned i = 1; i <= s->n; i++) {
+		unsigned t = (s->rotated + i) % s->n;
 
-		if (s->task[t].status == READY || s->task[t].status == SPINS)
-			return t;
+		if (t != me && (s->task[t].status == READY || s->task[t].status == SPINS))
+			return s->rotated = t;
 	}
 	return me;
 }
 
-/* A task is stuck, or has found a bug: the run is over, and this thread stays where it is. */
+/* A task is stuck, or has found a bug: the run is over. */
 static void give_up(void)
 {
-	pthread_mutex_lock(&s->lock);
 	s->failed = true;
-	pass_to(NOBODY);
-	pthread_mutex_unlock(&s->lock);
-	for (;;)
-		pause();
+	switch_to(NOBODY);
+	abort();
 }
 
 static void (*main_failed)(void);
@@ -198,13 +194,12 @@ static void hook_wait(void *ctx, const void *key, bool (*blocked)(const void *ar
 {
 	unsigned to;
 
-	if (me == NOBODY) {
-		sim_port_ops.wait(ctx, key, blocked, arg);
-		return;
-	}
+	(void)ctx;
 	sched_step();
 	if (!blocked(arg))
 		return;
+	if (me == NOBODY)
+		rig_fail(__FILE__, __LINE__, "deadlock: nobody is left to wake this thread");
 	s->task[me].status = BLOCKED;
 	s->task[me].key = key;
 	to = choose();
@@ -215,10 +210,9 @@ static void hook_wait(void *ctx, const void *key, bool (*blocked)(const void *ar
 
 static void hook_wake(void *ctx, const void *key)
 {
-	if (me == NOBODY) {
-		sim_port_ops.wake(ctx, key);
+	(void)ctx;
+	if (me == NOBODY)
 		return;
-	}
 	for (unsigned i = 0; i < s->n; i++)
 		if (s->task[i].status == BLOCKED && s->task[i].key == key)
 			s->task[i].status = READY;
@@ -353,84 +347,71 @@ const struct om_store_ops sched_store_ops = {
 
 /* ---------------------------------------------------------------- one run ------------------- */
 
-static void *task_main(void *arg)
+static unsigned nr_tasks(const struct scene *scene)
 {
-	struct task *task = arg;
-	unsigned to;
+	unsigned n = 0;
 
-	s = task->run;
-	me = (unsigned)(task - s->task);
-	memcpy(rig_scene, s->scene, sizeof(rig_scene));
-	pthread_mutex_lock(&s->lock);
-	wait_for_turn();
-	pthread_mutex_unlock(&s->lock);
-	task->fn(s->play);
-	task->status = DONE;
-	to = choose();
-	if (to == NOBODY)
-		for (unsigned i = 0; i < s->n; i++)
-			if (s->task[i].status != DONE)
-				rig_fail(__FILE__, __LINE__, "deadlock: task %u sleeps for ever",
-				         i);
-	pthread_mutex_lock(&s->lock);
-	pass_to(to);
-	pthread_mutex_unlock(&s->lock);
-	return NULL;
+	while (n < SCHED_TASKS && scene->task[n])
+		n++;
+	return n;
 }
 
-static struct run *new_run(const struct scene *scene, struct play *p, const struct sched_plan *plan)
+/* The next one when a task has come to its end. */
+static unsigned successor(void)
 {
-	struct run *run = calloc(1, sizeof(*run));
+	unsigned to = choose();
 
-	rig_check(run);
-	pthread_mutex_init(&run->lock, NULL);
-	pthread_cond_init(&run->over, NULL);
-	run->running = plan->first;
-	run->play = p;
-	run->plan = *plan;
-	memcpy(run->scene, rig_scene, sizeof(run->scene));
-	while (run->n < SCHED_TASKS && scene->task[run->n]) {
-		struct task *task = &run->task[run->n];
+	for (unsigned i = 0; to == NOBODY && i < s->n; i++)
+		if (s->task[i].status != DONE)
+			rig_fail(__FILE__, __LINE__, "deadlock: task %u sleeps for ever", i);
+	return to;
+}
 
-		task->run = run;
-		task->fn = scene->task[run->n++];
-		pthread_cond_init(&task->turn, NULL);
+static void play_tasks(void *arg)
+{
+	(void)arg;
+	for (;;) {
+		s->task[me].fn(s->play);
+		s->task[me].status = DONE;
+		switch_to(successor());
 	}
-	return run;
 }
 
-static void free_run(struct run *run)
+static void make_coroutines(void)
 {
-	for (unsigned i = 0; i < run->n; i++)
-		pthread_cond_destroy(&run->task[i].turn);
-	pthread_cond_destroy(&run->over);
-	pthread_mutex_destroy(&run->lock);
-	free(run);
+	for (unsigned i = 0; i < SCHED_TASKS; i++)
+		if (!coroutine[i])
+			coroutine[i] = coroutine_create(play_tasks, NULL);
+}
+
+/* After a failure: they are in the middle of something. */
+static void drop_coroutines(void)
+{
+	for (unsigned i = 0; i < SCHED_TASKS; i++) {
+		coroutine_destroy(coroutine[i]);
+		coroutine[i] = NULL;
+	}
 }
 
 /* Returns the number of steps. */
 static unsigned long run_tasks(const struct scene *scene, struct play *p,
                                const struct sched_plan *plan)
 {
-	struct run *run = new_run(scene, p, plan);
-	unsigned long steps;
+	struct run run = {.play = p, .plan = *plan, .n = nr_tasks(scene)};
 
+	for (unsigned i = 0; i < run.n; i++)
+		run.task[i].fn = scene->task[i];
+	make_coroutines();
 	memset(active, 0, sizeof(active));
 	sim_on_pause(on_pause, NULL);
-	for (unsigned i = 0; i < run->n; i++)
-		rig_check(!pthread_create(&run->task[i].thread, NULL, task_main, &run->task[i]));
-	pthread_mutex_lock(&run->lock);
-	while (run->running != NOBODY)
-		pthread_cond_wait(&run->over, &run->lock);
-	pthread_mutex_unlock(&run->lock);
+	s = &run;
+	switch_to(plan->first);
 	sim_on_pause(NULL, NULL);
-	if (run->failed)
+	if (run.failed) {
+		drop_coroutines();
 		main_failed(); /* the task has said why */
-	for (unsigned i = 0; i < run->n; i++)
-		pthread_join(run->task[i].thread, NULL);
-	steps = run->step;
-	free_run(run);
-	return steps;
+	}
+	return run.step;
 }
 
 struct sim_cpu *sched_cpu(const struct play *p)
@@ -454,13 +435,13 @@ static unsigned long run(const struct scene *scene, const struct sched_plan *pla
 	unsigned long steps;
 
 	name_run(scene, plan);
-	alarm(60);
+	rig_limit(60);
 	sched_runs++;
 	rig_check(p);
 	p->r = rig_create(&(struct rig_config){.frames = scene->frames ? scene->frames : 256,
 	                                       .cpus = SCHED_TASKS,
 	                                       .cluster = scene->cluster,
-	                                       .slots = scene->slots ? scene->slots : 256,
+	                                       .slots = scene->slots ? scene->slots : 64,
 	                                       .ops = &sched_ops,
 	                                       .store_ops = &sched_store_ops});
 	scene->setup(p);
@@ -496,15 +477,6 @@ static bool parse_plan(const struct scene *scene, struct sched_plan *plan)
 		plan->n++;
 	}
 	return true;
-}
-
-static unsigned nr_tasks(const struct scene *scene)
-{
-	unsigned n = 0;
-
-	while (n < SCHED_TASKS && scene->task[n])
-		n++;
-	return n;
 }
 
 /*

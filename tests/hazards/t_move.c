@@ -8,7 +8,7 @@
 
 static void remap(struct play *p, struct om_mm *mm, uintptr_t from, uintptr_t to, size_t bytes)
 {
-	uintptr_t at;
+	uintptr_t at = to;
 
 	rig_ok(do_mremap(mm, from, bytes, bytes, OM_MREMAP_MAYMOVE | OM_MREMAP_FIXED, to, &at));
 	if (mm == p->mm)
@@ -282,7 +282,7 @@ static void test_move_beside(void **state)
 	struct rig *r = small_rig();
 	struct om_mm *mm = rig_mm(r);
 	const int flags = OM_MREMAP_MAYMOVE | OM_MREMAP_FIXED | OM_MREMAP_DONTUNMAP;
-	uintptr_t at;
+	uintptr_t at = 0;
 
 	(void)state;
 	for (int side = -1; side <= 1; side += 2) {

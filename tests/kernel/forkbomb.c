@@ -1,5 +1,5 @@
 /*
- * forkbomb.c: processes that fork as long as they can, under RLIMIT_NPROC. (Linux does not hold root to it,
+ * forkbomb.c: processes of a user fork as long as they can, under RLIMIT_NPROC. (It does not hold for root,
  * so there is an end to it here, too.) Afterwards all are gone, and a new process works.
  */
 #include "test.h"
@@ -35,7 +35,7 @@ static void round_of_it(void)
 		struct rlimit l = {60, 60};
 
 		setpgid(0, 0);
-		CHECK(setrlimit(RLIMIT_NPROC, &l) == 0);
+		CHECK(setrlimit(RLIMIT_NPROC, &l) == 0 && setuid(12345) == 0);
 		bomb();
 	}
 	setpgid(pid, pid);

@@ -8,7 +8,7 @@ KT_CPUS ?= 1 2 4
 
 # Those whose output must equal that on Linux, and those that check themselves.
 KT_EQUAL := mmap munmap mprotect mremap brk madvise mlock mincore msync remap_file_pages process_vm memfd \
-	fork limits procfs faults random
+	fork limits procfs faults random users rights memlock userlimits procread
 KT_SELF  := fresh smp storm forkbomb wild swapon swapload crowd oom
 KT_PROGRAMS := $(KT_EQUAL) $(KT_SELF) swaperr spare
 

@@ -86,6 +86,49 @@ static void places(void)
 	placed("populate", map(NULL, 4 * PAGE, RW, ANON | MAP_POPULATE, -1, 0), NULL);
 }
 
+/* `at` is a hint. */
+static void low(const char *what, uintptr_t at, size_t len, int flags)
+{
+	char *p = map((void *)at, len, RW, ANON | MAP_32BIT | flags, -1, 0);
+
+	if (p == MAP_FAILED)
+		placed(what, p, NULL);
+	else
+		say("%s: %s", what,
+		    (uintptr_t)p == (at & -PAGE)               ? "there"
+		    : (uintptr_t)p + len <= (uintptr_t)1 << 31 ? "elsewhere, low"
+		                                               : "high");
+}
+
+static void low_places(void)
+{
+	uintptr_t a = 0x50000000, stack = 0x70000000, end = 0x80000000;
+
+	low("32bit, last page", end - PAGE, PAGE, 0);
+	low("32bit, no hint", 0, PAGE, 0);
+	low("32bit, hint that is free", a, PAGE, 0);
+	low("32bit, hint that is taken", a, PAGE, 0);
+	low("32bit, hint rounded", a + 3 * PAGE + 0x123, PAGE, 0);
+	low("32bit, hint before what is taken", a - PAGE, 2 * PAGE, 0);
+	low("32bit, hint below 1 GiB", 0x30000000, PAGE, 0);
+	low("32bit, hint over the end", end - PAGE, 2 * PAGE, 0);
+	low("32bit, hint at the end", end, PAGE, 0);
+	low("32bit, hint far above", 0x7f0000000000, PAGE, 0);
+	low("32bit, fixed above", (uintptr_t)hole(1), PAGE, MAP_FIXED);
+	low("32bit, fixed not at a page", a + 5, PAGE, MAP_FIXED);
+	low("32bit, noreplace, taken", a, PAGE, MAP_FIXED_NOREPLACE);
+	low("32bit, 2 GiB", 0, end, 0);
+	low("32bit, more", 0, end + PAGE, 0);
+	low("32bit, length 0", a, 0, 0);
+	low("32bit, length wraps", a, -PAGE, 0);
+	low("32bit, a stack", stack, PAGE, MAP_GROWSDOWN);
+	low("32bit, hint in its gap", stack - PAGE, PAGE, 0);
+	low("32bit, hint below its gap", stack - 257 * PAGE, PAGE, 0);
+	placed("32bit, file",
+	       map((void *)(a + 8 * PAGE), PAGE, RW, MAP_SHARED | MAP_32BIT, file_of(1), 0),
+	       (void *)(a + 8 * PAGE));
+}
+
 static void anonymous(void)
 {
 	char *p = pages(NULL, 4);
@@ -186,6 +229,7 @@ int main(void)
 {
 	refused();
 	refused_files();
+	low_places();
 	places();
 	anonymous();
 	zero_device();

@@ -87,15 +87,28 @@ size_t object_valid(const struct object *o, size_t index)
 	return o->size - start < PAGE ? (size_t)(o->size - start) : PAGE;
 }
 
-/* Calls move(page bytes or NULL, offset in the page, done so far, n) for each page's part. */
+/* Bytes from `offset` on that lie in one page, at most n. */
+static size_t piece(uint64_t offset, size_t n)
+{
+	size_t rest = PAGE - (size_t)(offset % PAGE);
+
+	return n < rest ? n : rest;
+}
+
 void object_read(const struct object *o, uint64_t offset, void *buf, size_t n)
 {
 	uint8_t *to = buf;
 
-	for (size_t i = 0; i < n; i++) {
-		size_t page = (size_t)((offset + i) / PAGE);
+	for (size_t now; n; n -= now) {
+		size_t page = (size_t)(offset / PAGE);
 
-		to[i] = page < o->room && o->page[page] ? o->page[page][(offset + i) % PAGE] : 0;
+		now = piece(offset, n);
+		if (page < o->room && o->page[page])
+			memcpy(to, o->page[page] + offset % PAGE, now);
+		else
+			memset(to, 0, now);
+		offset += now;
+		to += now;
 	}
 }
 
@@ -103,16 +116,19 @@ void object_write(struct object *o, uint64_t offset, const void *buf, size_t n)
 {
 	const uint8_t *from = buf;
 
-	for (size_t i = 0; i < n; i++) {
-		size_t page = (size_t)((offset + i) / PAGE);
+	for (size_t now; n; n -= now) {
+		size_t page = (size_t)(offset / PAGE);
 
+		now = piece(offset, n);
 		if (page >= o->room) {
 			fprintf(stderr, "the test writes beyond its own largest file\n");
 			abort();
 		}
 		if (!o->page[page])
 			o->page[page] = need(calloc(1, PAGE));
-		o->page[page][(offset + i) % PAGE] = from[i];
+		memcpy(o->page[page] + offset % PAGE, from, now);
+		offset += now;
+		from += now;
 	}
 }
 

@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -23,7 +24,7 @@
 #include "ops.h"
 
 #define RUN_STEPS      1500 /* operations of one run */
-#define HANG_SECONDS   120
+#define HANG_SECONDS   120  /* of CPU time */
 #define SHRINK_SECONDS 90
 
 struct options {
@@ -90,7 +91,7 @@ static bool fails(const struct sequence *s, bool quiet)
 
 		if (null >= 0)
 			dup2(null, 2);
-		alarm(HANG_SECONDS);
+		setrlimit(RLIMIT_CPU, &(struct rlimit){HANG_SECONDS, HANG_SECONDS + 1});
 		run(s, false);
 		fflush(NULL);
 		_exit(0);
@@ -256,6 +257,10 @@ static int rounds(const struct options *o)
 			return 1;
 		}
 		done += s.n;
+		if (runs % 8 == 7) {
+			printf("oracle: %lu runs, %lu operations\n", runs + 1, done);
+			fflush(stdout);
+		}
 	}
 	print_events(o->verbose);
 	printf("oracle: %lu runs, %lu operations, no difference (seed %llu)\n", runs, done,

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "rig.h"
+
 /* ---------------------------------------------------------------- reporting ----------------- */
 
 void world_trace(struct world *w, const char *format, ...)
@@ -62,7 +64,8 @@ struct world *world_new(const struct world_config *config)
 	struct sim_config sim = {.nr_frames = config->frames,
 	                         .nr_cpus = 2,
 	                         .swap_cluster = config->swap_cluster,
-	                         .junk = true};
+	                         .junk = true,
+	                         .ops = rig_ops()};
 
 	if (!w)
 		abort();

@@ -10,8 +10,8 @@
  * [-v]
  *
  * -s and -t stand for --seed and --seconds, -n for the number of operations of each CPU. Without a
- * number of CPUs or frames it runs several variants. The order in which threads run is not part of
- * the seed.
+ * number of CPUs or frames it runs several variants, by default so many rounds of each that it
+ * takes some seconds. The order in which threads run is not part of the seed.
  */
 #include "threads.h"
 
@@ -22,7 +22,8 @@
 
 #define SWAP_SLOTS      8192
 #define MORE_SWAP_SLOTS 1024
-#define HANG_SECONDS    60
+#define HANG_SECONDS    60  /* of CPU time without an operation coming to its end */
+#define HANG_LOOKS      600 /* of the watchdog, with next to no CPU time used */
 
 static const struct {
 	const char *name;
@@ -71,12 +72,17 @@ static const struct {
 };
 #define NR_OPS (sizeof(op) / sizeof(op[0]))
 
-static double now(void)
+static double seconds_of(clockid_t clock)
 {
 	struct timespec ts;
 
-	clock_gettime(CLOCK_MONOTONIC, &ts);
+	clock_gettime(clock, &ts);
 	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
+}
+
+static double now(void)
+{
+	return seconds_of(CLOCK_MONOTONIC);
 }
 
 static void nap(unsigned microseconds)
@@ -162,6 +168,11 @@ static void rest(struct thread *t, unsigned round, double end)
 	atomic_store(&t->doing, "rest");
 	sim_kswapd_stop(w->sim);
 	verify(t);
+	if (round % 10 == 9) {
+		printf("threads: seed %llu: %u rounds\n", (unsigned long long)w->cfg.seed,
+		       round + 1);
+		fflush(stdout);
+	}
 	if (round % 8 == 7)
 		replace_shared(t, (int)(round / 8 % NR_SHARED));
 	if (is_over(w, round + 1, end))
@@ -216,10 +227,10 @@ static void administrate(struct thread *t)
 	CHECK(t, !err, "swapon: %d", err);
 	nap(1 + below(t, 20000));
 	atomic_store(&t->doing, "swapoff");
-	for (unsigned tries = 0; (err = om_swapoff(w->sys, area));) {
+	while ((err = om_swapoff(w->sys, area))) {
 		CHECK(t, err == -OM_ENOMEM, "swapoff: %d", err);
 		atomic_fetch_add(&w->swapoff_failures, 1);
-		out_of_memory(t, &tries);
+		out_of_memory(t);
 		nap(1000);
 	}
 	atomic_fetch_add(&w->swapoffs, 1);
@@ -255,35 +266,49 @@ static void print_thread(const struct thread *t)
 		        held->entry[i].rank);
 }
 
+/* The administrator's does not count: there is always something for it to do. */
 static uint64_t progress(const struct world *w)
 {
-	uint64_t sum = atomic_load(&w->admin.ops);
+	uint64_t sum = 0;
 
 	for (unsigned i = 0; i < w->nr_threads; i++)
 		sum += atomic_load(&w->thread[i].ops);
 	return sum;
 }
 
+static _Noreturn void hangs(const struct world *w)
+{
+	fprintf(stderr, "threads: seed %llu: nothing moves\n", (unsigned long long)w->cfg.seed);
+	for (unsigned i = 0; i < w->nr_threads; i++)
+		print_thread(&w->thread[i]);
+	print_thread(&w->admin);
+	abort();
+}
+
+/*
+ * The clock does not tell a hanging program from a machine that has other work. Hanging is to use
+ * much CPU time and come to no end, or to use none while the watchdog, which needs a CPU as well,
+ * looks often.
+ */
 static void *watch_main(void *arg)
 {
 	struct world *w = arg;
+	double start = 0; /* CPU time when something moved last */
 	uint64_t before = 0;
-	unsigned idle = 0;
 
-	while (!atomic_load(&w->stop)) {
+	for (unsigned looks = 0; !atomic_load(&w->stop); looks++) {
 		uint64_t sum = progress(w);
+		double used;
 
-		nap(100000);
-		idle = sum == before ? idle + 1 : 0;
+		if (sum != before || !looks) {
+			start = seconds_of(CLOCK_PROCESS_CPUTIME_ID);
+			looks = 0;
+		}
 		before = sum;
-		if (idle < HANG_SECONDS * 10)
-			continue;
-		fprintf(stderr, "threads: seed %llu: nothing has moved for %d s\n",
-		        (unsigned long long)w->cfg.seed, HANG_SECONDS);
-		for (unsigned i = 0; i < w->nr_threads; i++)
-			print_thread(&w->thread[i]);
-		print_thread(&w->admin);
-		abort();
+		used = seconds_of(CLOCK_PROCESS_CPUTIME_ID) - start;
+		if (used > HANG_SECONDS || (looks > HANG_LOOKS && used < 1))
+			hangs(w);
+		nap(100000);
 	}
 	return NULL;
 }
@@ -436,8 +461,8 @@ static void run(const struct config *cfg)
 static void run_all(const struct config *given)
 {
 	static const struct {
-		unsigned cpus, frames, cluster, latency, jitter;
-	} variant[] = {{4, 512, 3, 0, 0}, {8, 768, 3, 20, 500}, {6, 1024, 0, 0, 50}};
+		unsigned cpus, frames, cluster, latency, jitter, rounds;
+	} variant[] = {{4, 512, 3, 0, 0, 40}, {8, 768, 3, 20, 500, 12}, {6, 1024, 0, 0, 50, 5}};
 	unsigned n = sizeof(variant) / sizeof(variant[0]);
 
 	for (unsigned i = 0; i < n; i++) {
@@ -450,6 +475,8 @@ static void run_all(const struct config *given)
 		cfg.latency = variant[i].latency;
 		cfg.jitter = variant[i].jitter;
 		cfg.seconds /= n;
+		if (!cfg.seconds && !cfg.rounds)
+			cfg.rounds = variant[i].rounds;
 		run(&cfg);
 	}
 }
@@ -476,7 +503,7 @@ int main(int argc, char **argv)
 	                                        {"jitter", required_argument, NULL, 'j'},
 	                                        {"verbose", no_argument, NULL, 'v'},
 	                                        {NULL, 0, NULL, 0}};
-	struct config cfg = {.seed = 1, .ops = 1000, .seconds = 10, .cluster = 3};
+	struct config cfg = {.seed = 1, .ops = 1000, .cluster = 3};
 	int c;
 
 	while ((c = getopt_long(argc, argv, "s:c:f:t:r:o:k:l:j:n:v", options, NULL)) != -1) {
@@ -529,6 +556,8 @@ int main(int argc, char **argv)
 	}
 	cfg.cpus = cfg.cpus ? cfg.cpus : 4;
 	cfg.frames = cfg.frames ? cfg.frames : 512;
+	if (!cfg.seconds && !cfg.rounds)
+		cfg.rounds = 20;
 	run(&cfg);
 	return 0;
 }

@@ -228,13 +228,13 @@ void op_protect(struct thread *t)
 static void check_left(struct thread *t, struct proc *p, unsigned r, unsigned i, unsigned n,
                        unsigned loc)
 {
-	unsigned tries = 0, k = below(t, n);
+	unsigned k = below(t, n);
 	int err;
 
 	if (region[r].kind == K_ANON && (attr_of(spot_of(p, r, i)) & A_READ)) {
 		while ((err = (int)sim_load(t->cpu, p->mm, addr_at(r, i + k, loc), t->page,
 		                            PAGE)) == OM_FAULT_OOM)
-			out_of_memory(t, &tries);
+			out_of_memory(t);
 		CHECK(t, !err, "reading what DONTUNMAP left of %s: %d", region[r].name, err);
 		/* But a guest may have written to it. */
 		for (unsigned j = 0; j < PAGE_WORDS / BLOCKS * (BLOCKS - 1); j++)
@@ -501,12 +501,12 @@ void op_brk(struct thread *t)
 
 static void grow_stack(struct thread *t, struct proc *p, unsigned lowest)
 {
-	unsigned i = below(t, lowest), tries = 0;
+	unsigned i = below(t, lowest);
 	int err;
 
 	spots_begin(p, STACK, i, lowest - i);
 	while ((err = (int)om_fault(p->mm, addr_at(STACK, i, 0) + 8, OM_WRITE)) == OM_FAULT_OOM)
-		out_of_memory(t, &tries);
+		out_of_memory(t);
 	CHECK(t, err == OM_FAULT_MINOR || err == OM_FAULT_MAJOR,
 	      "growing the stack by %u pages: fault %d", lowest - i, err);
 	spots_attr(p, STACK, i, lowest - i, ~0u, A_MAPPED | A_READ | A_WRITE);

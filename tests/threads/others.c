@@ -157,13 +157,12 @@ void pins_detach_all(struct thread *t, struct proc *p)
 static void put_words(struct thread *t, struct om_mm *mm, uintptr_t addr, unsigned n, uint64_t tag)
 {
 	for (unsigned i = 0; i < n; i++) {
-		unsigned tries = 0;
 		int err;
 
 		fill_words(t->page, PAGE_WORDS, 0, tag + ((uint64_t)i << 27));
 		while ((err = (int)sim_store(t->cpu, mm, addr + i * PAGE, t->page, PAGE)) ==
 		       OM_FAULT_OOM)
-			out_of_memory(t, &tries);
+			out_of_memory(t);
 		CHECK(t, !err, "writing page %u of a short-lived area: fault %d", i, err);
 	}
 }
@@ -173,12 +172,11 @@ static void check_words(struct thread *t, struct om_mm *mm, uintptr_t addr, unsi
 {
 	for (unsigned i = 0; i < n; i++) {
 		uint64_t want = tag ? tag + ((uint64_t)i << 27) : 0;
-		unsigned tries = 0;
 		int err;
 
 		while ((err = (int)sim_load(t->cpu, mm, addr + i * PAGE, t->page, PAGE)) ==
 		       OM_FAULT_OOM)
-			out_of_memory(t, &tries);
+			out_of_memory(t);
 		CHECK(t, !err, "reading page %u of a short-lived area: fault %d", i, err);
 		for (unsigned j = 0; j < PAGE_WORDS; j++)
 			CHECK(t, t->page[j] == (want ? want | j : 0),
@@ -200,7 +198,7 @@ void op_short_area(struct thread *t)
 {
 	struct om_mm *mm = pick_proc(t)->mm;
 	unsigned n = 1 + below(t, 6), more = below(t, 6);
-	uintptr_t addr = 0, now;
+	uintptr_t addr = 0, now = 0;
 	uint64_t tag = short_tag(t);
 	bool shared = chance(t, 30);
 	int err;

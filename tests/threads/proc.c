@@ -272,10 +272,8 @@ static void forget_spot(struct thread *t, struct proc *child, unsigned r, unsign
 /* Heap and stack as a whole: they have one owner. */
 static void forget_heap(struct thread *t, struct proc *child)
 {
-	unsigned tries = 0;
-
 	while (om_brk(child->mm, HEAP_BASE) != HEAP_BASE)
-		out_of_memory(t, &tries);
+		out_of_memory(t);
 	unmap(t, child, HEAP, 0, 0, region[HEAP].pages);
 	for (unsigned i = 0; i < region[HEAP].pages; i++)
 		forget_spot(t, child, HEAP, i);

@@ -31,11 +31,10 @@ void fail(struct thread *t, const char *format, ...)
 	abort();
 }
 
-void out_of_memory(struct thread *t, unsigned *tries)
+void out_of_memory(struct thread *t)
 {
 	t->oom++;
 	sched_yield();
-	CHECK(t, ++*tries < 200000, "no memory, however often it is tried");
 }
 
 /* ---------------------------------------------------------------- contents ------------------ */
@@ -407,7 +406,6 @@ static void heal(struct thread *t, struct proc *p, unsigned r, unsigned i)
 
 static int load(struct thread *t, struct proc *p, uintptr_t addr, size_t n, bool *by_core)
 {
-	unsigned tries = 0;
 	size_t done = 0;
 	int err;
 
@@ -420,13 +418,12 @@ static int load(struct thread *t, struct proc *p, uintptr_t addr, size_t n, bool
 		return err ? SOME_FAULT : 0;
 	}
 	while ((err = (int)sim_load(t->cpu, p->mm, addr, t->page, n)) == OM_FAULT_OOM)
-		out_of_memory(t, &tries);
+		out_of_memory(t);
 	return err;
 }
 
 static int store(struct thread *t, struct proc *p, uintptr_t addr, size_t n)
 {
-	unsigned tries = 0;
 	size_t done = 0;
 	int err;
 
@@ -438,7 +435,7 @@ static int store(struct thread *t, struct proc *p, uintptr_t addr, size_t n)
 		return err ? SOME_FAULT : 0;
 	}
 	while ((err = (int)sim_store(t->cpu, p->mm, addr, t->page, n)) == OM_FAULT_OOM)
-		out_of_memory(t, &tries);
+		out_of_memory(t);
 	return err;
 }
 
@@ -508,7 +505,6 @@ void check_read(struct thread *t, struct proc *p, unsigned r, unsigned i)
 
 void check_exec(struct thread *t, struct proc *p, unsigned r, unsigned i)
 {
-	unsigned tries = 0;
 	struct view v;
 	int result;
 
@@ -517,7 +513,7 @@ void check_exec(struct thread *t, struct proc *p, unsigned r, unsigned i)
 		return;
 	while ((result = (int)sim_exec(t->cpu, p->mm, addr_at(r, i, loc_of(v.attr)))) ==
 	       OM_FAULT_OOM)
-		out_of_memory(t, &tries);
+		out_of_memory(t);
 	if (spot_is_steady(&v) && (v.own || file_is_steady(&v)) && !is_lost(&v))
 		demand(t, &v, "executing", region[r].name, i, result, expected(&v, A_EXEC));
 }

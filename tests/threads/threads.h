@@ -247,14 +247,16 @@ static inline bool chance(struct thread *t, unsigned percent)
 	return sim_rand_chance(&t->rand, percent);
 }
 
-/* A call ran out of memory: others have it just now. Gives up the CPU; fails if it never ends. */
-void out_of_memory(struct thread *t, unsigned *tries);
+/*
+ * A call ran out of memory: others have it just now. Gives up the CPU; if it never ends, the
+ * watchdog sees it.
+ */
+void out_of_memory(struct thread *t);
 /* Evaluate a call until it does not answer -OM_ENOMEM. */
 #define RETRY(t, err, call)                                                                        \
 	do {                                                                                       \
-		unsigned tries_ = 0;                                                               \
 		while (((err) = (call)) == -OM_ENOMEM)                                             \
-			out_of_memory(t, &tries_);                                                 \
+			out_of_memory(t);                                                          \
 	} while (0)
 
 void content_init(struct content *c, unsigned serial, unsigned page);

@@ -173,7 +173,7 @@ uint64_t lib_hash(unsigned proc, uintptr_t addr)
 
 /* ---------------------------------------------------------------- mapping ------------------- */
 
-static void do_mmap(struct om_mm *mm, const uint64_t *a, struct result *r)
+static void call_mmap(struct om_mm *mm, const uint64_t *a, struct result *r)
 {
 	int64_t file = (int64_t)a[4];
 	int flags = (int)a[3] | (file >= 100 ? OM_MAP_FILE_RDONLY : 0);
@@ -192,10 +192,10 @@ static void do_mmap(struct om_mm *mm, const uint64_t *a, struct result *r)
 }
 
 /* As in the worker: what moved anywhere comes home. */
-static void do_mremap(struct om_mm *mm, const uint64_t *a, struct result *r)
+static void call_mremap(struct om_mm *mm, const uint64_t *a, struct result *r)
 {
 	size_t new_len = ((size_t)a[2] + PAGE - 1) & ~(PAGE - 1);
-	uintptr_t addr, home;
+	uintptr_t addr = 0, home;
 	unsigned page;
 	int err;
 
@@ -373,7 +373,7 @@ static bool address_call(const struct call *c, const uint64_t *a, struct result 
 
 	switch (c->kind) {
 	case C_MMAP:
-		do_mmap(mm, a, r);
+		call_mmap(mm, a, r);
 		break;
 	case C_MUNMAP:
 		r->ret = om_munmap(mm, addr, len);
@@ -382,7 +382,7 @@ static bool address_call(const struct call *c, const uint64_t *a, struct result 
 		r->ret = om_mprotect(mm, addr, len, (int)a[2]);
 		break;
 	case C_MREMAP:
-		do_mremap(mm, a, r);
+		call_mremap(mm, a, r);
 		break;
 	case C_MADVISE:
 		r->ret = om_madvise(mm, addr, len, (int)a[2]);

@@ -81,7 +81,7 @@ struct om_page *cache_get(struct om_mapping *m, uintptr_t index, bool transfer)
 	assert_true(om_page_test(page, OM_PG_UPTODATE));
 	assert_true(om_page_test(page, OM_PG_LRU));
 	assert_false(om_page_test(page, OM_PG_ANON | OM_PG_SWAPCACHE));
-	assert_true(page->refs >= 2);
+	assert_true(om_page_refs(page) >= 2);
 	return page;
 }
 

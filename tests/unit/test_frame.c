@@ -35,8 +35,8 @@ static void test_get_and_put(void **state)
 	(void)state;
 	assert_int_equal(page->kind, OM_KIND_DATA);
 	assert_int_equal(om_page_flags(page), OM_PG_SWAPBACKED | OM_PG_LOCKED);
-	assert_int_equal(page->refs, 1);
-	assert_int_equal(page->mapcount | page->pins, 0);
+	assert_int_equal(om_page_refs(page), 1);
+	assert_int_equal(page->mapcount | om_page_pins(page), 0);
 	assert_null(page->object);
 	assert_int_equal(nr_free(sys), 3);
 	assert_int_equal(nr_kind(sys, OM_KIND_DATA), 1);
@@ -50,7 +50,7 @@ static void test_get_and_put(void **state)
 	om_page_put(sys, page);
 	unit_assert_all_free(sys);
 	assert_ptr_equal(om_frame_get(sys, OM_KIND_INDEX, 0), page);
-	assert_int_equal(om_page_flags(page) | page->mapcount | page->pins, 0);
+	assert_int_equal(om_page_flags(page) | page->mapcount | om_page_pins(page), 0);
 	assert_null(page->object);
 	om_frame_release(sys, page);
 	unit_assert_all_free(sys);
@@ -131,7 +131,7 @@ static void test_lifetime(void **state)
 
 	(void)state;
 	om_page_ref(sys, page);
-	assert_int_equal(page->refs, 2);
+	assert_int_equal(om_page_refs(page), 2);
 	om_page_put(sys, page);
 	om_frame_lock(sys, page);
 	page->mapcount = 1;
@@ -140,22 +140,45 @@ static void test_lifetime(void **state)
 	assert_int_equal(nr_free(sys), 0);
 	om_frame_lock(sys, page);
 	page->mapcount = 0;
-	page->pins = 1;
+	page->holds += OM_ONE_PIN;
 	assert_false(om_page_unlock_or_free(sys, page));
 	om_frame_lock(sys, page);
-	page->pins = 0;
+	page->holds -= OM_ONE_PIN;
 	om_page_ref_locked(sys, page);
 	assert_false(om_page_unlock_or_free(sys, page));
 	om_frame_lock(sys, page);
-	page->refs = 0;
+	page->holds = 0;
 	assert_true(om_page_unlock_or_free(sys, page));
+	unit_assert_all_free(sys);
+	unit_system_free(sys);
+}
+
+/* A page that ever had too many references to count keeps them: it is never freed. */
+static void test_many_references(void **state)
+{
+	struct om_system *sys = unit_system(1);
+	struct om_page *page = om_frame_get(sys, OM_KIND_DATA, 0);
+
+	(void)state;
+	for (unsigned i = 0; i < OM_REFS_MAX + 5; i++)
+		om_page_ref(sys, page);
+	for (unsigned i = 0; i < OM_REFS_MAX + 6; i++)
+		om_page_put(sys, page);
+	assert_int_equal(om_page_refs(page), OM_REFS_MAX);
+	assert_int_equal(om_page_pins(page), 0);
+	assert_int_equal(page->kind, OM_KIND_DATA);
+	for (page->holds = OM_ONE_REF; om_page_refs(page) < OM_REFS_MAX;)
+		om_page_ref(sys, page);
+	page->holds -= OM_ONE_REF;
+	for (unsigned i = 0; i < OM_REFS_MAX - 1; i++)
+		om_page_put(sys, page);
 	unit_assert_all_free(sys);
 	unit_system_free(sys);
 }
 
 static void unlock_stuck(struct om_page *page)
 {
-	atomic_store(&page->lock.locked, 0);
+	atomic_store(&page->lock.state, 0);
 }
 
 static void test_misuse(void **state)
@@ -168,20 +191,17 @@ static void test_misuse(void **state)
 	expect_bug("I7", om_frame_release(sys, page));
 	unlock_stuck(page);
 	page->mapcount = 0;
-	page->refs = 2;
+	page->holds = 2 * OM_ONE_REF;
 	expect_bug("I7", om_frame_release(sys, page));
 	unlock_stuck(page);
-	page->refs = UINT16_MAX;
-	expect_bug("refs overflow", om_page_ref(sys, page));
-	unlock_stuck(page);
-	page->refs = 0;
+	page->holds = 0;
 	expect_bug("refs underflow", om_page_put(sys, page));
 	unlock_stuck(page);
-	page->refs = 1;
+	page->holds = OM_ONE_REF;
 	om_page_set(page, OM_PG_SWAPCACHE);
 	expect_bug("I7", om_page_put(sys, page));
 	unlock_stuck(page);
-	page->refs = 1;
+	page->holds = OM_ONE_REF;
 	om_page_clear(page, OM_PG_SWAPCACHE);
 	om_page_set(page, OM_PG_LRU);
 	expect_bug("I7", om_frame_release(sys, page));
@@ -208,7 +228,7 @@ static void test_assertions(void **state)
 	expect_bug("I7", om_page_put(sys, page));
 	unlock_stuck(page);
 	om_page_clear(page, OM_PG_LOCKED);
-	page->refs = 0;
+	page->holds = 0;
 	expect_bug("frame lock", om_page_unlock_or_free(sys, page));
 	expect_bug("frame lock", om_frame_release_dead(sys, page));
 	expect_bug("frame lock", om_page_ref_locked(sys, page));
@@ -320,7 +340,7 @@ static void stale_thread(void *arg, unsigned i)
 		om_frame_lock(s->sys, page);
 		unit_check(page->kind == OM_KIND_FREE || page->kind == OM_KIND_DATA ||
 		           page->kind == OM_KIND_INDEX);
-		unit_check(page->refs == (page->kind == OM_KIND_FREE ? 0 : 1));
+		unit_check(om_page_refs(page) == (page->kind == OM_KIND_FREE ? 0 : 1));
 		unit_check(page->mapcount == 0 && !page->object && om_page_flags(page) == 0);
 		om_frame_unlock(s->sys, page);
 	}
@@ -346,9 +366,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_get_and_put), cmocka_unit_test(test_zeroed),
 	    cmocka_unit_test(test_kinds),       cmocka_unit_test(test_watermark),
-	    cmocka_unit_test(test_lifetime),    cmocka_unit_test(test_misuse),
-	    cmocka_unit_test(test_assertions),  cmocka_unit_test(test_lists),
-	    cmocka_unit_test(test_threads),
+	    cmocka_unit_test(test_lifetime),    cmocka_unit_test(test_many_references),
+	    cmocka_unit_test(test_misuse),      cmocka_unit_test(test_assertions),
+	    cmocka_unit_test(test_lists),       cmocka_unit_test(test_threads),
 	};
 
 	return unit_run(tests);

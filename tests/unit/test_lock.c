@@ -1,6 +1,7 @@
 /*
- * test_lock.c: the rank checks, the two readers-writer locks and the page lock: exclusion, no lost
- * wake-up (a test would hang), no starved writer, no call of the port when nobody waits.
+ * test_lock.c: the rank checks, the spinning lock, the two readers-writer locks and the page lock:
+ * exclusion, no lost wake-up (a test would hang), who comes after whom, no call of the port when
+ * nobody waits.
  *
  * The data that a lock guards is plain, so that ThreadSanitizer checks the memory order too.
  */
@@ -10,7 +11,9 @@
 #include <sched.h>
 #include <unistd.h>
 
+#include "coroutine.h"
 #include "page/frame.h"
+#include "sim.h"
 
 /* ---- ranks -------------------------------------------------------------------------------- */
 
@@ -57,15 +60,18 @@ static void test_might_sleep(void **state)
 	if (!OM_DEBUG)
 		skip();
 	om_might_sleep(sys);
-	om_rwsem_write(sys, &sem, OM_RANK_MMAP);
 	om_page_lock(sys, page);
+	om_might_transfer(sys);
+	om_rwsem_write(sys, &sem, OM_RANK_MMAP);
 	om_might_sleep(sys);
+	expect_bug("lock rank", om_might_transfer(sys));
+	expect_bug("lock rank", om_page_lock(sys, om_page_of(sys, 2)));
 	om_write_lock(sys, &rwspin, OM_RANK_MAPPING);
 	expect_bug("lock rank", om_might_sleep(sys));
 	expect_bug("lock rank", om_page_lock(sys, om_page_of(sys, 2)));
 	om_write_unlock(sys, &rwspin);
-	om_page_unlock(sys, page);
 	om_rwsem_write_done(sys, &sem);
+	om_page_unlock(sys, page);
 	unit_system_free(sys);
 }
 
@@ -174,47 +180,6 @@ static void test_uncontended(void **state)
 	assert_int_equal(unit_waits() + unit_wakes(), calls);
 	assert_int_equal(atomic_load(&sem.state), 0);
 	assert_int_equal(om_page_flags(om_page_of(sys, 1)), 0);
-	unit_system_free(sys);
-}
-
-/*
- * With a sleeper marked, a release wakes once, and has taken the mark away by then: a mark taken
- * away later might be that of a thread that went to sleep in between.
- */
-static struct om_page *woken_page;
-static unsigned clean_wakes;
-
-static void check_wake(void *ctx, const void *key)
-{
-	(void)ctx;
-	assert_true(key == &sem || key == woken_page);
-	assert_false(atomic_load(&sem.state) & OM_RW_SLEEPERS);
-	assert_false(om_page_test(woken_page, OM_PG_WAITERS));
-	clean_wakes++;
-}
-
-static void test_wake_after_clear(void **state)
-{
-	struct om_system *sys = unit_system(1);
-	struct om_port_ops ops = unit_ops;
-
-	(void)state;
-	ops.wake = check_wake;
-	sys->hooks.ops = &ops;
-	woken_page = om_page_of(sys, 1);
-	clean_wakes = 0;
-	om_rwsem_read(sys, &sem, OM_RANK_MMAP);
-	atomic_fetch_or(&sem.state, OM_RW_SLEEPERS);
-	om_rwsem_read_done(sys, &sem);
-	assert_int_equal(clean_wakes, 1);
-	om_rwsem_write(sys, &sem, OM_RANK_MMAP);
-	atomic_fetch_or(&sem.state, OM_RW_SLEEPERS);
-	om_rwsem_write_done(sys, &sem);
-	assert_int_equal(clean_wakes, 2);
-	om_page_lock(sys, woken_page);
-	om_page_set(woken_page, OM_PG_WAITERS);
-	om_page_unlock(sys, woken_page);
-	assert_int_equal(clean_wakes, 3);
 	unit_system_free(sys);
 }
 
@@ -339,7 +304,7 @@ static void exclusion(const struct om_port_ops *ops, unsigned rounds,
 	unit_threads(THREADS, exclusion_thread, &s);
 	assert_int_equal(s.a, s.b);
 	assert_int_equal(atomic_load(&s.rwspin.state), 0);
-	assert_int_equal(atomic_load(&s.spin.locked), 0);
+	assert_int_equal(atomic_load(&s.spin.state), 0);
 	assert_int_equal(om_page_flags(s.page), 0);
 	assert_int_equal(atomic_load(&s.sem.state), 0);
 	om_page_put(s.sys, s.page);
@@ -371,12 +336,27 @@ static void test_page_lock(void **state)
 	exclusion(&unit_ops, 20000, page_lock, page_unlock);
 }
 
-/* A port with one thread at a time or without sleeping: om_wait() spins. */
+static void hasty_wait(void *ctx, const void *key, bool (*blocked)(const void *arg),
+                       const void *arg)
+{
+	(void)ctx;
+	(void)key;
+	if (blocked(arg))
+		sched_yield();
+}
+
+/*
+ * A port whose sleepers wake for no reason, and one with one thread at a time or without sleeping:
+ * om_wait() spins.
+ */
 static void test_no_wait_hook(void **state)
 {
 	struct om_port_ops ops = unit_ops;
 
 	(void)state;
+	ops.wait = hasty_wait;
+	exclusion(&ops, 300, rwsem_lock, rwsem_unlock);
+	exclusion(&ops, 300, page_lock, page_unlock);
 	ops.wait = NULL;
 	ops.wake = NULL;
 	exclusion(&ops, 300, rwsem_lock, rwsem_unlock);
@@ -412,67 +392,245 @@ static void test_readers_together(void **state)
 /* ---- order -------------------------------------------------------------------------------- */
 
 /*
- * A reader is inside, a writer comes, then another reader: the writer goes first. Deterministic:
- * each steps on when the state shows that the one before waits.
+ * Threads that come to a lock one after the other: each is started when the one before it waits,
+ * which the queues of the system show. They note in which order they got in.
  */
-struct queue {
+enum { COMERS = 6 };
+
+struct line {
 	struct shared s;
-	_Atomic uint32_t *word;
-	atomic_uint turn;
-	unsigned writer_turn, reader_turn;
+	atomic_uint in;          /* how many have got in */
+	unsigned place[COMERS];  /* by comer: how many were in before */
+	unsigned inside[COMERS]; /* by comer: readers inside with it */
+	bool write[COMERS];
+	atomic_uint readers;
+	atomic_bool stay; /* readers do not leave */
+	struct unit_thread *thread[COMERS];
 };
 
-static void queue_writer(void *arg, unsigned i)
+static void comer(void *arg, unsigned i)
 {
-	struct queue *q = arg;
+	struct line *l = arg;
 
-	(void)i;
-	q->s.lock(&q->s, true);
-	q->writer_turn = atomic_fetch_add(&q->turn, 1);
-	q->s.unlock(&q->s, true);
+	l->s.lock(&l->s, l->write[i]);
+	l->place[i] = atomic_fetch_add(&l->in, 1);
+	if (!l->write[i]) {
+		atomic_fetch_add(&l->readers, 1);
+		while (atomic_load(&l->stay))
+			sched_yield();
+		atomic_fetch_sub(&l->readers, 1);
+	}
+	l->inside[i] = atomic_load(&l->readers);
+	l->s.unlock(&l->s, l->write[i]);
 }
 
-static void queue_reader(void *arg, unsigned i)
+/* Changes whenever somebody joins a queue of spinners. */
+static uintptr_t tails(struct om_system *sys)
 {
-	struct queue *q = arg;
+	uintptr_t sum = 0;
 
-	(void)i;
-	q->s.lock(&q->s, false);
-	q->reader_turn = atomic_fetch_add(&q->turn, 1);
-	q->s.unlock(&q->s, false);
+	for (unsigned r = 0; r < OM_NR_RANKS - OM_RANK_MAPPING; r++)
+		for (unsigned i = 0; i < 1u << OM_SPIN_QUEUE_SHIFT; i++)
+			sum += (uintptr_t)atomic_load(&sys->spin_queue[r][i]);
+	return sum;
 }
 
-static void check_queue(struct queue *q)
+/* Start a thread; returns when it waits, spinning or asleep. */
+static void come(struct line *l, unsigned i, bool write)
 {
-	struct unit_thread *writer, *reader;
+	uintptr_t before = tails(l->s.sys);
+	unsigned waits = unit_waits();
 
-	q->s.sys = unit_system(1);
-	q->s.lock(&q->s, false);
-	writer = unit_thread_start(queue_writer, q, 0);
-	while (!(atomic_load(q->word) & OM_RW_WAITING))
+	l->write[i] = write;
+	l->thread[i] = unit_thread_start(comer, l, i);
+	while (tails(l->s.sys) == before && unit_waits() == waits)
 		sched_yield();
-	reader = unit_thread_start(queue_reader, q, 0);
-	usleep(20000);
-	assert_int_equal(atomic_load(&q->turn), 0);
-	q->s.unlock(&q->s, false);
-	unit_thread_join(writer);
-	unit_thread_join(reader);
-	assert_true(q->writer_turn < q->reader_turn);
-	unit_system_free(q->s.sys);
 }
 
-static void test_writer_first(void **state)
+/* The main thread has the lock; it releases it and wants it again at once. */
+static void cycle(struct line *l, unsigned n)
 {
-	struct queue a = {.s = {.lock = rwsem_lock, .unlock = rwsem_unlock}};
-	struct queue b = {.s = {.lock = rwspin_lock, .unlock = rwspin_unlock}};
-	unsigned waits = unit_waits(), wakes = unit_wakes();
+	l->s.unlock(&l->s, true);
+	l->s.lock(&l->s, true);
+	assert_int_equal(atomic_load(&l->in), n);
+	l->s.unlock(&l->s, true);
+	for (unsigned i = 0; i < COMERS; i++)
+		if (l->thread[i])
+			unit_thread_join(l->thread[i]);
+	unit_system_free(l->s.sys);
+}
+
+/* First come, first served; who comes back is the last. */
+static void check_order(void (*lock)(struct shared *s, bool write),
+                        void (*unlock)(struct shared *s, bool write), bool same)
+{
+	struct line l = {.s = {.lock = lock, .unlock = unlock}};
+
+	l.s.sys = unit_system(1);
+	l.s.page = om_page_of(l.s.sys, 1);
+	l.s.lock(&l.s, true);
+	for (unsigned i = 0; i < COMERS; i++)
+		come(&l, i, same || i % 2);
+	cycle(&l, COMERS);
+	for (unsigned i = 0; i < COMERS && same; i++)
+		assert_int_equal(l.place[i], i);
+}
+
+static void test_order(void **state)
+{
+	(void)state;
+	check_order(spin_lock, spin_unlock, true);
+	check_order(rwspin_lock, rwspin_unlock, true);
+	check_order(rwspin_lock, rwspin_unlock, false);
+	check_order(rwsem_lock, rwsem_unlock, true);
+	check_order(rwsem_lock, rwsem_unlock, false);
+	check_order(page_lock, page_unlock, true);
+}
+
+/* Writers that alternate keep no reader out: the one that came first has its turn, and then it. */
+static void test_reader_not_starved(void **state)
+{
+	struct line l = {.s = {.lock = rwspin_lock, .unlock = rwspin_unlock}};
 
 	(void)state;
-	a.word = &a.s.sem.state;
-	check_queue(&a);
-	assert_true(unit_waits() > waits && unit_wakes() > wakes);
-	b.word = &b.s.rwspin.state;
-	check_queue(&b);
+	l.s.sys = unit_system(1);
+	l.s.lock(&l.s, true);
+	come(&l, 0, true);
+	come(&l, 1, false);
+	come(&l, 2, true);
+	come(&l, 3, false);
+	come(&l, 4, false);
+	cycle(&l, 5);
+	assert_int_equal(l.place[0], 0);
+	assert_int_equal(l.place[1], 1);
+	assert_int_equal(l.place[2], 2);
+}
+
+/*
+ * The sleeping lock: all readers that wait follow a writer, then the next writer has its turn. It
+ * is handed over: nobody can take it in between.
+ */
+static void test_phases(void **state)
+{
+	struct line l = {.s = {.lock = rwsem_lock, .unlock = rwsem_unlock}};
+
+	(void)state;
+	l.s.sys = unit_system(1);
+	atomic_store(&l.stay, true);
+	l.s.lock(&l.s, true);
+	come(&l, 0, true);
+	come(&l, 1, false);
+	come(&l, 2, true);
+	come(&l, 3, false);
+	assert_int_equal(atomic_load(&l.s.sem.state), OM_RW_WRITER | OM_RW_WAITED);
+	l.s.unlock(&l.s, true);
+	assert_int_equal(atomic_load(&l.s.sem.state), 2 | OM_RW_WAITED);
+	come(&l, 4, false); /* behind the writers */
+	atomic_store(&l.stay, false);
+	l.s.lock(&l.s, true);
+	assert_int_equal(atomic_load(&l.in), 5);
+	cycle(&l, 5);
+	assert_in_range(l.place[1] + l.place[3], 1, 1);
+	assert_int_equal(l.place[0], 2);
+	assert_int_equal(l.place[4], 3);
+	assert_int_equal(l.place[2], 4);
+	assert_int_equal(atomic_load(&l.s.sem.state), 0);
+}
+
+/* The page lock stays locked from one to the next, and each release wakes one thread. */
+static void test_page_handed_over(void **state)
+{
+	struct line l = {.s = {.lock = page_lock, .unlock = page_unlock}};
+	unsigned wakes;
+
+	(void)state;
+	l.s.sys = unit_system(1);
+	l.s.page = om_page_of(l.s.sys, 1);
+	atomic_store(&l.stay, true);
+	l.s.lock(&l.s, true);
+	come(&l, 0, false);
+	come(&l, 1, false);
+	wakes = unit_wakes();
+	l.s.unlock(&l.s, true);
+	assert_false(om_page_trylock(l.s.sys, l.s.page));
+	assert_int_equal(om_page_flags(l.s.page), OM_PG_LOCKED | OM_PG_WAITERS);
+	assert_int_equal(unit_wakes(), wakes + 1);
+	atomic_store(&l.stay, false);
+	for (unsigned i = 0; i < 2; i++)
+		unit_thread_join(l.thread[i]);
+	assert_int_equal(om_page_flags(l.s.page), 0);
+	assert_int_equal(unit_wakes(), wakes + 2);
+	assert_int_equal(l.place[0], 0);
+	unit_system_free(l.s.sys);
+}
+
+/*
+ * The mark that somebody waits for a spinning lock is wiped by a newcomer and made again. A newcomer
+ * that finds the lock free and waited for must not keep it.
+ */
+static void test_mark(void **state)
+{
+	struct line l = {.s = {.lock = spin_lock, .unlock = spin_unlock}};
+
+	(void)state;
+	l.s.sys = unit_system(1);
+	l.s.lock(&l.s, true);
+	for (unsigned i = 0; i < 3; i++) {
+		come(&l, i, true);
+		assert_int_equal(atomic_load(&l.s.spin.state), OM_SPIN_LOCKED | OM_SPIN_WAITED);
+	}
+	cycle(&l, 3);
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(l.place[i], i);
+	assert_int_equal(atomic_load(&l.s.spin.state), 0);
+	l.s.sys = unit_system(1);
+	atomic_store(&l.s.spin.state, OM_SPIN_WAITED);
+	l.s.lock(&l.s, true);
+	assert_int_equal(atomic_load(&l.s.spin.state), OM_SPIN_LOCKED);
+	l.s.unlock(&l.s, true);
+	unit_system_free(l.s.sys);
+}
+
+/* Many locks, whose sleepers share the queues, and crowds whose members come and go. */
+struct many {
+	struct om_system *sys;
+	struct om_rwsem sem[64];
+	unsigned count[64];
+};
+
+static void many_thread(void *arg, unsigned i)
+{
+	struct many *m = arg;
+	uint64_t rand = i + 77;
+
+	for (unsigned round = 0; round < 3000; round++) {
+		unsigned k = unit_rand(&rand) % (round % 2 ? 64 : 3);
+
+		if (unit_rand(&rand) % 2) {
+			om_rwsem_write(m->sys, &m->sem[k], OM_RANK_MMAP);
+			m->count[k]++;
+			dawdle(&rand);
+			om_rwsem_write_done(m->sys, &m->sem[k]);
+		} else {
+			om_rwsem_read(m->sys, &m->sem[k], OM_RANK_MMAP);
+			dawdle(&rand);
+			om_rwsem_read_done(m->sys, &m->sem[k]);
+		}
+	}
+}
+
+static void test_many_locks(void **state)
+{
+	struct many m = {.sys = unit_system(1)};
+
+	(void)state;
+	unit_threads(2 * THREADS, many_thread, &m);
+	for (unsigned k = 0; k < 64; k++)
+		assert_int_equal(atomic_load(&m.sem[k].state), 0);
+	for (unsigned i = 0; i < 1u << OM_SLEEP_QUEUE_SHIFT; i++)
+		assert_null(m.sys->sleep_queue[i].first);
+	assert_int_equal(tails(m.sys), 0);
+	unit_system_free(m.sys);
 }
 
 /* Readers that overlap all the time, and one writer that must get through. */
@@ -543,14 +701,18 @@ int main(void)
 	    cmocka_unit_test(test_record_full),
 	    cmocka_unit_test(test_no_record),
 	    cmocka_unit_test(test_uncontended),
-	    cmocka_unit_test(test_wake_after_clear),
 	    cmocka_unit_test(test_spinlock),
 	    cmocka_unit_test(test_rwspin),
 	    cmocka_unit_test(test_rwsem),
 	    cmocka_unit_test(test_page_lock),
 	    cmocka_unit_test(test_no_wait_hook),
 	    cmocka_unit_test(test_readers_together),
-	    cmocka_unit_test(test_writer_first),
+	    cmocka_unit_test(test_order),
+	    cmocka_unit_test(test_reader_not_starved),
+	    cmocka_unit_test(test_phases),
+	    cmocka_unit_test(test_page_handed_over),
+	    cmocka_unit_test(test_mark),
+	    cmocka_unit_test(test_many_locks),
 	    cmocka_unit_test(test_writer_not_starved),
 	    cmocka_unit_test(test_handover),
 	    cmocka_unit_test(test_underflow), /* leaves the locks in disorder: last */

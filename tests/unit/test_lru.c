@@ -20,7 +20,7 @@ static struct om_page *new_page(struct om_system *sys, unsigned flags)
 
 	om_frame_lock(sys, page);
 	page->mapcount = 1;
-	page->refs = 0;
+	page->holds = 0;
 	om_frame_unlock(sys, page);
 	return page;
 }
@@ -168,7 +168,7 @@ static void test_isolate(void **state)
 	CHECK_LIST(OM_LRU_INACTIVE_FILE, 1, 4, 3);
 	CHECK_LIST(OM_LRU_ACTIVE_FILE, 2);
 	expect_bug("lru", om_lru_putback(sys, page[1]));
-	atomic_store(&page[1]->lock.locked, 0);
+	atomic_store(&page[1]->lock.state, 0);
 
 	om_frame_lock(sys, page[4]);
 	assert_true(om_lru_isolate_page(sys, page[4]));
@@ -251,14 +251,14 @@ static void test_mlock(void **state)
 	assert_int_equal(atomic_load(&sys->nr_unevictable), 0);
 	assert_int_equal(event(sys, OM_EV_UNEVICTABLE_OUT), 1);
 	expect_bug("I12", om_page_munlock(sys, (om_frame_lock(sys, page), page)));
-	atomic_store(&page->lock.locked, 0);
+	atomic_store(&page->lock.state, 0);
 
 	/* A page-cache page that nobody maps any more is evictable, whatever was counted. */
 	with_lock(sys, page, om_page_mlock);
 	with_lock(sys, page, om_page_mlock);
 	om_frame_lock(sys, page);
 	page->mapcount = 0;
-	page->refs = 1;
+	page->holds = OM_ONE_REF;
 	om_page_munlock_all(sys, page);
 	om_page_munlock_all(sys, page);
 	om_frame_unlock(sys, page);
@@ -337,9 +337,9 @@ static void test_assertions(void **state)
 	expect_bug("frame lock", om_lru_del(sys, page));
 	expect_bug("frame lock", om_page_mlock(sys, page));
 	expect_bug("lru", move(sys, page, OM_PG_DIRTY, 0, false));
-	atomic_store(&page->lock.locked, 0);
+	atomic_store(&page->lock.state, 0);
 	expect_bug("I12", with_lock(sys, page, om_page_munlock_all));
-	atomic_store(&page->lock.locked, 0);
+	atomic_store(&page->lock.state, 0);
 	/* The zero page. */
 	expect_bug("I8", with_lock(sys, table, om_lru_add));
 	unit_system_free(sys);
@@ -353,7 +353,7 @@ static void test_assertions(void **state)
  * unmap the pages, while isolators take pages off the lists, hold them for a moment and put them
  * back.
  */
-enum { PLACES = 12, MAPPERS = 2, ISOLATORS = 2, ROUNDS = 100000 };
+enum { PLACES = 12, MAPPERS = 2, ISOLATORS = 2, ROUNDS = 25000 };
 
 struct place {
 	struct om_spinlock lock;
@@ -377,7 +377,7 @@ static void stress_new(struct stress *s, struct place *p, uint64_t *rand)
 	if (!p->page)
 		return;
 	om_frame_lock(s->sys, p->page);
-	p->page->refs = 0;
+	p->page->holds = 0;
 	p->page->mapcount = 1;
 	om_lru_add(s->sys, p->page);
 	om_frame_unlock(s->sys, p->page);

@@ -22,7 +22,7 @@ static void test_getpage(void **state)
 	cache_release(sys, page);
 	assert_ptr_equal(cache_get(m, 1, false), page);
 	cache_release(sys, page);
-	assert_int_equal(page->refs, 1);
+	assert_int_equal(om_page_refs(page), 1);
 	cache_touch(m, 2, true);
 	assert_int_equal(om_mapping_getpage(m, 3, 0, &page, NULL), -OM_EFAULT);
 	assert_int_equal(om_mapping_getpage(m, UINTPTR_MAX, 0, &page, NULL), -OM_EFAULT);
@@ -113,9 +113,9 @@ static void test_evict(void **state)
 	page->mapcount = 1;
 	assert_false(cache_evict(m, 5));
 	page->mapcount = 0;
-	page->pins = 1;
+	page->holds += OM_ONE_PIN;
 	assert_false(cache_evict(m, 5));
-	page->pins = 0;
+	page->holds -= OM_ONE_PIN;
 	om_page_ref(sys, page);
 	assert_false(cache_evict(m, 5));
 	om_page_put(sys, page);
@@ -203,6 +203,7 @@ static void test_drop(void **state)
 	cache_finish(sys);
 }
 
+/* Pages that are not in memory yet. */
 static void dirty(struct om_mapping *m, uintptr_t first, unsigned n)
 {
 	for (uintptr_t i = first; i < first + n; i++) {
@@ -244,8 +245,7 @@ static void test_runs(void **state)
 	run = (struct om_run){.last = UINTPTR_MAX};
 	expect_run(m, &run, 0, 5);
 	expect_run(m, &run, 7, 1);
-	expect_run(m, &run, 20, OM_RUN_PAGES);
-	expect_run(m, &run, 20 + OM_RUN_PAGES, 20 - OM_RUN_PAGES);
+	expect_run(m, &run, 20, 20);
 	expect_run(m, &run, 0, 0);
 	/* No more than was asked for. */
 	run = (struct om_run){.next = 3, .last = 22};
@@ -263,6 +263,18 @@ static void test_runs(void **state)
 	om_run_put(sys, &run);
 	om_page_clear(page, OM_PG_LOCKED);
 	om_page_put(sys, page);
+	/* And no more than fits a transfer. */
+	assert_int_equal(om_mapping_sync(m, 0, 0), 0);
+	om_mapping_readahead(m, 0, CACHE_PAGES);
+	for (uintptr_t i = 0; i < CACHE_PAGES; i++) {
+		page = cache_get(m, i, false);
+		om_page_set(page, OM_PG_DIRTY);
+		cache_release(sys, page);
+	}
+	run = (struct om_run){.last = UINTPTR_MAX};
+	expect_run(m, &run, 0, OM_TRANSFER_MAX);
+	expect_run(m, &run, OM_TRANSFER_MAX, CACHE_PAGES - OM_TRANSFER_MAX);
+	expect_run(m, &run, 0, 0);
 	om_mapping_put(m);
 	cache_finish(sys);
 }
@@ -288,7 +300,7 @@ static void test_sync(void **state)
 	atomic_store(&cache_file_store.writes, 0);
 	assert_int_equal(om_mapping_sync(m, 0, 0), 0);
 	assert_int_equal(atomic_load(&cache_file_store.pages_written), 32);
-	assert_int_equal(atomic_load(&cache_file_store.writes), 1 + 2); /* page 11; 16-39 */
+	assert_int_equal(atomic_load(&cache_file_store.writes), 1 + 1); /* page 11; 16-39 */
 	om_mapping_put(m);
 	cache_finish(sys);
 }

@@ -184,7 +184,7 @@ static void shrink(struct om_system *sys, enum om_lru_list list)
 		bool unused;
 
 		om_frame_lock(sys, page);
-		unused = page->refs == 1;
+		unused = om_page_refs(page) == 1;
 		om_frame_unlock(sys, page);
 		if (unused)
 			om_swapcache_del(sys, page);

@@ -160,6 +160,7 @@ static void test_mminfo(void **state)
 	space_map(&s, 0, 8, RW, 0);
 	space_map(&s, 20, 4, R, OM_MAP_GROWSDOWN);
 	space_map_file(&s, 40, 4, RW, OM_MAP_PRIVATE, file, 0);
+	space_random(&s, 40, 4); /* a read brings one page */
 	space_fill(&s, s.mm, 0, 4, 'a');
 	assert_int_equal(space_get(&s, s.mm, 20), 0);
 	assert_int_equal(space_get(&s, s.mm, 40), 1);

@@ -112,12 +112,12 @@ static void test_bugs(void **state)
 	(void)state;
 	add(sys, 10, 0);
 	expect_bug("I11", om_slot_put(sys, 3));
-	atomic_store(&sys->swap.lock.locked, 0);
+	atomic_store(&sys->swap.lock.state, 0);
 	expect_bug("I11", om_slot_dup(sys, slot_of(2, 0)));
-	atomic_store(&sys->swap.lock.locked, 0);
+	atomic_store(&sys->swap.lock.state, 0);
 	assert_int_equal(om_slot_alloc(sys, 1, &slot), 1);
 	expect_bug("I11", om_swapdev_remove(sys, 0));
-	atomic_store(&sys->swap.lock.locked, 0);
+	atomic_store(&sys->swap.lock.state, 0);
 	om_slot_set_pfn(sys, slot, 1);
 	expect_bug("I11", om_slot_put(sys, slot)); /* freed under its page */
 	unit_system_free(sys);

@@ -78,12 +78,12 @@ static void test_read(void **state)
 	assert_int_equal(om_swap_readpage(sys, 3, &page, &read), -OM_EAGAIN);
 	hold_slots(sys, 5);
 	page = get(sys, 3, true);
-	assert_int_equal(page->refs, 2);
+	assert_int_equal(om_page_refs(page), 2);
 	assert_int_equal(om_slot_count(sys, 3), 2);
 	assert_int_equal(atomic_load(&sys->nr_swapcache), 1);
 	again = get(sys, 3, false);
 	assert_ptr_equal(page, again);
-	assert_int_equal(page->refs, 3);
+	assert_int_equal(om_page_refs(page), 3);
 	om_page_put(sys, again);
 	om_page_put(sys, page);
 	assert_int_equal(om_slot_count(sys, 3), 2); /* the cache keeps it */
@@ -197,7 +197,7 @@ static struct om_page *victim(struct om_system *sys, unsigned char byte)
 	om_frame_lock(sys, page);
 	om_lru_add(sys, page);
 	assert_true(om_lru_isolate_page(sys, page));
-	page->refs--;
+	page->holds -= OM_ONE_REF;
 	om_frame_unlock(sys, page);
 	return page;
 }
@@ -215,7 +215,7 @@ static void test_write(void **state)
 		page[i] = victim(sys, (unsigned char)(200 - i));
 		om_swapcache_add(sys, page[i], slot + i);
 		assert_true(om_page_test(page[i], OM_PG_DIRTY));
-		assert_int_equal(page[i]->refs, 1);
+		assert_int_equal(om_page_refs(page[i]), 1);
 		assert_int_equal(om_slot_count(sys, slot + i), 1);
 	}
 	atomic_store(&ram.bad_page, 35);
@@ -266,9 +266,9 @@ static void test_try_free(void **state)
 	om_page_lock(sys, page);
 	assert_false(try_free(sys, page));
 	om_page_unlock(sys, page);
-	page->pins = 1;
+	page->holds += OM_ONE_PIN;
 	assert_false(try_free(sys, page));
-	page->pins = 0;
+	page->holds -= OM_ONE_PIN;
 	page->mapcount = 1;
 	assert_false(try_free(sys, page));
 	page->mapcount = 0;
@@ -298,10 +298,10 @@ static void test_bugs(void **state)
 	page = get(sys, 0, true);
 	om_page_lock(sys, page);
 	expect_bug("I11", om_swapcache_add(sys, page, 1));
-	atomic_store(&page->lock.locked, 0);
+	atomic_store(&page->lock.state, 0);
 	om_swapcache_del(sys, page);
 	expect_bug("I11", om_swapcache_del(sys, page));
-	atomic_store(&page->lock.locked, 0);
+	atomic_store(&page->lock.state, 0);
 	om_page_unlock(sys, page);
 	om_page_put(sys, page);
 	free_slots(sys, 0, 2);
@@ -320,8 +320,8 @@ static void shrink(struct om_system *sys)
 		return;
 	if (om_page_trylock(sys, page)) {
 		om_frame_lock(sys, page);
-		unused =
-		    page->mapcount == 0 && page->refs == 1 && om_page_test(page, OM_PG_SWAPCACHE);
+		unused = page->mapcount == 0 && om_page_refs(page) == 1 &&
+		         om_page_test(page, OM_PG_SWAPCACHE);
 		om_frame_unlock(sys, page);
 		if (unused)
 			om_swapcache_del(sys, page);

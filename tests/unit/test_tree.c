@@ -356,29 +356,110 @@ static int by_priority(const void *pa, const void *pb)
 	return root == &a->node ? -1 : 1;
 }
 
-/* Nodes whose keys rise as their priorities fall make a tree that is one path: reported, not
- * overrun. */
-static void test_depth(void **state)
+/* The height of a tree that may be as deep as it has nodes, without recursion. */
+static unsigned path_length(const struct om_node *n)
 {
-	enum { N = OM_TREE_DEPTH + 1 };
+	unsigned length = 0;
+
+	for (; n; n = n->left ? n->left : n->right) {
+		assert_true(!n->left || !n->right);
+		length++;
+	}
+	return length;
+}
+
+/* Make a tree that is one path: the keys of nodes rise, or fall, as their priorities fall. */
+static struct item **make_path(struct om_system *sys, struct om_node **root, unsigned n,
+                               bool rising)
+{
+	struct item *items = calloc(n, sizeof(*items)), **order = calloc(n, sizeof(struct item *));
+
+	sort_sys = sys;
+	for (unsigned i = 0; i < n; i++)
+		order[i] = &items[i];
+	qsort(order, n, sizeof(order[0]), by_priority);
+	for (unsigned i = 0; i < n; i++) {
+		order[i]->first = rising ? i : n - 1 - i;
+		order[i]->last = order[i]->first + 5;
+	}
+	for (unsigned i = 0; i < n; i++)
+		insert(sys, root, order[i]);
+	assert_int_equal(path_length(*root), n);
+	return order;
+}
+
+static unsigned count_found(struct om_system *sys, const struct om_node *root, uintptr_t first,
+                            uintptr_t last)
+{
+	struct om_interval_iter it;
+	const struct om_node *prev = NULL;
+	unsigned found = 0;
+
+	for (const struct om_node *n = om_interval_first(&it, sys, root, &item_ops, first, last); n;
+	     n = om_interval_next(&it), found++) {
+		assert_true(!prev || item_key(prev) < item_key(n));
+		assert_true(item_key(n) <= last && item_last(n) >= first);
+		prev = n;
+	}
+	return found;
+}
+
+/* Any depth works: it is only slow. */
+static void deep_tree(bool rising)
+{
+	enum { N = 2000 };
 	struct om_system *sys = unit_system(1);
 	struct om_node *root = NULL;
-	struct item *items = calloc(N, sizeof(*items)), *order[N];
+	struct item **order = make_path(sys, &root, N, rising), *items = order[0];
+
+	for (unsigned i = 1; i < N; i++)
+		items = order[i] < items ? order[i] : items;
+	assert_int_equal(count_found(sys, root, 0, UINTPTR_MAX), N);
+	assert_int_equal(count_found(sys, root, 1000, 1099), 105);
+	assert_int_equal(count_found(sys, root, N + 4, UINTPTR_MAX), 1);
+	for (unsigned i = 0; i < N; i += 2) {
+		order[i]->last = order[i]->first + 1;
+		operation++;
+		om_tree_update(sys, &root, &order[i]->node, &item_ops.tree);
+	}
+	for (unsigned i = 1; i < N; i += 2)
+		remove_item(sys, &root, order[i]);
+	assert_int_equal(path_length(root), N / 2);
+	assert_int_equal(count_found(sys, root, 0, UINTPTR_MAX), N / 2);
+	for (unsigned i = 0; i < N; i += 2)
+		remove_item(sys, &root, order[i]);
+	assert_null(root);
+	free(items);
+	free(order);
+	unit_system_free(sys);
+}
+
+static void test_depth(void **state)
+{
+	(void)state;
+	deep_tree(true);
+	deep_tree(false);
+}
+
+/* The same nodes make another tree with another seed: a path for one is none for another. */
+static void test_seed(void **state)
+{
+	enum { N = 500 };
+	struct om_system *sys = unit_system(1);
+	struct om_node *root = NULL;
+	struct item **order = make_path(sys, &root, N, true);
 	unsigned height;
 
 	(void)state;
-	sort_sys = sys;
-	for (unsigned i = 0; i < N; i++)
-		order[i] = &items[i];
-	qsort(order, N, sizeof(order[0]), by_priority);
-	for (unsigned i = 0; i < N; i++)
-		order[i]->first = order[i]->last = i;
-	for (unsigned i = 0; i < N - 1; i++)
-		insert(sys, &root, order[i]);
-	check_tree(root, &height);
-	assert_int_equal(height, OM_TREE_DEPTH);
-	expect_bug("tree", insert(sys, &root, order[N - 1]));
-	free(items);
+	for (uintptr_t seed = 1; seed < 100; seed++) {
+		for (unsigned i = 0; i < N; i++)
+			remove_item(sys, &root, order[i]);
+		sys->hooks.seed = om_tree_seed(seed * 0x10001);
+		for (unsigned i = 0; i < N; i++)
+			insert(sys, &root, order[i]);
+		assert_int_equal(check_tree(root, &height), N);
+		assert_in_range(height, 9, 45);
+	}
 	unit_system_free(sys);
 }
 
@@ -388,7 +469,7 @@ int main(void)
 	    cmocka_unit_test(test_random),     cmocka_unit_test(test_large),
 	    cmocka_unit_test(test_edges),      cmocka_unit_test(test_shape),
 	    cmocka_unit_test(test_deep_words), cmocka_unit_test(test_strangers),
-	    cmocka_unit_test(test_depth),
+	    cmocka_unit_test(test_depth),      cmocka_unit_test(test_seed),
 	};
 
 	return unit_run(tests);

@@ -89,7 +89,7 @@ static void test_pages(void **state)
 	broken(s, shared->index, (uintptr_t)1 << 30, "I4");
 	broken(s, file->index, file->index + 1, "I4");
 	broken(s, locked->mlocked, 2, "I12");
-	broken(s, direct->refs, 1, "refs");
+	broken(s, direct->holds, OM_ONE_REF, "refs");
 	scene_end(&c);
 }
 
@@ -120,9 +120,10 @@ static void test_areas(void **state)
 	broken(s, s->mm->total_vm, s->mm->total_vm + 1, "vma");
 	broken(s, s->mm->locked_vm, 0, "I12");
 	broken(s, s->mm->nr_vmas, 1, "vma");
+	broken(s, vma->by_addr.aug, vma->by_addr.aug + 1, "tree");
+	broken(s, vma->anon_vma->root->aug, 1, "I4");
 	broken(s, s->mm->rss_anon, 1, "rss");
 	broken(s, s->mm->swapents, 1, "rss");
-	broken(s, vma->anon_vma->nr_vmas, 1, "I4");
 	scene_end(&c);
 }
 

@@ -340,6 +340,76 @@ static void test_counters(void **state)
 	space_finish(&s);
 }
 
+/* ---------------------------------------------------------------- places -------------------- */
+
+#define PAGES(n) ((size_t)(n) << OM_PAGE_SHIFT)
+
+static void test_places(void **state)
+{
+	static const struct om_layout layout = {.lowest = SPACE_BASE,
+	                                        .highest = SPACE_BASE + PAGES(64),
+	                                        .mmap_base = SPACE_BASE + PAGES(48),
+	                                        .guard_gap = PAGES(4)};
+	const struct {
+		uintptr_t hint;
+		unsigned n;
+		uintptr_t below, want; /* want: 0 for ENOMEM */
+	} rows[] = {
+	    {0, 2, 0, at(46)}, /* the highest gap below mmap_base */
+	    {at(12), 2, 0, at(12)},
+	    {at(12) + 5, 2, 0, at(12)}, /* a hint is rounded down, */
+	    {5, 2, 0, at(46)},          /* to nothing at times, */
+	    {PAGES(1), 2, 0, at(0)},    /* and raised to the lowest place; */
+	    {at(19), 2, 0, at(46)},     /* it need not be free, */
+	    {at(29), 2, 0, at(46)},     /* nor respect a stack's gap */
+	    {at(62), 2, 0, at(62)},     /* above mmap_base */
+	    {at(63), 2, 0, at(46)},     /* beyond the end */
+	    {0, 21, 0, at(43)},         /* too much for what is below mmap_base */
+	    {0, 30, 0, 0},
+	    {0, 2, at(20), at(18)}, /* below: all of it lies there */
+	    {0, 2, at(21), at(18)},
+	    {0, 2, at(20) - 1, at(17)}, /* whole pages */
+	    {at(12), 2, at(14), at(12)},
+	    {at(13), 2, at(14), at(12)}, /* a hint that ends beyond it */
+	    {at(40), 2, at(20), at(18)},
+	    {0, 2, at(34), at(24)}, /* a stack and its gap */
+	    {0, 17, at(60), at(3)},
+	    {0, 21, at(64), at(43)},
+	    {0, 21, at(60), 0},
+	    {0, 2, at(60), at(46)},
+	    {0, 2, UINTPTR_MAX, at(46)},
+	    {0, 20, at(19), 0},
+	    {0, 2, at(1), 0},
+	    {0, 2, at(0), 0},
+	    {0, 2, PAGES(1), 0},
+	    {0, 2, 1, 0},
+	};
+	struct space s = space_start(256, 0);
+
+	(void)state;
+	om_mm_destroy(s.mm);
+	assert_int_equal(om_mm_create(s.sys, &layout, NULL, &s.mm), 0);
+	space_map(&s, 20, 2, RW, 0);
+	space_map(&s, 30, 3, RW, OM_MAP_GROWSDOWN);
+	space_map(&s, 40, 3, RW, 0);
+	for (unsigned i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct om_map_request r = {.addr = rows[i].hint,
+		                           .len = PAGES(rows[i].n),
+		                           .below = rows[i].below,
+		                           .prot = OM_PROT_READ,
+		                           .flags = OM_MAP_PRIVATE};
+		int err = om_mmap(s.mm, &r);
+
+		if (err != (rows[i].want ? 0 : -OM_ENOMEM) ||
+		    r.addr != (err ? rows[i].hint : rows[i].want))
+			fail_msg("row %u: %d, page %ld", i, err,
+			         (long)(r.addr - SPACE_BASE) / (long)OM_PAGE_SIZE);
+		if (!err)
+			assert_int_equal(om_munmap(s.mm, r.addr, r.len), 0);
+	}
+	space_finish(&s);
+}
+
 /* ---------------------------------------------------------------- random -------------------- */
 
 #define NPAGES 96
@@ -580,7 +650,7 @@ int main(void)
 	    cmocka_unit_test(test_merge_files),   cmocka_unit_test(test_merge_after_fork),
 	    cmocka_unit_test(test_renumber),      cmocka_unit_test(test_no_merge_after_fork),
 	    cmocka_unit_test(test_merge_wraps),   cmocka_unit_test(test_counters),
-	    cmocka_unit_test(test_random),
+	    cmocka_unit_test(test_places),        cmocka_unit_test(test_random),
 	};
 
 	return unit_run(tests);

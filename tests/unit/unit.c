@@ -5,14 +5,12 @@
 
 #include <pthread.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "page/frame.h"
 #include "page/lru.h"
 #include "page/slab.h"
 
-#define JUNK         0xa5
-#define TEST_SECONDS 300
+#define JUNK 0xa5
 
 /* ---- bugs --------------------------------------------------------------------------------- */
 
@@ -75,19 +73,24 @@ static void unit_panic(void *ctx, const struct om_bug *bug)
 
 #define NR_BUCKETS 16
 
+struct sleeper {
+	const void *key;
+	bool woken;
+	pthread_cond_t cond;
+	struct sleeper *next;
+};
+
 static struct bucket {
 	pthread_mutex_t lock;
-	pthread_cond_t cond;
+	struct sleeper *sleepers;
 } bucket[NR_BUCKETS];
 static pthread_once_t bucket_once = PTHREAD_ONCE_INIT;
 static atomic_uint waits, wakes;
 
 static void bucket_init(void)
 {
-	for (unsigned i = 0; i < NR_BUCKETS; i++) {
+	for (unsigned i = 0; i < NR_BUCKETS; i++)
 		pthread_mutex_init(&bucket[i].lock, NULL);
-		pthread_cond_init(&bucket[i].cond, NULL);
-	}
 }
 
 static struct bucket *bucket_of(const void *key)
@@ -103,8 +106,14 @@ static void unit_wait(void *ctx, const void *key, bool (*blocked)(const void *ar
 	(void)ctx;
 	atomic_fetch_add(&waits, 1);
 	pthread_mutex_lock(&b->lock);
-	if (blocked(arg))
-		pthread_cond_wait(&b->cond, &b->lock);
+	if (blocked(arg)) {
+		struct sleeper me = {key, false, PTHREAD_COND_INITIALIZER, b->sleepers};
+
+		b->sleepers = &me;
+		while (!me.woken)
+			pthread_cond_wait(&me.cond, &b->lock);
+		pthread_cond_destroy(&me.cond);
+	}
 	pthread_mutex_unlock(&b->lock);
 }
 
@@ -115,7 +124,15 @@ static void unit_wake(void *ctx, const void *key)
 	(void)ctx;
 	atomic_fetch_add(&wakes, 1);
 	pthread_mutex_lock(&b->lock);
-	pthread_cond_broadcast(&b->cond);
+	for (struct sleeper **link = &b->sleepers, *s; (s = *link);) {
+		if (s->key != key) {
+			link = &s->next;
+			continue;
+		}
+		*link = s->next;
+		s->woken = true;
+		pthread_cond_signal(&s->cond);
+	}
 	pthread_mutex_unlock(&b->lock);
 }
 
@@ -186,6 +203,7 @@ struct om_system *unit_system(om_pfn_t nr_frames)
 	sys->page = allocate(sizeof(void *), sys->nr_frames * sizeof(*sys->page));
 	memset(sys->page, 0, sys->nr_frames * sizeof(*sys->page));
 	sys->hooks.ops = &unit_ops;
+	sys->hooks.seed = om_tree_seed(0);
 	add_frames(sys);
 	om_lru_init(sys);
 	om_slab_init(sys);
@@ -269,9 +287,4 @@ uint32_t unit_rand(uint64_t *state)
 	/* A linear congruence; its upper half is good enough for tests. */
 	*state = *state * 6364136223846793005u + 1442695040888963407u;
 	return (uint32_t)(*state >> 32);
-}
-
-void unit_watchdog(void)
-{
-	alarm(TEST_SECONDS);
 }

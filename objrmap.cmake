@@ -1,0 +1,59 @@
+# For an embedder who builds with CMake: names the core's sources and include paths, and builds nothing. Include
+# it, and compile OBJRMAP_SOURCES with your om_arch.h and your flags. scripts/check-embed.sh keeps the list.
+set(OBJRMAP_DIR ${CMAKE_CURRENT_LIST_DIR})
+set(OBJRMAP_SOURCES
+  ${OBJRMAP_DIR}/src/area/limits.c
+  ${OBJRMAP_DIR}/src/area/mm.c
+  ${OBJRMAP_DIR}/src/area/vma.c
+  ${OBJRMAP_DIR}/src/area/vma_place.c
+  ${OBJRMAP_DIR}/src/area/zap.c
+  ${OBJRMAP_DIR}/src/base/bug.c
+  ${OBJRMAP_DIR}/src/base/held.c
+  ${OBJRMAP_DIR}/src/base/sleep.c
+  ${OBJRMAP_DIR}/src/base/spin.c
+  ${OBJRMAP_DIR}/src/base/tree.c
+  ${OBJRMAP_DIR}/src/ops/access.c
+  ${OBJRMAP_DIR}/src/ops/address_space.c
+  ${OBJRMAP_DIR}/src/ops/advise_io.c
+  ${OBJRMAP_DIR}/src/ops/cow.c
+  ${OBJRMAP_DIR}/src/ops/fault.c
+  ${OBJRMAP_DIR}/src/ops/fetch.c
+  ${OBJRMAP_DIR}/src/ops/filefault.c
+  ${OBJRMAP_DIR}/src/ops/fileio.c
+  ${OBJRMAP_DIR}/src/ops/fork.c
+  ${OBJRMAP_DIR}/src/ops/madvise.c
+  ${OBJRMAP_DIR}/src/ops/mlock.c
+  ${OBJRMAP_DIR}/src/ops/mmap.c
+  ${OBJRMAP_DIR}/src/ops/move.c
+  ${OBJRMAP_DIR}/src/ops/mprotect.c
+  ${OBJRMAP_DIR}/src/ops/mremap.c
+  ${OBJRMAP_DIR}/src/ops/msync.c
+  ${OBJRMAP_DIR}/src/ops/nonlinear.c
+  ${OBJRMAP_DIR}/src/ops/swapfault.c
+  ${OBJRMAP_DIR}/src/ops/swapoff.c
+  ${OBJRMAP_DIR}/src/ops/truncate.c
+  ${OBJRMAP_DIR}/src/page/frame.c
+  ${OBJRMAP_DIR}/src/page/lru.c
+  ${OBJRMAP_DIR}/src/page/page.c
+  ${OBJRMAP_DIR}/src/page/put.c
+  ${OBJRMAP_DIR}/src/page/slab.c
+  ${OBJRMAP_DIR}/src/page/table.c
+  ${OBJRMAP_DIR}/src/reclaim/reclaim.c
+  ${OBJRMAP_DIR}/src/reclaim/unmap.c
+  ${OBJRMAP_DIR}/src/rmap/objrmap.c
+  ${OBJRMAP_DIR}/src/stat.c
+  ${OBJRMAP_DIR}/src/store/getpage.c
+  ${OBJRMAP_DIR}/src/store/index.c
+  ${OBJRMAP_DIR}/src/store/mapping.c
+  ${OBJRMAP_DIR}/src/store/swap.c
+  ${OBJRMAP_DIR}/src/store/swapcache.c
+  ${OBJRMAP_DIR}/src/system.c
+  ${OBJRMAP_DIR}/src/verify/verify.c
+  ${OBJRMAP_DIR}/src/verify/verify_frame.c
+  ${OBJRMAP_DIR}/src/verify/verify_scan.c
+  ${OBJRMAP_DIR}/src/verify/verify_slot.c
+  ${OBJRMAP_DIR}/src/verify/verify_store.c
+  ${OBJRMAP_DIR}/src/verify/verify_table.c
+  ${OBJRMAP_DIR}/src/verify/verify_vma.c
+)
+set(OBJRMAP_INCLUDES ${OBJRMAP_DIR}/include ${OBJRMAP_DIR}/src)

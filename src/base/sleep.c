@@ -1,0 +1,318 @@
+/*
+ * sleep.c: waiting for sleeping locks: queues of sleepers, and the sleeping readers-writer lock.
+ *
+ * A sleeper is a node on its thread's stack. Those who sleep on one lock make a crowd, first come
+ * first served. The locks have no room for it, so crowds are found through a table by the lock's
+ * address; what is to be known of a crowd is in the node of one of its members, and moves to
+ * another when that one leaves.
+ *
+ * A lock on which somebody sleeps is handed over, never released: it stays taken, and the one or
+ * those who get it are told so. So nobody is overtaken, and no two wake for what one can have. The
+ * port has one sleeper on each key, the node, and wakes just that.
+ *
+ * Why nobody sleeps for ever: the mark "somebody sleeps" in the lock is set in one atomic step in
+ * which the lock is seen to be taken, with the queue locked until the node is in it. So the holder
+ * that is to release it comes later in the order of that word, sees the mark, locks the queue and
+ * finds the node. The uncontended release sees no mark and calls nobody.
+ */
+#include "base/types.h"
+
+struct sleeper;
+
+/* Those who sleep on one lock; readers apart, as all of them come in together. */
+struct om_crowd {
+	const void *key;
+	struct sleeper *reader, *last_reader;
+	struct sleeper *writer, *last_writer;
+	uint32_t nr_readers;
+	struct om_crowd *next; /* of its queue */
+};
+
+struct sleeper {
+	struct sleeper *behind;
+	_Atomic bool granted;
+	struct om_crowd crowd; /* if it is kept in this node */
+};
+
+/* ---- crowds; the queue is locked ---------------------------------------------------------- */
+
+static struct om_sleep_queue *lock_queue(struct om_system *sys, const void *key)
+{
+	uintptr_t hash = (uintptr_t)key * sys->hooks.seed;
+	struct om_sleep_queue *q =
+	    &sys->sleep_queue[hash >> (sizeof(hash) * 8 - OM_SLEEP_QUEUE_SHIFT)];
+
+	om_spin_lock(sys, &q->lock, OM_RANK_SLEEP);
+	return q;
+}
+
+static void unlock_queue(struct om_system *sys, struct om_sleep_queue *q)
+{
+	om_spin_unlock(sys, &q->lock);
+}
+
+/* The link to the crowd of a key; to NULL if nobody sleeps on it. */
+static struct om_crowd **find(struct om_sleep_queue *q, const void *key)
+{
+	struct om_crowd **link = &q->first;
+
+	while (*link && (*link)->key != key)
+		link = &(*link)->next;
+	return link;
+}
+
+static void append(struct sleeper **first, struct sleeper **last, struct sleeper *s)
+{
+	if (*first)
+		(*last)->behind = s;
+	else
+		*first = s;
+	*last = s;
+}
+
+static void enter(struct om_sleep_queue *q, const void *key, struct sleeper *s, bool reader)
+{
+	struct om_crowd **link = find(q, key), *c = *link;
+
+	if (!c) {
+		c = *link = &s->crowd;
+		*c = (struct om_crowd){.key = key};
+	}
+	if (reader) {
+		append(&c->reader, &c->last_reader, s);
+		c->nr_readers++;
+	} else {
+		append(&c->writer, &c->last_writer, s);
+	}
+}
+
+/* Members have left the crowd, perhaps that in which it is kept. False: none is left. */
+static bool rehouse(struct om_crowd **link)
+{
+	struct om_crowd *c = *link;
+	struct sleeper *host = c->writer ? c->writer : c->reader;
+
+	if (!host) {
+		*link = c->next;
+		return false;
+	}
+	if (c != &host->crowd) {
+		host->crowd = *c;
+		*link = &host->crowd;
+	}
+	return true;
+}
+
+/* The first writer leaves. */
+static struct sleeper *take_writer(struct om_crowd *c)
+{
+	struct sleeper *s = c->writer;
+
+	c->writer = s->behind;
+	s->behind = NULL;
+	return s;
+}
+
+/* All readers leave, at the price of one. */
+static struct sleeper *take_readers(struct om_crowd *c)
+{
+	struct sleeper *s = c->reader;
+
+	c->reader = NULL;
+	c->nr_readers = 0;
+	return s;
+}
+
+/* ---- sleeping and waking ------------------------------------------------------------------ */
+
+void om_wait(struct om_system *sys, const void *key, bool (*blocked)(const void *arg),
+             const void *arg)
+{
+	const struct om_hooks *h = om_hooks(sys);
+
+	om_might_sleep(sys);
+	if (h->ops->wait) {
+		h->ops->wait(h->ctx, key, blocked, arg);
+		return;
+	}
+	while (blocked(arg))
+		om_arch_pause();
+}
+
+void om_wake(struct om_system *sys, const void *key)
+{
+	const struct om_hooks *h = om_hooks(sys);
+
+	if (h->ops->wake)
+		h->ops->wake(h->ctx, key);
+}
+
+static bool not_granted(const void *arg)
+{
+	return !atomic_load_explicit(&((const struct sleeper *)arg)->granted, memory_order_acquire);
+}
+
+static void sleep(struct om_system *sys, const void *key, bool reader, bool (*take)(void *arg),
+                  void *arg)
+{
+	struct sleeper me = {.behind = NULL};
+	struct om_sleep_queue *q;
+	bool taken;
+
+	om_might_sleep(sys);
+	q = lock_queue(sys, key);
+	taken = take(arg);
+	if (!taken)
+		enter(q, key, &me, reader);
+	unlock_queue(sys, q);
+	while (!taken && not_granted(&me))
+		om_wait(sys, &me, not_granted, &me);
+}
+
+/* A node may be gone as soon as it has been told; its address is a name then, and no more. */
+static void grant(struct om_system *sys, struct sleeper *s)
+{
+	while (s) {
+		struct sleeper *behind = s->behind;
+
+		atomic_store_explicit(&s->granted, true, memory_order_release);
+		om_wake(sys, s);
+		s = behind;
+	}
+}
+
+void om_sleep(struct om_system *sys, const void *key, bool (*take)(void *arg), void *arg)
+{
+	sleep(sys, key, false, take, arg);
+}
+
+void om_hand_over(struct om_system *sys, const void *key, void (*last)(void *arg), void *arg)
+{
+	struct om_sleep_queue *q = lock_queue(sys, key);
+	struct om_crowd **link = find(q, key);
+	struct sleeper *s;
+
+	OM_BUG_ON(sys, !*link || !(*link)->writer, "sleepers", key, *link, 0);
+	s = take_writer(*link);
+	if (!rehouse(link))
+		last(arg);
+	unlock_queue(sys, q);
+	grant(sys, s);
+}
+
+/* ---- om_rwsem ----------------------------------------------------------------------------- */
+
+static inline uint32_t sem_load(const struct om_rwsem *sem)
+{
+	return atomic_load_explicit(&sem->state, memory_order_relaxed);
+}
+
+static inline bool sem_cas(struct om_rwsem *sem, uint32_t *old, uint32_t now)
+{
+	return atomic_compare_exchange_weak_explicit(&sem->state, old, now, memory_order_acquire,
+	                                             memory_order_relaxed);
+}
+
+/* Take the lock as `add` if none of `busy` is set; leave the mark otherwise. */
+static bool take_or_mark(struct om_rwsem *sem, uint32_t busy, uint32_t add)
+{
+	uint32_t v = sem_load(sem);
+
+	for (;;) {
+		if (!(v & busy)) {
+			if (sem_cas(sem, &v, v + add))
+				return true;
+		} else if ((v & OM_RW_WAITED) || sem_cas(sem, &v, v | OM_RW_WAITED)) {
+			return false;
+		}
+	}
+}
+
+static bool take_read(void *sem)
+{
+	return take_or_mark(sem, OM_RW_WRITER | OM_RW_WAITED, 1);
+}
+
+static bool take_write(void *sem)
+{
+	return take_or_mark(sem, ~0u, OM_RW_WRITER);
+}
+
+/*
+ * The lock is free but for the mark, which keeps it so until this is over. After a writer all
+ * readers have their turn, and after readers a writer: a reader waits for one writer at most, a
+ * writer for those before it and the readers between them.
+ */
+static void pass_on(struct om_system *sys, struct om_rwsem *sem, bool readers_first)
+{
+	struct om_sleep_queue *q = lock_queue(sys, sem);
+	struct om_crowd **link = find(q, sem), *c = *link;
+	uint32_t state;
+	struct sleeper *s;
+
+	/* Acquires what the other readers have released. */
+	state = atomic_load_explicit(&sem->state, memory_order_acquire);
+	OM_BUG_ON(sys, !c || state != OM_RW_WAITED, "sleepers", sem, c, state);
+	if (c->reader && (readers_first || !c->writer)) {
+		state = c->nr_readers;
+		s = take_readers(c);
+	} else {
+		state = OM_RW_WRITER;
+		s = take_writer(c);
+	}
+	if (rehouse(link))
+		state |= OM_RW_WAITED;
+	atomic_store_explicit(&sem->state, state, memory_order_release);
+	unlock_queue(sys, q);
+	grant(sys, s);
+}
+
+void om_rwsem_read_wait(struct om_system *sys, struct om_rwsem *sem)
+{
+	uint32_t v = sem_load(sem);
+
+	/* Perhaps it was only another reader that came at the same moment. */
+	while (!(v & ~OM_RW_READERS))
+		if (sem_cas(sem, &v, v + 1))
+			return;
+	sleep(sys, sem, true, take_read, sem);
+}
+
+void om_rwsem_read_wake(struct om_system *sys, struct om_rwsem *sem)
+{
+	pass_on(sys, sem, false);
+}
+
+void om_rwsem_write(struct om_system *sys, struct om_rwsem *sem, enum om_rank rank)
+{
+	uint32_t free = 0;
+
+	if (OM_DEBUG)
+		om_held_push(sys, sem, rank, true);
+	if (om_unlikely(!atomic_compare_exchange_strong_explicit(&sem->state, &free, OM_RW_WRITER,
+	                                                         memory_order_acquire,
+	                                                         memory_order_relaxed)))
+		sleep(sys, sem, false, take_write, sem);
+}
+
+void om_rwsem_write_done(struct om_system *sys, struct om_rwsem *sem)
+{
+	uint32_t old;
+
+	if (OM_DEBUG)
+		om_held_pop(sys, sem);
+	old = atomic_fetch_sub_explicit(&sem->state, OM_RW_WRITER, memory_order_release);
+	OM_ASSERT(sys, old & OM_RW_WRITER, "lock not held", sem);
+	if (om_unlikely(old & OM_RW_WAITED))
+		pass_on(sys, sem, true);
+}
+
+bool om_rwsem_is_write_locked(const struct om_rwsem *sem)
+{
+	return sem_load(sem) & OM_RW_WRITER;
+}
+
+bool om_rwsem_is_locked(const struct om_rwsem *sem)
+{
+	return sem_load(sem) & (OM_RW_WRITER | OM_RW_READERS);
+}

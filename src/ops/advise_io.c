@@ -1,0 +1,247 @@
+/*
+ * advise_io.c: WILLNEED, PAGEOUT, REMOVE and POPULATE: advice that reads, writes or drops what is
+ * in stores.
+ *
+ * No lock is held meanwhile. So the range is gone through in pieces: under mmap_lock a piece is
+ * found, and what it needs afterwards is held by references or isolation; then the lock is given
+ * up, and the work done.
+ */
+#include "ops/advise_io.h"
+
+#include "area/mm.h"
+#include "ops/fault.h"
+#include "page/lru.h"
+#include "page/put.h"
+#include "page/table.h"
+#include "reclaim/reclaim.h"
+#include "store/mapping.h"
+#include "store/swap.h"
+
+/* ---------------------------------------------------------------- pieces -------------------- */
+
+/* What is to be done to one piece, up to address `next`. */
+struct piece {
+	uintptr_t next;
+	struct om_mapping *mapping; /* WILLNEED: referenced; read `pages` from `index` on */
+	uintptr_t index;
+	size_t pages;
+	uint32_t slot[OM_TRANSFER_MAX]; /* WILLNEED: read these */
+	unsigned slots;
+	struct om_page *page[OM_RECLAIM_BATCH]; /* PAGEOUT: isolated */
+	unsigned victims;
+};
+
+/* The swap slots in the tables of [start, p->next), as many as there is room for. */
+static void find_slots(struct om_mm *mm, uintptr_t start, struct piece *p)
+{
+	om_for_each_table (part, mm, start, p->next)
+		for (uintptr_t a = part.start; a < part.end; a += OM_PAGE_SIZE) {
+			om_pte_t pte =
+			    om_arch_pte_load(om_table_entry(part.table, om_table_pos(a)));
+
+			if (!om_pte_is_swap(pte))
+				continue;
+			if (p->slots == OM_TRANSFER_MAX) {
+				p->next = a;
+				return;
+			}
+			p->slot[p->slots++] = om_pte_slot(pte);
+		}
+}
+
+static void find_reads(struct om_vma *vma, uintptr_t start, struct piece *p)
+{
+	find_slots(vma->mm, start, p);
+	if (!vma->mapping)
+		return;
+	om_mapping_get(vma->mapping);
+	p->mapping = vma->mapping;
+	p->index = om_vma_index(vma, start);
+	p->pages = (p->next - start) >> OM_PAGE_SHIFT;
+}
+
+/* Pages mapped by others too keep their place: they may be hot there. */
+static void find_victim(struct om_system *sys, om_pte_t pte, struct piece *p)
+{
+	struct om_page *page = om_page_of(sys, om_pte_pfn(pte));
+
+	if (!om_pte_present(pte) || om_pte_pfn(pte) == sys->zero_pfn)
+		return;
+	om_frame_lock(sys, page);
+	if (page->mapcount == 1 && !om_page_pins(page) && om_lru_isolate_page(sys, page))
+		p->page[p->victims++] = page;
+	om_frame_unlock(sys, page);
+}
+
+static void find_victims(struct om_vma *vma, uintptr_t start, struct piece *p)
+{
+	struct om_system *sys = vma->mm->sys;
+
+	om_for_each_table (part, vma->mm, start, p->next) {
+		uintptr_t a = part.start;
+
+		om_table_lock(sys, part.table);
+		for (; a < part.end && p->victims < OM_RECLAIM_BATCH; a += OM_PAGE_SIZE)
+			find_victim(sys, om_entry_get(sys, part.table, om_table_pos(a)), p);
+		om_table_unlock(sys, part.table);
+		if (p->victims == OM_RECLAIM_BATCH) {
+			p->next = a;
+			return;
+		}
+	}
+}
+
+/* The first piece of [start, end). *hole becomes -OM_ENOMEM if it does not begin at `start`. */
+static int find_piece(struct om_mm *mm, uintptr_t start, uintptr_t end, int advice, struct piece *p,
+                      int *hole)
+{
+	struct om_vma *vma = om_vma_find(mm, start);
+	int err;
+
+	p->next = end;
+	p->mapping = NULL;
+	p->slots = p->victims = 0;
+	if (!vma || vma->start > start)
+		*hole = -OM_ENOMEM;
+	if (!vma || vma->start >= end)
+		return 0;
+	om_clip(&start, &p->next, vma->start, vma->end);
+	err = om_check_pages_advice(om_vma_flags(vma), vma->mapping, advice);
+	if (err)
+		return err;
+	if (advice == OM_MADV_WILLNEED)
+		find_reads(vma, start, p);
+	else
+		find_victims(vma, start, p);
+	return 0;
+}
+
+static void do_piece(struct om_system *sys, struct piece *p)
+{
+	struct om_page *page;
+	bool read;
+
+	if (p->mapping) {
+		om_mapping_readahead(p->mapping, p->index, p->pages);
+		om_mapping_put(p->mapping);
+	}
+	/* A slot that holds something else by now does no harm (fetch.c). */
+	for (unsigned i = 0; i < p->slots; i++)
+		if (!om_swap_readpage(sys, p->slot[i], &page, &read))
+			om_page_put(sys, page);
+	if (p->victims)
+		om_reclaim_pages(sys, p->page, p->victims, true);
+}
+
+/* WILLNEED and PAGEOUT: best effort. */
+static int advise_pieces(struct om_mm *mm, uintptr_t start, uintptr_t end, int advice)
+{
+	struct piece p;
+	int hole = 0, err;
+
+	for (; start < end; start = p.next) {
+		om_mm_read_lock(mm);
+		err = find_piece(mm, start, end, advice, &p, &hole);
+		om_mm_read_unlock(mm);
+		if (err)
+			return err;
+		do_piece(mm->sys, &p);
+	}
+	return hole;
+}
+
+/* ---------------------------------------------------------------- populate, remove ---------- */
+
+/* POPULATE_READ and POPULATE_WRITE: an outermost loop, because its faults reclaim. */
+static int advise_populate(struct om_mm *mm, uintptr_t start, uintptr_t end, bool write)
+{
+	while (start < end) {
+		struct om_vmainfo info;
+		uintptr_t stop;
+		int err;
+
+		if (!om_vma_next(mm, start, &info) || info.start > start)
+			return -OM_ENOMEM;
+		if (!(info.flags & (write ? OM_VM_WRITE : OM_VM_READ)))
+			return -OM_EINVAL;
+		stop = info.end < end ? info.end : end;
+		err = om_populate_access(mm, start, stop, write ? OM_WRITE : OM_READ);
+		if (err)
+			return err;
+		start = stop;
+	}
+	return 0;
+}
+
+/*
+ * Punch a hole into the object behind one area; references keep the mapping while the lock is
+ * off.
+ */
+static int remove_part(struct om_mm *mm, uintptr_t start, uintptr_t end, uintptr_t *stop)
+{
+	struct om_mapping *mapping = NULL;
+	struct om_vma *vma;
+	uint64_t offset = 0;
+	int err = 0;
+
+	om_mm_read_lock(mm);
+	vma = om_vma_at(mm, start);
+	if (!vma) {
+		err = -OM_ENOMEM;
+	} else if ((om_vma_flags(vma) & OM_VM_LOCKED) || !vma->mapping) {
+		err = -OM_EINVAL;
+	} else if (!(om_vma_flags(vma) & OM_VM_SHARED) || !(om_vma_flags(vma) & OM_VM_MAYWRITE)) {
+		err = -OM_EACCES;
+	} else if (!om_mapping_is_shmem(vma->mapping)) {
+		err =
+		    -OM_EOPNOTSUPP; /* the store keeps its contents: that is the embedder's to do */
+	} else {
+		*stop = vma->end < end ? vma->end : end;
+		offset = (uint64_t)om_vma_index(vma, start) << OM_PAGE_SHIFT;
+		mapping = vma->mapping;
+		om_mapping_get(mapping);
+	}
+	om_mm_read_unlock(mm);
+	if (err)
+		return err;
+	err = om_mapping_punch(mapping, offset, *stop - start);
+	om_mapping_put(mapping);
+	return err;
+}
+
+static int advise_remove(struct om_mm *mm, uintptr_t start, uintptr_t end)
+{
+	int hole = 0;
+
+	while (start < end) {
+		struct om_vmainfo info;
+		uintptr_t stop = end;
+		int err;
+
+		if (!om_vma_next(mm, start, &info) || info.start >= end)
+			return -OM_ENOMEM;
+		if (info.start > start)
+			hole = -OM_ENOMEM;
+		start = info.start > start ? info.start : start;
+		err = remove_part(mm, start, end, &stop);
+		if (err)
+			return err;
+		start = stop;
+	}
+	return hole;
+}
+
+/* ---------------------------------------------------------------- all of it ----------------- */
+
+int om_advise_io(struct om_mm *mm, uintptr_t start, uintptr_t end, int advice)
+{
+	switch (advice) {
+	case OM_MADV_POPULATE_READ:
+	case OM_MADV_POPULATE_WRITE:
+		return advise_populate(mm, start, end, advice == OM_MADV_POPULATE_WRITE);
+	case OM_MADV_REMOVE:
+		return advise_remove(mm, start, end);
+	default:
+		return advise_pieces(mm, start, end, advice);
+	}
+}
