@@ -191,7 +191,7 @@ enum om_fault_result {
 	OM_FAULT_MAJOR,  /* resolved, after a transfer */
 	OM_FAULT_MAPERR, /* nothing is mapped there: SIGSEGV, SEGV_MAPERR */
 	OM_FAULT_ACCERR, /* the area does not allow the access: SIGSEGV, SEGV_ACCERR */
-	OM_FAULT_BUS,    /* beyond the end of the file, or a read error: SIGBUS */
+	OM_FAULT_BUS,    /* beyond the end of the file, or the store failed or refused: SIGBUS */
 	OM_FAULT_OOM,    /* no memory, even after reclaim */
 };
 
@@ -413,15 +413,17 @@ OM_API uint64_t om_mapping_size(const struct om_mapping *mapping);
 /*
  * Set the size (ftruncate(2)). Growing: new bytes read as zero. Shrinking: pages beyond the end
  * leave the cache and every address space, private copies too, and the tail of the last page is
- * zeroed. Call it before shrinking the store itself. Errors: ENOMEM, EIO (the last page must be
- * read to zero its tail), EOVERFLOW. May sleep.
+ * zeroed; what is written behind the new end, once it has been seen, stays. Call it before
+ * shrinking the store itself. Errors: ENOMEM, EIO (the last page must be read to zero its tail),
+ * EOVERFLOW. May sleep.
  */
 OM_API int om_mapping_truncate(struct om_mapping *mapping, uint64_t size);
 
 /*
  * Drop the pages that lie wholly in [offset, offset + len) without changing the size, and zero the
- * partial ones (fallocate(2) PUNCH_HOLE). Private copies stay. Files behind a store: the embedder
- * punches the store afterwards. Errors: EIO, ENOMEM. May sleep.
+ * partial ones (fallocate(2) PUNCH_HOLE). Private copies stay. Each page leaves at one moment: what
+ * is written to its place after that stays. Files behind a store: the embedder punches the store
+ * afterwards, and what is read in between comes from there. Errors: EIO, ENOMEM. May sleep.
  */
 OM_API int om_mapping_punch(struct om_mapping *mapping, uint64_t offset, uint64_t len);
 
@@ -443,8 +445,8 @@ OM_API int om_mapping_write(struct om_mapping *mapping, uint64_t offset, const v
 OM_API int om_mapping_sync(struct om_mapping *mapping, uint64_t offset, uint64_t len);
 
 /*
- * How many areas map the file shared and may write to it, now or after an mprotect(): a program that
- * is to be executed should have none (ETXTBSY). Any context.
+ * How many areas map the file shared and may write to it, now or after an mprotect(): a program
+ * that is to be executed should have none (ETXTBSY). Any context.
  */
 OM_API uint32_t om_mapping_writably_mapped(const struct om_mapping *mapping);
 

@@ -21,8 +21,8 @@
 /* ---------------------------------------------------------------- private areas ------------- */
 
 /*
- * Page `index` is a hole of shared memory, and stays one, inside the file, until the lock is released.
- * False, and not locked: it is not.
+ * Page `index` is a hole of shared memory, and stays one, inside the file, until the lock is
+ * released. False, and not locked: it is not.
  */
 static bool lock_hole(struct om_mapping *mapping, uintptr_t index)
 {
@@ -49,8 +49,8 @@ static int show_hole(struct om_fault *f, uintptr_t index)
 }
 
 /*
- * A copy of `from`, which is locked and referenced and stays so; or, if that is NULL, zeros, because
- * `index` is a hole.
+ * A copy of `from`, which is locked and referenced and stays so; or, if that is NULL, zeros,
+ * because `index` is a hole.
  */
 OM_INLINE int map_copy(struct om_fault *f, struct om_page *from, uintptr_t index)
 {
@@ -213,8 +213,8 @@ static unsigned ahead(const struct om_fault *f)
 /* ---------------------------------------------------------------- the fault ----------------- */
 
 /*
- * A private area over a hole of shared memory needs no page in the file. But who fills the hole takes
- * the zero page away again, so locked memory that is only read has a page.
+ * A private area over a hole of shared memory needs no page in the file. But who fills the hole
+ * takes the zero page away again, so locked memory that is only read has a page.
  */
 static bool keeps_holes(const struct om_fault *f)
 {

@@ -36,8 +36,8 @@ static size_t in_page(uint64_t offset, size_t len)
 }
 
 /*
- * The page of a byte, locked and referenced, or OM_HOLE; the others of the next `len` bytes may come
- * with it.
+ * The page of a byte, locked and referenced, or OM_HOLE; the others of the next `len` bytes may
+ * come with it.
  */
 static int lock_page(struct om_mapping *mapping, uint64_t offset, size_t len, struct om_page **page)
 {

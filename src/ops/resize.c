@@ -24,8 +24,8 @@
 /* ---------------------------------------------------------------- pages in memory ----------- */
 
 /*
- * Page `index`, locked and referenced; NULL if there is none in memory. -OM_EAGAIN: bring() it first,
- * because it is in swap, or locked by somebody who is not waited for.
+ * Page `index`, locked and referenced; NULL if there is none in memory. -OM_EAGAIN: bring() it
+ * first, because it is in swap, or locked by somebody who is not waited for.
  */
 static int lock_resident(struct om_mapping *mapping, uintptr_t index, bool wait,
                          struct om_page **page)
@@ -50,7 +50,10 @@ static int lock_resident(struct om_mapping *mapping, uintptr_t index, bool wait,
 	}
 }
 
-/* The page is in memory, and was not locked just now; *held keeps it there. -OM_EAGAIN, or an error. */
+/*
+ * The page is in memory, and was not locked just now; *held keeps it there. -OM_EAGAIN, or an
+ * error.
+ */
 static int bring(struct om_mapping *mapping, uintptr_t index, struct om_page **held)
 {
 	struct om_page *page;
@@ -80,8 +83,8 @@ static uint64_t page_end(uint64_t offset)
 }
 
 /*
- * The end is about to move behind its page. The size of the moment counts: others who share the size
- * lock raise it inside the page lock, so what they have just written is not taken for tail.
+ * The end is about to move behind its page. The size of the moment counts: others who share the
+ * size lock raise it inside the page lock, so what they have just written is not taken for tail.
  */
 static int zero_tail(struct om_mapping *mapping, bool wait, uintptr_t *want)
 {

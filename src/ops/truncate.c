@@ -7,8 +7,8 @@
  * under the page lock, which waits for faults that had found them before. Truncation looks for
  * private copies once more after that, because such a fault may just have made one (hazard 54).
  *
- * Each place is emptied once. In a hole a store through a mapping or a write() may bring a page back
- * as soon as it is empty, and what it holds was written later (hazard 73).
+ * Each place is emptied once. In a hole a store through a mapping or a write() may bring a page
+ * back as soon as it is empty, and what it holds was written later (hazard 73).
  */
 #include "ops/truncate.h"
 

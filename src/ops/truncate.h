@@ -8,9 +8,9 @@
 #include "page/page.h"
 
 /*
- * om_mapping_getpage() and om_mapping_trypage() for those above the reverse map. If the page fills a
- * hole of shared memory, private areas may show the zero page there: these entries are gone before
- * the page can change.
+ * om_mapping_getpage() and om_mapping_trypage() for those above the reverse map. If the page fills
+ * a hole of shared memory, private areas may show the zero page there: these entries are gone
+ * before the page can change.
  */
 int om_file_getpage(struct om_mapping *mapping, uintptr_t index, size_t ahead,
                     struct om_page **page, bool *read);
@@ -18,8 +18,8 @@ int om_file_trypage(struct om_mapping *mapping, uintptr_t index, bool keep_hole,
                     const struct om_page *mine, struct om_page **page);
 
 /*
- * Pages from `first` on leave the file and all areas. The size, which ends before them, cannot grow:
- * SIZE is held for writing. Takes PAGE and below; may sleep.
+ * Pages from `first` on leave the file and all areas. The size, which ends before them, cannot
+ * grow: SIZE is held for writing. Takes PAGE and below; may sleep.
  */
 void om_file_cut(struct om_mapping *mapping, uintptr_t first);
 

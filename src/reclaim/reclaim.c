@@ -167,8 +167,8 @@ static unsigned write_run(struct om_system *sys, struct batch *b, unsigned i)
 }
 
 /*
- * The file of a dirty page that has to go to its store; NULL for any other page. Without a mapping it has been
- * truncated; the page lock keeps the mapping from going now.
+ * The file of a dirty page that has to go to its store; NULL for any other page. Without a mapping
+ * it has been truncated; the page lock keeps the mapping from going now.
  */
 static struct om_mapping *file_to_write(struct om_system *sys, struct om_page *page)
 {

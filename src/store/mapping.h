@@ -46,12 +46,12 @@ om_ientry_t om_mapping_find(struct om_mapping *mapping, uintptr_t index, struct 
 struct om_page *om_mapping_lookup(struct om_mapping *mapping, uintptr_t index);
 
 /*
- * The page at `index`, locked, referenced, up to date, and inside the file's size: read, swapped
- * in or zero-filled if it was not there. If it must be read from the store, up to `ahead` pages
- * that follow it and are not there either come along in one transfer; that they cannot be read is
- * no error. `*read` (may be NULL) is set if there was a transfer.
- * 0, or OM_FILLED_HOLE: the page is new, holds zeros, and areas may show the zero page in its place,
- * which must end before the page is written or unlocked (om_file_getpage() sees to it).
+ * The page at `index`, locked, referenced, up to date, and inside the file's size: read, swapped in
+ * or zero-filled if it was not there. If it must be read from the store, up to `ahead` pages that
+ * follow it and are not there either come along in one transfer; that they cannot be read is no
+ * error. `*read` (may be NULL) is set if there was a transfer. 0, or OM_FILLED_HOLE: the page is
+ * new, holds zeros, and areas may show the zero page in its place, which must end before the page
+ * is written or unlocked (om_file_getpage() sees to it).
  * Errors: -OM_ENOFRAME, -OM_EIO, -OM_EFAULT (beyond the end). May sleep; no spinning lock held.
  */
 #define OM_FILLED_HOLE 1
@@ -71,15 +71,15 @@ int om_mapping_trypage(struct om_mapping *mapping, uintptr_t index, bool keep_ho
                        const struct om_page *mine, struct om_page **page);
 
 /*
- * As om_mapping_getpage(), but a hole of shared memory stays one: OM_HOLE, and *page is NULL. It may
- * have been filled, or cut off, by the time this returns.
+ * As om_mapping_getpage(), but a hole of shared memory stays one: OM_HOLE, and *page is NULL. It
+ * may have been filled, or cut off, by the time this returns.
  */
 int om_mapping_getpage_noalloc(struct om_mapping *mapping, uintptr_t index, size_t ahead,
                                struct om_page **page, bool *read);
 
 /*
- * Read pages [first, first + n) ahead, as far as frames are free; at the first that cannot be read it
- * ends. May sleep.
+ * Read pages [first, first + n) ahead, as far as frames are free; at the first that cannot be read
+ * it ends. May sleep.
  */
 void om_mapping_readahead(struct om_mapping *mapping, uintptr_t first, size_t n);
 
@@ -162,8 +162,8 @@ bool om_mapping_map_writable(struct om_mapping *mapping);
 void om_mapping_unmap_writable(struct om_mapping *mapping);
 
 /*
- * Shared memory: take slot entry `e`, seen at `index`, out of the index. False if it is not there any
- * more. Takes MAPPING.
+ * Shared memory: take slot entry `e`, seen at `index`, out of the index. False if it is not there
+ * any more. Takes MAPPING.
  */
 bool om_mapping_drop_slot(struct om_mapping *mapping, uintptr_t index, om_ientry_t e);
 

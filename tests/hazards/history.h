@@ -1,10 +1,11 @@
 /*
  * history.h: what a page of a file may hold, judged by the order in which things were done to it.
  *
- * Each change has a beginning and an end. A change that began after another one had ended came later;
- * of two that overlap either may have been the last. So at rest the page holds what some change left
- * after whose end no other began. And a change whose result somebody has seen has ended for all that
- * follows, though its call may not have returned: whoever saw it and writes then has written later.
+ * Each change has a beginning and an end. A change that began after another one had ended came
+ * later; of two that overlap either may have been the last. So at rest the page holds what some
+ * change left after whose end no other began. And a change whose result somebody has seen has ended
+ * for all that follows, though its call may not have returned: whoever saw it and writes then has
+ * written later.
  */
 #ifndef HAZARDS_HISTORY_H
 #define HAZARDS_HISTORY_H

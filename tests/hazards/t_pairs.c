@@ -99,8 +99,8 @@ static void check_tag(unsigned i, unsigned long tag)
 /* ---------------------------------------------------------------- failures ------------------ */
 
 /*
- * What fails from the end of the setup to the check: nothing (kind 0), transfers (1-4) or allocations (5); the
- * k-th; and all after it.
+ * What fails from the end of the setup to the check: nothing (kind 0), transfers (1-4) or
+ * allocations (5); the k-th; and all after it.
  */
 static struct {
 	unsigned kind, k;
