@@ -196,7 +196,7 @@ enum om_fault_result {
 	OM_FAULT_MAJOR,  /* resolved, after a transfer */
 	OM_FAULT_MAPERR, /* nothing is mapped there: SIGSEGV, SEGV_MAPERR */
 	OM_FAULT_ACCERR, /* the area does not allow the access: SIGSEGV, SEGV_ACCERR */
-	OM_FAULT_BUS,    /* beyond the end of the file, or a read error: SIGBUS */
+	OM_FAULT_BUS,    /* beyond the end of the file, or the store failed or refused: SIGBUS */
 	OM_FAULT_OOM,    /* no memory, even after reclaim */
 };
 
@@ -249,8 +249,16 @@ enum om_map_flags {
 	OM_MAP_NORESERVE = 0x4000, /* accepted: objrmap never reserves */
 	OM_MAP_POPULATE = 0x8000,
 	OM_MAP_FIXED_NOREPLACE = 0x100000,
-	/* Not Linux's: the file was opened read-only, so a shared mapping can never be written. */
+	/*
+	 * Not Linux's: the file, or the device that gives anonymous memory, was opened read-only,
+	 * so a shared mapping can never be written.
+	 */
 	OM_MAP_FILE_RDONLY = 0x40000000,
+	/*
+	 * Not Linux's: the caller neither owns the file nor may write to it, so mincore() shall not
+	 * tell what others have brought into its cache. Ignored without a file.
+	 */
+	OM_MAP_HIDE_CACHE = 0x20000000,
 };
 
 struct om_mapping;
@@ -269,8 +277,9 @@ struct om_map_request {
  * mmap(2). `request` changes on success alone, and only its `addr`.
  * Errors: EINVAL (len 0, alignment, neither or both of SHARED and PRIVATE, GROWSDOWN with a file or
  * SHARED), EEXIST (FIXED_NOREPLACE over something), EOVERFLOW (offset + len), EACCES (shared and
- * writable with FILE_RDONLY), EAGAIN (LOCKED beyond the limit), EPERM (LOCKED with limit 0), ENOMEM
- * (no room, limits AS, DATA or VMAS, no frame). Failures of POPULATE are not reported, as in Linux.
+ * writable with FILE_RDONLY), EAGAIN (LOCKED beyond the limit), EPERM (LOCKED with limit 0; shared
+ * and writable after om_mapping_deny_writable()), ENOMEM (no room, limits AS, DATA or VMAS, no
+ * frame). Failures of POPULATE are not reported, as in Linux.
  * May sleep. Cost: O(log areas), plus what FIXED replaces and POPULATE touches.
  */
 OM_API int om_mmap(struct om_mm *mm, struct om_map_request *request);
@@ -374,8 +383,8 @@ OM_API int om_mlockall(struct om_mm *mm, int flags);
 OM_API int om_munlockall(struct om_mm *mm);
 
 /*
- * mincore(2): vec[i] bit 0 = page i is in memory. `addr` page aligned. Errors: EINVAL, ENOMEM
- * (hole).
+ * mincore(2): vec[i] bit 0 = page i is in memory; all pages of a HIDE_CACHE mapping are said to be.
+ * `addr` page aligned. Errors: EINVAL, ENOMEM (hole).
  */
 OM_API int om_mincore(struct om_mm *mm, uintptr_t addr, size_t len, unsigned char *vec);
 
@@ -412,15 +421,17 @@ OM_API uint64_t om_mapping_size(const struct om_mapping *mapping);
 /*
  * Set the size (ftruncate(2)). Growing: new bytes read as zero. Shrinking: pages beyond the end
  * leave the cache and every address space, private copies too, and the tail of the last page is
- * zeroed. Call it before shrinking the store itself. Errors: ENOMEM, EIO (the last page must be
- * read to zero its tail), EOVERFLOW. May sleep.
+ * zeroed; what is written behind the new end, once it has been seen, stays. Call it before
+ * shrinking the store itself. Errors: ENOMEM, EIO (the last page must be read to zero its tail),
+ * EOVERFLOW. May sleep.
  */
 OM_API int om_mapping_truncate(struct om_mapping *mapping, uint64_t size);
 
 /*
  * Drop the pages that lie wholly in [offset, offset + len) without changing the size, and zero the
- * partial ones (fallocate(2) PUNCH_HOLE). Private copies stay. Files behind a store: the embedder
- * punches the store afterwards. Errors: EIO, ENOMEM. May sleep.
+ * partial ones (fallocate(2) PUNCH_HOLE). Private copies stay. Each page leaves at one moment: what
+ * is written to its place after that stays. Files behind a store: the embedder punches the store
+ * afterwards, and what is read in between comes from there. Errors: EIO, ENOMEM. May sleep.
  */
 OM_API int om_mapping_punch(struct om_mapping *mapping, uint64_t offset, uint64_t len);
 
@@ -440,6 +451,21 @@ OM_API int om_mapping_write(struct om_mapping *mapping, uint64_t offset, const v
  * Returns the first error, after having tried every page; failed pages stay dirty. May sleep.
  */
 OM_API int om_mapping_sync(struct om_mapping *mapping, uint64_t offset, uint64_t len);
+
+/*
+ * How many areas map the file shared and may write to it, now or after an mprotect(): a program
+ * that is to be executed should have none (ETXTBSY). Any context.
+ */
+OM_API uint32_t om_mapping_writably_mapped(const struct om_mapping *mapping);
+
+/*
+ * From now on no shared mapping of the file can be written: mmap() with PROT_WRITE answers EPERM,
+ * mprotect() of one made since EACCES (memfd's F_SEAL_WRITE). Errors: EBUSY if there is one that
+ * can, or a page of the file is pinned. Calls are counted: allow takes back one deny. May sleep.
+ * Cost of deny: linear in the pages of the file that are in memory.
+ */
+OM_API int om_mapping_deny_writable(struct om_mapping *mapping);
+OM_API void om_mapping_allow_writable(struct om_mapping *mapping);
 
 /* ---------------------------------------------------------------- swap and reclaim ---------- */
 
@@ -570,6 +596,7 @@ enum om_vma_flags {
 	OM_VM_NORESERVE = 0x800,
 	OM_VM_RAND_READ = 0x1000,
 	OM_VM_SEQ_READ = 0x2000,
+	OM_VM_HIDE_CACHE = 0x4000,
 };
 
 /* One area, as a line of /proc/PID/maps. */

@@ -154,7 +154,8 @@ struct om_port_ops {
 struct om_store_ops {
 	/*
 	 * Required; NULL, as `write` then, for shared memory that only wants to hear of its
-	 * release. Read `n` >= 1 consecutive pages. Bytes beyond the end of a file read as zero.
+	 * release, or of stores. Read `n` >= 1 consecutive pages. Bytes beyond the end of a file
+	 * read as zero.
 	 * Returns 0, or a negative OM_E... value if any of the pages could not be read; the
 	 * contents of all n frames are then undefined and objrmap forgets them.
 	 */
@@ -166,6 +167,22 @@ struct om_store_ops {
 	 * when all are accepted. On an error all n pages stay in memory and dirty.
 	 */
 	int (*write)(void *store, uint64_t first, unsigned n, void *const frame[]);
+
+	/*
+	 * Optional; shared memory may have it, too. A program is about to store to page `index`
+	 * through a shared mapping that does not let it yet: the page is clean, or this mapping has
+	 * only been read since it was. Time to note the modification, and to set blocks aside, so
+	 * that `write` does not find the disk full. Returns 0; -OM_ENOMEM ends the fault in
+	 * OM_FAULT_OOM, any other error in OM_FAULT_BUS, and nothing is written.
+	 *
+	 * After a 0 the page is dirty, and may be stored to at any time until a `write` of it that
+	 * succeeds, or it leaves the file; then the next store asks again. It may be asked for a
+	 * page more than once, and for one that is not stored to in the end, or that has just left
+	 * the file. Pages made dirty by om_mapping_write() and om_unpin() are not announced.
+	 * Context: may sleep. No lock is held, neither mmap_lock nor the page's: so the hook may
+	 * take what the embedder holds around calls of om_mapping_truncate() and its kin.
+	 */
+	int (*page_mkwrite)(void *store, uint64_t index);
 
 	/*
 	 * Optional. The last reference to the om_mapping is gone and its pages are dropped; it is

@@ -57,6 +57,27 @@ long sys_access(uintptr_t path, unsigned mode)
 	return sys_faccessat2(AT_FDCWD, path, mode, 0);
 }
 
+static bool in_group(const struct cred *c, unsigned gid)
+{
+	bool in = c->gid.fs == gid;
+
+	for (unsigned i = 0; !in && i < c->nr_groups; i++)
+		in = c->group[i] == gid;
+	return in;
+}
+
+/* No lock: of a process that changes its user at this moment it is the old one or the new one. */
+bool inode_is_ours(const struct inode *inode)
+{
+	const struct cred *c = &current->proc->cred;
+
+	if (c->uid.fs == inode->uid || capable(CAP_FOWNER))
+		return true;
+	if (!inode->ops->attributes)
+		return false; /* the file system is read-only */
+	return capable(CAP_DAC_OVERRIDE) || (inode->mode & (in_group(c, inode->gid) ? 0020 : 0002));
+}
+
 /* ---------------------------------------------------------------- changes ------------------- */
 
 struct change {
@@ -65,11 +86,9 @@ struct change {
 	uint64_t atime, mtime;   /* 0 is the old one */
 };
 
-static int apply_change(struct inode *inode, const struct change *c)
+/* inode->lock held. */
+static void set_attributes(struct inode *inode, const struct change *c)
 {
-	if (!inode->ops->attributes)
-		return -EROFS;
-	mutex_lock(&inode->lock);
 	if (c->set_mode)
 		inode->mode = (inode->mode & S_IFMT) | (c->mode & 07777);
 	if (c->set_owner && c->uid != -1u)
@@ -81,8 +100,21 @@ static int apply_change(struct inode *inode, const struct change *c)
 	if (c->set_times && c->mtime)
 		inode->mtime = c->mtime;
 	inode->ctime = wall_clock();
+}
+
+static int apply_change(struct inode *inode, const struct change *c)
+{
+	int err = 0;
+
+	if (!inode->ops->attributes)
+		return -EROFS;
+	mutex_lock(&inode->lock);
+	if (c->set_mode && (inode->seals & F_SEAL_EXEC) && ((inode->mode ^ c->mode) & 0111))
+		err = -EPERM;
+	else
+		set_attributes(inode, c);
 	mutex_unlock(&inode->lock);
-	return 0;
+	return err;
 }
 
 static long change_at(int dirfd, uintptr_t path, unsigned flags, const struct change *c)

@@ -59,17 +59,6 @@ static long set_flags(struct file *file, unsigned flags)
 	return 0;
 }
 
-/* No file can be sealed: all are as if F_SEAL_SEAL had been set. */
-static long seals(struct file *file, bool add)
-{
-	bool in_memory =
-	    file_is(file, S_IFREG) && file->inode->mapping && file->inode->ops->truncate;
-
-	if (!in_memory)
-		return -EINVAL;
-	return add ? -EPERM : F_SEAL_SEAL;
-}
-
 /* ---------------------------------------------------------------- fcntl --------------------- */
 
 static long file_control(struct file *file, unsigned cmd, uintptr_t arg)
@@ -95,8 +84,9 @@ static long file_control(struct file *file, unsigned cmd, uintptr_t arg)
 	case F_SETPIPE_SZ:
 		return pipe_resize(file, arg);
 	case F_ADD_SEALS:
+		return file_add_seals(file, (unsigned)arg);
 	case F_GET_SEALS:
-		return seals(file, cmd == F_ADD_SEALS);
+		return file_get_seals(file);
 	case F_GETOWN:
 		return 0;
 	default:

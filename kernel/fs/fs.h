@@ -121,6 +121,16 @@ static inline uint64_t size_limit(void)
 	return current->proc->limit[RLIMIT_FSIZE].rlim_cur;
 }
 
+/* ---- seals.c: -EPERM where the file is sealed; inode->lock held */
+
+/* How many of n bytes may be written at `pos`. */
+long seals_clip_write(const struct inode *inode, uint64_t pos, size_t n);
+/* May the file have this size? */
+int seals_allow_size(const struct inode *inode, uint64_t size);
+/* F_ADD_SEALS, F_GET_SEALS; no lock held. */
+long file_add_seals(struct file *file, unsigned seals);
+long file_get_seals(const struct file *file);
+
 /* ---- resize.c */
 
 int inode_truncate(struct inode *inode, uint64_t size);

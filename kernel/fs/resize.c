@@ -72,7 +72,7 @@ long sys_lseek(unsigned fd, int64_t offset, unsigned whence)
 static int check_size(struct inode *inode, uint64_t size)
 {
 	if (size <= om_mapping_size(inode->mapping) || size <= size_limit())
-		return 0;
+		return seals_allow_size(inode, size);
 	write_refused(-EFBIG, size);
 	return -EFBIG;
 }
@@ -138,14 +138,17 @@ long sys_ftruncate(unsigned fd, int64_t size)
 static int allocate(struct inode *inode, unsigned mode, uint64_t offset, uint64_t len)
 {
 	bool punch = mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE);
+	uint64_t end = offset + len;
 	int err;
 
 	mutex_lock(&inode->lock);
-	err = mode & FALLOC_FL_PUNCH_HOLE ? 0 : check_size(inode, offset + len);
+	err = punch && is_write_sealed(inode) ? -EPERM : 0;
+	if (!err && !(mode & FALLOC_FL_PUNCH_HOLE) && end > om_mapping_size(inode->mapping))
+		err = check_size(inode, end);
 	if (!err && punch)
 		err = om_mapping_punch(inode->mapping, offset, len);
-	if (!err && !(mode & FALLOC_FL_KEEP_SIZE) && offset + len > om_mapping_size(inode->mapping))
-		err = inode->ops->truncate(inode, offset + len);
+	if (!err && !(mode & FALLOC_FL_KEEP_SIZE) && end > om_mapping_size(inode->mapping))
+		err = inode->ops->truncate(inode, end);
 	if (!err)
 		inode_changed(inode);
 	mutex_unlock(&inode->lock);

@@ -276,6 +276,7 @@ static long mapping_write(struct file *file, const void *buf, size_t n, uint64_t
 	struct inode *inode = file->inode;
 	uint64_t limit = size_limit();
 	size_t done = 0;
+	long may;
 	int err;
 
 	if (!inode->ops->truncate)
@@ -284,12 +285,13 @@ static long mapping_write(struct file *file, const void *buf, size_t n, uint64_t
 	if (file->flags & O_APPEND)
 		*pos = om_mapping_size(inode->mapping);
 	n = *pos < limit ? MIN(n, limit - *pos) : 0;
-	if (!n)
-		err = -EFBIG;
-	else if (*pos + n > om_mapping_size(inode->mapping) && room_is_short())
+	may = n ? seals_clip_write(inode, *pos, n) : -EFBIG;
+	if (may < 0)
+		err = (int)may;
+	else if (*pos + (size_t)may > om_mapping_size(inode->mapping) && room_is_short())
 		err = -ENOSPC;
 	else
-		err = om_mapping_write(inode->mapping, *pos, buf, n, &done);
+		err = om_mapping_write(inode->mapping, *pos, buf, (size_t)may, &done);
 	*pos += done;
 	if (done)
 		inode_changed(inode);

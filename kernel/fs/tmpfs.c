@@ -80,8 +80,16 @@ static void mapping_gone(void *store)
 	node_destroy(node_of(store));
 }
 
+/* No lock: of two changes at a time either may be the last. */
+static int note_store(void *store, uint64_t index)
+{
+	(void)index;
+	inode_changed(store);
+	return 0;
+}
+
 /* No `read`: memory and swap are all there is of these files. */
-static const struct om_store_ops store_ops = {.release = mapping_gone};
+static const struct om_store_ops store_ops = {.page_mkwrite = note_store, .release = mapping_gone};
 
 static int node_new(struct tmpfs *fs, unsigned mode, struct node **out)
 {
@@ -101,6 +109,7 @@ static int node_new(struct tmpfs *fs, unsigned mode, struct node **out)
 		node->inode.nlink = 2;
 	if (inode_is(&node->inode, S_IFREG)) {
 		node->inode.fops = &mapping_fops;
+		node->inode.seals = F_SEAL_SEAL;
 		err = om_mapping_create(vm, &store_ops, &node->inode, 0, &node->inode.mapping);
 	}
 	if (err)

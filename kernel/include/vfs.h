@@ -8,9 +8,14 @@
 #ifndef VFS_H
 #define VFS_H
 
+#include <linux/fcntl.h>
 #include <objrmap/objrmap.h>
 
 #include "sched.h"
+
+#ifndef F_SEAL_EXEC
+#define F_SEAL_EXEC 0x20 /* newer than some headers */
+#endif
 
 struct inode;
 struct file;
@@ -84,6 +89,7 @@ struct inode {
 	uint64_t rdev;
 	uint64_t atime, mtime, ctime;  /* ns since 1970 */
 	struct om_mapping *mapping;    /* regular files; the mapping's `store` is the inode */
+	_Atomic unsigned seals;        /* F_SEAL_...: fs/seals.c */
 	struct inode *_Atomic mounted; /* root of the file system mounted here, or NULL */
 	struct pipe *pipe;             /* pipes and FIFOs while they are open: pipe.c */
 	char *path; /* where it was last opened, for /proc/PID/maps; may be NULL */
@@ -92,6 +98,13 @@ struct inode {
 
 struct inode *inode_get(struct inode *inode); /* returns it */
 void inode_put(struct inode *inode);          /* NULL is fine */
+/* Does the running process own it, or may it write to it? */
+bool inode_is_ours(const struct inode *inode);
+/* No write() and no new shared mapping may change it. */
+static inline bool is_write_sealed(const struct inode *inode)
+{
+	return inode->seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE);
+}
 
 /* ---------------------------------------------------------------- open files ---------------- */
 

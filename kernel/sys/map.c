@@ -67,6 +67,11 @@ static long map_anonymous(struct om_map_request *r, unsigned long flags)
 	return map(r);
 }
 
+static bool is_sealed(const struct file *file)
+{
+	return file->inode && is_write_sealed(file->inode);
+}
+
 /* May the file be mapped like this? In Linux's order. */
 static int check_file(const struct file *file, int prot, unsigned long flags)
 {
@@ -82,7 +87,9 @@ static int check_file(const struct file *file, int prot, unsigned long flags)
 		return -EACCES;
 	if (!file->ops->mmap && !(file->inode && file->inode->mapping))
 		return -ENODEV;
-	return flags & MAP_GROWSDOWN ? -EINVAL : 0;
+	if (flags & MAP_GROWSDOWN)
+		return -EINVAL;
+	return type != MAP_PRIVATE && (prot & PROT_WRITE) && is_sealed(file) ? -EPERM : 0;
 }
 
 static long map_file(struct om_map_request *r, struct file *file, unsigned long flags)
@@ -100,8 +107,10 @@ static long map_file(struct om_map_request *r, struct file *file, unsigned long 
 	if (err)
 		return refuse(r, err);
 	r->flags |= private ? MAP_PRIVATE : MAP_SHARED;
-	if ((file->flags & O_ACCMODE) == O_RDONLY)
+	if ((file->flags & O_ACCMODE) == O_RDONLY || is_sealed(file))
 		r->flags |= OM_MAP_FILE_RDONLY;
+	if (file->inode && !inode_is_ours(file->inode))
+		r->flags |= OM_MAP_HIDE_CACHE;
 	return map(r);
 }
 

@@ -23,8 +23,12 @@ static long install(struct inode *inode, const char *path, unsigned flags)
 	struct file *file;
 	int fd;
 
-	if (flags & MFD_NOEXEC_SEAL)
+	if (flags & MFD_NOEXEC_SEAL) {
 		inode->mode &= ~0111u;
+		inode->seals = F_SEAL_EXEC;
+	} else if (flags & MFD_ALLOW_SEALING) {
+		inode->seals = 0;
+	}
 	file = file_alloc(inode->fops, inode, O_RDWR | O_LARGEFILE, NULL);
 	if (!file)
 		return -ENOMEM;

@@ -181,6 +181,11 @@ void sim_tlb_flush(struct sim_cpu *cpu);
  */
 struct sim_store;
 extern const struct om_store_ops sim_store_ops;
+/*
+ * They are asked before a program's first store to a page, and agree unless sim_store_fail() says
+ * no.
+ */
+extern const struct om_store_ops sim_store_mkwrite_ops;
 
 /* In memory. NULL if the host has none. */
 struct sim_store *sim_store_ram(void);
@@ -200,7 +205,9 @@ struct sim_store_stats {
 	uint64_t reads, writes;             /* transfers */
 	uint64_t pages_read, pages_written; /* pages they moved */
 	uint64_t read_errors, write_errors; /* transfers that failed */
-	unsigned released;                  /* calls of the release hook */
+	uint64_t mkwrites, mkwrite_errors;  /* calls of page_mkwrite; those that said no */
+	uint64_t unasked; /* pages written though page_mkwrite was not called since the last time */
+	unsigned released; /* calls of the release hook */
 };
 void sim_store_stats(struct sim_store *store, struct sim_store_stats *stats);
 
@@ -208,10 +215,10 @@ void sim_store_stats(struct sim_store *store, struct sim_store_stats *stats);
 void sim_store_latency(struct sim_store *store, unsigned read_us, unsigned write_us);
 
 /*
- * Let the k-th read or write transfer from now fail with -OM_EIO (1 = the next one), it alone or it
- * and all after it. k = 0 heals the store.
+ * Let the k-th read or write transfer, or question, from now fail with -OM_EIO (1 = the next one),
+ * it alone or it and all after it. k = 0 heals the store.
  */
-enum sim_transfer { SIM_READ, SIM_WRITE };
+enum sim_transfer { SIM_READ, SIM_WRITE, SIM_MKWRITE };
 void sim_store_fail(struct sim_store *store, enum sim_transfer which, unsigned long k,
                     bool forever);
 

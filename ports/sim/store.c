@@ -31,8 +31,10 @@ struct sim_store {
 	int fd;               /* -1: in memory */
 	unsigned char **page; /* in memory: NULL where nothing was written */
 	uint64_t nr_pages;    /* length of `page` */
+	bool *asked;       /* page_mkwrite has been called, and the page not been written since */
+	uint64_t nr_asked; /* length of `asked` */
 	struct transfer *active;
-	struct failing failing[2];
+	struct failing failing[3]; /* by enum sim_transfer */
 	unsigned latency[2];
 	struct sim_store_stats stats;
 };
@@ -186,12 +188,26 @@ static bool transfer_begin(struct sim_store *store, enum sim_transfer which, str
 	return fail;
 }
 
+/* Lock held: these pages have been written. */
+static void clear_asked(struct sim_store *store, const struct transfer *t)
+{
+	for (uint64_t i = t->first; i <= t->last; i++) {
+		bool asked = i < store->nr_asked && store->asked[i];
+
+		store->stats.unasked += !asked;
+		if (asked)
+			store->asked[i] = false;
+	}
+}
+
 static void transfer_end(struct sim_store *store, enum sim_transfer which, struct transfer *t,
                          bool ok)
 {
 	struct transfer **p = &store->active;
 
 	pthread_mutex_lock(&store->lock);
+	if (which == SIM_WRITE && ok)
+		clear_asked(store, t);
 	while (*p != t)
 		p = &(*p)->next;
 	*p = t->next;
@@ -246,9 +262,49 @@ static void store_release(void *arg)
 	pthread_mutex_unlock(&store->lock);
 }
 
+/* Lock held. */
+static void set_asked(struct sim_store *store, uint64_t i)
+{
+	if (i >= store->nr_asked) {
+		uint64_t nr = 2 * i + 64;
+		bool *asked = realloc(store->asked, nr);
+
+		if (!asked) {
+			fprintf(stderr, "sim store: the host has no memory\n");
+			abort();
+		}
+		memset(asked + store->nr_asked, 0, nr - store->nr_asked);
+		store->asked = asked;
+		store->nr_asked = nr;
+	}
+	store->asked[i] = true;
+}
+
+static int store_mkwrite(void *arg, uint64_t index)
+{
+	struct sim_store *store = arg;
+	bool fail;
+
+	pthread_mutex_lock(&store->lock);
+	fail = fails_now(&store->failing[SIM_MKWRITE]);
+	if (!fail)
+		set_asked(store, index);
+	store->stats.mkwrites++;
+	store->stats.mkwrite_errors += fail;
+	pthread_mutex_unlock(&store->lock);
+	return fail ? -OM_EIO : 0;
+}
+
 const struct om_store_ops sim_store_ops = {
     .read = store_read,
     .write = store_write,
+    .release = store_release,
+};
+
+const struct om_store_ops sim_store_mkwrite_ops = {
+    .read = store_read,
+    .write = store_write,
+    .page_mkwrite = store_mkwrite,
     .release = store_release,
 };
 
@@ -287,6 +343,7 @@ void sim_store_free(struct sim_store *store)
 	for (uint64_t i = 0; i < store->nr_pages; i++)
 		free(store->page[i]);
 	free(store->page);
+	free(store->asked);
 	pthread_mutex_destroy(&store->lock);
 	free(store);
 }

@@ -98,6 +98,12 @@ static void neighbours(struct om_mm *mm, uintptr_t addr, struct om_vma **prev, s
 
 /* ---------------------------------------------------------------- life ---------------------- */
 
+/* Shared, and mprotect() could let it be written. */
+static bool maps_writable(unsigned flags)
+{
+	return (flags & (OM_VM_SHARED | OM_VM_MAYWRITE)) == (OM_VM_SHARED | OM_VM_MAYWRITE);
+}
+
 struct om_vma *om_vma_new(struct om_mm *mm, uintptr_t start, uintptr_t end, uintptr_t pgoff,
                           unsigned flags, struct om_mapping *mapping)
 {
@@ -105,6 +111,10 @@ struct om_vma *om_vma_new(struct om_mm *mm, uintptr_t start, uintptr_t end, uint
 
 	if (!vma)
 		return NULL;
+	if (maps_writable(flags) && !om_mapping_map_writable(mapping)) {
+		om_object_free(mm->sys, OM_CACHE_VMA, vma);
+		return NULL;
+	}
 	vma->mm = mm;
 	vma->start = start;
 	vma->end = end;
@@ -121,6 +131,8 @@ void om_vma_free(struct om_vma *vma)
 	struct om_mm *mm = vma->mm;
 
 	OM_ASSERT(mm->sys, om_rwsem_is_write_locked(&mm->mmap_lock), "mmap_lock", vma);
+	if (maps_writable(om_vma_flags(vma)))
+		om_mapping_unmap_writable(vma->mapping);
 	if (!vma->mapping) {
 		om_object_free(mm->sys, OM_CACHE_VMA, vma);
 		return;

@@ -41,7 +41,8 @@ uintptr_t om_gap_find(struct om_mm *mm, size_t len, uintptr_t limit);
 uintptr_t om_vma_start_gap(const struct om_vma *vma);
 
 /*
- * A new area, not linked anywhere; takes a reference to the mapping. NULL if no frame is free.
+ * A new area, not linked anywhere; takes a reference to the mapping, and counts in its
+ * i_mmap_writable: the caller sees to it that this is not denied. NULL if no frame is free.
  * om_vma_free() is for areas that are not linked.
  */
 struct om_vma *om_vma_new(struct om_mm *mm, uintptr_t start, uintptr_t end, uintptr_t pgoff,

@@ -3,7 +3,8 @@
  *
  * A thread takes locks in the order of enum om_rank, lowest first:
  *
- *     PAGE       OM_PG_LOCKED, a sleeping bit; a store works while it is held, alone
+ *     SIZE       mapping->size_lock, sleeping: read = write() at the end, write = truncate
+ *       PAGE       OM_PG_LOCKED, a sleeping bit; a store works while it is held, alone
  *       MMAP       mm->mmap_lock, sleeping: read = fault, write = map, unmap, fork
  *         SHAPE      mapping->shape, sleeping: read = areas or entries change their places,
  *                    write = somebody goes through all areas, in pieces, and must miss nothing
@@ -32,7 +33,8 @@
 #include "om_arch.h"
 
 enum om_rank {
-	OM_RANK_PAGE = 1,
+	OM_RANK_SIZE = 1,
+	OM_RANK_PAGE,
 	OM_RANK_MMAP,
 	OM_RANK_MMAP2, /* the child's, in fork: nobody else can hold it */
 	OM_RANK_SHAPE,

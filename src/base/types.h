@@ -118,10 +118,13 @@ struct om_mapping {
 	const struct om_store_ops *ops; /* (c) NULL: shared memory */
 	void *store;                    /* (c) */
 	struct om_rwspin lock;
-	struct om_rwsem shape;  /* see lock.h */
-	_Atomic uintptr_t refs; /* (a) the embedder's, and one for each area */
-	_Atomic uint64_t size;  /* (a) bytes; shrinks before pages go */
-	struct om_node *i_mmap; /* (O) VMAs by file page; nonlinear ones come last */
+	struct om_rwsem size_lock;       /* sleeping: read = write() at the end, write = truncate */
+	struct om_rwsem shape;           /* see lock.h */
+	_Atomic uintptr_t refs;          /* (a) the embedder's, and one for each area */
+	_Atomic int32_t i_mmap_writable; /* (a) shared areas with MAYWRITE; < 0: none is allowed */
+	_Atomic bool holes_shown;        /* (a) private areas may show the zero page in holes */
+	_Atomic uint64_t size;           /* (a) bytes, by size_lock; shrinks before pages go */
+	struct om_node *i_mmap;          /* (O) VMAs by file page; nonlinear ones come last */
 	/* (a) Where the next sweep of nonlinear areas begins: hints, see sweep.c. */
 	_Atomic uintptr_t hand_area, hand_addr;
 	struct om_index index;          /* (O) page index -> page, or swap slot of shared memory */

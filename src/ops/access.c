@@ -250,10 +250,10 @@ int om_mincore(struct om_mm *mm, uintptr_t addr, size_t len, unsigned char *vec)
 	for (; addr < end && !err; addr += OM_PAGE_SIZE) {
 		struct om_vma *vma = om_vma_at(mm, addr);
 
-		if (vma)
-			*vec++ = in_core(vma, addr);
-		else
+		if (!vma)
 			err = -OM_ENOMEM;
+		else
+			*vec++ = (om_vma_flags(vma) & OM_VM_HIDE_CACHE) || in_core(vma, addr);
 	}
 	om_mm_read_unlock(mm);
 	return err;

@@ -123,15 +123,22 @@ static inline void reuse(struct om_fault *f)
 
 /*
  * First write to a page of a shared file mapping. The page lock keeps write-back and truncation
- * out; the page is marked dirty before the entry allows the write (hazard 15).
+ * out; the page is marked dirty before the entry allows the write (hazard 15), and before that the
+ * store is asked, without locks, if it wants to be.
  */
 static OM_NOINLINE int make_writable(struct om_fault *f, struct om_page *page)
 {
 	struct om_system *sys = f->sys;
+	int r;
 
 	/* Whoever has it may be writing it back. */
 	if (!om_fetch_trylock(sys, f->fetch, page))
 		return om_fetch_locked(sys, f->fetch, page);
+	r = om_fetch_mkwrite(sys, f->fetch, f->vma->mapping, page);
+	if (om_unlikely(r)) {
+		om_page_unlock_put(sys, page);
+		return r;
+	}
 	if (om_fault_lock_present(f)) {
 		om_page_set(page, OM_PG_DIRTY);
 		om_entry_replace(sys, f->table, f->pos,

@@ -23,27 +23,13 @@
 
 /* ---------------------------------------------------------------- anonymous ----------------- */
 
-static int fault_zero(struct om_fault *f)
-{
-	struct om_system *sys = f->sys;
-	om_pte_t pte =
-	    om_pte_mkyoung(om_pte_make(sys->zero_pfn, f->prot & ~(unsigned)OM_PROT_WRITE));
-
-	if (om_fault_lock_absent(f)) {
-		om_entry_install(sys, f->table, f->pos, pte);
-		om_table_unlock(sys, f->table);
-		om_count(sys, OM_EV_FAULT_ZERO, 1);
-	}
-	return OM_FAULT_MINOR;
-}
-
 OM_INLINE int fault_anon(struct om_fault *f)
 {
 	struct om_system *sys = f->sys;
 	struct om_page *page;
 
 	if (!om_fault_wants_own(f))
-		return fault_zero(f);
+		return om_fault_zero(f);
 	page = om_frame_take(sys, OM_KIND_DATA, 0);
 	if (om_unlikely(!page))
 		return -OM_ENOFRAME;
@@ -171,7 +157,7 @@ static bool expand_stack(struct om_mm *mm, uintptr_t addr)
 
 /* ---------------------------------------------------------------- outermost ----------------- */
 
-/* Internal, beside -OM_ENOFRAME: an area that grows down may reach the address. */
+/* Internal, beside -OM_ENOFRAME and -OM_EFETCH: an area that grows down may reach the address. */
 #define GROW_STACK (-OM_EAGAIN)
 
 static OM_COLD bool below_stack(struct om_mm *mm, uintptr_t addr)

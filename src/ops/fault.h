@@ -88,6 +88,21 @@ static inline bool om_fault_lock_present(struct om_fault *f)
 	return false;
 }
 
+/* Untouched memory is read: the zero page. */
+static inline int om_fault_zero(struct om_fault *f)
+{
+	struct om_system *sys = f->sys;
+	om_pte_t pte =
+	    om_pte_mkyoung(om_pte_make(sys->zero_pfn, f->prot & ~(unsigned)OM_PROT_WRITE));
+
+	if (om_fault_lock_absent(f)) {
+		om_entry_install(sys, f->table, f->pos, pte);
+		om_table_unlock(sys, f->table);
+		om_count(sys, OM_EV_FAULT_ZERO, 1);
+	}
+	return OM_FAULT_MINOR;
+}
+
 /*
  * Make the pages of [start, end) present as mlock and MAP_POPULATE do: writable private areas get
  * pages of their own. Stops at the first page that cannot be made present: -OM_EFAULT (hole, no

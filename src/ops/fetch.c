@@ -7,6 +7,7 @@
  */
 #include "ops/fetch.h"
 
+#include "ops/truncate.h"
 #include "page/put.h"
 #include "store/mapping.h"
 #include "store/swap.h"
@@ -28,38 +29,49 @@ void om_fetch_unlock(struct om_system *sys, struct om_fetch *fetch)
 	fetch->locked = false;
 }
 
+/* Keep this page, which comes with a reference, and no other. */
+static void set_page(struct om_system *sys, struct om_fetch *fetch, struct om_page *page)
+{
+	om_fetch_unlock(sys, fetch);
+	if (fetch->page)
+		om_page_put(sys, fetch->page);
+	fetch->page = page;
+}
+
 int om_fetch_locked(struct om_system *sys, struct om_fetch *fetch, struct om_page *page)
 {
 	if (!fetch) {
 		om_page_put(sys, page);
 		return -OM_EFETCH;
 	}
-	om_fetch_unlock(sys, fetch);
-	if (fetch->page)
-		om_page_put(sys, fetch->page);
-	fetch->page = page;
+	set_page(sys, fetch, page);
 	fetch->kind = OM_FETCH_LOCKED;
 	fetch->err = 0;
 	return -OM_EFETCH;
 }
 
-int om_fetch_file(struct om_fetch *fetch, struct om_mapping *mapping, uintptr_t index,
-                  unsigned ahead)
+/* False: another mapping than last time; that one waits for its put until no lock is held. */
+static bool note_page(struct om_fetch *fetch, enum om_fetch_kind kind, struct om_mapping *mapping,
+                      uintptr_t index)
 {
-	if (!fetch)
-		return -OM_EFETCH;
-	/* Another mapping than last time: that one waits for its put until no lock is held. */
 	if (fetch->mapping && fetch->mapping != mapping) {
 		fetch->kind = OM_FETCH_NOTHING;
-		return -OM_EFETCH;
+		return false;
 	}
 	if (!fetch->mapping)
 		om_mapping_get(mapping);
-	fetch->kind = OM_FETCH_FILE;
+	fetch->kind = kind;
 	fetch->err = 0;
 	fetch->mapping = mapping;
 	fetch->index = index;
-	fetch->ahead = ahead;
+	return true;
+}
+
+int om_fetch_file(struct om_fetch *fetch, struct om_mapping *mapping, uintptr_t index,
+                  unsigned ahead)
+{
+	if (fetch && note_page(fetch, OM_FETCH_FILE, mapping, index))
+		fetch->ahead = ahead;
 	return -OM_EFETCH;
 }
 
@@ -69,6 +81,24 @@ int om_fetch_slot(struct om_fetch *fetch, uint32_t slot)
 		fetch->kind = OM_FETCH_SLOT;
 		fetch->err = 0;
 		fetch->slot = slot;
+	}
+	return -OM_EFETCH;
+}
+
+int om_fetch_ask(struct om_system *sys, struct om_fetch *fetch, struct om_mapping *mapping,
+                 struct om_page *page)
+{
+	bool asked = fetch && fetch->kind == OM_FETCH_ASK && fetch->mapping == mapping &&
+	             fetch->index == page->index;
+
+	OM_ASSERT(sys, om_page_test(page, OM_PG_LOCKED), "page lock", page);
+	if (asked && fetch->err)
+		return fetch->err == -OM_ENOMEM ? OM_FAULT_OOM : OM_FAULT_BUS;
+	if ((asked && om_page_test(page, OM_PG_DIRTY)) || page->object != mapping)
+		return 0; /* or truncated: then the entry has changed, too */
+	if (fetch && note_page(fetch, OM_FETCH_ASK, mapping, page->index)) {
+		om_page_ref(sys, page);
+		set_page(sys, fetch, page);
 	}
 	return -OM_EFETCH;
 }
@@ -89,20 +119,34 @@ int om_fetch_slot_error(const struct om_fetch *fetch, uint32_t slot)
 
 /* ---------------------------------------------------------------- waiting ------------------- */
 
+/* The page stays locked for the try that comes. */
+static int wait_for_answer(struct om_system *sys, struct om_fetch *fetch)
+{
+	struct om_mapping *mapping = fetch->mapping;
+	int err;
+
+	om_might_transfer(sys);
+	err = mapping->ops->page_mkwrite(mapping->store, fetch->index);
+	if (err)
+		return err == -OM_ENOFRAME ? -OM_EIO : err;
+	om_page_lock(sys, fetch->page);
+	fetch->locked = true;
+	if (om_mapping_has(mapping, fetch->page, fetch->index))
+		om_page_set(fetch->page, OM_PG_DIRTY);
+	return 0;
+}
+
 /* `page` is locked, and stays so for the try that comes. */
 static void hold(struct om_system *sys, struct om_fetch *fetch, struct om_page *page)
 {
-	if (fetch->page)
-		om_page_put(sys, fetch->page);
-	fetch->page = page;
+	set_page(sys, fetch, page);
 	fetch->locked = true;
 }
 
 static int wait_for_file(struct om_system *sys, struct om_fetch *fetch)
 {
 	struct om_page *page;
-	int err =
-	    om_mapping_getpage(fetch->mapping, fetch->index, fetch->ahead, &page, &fetch->read);
+	int err = om_file_getpage(fetch->mapping, fetch->index, fetch->ahead, &page, &fetch->read);
 
 	if (!err)
 		hold(sys, fetch, page);
@@ -145,6 +189,9 @@ int om_fetch_wait(struct om_system *sys, struct om_fetch *fetch)
 	case OM_FETCH_SLOT:
 		err = wait_for_slot(sys, fetch);
 		break;
+	case OM_FETCH_ASK:
+		err = wait_for_answer(sys, fetch);
+		break;
 	}
 	if (err == -OM_ENOFRAME)
 		return err;
@@ -154,9 +201,7 @@ int om_fetch_wait(struct om_system *sys, struct om_fetch *fetch)
 
 void om_fetch_end(struct om_system *sys, struct om_fetch *fetch)
 {
-	om_fetch_unlock(sys, fetch);
-	if (fetch->page)
-		om_page_put(sys, fetch->page);
+	set_page(sys, fetch, NULL);
 	if (fetch->mapping)
 		om_mapping_put(fetch->mapping);
 }

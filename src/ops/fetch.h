@@ -17,6 +17,7 @@ enum om_fetch_kind {
 	OM_FETCH_LOCKED, /* `page` is in memory: wait for its lock */
 	OM_FETCH_FILE,   /* page `index` of `mapping`, and up to `ahead` that follow */
 	OM_FETCH_SLOT,   /* the page of swap slot `slot` */
+	OM_FETCH_ASK,    /* the store of `mapping`, whether page `index` may be written */
 };
 
 struct om_fetch {
@@ -64,6 +65,25 @@ void om_fetch_unlock(struct om_system *sys, struct om_fetch *fetch);
 int om_fetch_file_error(const struct om_fetch *fetch, const struct om_mapping *mapping,
                         uintptr_t index);
 int om_fetch_slot_error(const struct om_fetch *fetch, uint32_t slot);
+
+/*
+ * A shared entry of a file's page, which the fault has locked, is about to become writable. 0: go
+ * on; -OM_EFETCH: the store wants to be asked first (om_store_ops.page_mkwrite); OM_FAULT_BUS or
+ * OM_FAULT_OOM: it has said no.
+ *
+ * When it agrees the page becomes dirty, and that ties the answer to the page: write-back, or
+ * truncation, takes it away and with it what the store has set aside. Then it is asked again.
+ */
+int om_fetch_ask(struct om_system *sys, struct om_fetch *fetch, struct om_mapping *mapping,
+                 struct om_page *page);
+
+static inline int om_fetch_mkwrite(struct om_system *sys, struct om_fetch *fetch,
+                                   struct om_mapping *mapping, struct om_page *page)
+{
+	if (om_likely(!mapping->ops || !mapping->ops->page_mkwrite))
+		return 0;
+	return om_fetch_ask(sys, fetch, mapping, page);
+}
 
 /*
  * Wait for what was noted. 0: start the fault again; it will find the page, or the error;

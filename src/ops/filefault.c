@@ -4,7 +4,7 @@
  * The page comes from the page cache locked, so that it can neither be truncated nor written back
  * until its entry is set. A write to a private area copies it at once; a read, or the first
  * access to a shared one, maps it read-only unless it is written now: so OM_PG_DIRTY is set
- * before any entry is writable.
+ * before any entry is writable, and the store has been asked if it wants to be (fetch.h).
  *
  * A read maps the pages around it as well, those that are there: programs run on, and an entry
  * costs a tenth of a fault. Nothing is read or allocated for them, and they are old until they
@@ -12,32 +12,80 @@
  */
 #include "base/mem.h"
 #include "ops/fault.h"
+#include "ops/truncate.h"
 #include "page/frame.h"
 #include "page/put.h"
 #include "rmap/rmap.h"
 #include "store/mapping.h"
 
-/* `from` is locked and referenced; it stays so. */
-static int map_copy(struct om_fault *f, struct om_page *from)
+/* ---------------------------------------------------------------- private areas ------------- */
+
+/*
+ * Page `index` is a hole of shared memory, and stays one, inside the file, until the lock is
+ * released. False, and not locked: it is not.
+ */
+static bool lock_hole(struct om_mapping *mapping, uintptr_t index)
+{
+	struct om_system *sys = mapping->sys;
+
+	om_read_lock(sys, &mapping->lock, OM_RANK_MAPPING);
+	if (index < om_mapping_pages(mapping) && !om_index_get(sys, &mapping->index, index))
+		return true;
+	om_read_unlock(sys, &mapping->lock);
+	return false;
+}
+
+/* A hole is read: the zero page, until somebody fills it. */
+static int show_hole(struct om_fault *f, uintptr_t index)
+{
+	struct om_mapping *mapping = f->vma->mapping;
+
+	if (lock_hole(mapping, index)) {
+		atomic_store_explicit(&mapping->holes_shown, true, memory_order_relaxed);
+		om_fault_zero(f);
+		om_read_unlock(f->sys, &mapping->lock);
+	}
+	return OM_FAULT_MINOR;
+}
+
+/*
+ * A copy of `from`, which is locked and referenced and stays so; or, if that is NULL, zeros,
+ * because `index` is a hole.
+ */
+OM_INLINE int map_copy(struct om_fault *f, struct om_page *from, uintptr_t index)
 {
 	struct om_system *sys = f->sys;
 	struct om_page *page = om_frame_get(sys, OM_KIND_DATA, 0);
+	bool same;
 
 	if (!page)
 		return -OM_ENOFRAME;
-	memcpy(om_page_ptr(sys, page), om_page_ptr(sys, from), OM_PAGE_SIZE);
+	if (om_likely(from))
+		memcpy(om_page_ptr(sys, page), om_page_ptr(sys, from), OM_PAGE_SIZE);
+	else
+		memset(om_page_ptr(sys, page), 0, OM_PAGE_SIZE);
 	om_vma_mark_anon(f->vma);
-	if (!om_fault_lock_absent(f)) {
+	if (!from && !lock_hole(f->vma->mapping, index)) {
 		om_page_put(sys, page);
 		return OM_FAULT_MINOR;
 	}
-	om_entry_install(sys, f->table, f->pos, om_fault_own_pte(f, om_page_pfn(sys, page)));
-	om_rmap_page_new(sys, page, f->vma, f->table, f->pos);
-	om_table_unlock(sys, f->table);
-	atomic_fetch_add_explicit(&f->mm->rss_anon, 1, memory_order_relaxed);
-	om_count(sys, OM_EV_FAULT_COW, 1);
+	same = om_fault_lock_absent(f);
+	if (same) {
+		om_entry_install(sys, f->table, f->pos,
+		                 om_fault_own_pte(f, om_page_pfn(sys, page)));
+		om_rmap_page_new(sys, page, f->vma, f->table, f->pos);
+		om_table_unlock(sys, f->table);
+		atomic_fetch_add_explicit(&f->mm->rss_anon, 1, memory_order_relaxed);
+		om_count(sys, OM_EV_FAULT_COW, 1);
+	}
+	if (!from)
+		om_read_unlock(sys, &f->vma->mapping->lock);
+	if (!same)
+		om_page_put(sys, page);
 	return OM_FAULT_MINOR;
 }
+
+/* ---------------------------------------------------------------- pages of the file --------- */
 
 static int map_file_page(struct om_fault *f, struct om_page *page)
 {
@@ -46,6 +94,12 @@ static int map_file_page(struct om_fault *f, struct om_page *page)
 	unsigned prot = write ? f->prot : f->prot & ~(unsigned)OM_PROT_WRITE;
 	om_pte_t pte = om_pte_mkyoung(om_pte_make(om_page_pfn(sys, page), prot));
 
+	if (write) {
+		int r = om_fetch_mkwrite(sys, f->fetch, f->vma->mapping, page);
+
+		if (om_unlikely(r))
+			return r;
+	}
 	if (!om_fault_lock_absent(f))
 		return OM_FAULT_MINOR;
 	if (!om_rmap_file_add(sys, page, f->vma)) {
@@ -158,6 +212,20 @@ static unsigned ahead(const struct om_fault *f)
 
 /* ---------------------------------------------------------------- the fault ----------------- */
 
+/*
+ * A private area over a hole of shared memory needs no page in the file. But who fills the hole
+ * takes the zero page away again, so locked memory that is only read has a page.
+ */
+static bool keeps_holes(const struct om_fault *f)
+{
+	return !(om_vma_flags(f->vma) & (OM_VM_SHARED | OM_VM_LOCKED));
+}
+
+static OM_NOINLINE int fault_hole(struct om_fault *f, uintptr_t index, bool own)
+{
+	return own ? map_copy(f, NULL, index) : show_hole(f, index);
+}
+
 /* The page is not there at once: note what to wait for, or the error of having waited. */
 static int wait_for_page(struct om_fault *f, uintptr_t index, struct om_page *page)
 {
@@ -182,17 +250,20 @@ int om_fault_file(struct om_fault *f, uintptr_t index)
 		om_count(sys, OM_EV_FAULT_FILE, 1);
 		return OM_FAULT_MINOR;
 	}
-	r = om_mapping_trypage(f->vma->mapping, index, om_fetch_mine(f->fetch), &page);
+	r = om_file_trypage(f->vma->mapping, index, own || keeps_holes(f), om_fetch_mine(f->fetch),
+	                    &page);
 	if (!r && page == om_fetch_mine(f->fetch))
 		om_fetch_taken(f->fetch);
 	if (r == -OM_EAGAIN)
 		return wait_for_page(f, index, page);
+	if (om_unlikely(r == OM_HOLE))
+		return fault_hole(f, index, own);
 	if (r)
 		return r == -OM_ENOFRAME ? r : OM_FAULT_BUS;
-	r = own ? map_copy(f, page) : map_file_page(f, page);
+	r = own ? map_copy(f, page, index) : map_file_page(f, page);
 	/* As many entries as can be counted map it: private memory can have a copy. */
 	if (om_unlikely(r == OM_FAULT_OOM) && !(om_vma_flags(f->vma) & OM_VM_SHARED))
-		r = map_copy(f, page);
+		r = map_copy(f, page, index);
 	om_page_unlock(sys, page);
 	om_page_touch(sys, page);
 	om_page_put(sys, page);

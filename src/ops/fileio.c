@@ -6,6 +6,8 @@
  * one page is atomic with respect to other readers and writers, to truncation and to reclaim.
  */
 #include "base/mem.h"
+#include "ops/resize.h"
+#include "ops/truncate.h"
 #include "page/put.h"
 #include "reclaim/reclaim.h"
 #include "reclaim/unmap.h"
@@ -34,7 +36,8 @@ static size_t in_page(uint64_t offset, size_t len)
 }
 
 /*
- * The page of a byte, locked and referenced; the others of the next `len` bytes may come with it.
+ * The page of a byte, locked and referenced, or OM_HOLE; the others of the next `len` bytes may
+ * come with it.
  */
 static int lock_page(struct om_mapping *mapping, uint64_t offset, size_t len, struct om_page **page)
 {
@@ -43,38 +46,40 @@ static int lock_page(struct om_mapping *mapping, uint64_t offset, size_t len, st
 	int err;
 
 	do
-		err = om_mapping_getpage(mapping, index, (len - 1) >> OM_PAGE_SHIFT, page, NULL);
+		err = om_mapping_getpage_noalloc(mapping, index, (len - 1) >> OM_PAGE_SHIFT, page,
+		                                 NULL);
 	while (om_try_again(mapping->sys, &tries, 1, &err));
 	return err;
 }
 
-/* Where in memory a byte of this page is. */
-static char *byte_of(struct om_system *sys, const struct om_page *page, uint64_t offset)
+/* How many of `len` bytes are in the page of `offset`, and inside the file at this moment. */
+static size_t readable(const struct om_mapping *mapping, uint64_t offset, size_t len)
 {
-	return (char *)om_page_ptr(sys, page) + (offset & (OM_PAGE_SIZE - 1));
+	uint64_t size = om_mapping_size(mapping), left = offset < size ? size - offset : 0;
+	size_t n = in_page(offset, len);
+
+	return n < left ? n : (size_t)left;
 }
 
-/* Read within one page; *n is how much, 0 at the end of the file. */
+/* Read within one page; *n is how much, 0 at the end of the file. Holes are not filled by it. */
 static int read_page(struct om_mapping *mapping, uint64_t offset, void *buf, size_t len, size_t *n)
 {
 	struct om_system *sys = mapping->sys;
 	struct om_page *page;
-	uint64_t size;
 	int err;
 
 	*n = 0;
-	if (offset >= om_mapping_size(mapping))
+	if (!readable(mapping, offset, len))
 		return 0;
 	err = lock_page(mapping, offset, len, &page);
-	if (err)
+	if (err < 0)
 		return err == -OM_EFAULT ? 0 : err; /* truncated just now */
-	size = om_mapping_size(mapping);
-	if (offset < size) {
-		*n = in_page(offset, len);
-		if (*n > size - offset)
-			*n = (size_t)(size - offset);
-		memcpy(buf, byte_of(sys, page, offset), *n);
+	*n = readable(mapping, offset, len);
+	if (err == OM_HOLE) {
+		memset(buf, 0, *n);
+		return 0;
 	}
+	memcpy(buf, om_page_byte(sys, page, offset), *n);
 	om_page_touch(sys, page);
 	om_page_unlock_put(sys, page);
 	return 0;
@@ -99,40 +104,43 @@ int om_mapping_read(struct om_mapping *mapping, uint64_t offset, void *buf, size
 	return err;
 }
 
-/* The file is at least this long now. Never shortens it. */
-static void raise_size(struct om_mapping *mapping, uint64_t size)
-{
-	uint64_t old = om_mapping_size(mapping);
-
-	while (old < size &&
-	       !atomic_compare_exchange_weak_explicit(&mapping->size, &old, size,
-	                                              memory_order_release, memory_order_relaxed))
-		;
-}
-
 /*
- * Write n bytes within one page. The size grows when they are there, so that no reader sees it
- * without them; but a page beyond the end exists only after the size has grown.
+ * Write within one page, inside the file. -OM_EAGAIN: it has become shorter, and the bytes may no
+ * longer be inside.
  */
-static int write_page(struct om_mapping *mapping, uint64_t offset, const void *buf, size_t n)
+static int write_inside(struct om_mapping *mapping, uint64_t offset, const void *buf, size_t n)
 {
 	struct om_system *sys = mapping->sys;
 	struct om_page *page;
+	int err = om_file_getpage(mapping, (uintptr_t)(offset >> OM_PAGE_SHIFT), 0, &page, NULL);
+
+	if (err)
+		return err == -OM_EFAULT ? -OM_EAGAIN : err;
+	if (offset + n <= om_mapping_size(mapping)) {
+		memcpy(om_page_byte(sys, page, offset), buf, n);
+		om_page_set(page, OM_PG_DIRTY);
+		om_page_touch(sys, page);
+	} else {
+		err = -OM_EAGAIN;
+	}
+	om_page_unlock_put(sys, page);
+	return err;
+}
+
+static int write_page(struct om_mapping *mapping, uint64_t offset, const void *buf, size_t n)
+{
+	struct om_page *held = NULL;
+	unsigned tries = 0;
 	int err;
 
 	do {
-		if (offset >> OM_PAGE_SHIFT >= om_mapping_pages(mapping))
-			raise_size(mapping, offset + n);
-		err = lock_page(mapping, offset, n, &page);
-	} while (err == -OM_EFAULT); /* truncated just now */
-	if (err)
-		return err;
-	memcpy(byte_of(sys, page, offset), buf, n);
-	om_page_set(page, OM_PG_DIRTY);
-	raise_size(mapping, offset + n);
-	om_page_touch(sys, page);
-	om_page_unlock_put(sys, page);
-	return 0;
+		if (offset + n <= om_mapping_size(mapping))
+			err = write_inside(mapping, offset, buf, n);
+		else
+			err = om_file_extend(mapping, offset, buf, n, &held);
+	} while (err == -OM_EAGAIN || om_try_again(mapping->sys, &tries, 1, &err));
+	om_file_release(mapping, &held);
+	return err;
 }
 
 int om_mapping_write(struct om_mapping *mapping, uint64_t offset, const void *buf, size_t len,
@@ -144,8 +152,6 @@ int om_mapping_write(struct om_mapping *mapping, uint64_t offset, const void *bu
 	om_might_sleep(mapping->sys);
 	if (offset > OM_MAPPING_MAX || len > OM_MAPPING_MAX - offset)
 		err = -OM_EOVERFLOW;
-	else if (len && offset > om_mapping_size(mapping))
-		err = om_mapping_zero_beyond(mapping);
 	while (moved < len && !err) {
 		size_t n = in_page(offset + moved, len - moved);
 
@@ -159,46 +165,28 @@ int om_mapping_write(struct om_mapping *mapping, uint64_t offset, const void *bu
 	return err;
 }
 
-/*
- * Write a referenced page, if it is dirty, and drop the reference. A locked page may be under a
- * write that reclaim has begun; waiting for its lock waits for that write.
- */
-static int sync_page(struct om_mapping *mapping, uintptr_t index, struct om_page *page)
+/* Their entries first: a program that stores from now on faults, and makes the page dirty again. */
+static int sync_run(struct om_mapping *mapping, struct om_run *run)
 {
-	struct om_system *sys = mapping->sys;
-	int err = 0;
-
-	if (!om_page_test(page, OM_PG_DIRTY | OM_PG_LOCKED)) {
-		om_page_put(sys, page);
-		return 0;
-	}
-	om_page_lock(sys, page);
-	if (om_mapping_has(mapping, page, index) && om_page_test(page, OM_PG_DIRTY)) {
-		om_page_mkclean(sys, page);
-		err = om_mapping_writepage(mapping, page);
-	}
-	om_page_unlock_put(sys, page);
-	return err;
+	for (unsigned i = 0; i < run->n; i++)
+		om_page_mkclean(mapping->sys, run->page[i]);
+	return om_mapping_writepages(mapping, run->page, run->n);
 }
 
 int om_mapping_sync(struct om_mapping *mapping, uint64_t offset, uint64_t len)
 {
 	uint64_t end = len && len <= UINT64_MAX - offset ? offset + len - 1 : UINT64_MAX;
-	uintptr_t i, last;
-	struct om_page *page;
-	int err = 0, page_err;
+	struct om_run run = {.next = (uintptr_t)(offset >> OM_PAGE_SHIFT)};
+	int err = 0, run_err;
 
 	om_might_sleep(mapping->sys);
 	if (om_mapping_is_shmem(mapping) || offset > OM_MAPPING_MAX)
 		return 0;
-	last = end > OM_MAPPING_MAX ? UINTPTR_MAX : (uintptr_t)(end >> OM_PAGE_SHIFT);
-	for (i = (uintptr_t)(offset >> OM_PAGE_SHIFT); om_mapping_next(mapping, &i, last, &page);
-	     i++) {
-		page_err = sync_page(mapping, i, page);
-		if (!err)
-			err = page_err;
-		if (i == last)
-			break;
+	run.last = end > OM_MAPPING_MAX ? UINTPTR_MAX : (uintptr_t)(end >> OM_PAGE_SHIFT);
+	while (om_mapping_next_dirty(mapping, &run)) {
+		run_err = sync_run(mapping, &run);
+		om_run_put(mapping->sys, &run);
+		err = err ? err : run_err;
 	}
 	return err;
 }

@@ -19,6 +19,8 @@ struct map {
 	struct om_map_request req;
 	unsigned vm_flags;
 	bool replaces; /* there are areas in the range */
+	bool writable; /* shared, and counted in the file's i_mmap_writable until it is mapped */
+	bool denied;   /* the file says that it shall not be */
 };
 
 /* The checks that need no lock. Here and below in the order Linux makes them. */
@@ -47,12 +49,12 @@ static int check_kind(const struct map *m)
 		return -OM_EOVERFLOW;
 	if (type != OM_MAP_SHARED && type != OM_MAP_PRIVATE)
 		return -OM_EINVAL;
-	if (m->req.file && type == OM_MAP_SHARED && (m->req.flags & OM_MAP_FILE_RDONLY) &&
+	if (type == OM_MAP_SHARED && (m->req.flags & OM_MAP_FILE_RDONLY) &&
 	    (m->req.prot & OM_PROT_WRITE))
 		return -OM_EACCES;
 	if ((m->req.flags & OM_MAP_GROWSDOWN) && (m->req.file || type == OM_MAP_SHARED))
 		return -OM_EINVAL;
-	return 0;
+	return m->denied && (m->req.prot & OM_PROT_WRITE) ? -OM_EPERM : 0;
 }
 
 static unsigned request_vm_flags(const struct map *m, unsigned def_flags)
@@ -62,9 +64,11 @@ static unsigned request_vm_flags(const struct map *m, unsigned def_flags)
 	flags |= OM_VM_MAYWRITE | def_flags;
 	if (m->req.flags & OM_MAP_SHARED) {
 		flags |= OM_VM_SHARED;
-		if (m->req.file && (m->req.flags & OM_MAP_FILE_RDONLY))
+		if ((m->req.flags & OM_MAP_FILE_RDONLY) || m->denied)
 			flags &= ~(unsigned)OM_VM_MAYWRITE;
 	}
+	if (m->req.file && (m->req.flags & OM_MAP_HIDE_CACHE))
+		flags |= OM_VM_HIDE_CACHE;
 	if (m->req.flags & OM_MAP_GROWSDOWN)
 		flags |= OM_VM_GROWSDOWN;
 	if (m->req.flags & OM_MAP_LOCKED)
@@ -202,7 +206,7 @@ static int map_area(struct om_mm *mm, const struct map *m, struct om_mapping *ma
 	return 0;
 }
 
-static int mmap_locked(struct om_mm *mm, struct map *m)
+static int map_request(struct om_mm *mm, struct map *m)
 {
 	struct om_mapping *shmem = NULL;
 	int err;
@@ -224,6 +228,21 @@ static int mmap_locked(struct om_mm *mm, struct map *m)
 	err = map_area(mm, m, shmem ? shmem : m->req.file);
 	if (shmem)
 		om_mapping_put(shmem); /* the area holds its own reference */
+	return err;
+}
+
+/* Counted before, so that om_mapping_deny_writable() sees us, or we its answer. */
+static int mmap_locked(struct om_mm *mm, struct map *m)
+{
+	int err;
+
+	if (m->req.file && (m->req.flags & OM_MAP_SHARED) && !(m->req.flags & OM_MAP_FILE_RDONLY)) {
+		m->writable = om_mapping_map_writable(m->req.file);
+		m->denied = !m->writable;
+	}
+	err = map_request(mm, m);
+	if (m->writable)
+		om_mapping_unmap_writable(m->req.file);
 	return err;
 }
 

@@ -7,7 +7,7 @@
 /* The part of the range that the first area at or above `start` covers. */
 struct part {
 	struct om_mapping *mapping; /* referenced; NULL: nothing to write */
-	uint64_t offset;
+	uint64_t offset, len;       /* of the file: what to write */
 	uintptr_t start, end;
 };
 
@@ -28,10 +28,13 @@ static bool next_part(struct om_mm *mm, uintptr_t start, uintptr_t end, int flag
 	if ((flags & OM_MS_INVALIDATE) && (om_vma_flags(vma) & OM_VM_LOCKED)) {
 		*err = -OM_EBUSY;
 	} else if ((flags & OM_MS_SYNC) && (om_vma_flags(vma) & OM_VM_SHARED) && vma->mapping) {
-		bool nonlinear = om_vma_flags(vma) & OM_VM_NONLINEAR;
-
 		p->mapping = vma->mapping;
-		p->offset = nonlinear ? 0 : (uint64_t)om_vma_index(vma, p->start) << OM_PAGE_SHIFT;
+		/* Any page of the file may be shown in a nonlinear area. */
+		p->len = UINT64_MAX;
+		if (!(om_vma_flags(vma) & OM_VM_NONLINEAR)) {
+			p->offset = (uint64_t)om_vma_index(vma, p->start) << OM_PAGE_SHIFT;
+			p->len = p->end - p->start;
+		}
 		om_mapping_get(p->mapping);
 	}
 	om_mm_read_unlock(mm);
@@ -44,8 +47,7 @@ static int sync_part(const struct part *p)
 
 	if (!p->mapping)
 		return 0;
-	/* offset 0 with a nonlinear area: any page of the file may be shown there */
-	err = om_mapping_sync(p->mapping, p->offset, p->offset ? p->end - p->start : 0);
+	err = om_mapping_sync(p->mapping, p->offset, p->len);
 	om_mapping_put(p->mapping);
 	return err;
 }

@@ -1,12 +1,17 @@
 /*
- * truncate.c: pages leave a file, and every address space with it.
+ * truncate.c: pages leave a file, and every address space with it: behind a new end (resize.c), or
+ * in a hole.
  *
- * The size shrinks first; from then on no fault brings in a page beyond it. Entries are cleared in
- * all areas, some at a time, while mapping->shape keeps fork and mremap from carrying one to where
- * we have been (rmap.h). Then the pages go, one by one under the page lock, which waits for faults
- * that had found them before. Truncation looks for private copies once more after that, because
- * such a fault may just have made one (hazard 54).
+ * Entries are cleared in all areas, some at a time, while mapping->shape keeps fork and mremap from
+ * carrying one to where we have been (rmap.h). Then the pages go, one by one under the page lock,
+ * which waits for faults that had found them before. Truncation looks for private copies once more
+ * after that, because such a fault may just have made one (hazard 54).
+ *
+ * Each place is emptied once. In a hole a store through a mapping or a write() may bring a page
+ * back as soon as it is empty, and what it holds was written later (hazard 73).
  */
+#include "ops/truncate.h"
+
 #include "area/mm.h"
 #include "area/zap.h"
 #include "base/mem.h"
@@ -100,6 +105,31 @@ static void unmap_mapping(struct om_mapping *mapping, uintptr_t first, uintptr_t
 	om_rwsem_write_done(sys, &mapping->shape);
 }
 
+/* The page is locked, and as empty as what is shown in its place. */
+static int fill_hole(struct om_mapping *mapping, uintptr_t index)
+{
+	unmap_mapping(mapping, index, index, true, NULL);
+	return 0;
+}
+
+int om_file_getpage(struct om_mapping *mapping, uintptr_t index, size_t ahead,
+                    struct om_page **page, bool *read)
+{
+	int err = om_mapping_getpage(mapping, index, ahead, page, read);
+
+	return err == OM_FILLED_HOLE ? fill_hole(mapping, index) : err;
+}
+
+int om_file_trypage(struct om_mapping *mapping, uintptr_t index, bool keep_hole,
+                    const struct om_page *mine, struct om_page **page)
+{
+	int err = om_mapping_trypage(mapping, index, keep_hole, mine, page);
+
+	return om_unlikely(err == OM_FILLED_HOLE) ? fill_hole(mapping, index) : err;
+}
+
+/* ---------------------------------------------------------------- leaving the file ---------- */
+
 enum evicted { EVICTED, GONE, BUSY };
 
 /*
@@ -135,25 +165,34 @@ static bool evict_page(struct om_mapping *mapping, uintptr_t index, struct om_pa
 }
 
 /*
- * Pages [first, last] leave the file and all areas. What a fault brought back meanwhile is
- * evicted in the second round. There reclaim may turn the page into a slot, and a fault the slot
- * into a page, under our eyes: then the same place is looked at again.
+ * Pages [first, last] leave the file and all areas. A place whose page has turned into a slot under
+ * our eyes (reclaim), or whose slot into a page (a fault), is looked at again.
  */
 static void evict_range(struct om_mapping *mapping, uintptr_t first, uintptr_t last,
                         bool files_only)
 {
 	struct om_page *page;
 	uintptr_t i = first;
+	om_ientry_t e;
 
 	unmap_mapping(mapping, first, last, files_only, NULL);
-	om_mapping_drop(mapping, first, last);
-	while (om_mapping_next(mapping, &i, last, &page)) {
-		if (!page)
-			om_mapping_drop(mapping, i, i);
-		else if (evict_page(mapping, i, page) && i++ == last)
+	while ((e = om_mapping_next(mapping, &i, last, &page))) {
+		if (!(page ? evict_page(mapping, i, page) : om_mapping_drop_slot(mapping, i, e)))
+			continue;
+		if (i++ == last)
 			break;
 	}
 }
+
+void om_file_cut(struct om_mapping *mapping, uintptr_t first)
+{
+	OM_ASSERT(mapping->sys, om_rwsem_is_write_locked(&mapping->size_lock), "size lock",
+	          mapping);
+	evict_range(mapping, first, UINTPTR_MAX, false);
+	unmap_mapping(mapping, first, UINTPTR_MAX, false, NULL);
+}
+
+/* ---------------------------------------------------------------- holes --------------------- */
 
 /*
  * The page of a byte, referenced and so there to stay, if it is in memory or, for shared memory,
@@ -169,21 +208,13 @@ static int hold_page(struct om_mapping *mapping, uint64_t offset, struct om_page
 		return 0;
 	if (*page)
 		return 0;
-	err = om_mapping_getpage(mapping, index, 0, page, NULL);
+	err = om_file_getpage(mapping, index, 0, page, NULL);
 	if (err) {
 		*page = NULL;
 		return err == -OM_EFAULT ? 0 : err;
 	}
 	om_page_unlock(sys, *page);
 	return 0;
-}
-
-/* Both ends lie in the page, whose lock is held. */
-static void zero_bytes(struct om_system *sys, struct om_page *page, uint64_t from, uint64_t to)
-{
-	memset((char *)om_page_ptr(sys, page) + (from & (OM_PAGE_SIZE - 1)), 0,
-	       (size_t)(to - from));
-	om_page_set(page, OM_PG_DIRTY);
 }
 
 /*
@@ -197,7 +228,7 @@ static void zero_held(struct om_mapping *mapping, struct om_page *page, uint64_t
 		return;
 	om_page_lock(sys, page);
 	if (om_mapping_has(mapping, page, (uintptr_t)(from >> OM_PAGE_SHIFT)))
-		zero_bytes(sys, page, from, to);
+		om_page_zero(sys, page, from, to);
 	om_page_unlock_put(sys, page);
 }
 
@@ -212,77 +243,6 @@ static int zero_part(struct om_mapping *mapping, uint64_t from, uint64_t to)
 	return err;
 }
 
-static uint64_t page_end(uint64_t offset)
-{
-	return (offset + OM_PAGE_SIZE - 1) & ~(uint64_t)(OM_PAGE_SIZE - 1);
-}
-
-/*
- * Bytes between the new, or the old, end and the end of its page must read as zero from now on.
- * Done while both ends are inside the file.
- */
-static int zero_tail(struct om_mapping *mapping, uint64_t size)
-{
-	uint64_t old = om_mapping_size(mapping), end = size < old ? size : old;
-
-	return size == old ? 0 : zero_part(mapping, end, page_end(end));
-}
-
-/*
- * zero_tail() under the page lock, with the size of that moment: a writer raises the size inside
- * the page lock, so what it has just written is not taken for tail.
- */
-static int zero_beyond(struct om_mapping *mapping)
-{
-	struct om_system *sys = mapping->sys;
-	uint64_t size = om_mapping_size(mapping);
-	uintptr_t index = (uintptr_t)(size >> OM_PAGE_SHIFT);
-	struct om_page *page = NULL;
-	int err = size & (OM_PAGE_SIZE - 1) ? hold_page(mapping, size, &page) : 0;
-
-	if (err || !page)
-		return err;
-	om_page_lock(sys, page);
-	size = om_mapping_size(mapping);
-	if (om_mapping_has(mapping, page, index) && size >> OM_PAGE_SHIFT == index)
-		zero_bytes(sys, page, size, page_end(size));
-	om_page_unlock_put(sys, page);
-	return 0;
-}
-
-int om_mapping_zero_beyond(struct om_mapping *mapping)
-{
-	unsigned tries = 0;
-	int err;
-
-	do
-		err = zero_beyond(mapping);
-	while (om_try_again(mapping->sys, &tries, 1, &err));
-	return err;
-}
-
-int om_mapping_truncate(struct om_mapping *mapping, uint64_t size)
-{
-	uintptr_t first = (uintptr_t)(page_end(size) >> OM_PAGE_SHIFT);
-	unsigned tries = 0;
-	int err;
-
-	om_might_sleep(mapping->sys);
-	if (size > OM_MAPPING_MAX)
-		return -OM_EOVERFLOW;
-	do
-		err = zero_tail(mapping, size);
-	while (om_try_again(mapping->sys, &tries, 1, &err));
-	if (err)
-		return err;
-	/* A write may have made it longer meanwhile. */
-	if (size >= atomic_exchange_explicit(&mapping->size, size, memory_order_acq_rel))
-		return 0;
-	evict_range(mapping, first, UINTPTR_MAX, false);
-	unmap_mapping(mapping, first, UINTPTR_MAX, false, NULL);
-	return 0;
-}
-
 /*
  * Both partial pages are held before either changes: a punch that fails has changed nothing
  * (I10).
@@ -290,45 +250,46 @@ int om_mapping_truncate(struct om_mapping *mapping, uint64_t size)
 static int zero_ends(struct om_mapping *mapping, uint64_t offset, uint64_t first, uint64_t last,
                      uint64_t end)
 {
-	struct om_system *sys = mapping->sys;
 	struct om_page *head = NULL, *tail = NULL;
-	unsigned tries = 0;
 	int err = 0;
 
 	if (offset < first)
-		do
-			err = hold_page(mapping, offset, &head);
-		while (om_try_again(sys, &tries, 1, &err));
+		err = hold_page(mapping, offset, &head);
 	if (!err && last < end)
-		do
-			err = hold_page(mapping, last, &tail);
-		while (om_try_again(sys, &tries, 1, &err));
+		err = hold_page(mapping, last, &tail);
 	if (!err) {
 		zero_held(mapping, head, offset, first);
 		zero_held(mapping, tail, last, end);
 	} else if (head) {
-		om_page_put(sys, head);
+		om_page_put(mapping->sys, head);
 	}
+	return err;
+}
+
+static int punch(struct om_mapping *mapping, uint64_t offset, uint64_t end)
+{
+	uint64_t first = (offset + OM_PAGE_SIZE - 1) & ~(uint64_t)(OM_PAGE_SIZE - 1);
+	uint64_t last = end & ~(uint64_t)(OM_PAGE_SIZE - 1);
+	int err;
+
+	if (first < offset || first > last) /* inside one page */
+		return zero_part(mapping, offset, end);
+	err = zero_ends(mapping, offset, first, last, end);
+	if (!err && first < last)
+		evict_range(mapping, (uintptr_t)(first >> OM_PAGE_SHIFT),
+		            (uintptr_t)((last >> OM_PAGE_SHIFT) - 1), true);
 	return err;
 }
 
 int om_mapping_punch(struct om_mapping *mapping, uint64_t offset, uint64_t len)
 {
 	uint64_t end = offset + len < offset ? UINT64_MAX : offset + len;
-	uint64_t first = page_end(offset), last = end & ~(uint64_t)(OM_PAGE_SIZE - 1);
 	unsigned tries = 0;
 	int err;
 
 	om_might_sleep(mapping->sys);
-	if (first < offset || first > last) { /* inside one page */
-		do
-			err = zero_part(mapping, offset, end);
-		while (om_try_again(mapping->sys, &tries, 1, &err));
-		return err;
-	}
-	err = zero_ends(mapping, offset, first, last, end);
-	if (!err && first < last)
-		evict_range(mapping, (uintptr_t)(first >> OM_PAGE_SHIFT),
-		            (uintptr_t)((last >> OM_PAGE_SHIFT) - 1), true);
+	do
+		err = punch(mapping, offset, end);
+	while (om_try_again(mapping->sys, &tries, 2, &err));
 	return err;
 }

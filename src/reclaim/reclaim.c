@@ -166,31 +166,53 @@ static unsigned write_run(struct om_system *sys, struct batch *b, unsigned i)
 	return n;
 }
 
-static void write_file(struct om_system *sys, struct om_page **page)
+/*
+ * The file of a dirty page that has to go to its store; NULL for any other page. Without a mapping
+ * it has been truncated; the page lock keeps the mapping from going now.
+ */
+static struct om_mapping *file_to_write(struct om_system *sys, struct om_page *page)
 {
-	struct om_mapping *mapping;
+	const unsigned other = OM_PG_ANON | OM_PG_SWAPCACHE | OM_PG_SWAPBACKED;
+	struct om_mapping *mapping = NULL;
 
-	om_frame_lock(sys, *page);
-	mapping = om_page_test(*page, OM_PG_ANON) ? NULL : (*page)->object;
-	om_frame_unlock(sys, *page);
-	/* Without a mapping it has been truncated; the page lock keeps it from going now. */
-	if (mapping && om_mapping_writepage(mapping, *page))
-		give_up(sys, page, true);
+	if (!page)
+		return NULL;
+	om_frame_lock(sys, page);
+	if (om_page_test(page, OM_PG_DIRTY) && !om_page_test(page, other))
+		mapping = page->object;
+	om_frame_unlock(sys, page);
+	return mapping;
+}
+
+/* Write the pages of `mapping` that begin with page i and follow one another; returns how many. */
+static unsigned write_file_run(struct om_system *sys, struct batch *b, unsigned i,
+                               struct om_mapping *mapping)
+{
+	struct om_page **run = &b->page[i];
+	unsigned n = 1;
+
+	while (i + n < b->n && n < OM_TRANSFER_MAX && file_to_write(sys, run[n]) == mapping &&
+	       run[n]->index == run[0]->index + n)
+		n++;
+	if (om_mapping_writepages(mapping, run, n))
+		for (unsigned k = 0; k < n; k++)
+			if (om_page_test(run[k], OM_PG_DIRTY))
+				give_up(sys, &run[k], true);
+	return n;
 }
 
 static void write_out(struct om_system *sys, struct batch *b)
 {
 	for (unsigned i = 0; i < b->n;) {
 		struct om_page *page = b->page[i];
+		struct om_mapping *file;
 
 		if (is_dirty_swap(page) && !is_orphan(sys, page)) {
 			i += write_run(sys, b, i);
 			continue;
 		}
-		if (page && om_page_test(page, OM_PG_DIRTY) &&
-		    !om_page_test(page, OM_PG_SWAPCACHE | OM_PG_SWAPBACKED))
-			write_file(sys, &b->page[i]);
-		i++;
+		file = file_to_write(sys, page);
+		i += file ? write_file_run(sys, b, i, file) : 1;
 	}
 }
 

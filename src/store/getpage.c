@@ -77,7 +77,7 @@ static bool is_absent(struct om_mapping *mapping, uintptr_t index)
 	return absent;
 }
 
-/* Make pages in [first, end), as long as they are absent and frames are free; at most READ_RUN. */
+/* Make pages from `first` on, as long as they are absent, below `end`, and frames are free. */
 static unsigned enter_run(struct om_mapping *mapping, uintptr_t first, uintptr_t end,
                           struct om_page **page)
 {
@@ -132,7 +132,7 @@ static void put_run(struct om_mapping *mapping, struct om_page *const page[], un
 
 /*
  * Fill a new page from the store, and up to `ahead` that follow. An error of theirs alone does
- * not count.
+ * not count. They are listed in the order of the file, in which reclaim may have to write them.
  */
 static int fill_from_store(struct om_mapping *mapping, uintptr_t index, size_t ahead,
                            struct om_page *page)
@@ -145,9 +145,14 @@ static int fill_from_store(struct om_mapping *mapping, uintptr_t index, size_t a
 		ahead = READ_RUN - 1;
 	n += enter_run(mapping, index + 1, index + 1 + ahead, run + 1);
 	err = read_pages(mapping, index, run, n);
-	put_run(mapping, run + 1, n - 1, !err);
-	if (err && n > 1)
+	if (err && n > 1) {
+		put_run(mapping, run + 1, n - 1, false);
+		n = 1;
 		err = read_pages(mapping, index, run, 1);
+	}
+	if (!err)
+		page_arrived(mapping->sys, page, 0);
+	put_run(mapping, run + 1, n - 1, !err);
 	return err;
 }
 
@@ -161,7 +166,9 @@ static int fill_with_zeros(struct om_mapping *mapping, uintptr_t index, struct o
 		return err;
 	memset(om_page_ptr(sys, *page), 0, OM_PAGE_SIZE);
 	page_arrived(sys, *page, OM_PG_DIRTY);
-	return 0;
+	/* Who showed a hole here set this before he let the page in. */
+	return atomic_load_explicit(&mapping->holes_shown, memory_order_relaxed) ? OM_FILLED_HOLE
+	                                                                         : 0;
 }
 
 /* Nothing is at `index`: make a page and fill it. */
@@ -181,10 +188,8 @@ static int fill(struct om_mapping *mapping, uintptr_t index, size_t ahead, struc
 	if (err) {
 		om_mapping_remove(mapping, *page);
 		om_page_unlock_put(sys, *page);
-		return err;
 	}
-	page_arrived(sys, *page, 0);
-	return 0;
+	return err;
 }
 
 /* The page of slot entry e takes its place in the index, unless entry or size have changed. */
@@ -259,25 +264,27 @@ static bool is_still_there(struct om_mapping *mapping, uintptr_t index, const st
 	       index < om_mapping_pages(mapping);
 }
 
-int om_mapping_trypage(struct om_mapping *mapping, uintptr_t index, const struct om_page *mine,
-                       struct om_page **page)
+int om_mapping_trypage(struct om_mapping *mapping, uintptr_t index, bool keep_hole,
+                       const struct om_page *mine, struct om_page **page)
 {
 	om_ientry_t e;
-	int err;
+	int err = 0;
 
 	*page = NULL;
 	if (index >= om_mapping_pages(mapping))
 		return -OM_EFAULT;
 	e = om_mapping_find(mapping, index, page);
 	if (!e && om_mapping_is_shmem(mapping)) {
+		if (keep_hole)
+			return OM_HOLE;
 		err = fill_with_zeros(mapping, index, page);
-		if (err)
+		if (err < 0)
 			return err;
 	} else if (!*page || (*page != mine && !om_page_trylock(mapping->sys, *page))) {
 		return -OM_EAGAIN;
 	}
 	if (is_still_there(mapping, index, *page))
-		return 0;
+		return err;
 	if (*page != mine)
 		om_page_unlock(mapping->sys, *page);
 	om_page_put(mapping->sys, *page);
@@ -285,8 +292,8 @@ int om_mapping_trypage(struct om_mapping *mapping, uintptr_t index, const struct
 	return -OM_EAGAIN;
 }
 
-int om_mapping_getpage(struct om_mapping *mapping, uintptr_t index, size_t ahead,
-                       struct om_page **page, bool *read)
+static inline int getpage(struct om_mapping *mapping, uintptr_t index, size_t ahead, bool alloc,
+                          struct om_page **page, bool *read)
 {
 	bool transfer = false;
 	int err = -OM_EAGAIN;
@@ -298,6 +305,8 @@ int om_mapping_getpage(struct om_mapping *mapping, uintptr_t index, size_t ahead
 		if (index >= om_mapping_pages(mapping))
 			return -OM_EFAULT;
 		e = om_mapping_find(mapping, index, page);
+		if (!e && !alloc && om_mapping_is_shmem(mapping))
+			return OM_HOLE;
 		if (!e)
 			err = fill(mapping, index, ahead, page, &transfer);
 		else if (om_ientry_is_slot(e))
@@ -305,7 +314,7 @@ int om_mapping_getpage(struct om_mapping *mapping, uintptr_t index, size_t ahead
 		else
 			err = lock_found(mapping, index, *page);
 		/* A later shrinking waits for the page lock. */
-		if (!err && index >= om_mapping_pages(mapping)) {
+		if (err >= 0 && index >= om_mapping_pages(mapping)) {
 			om_page_unlock_put(mapping->sys, *page);
 			err = -OM_EAGAIN;
 		}
@@ -313,6 +322,18 @@ int om_mapping_getpage(struct om_mapping *mapping, uintptr_t index, size_t ahead
 	if (transfer && read)
 		*read = true;
 	return err;
+}
+
+int om_mapping_getpage(struct om_mapping *mapping, uintptr_t index, size_t ahead,
+                       struct om_page **page, bool *read)
+{
+	return getpage(mapping, index, ahead, true, page, read);
+}
+
+int om_mapping_getpage_noalloc(struct om_mapping *mapping, uintptr_t index, size_t ahead,
+                               struct om_page **page, bool *read)
+{
+	return getpage(mapping, index, ahead, false, page, read);
 }
 
 /* ---- read-ahead ---- */
@@ -345,6 +366,7 @@ void om_mapping_readahead(struct om_mapping *mapping, uintptr_t first, size_t n)
 	struct om_page *run[READ_RUN];
 	uintptr_t i, end;
 	unsigned have;
+	int err = 0;
 
 	om_might_sleep(mapping->sys);
 	if (first >= pages || n == 0)
@@ -354,9 +376,11 @@ void om_mapping_readahead(struct om_mapping *mapping, uintptr_t first, size_t n)
 		readahead_slots(mapping, first, end - 1);
 		return;
 	}
-	for (i = first; i < end && !om_frames_low(mapping->sys); i += have ? have : 1) {
+	for (i = first; i < end && !err && !om_frames_low(mapping->sys); i += have ? have : 1) {
 		have = enter_run(mapping, i, end, run);
-		if (have)
-			put_run(mapping, run, have, !read_pages(mapping, i, run, have));
+		if (!have)
+			continue;
+		err = read_pages(mapping, i, run, have);
+		put_run(mapping, run, have, !err);
 	}
 }

@@ -152,51 +152,121 @@ bool om_mapping_evict(struct om_mapping *mapping, struct om_page *page)
 	return done;
 }
 
-int om_mapping_writepage(struct om_mapping *mapping, struct om_page *page)
+/* ---- writing ---- */
+
+static int write_pages(struct om_mapping *mapping, struct om_page *const page[], unsigned n)
 {
 	struct om_system *sys = mapping->sys;
-	void *frame = om_page_ptr(sys, page);
+	void *frame[OM_TRANSFER_MAX] = {NULL};
 
-	om_might_sleep(sys);
-	OM_ASSERT(sys, om_page_test(page, OM_PG_LOCKED), "page lock", page);
+	for (unsigned i = 0; i < n; i++) {
+		OM_ASSERT(sys, om_page_test(page[i], OM_PG_LOCKED), "page lock", page[i]);
+		frame[i] = om_page_ptr(sys, page[i]);
+		/* Before the write starts, so that a store that comes while it runs is not lost. */
+		om_page_clear(page[i], OM_PG_DIRTY);
+	}
+	om_might_transfer(sys);
+	if (!mapping->ops->write(mapping->store, page[0]->index, n, frame)) {
+		om_count(sys, OM_EV_PGPGOUT, n);
+		return 0;
+	}
+	for (unsigned i = 0; i < n; i++)
+		om_page_set(page[i], OM_PG_DIRTY);
+	return -OM_EIO;
+}
+
+int om_mapping_writepages(struct om_mapping *mapping, struct om_page *const page[], unsigned n)
+{
+	int err, first = 0;
+
+	om_might_sleep(mapping->sys);
 	if (om_mapping_is_shmem(mapping))
 		return 0; /* reclaim writes it to swap */
 	if (!mapping->ops->write)
 		return -OM_EIO;
-	/* Before the write starts, so that a store that comes while it runs is not lost. */
-	om_page_clear(page, OM_PG_DIRTY);
-	om_might_transfer(sys);
-	if (mapping->ops->write(mapping->store, page->index, 1, &frame)) {
-		om_page_set(page, OM_PG_DIRTY);
-		return -OM_EIO;
+	err = write_pages(mapping, page, n);
+	if (!err || n == 1)
+		return err;
+	for (unsigned i = 0; i < n; i++) {
+		err = write_pages(mapping, &page[i], 1);
+		first = first ? first : err;
 	}
-	om_count(sys, OM_EV_PGPGOUT, 1);
-	return 0;
+	return first;
+}
+
+/*
+ * Lock a referenced page if it is page `index` of the file and dirty; else drop the reference. With
+ * one page locked the next may only be tried.
+ */
+static bool lock_dirty(struct om_mapping *mapping, struct om_page *page, uintptr_t index, bool wait)
+{
+	struct om_system *sys = mapping->sys;
+
+	/* A locked page may be under a write that reclaim has begun: that is waited for, too. */
+	if (om_page_test(page, wait ? OM_PG_DIRTY | OM_PG_LOCKED : OM_PG_DIRTY)) {
+		if (wait)
+			om_page_lock(sys, page);
+		if (wait || om_page_trylock(sys, page)) {
+			if (om_mapping_has(mapping, page, index) && om_page_test(page, OM_PG_DIRTY))
+				return true;
+			om_page_unlock(sys, page);
+		}
+	}
+	om_page_put(sys, page);
+	return false;
+}
+
+/* The first dirty page at or after run->next. */
+static bool begin_run(struct om_mapping *mapping, struct om_run *run)
+{
+	while (om_mapping_next(mapping, &run->next, run->last, &run->page[0])) {
+		uintptr_t at = run->next;
+
+		run->end = at == run->last;
+		run->next = at + 1;
+		if (run->page[0] && lock_dirty(mapping, run->page[0], at, true))
+			return true;
+		if (run->end)
+			return false;
+	}
+	return false;
+}
+
+bool om_mapping_next_dirty(struct om_mapping *mapping, struct om_run *run)
+{
+	if (run->end || !begin_run(mapping, run))
+		return false;
+	for (run->n = 1; run->n < OM_TRANSFER_MAX && !run->end; run->n++) {
+		struct om_page *page = om_mapping_lookup(mapping, run->next);
+
+		if (!page || !lock_dirty(mapping, page, run->next, false))
+			break;
+		run->page[run->n] = page;
+		run->end = run->next++ == run->last;
+	}
+	return true;
+}
+
+void om_run_put(struct om_system *sys, struct om_run *run)
+{
+	for (unsigned i = 0; i < run->n; i++)
+		om_page_unlock_put(sys, run->page[i]);
 }
 
 /* ---- dropping ---- */
 
-/* Take a referenced page out of the index, unless it is mapped. False: it is not there now. */
-static bool drop_page(struct om_mapping *mapping, uintptr_t index, struct om_page *page,
-                      bool write_back)
+/* Take a referenced page, which no area shows, out of the index if it is there still. */
+static void drop_page(struct om_mapping *mapping, uintptr_t index, struct om_page *page)
 {
 	struct om_system *sys = mapping->sys;
-	bool there;
 
 	om_page_lock(sys, page);
-	there = om_mapping_has(mapping, page, index);
-	/* A first entry takes the page lock, so none can come now. */
-	if (there && !om_page_is_mapped(sys, page)) {
-		if (write_back && om_page_test(page, OM_PG_DIRTY))
-			om_mapping_writepage(mapping, page);
+	if (om_mapping_has(mapping, page, index))
 		om_mapping_remove(mapping, page);
-	}
 	om_page_unlock_put(sys, page);
-	return there;
 }
 
-/* Take slot entry e out of the index. False if it is not there any more. */
-static bool drop_slot(struct om_mapping *mapping, uintptr_t index, om_ientry_t e)
+bool om_mapping_drop_slot(struct om_mapping *mapping, uintptr_t index, om_ientry_t e)
 {
 	struct om_system *sys = mapping->sys;
 	bool there;
@@ -213,26 +283,31 @@ static bool drop_slot(struct om_mapping *mapping, uintptr_t index, om_ientry_t e
 	return there;
 }
 
-/* An entry that has changed under our eyes is looked at again. */
-static void drop_range(struct om_mapping *mapping, uintptr_t first, uintptr_t last, bool write_back)
+/* All that is there. An entry that has changed under our eyes is looked at again. */
+static void drop_all(struct om_mapping *mapping)
 {
 	struct om_page *page;
-	uintptr_t i = first;
+	uintptr_t i = 0;
 	om_ientry_t e;
 
-	while ((e = om_mapping_next(mapping, &i, last, &page))) {
-		if (!(page ? drop_page(mapping, i, page, write_back) : drop_slot(mapping, i, e)))
-			continue;
-		if (i == last)
-			break;
-		i++;
-	}
+	while ((e = om_mapping_next(mapping, &i, UINTPTR_MAX, &page)))
+		if (page)
+			drop_page(mapping, i, page);
+		else
+			om_mapping_drop_slot(mapping, i, e);
 }
 
-void om_mapping_drop(struct om_mapping *mapping, uintptr_t first, uintptr_t last)
+/* Errors have nobody to be told to. */
+static void write_all(struct om_mapping *mapping)
 {
-	om_might_sleep(mapping->sys);
-	drop_range(mapping, first, last, false);
+	struct om_run run = {.last = UINTPTR_MAX};
+
+	if (om_mapping_is_shmem(mapping) || !mapping->ops->write)
+		return;
+	while (om_mapping_next_dirty(mapping, &run)) {
+		(void)om_mapping_writepages(mapping, run.page, run.n);
+		om_run_put(mapping->sys, &run);
+	}
 }
 
 /* ---- life ---- */
@@ -312,6 +387,88 @@ bool om_mapping_tryget(struct om_mapping *mapping)
 	return false;
 }
 
+/* ---- who may write ---- */
+
+/* Areas that may write are counted up from 0, those who deny it down. */
+static bool count_up(_Atomic int32_t *count)
+{
+	int32_t n = atomic_load_explicit(count, memory_order_relaxed);
+
+	while (n >= 0 && n < INT32_MAX)
+		if (atomic_compare_exchange_weak_explicit(count, &n, n + 1, memory_order_acquire,
+		                                          memory_order_relaxed))
+			return true;
+	return false;
+}
+
+static bool count_down(_Atomic int32_t *count)
+{
+	int32_t n = atomic_load_explicit(count, memory_order_relaxed);
+
+	while (n <= 0 && n > INT32_MIN)
+		if (atomic_compare_exchange_weak_explicit(count, &n, n - 1, memory_order_acquire,
+		                                          memory_order_relaxed))
+			return true;
+	return false;
+}
+
+bool om_mapping_map_writable(struct om_mapping *mapping)
+{
+	return count_up(&mapping->i_mmap_writable);
+}
+
+void om_mapping_unmap_writable(struct om_mapping *mapping)
+{
+	int32_t old = atomic_fetch_sub_explicit(&mapping->i_mmap_writable, 1, memory_order_release);
+
+	OM_BUG_ON(mapping->sys, old <= 0, "i_mmap_writable", mapping, old, 0);
+}
+
+uint32_t om_mapping_writably_mapped(const struct om_mapping *mapping)
+{
+	int32_t n = atomic_load_explicit(&mapping->i_mmap_writable, memory_order_acquire);
+
+	return n > 0 ? (uint32_t)n : 0;
+}
+
+/* A device may still write to a page that was pinned through an area that is gone. */
+static bool is_pinned(struct om_mapping *mapping)
+{
+	struct om_system *sys = mapping->sys;
+	struct om_page *page;
+	bool pinned = false;
+
+	for (uintptr_t i = 0; !pinned && om_mapping_next(mapping, &i, UINTPTR_MAX - 1, &page);
+	     i++) {
+		if (!page)
+			continue;
+		om_frame_lock(sys, page);
+		pinned = om_page_pins(page);
+		om_frame_unlock(sys, page);
+		om_page_put(sys, page);
+	}
+	return pinned;
+}
+
+int om_mapping_deny_writable(struct om_mapping *mapping)
+{
+	if (!count_down(&mapping->i_mmap_writable))
+		return -OM_EBUSY;
+	if (!is_pinned(mapping))
+		return 0;
+	om_mapping_allow_writable(mapping);
+	return -OM_EBUSY;
+}
+
+void om_mapping_allow_writable(struct om_mapping *mapping)
+{
+	int32_t old = atomic_fetch_add_explicit(&mapping->i_mmap_writable, 1, memory_order_release);
+
+	OM_BUG_ON(mapping->sys, old >= 0, "om_mapping_allow_writable", mapping, old, 0);
+}
+
+/* ---- the last reference ---- */
+
 /*
  * A page that cannot be written back is dropped all the same: nobody is left who could be told.
  * Call om_mapping_sync() before, to know.
@@ -326,7 +483,8 @@ void om_mapping_put(struct om_mapping *mapping)
 		return;
 	om_might_sleep(sys);
 	OM_BUG_ON(sys, mapping->i_mmap, "I5", mapping, mapping->nr_pages, 0);
-	drop_range(mapping, 0, UINTPTR_MAX, true);
+	write_all(mapping);
+	drop_all(mapping);
 	OM_BUG_ON(sys, mapping->nr_pages || mapping->nr_swapped, "index", mapping,
 	          mapping->nr_pages, mapping->nr_swapped);
 	unlink_mapping(mapping);

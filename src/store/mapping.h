@@ -46,27 +46,41 @@ om_ientry_t om_mapping_find(struct om_mapping *mapping, uintptr_t index, struct 
 struct om_page *om_mapping_lookup(struct om_mapping *mapping, uintptr_t index);
 
 /*
+ * The page at `index`, locked, referenced, up to date, and inside the file's size: read, swapped in
+ * or zero-filled if it was not there. If it must be read from the store, up to `ahead` pages that
+ * follow it and are not there either come along in one transfer; that they cannot be read is no
+ * error. `*read` (may be NULL) is set if there was a transfer. 0, or OM_FILLED_HOLE: the page is
+ * new, holds zeros, and areas may show the zero page in its place, which must end before the page
+ * is written or unlocked (om_file_getpage() sees to it).
+ * Errors: -OM_ENOFRAME, -OM_EIO, -OM_EFAULT (beyond the end). May sleep; no spinning lock held.
+ */
+#define OM_FILLED_HOLE 1
+int om_mapping_getpage(struct om_mapping *mapping, uintptr_t index, size_t ahead,
+                       struct om_page **page, bool *read);
+
+/*
  * The page at `index`, as om_mapping_getpage() gives it, if that takes no waiting: it is in memory
  * and not locked, or it is `mine`, which the caller has locked; or it is a hole of shared memory,
- * which is filled with zeros.
+ * which is filled with zeros, or with `keep_hole` stays one: OM_HOLE, and *page is NULL.
  * Errors: -OM_EAGAIN (*page is the page, referenced, if its lock is what must be waited for, else
  * NULL), -OM_ENOFRAME, -OM_EFAULT (beyond the end). `mine` stays locked after an error. Any context
  * in which MAPPING may be taken.
  */
-int om_mapping_trypage(struct om_mapping *mapping, uintptr_t index, const struct om_page *mine,
-                       struct om_page **page);
+#define OM_HOLE 2
+int om_mapping_trypage(struct om_mapping *mapping, uintptr_t index, bool keep_hole,
+                       const struct om_page *mine, struct om_page **page);
 
 /*
- * The page at `index`, locked, referenced, up to date, and inside the file's size: read, swapped
- * in or zero-filled if it was not there. If it must be read from the store, up to `ahead` pages
- * that follow it and are not there either come along in one transfer; that they cannot be read is
- * no error. `*read` (may be NULL) is set if there was a transfer.
- * Errors: -OM_ENOFRAME, -OM_EIO, -OM_EFAULT (beyond the end). May sleep; no spinning lock held.
+ * As om_mapping_getpage(), but a hole of shared memory stays one: OM_HOLE, and *page is NULL. It
+ * may have been filled, or cut off, by the time this returns.
  */
-int om_mapping_getpage(struct om_mapping *mapping, uintptr_t index, size_t ahead,
-                       struct om_page **page, bool *read);
+int om_mapping_getpage_noalloc(struct om_mapping *mapping, uintptr_t index, size_t ahead,
+                               struct om_page **page, bool *read);
 
-/* Read pages [first, first + n) ahead, as far as frames are free; no errors. May sleep. */
+/*
+ * Read pages [first, first + n) ahead, as far as frames are free; at the first that cannot be read
+ * it ends. May sleep.
+ */
 void om_mapping_readahead(struct om_mapping *mapping, uintptr_t first, size_t n);
 
 /*
@@ -99,17 +113,33 @@ void om_mapping_remove(struct om_mapping *mapping, struct om_page *page);
 bool om_mapping_evict(struct om_mapping *mapping, struct om_page *page);
 
 /*
- * Write one dirty page to its store. Page lock held; the page's entries have been cleaned
- * (om_page_mkclean). 0, or an error and the page is dirty again. May sleep.
+ * Write n <= OM_TRANSFER_MAX consecutive pages to their store, in one transfer; if that fails, each
+ * alone, so that a bad neighbour harms nobody. All are locked, and their entries have been cleaned
+ * (om_page_mkclean). 0, or the first error: pages that could not be written are dirty again. May
+ * sleep.
  */
-int om_mapping_writepage(struct om_mapping *mapping, struct om_page *page);
+int om_mapping_writepages(struct om_mapping *mapping, struct om_page *const page[], unsigned n);
+
+static inline int om_mapping_writepage(struct om_mapping *mapping, struct om_page *page)
+{
+	return om_mapping_writepages(mapping, &page, 1);
+}
+
+/* Consecutive dirty pages, each referenced and locked; and where to look for the next ones. */
+struct om_run {
+	uintptr_t next, last; /* in: places in the file */
+	bool end;             /* `last` has been looked at */
+	unsigned n;
+	struct om_page *page[OM_TRANSFER_MAX];
+};
 
 /*
- * A write is about to leave a gap behind the end of the file: what programs have stored beyond
- * the end, in the last page, must never be read (truncate.c). Outermost: reclaims.
- * -OM_ENOMEM, -OM_EIO.
+ * The first dirty page in [next, last] and those that follow it; only the first one's lock is
+ * waited for. False, with nothing locked, if there is none. Takes MAPPING for reading; may sleep.
  */
-int om_mapping_zero_beyond(struct om_mapping *mapping);
+bool om_mapping_next_dirty(struct om_mapping *mapping, struct om_run *run);
+/* Unlock the pages and drop the references. */
+void om_run_put(struct om_system *sys, struct om_run *run);
 
 /* Largest size whose page numbers fit a word. */
 #define OM_MAPPING_MAX ((uint64_t)UINTPTR_MAX << OM_PAGE_SHIFT)
@@ -124,7 +154,17 @@ int om_mapping_new(struct om_system *sys, const struct om_store_ops *ops, void *
  */
 bool om_mapping_tryget(struct om_mapping *mapping);
 
-/* Drop index entries [first, last] that are pages not mapped, or slots; page by page. May sleep. */
-void om_mapping_drop(struct om_mapping *mapping, uintptr_t first, uintptr_t last);
+/*
+ * One more shared area that may become writable (MAYWRITE); false if that is denied, or there are
+ * too many. And one less.
+ */
+bool om_mapping_map_writable(struct om_mapping *mapping);
+void om_mapping_unmap_writable(struct om_mapping *mapping);
+
+/*
+ * Shared memory: take slot entry `e`, seen at `index`, out of the index. False if it is not there
+ * any more. Takes MAPPING.
+ */
+bool om_mapping_drop_slot(struct om_mapping *mapping, uintptr_t index, om_ientry_t e);
 
 #endif

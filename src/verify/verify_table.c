@@ -8,6 +8,7 @@
  */
 #include "area/mm.h"
 #include "rmap/rmap.h"
+#include "store/mapping.h"
 #include "store/swap.h"
 #include "verify/verify.h"
 
@@ -65,8 +66,16 @@ static void check_file_entry(struct om_check *c, struct om_vma *vma, struct om_p
 static void check_zero_entry(struct om_check *c, struct om_vma *vma, struct om_page *table,
                              unsigned pos, om_pte_t pte)
 {
+	uintptr_t index = om_vma_index(vma, om_table_addr(table, pos));
+
 	OM_CHECK(c, !om_pte_write(pte), "I8", table, pte, pos);
 	OM_CHECK(c, !(om_vma_flags(vma) & OM_VM_SHARED), "I8", table, vma->start, pos);
+	/* Of files, only shared memory's holes are shown like this. */
+	if (vma->mapping)
+		OM_CHECK(c,
+		         om_mapping_is_shmem(vma->mapping) &&
+		             !om_index_get(c->sys, &vma->mapping->index, index),
+		         "I8", table, vma->start, index);
 }
 
 static void check_present(struct om_check *c, struct om_vma *vma, struct om_page *table,

@@ -73,8 +73,10 @@ static void check_anon_queue(struct om_check *c, struct om_vma *vma)
 
 static void check_i_mmap(struct om_check *c, struct om_mapping *mapping)
 {
+	const unsigned may = OM_VM_SHARED | OM_VM_MAYWRITE;
 	struct om_interval_iter it;
 	size_t n = om_check_tree(c, mapping->i_mmap, &om_file_tree.tree, mapping);
+	uint32_t writable = 0;
 
 	c->mappings++;
 	c->file_in_trees += n;
@@ -82,13 +84,17 @@ static void check_i_mmap(struct om_check *c, struct om_mapping *mapping)
 	         atomic_load(&mapping->refs), n);
 	OM_CHECK(c, atomic_load(&mapping->lock.state) == 0, "rest", mapping,
 	         atomic_load(&mapping->lock.state), 0);
+	OM_CHECK(c, !om_rwsem_is_locked(&mapping->size_lock), "rest", mapping, 0, 0);
 	for (struct om_node *node =
 	         om_interval_first(&it, c->sys, mapping->i_mmap, &om_file_tree, 0, UINTPTR_MAX);
 	     node; node = om_interval_next(&it)) {
 		struct om_vma *vma = om_container(node, struct om_vma, by_file);
 
 		OM_CHECK(c, vma->mapping == mapping, "I5", mapping, vma, vma->mapping);
+		writable += (om_vma_flags(vma) & may) == may;
 	}
+	OM_CHECK(c, om_mapping_writably_mapped(mapping) == writable, "I5", mapping,
+	         om_mapping_writably_mapped(mapping), writable);
 }
 
 /* ---------------------------------------------------------------- areas --------------------- */

@@ -2,7 +2,7 @@
  * fail.c: failure schedules. For every scene (scenes.c, scenes_more.c), in machines with room and without
  * (stage.h): let the k-th frame allocation fail, k = 1, 2, 3... until the scene is over before it
  * comes to k; it alone, or it and all that follow. The same with the k-th transfer, to or from a
- * file or a swap device. After each:
+ * file or a swap device, and the k-th question whether a page may be written. After each:
  *
  *   - the answer is success, or the one that fits (out of memory, SIGBUS, EIO);
  *   - the state is that after the call, or that before it; where the header says "partial", each
@@ -27,9 +27,9 @@
 
 #include "fail.h"
 
-enum what { ALLOC, SWAP_READ, SWAP_WRITE, FILE_READ, FILE_WRITE, NR_WHAT };
-static const char *const what_name[] = {"alloc", "swap-read", "swap-write", "file-read",
-                                        "file-write"};
+enum what { ALLOC, SWAP_READ, SWAP_WRITE, FILE_READ, FILE_WRITE, FILE_MKWRITE, NR_WHAT };
+static const char *const what_name[] = {"alloc",     "swap-read",  "swap-write",
+                                        "file-read", "file-write", "file-mkwrite"};
 
 static const char *const world_name[] = {"roomy", "tight", "areas0", "areas1", "areas2"};
 
@@ -71,19 +71,20 @@ static bool store_failed(const struct sim_store *store)
 	if (!store)
 		return false;
 	sim_store_stats((struct sim_store *)(uintptr_t)store, &st);
-	return st.read_errors || st.write_errors;
+	return st.read_errors || st.write_errors || st.mkwrite_errors;
 }
 
 static void arm(struct stage *s, const struct mode *m, unsigned long k)
 {
-	bool files = m->what == FILE_READ || m->what == FILE_WRITE;
-	enum sim_transfer which =
-	    m->what == SWAP_READ || m->what == FILE_READ ? SIM_READ : SIM_WRITE;
+	static const enum sim_transfer which[] = {
+	    [SWAP_READ] = SIM_READ,   [SWAP_WRITE] = SIM_WRITE,     [FILE_READ] = SIM_READ,
+	    [FILE_WRITE] = SIM_WRITE, [FILE_MKWRITE] = SIM_MKWRITE,
+	};
 
 	if (m->what == ALLOC)
 		sim_fail_arm(s->r->sys, k, m->forever);
 	else
-		fail_stores(s->r, files, which, k, m->forever);
+		fail_stores(s->r, m->what >= FILE_READ, which[m->what], k, m->forever);
 }
 
 /* No more failures; was there one? */
@@ -100,6 +101,7 @@ static bool disarm(struct stage *s, const struct mode *m, unsigned long k)
 	for (unsigned f = 0; f < 2; f++) {
 		fail_stores(s->r, f, SIM_READ, 0, false);
 		fail_stores(s->r, f, SIM_WRITE, 0, false);
+		fail_stores(s->r, f, SIM_MKWRITE, 0, false);
 	}
 	return failed;
 }

@@ -321,6 +321,20 @@ static int store_write(void *store, uint64_t first, unsigned n, void *const fram
 	return err;
 }
 
+/* No lock is held here: whatever can happen may happen. */
+static int store_mkwrite(void *store, uint64_t index)
+{
+	int err;
+
+	if (me != NOBODY && sim_port_ops.held(NULL)->depth)
+		rig_fail(__FILE__, __LINE__, "page_mkwrite of page %llu with a lock held",
+		         (unsigned long long)index);
+	sched_step();
+	err = sim_store_mkwrite_ops.page_mkwrite(store, index);
+	sched_step();
+	return err;
+}
+
 static void store_release(void *store)
 {
 	sim_store_ops.release(store);
@@ -329,6 +343,7 @@ static void store_release(void *store)
 const struct om_store_ops sched_store_ops = {
     .read = store_read,
     .write = store_write,
+    .page_mkwrite = store_mkwrite,
     .release = store_release,
 };
 

@@ -1,5 +1,5 @@
 /*
- * t_file.c: truncation, holes, nonlinear areas: rows 54-56, 58, 62, 64.
+ * t_file.c: truncation, holes, nonlinear areas: rows 54-56, 58, 62, 64, 73, 84, 85.
  */
 #include "calls.h"
 #include "hazards.h"
@@ -129,6 +129,89 @@ static void test_h55_punch_x_faults(void **state)
 	         .setup = shared_shmem,
 	         .task = {task_punch, task_refill, task_refill},
 	         .check = check_punched});
+}
+
+/* ---------------------------------------------------------------- 73: written since --------- */
+
+static void task_truncate0(struct play *p)
+{
+	rig_ok(om_mapping_truncate(p->file, 0));
+}
+
+/* Waits a while for the size to be 0: flag[0] says whether it was, so that we come after it. */
+static bool saw_the_end(struct play *p)
+{
+	for (unsigned i = 0; i < 40 && om_mapping_size(p->file); i++)
+		sched_step();
+	return p->flag[0] = om_mapping_size(p->file) == 0;
+}
+
+static void task_write_after(struct play *p)
+{
+	unsigned char page[RIG_PAGE] = {0};
+
+	if (!saw_the_end(p))
+		return;
+	rig_set_tag(page, 777);
+	rig_ok(om_mapping_write(p->file, 0, page, sizeof(page), NULL));
+}
+
+static void task_store_after(struct play *p)
+{
+	if (!saw_the_end(p))
+		return;
+	rig_ok(om_mapping_truncate(p->file, RIG_PAGE));
+	rig_equal(rig_set(sched_cpu(p), p->mm, p->a, 777), OM_FAULT_MINOR);
+}
+
+static void check_written(struct play *p)
+{
+	if (!p->flag[0])
+		return;
+	rig_equal(om_mapping_size(p->file), RIG_PAGE);
+	rig_equal(rig_file_tag(p->file, 0), 777);
+}
+
+/* Waits a while for the hole to be seen at page 5, and fills it. */
+static void task_fill_hole(struct play *p)
+{
+	for (unsigned i = 0; i < 40 && get_tag(p, p->mm, p->a + PAGES(5)); i++)
+		sched_step();
+	if (get_tag(p, p->mm, p->a + PAGES(5)))
+		return;
+	p->flag[1] = true;
+	rig_equal(rig_set(sched_cpu(p), p->mm, p->a + PAGES(5), 777), OM_FAULT_MINOR);
+}
+
+static void check_filled(struct play *p)
+{
+	if (p->flag[1])
+		rig_equal(rig_file_tag(p->file, 5), 777);
+}
+
+static void test_h73_written_since(void **state)
+{
+	(void)state;
+	EXPLORE({.name = "h73_write",
+	         .setup = shared_file,
+	         .task = {task_truncate0, task_write_after},
+	         .check = check_written},
+	        {.name = "h73_store",
+	         .setup = shared_shmem,
+	         .task = {task_truncate0, task_store_after},
+	         .check = check_written},
+	        {.name = "h73_reclaim",
+	         .setup = shared_shmem,
+	         .task = {task_truncate0, task_write_after, task_reclaim},
+	         .check = check_written},
+	        {.name = "h73_punch",
+	         .setup = shared_shmem,
+	         .task = {task_punch, task_fill_hole},
+	         .check = check_filled},
+	        {.name = "h73_punch_reclaim",
+	         .setup = shared_shmem,
+	         .task = {task_punch, task_fill_hole, task_reclaim},
+	         .check = check_filled});
 }
 
 /* ---------------------------------------------------------------- 56, 58: nonlinear --------- */
@@ -323,13 +406,196 @@ static void test_h64_reclaim_x_truncate(void **state)
 	         .check = check_end});
 }
 
+/* ---------------------------------------------------------------- first stores -------------- */
+
+static void clean_file(struct play *p)
+{
+	shared_file(p);
+	rig_ok(om_mapping_sync(p->file, 0, 0));
+	play_warm(p, p->mm, p->a, 8, false);
+}
+
+static void task_store(struct play *p)
+{
+	for (unsigned n = 0; n < 6; n++)
+		rig_equal(rig_set(sched_cpu(p), p->mm, p->a + PAGES(n % 2), 900 + n),
+		          OM_FAULT_MINOR);
+}
+
+static void task_sync_often(struct play *p)
+{
+	for (unsigned n = 0; n < 3; n++)
+		rig_ok(om_mapping_sync(p->file, 0, 0));
+}
+
+/* No page was written back that the store had not been asked for since it was written last. */
+static void check_asked(struct play *p)
+{
+	struct sim_store_stats stats;
+
+	rig_equal(get_tag(p, p->mm, p->a), 904);
+	rig_equal(get_tag(p, p->mm, p->a + PAGES(1)), 905);
+	rig_ok(om_mapping_sync(p->file, 0, 0));
+	rig_equal(rig_store_tag(rig_store(p->r, p->file), 1), 905);
+	sim_store_stats(rig_store(p->r, p->file), &stats);
+	rig_equal(stats.unasked, 0);
+}
+
+static void test_first_store_x_write_back(void **state)
+{
+	(void)state;
+	EXPLORE({.name = "mkwrite_sync",
+	         .setup = clean_file,
+	         .task = {task_store, task_sync_often},
+	         .check = check_asked},
+	        {.name = "mkwrite_reclaim",
+	         .setup = clean_file,
+	         .task = {task_store, task_reclaim, task_sync_often},
+	         .check = check_asked},
+	        {.name = "mkwrite_pageout",
+	         .setup = clean_file,
+	         .task = {task_store, task_pageout, task_pageout},
+	         .check = check_asked});
+}
+
+/* ---------------------------------------------------------------- 84, 85 -------------------- */
+
+static void one_page(struct play *p)
+{
+	play_file(p, 1, OM_MAP_SHARED);
+	rig_put(p->r, p->mm, p->a, 1, 300);
+	p->other = rig_mm(p->r);
+}
+
+static void task_sync_twice(struct play *p)
+{
+	for (unsigned n = 0; n < 2; n++)
+		rig_ok(om_mapping_sync(p->file, 0, 0));
+}
+
+static void task_new_mapping(struct play *p)
+{
+	uintptr_t addr = THERE;
+
+	rig_ok(
+	    do_mmap(p->other, &addr, RIG_PAGE, RIG_RW, OM_MAP_SHARED | OM_MAP_FIXED, p->file, 0));
+	rig_equal(set_word(p, p->other, addr + 1000, 777), OM_FAULT_MINOR);
+}
+
+static void task_old_mapping(struct play *p)
+{
+	rig_equal(set_word(p, p->mm, p->a + 3000, 888), OM_FAULT_MINOR);
+}
+
+static void check_both(struct play *p)
+{
+	unsigned long word[2];
+
+	rig_ok(om_mapping_sync(p->file, 0, 0));
+	sim_store_peek(rig_store(p->r, p->file), 1000, &word[0], sizeof(long));
+	sim_store_peek(rig_store(p->r, p->file), 3000, &word[1], sizeof(long));
+	rig_equal(word[0], 777);
+	rig_equal(word[1], 888);
+}
+
+static void test_h84_write_back_x_new_mapping(void **state)
+{
+	(void)state;
+	EXPLORE({.name = "h84_sync",
+	         .setup = one_page,
+	         .task = {task_sync_twice, task_new_mapping, task_old_mapping},
+	         .check = check_both},
+	        {.name = "h84_reclaim",
+	         .setup = one_page,
+	         .task = {task_reclaim, task_new_mapping, task_old_mapping},
+	         .check = check_both});
+}
+
+static void test_h85_protected_and_back(void **state)
+{
+	struct play p = {.r = small_rig()};
+
+	(void)state;
+	shared_file(&p);
+	rig_ok(om_msync(p.mm, p.a, PAGES(8), OM_MS_SYNC));
+	rig_ok(om_mprotect(p.mm, p.a, PAGES(8), OM_PROT_READ));
+	rig_ok(om_mprotect(p.mm, p.a, PAGES(8), RIG_RW));
+	rig_check(!rig_info(p.mm, p.a).writable);
+	rig_put(p.r, p.mm, p.a, 8, 700);
+	rig_verify(p.r);
+	rig_pageout(p.r, p.mm, p.a, 8);
+	for (unsigned i = 0; i < 8; i++)
+		rig_equal(rig_store_tag(rig_store(p.r, p.file), i), 700 + i);
+	rig_destroy(p.r);
+}
+
+/* ---------------------------------------------------------------- holes --------------------- */
+
+/* A private area reads holes of shared memory that another thread fills. */
+static void hollow(struct play *p)
+{
+	rig_ok(om_mapping_create(p->r->sys, NULL, NULL, PAGES(8), &p->file));
+	p->r->file[0].mapping = p->file;
+	p->mm = rig_mm(p->r);
+	p->a = rig_map(p->r, p->mm, HERE, 8, OM_PROT_READ, OM_MAP_PRIVATE, p->file, 0);
+	p->b = rig_map(p->r, p->mm, THERE, 8, RIG_RW, OM_MAP_SHARED, p->file, 0);
+}
+
+static void task_fill(struct play *p)
+{
+	for (unsigned i = 0; i < 4; i++) {
+		rig_equal(rig_set(sched_cpu(p), p->mm, p->b + PAGES(i), 700 + i), OM_FAULT_MINOR);
+		p->seen[0] = i + 1;
+	}
+}
+
+/* What was filled before we look is seen. */
+static void task_look(struct play *p)
+{
+	for (unsigned n = 0; n < 12; n++) {
+		unsigned filled = (unsigned)p->seen[0];
+		unsigned long tag = get_tag(p, p->mm, p->a + PAGES(n % 4));
+
+		rig_check(tag == 700 + n % 4 || (tag == 0 && n % 4 >= filled));
+	}
+}
+
+static void check_full(struct play *p)
+{
+	rig_expect(p->r, p->mm, p->a, 4, 700);
+	if (p->other)
+		rig_expect(p->r, p->other, p->a, 4, 700);
+}
+
+static void test_filled_hole(void **state)
+{
+	(void)state;
+	EXPLORE({.name = "hole_look",
+	         .setup = hollow,
+	         .task = {task_fill, task_look, task_look},
+	         .check = check_full},
+	        {.name = "hole_fork",
+	         .setup = hollow,
+	         .task = {task_fill, task_look, task_fork},
+	         .check = check_full},
+	        {.name = "hole_reclaim",
+	         .setup = hollow,
+	         .task = {task_fill, task_look, task_reclaim},
+	         .check = check_full});
+}
+
 static const struct CMUnitTest list[] = {
     cmocka_unit_test(test_h54_truncate_x_fault),
     cmocka_unit_test(test_h55_punch_x_faults),
+    cmocka_unit_test(test_h73_written_since),
     cmocka_unit_test(test_h56_nonlinear_pages_are_found),
     cmocka_unit_test(test_h58_entries_that_are_offsets),
     cmocka_unit_test(test_h62_fork_x_truncate),
     cmocka_unit_test(test_h62_failing_fork),
     cmocka_unit_test(test_h64_reclaim_x_truncate),
+    cmocka_unit_test(test_h84_write_back_x_new_mapping),
+    cmocka_unit_test(test_h85_protected_and_back),
+    cmocka_unit_test(test_first_store_x_write_back),
+    cmocka_unit_test(test_filled_hole),
 };
 TESTS(file_tests, list);

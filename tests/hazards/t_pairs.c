@@ -3,12 +3,14 @@
  * all kinds, under a few schedules each. What was not thought of when the scenes were written has
  * its chance here.
  *
- * The oracle is coarse, but knows every byte: a page holds what it held at first, or what the tasks
- * write to it (900 more), or zeros; never anything else, and never parts of two. And om_verify(),
+ * The oracle knows every byte: a page holds what it held at first, or what the tasks write to it
+ * (900 more), or zeros if one of the calls makes zeros there; never anything else, and never parts
+ * of two. Pages of files have a history (history.h): what was written last stays. And om_verify(),
  * and nothing is left.
  */
 #include "calls.h"
 #include "hazards.h"
+#include "history.h"
 
 #include <string.h>
 
@@ -39,8 +41,29 @@ static struct om_mapping *file_of(struct play *p, unsigned i)
 	return p->r->file[i < SHARED ? 0 : i < SHMEM ? 1 : 2].mapping;
 }
 
+/* Of the pages of the three files, in the order of the areas. */
+static struct history history[ALL - COPY];
+
+static struct history *history_of(unsigned i)
+{
+	return &history[i - COPY];
+}
+
+/* Which pages may read as zeros, because of the calls that are played. */
+enum { ZEROS_PRIVATE = 4, ZEROS_FILES = 8 };
+static unsigned zeros;
+
+static bool may_be_zero(unsigned i)
+{
+	return zeros & (i < COPY     ? ZEROS_PRIVATE
+	                : i < SHARED ? ZEROS_PRIVATE | ZEROS_FILES
+	                             : ZEROS_FILES);
+}
+
 static void everything(struct play *p)
 {
+	for (unsigned i = COPY; i < ALL; i++)
+		history_init(history_of(i), first_tag(i), i < SHMEM);
 	p->mm = rig_mm(p->r);
 	rig_map(p->r, p->mm, at(ANON), 8, RIG_RW, OM_MAP_PRIVATE, NULL, 0);
 	rig_map(p->r, p->mm, at(COPY), 4, RIG_RW, OM_MAP_PRIVATE, rig_file(p->r, 4, 200), 0);
@@ -64,7 +87,7 @@ static void everything(struct play *p)
 
 static void check_tag(unsigned i, unsigned long tag)
 {
-	if (tag == 0 || tag == first_tag(i) || tag == first_tag(i) + 900)
+	if (tag == first_tag(i) || tag == first_tag(i) + 900 || (tag == 0 && may_be_zero(i)))
 		return;
 	/* remap_file_pages may show any page of the file. */
 	for (unsigned n = SHARED; i >= SHARED && i < SHMEM && n < SHMEM; n++)
@@ -76,8 +99,8 @@ static void check_tag(unsigned i, unsigned long tag)
 /* ---------------------------------------------------------------- failures ------------------ */
 
 /*
- * What fails from the end of the setup to the check: nothing (kind 0), transfers (1-4) or allocations (5); the
- * k-th; and all after it.
+ * What fails from the end of the setup to the check: nothing (kind 0), transfers (1-4) or
+ * allocations (5); the k-th; and all after it.
  */
 static struct {
 	unsigned kind, k;
@@ -214,16 +237,46 @@ static void call_swapoff(struct play *p)
 		p->r->swap[0].on = false;
 }
 
+/* A change of two pages; `i` is the first one. */
+struct both {
+	unsigned i, change[2];
+};
+
+static struct both begin_both(unsigned i, enum change_kind kind)
+{
+	struct both b = {.i = i};
+
+	for (unsigned k = 0; k < 2; k++)
+		b.change[k] = history_begin(history_of(i + k), kind, 0);
+	return b;
+}
+
+static void end_both(const struct both *b, int err)
+{
+	check_call(err);
+	for (unsigned k = 0; k < 2; k++)
+		if (err)
+			history_failed(history_of(b->i + k), b->change[k], false);
+		else
+			history_end(history_of(b->i + k), b->change[k]);
+}
+
 static void call_truncate(struct play *p)
 {
-	for (unsigned i = COPY; i < ALL; i += 4)
-		check_call(om_mapping_truncate(file_of(p, i), PAGES(2)));
+	for (unsigned i = COPY; i < ALL; i += 4) {
+		struct both b = begin_both(i + 2, CUT);
+
+		end_both(&b, om_mapping_truncate(file_of(p, i), PAGES(2)));
+	}
 }
 
 static void call_punch(struct play *p)
 {
-	for (unsigned i = COPY; i < ALL; i += 4)
-		check_call(om_mapping_punch(file_of(p, i), PAGES(1), PAGES(2)));
+	for (unsigned i = COPY; i < ALL; i += 4) {
+		struct both b = begin_both(i + 1, PUNCH);
+
+		end_both(&b, om_mapping_punch(file_of(p, i), PAGES(1), PAGES(2)));
+	}
 }
 
 static void call_sync(struct play *p)
@@ -237,8 +290,19 @@ static void call_write_files(struct play *p)
 
 	memset(page, 0, sizeof(page));
 	for (unsigned i = SHARED; i < ALL; i++) {
+		unsigned change;
+		int err;
+
+		if (om_mapping_size(file_of(p, i)) <= PAGES(i % 4))
+			history_saw_end(history_of(i));
+		change = history_begin(history_of(i), WRITE, first_tag(i) + 900);
 		rig_set_tag(page, first_tag(i) + 900);
-		check_call(om_mapping_write(file_of(p, i), PAGES(i % 4), page, sizeof(page), NULL));
+		err = om_mapping_write(file_of(p, i), PAGES(i % 4), page, sizeof(page), NULL);
+		check_call(err);
+		if (err)
+			history_failed(history_of(i), change, true);
+		else
+			history_end(history_of(i), change);
 	}
 }
 
@@ -247,12 +311,28 @@ static void call_remap_pages(struct play *p)
 	(void)om_remap_file_pages(p->mm, at(SHARED), PAGES(2), 0, 2, 0);
 }
 
-/* Whole pages at once, so that no half is seen. */
+/* Shared memory: with what is there now seen first. */
+static void store_shmem(struct om_mm *mm, unsigned i)
+{
+	unsigned char page[RIG_PAGE];
+	unsigned change;
+
+	if (!om_read(mm, at(i), page, sizeof(page), NULL))
+		history_saw(history_of(i), rig_tag(page));
+	change = history_begin(history_of(i), STORE, first_tag(i) + 900);
+	if (write_tag(mm, at(i), first_tag(i) + 900))
+		history_failed(history_of(i), change, false);
+	else
+		history_end(history_of(i), change);
+}
+
+/* Whole pages at once, so that no half is seen. A remapped one could be of another number. */
 static void write_all(struct om_mm *mm)
 {
-	for (unsigned i = 0; i < ALL; i++)
-		if (i < SHARED || i >= SHMEM) /* a remapped one could be of another number */
-			(void)write_tag(mm, at(i), first_tag(i) + 900);
+	for (unsigned i = 0; i < SHARED; i++)
+		(void)write_tag(mm, at(i), first_tag(i) + 900);
+	for (unsigned i = SHMEM; i < ALL; i++)
+		store_shmem(mm, i);
 }
 
 static void call_write(struct play *p)
@@ -311,19 +391,19 @@ static const struct call {
     {"fork", call_fork, 0},
     {"fork_child", call_fork_child, CHILD},
     {"munmap", call_munmap, 0},
-    {"mmap", call_mmap, 0},
+    {"mmap", call_mmap, ZEROS_PRIVATE},
     {"mremap", call_mremap, 0},
     {"mprotect", call_mprotect, 0},
     {"mlock", call_mlock, 0},
     {"munlock", call_munlock, 0},
-    {"dontneed", call_dontneed, 0},
-    {"free", call_free, 0},
+    {"dontneed", call_dontneed, ZEROS_PRIVATE},
+    {"free", call_free, ZEROS_PRIVATE},
     {"populate", call_populate, 0},
     {"exit", call_exit_child, CHILD | ENDS_CHILD},
     {"empty", call_empty_child, CHILD},
     {"swapoff", call_swapoff, 0},
-    {"truncate", call_truncate, 0},
-    {"punch", call_punch, 0},
+    {"truncate", call_truncate, ZEROS_FILES},
+    {"punch", call_punch, ZEROS_FILES},
     {"sync", call_sync, 0},
     {"write_files", call_write_files, 0},
     {"remap_pages", call_remap_pages, 0},
@@ -347,6 +427,22 @@ static void check_page(struct play *p, struct om_mm *mm, uintptr_t addr, unsigne
 		check_tag(i, tag);
 }
 
+static void check_file(struct play *p, unsigned i)
+{
+	uint64_t size = om_mapping_size(file_of(p, i));
+	unsigned long tag;
+
+	if (size <= PAGES(i % 4)) {
+		if (!history_allows_end(history_of(i)))
+			rig_fail(__FILE__, __LINE__, "page %u is gone, but was written last", i);
+		return;
+	}
+	tag = rig_file_tag(file_of(p, i), i % 4);
+	if (!history_allows(history_of(i), tag, size == PAGES(i % 4 + 1)))
+		rig_fail(__FILE__, __LINE__, "page %u holds %lu, which is not what came last", i,
+		         tag);
+}
+
 static void check_everything(struct play *p)
 {
 	set_failures(p, 0);
@@ -356,8 +452,7 @@ static void check_everything(struct play *p)
 			check_page(p, p->r->mm[n], THERE + PAGES(i), i);
 		}
 	for (unsigned i = COPY; i < ALL; i++)
-		if (om_mapping_size(file_of(p, i)) > PAGES(i % 4))
-			check_tag(i, rig_file_tag(file_of(p, i), i % 4));
+		check_file(p, i);
 }
 
 static bool compatible(const struct call *a, const struct call *b)
@@ -382,6 +477,7 @@ static void test_all_pairs(void **state)
 			                      .check = check_everything};
 
 			snprintf(name, sizeof(name), "%s_x_%s", calls[a].name, calls[b].name);
+			zeros = calls[a].flags | calls[b].flags;
 			if (compatible(&calls[a], &calls[b]))
 				explore(&scene);
 		}
@@ -410,6 +506,7 @@ static void test_random_triples(void **state)
 		                      .check = check_everything};
 
 		snprintf(name, sizeof(name), "%s_x_%s_x_%s", a->name, b->name, c->name);
+		zeros = a->flags | b->flags | c->flags;
 		if (compatible(a, b) && compatible(b, c) && compatible(a, c))
 			explore(&scene);
 	}
@@ -436,6 +533,7 @@ static void test_pairs_with_failures(void **state)
 		                      .task = {a->fn, b->fn},
 		                      .check = check_everything};
 
+		zeros = a->flags | b->flags;
 		failing.kind = 1 + (unsigned)n % 5;
 		failing.k = 1 + (unsigned)sim_rand_below(&rand, 4);
 		failing.forever = sim_rand_chance(&rand, 30);

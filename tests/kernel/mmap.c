@@ -59,6 +59,23 @@ static void refused_files(void)
 	placed("/dev/null", map(NULL, PAGE, RW, MAP_PRIVATE, open("/dev/null", O_RDWR), 0), NULL);
 }
 
+/* Memory from a device that was opened read-only is no more writable than a file would be. */
+static void device_read_only(void)
+{
+	int fd = open("/dev/zero", O_RDONLY);
+	char *s, *p;
+
+	placed("shared writable", map(NULL, PAGE, RW, MAP_SHARED, fd, 0), NULL);
+	s = map(NULL, PAGE, PROT_READ, MAP_SHARED, fd, 0);
+	look("shared", s);
+	result("make it writable", mprotect(s, PAGE, RW));
+	store("store", s, 'x');
+	result("and executable", mprotect(s, PAGE, PROT_READ | PROT_EXEC));
+	p = map(NULL, PAGE, PROT_READ, MAP_PRIVATE, fd, 0);
+	result("private", mprotect(p, PAGE, RW));
+	store("store", p, 'x');
+}
+
 static void places(void)
 {
 	char *p = hole(8), *q;
@@ -229,6 +246,7 @@ int main(void)
 {
 	refused();
 	refused_files();
+	device_read_only();
 	low_places();
 	places();
 	anonymous();

@@ -4,6 +4,7 @@
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
+#include <sys/stat.h>
 #include <sys/swap.h>
 #include <sys/uio.h>
 
@@ -440,6 +441,49 @@ static void machine(void)
 	result("mount", mount("none", "/tmp", "tmpfs", 0, NULL));
 }
 
+/* ---- mincore() */
+
+static int sparse; /* a file of 8 pages, of which the fourth is in memory */
+
+static void ask_mincore(const char *what, int prot, int flags)
+{
+	unsigned char vec[8];
+	char text[9] = "";
+
+	if (mincore(mmap(NULL, 8 * PAGE, prot, flags, sparse, 0), 8 * PAGE, vec))
+		_exit(1);
+	for (unsigned i = 0; i < 8; i++)
+		text[i] = '0' + (vec[i] & 1);
+	say("%s: %s", what, text);
+}
+
+/* Who could not open the file for writing learns nothing of what others have brought into memory. */
+static void cache_by_ann(void)
+{
+	become(ANN);
+	ask_mincore("shared", PROT_READ, MAP_SHARED);
+	ask_mincore("private", RW, MAP_PRIVATE);
+	ask_mincore("anonymous", RW, ANON);
+}
+
+static void cache(void)
+{
+	sparse = memfd_create("sparse", 0);
+	if (ftruncate(sparse, 8 * PAGE) || pwrite(sparse, "x", 1, 3 * PAGE) != 1)
+		_exit(1);
+	fchmod(sparse, 0644);
+	ask_mincore("owner", PROT_READ, MAP_SHARED);
+	in_child("readable", cache_by_ann);
+	fchmod(sparse, 0646);
+	in_child("writable", cache_by_ann);
+	result("group", fchown(sparse, 0, ANN));
+	in_child("readable to the group", cache_by_ann);
+	fchmod(sparse, 0464);
+	in_child("writable to the group", cache_by_ann);
+	result("owner", fchown(sparse, ANN, 0));
+	in_child("her own", cache_by_ann);
+}
+
 int main(void)
 {
 	be_root();
@@ -467,5 +511,6 @@ int main(void)
 	in_child("pagemap", pagemap);
 	in_child("pagemap by ann", pagemap_by_ann);
 	end_all();
+	in_child("cache", cache);
 	return 0;
 }

@@ -41,6 +41,7 @@ static void fill_file(struct object *o)
 void op_open(struct world *w, const uint32_t *a)
 {
 	uint64_t size = pick_offset(a[1]);
+	const struct om_store_ops *ops;
 	struct object *o;
 	unsigned slot = 0;
 	int err;
@@ -56,8 +57,8 @@ void op_open(struct world *w, const uint32_t *a)
 		o->store = sim_store_ram();
 		fill_file(o);
 	}
-	err = om_mapping_create(w->sys, o->store ? &sim_store_ops : NULL, o->store, size,
-	                        &o->mapping);
+	ops = !o->store ? NULL : a[0] & 2 ? &sim_store_mkwrite_ops : &sim_store_ops;
+	err = om_mapping_create(w->sys, ops, o->store, size, &o->mapping);
 	if (agree(w, err, 0)) {
 		o->open = true;
 		w->file[slot] = o;

@@ -48,7 +48,7 @@ static void pick_map_flags(struct map *m, uint32_t a)
 		m->flags |= OM_MAP_FIXED_NOREPLACE;
 	if (!m->file && m->flags & OM_MAP_PRIVATE && (a >> 18) % 4 == 0)
 		m->flags |= OM_MAP_GROWSDOWN;
-	if (m->file && (a >> 18) % 8 == 0)
+	if ((m->file || m->flags & OM_MAP_SHARED) && (a >> 18) % 8 == 0)
 		m->flags |= OM_MAP_FILE_RDONLY;
 	m->hint = a & 8;
 }

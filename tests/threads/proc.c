@@ -74,6 +74,9 @@ struct file *file_new(struct thread *t, bool store, unsigned owner, unsigned pag
 {
 	struct file *f = calloc(1, sizeof(*f));
 	unsigned serial = atomic_fetch_add(&t->w->serial, 1);
+	const struct om_store_ops *ops = !store       ? NULL
+	                                 : serial % 2 ? &sim_store_mkwrite_ops
+	                                              : &sim_store_ops;
 	int err;
 
 	f->store = store ? sim_store_ram() : NULL;
@@ -82,9 +85,7 @@ struct file *file_new(struct thread *t, bool store, unsigned owner, unsigned pag
 	atomic_store(&f->refs, 1);
 	f->owner = owner;
 	f->nr_pages = pages;
-	RETRY(t, err,
-	      om_mapping_create(t->w->sys, store ? &sim_store_ops : NULL, f->store, pages * PAGE,
-	                        &f->mapping));
+	RETRY(t, err, om_mapping_create(t->w->sys, ops, f->store, pages * PAGE, &f->mapping));
 	CHECK(t, !err, "om_mapping_create: %d", err);
 	for (unsigned k = 0; k < FILE_PAGES; k++) {
 		struct file_page *page = &f->page[k];

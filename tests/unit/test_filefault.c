@@ -207,6 +207,143 @@ static void test_locked(void **state)
 	space_finish(&s);
 }
 
+static struct om_mapping *hollow(struct space *s, size_t pages)
+{
+	struct om_mapping *m;
+
+	assert_int_equal(om_mapping_create(s->sys, NULL, NULL, pages << OM_PAGE_SHIFT, &m), 0);
+	return m;
+}
+
+/* A hole of shared memory, read or written through a private area, takes no page of the file. */
+static void test_holes(void **state)
+{
+	struct space s = space_start(256, 0);
+	struct om_mapping *file = hollow(&s, 40);
+	char byte = 7, buf[2];
+	om_pfn_t free;
+
+	(void)state;
+	space_map_file(&s, 0, 40, RW, OM_MAP_PRIVATE, file, 0);
+	space_put(&s, s.mm, 39, 1); /* the table */
+	assert_int_equal(file->nr_pages, 0);
+	free = om_free_frames(s.sys);
+	assert_int_equal(space_get(&s, s.mm, 20), 0);
+	assert_int_equal(space_kind(s.mm, 20), OM_PAGE_ZERO);
+	assert_int_equal(om_mapping_read(file, 21 * SIM_PAGE_SIZE, buf, 1, NULL), 0);
+	assert_int_equal(buf[0], 0);
+	assert_int_equal(om_free_frames(s.sys), free);
+	space_put(&s, s.mm, 20, 5);
+	space_put(&s, s.mm, 22, 6);
+	assert_int_equal(space_kind(s.mm, 22), OM_PAGE_DIRECT);
+	assert_int_equal(file->nr_pages, 0);
+	assert_int_equal(om_free_frames(s.sys), free - 2);
+	space_check(&s);
+	/* What fills the hole is seen, but not where there is a copy. */
+	assert_int_equal(space_get(&s, s.mm, 25), 0);
+	for (unsigned i = 20; i < 26; i++)
+		assert_int_equal(om_mapping_write(file, i * SIM_PAGE_SIZE + SIM_PAGE_SIZE / 2,
+		                                  &byte, 1, NULL),
+		                 0);
+	space_check(&s);
+	assert_int_equal(space_get(&s, s.mm, 20), 5);
+	assert_int_equal(space_get(&s, s.mm, 22), 6);
+	assert_int_equal(space_get(&s, s.mm, 25), 7);
+	/* And a hole again, behind the end and not. */
+	assert_int_equal(om_mapping_punch(file, 25 * SIM_PAGE_SIZE, SIM_PAGE_SIZE), 0);
+	assert_int_equal(space_get(&s, s.mm, 25), 0);
+	assert_int_equal(space_get(&s, s.mm, 30), 0);
+	assert_int_equal(om_mapping_truncate(file, 28 * SIM_PAGE_SIZE), 0);
+	space_check(&s);
+	assert_int_equal(space_kind(s.mm, 30), OM_PAGE_NONE);
+	assert_int_equal(space_try(&s, s.mm, 30, false), OM_FAULT_BUS);
+	assert_int_equal(space_try(&s, s.mm, 30, true), OM_FAULT_BUS);
+	om_mapping_put(file);
+	space_finish(&s);
+}
+
+/* Whoever fills it, by whatever way; and the child of a fork sees it, too. */
+static void test_filled_holes(void **state)
+{
+	struct space s = space_start(256, 64);
+	struct om_mapping *file = hollow(&s, 8);
+	struct om_mm *child;
+	om_pfn_t pfn;
+
+	(void)state;
+	space_map_file(&s, 0, 8, R, OM_MAP_PRIVATE, file, 0);
+	space_map_file(&s, 8, 8, RW, 0, file, 0);
+	space_map_file(&s, 16, 8, RW, OM_MAP_PRIVATE, file, 0);
+	space_put(&s, s.mm, 23, 9);
+	for (unsigned i = 0; i < 8; i++) {
+		assert_int_equal(space_get(&s, s.mm, i), 0);
+		assert_int_equal(space_get(&s, s.mm, 16 + i), i == 7 ? 9 : 0);
+	}
+	assert_int_equal(om_fork(s.mm, NULL, &child), 0);
+	assert_int_equal(space_kind(child, 17), OM_PAGE_ZERO);
+	space_check(&s);
+	space_put(&s, s.mm, 8, 1);
+	assert_int_equal(om_pin(s.mm, at(9), OM_WRITE, &pfn), 0);
+	*((char *)sim_frame(s.sim, pfn) + SIM_PAGE_SIZE / 2) = 2;
+	om_unpin(s.sys, pfn, true);
+	assert_int_equal(space_get(&s, s.mm, 10), 0); /* only read, through the shared area */
+	space_check(&s);
+	for (unsigned i = 0; i < 8; i++) {
+		assert_int_equal(space_get(&s, child, i), i < 2 ? i + 1 : 0);
+		assert_int_equal(space_get(&s, s.mm, 16 + i), i < 2 ? i + 1 : i == 7 ? 9 : 0);
+	}
+	/* A page in swap is no hole. */
+	assert_int_equal(om_madvise(s.mm, at(8), 2 << OM_PAGE_SHIFT, OM_MADV_PAGEOUT), 0);
+	while (om_reclaim_step(s.sys, 32))
+		;
+	assert_true(file->nr_swapped);
+	space_check(&s);
+	assert_int_equal(space_get(&s, s.mm, 1), 2);
+	om_mm_destroy(child);
+	om_mapping_put(file);
+	space_finish(&s);
+}
+
+/* Locked memory has a page even there: the fault of whoever fills the hole does not take it away. */
+static void test_locked_hole(void **state)
+{
+	struct space s = space_start(256, 0);
+	struct om_mapping *file = hollow(&s, 4);
+
+	(void)state;
+	space_map_file(&s, 0, 4, R, OM_MAP_PRIVATE, file, 0);
+	assert_int_equal(om_mlock(s.mm, at(0), 4 << OM_PAGE_SHIFT, 0), 0);
+	assert_int_equal(file->nr_pages, 4);
+	assert_int_equal(space_kind(s.mm, 2), OM_PAGE_FILE);
+	space_check(&s);
+	om_mapping_put(file);
+	space_finish(&s);
+}
+
+/* What others have in memory is nobody's business who may only read the file. */
+static void test_hidden_cache(void **state)
+{
+	struct space s = space_start(256, 0);
+	struct om_mapping *file = cached_file(&s, 4);
+	unsigned char vec[8] = {0};
+	struct om_vmainfo info;
+
+	(void)state;
+	assert_int_equal(om_mapping_truncate(file, 8 << OM_PAGE_SHIFT), 0);
+	space_map_file(&s, 0, 8, R, 0, file, 0);
+	space_map_file(&s, 8, 8, R, OM_MAP_HIDE_CACHE, file, 0);
+	space_map(&s, 16, 8, RW, OM_MAP_HIDE_CACHE);
+	assert_int_equal(om_mincore(s.mm, at(0), 8 << OM_PAGE_SHIFT, vec), 0);
+	assert_memory_equal(vec, "\1\1\1\1\0\0\0\0", 8);
+	assert_int_equal(om_mincore(s.mm, at(8), 8 << OM_PAGE_SHIFT, vec), 0);
+	assert_memory_equal(vec, "\1\1\1\1\1\1\1\1", 8);
+	assert_int_equal(om_mincore(s.mm, at(16), 8 << OM_PAGE_SHIFT, vec), 0);
+	assert_memory_equal(vec, "\0\0\0\0\0\0\0\0", 8);
+	assert_true(om_vma_next(s.mm, at(8), &info) && (info.flags & OM_VM_HIDE_CACHE));
+	om_mapping_put(file);
+	space_finish(&s);
+}
+
 /* Too many entries to count: a private area gets a copy, a shared one has to do without. */
 static void test_no_room_in_mapcount(void **state)
 {
@@ -233,10 +370,12 @@ static void test_no_room_in_mapcount(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_neighbours), cmocka_unit_test(test_edges),
-	    cmocka_unit_test(test_left_out),   cmocka_unit_test(test_read_ahead),
-	    cmocka_unit_test(test_read_alone), cmocka_unit_test(test_read_call),
-	    cmocka_unit_test(test_locked),     cmocka_unit_test(test_no_room_in_mapcount),
+	    cmocka_unit_test(test_neighbours),  cmocka_unit_test(test_edges),
+	    cmocka_unit_test(test_left_out),    cmocka_unit_test(test_read_ahead),
+	    cmocka_unit_test(test_read_alone),  cmocka_unit_test(test_read_call),
+	    cmocka_unit_test(test_locked),      cmocka_unit_test(test_no_room_in_mapcount),
+	    cmocka_unit_test(test_holes),       cmocka_unit_test(test_filled_holes),
+	    cmocka_unit_test(test_locked_hole), cmocka_unit_test(test_hidden_cache),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -176,32 +176,131 @@ static void test_writepage(void **state)
 	cache_finish(sys);
 }
 
+/* Pages leave the file by a hole, or by a new end: nothing is written, and who holds one keeps it. */
 static void test_drop(void **state)
 {
 	struct om_system *sys = cache_start(50);
 	struct om_mapping *m = cache_file(sys, CACHE_PAGES * OM_PAGE_SIZE);
-	struct om_page *mapped, *held;
+	struct om_page *held;
 
 	(void)state;
 	for (uintptr_t i = 0; i < CACHE_PAGES; i++)
 		cache_touch(m, i, true);
-	mapped = om_mapping_lookup(m, 25);
-	om_page_put(sys, mapped);
-	mapped->mapcount = 1;
 	held = om_mapping_lookup(m, 26);
 	om_page_set(held, OM_PG_DIRTY);
-	om_mapping_drop(m, 20, 29);
-	assert_int_equal(m->nr_pages, CACHE_PAGES - 9);
+	assert_int_equal(om_mapping_punch(m, 20 * OM_PAGE_SIZE, 10 * OM_PAGE_SIZE), 0);
+	assert_int_equal(m->nr_pages, CACHE_PAGES - 10);
 	assert_int_equal(atomic_load(&cache_file_store.writes), 0); /* dropped means dropped */
 	assert_null(om_mapping_lookup(m, 20));
 	assert_null(om_mapping_lookup(m, 29));
 	assert_null(held->object);
 	om_page_put(sys, held);
-	mapped->mapcount = 0;
-	om_mapping_drop(m, 20, UINTPTR_MAX);
+	assert_int_equal(om_mapping_truncate(m, 20 * OM_PAGE_SIZE), 0);
 	assert_int_equal(m->nr_pages, 20);
-	om_mapping_drop(m, 30, 20);
+	assert_int_equal(om_mapping_punch(m, 30 * OM_PAGE_SIZE, OM_PAGE_SIZE), 0);
 	assert_int_equal(m->nr_pages, 20);
+	om_mapping_put(m);
+	cache_finish(sys);
+}
+
+/* Pages that are not in memory yet. */
+static void dirty(struct om_mapping *m, uintptr_t first, unsigned n)
+{
+	for (uintptr_t i = first; i < first + n; i++) {
+		struct om_page *page = cache_get(m, i, true);
+
+		om_page_set(page, OM_PG_DIRTY);
+		cache_release(m->sys, page);
+	}
+}
+
+/* The next run is n pages from `first` on; n 0: there is none. */
+static void expect_run(struct om_mapping *m, struct om_run *run, uintptr_t first, unsigned n)
+{
+	assert_int_equal(om_mapping_next_dirty(m, run), n != 0);
+	if (!n)
+		return;
+	assert_int_equal(run->n, n);
+	for (unsigned i = 0; i < n; i++) {
+		assert_int_equal(run->page[i]->index, first + i);
+		assert_true(om_page_test(run->page[i], OM_PG_LOCKED));
+	}
+	om_run_put(m->sys, run);
+}
+
+/* Neighbours go together, as many as fit; a page that somebody holds begins the next run. */
+static void test_runs(void **state)
+{
+	struct om_system *sys = cache_start(60);
+	struct om_mapping *m = cache_file(sys, CACHE_PAGES * OM_PAGE_SIZE);
+	struct om_run run = {.last = UINTPTR_MAX};
+	struct om_page *page;
+
+	(void)state;
+	expect_run(m, &run, 0, 0);
+	dirty(m, 0, 5);
+	cache_touch(m, 5, true);
+	dirty(m, 7, 1);
+	dirty(m, 20, 20);
+	run = (struct om_run){.last = UINTPTR_MAX};
+	expect_run(m, &run, 0, 5);
+	expect_run(m, &run, 7, 1);
+	expect_run(m, &run, 20, 20);
+	expect_run(m, &run, 0, 0);
+	/* No more than was asked for. */
+	run = (struct om_run){.next = 3, .last = 22};
+	expect_run(m, &run, 3, 2);
+	expect_run(m, &run, 7, 1);
+	expect_run(m, &run, 20, 3);
+	expect_run(m, &run, 0, 0);
+	/* With others locked a lock is not waited for: nobody would unlock it here. */
+	page = om_mapping_lookup(m, 22);
+	om_page_set(page, OM_PG_LOCKED); /* by another thread */
+	run = (struct om_run){.next = 20, .last = 22};
+	assert_true(om_mapping_next_dirty(m, &run));
+	assert_int_equal(run.n, 2);
+	assert_int_equal(run.next, 22);
+	om_run_put(sys, &run);
+	om_page_clear(page, OM_PG_LOCKED);
+	om_page_put(sys, page);
+	/* And no more than fits a transfer. */
+	assert_int_equal(om_mapping_sync(m, 0, 0), 0);
+	om_mapping_readahead(m, 0, CACHE_PAGES);
+	for (uintptr_t i = 0; i < CACHE_PAGES; i++) {
+		page = cache_get(m, i, false);
+		om_page_set(page, OM_PG_DIRTY);
+		cache_release(sys, page);
+	}
+	run = (struct om_run){.last = UINTPTR_MAX};
+	expect_run(m, &run, 0, OM_TRANSFER_MAX);
+	expect_run(m, &run, OM_TRANSFER_MAX, CACHE_PAGES - OM_TRANSFER_MAX);
+	expect_run(m, &run, 0, 0);
+	om_mapping_put(m);
+	cache_finish(sys);
+}
+
+/* One transfer for neighbours, each alone if that fails; and nothing beside what was asked for. */
+static void test_sync(void **state)
+{
+	struct om_system *sys = cache_start(60);
+	struct om_mapping *m = cache_file(sys, CACHE_PAGES * OM_PAGE_SIZE);
+
+	(void)state;
+	dirty(m, 8, 32);
+	assert_int_equal(om_mapping_sync(m, 0, 8 * OM_PAGE_SIZE), 0);
+	assert_int_equal(atomic_load(&cache_file_store.writes), 0);
+	assert_int_equal(om_mapping_sync(m, 8 * OM_PAGE_SIZE, 1), 0);
+	assert_int_equal(atomic_load(&cache_file_store.writes), 1);
+	assert_int_equal(atomic_load(&cache_file_store.pages_written), 1);
+	atomic_store(&cache_file_store.bad_page, 11);
+	assert_int_equal(om_mapping_sync(m, 8 * OM_PAGE_SIZE, 8 * OM_PAGE_SIZE), -OM_EIO);
+	assert_int_equal(atomic_load(&cache_file_store.pages_written), 7);
+	assert_int_equal(atomic_load(&cache_file_store.writes), 1 + 1 + 7);
+	atomic_store(&cache_file_store.bad_page, RAM_NEVER);
+	atomic_store(&cache_file_store.writes, 0);
+	assert_int_equal(om_mapping_sync(m, 0, 0), 0);
+	assert_int_equal(atomic_load(&cache_file_store.pages_written), 32);
+	assert_int_equal(atomic_load(&cache_file_store.writes), 1 + 1); /* page 11; 16-39 */
 	om_mapping_put(m);
 	cache_finish(sys);
 }
@@ -320,6 +419,7 @@ int main(void)
 	    cmocka_unit_test(test_getpage),     cmocka_unit_test(test_errors),
 	    cmocka_unit_test(test_new),         cmocka_unit_test(test_evict),
 	    cmocka_unit_test(test_writepage),   cmocka_unit_test(test_drop),
+	    cmocka_unit_test(test_runs),        cmocka_unit_test(test_sync),
 	    cmocka_unit_test(test_next),        cmocka_unit_test(test_readahead),
 	    cmocka_unit_test(test_two_readers),
 	};
