@@ -79,11 +79,8 @@ struct stage *stage_create(const struct scene *scene, enum world world)
 
 	rig_check(s);
 	s->swap = -1;
-	s->r = rig_create(&(struct rig_config){.frames = world == TIGHT ? FEW : MANY,
-	                                       .cpus = 1,
-	                                       .slots = 256,
-	                                       .cluster = 2,
-	                                       .store_ops = &sim_store_mkwrite_ops});
+	s->r = rig_create(&(struct rig_config){
+	    .frames = world == TIGHT ? FEW : MANY, .cpus = 1, .slots = 1024, .cluster = 2});
 	s->mm = rig_mm(s->r);
 	map_private(s);
 	map_files(s);
