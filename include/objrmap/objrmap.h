@@ -221,7 +221,8 @@ OM_API int om_write(struct om_mm *mm, uintptr_t addr, const void *buf, size_t le
  * whatever fork, reclaim or swap do (munmap takes it out of the address space but not away from
  * the pinner). `access` is what the device will do: OM_WRITE breaks copy-on-write first, OM_READ
  * unshares too, so that the device sees the program's later writes. *pfn is the frame.
- * Errors: EFAULT (no such mapping, access not allowed, beyond EOF), ENOMEM, EAGAIN (too many pins).
+ * Errors: EFAULT (no such mapping, access not allowed, beyond EOF), ENOMEM, EAGAIN (4095 pins are
+ * on the page).
  * May sleep.
  */
 OM_API int om_pin(struct om_mm *mm, uintptr_t addr, enum om_access access, om_pfn_t *pfn);

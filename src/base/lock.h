@@ -101,8 +101,7 @@ static inline void om_might_transfer(struct om_system *sys)
 
 /* ---- spinning ----------------------------------------------------------------------------- */
 
-OM_COLD void om_spin_wait(struct om_system *sys, struct om_spinlock *lock, enum om_rank rank,
-                          uint8_t found);
+OM_COLD void om_spin_wait(struct om_system *sys, struct om_spinlock *lock, uint8_t found);
 
 static inline void om_spin_lock(struct om_system *sys, struct om_spinlock *lock, enum om_rank rank)
 {
@@ -113,7 +112,7 @@ static inline void om_spin_lock(struct om_system *sys, struct om_spinlock *lock,
 	om_arch_spin_enter();
 	found = atomic_exchange_explicit(&lock->state, OM_SPIN_LOCKED, memory_order_acquire);
 	if (om_unlikely(found))
-		om_spin_wait(sys, lock, rank, found);
+		om_spin_wait(sys, lock, found);
 }
 
 /*

@@ -219,8 +219,13 @@ struct om_swap {
 };
 
 /* Who waits for locks, by a hash of their address: spin.c, sleep.c. */
-#define OM_SPIN_QUEUE_SHIFT  5
+#define OM_SPIN_LIST_SHIFT   6
 #define OM_SLEEP_QUEUE_SHIFT 7
+
+struct om_spin_list {
+	_Atomic bool closed;     /* (a) */
+	struct om_spinner *last; /* (l) of the queues of all locks of one hash value */
+};
 
 struct om_sleep_queue {
 	struct om_spinlock lock;
@@ -247,8 +252,7 @@ struct om_system {
 	om_pfn_t zero_pfn;     /* (c) after the first om_add_memory() */
 	unsigned swap_cluster; /* (c) */
 
-	struct om_spinner
-	    *_Atomic spin_queue[OM_NR_RANKS - OM_RANK_MAPPING][1 << OM_SPIN_QUEUE_SHIFT]; /* (a) */
+	struct om_spin_list spin_list[1 << OM_SPIN_LIST_SHIFT];       /* (l) in each */
 	struct om_sleep_queue sleep_queue[1 << OM_SLEEP_QUEUE_SHIFT]; /* (l) in each */
 
 	struct om_spinlock free_lock;

@@ -15,12 +15,24 @@
  */
 #include "verify/verify.h"
 
+/* At rest nobody waits for anything. */
+static void check_queues(struct om_check *c)
+{
+	struct om_system *sys = c->sys;
+
+	for (unsigned i = 0; i < 1u << OM_SPIN_LIST_SHIFT; i++)
+		OM_CHECK(c, !sys->spin_list[i].last, "rest", &sys->spin_list[i], i, 0);
+	for (unsigned i = 0; i < 1u << OM_SLEEP_QUEUE_SHIFT; i++)
+		OM_CHECK(c, !sys->sleep_queue[i].first, "rest", &sys->sleep_queue[i], i, 0);
+}
+
 unsigned om_verify(struct om_system *sys, void *scratch, struct om_bug *bug)
 {
 	struct om_check c = {.sys = sys, .tally = scratch, .bug = bug};
 
 	om_might_sleep(sys);
 	om_tally_clear(&c);
+	check_queues(&c);
 	om_check_areas(&c);
 	if (c.violations)
 		return c.violations;

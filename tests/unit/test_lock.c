@@ -429,9 +429,14 @@ static uintptr_t tails(struct om_system *sys)
 {
 	uintptr_t sum = 0;
 
-	for (unsigned r = 0; r < OM_NR_RANKS - OM_RANK_MAPPING; r++)
-		for (unsigned i = 0; i < 1u << OM_SPIN_QUEUE_SHIFT; i++)
-			sum += (uintptr_t)atomic_load(&sys->spin_queue[r][i]);
+	for (unsigned i = 0; i < 1u << OM_SPIN_LIST_SHIFT; i++) {
+		struct om_spin_list *list = &sys->spin_list[i];
+
+		while (atomic_exchange(&list->closed, true))
+			sched_yield();
+		sum += (uintptr_t)list->last;
+		atomic_store(&list->closed, false);
+	}
 	return sum;
 }
 
@@ -591,6 +596,47 @@ static void test_mark(void **state)
 	unit_system_free(l.s.sys);
 }
 
+/* Who waits for one lock never waits for another, though more locks are waited for than lists exist. */
+enum { LOCKS = (1 << OM_SPIN_LIST_SHIFT) + 16 };
+
+struct row {
+	struct om_system *sys;
+	struct om_spinlock lock[LOCKS];
+};
+
+static void row_thread(void *arg, unsigned i)
+{
+	struct row *r = arg;
+
+	om_spin_lock(r->sys, &r->lock[i], OM_RANK_FRAME);
+	om_spin_unlock(r->sys, &r->lock[i]);
+}
+
+static void test_queues_apart(void **state)
+{
+	struct row r = {.sys = unit_system(1)};
+	struct om_port_ops ops = unit_ops;
+	struct unit_thread *thread[LOCKS];
+
+	(void)state;
+	ops.held = NULL; /* nobody else may hold so many */
+	r.sys->hooks.ops = &ops;
+	for (unsigned i = 0; i < LOCKS; i++) {
+		uintptr_t before = tails(r.sys);
+
+		om_spin_lock(r.sys, &r.lock[i], OM_RANK_FRAME);
+		thread[i] = unit_thread_start(row_thread, &r, i);
+		while (tails(r.sys) == before)
+			sched_yield();
+	}
+	for (unsigned i = LOCKS; i-- > 0;) {
+		om_spin_unlock(r.sys, &r.lock[i]);
+		unit_thread_join(thread[i]);
+	}
+	assert_int_equal(tails(r.sys), 0);
+	unit_system_free(r.sys);
+}
+
 /* Many locks, whose sleepers share the queues, and crowds whose members come and go. */
 struct many {
 	struct om_system *sys;
@@ -712,6 +758,7 @@ int main(void)
 	    cmocka_unit_test(test_phases),
 	    cmocka_unit_test(test_page_handed_over),
 	    cmocka_unit_test(test_mark),
+	    cmocka_unit_test(test_queues_apart),
 	    cmocka_unit_test(test_many_locks),
 	    cmocka_unit_test(test_writer_not_starved),
 	    cmocka_unit_test(test_handover),

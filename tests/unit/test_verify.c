@@ -117,6 +117,7 @@ static void test_areas(void **state)
 	struct om_vma *vma = om_vma_find(s->mm, at(4));
 
 	(void)state;
+	broken(s, s->sys->sleep_queue[5].first, (struct om_crowd *)s, "rest");
 	broken(s, s->mm->total_vm, s->mm->total_vm + 1, "vma");
 	broken(s, s->mm->locked_vm, 0, "I12");
 	broken(s, s->mm->nr_vmas, 1, "vma");
