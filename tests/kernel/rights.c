@@ -150,6 +150,11 @@ static void by_kill(void)
 	signals();
 }
 
+static const char *name(unsigned user)
+{
+	return !user ? "root" : user == ANN ? "ann" : user == BOB ? "bob" : "?";
+}
+
 /* Groups: the first member is of this user, and the second of that. */
 static void group_of(unsigned first, unsigned second)
 {
@@ -160,7 +165,7 @@ static void group_of(unsigned first, unsigned second)
 	setpgid(b, a);
 	if (fork() == 0) {
 		become(ANN);
-		snprintf(line, sizeof(line), "group of %u and %u", first, second);
+		snprintf(line, sizeof(line), "group of %s and %s", name(first), name(second));
 		result(line, kill(-a, 0));
 		_exit(0);
 	}
@@ -194,14 +199,14 @@ static void senders(void)
 	sigaction(SIGCHLD, &act, NULL);
 	setresuid(ANN, 0, 0);
 	kill(getpid(), SIGUSR1);
-	say("sent by %u", sender);
+	say("sent by %s", name(sender));
 	pid = fork();
 	if (pid == 0) {
 		become(BOB);
 		_exit(0);
 	}
 	waitid(P_PID, (id_t)pid, &info, WEXITED);
-	say("SIGCHLD from %u, waitid %u", sender, info.si_uid);
+	say("SIGCHLD from %s, waitid %s", name(sender), name(info.si_uid));
 }
 
 /* ---------------------------------------------------------------- memory -------------------- */
@@ -416,9 +421,9 @@ static void priorities(void)
 	result("own user's", setpriority(PRIO_USER, 0, 7));
 	result("self", getpriority(PRIO_PROCESS, 0));
 	result("bob's", setpriority(PRIO_USER, BOB, 7));
-	result("nobody's", setpriority(PRIO_USER, 54399, 7));
+	result("nobody's", setpriority(PRIO_USER, EVE, 7));
 	result("bob has", getpriority(PRIO_USER, BOB));
-	result("nobody has", getpriority(PRIO_USER, 54399));
+	result("nobody has", getpriority(PRIO_USER, EVE));
 }
 
 static void priorities_by_ann(void)
