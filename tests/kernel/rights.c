@@ -320,6 +320,47 @@ static void pagemap_by_ann(void)
 	pagemap();
 }
 
+/* ---------------------------------------------------------------- victims ------------------- */
+
+static int score;
+
+static long set_score(pid_t pid)
+{
+	char path[64], value[16];
+	int fd, n;
+
+	snprintf(path, sizeof(path), "/proc/%d/oom_score_adj", pid);
+	snprintf(value, sizeof(value), "%d", score);
+	fd = open(path, O_WRONLY);
+	n = fd < 0 ? -1 : (int)write(fd, value, strlen(value));
+	if (fd >= 0)
+		close(fd);
+	return n < 0 ? -1 : 0;
+}
+
+static void scores(void)
+{
+	FILE *f = fopen("/proc/self/oom_score_adj", "r");
+	int before = 0;
+
+	if (!f || fscanf(f, "%d", &before) != 1)
+		say("no score");
+	become(ANN);
+	score = 500;
+	result("of a process that was root", set_score(getpid()));
+	visible();
+	each("score of", set_score);
+	result("worse", set_score(getpid()));
+	score = before;
+	result("as before", set_score(getpid()));
+	score = -1;
+	result("better", set_score(getpid()));
+	score = -1000;
+	result("never", set_score(getpid()));
+	score = 1001;
+	result("too much", set_score(getpid()));
+}
+
 /* ---------------------------------------------------------------- limits -------------------- */
 
 static struct rlimit64 wanted;
@@ -469,6 +510,7 @@ int main(void)
 	others[1] = others[--nr_others];
 	in_child("memory", memory_by_ann);
 	in_child("memory with CAP_SYS_PTRACE", memory_with_ptrace);
+	in_child("scores", scores);
 	in_child("pagemap", pagemap);
 	in_child("pagemap by ann", pagemap_by_ann);
 	end_all();
