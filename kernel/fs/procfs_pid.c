@@ -100,6 +100,27 @@ static void show_oom_score_adj(struct text *text, const struct proc_node *node)
 	text_add(text, "%d\n", node->proc->oom_score_adj);
 }
 
+/*
+ * Files in /proc/PID are the process's user's. Without the capability nobody becomes safer than
+ * a process that has changed nothing.
+ */
+static int set_oom_score_adj(struct proc *p, int value)
+{
+	bool safer = value < MIN(p->oom_score_adj, 0);
+	unsigned owner;
+	int err = 0;
+
+	spin_lock(&proc_lock);
+	owner = p->dumpable ? p->cred.uid.effective : 0;
+	if ((current->proc->cred.uid.fs != owner && !capable(CAP_DAC_OVERRIDE)) ||
+	    (safer && !capable(CAP_SYS_RESOURCE)))
+		err = -EACCES;
+	else
+		p->oom_score_adj = value;
+	spin_unlock(&proc_lock);
+	return err;
+}
+
 static int store_oom_score_adj(const struct proc_node *node, const char *buf)
 {
 	bool negative = *buf == '-';
@@ -108,8 +129,7 @@ static int store_oom_score_adj(const struct proc_node *node, const char *buf)
 
 	if (end == buf + negative || (*end && *end != '\n') || value > 1000)
 		return -EINVAL;
-	node->proc->oom_score_adj = negative ? -(int)value : (int)value;
-	return 0;
+	return set_oom_score_adj(node->proc, negative ? -(int)value : (int)value);
 }
 
 /* ---------------------------------------------------------------- links --------------------- */

@@ -13,8 +13,6 @@
 
 #include "lib.h"
 
-struct proc;
-
 #define ALL_CAPABILITIES ((1ul << (CAP_LAST_CAP + 1)) - 1)
 
 #define MAX_GROUPS 16 /* supplementary */
@@ -30,32 +28,9 @@ struct cred {
 	bool keep_caps; /* the next change of users takes no capability: PR_SET_KEEPCAPS */
 };
 
-/* ---- capability.c */
-
 static inline bool cred_has(const struct cred *c, int cap)
 {
 	return c->effective >> cap & 1;
 }
-/*
- * Has the running process the capability CAP_...? No lock: whoever asks while it changes gets the
- * old answer or the new one.
- */
-bool capable(int cap);
-
-/* ---- permission.c: may the running process do this to `p`? proc_lock held */
-
-/* Send a signal. */
-bool may_signal(const struct proc *p, int sig);
-/* Change how it is scheduled; is_owner() is the part of it that setpriority() asks first. */
-bool may_schedule(const struct proc *p);
-bool is_owner(const struct proc *p);
-/* Look at its resource limits, or set them. */
-bool may_limit(const struct proc *p);
-/*
- * Look into it, and change what is there: ptrace(2) calls this the access mode check. By way of
- * a file in /proc it is the file system user that counts, else the real one.
- */
-bool may_trace(const struct proc *p);
-bool may_trace_by_file(const struct proc *p);
 
 #endif

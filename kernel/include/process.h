@@ -124,6 +124,31 @@ struct proc *proc_of(int id);
 /* CPU time of all its threads; proc_lock held. */
 void proc_times(const struct proc *p, uint64_t *cpu_ns, uint64_t *user_ns);
 
+/*
+ * Has the running process the capability CAP_...? No lock: whoever asks while it changes gets the
+ * old answer or the new one.
+ */
+static inline bool capable(int cap)
+{
+	return cred_has(&current->proc->cred, cap);
+}
+
+/* ---- proc/permission.c: may the running process do this to `p`? proc_lock held */
+
+/* Send a signal. */
+bool may_signal(const struct proc *p, int sig);
+/* Change how it is scheduled; is_owner() is the part of it that setpriority() asks first. */
+bool may_schedule(const struct proc *p);
+bool is_owner(const struct proc *p);
+/* Look at its resource limits, or set them. */
+bool may_limit(const struct proc *p);
+/*
+ * Look into it, and change what is there: ptrace(2) calls this the access mode check. By way of
+ * a file in /proc it is the file system user that counts, else the real one.
+ */
+bool may_trace(const struct proc *p);
+bool may_trace_by_file(const struct proc *p);
+
 /* ---- proc/first.c */
 /* Run `path` as process 1 with these arguments. An error ends the machine: nothing is undone. */
 int proc_start_init(const char *path, char *const argv[], char *const envp[]);

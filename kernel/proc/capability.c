@@ -14,11 +14,6 @@
 	(BIT(CAP_CHOWN) | BIT(CAP_DAC_OVERRIDE) | BIT(CAP_DAC_READ_SEARCH) | BIT(CAP_FOWNER) |     \
 	 BIT(CAP_FSETID) | BIT(CAP_LINUX_IMMUTABLE) | BIT(CAP_MKNOD) | BIT(CAP_MAC_OVERRIDE))
 
-bool capable(int cap)
-{
-	return cred_has(&current->proc->cred, cap);
-}
-
 /* ---------------------------------------------------------------- what changes them --------- */
 
 void capabilities_of_root(struct cred *c)

@@ -33,8 +33,8 @@ bool is_owner(const struct proc *p)
 
 bool may_schedule(const struct proc *p)
 {
-	return is_owner(p) && (!(p->cred.permitted & ~current->proc->cred.permitted) ||
-	                       capable(CAP_SYS_NICE));
+	return is_owner(p) &&
+	       (!(p->cred.permitted & ~current->proc->cred.permitted) || capable(CAP_SYS_NICE));
 }
 
 bool may_limit(const struct proc *p)

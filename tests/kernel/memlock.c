@@ -259,9 +259,9 @@ static void in_other_ways(void)
 		exit(1);
 	pid = fork();
 	if (pid == 0) {
-		become(ANN);
 		close(fds[1]);
 		(void)!read(fds[0], &c, 1);
+		become(ANN);
 		tries("ann, by another's prlimit");
 		result("16 pages", mlock(map(16, 0), 16 * PAGE));
 		_exit(0);

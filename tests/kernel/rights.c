@@ -151,6 +151,11 @@ static void by_kill(void)
 	signals();
 }
 
+static const char *name(unsigned user)
+{
+	return !user ? "root" : user == ANN ? "ann" : user == BOB ? "bob" : "?";
+}
+
 /* Groups: the first member is of this user, and the second of that. */
 static void group_of(unsigned first, unsigned second)
 {
@@ -161,7 +166,7 @@ static void group_of(unsigned first, unsigned second)
 	setpgid(b, a);
 	if (fork() == 0) {
 		become(ANN);
-		snprintf(line, sizeof(line), "group of %u and %u", first, second);
+		snprintf(line, sizeof(line), "group of %s and %s", name(first), name(second));
 		result(line, kill(-a, 0));
 		_exit(0);
 	}
@@ -195,14 +200,14 @@ static void senders(void)
 	sigaction(SIGCHLD, &act, NULL);
 	setresuid(ANN, 0, 0);
 	kill(getpid(), SIGUSR1);
-	say("sent by %u", sender);
+	say("sent by %s", name(sender));
 	pid = fork();
 	if (pid == 0) {
 		become(BOB);
 		_exit(0);
 	}
 	waitid(P_PID, (id_t)pid, &info, WEXITED);
-	say("SIGCHLD from %u, waitid %u", sender, info.si_uid);
+	say("SIGCHLD from %s, waitid %s", name(sender), name(info.si_uid));
 }
 
 /* ---------------------------------------------------------------- memory -------------------- */
@@ -316,6 +321,47 @@ static void pagemap_by_ann(void)
 	pagemap();
 }
 
+/* ---------------------------------------------------------------- victims ------------------- */
+
+static int score;
+
+static long set_score(pid_t pid)
+{
+	char path[64], value[16];
+	int fd, n;
+
+	snprintf(path, sizeof(path), "/proc/%d/oom_score_adj", pid);
+	snprintf(value, sizeof(value), "%d", score);
+	fd = open(path, O_WRONLY);
+	n = fd < 0 ? -1 : (int)write(fd, value, strlen(value));
+	if (fd >= 0)
+		close(fd);
+	return n < 0 ? -1 : 0;
+}
+
+static void scores(void)
+{
+	FILE *f = fopen("/proc/self/oom_score_adj", "r");
+	int before = 0;
+
+	if (!f || fscanf(f, "%d", &before) != 1)
+		say("no score");
+	become(ANN);
+	score = 500;
+	result("of a process that was root", set_score(getpid()));
+	visible();
+	each("score of", set_score);
+	result("worse", set_score(getpid()));
+	score = before;
+	result("as before", set_score(getpid()));
+	score = -1;
+	result("better", set_score(getpid()));
+	score = -1000;
+	result("never", set_score(getpid()));
+	score = 1001;
+	result("too much", set_score(getpid()));
+}
+
 /* ---------------------------------------------------------------- limits -------------------- */
 
 static struct rlimit64 wanted;
@@ -417,9 +463,9 @@ static void priorities(void)
 	result("own user's", setpriority(PRIO_USER, 0, 7));
 	result("self", getpriority(PRIO_PROCESS, 0));
 	result("bob's", setpriority(PRIO_USER, BOB, 7));
-	result("nobody's", setpriority(PRIO_USER, 54399, 7));
+	result("nobody's", setpriority(PRIO_USER, EVE, 7));
 	result("bob has", getpriority(PRIO_USER, BOB));
-	result("nobody has", getpriority(PRIO_USER, 54399));
+	result("nobody has", getpriority(PRIO_USER, EVE));
 }
 
 static void priorities_by_ann(void)
@@ -508,6 +554,7 @@ int main(void)
 	others[1] = others[--nr_others];
 	in_child("memory", memory_by_ann);
 	in_child("memory with CAP_SYS_PTRACE", memory_with_ptrace);
+	in_child("scores", scores);
 	in_child("pagemap", pagemap);
 	in_child("pagemap by ann", pagemap_by_ann);
 	end_all();

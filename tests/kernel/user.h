@@ -1,6 +1,6 @@
 /*
- * user.h: for the programs about users: run as root, they become others in children of theirs. The numbers are
- * such that no process of the host's belongs to them.
+ * user.h: for the programs about users: run as root, they become others in children of theirs. Limits count by
+ * user, so each run takes numbers of its own, which are not printed.
  */
 #ifndef KERNEL_USER_H
 #define KERNEL_USER_H
@@ -12,8 +12,10 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
-#define ANN 54321u
-#define BOB 54322u
+static unsigned first_user; /* by be_root() */
+#define ANN (first_user)
+#define BOB (first_user + 1)
+#define EVE (first_user + 2)
 
 /* Capabilities, without one that root of a container may lack. */
 static inline uint64_t caps(bool permitted)
@@ -46,6 +48,7 @@ static inline void be_root(void)
 
 	if (getuid())
 		say("not run as root");
+	first_user = 20000 + (unsigned)getpid() * 4 % 40000;
 	set_caps(caps(false), caps(true), 0);
 	setrlimit(RLIMIT_CORE, &core);
 	setgroups(0, NULL);

@@ -6,7 +6,7 @@
 
 #define A ANN
 #define B BOB
-#define C 54323u
+#define C EVE
 
 static uint64_t all; /* of root, in the beginning */
 
@@ -45,78 +45,76 @@ static void show(const char *what, long r)
 
 enum kind { NOTHING, ONE, TWO, THREE, FS };
 
+/* The users are letters: 0 is root, X leaves a number as it is. */
 struct call {
 	enum kind kind;
-	unsigned id[3];
+	char id[4];
 };
 
-static long user_call(const struct call *c)
+static long user_call(enum kind kind, const unsigned *id)
 {
-	switch (c->kind) {
+	switch (kind) {
 	case ONE:
-		return setuid(c->id[0]);
+		return setuid(id[0]);
 	case TWO:
-		return setreuid(c->id[0], c->id[1]);
+		return setreuid(id[0], id[1]);
 	case THREE:
-		return setresuid(c->id[0], c->id[1], c->id[2]);
+		return setresuid(id[0], id[1], id[2]);
 	default:
-		return setfsuid(c->id[0]) < 0;
+		return setfsuid(id[0]) < 0;
 	}
 }
 
-static long group_call(const struct call *c)
+static long group_call(enum kind kind, const unsigned *id)
 {
-	switch (c->kind) {
+	switch (kind) {
 	case ONE:
-		return setgid(c->id[0]);
+		return setgid(id[0]);
 	case TWO:
-		return setregid(c->id[0], c->id[1]);
+		return setregid(id[0], id[1]);
 	case THREE:
-		return setresgid(c->id[0], c->id[1], c->id[2]);
+		return setresgid(id[0], id[1], id[2]);
 	default:
-		return setfsgid(c->id[0]) < 0;
+		return setfsgid(id[0]) < 0;
 	}
 }
-
-#define X (-1u)
 
 /* Sequences of calls, each from the beginning. */
 static const struct call sequences[][6] = {
-    {{ONE, {A}}, {ONE, {A}}, {ONE, {0}}, {TWO, {A, 0}}, {THREE, {X, X, 0}}},
-    {{TWO, {X, A}}, {ONE, {B}}, {ONE, {0}}, {ONE, {A}}},
-    {{TWO, {A, X}}, {TWO, {X, A}}, {TWO, {X, 0}}, {TWO, {0, X}}},
-    {{TWO, {A, B}}, {TWO, {B, A}}, {TWO, {X, B}}, {TWO, {0, X}}, {TWO, {C, X}}},
-    {{THREE, {A, B, C}},
-     {THREE, {C, A, B}},
-     {TWO, {B, X}},
-     {ONE, {A}},
-     {ONE, {C}},
-     {THREE, {B, 0, X}}},
-    {{THREE, {A, A, 0}}, {THREE, {X, 0, X}}, {THREE, {A, A, A}}, {THREE, {X, 0, X}}},
-    {{THREE, {X, A, X}}, {TWO, {X, B}}, {TWO, {X, 0}}, {TWO, {X, B}}},
-    {{THREE, {X, X, X}}, {TWO, {X, X}}, {ONE, {X}}, {FS, {X}}},
-    {{FS, {A}},
-     {THREE, {X, X, X}},
-     {THREE, {X, X, B}},
-     {FS, {A}},
-     {THREE, {0, 0, 0}},
-     {TWO, {X, X}}},
-    {{FS, {A}}, {FS, {B}}, {THREE, {A, B, C}}, {FS, {A}}, {FS, {C}}, {FS, {0}}},
+    {{ONE, "A"}, {ONE, "A"}, {ONE, "0"}, {TWO, "A0"}, {THREE, "XX0"}},
+    {{TWO, "XA"}, {ONE, "B"}, {ONE, "0"}, {ONE, "A"}},
+    {{TWO, "AX"}, {TWO, "XA"}, {TWO, "X0"}, {TWO, "0X"}},
+    {{TWO, "AB"}, {TWO, "BA"}, {TWO, "XB"}, {TWO, "0X"}, {TWO, "CX"}},
+    {{THREE, "ABC"}, {THREE, "CAB"}, {TWO, "BX"}, {ONE, "A"}, {ONE, "C"}, {THREE, "B0X"}},
+    {{THREE, "AA0"}, {THREE, "X0X"}, {THREE, "AAA"}, {THREE, "X0X"}},
+    {{THREE, "XAX"}, {TWO, "XB"}, {TWO, "X0"}, {TWO, "XB"}},
+    {{THREE, "XXX"}, {TWO, "XX"}, {ONE, "X"}, {FS, "X"}},
+    {{FS, "A"}, {THREE, "XXX"}, {THREE, "XXB"}, {FS, "A"}, {THREE, "000"}, {TWO, "XX"}},
+    {{FS, "A"}, {FS, "B"}, {THREE, "ABC"}, {FS, "A"}, {FS, "C"}, {FS, "0"}},
 };
 
-#undef X
 #define NR_SEQUENCES (sizeof(sequences) / sizeof(*sequences))
 
 static size_t nth;
 static bool of_groups;
+
+static long make(const struct call *c)
+{
+	unsigned id[3];
+
+	for (size_t i = 0; i < 3; i++)
+		id[i] = c->id[i] == '0'   ? 0
+		        : c->id[i] == 'X' ? -1u
+		                          : A + (unsigned)(c->id[i] - 'A');
+	return of_groups ? group_call(c->kind, id) : user_call(c->kind, id);
+}
 
 static const char *text(const struct call *c)
 {
 	static const char *const names[] = {"", "set", "setre", "setres", "setfs"};
 	static char line[64];
 
-	snprintf(line, sizeof(line), "%s%s %c%c%c", names[c->kind], of_groups ? "gid" : "uid",
-	         name(c->id[0]), name(c->id[1]), name(c->id[2]));
+	snprintf(line, sizeof(line), "%s%s %s", names[c->kind], of_groups ? "gid" : "uid", c->id);
 	return line;
 }
 
@@ -129,7 +127,7 @@ static void play(void)
 
 		if (c->kind == NOTHING)
 			break;
-		show(text(c), of_groups ? group_call(c) : user_call(c));
+		show(text(c), make(c));
 	}
 }
 
@@ -233,11 +231,11 @@ static void versions(void)
 
 static void by_exec(const char *what)
 {
-	char number[24], *argv[] = {"users", (char *)what, number, NULL}, *envp[] = {NULL};
+	char number[48], *argv[] = {"users", (char *)what, number, NULL}, *envp[] = {NULL};
 
 	if (!fork()) {
 		show(what, 0);
-		snprintf(number, sizeof(number), "%llx", (unsigned long long)all);
+		snprintf(number, sizeof(number), "%llx %x", (unsigned long long)all, first_user);
 		execve("/proc/self/exe", argv, envp);
 		_exit(1);
 	}
@@ -281,6 +279,18 @@ static void as_both(void)
 	by_exec("A, saved 0");
 }
 
+/* Numbers of users, as letters. */
+static void print_status(char *line)
+{
+	unsigned id[4];
+
+	line[strcspn(line, "\n")] = 0;
+	if (sscanf(line, "%*3[UG]id: %u %u %u %u", &id[0], &id[1], &id[2], &id[3]) == 4)
+		say("%.3s: %c %c %c %c", line, name(id[0]), name(id[1]), name(id[2]), name(id[3]));
+	else
+		say("%s", line);
+}
+
 static void status(void)
 {
 	char line[256];
@@ -295,15 +305,14 @@ static void status(void)
 		    !strncmp(line, "Groups", 6) || !strncmp(line, "CapEff", 6) ||
 		    !strncmp(line, "CapPrm", 6) || !strncmp(line, "CapInh", 6) ||
 		    !strncmp(line, "NoNewPrivs", 10)) {
-			line[strcspn(line, "\n")] = 0;
-			say("%s", line);
+			print_status(line);
 		}
 }
 
 int main(int argc, char **argv)
 {
 	if (argc > 2) {
-		all = strtoull(argv[2], NULL, 16);
+		sscanf(argv[2], "%lx %x", &all, &first_user);
 		executed(argv[1]);
 		return 0;
 	}
