@@ -23,21 +23,23 @@ mkdir "$dir/subprojects"
 ln -s "$root" "$dir/subprojects/objrmap"
 ln -s "$root/ports/sim" "$root/examples" "$dir"
 
-cat >"$dir/meson.build" <<'END'
+sim=$(cd ports && ls sim/*.c)
+
+cat >"$dir/meson.build" <<END
 project('embedder', 'c', default_options: ['c_std=c11'])
 objrmap = subproject('objrmap')
-sources = ['sim/sim.c', 'sim/mmu.c', 'sim/store.c', 'sim/rand.c', 'sim/faulty.c', 'examples/hello.c']
+sources = [$(printf "'%s', " $sim) 'examples/hello.c']
 executable('hello', sources, objrmap.get_variable('objrmap_sources'),
   include_directories: [objrmap.get_variable('objrmap_includes'), include_directories('sim')],
   c_args: ['-D_GNU_SOURCE'], dependencies: dependency('threads'))
 END
-cat >"$dir/CMakeLists.txt" <<'END'
+cat >"$dir/CMakeLists.txt" <<END
 cmake_minimum_required(VERSION 3.18)
 project(embedder C)
 include(subprojects/objrmap/objrmap.cmake)
 find_package(Threads REQUIRED)
-add_executable(hello ${OBJRMAP_SOURCES} sim/sim.c sim/mmu.c sim/store.c sim/rand.c sim/faulty.c examples/hello.c)
-target_include_directories(hello PRIVATE ${OBJRMAP_INCLUDES} sim)
+add_executable(hello \${OBJRMAP_SOURCES} $(echo $sim) examples/hello.c)
+target_include_directories(hello PRIVATE \${OBJRMAP_INCLUDES} sim)
 target_compile_definitions(hello PRIVATE _GNU_SOURCE)
 set_target_properties(hello PROPERTIES C_STANDARD 11)
 target_link_libraries(hello Threads::Threads)
