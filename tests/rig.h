@@ -33,7 +33,7 @@ struct rig_config {
 	unsigned slots;   /* of the swap device that is on from the start; 0: none */
 	unsigned cluster; /* see struct om_config */
 	unsigned
-	    hold; /* areas and entries looked at in one go (rmap.h); 0: 3, to see others come in between */
+	    hold; /* areas and entries looked at in one go (i_mmap.h); 0: 3, to see others come in between */
 	const struct om_port_ops *ops;
 	const struct om_store_ops *store_ops; /* NULL: sim_store_ops */
 };
