@@ -166,25 +166,6 @@ struct om_node *om_interval_next(struct om_interval_iter *it)
 	return NULL;
 }
 
-static void interval_begin(struct om_interval_iter *it, struct om_system *sys,
-                           const struct om_interval_ops *ops, uintptr_t first, uintptr_t last)
-{
-	it->sys = sys;
-	it->ops = ops;
-	it->first = first;
-	it->last = last;
-	it->depth = 0;
-}
-
-struct om_node *om_interval_first(struct om_interval_iter *it, struct om_system *sys,
-                                  const struct om_node *root, const struct om_interval_ops *ops,
-                                  uintptr_t first, uintptr_t last)
-{
-	interval_begin(it, sys, ops, first, last);
-	interval_push(it, root);
-	return om_interval_next(it);
-}
-
 /* Down to the place, keeping what comes behind it: as interval_push(), but past what is before. */
 struct om_node *om_interval_resume(struct om_interval_iter *it, struct om_system *sys,
                                    const struct om_node *root, const struct om_interval_ops *ops,
@@ -192,7 +173,11 @@ struct om_node *om_interval_resume(struct om_interval_iter *it, struct om_system
 {
 	const struct om_node *n = root;
 
-	interval_begin(it, sys, ops, first, last);
+	it->sys = sys;
+	it->ops = ops;
+	it->first = first;
+	it->last = last;
+	it->depth = 0;
 	while (n && n->aug >= first) {
 		uintptr_t at = ops->tree.key(n);
 
@@ -207,4 +192,12 @@ struct om_node *om_interval_resume(struct om_interval_iter *it, struct om_system
 		n = n->left;
 	}
 	return om_interval_next(it);
+}
+
+/* No node is at address 0. */
+struct om_node *om_interval_first(struct om_interval_iter *it, struct om_system *sys,
+                                  const struct om_node *root, const struct om_interval_ops *ops,
+                                  uintptr_t first, uintptr_t last)
+{
+	return om_interval_resume(it, sys, root, ops, first, last, 0, 0);
 }
