@@ -42,6 +42,7 @@ set(OBJRMAP_SOURCES
   ${OBJRMAP_DIR}/src/reclaim/reclaim.c
   ${OBJRMAP_DIR}/src/reclaim/sweep.c
   ${OBJRMAP_DIR}/src/reclaim/unmap.c
+  ${OBJRMAP_DIR}/src/rmap/i_mmap.c
   ${OBJRMAP_DIR}/src/rmap/objrmap.c
   ${OBJRMAP_DIR}/src/stat.c
   ${OBJRMAP_DIR}/src/store/getpage.c

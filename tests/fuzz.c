@@ -11,7 +11,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct world_config config;
+	struct world_config config = {0};
 	struct world *w;
 	struct op op;
 	size_t n;

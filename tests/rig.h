@@ -33,7 +33,7 @@ struct rig_config {
 	unsigned slots;   /* of the swap device that is on from the start; 0: none */
 	unsigned cluster; /* see struct om_config */
 	uintptr_t seed;   /* see struct om_config */
-	unsigned hold;    /* looks in one go (rmap.h); 0: 3, so that others come in between */
+	unsigned hold;    /* looks in one go (i_mmap.h); 0: 3, so that others come in between */
 	const struct om_port_ops *ops;        /* NULL: rig_ops() */
 	const struct om_store_ops *store_ops; /* NULL: sim_store_ops */
 };

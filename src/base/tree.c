@@ -199,9 +199,9 @@ struct om_node *om_interval_next(struct om_interval_iter *it)
 	return NULL;
 }
 
-static void interval_begin(struct om_interval_iter *it, struct om_system *sys,
-                           const struct om_node *root, const struct om_interval_ops *ops,
-                           uintptr_t first, uintptr_t last)
+struct om_node *om_interval_resume(struct om_interval_iter *it, struct om_system *sys,
+                                   const struct om_node *root, const struct om_interval_ops *ops,
+                                   uintptr_t first, uintptr_t last, uintptr_t key, uintptr_t node)
 {
 	it->sys = sys;
 	it->ops = ops;
@@ -210,22 +210,14 @@ static void interval_begin(struct om_interval_iter *it, struct om_system *sys,
 	it->last = last;
 	it->n = 0;
 	it->forgotten = false;
+	push_behind(it, key, node);
+	return om_interval_next(it);
 }
 
+/* No node is at address 0. */
 struct om_node *om_interval_first(struct om_interval_iter *it, struct om_system *sys,
                                   const struct om_node *root, const struct om_interval_ops *ops,
                                   uintptr_t first, uintptr_t last)
 {
-	interval_begin(it, sys, root, ops, first, last);
-	push_spine(it, root);
-	return om_interval_next(it);
-}
-
-struct om_node *om_interval_resume(struct om_interval_iter *it, struct om_system *sys,
-                                   const struct om_node *root, const struct om_interval_ops *ops,
-                                   uintptr_t first, uintptr_t last, uintptr_t key, uintptr_t node)
-{
-	interval_begin(it, sys, root, ops, first, last);
-	push_behind(it, key, node);
-	return om_interval_next(it);
+	return om_interval_resume(it, sys, root, ops, first, last, 0, 0);
 }

@@ -59,6 +59,16 @@ struct om_interval_ops {
 	uintptr_t (*last)(const struct om_node *n);
 };
 
+/* The augmented word of a node that reaches to `last` itself. */
+static inline uintptr_t om_interval_aug(const struct om_node *n, uintptr_t last)
+{
+	if (n->left && n->left->aug > last)
+		last = n->left->aug;
+	if (n->right && n->right->aug > last)
+		last = n->right->aug;
+	return last;
+}
+
 struct om_interval_iter {
 	struct om_system *sys;
 	const struct om_interval_ops *ops;

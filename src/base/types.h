@@ -280,7 +280,7 @@ struct om_system {
 	/* (a) By kind; all tables in one; FREE: see nr_free. */
 	_Atomic om_pfn_t nr_kind[OM_KIND_TABLE + 1];
 	_Atomic om_pfn_t nr_shmem, nr_cached, nr_swapcache; /* (a) */
-	/* Debug builds: looks of a walk in one go, and the most there have been: see rmap.h. */
+	/* Debug builds: looks of a walk in one go, and the most there have been: see i_mmap.h. */
 	unsigned hold;                           /* (c) 0: OM_HOLD; fewer in tests */
 	_Atomic unsigned longest_hold;           /* (a) */
 	struct om_shard shard[OM_NR_CPU_SHARDS]; /* (a) */

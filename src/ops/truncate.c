@@ -3,7 +3,7 @@
  * in a hole.
  *
  * Entries are cleared in all areas, some at a time, while mapping->shape keeps fork and mremap from
- * carrying one to where we have been (rmap.h). Then the pages go, one by one under the page lock,
+ * carrying one to where we have been (i_mmap.h). Then the pages go, one by one under the page lock,
  * which waits for faults that had found them before. Truncation looks for private copies once more
  * after that, because such a fault may just have made one (hazard 54).
  *
@@ -76,7 +76,7 @@ static void unmap_piece(const struct unmap *u, struct om_cursor *c, uintptr_t fi
 
 	/* For writing: no fault finds a page for a cleared entry before the flush (hazard 75). */
 	om_write_lock(sys, &u->mapping->lock, OM_RANK_MAPPING);
-	while (om_rmap_next_part(u->mapping, c, first, last, &left, &part[n]))
+	while (om_i_mmap_next(u->mapping, c, first, last, &left, &part[n]))
 		n++;
 	zap_parts(u, part, n);
 	om_note_hold(sys, om_hold(sys) - left);

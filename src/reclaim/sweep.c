@@ -85,8 +85,8 @@ static bool sweep_part(void *arg, const struct om_part *p)
 
 void om_sweep_nonlinear(struct om_mapping *mapping)
 {
-	struct om_cursor hand = om_rmap_hand(mapping);
+	struct om_cursor hand = om_i_mmap_hand(mapping);
 
-	om_rmap_window(mapping, &hand, sweep_part, mapping->sys);
-	om_rmap_set_hand(mapping, &hand);
+	om_i_mmap_window(mapping, &hand, sweep_part, mapping->sys);
+	om_i_mmap_set_hand(mapping, &hand);
 }

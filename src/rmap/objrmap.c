@@ -88,24 +88,6 @@ bool om_rmap_page_swapin(struct om_system *sys, struct om_page *page, struct om_
 
 /* ---------------------------------------------------------------- areas --------------------- */
 
-/*
- * Pages of a nonlinear area can come from anywhere in the file: such areas are one after the last.
- */
-static uintptr_t file_key(const struct om_node *n)
-{
-	const struct om_vma *vma = om_container(n, struct om_vma, by_file);
-
-	return om_vma_flags(vma) & OM_VM_NONLINEAR ? OM_NONLINEAR_INDEX : vma->pgoff;
-}
-
-static uintptr_t file_last(const struct om_node *n)
-{
-	const struct om_vma *vma = om_container(n, struct om_vma, by_file);
-
-	return om_vma_flags(vma) & OM_VM_NONLINEAR ? OM_NONLINEAR_INDEX
-	                                           : vma->pgoff + om_vma_pages(vma) - 1;
-}
-
 static uintptr_t anon_key(const struct om_node *n)
 {
 	return om_container(n, struct om_vma, by_anon)->pgoff;
@@ -118,26 +100,11 @@ static uintptr_t anon_last(const struct om_node *n)
 	return vma->pgoff + om_vma_pages(vma) - 1;
 }
 
-static uintptr_t largest(const struct om_node *n, uintptr_t last)
-{
-	if (n->left && n->left->aug > last)
-		last = n->left->aug;
-	if (n->right && n->right->aug > last)
-		last = n->right->aug;
-	return last;
-}
-
-static uintptr_t file_aug(struct om_node *n)
-{
-	return largest(n, file_last(n));
-}
-
 static uintptr_t anon_aug(struct om_node *n)
 {
-	return largest(n, anon_last(n));
+	return om_interval_aug(n, anon_last(n));
 }
 
-const struct om_interval_ops om_file_tree = {{file_key, file_aug}, file_last};
 const struct om_interval_ops om_anon_tree = {{anon_key, anon_aug}, anon_last};
 
 static void anon_vma_put(struct om_system *sys, struct om_anon_vma *av)
@@ -312,125 +279,6 @@ void om_rmap_move_begin(struct om_vma *vma)
 void om_rmap_move_end(struct om_vma *vma)
 {
 	unlock_shape(vma->mm->sys, vma->mapping, vma->anon_vma);
-}
-
-/* ---------------------------------------------------------------- files, in pieces ---------- */
-
-/* The addresses where vma shows pages [first, last]. */
-static struct om_part showing(struct om_vma *vma, uintptr_t first, uintptr_t last)
-{
-	struct om_part p = {.vma = vma, .start = vma->start, .end = vma->end};
-
-	if (om_vma_flags(vma) & OM_VM_NONLINEAR)
-		return p;
-	if (first > vma->pgoff)
-		p.start += (first - vma->pgoff) << OM_PAGE_SHIFT;
-	if (last - vma->pgoff < om_vma_pages(vma) - 1)
-		p.end = vma->start + ((last - vma->pgoff + 1) << OM_PAGE_SHIFT);
-	return p;
-}
-
-/*
- * Of what is to be looked at in one area, the next entries, at most `most`. False: there are none.
- */
-static bool first_part(struct om_part *p, unsigned most)
-{
-	struct om_table_part part = om_table_part(p->vma->mm, p->start, p->end);
-
-	if (!part.table)
-		return false;
-	p->table = part.table;
-	p->start = part.start;
-	p->end = part.end;
-	if ((p->end - p->start) >> OM_PAGE_SHIFT > most)
-		p->end = p->start + ((uintptr_t)most << OM_PAGE_SHIFT);
-	return true;
-}
-
-bool om_rmap_next_part(struct om_mapping *mapping, struct om_cursor *c, uintptr_t first,
-                       uintptr_t last, unsigned *left, struct om_part *part)
-{
-	struct om_system *sys = mapping->sys;
-	struct om_interval_iter it;
-
-	OM_ASSERT(sys, om_held(sys, &mapping->lock), "mapping lock", mapping);
-	while (*left > 1) {
-		struct om_node *n = om_interval_resume(&it, sys, mapping->i_mmap, &om_file_tree,
-		                                       first, last, c->key, c->node);
-		uintptr_t end;
-		bool any;
-
-		if (!n) {
-			c->done = true;
-			return false;
-		}
-		*part = showing(om_container(n, struct om_vma, by_file), first, last);
-		end = part->end;
-		if (c->node + 1 == (uintptr_t)n && c->addr > part->start)
-			part->start = c->addr;
-		--*left;
-		any = first_part(part, *left);
-		c->key = file_key(n);
-		c->node = (uintptr_t)n;
-		c->addr = 0;
-		if (!any)
-			continue;
-		*left -= (unsigned)((part->end - part->start) >> OM_PAGE_SHIFT);
-		if (part->end < end) {
-			c->node--;
-			c->addr = part->end;
-		}
-		return true;
-	}
-	return false;
-}
-
-struct om_cursor om_rmap_hand(const struct om_mapping *mapping)
-{
-	return (struct om_cursor){.key = OM_NONLINEAR_INDEX,
-	                          .node = atomic_load_explicit(&mapping->hand_area,
-	                                                       memory_order_relaxed),
-	                          .addr = atomic_load_explicit(&mapping->hand_addr,
-	                                                       memory_order_relaxed)};
-}
-
-void om_rmap_set_hand(struct om_mapping *mapping, const struct om_cursor *c)
-{
-	atomic_store_explicit(&mapping->hand_area, c->node, memory_order_relaxed);
-	atomic_store_explicit(&mapping->hand_addr, c->addr, memory_order_relaxed);
-}
-
-/* The nonlinear areas' parts, as many as one hold of the lock is for. False: fn has ended it. */
-static bool window_hold(struct om_mapping *mapping, struct om_cursor *c,
-                        bool (*fn)(void *arg, const struct om_part *part), void *arg)
-{
-	struct om_system *sys = mapping->sys;
-	unsigned left = om_hold(sys);
-	struct om_part part;
-	bool go = true;
-
-	om_read_lock(sys, &mapping->lock, OM_RANK_MAPPING);
-	while (go &&
-	       om_rmap_next_part(mapping, c, OM_NONLINEAR_INDEX, OM_NONLINEAR_INDEX, &left, &part))
-		go = fn(arg, &part);
-	om_note_hold(sys, om_hold(sys) - left);
-	om_read_unlock(sys, &mapping->lock);
-	return go;
-}
-
-void om_rmap_window(struct om_mapping *mapping, struct om_cursor *c,
-                    bool (*fn)(void *arg, const struct om_part *part), void *arg)
-{
-	bool again = c->node != 0;
-
-	for (unsigned holds = OM_WINDOW / om_hold(mapping->sys); holds && !c->done; holds--) {
-		if (!window_hold(mapping, c, fn, arg))
-			return;
-		if (c->done && again) {
-			*c = (struct om_cursor){.key = OM_NONLINEAR_INDEX};
-			again = false;
-		}
-	}
 }
 
 /* ---------------------------------------------------------------- walking ------------------- */
@@ -615,11 +463,11 @@ static void walk_nonlinear(struct om_walk *w, const struct target *t)
 	struct probing v = {w, t};
 
 	if (!w->complete) {
-		c = om_rmap_hand(mapping);
-		om_rmap_window(mapping, &c, probe_part, &v);
+		c = om_i_mmap_hand(mapping);
+		om_i_mmap_window(mapping, &c, probe_part, &v);
 		return;
 	}
-	while (!c.done && window_hold(mapping, &c, probe_part, &v))
+	while (!c.done && om_i_mmap_hold(mapping, &c, probe_part, &v))
 		;
 }
 

@@ -1,15 +1,17 @@
 /*
  * rmap.h: the reverse map: from a page to the entries that map it. The one interface between the
- * core and a reverse-map design; src/rmap/ holds one file per design, and the build links one.
+ * core and a reverse-map design; src/rmap/ holds a pair of files for each design, and the build
+ * links one. What they have in common is in i_mmap.h.
  *
- * Page calls hold the page's table lock(s), take its frame lock inside, and keep mapcount (I1)
- * and the mlock count (I12). None allocates, none sleeps, none fails unless it says so. `pos` is
- * the entry's place in `table`, `vma` the area around it.
+ * Page calls hold the page's table lock(s), take its frame lock inside, and keep mapcount (I1) and
+ * the mlock count (I12). None allocates, none sleeps, none fails unless it says so. `pos` is the
+ * entry's place in `table`, `vma` the area around it.
  */
 #ifndef OM_RMAP_H
 #define OM_RMAP_H
 
 #include "page/table.h"
+#include "rmap/i_mmap.h"
 
 /*
  * A fresh anonymous page gets its first entry; it is exclusive. The page is not on a list yet.
@@ -103,38 +105,6 @@ void om_rmap_move_end(struct om_vma *vma);
 
 /* -------- walking -------- */
 
-/*
- * A file or a family may have any number of areas, and anybody may add to them. So whoever goes
- * through them holds the tree's lock, which spins, for so many areas or entries at a time, and then
- * lets others in. What is remembered is a place in the tree, (key, address of the node), which is
- * only compared: the area that was there may be gone, and another one have its address.
- *
- * What keeps its place is thus met exactly once, whatever comes and goes around it. What changes
- * its place may be missed: an area that grows downwards or is merged into its lower neighbour, an
- * entry that mremap moves or fork copies to an area that was passed already. There are two answers:
- *
- *   - A walk for reclaim looks at mapcount afterwards, and is tried again.
- *   - Whoever must miss nothing (write-back, truncation) holds mapping->shape for writing from the
- *     first piece to the last. The four that change places hold it for reading (lock.h), so each
- *     comes before all pieces or after them. Areas may be queued meanwhile, but empty ones, and
- *     leave, but emptied ones (I5). Entries can come by faults alone, which need the page lock:
- *     write-back holds it, truncation takes it afterwards, of each page that is still in the file
- *     (ops/truncate.c).
- */
-#define OM_HOLD 64
-
-OM_INLINE unsigned om_hold(const struct om_system *sys)
-{
-	return OM_DEBUG && sys->hold ? sys->hold : OM_HOLD;
-}
-
-/* So many areas and entries were looked at: a test can see that it never is more. */
-OM_INLINE void om_note_hold(struct om_system *sys, unsigned looked)
-{
-	if (OM_DEBUG && looked > atomic_load_explicit(&sys->longest_hold, memory_order_relaxed))
-		atomic_store_explicit(&sys->longest_hold, looked, memory_order_relaxed);
-}
-
 enum om_walk_verdict { OM_WALK_GO, OM_WALK_STOP };
 
 struct om_walk {
@@ -164,60 +134,11 @@ struct om_mapped_pages {
 };
 void om_rmap_mapped(struct om_system *sys, struct om_mapped_pages *mapped);
 
-/* -------- the areas of a file, in pieces -------- */
-
-/* Where somebody is who goes through them; {0} is the beginning. */
-struct om_cursor {
-	uintptr_t key, node; /* what lies behind this place in i_mmap is still to come ... */
-	uintptr_t addr;      /* ... from here on, in the area at node + 1 */
-	bool done;
-};
-
-/* Entries of one area in one table. */
-struct om_part {
-	struct om_vma *vma;
-	struct om_page *table;
-	uintptr_t start, end;
-};
-
-/* The index of all nonlinear areas in i_mmap, behind that of every page. */
-#define OM_NONLINEAR_INDEX UINTPTR_MAX
-
-/*
- * The next entries that show pages [first, last] in linear areas, and all entries of nonlinear ones
- * if `last` is OM_NONLINEAR_INDEX. *left is what may still be looked at with the lock held; it
- * decreases by the entries, and by one for each area. False when nothing is left of either: c->done
- * tells. mapping->lock held. Cost: O(log areas), and the upper tables without entries in between.
- */
-bool om_rmap_next_part(struct om_mapping *mapping, struct om_cursor *c, uintptr_t first,
-                       uintptr_t last, unsigned *left, struct om_part *part);
-
-/*
- * A page can be anywhere in a nonlinear area, so each of its walks would scan them all. Instead, a
- * walk that is not complete looks, if linear areas do not account for all of mapcount, at so many
- * of their entries from the mapping's hand on. Reclaim sweeps the same entries of other pages that
- * it has not seen used, and moves the hand (reclaim/sweep.c): so an entry costs others one look,
- * and its owner a fault.
- */
-#define OM_WINDOW 512
-
-/* The hand, for om_rmap_window(). */
-struct om_cursor om_rmap_hand(const struct om_mapping *mapping);
-void om_rmap_set_hand(struct om_mapping *mapping, const struct om_cursor *c);
-
-/*
- * Call fn for the parts of nonlinear areas in the window that begins at c, which it moves; from the
- * last area the window goes on with the first. fn has mapping->lock for reading, and returns false
- * to end it. Takes MAPPING.
- */
-void om_rmap_window(struct om_mapping *mapping, struct om_cursor *c,
-                    bool (*fn)(void *arg, const struct om_part *part), void *arg);
-
 /* Bytes the reverse map uses beyond areas and page descriptors. */
 size_t om_rmap_bytes(struct om_system *sys);
 
-/* Interval operations of the two trees, for verify.c. */
-extern const struct om_interval_ops om_file_tree, om_anon_tree;
+/* The order of the areas in an anon_vma, for verify.c. */
+extern const struct om_interval_ops om_anon_tree;
 
 /*
  * The bodies of the inline ones. A design is a pair of files in src/rmap/; the build names

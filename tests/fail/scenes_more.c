@@ -196,7 +196,6 @@ static int remap_shmem(struct stage *s)
 
 static void map_spans(struct stage *s)
 {
-	rig_ok(om_mapping_truncate(s->shmem, 3 * SPAN));
 	rig_map(s->r, s->mm, FAR, 3 * SPAN / RIG_PAGE, RIG_RW, OM_MAP_SHARED, s->shmem, 0);
 	rig_ok(om_munmap(s->mm, FAR + 3 * SPAN - PAGES(2), PAGES(2)));
 	rig_ok(om_munmap(s->mm, FAR, 2 * SPAN - PAGES(3)));

@@ -19,6 +19,9 @@ struct op {
 };
 
 unsigned op_codes(void);
+/* The errors that the operations should meet, with how often they have; or those they never have. */
+#define OP_CODES 64 /* at least op_codes() */
+void op_print_answers(const answers *a, bool all);
 void op_random(struct sim_rand *r, struct op *op);
 /* From `n` bytes, consuming at most OP_BYTES of them; returns how many, 0 if there are too few. */
 #define OP_BYTES 13

@@ -46,6 +46,7 @@ struct report {
 	unsigned step;
 	char where[128];
 	uint64_t event[OM_NR_EVENTS]; /* of all runs */
+	answers answers[OP_CODES];    /* the same */
 };
 
 static struct report *report; /* shared with the children */
@@ -129,6 +130,7 @@ static void generate(struct sequence *s, uint64_t seed, unsigned frames)
 	s->config.frames = frames ? frames : 72 + (unsigned)sim_rand_below(&r, 200);
 	s->config.swap_cluster = (unsigned)sim_rand_below(&r, 5);
 	s->config.check_every = 0;
+	s->config.answers = report->answers;
 	s->n = 0;
 	add_start(s, &r);
 	while (s->n < RUN_STEPS)
@@ -263,6 +265,7 @@ static int rounds(const struct options *o)
 		}
 	}
 	print_events(o->verbose);
+	op_print_answers(report->answers, o->verbose);
 	printf("oracle: %lu runs, %lu operations, no difference (seed %llu)\n", runs, done,
 	       (unsigned long long)o->seed);
 	return 0;

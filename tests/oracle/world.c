@@ -70,6 +70,7 @@ struct world *world_new(const struct world_config *config)
 	if (!w)
 		abort();
 	w->op = "start";
+	w->all_answers = config->answers;
 	w->check_every = config->check_every ? config->check_every : 24;
 	w->sim = sim_create(&sim);
 	w->scratch = malloc((size_t)config->frames * 8);
@@ -320,6 +321,8 @@ bool agree_or(struct world *w, int got, int want, int error, bool excuse)
 	char place[64];
 
 	world_trace(w, " = %d\n", got);
+	if (w->answers && got <= 0 && got > -NR_ERRORS)
+		w->answers[-got]++;
 	if (got == want)
 		return got == 0;
 	if (got == -OM_ENOMEM && had_trouble(w))

@@ -37,9 +37,14 @@ struct swap {
 	struct sim_store *store;
 };
 
+/* How often an operation has answered each error, by its number. */
+#define NR_ERRORS 128
+typedef uint32_t answers[NR_ERRORS];
+
 struct world_config {
 	unsigned frames, swap_cluster;
 	unsigned check_every; /* steps between two looks at all contents; 0: a few */
+	answers *answers;     /* of all operations, by their code; NULL: nobody wants to know */
 };
 
 struct world {
@@ -60,7 +65,9 @@ struct world {
 	uint64_t io_errors;   /* of all stores, then */
 	unsigned step, check_every;
 	const char *op; /* name of the operation under way */
-	FILE *trace;    /* NULL, or where to tell what happens */
+	answers *all_answers;
+	uint32_t *answers; /* of this operation, or NULL */
+	FILE *trace;       /* NULL, or where to tell what happens */
 	/* Called when something is wrong, after the message; does not return. */
 	void (*failed)(struct world *w, const char *where);
 };
