@@ -114,7 +114,7 @@ judge_new() { # $@: filter of the lines
 		judge "$p"
 		judged=$((judged + 1))
 	done
-	running=$(echo "$seen" | sed -n '$s/^begin //p')
+	running=$(lines | awk '$1 == "@@" { name = $2 == "begin" ? $3 : "" } END { print name }')
 }
 
 # ---- all of it -----------------------------------------------------------------------------------
@@ -132,6 +132,8 @@ wait "$qemu"
 status=$?
 judge_new cat
 rm -f "$swap"
+
+lines | sed -n "s/^cpu .* does not start/note  $name: &/p"
 
 # The kernel ends the machine through isa-debug-exit: QEMU's status is 2 * value + 1, the value 16 for success.
 if $hangs; then

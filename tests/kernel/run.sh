@@ -56,8 +56,8 @@ ask_linux() { # $1: program
 		;;
 	esac
 	on_linux "$1"
-	same_on_linux "$1" || echo "note  $1, this Linux: $(grep -c '^+[^+]' "$log/linux/$1.diff")" \
-		"lines otherwise, see $log/linux/$1.diff"
+	same_on_linux "$1" || echo "note  $1, this Linux: lines that differ:" \
+		"$(grep -c '^+[^+]' "$log/linux/$1.diff"), see $log/linux/$1.diff"
 }
 
 # Of other random numbers nobody has written down the answers: this Linux is asked, if it is like that one.

@@ -1,9 +1,10 @@
 /*
  * test.h: what the guest programs share.
  *
- * Two kinds. Most print one line for each case and judge nothing: run.sh runs the same binary on Linux and
- * here, and the outputs must be equal. So nothing that varies is printed: no address but relative to
- * one, no pid, no count of areas. The others (fresh, storm, ...) check themselves and end with "ok".
+ * Two kinds. Most print one line for each case and judge nothing: expected/ has what Linux prints, and
+ * run.sh runs the same binary on this Linux, too. So nothing that varies is printed: no address but
+ * relative to one, no pid, no count of areas. The others (fresh, storm, ...) check themselves and end with
+ * "ok", or with "skipped: why".
  */
 #ifndef KERNEL_TEST_H
 #define KERNEL_TEST_H

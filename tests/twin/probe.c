@@ -4,8 +4,8 @@
  * Linux has changed its mind since 5.10, and a container or security module may forbid what another host
  * allows. The library answers as the newest Linux does. Each quirk is tried out once, in the zygote;
  * exempt.c leaves away the calls that a quirk would make differ. No version numbers are asked for:
- * distributions backport. The versions named below were measured on Debian's 5.10.223, 6.1.176, 6.12.117
- * and 7.2.13.
+ * distributions backport. What is said of versions was measured on Debian's 5.10.223, 6.1.176, 6.12.117 and
+ * 7.2.13.
  */
 #include "twin.h"
 
@@ -52,14 +52,14 @@ static long remap(unsigned old, unsigned n, unsigned new_n, int flags, unsigned 
 
 /* ---------------------------------------------------------------- quirks -------------------- */
 
-/* Until 5.15 mremap() may shrink, or leave as it is, what is not there. */
+/* In 5.10 mremap() may shrink, or leave as it is, what is not there; in 6.1 it may not. */
 static bool remaps_nothing(void)
 {
 	return remap(0, 1, 1, 0, 0) != -1;
 }
 
 /*
- * Until 6.16 mremap(MREMAP_FIXED) empties the destination before it looks at the source; and what is wrong
+ * In 6.12 mremap(MREMAP_FIXED) empties the destination before it looks at the source; and what is wrong
  * with a call is found in another order.
  */
 static bool unmaps_first(void)
@@ -69,7 +69,7 @@ static bool unmaps_first(void)
 	return remap(0, 0, 1, MREMAP_MAYMOVE | MREMAP_FIXED, 8) == -1 && !mapped(8);
 }
 
-/* Until 5.12 MREMAP_DONTUNMAP is for private anonymous memory alone. */
+/* Until 5.12 MREMAP_DONTUNMAP is for private anonymous memory alone: mremap(2). */
 static bool keeps_no_files(void)
 {
 	return !map(0, 1, RW, MAP_SHARED, file_fd[0]) ||
@@ -84,14 +84,14 @@ static bool keeps_exact_only(void)
 	               MREMAP_MAYMOVE | MREMAP_DONTUNMAP | MREMAP_FIXED, at(8)) == -1;
 }
 
-/* Until some time after 5.10 MADV_REMOVE wants a writable mapping, and not just a writable file. */
+/* In 5.10 MADV_REMOVE wants a writable mapping, in 6.1 just a writable file. */
 static bool removes_writable_only(void)
 {
 	return !map(0, 1, PROT_READ, MAP_SHARED | MAP_ANONYMOUS, -1) ||
 	       madvise((void *)at(0), PAGE, MADV_REMOVE);
 }
 
-/* Until 5.17 MLOCK_ONFAULT looks whether the pages could be made present. */
+/* In 5.10 MLOCK_ONFAULT looks whether the pages could be made present, in 6.1 it does not. */
 static bool onfault_looks(void)
 {
 	bool refused;
