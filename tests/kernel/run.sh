@@ -50,7 +50,7 @@ ask_linux() { # $1: program
 	# Of memory that is locked, root and others get different answers, and the guest is root.
 	case "$(id -u) $1" in
 	"0 "*) ;;
-	*" mlock" | *" limits")
+	*" mlock" | *" limits" | *" users" | *" rights" | *" memlock" | *" userlimits")
 		skip "$1, this Linux" "it takes root"
 		return
 		;;
