@@ -68,7 +68,7 @@ struct sim_config {
 	 * allows no access afterwards. NULL: memory of the host, given back in the end.
 	 */
 	void *ram;
-	uintptr_t seed;                /* see struct om_config */
+	uintptr_t seed; /* see struct om_config */
 	enum sim_mode mode;
 	const struct om_port_ops *ops; /* NULL: sim_port_ops */
 };
