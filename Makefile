@@ -113,6 +113,7 @@ $(B)/objrmap.o: $(CORE_OBJ)
 	@echo "  LINK  $@"
 	@$(PARTIAL_LINK) -o $@ $^
 	@$(OBJCOPY) --localize-hidden $@
+	@$(OBJCOPY) --wildcard --globalize-symbol="__x86.get_pc_thunk.*" $@
 
 $(LIB): $(B)/objrmap.o
 	@rm -f $@

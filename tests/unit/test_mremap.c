@@ -462,6 +462,10 @@ static void test_sparse_move(void **state)
 	struct om_mminfo before, after;
 
 	(void)state;
+	if (OM_LEVELS < 3) { /* there is no room for so many tables */
+		space_finish(&s);
+		skip();
+	}
 	space_map(&s, 0, 200 * T, RW, 0);
 	space_put(&s, s.mm, 150 * T + 3, 'a');
 	om_mminfo(s.mm, 0, UINTPTR_MAX, &before);

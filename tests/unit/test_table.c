@@ -203,6 +203,10 @@ static void test_reserve(void **state)
 	struct om_table_stock stock;
 
 	(void)state;
+	if (OM_LEVELS < 3) { /* no address is under another table of the top */
+		space_finish(&s);
+		skip();
+	}
 	om_mm_write_lock(s.mm);
 	om_table_stock_init(&stock);
 	assert_true(om_table_reserve(s.mm, span(0), 1, &stock));
