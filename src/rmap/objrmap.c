@@ -363,9 +363,7 @@ static bool probe_linear(struct om_walk *w, const struct target *t, struct om_vm
 	if (!table)
 		return true;
 	w->probed++;
-	if (om_pte_pfn(om_arch_pte_load(om_table_entry(table, pos))) !=
-	    om_page_pfn(w->sys, t->page))
-		return true;
+	/* Not before the lock: whoever took the entry flushes before releasing it (I9, hazard 14). */
 	om_table_lock(w->sys, table);
 	go = probe(w, t, vma, table, pos);
 	om_table_unlock(w->sys, table);
