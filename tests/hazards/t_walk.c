@@ -320,7 +320,7 @@ static void test_siblings(void **state)
 		rig_put(r, mm[i], a - PAGES(2), 2, 1000 * i + 10);
 		rig_ok(om_fork(mm[i], NULL, &mm[SIBLINGS + i]));
 	}
-	rig_verify(r);
+	rig_equal(om_verify(r->sys, r->scratch, NULL), 0); /* the rig does not know these mms */
 	before = in_vain(r);
 	walks = rig_event(r, OM_EV_RMAP_WALKS);
 	rig_reclaim(r);
