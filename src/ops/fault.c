@@ -173,10 +173,12 @@ static OM_COLD bool below_stack(struct om_mm *mm, uintptr_t addr)
  */
 static OM_COLD void flush_local(const struct om_fault *f, int r)
 {
-	const struct om_hooks *hooks = &f->sys->hooks;
+	const struct om_hooks *hooks;
 
-	if (r == OM_FAULT_MINOR || r == OM_FAULT_MAJOR)
-		hooks->ops->flush_local(hooks->ctx, f->mm, f->addr, om_pte_present(f->pte));
+	if (r != OM_FAULT_MINOR && r != OM_FAULT_MAJOR)
+		return; /* *f may be empty */
+	hooks = &f->sys->hooks;
+	hooks->ops->flush_local(hooks->ctx, f->mm, f->addr, om_pte_present(f->pte));
 }
 
 OM_INLINE int fault_once(struct om_mm *mm, uintptr_t addr, unsigned access, struct om_fetch *fetch)
