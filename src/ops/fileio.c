@@ -5,7 +5,7 @@
  * start the page again. Each works a page at a time, under the page lock, so what it moves within
  * one page is atomic with respect to other readers and writers, to truncation and to reclaim.
  */
-#include "base/mem.h"
+#include "ops/bytes.h"
 #include "ops/resize.h"
 #include "ops/truncate.h"
 #include "page/put.h"
@@ -79,7 +79,7 @@ static int read_page(struct om_mapping *mapping, uint64_t offset, void *buf, siz
 		memset(buf, 0, *n);
 		return 0;
 	}
-	memcpy(buf, om_page_byte(sys, page, offset), *n);
+	om_bytes_read(sys, page, offset, buf, *n);
 	om_page_touch(sys, page);
 	om_page_unlock_put(sys, page);
 	return 0;
@@ -117,8 +117,7 @@ static int write_inside(struct om_mapping *mapping, uint64_t offset, const void 
 	if (err)
 		return err == -OM_EFAULT ? -OM_EAGAIN : err;
 	if (offset + n <= om_mapping_size(mapping)) {
-		memcpy(om_page_byte(sys, page, offset), buf, n);
-		om_page_set(page, OM_PG_DIRTY);
+		om_bytes_write(sys, page, offset, buf, n);
 		om_page_touch(sys, page);
 	} else {
 		err = -OM_EAGAIN;

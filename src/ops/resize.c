@@ -16,7 +16,7 @@
  */
 #include "ops/resize.h"
 
-#include "base/mem.h"
+#include "ops/bytes.h"
 #include "ops/truncate.h"
 #include "page/put.h"
 #include "reclaim/reclaim.h"
@@ -101,7 +101,7 @@ static int zero_tail(struct om_mapping *mapping, bool wait, uintptr_t *want)
 		return err;
 	size = om_mapping_size(mapping);
 	if (size >> OM_PAGE_SHIFT == *want)
-		om_page_zero(sys, page, size, page_end(size));
+		om_bytes_zero(sys, page, size, page_end(size));
 	om_page_unlock_put(sys, page);
 	return 0;
 }
@@ -140,7 +140,7 @@ static int shorten(struct om_mapping *mapping, uint64_t size, uintptr_t *want)
 	if (err)
 		return err;
 	if (page)
-		om_page_zero(sys, page, size, page_end(size));
+		om_bytes_zero(sys, page, size, page_end(size));
 	set_size(mapping, size);
 	if (page)
 		om_page_unlock_put(sys, page);
@@ -216,8 +216,7 @@ static int extend_locked(struct om_mapping *mapping, uint64_t offset, const void
 	err = lock_resident(mapping, *want, false, &page);
 	if (err || !page)
 		return -OM_EAGAIN;
-	memcpy(om_page_byte(sys, page, offset), buf, n);
-	om_page_set(page, OM_PG_DIRTY);
+	om_bytes_write(sys, page, offset, buf, n);
 	raise_size(mapping, offset + n);
 	om_page_touch(sys, page);
 	om_page_unlock_put(sys, page);

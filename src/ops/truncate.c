@@ -14,7 +14,7 @@
 
 #include "area/mm.h"
 #include "area/zap.h"
-#include "base/mem.h"
+#include "ops/bytes.h"
 #include "page/put.h"
 #include "reclaim/reclaim.h"
 #include "rmap/rmap.h"
@@ -228,7 +228,7 @@ static void zero_held(struct om_mapping *mapping, struct om_page *page, uint64_t
 		return;
 	om_page_lock(sys, page);
 	if (om_mapping_has(mapping, page, (uintptr_t)(from >> OM_PAGE_SHIFT)))
-		om_page_zero(sys, page, from, to);
+		om_bytes_zero(sys, page, from, to);
 	om_page_unlock_put(sys, page);
 }
 

@@ -4,8 +4,7 @@
 #ifndef OM_TRUNCATE_H
 #define OM_TRUNCATE_H
 
-#include "base/mem.h"
-#include "page/page.h"
+#include "base/types.h"
 
 /*
  * om_mapping_getpage() and om_mapping_trypage() for those above the reverse map. If the page fills
@@ -22,19 +21,5 @@ int om_file_trypage(struct om_mapping *mapping, uintptr_t index, bool keep_hole,
  * grow: SIZE is held for writing. Takes PAGE and below; may sleep.
  */
 void om_file_cut(struct om_mapping *mapping, uintptr_t first);
-
-/* Where in memory a byte of a file is, which lies in this page. */
-static inline char *om_page_byte(struct om_system *sys, const struct om_page *page, uint64_t offset)
-{
-	return (char *)om_page_ptr(sys, page) + (offset & (OM_PAGE_SIZE - 1));
-}
-
-/* Bytes [from, to) of a file lie in the page, whose lock is held, and become zeros. */
-static inline void om_page_zero(struct om_system *sys, struct om_page *page, uint64_t from,
-                                uint64_t to)
-{
-	memset(om_page_byte(sys, page, from), 0, (size_t)(to - from));
-	om_page_set(page, OM_PG_DIRTY);
-}
 
 #endif
