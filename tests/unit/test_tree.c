@@ -415,6 +415,17 @@ static struct item **make_path(struct om_system *sys, struct om_node **root, uns
 	return order;
 }
 
+/* What make_path() made: the items lie in one block, which begins with the lowest of them. */
+static void free_path(struct item **order, unsigned n)
+{
+	struct item *items = order[0];
+
+	for (unsigned i = 1; i < n; i++)
+		items = order[i] < items ? order[i] : items;
+	free(items);
+	free(order);
+}
+
 static unsigned count_found(struct om_system *sys, const struct om_node *root, uintptr_t first,
                             uintptr_t last)
 {
@@ -437,10 +448,8 @@ static void deep_tree(bool rising)
 	enum { N = 2000 };
 	struct om_system *sys = unit_system(1);
 	struct om_node *root = NULL;
-	struct item **order = make_path(sys, &root, N, rising), *items = order[0];
+	struct item **order = make_path(sys, &root, N, rising);
 
-	for (unsigned i = 1; i < N; i++)
-		items = order[i] < items ? order[i] : items;
 	assert_int_equal(count_found(sys, root, 0, UINTPTR_MAX), N);
 	assert_int_equal(count_found(sys, root, 1000, 1099), 105);
 	assert_int_equal(count_found(sys, root, N + 4, UINTPTR_MAX), 1);
@@ -456,8 +465,7 @@ static void deep_tree(bool rising)
 	for (unsigned i = 0; i < N; i += 2)
 		remove_item(sys, &root, order[i]);
 	assert_null(root);
-	free(items);
-	free(order);
+	free_path(order, N);
 	unit_system_free(sys);
 }
 
@@ -487,6 +495,7 @@ static void test_seed(void **state)
 		assert_int_equal(check_tree(root, &height), N);
 		assert_in_range(height, 9, 45);
 	}
+	free_path(order, N);
 	unit_system_free(sys);
 }
 
