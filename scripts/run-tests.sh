@@ -22,7 +22,7 @@ jobs=${JOBS:-$(nproc)}
 limit=${TEST_SECONDS:-900}
 passed=0 failed=0 skipped=0 busy=0 ticks=0
 running=""
-export TSAN_OPTIONS="suppressions=$root/tests/tsan.supp halt_on_error=1 second_deadlock_stack=1 ${TSAN_OPTIONS:-}"
+export TSAN_OPTIONS="suppressions=$root/tests/tsan.supp halt_on_error=1 history_size=7 second_deadlock_stack=1 ${TSAN_OPTIONS:-}"
 export UBSAN_OPTIONS="print_stacktrace=1 ${UBSAN_OPTIONS:-}"
 
 # What happens arrives in a pipe: the end of a program, and a tick each second.

@@ -12,7 +12,7 @@ slice=$((seconds / ($# * 4) + 1))
 seed=$(date +%s)
 rounds=0
 root=$(dirname "$0")/..
-export TSAN_OPTIONS="suppressions=$root/tests/tsan.supp halt_on_error=1 ${TSAN_OPTIONS:-}"
+export TSAN_OPTIONS="suppressions=$root/tests/tsan.supp halt_on_error=1 history_size=7 ${TSAN_OPTIONS:-}"
 
 modes=${SIM_MODE:-x86 readonly absent upper all}
 while [ "$(date +%s)" -lt $end ]; do
