@@ -31,7 +31,7 @@ while sleep 1; do echo tick; done >&3 2>/dev/null &
 ticker=$!
 
 stop() {
-	kill "$ticker"
+	kill "$ticker" 2>/dev/null
 	for program in $running; do
 		kill -s KILL -- "-$(cat "$program.pid")"
 	done 2>/dev/null
