@@ -194,7 +194,7 @@ struct om_page *space_page(struct om_mm *mm, uintptr_t page, struct om_page **ta
 	om_pte_t pte;
 
 	assert_non_null(t);
-	pte = om_entry_get(mm->sys, t, om_table_pos(at(page)));
+	pte = om_arch_pte_load(om_table_entry(t, om_table_pos(at(page))));
 	assert_true(om_pte_present(pte));
 	if (table)
 		*table = t;

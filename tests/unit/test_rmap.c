@@ -441,8 +441,8 @@ static void test_file_walk(void **state)
 
 /*
  * Between the look at a direct page and the lock of its table another thread may move the entry.
- * Here the hook that every lock of a debug build calls does it, at the moment when the table's lock
- * is taken.
+ * Here the hook that every lock of a debug build calls does it, at the latest at the moment when the
+ * table's lock is taken: who holds it forbids that.
  */
 struct mover {
 	struct bench *b;
@@ -456,7 +456,7 @@ static struct om_held *move_then_held(void *ctx)
 {
 	struct mover *m = mover;
 
-	if (m && m->countdown && --m->countdown == 0) {
+	if (m && m->countdown && !atomic_load(&m->b->table->lock.locked) && --m->countdown == 0) {
 		om_pte_t *from = om_table_entry(m->b->table, 3), *to = om_table_entry(m->to, 6);
 
 		om_arch_pte_store(to, om_arch_pte_xchg(from, 0));

@@ -334,7 +334,7 @@ static void test_move(void **state)
 	assert_null(om_table_find(s.mm, span(0)));
 	assert_ptr_equal(om_table_find(s.mm, span(1)), table);
 	assert_int_equal(om_table_addr(table, 3), span(1) + 3 * OM_PAGE_SIZE);
-	assert_true(om_pte_is_swap(om_entry_get(s.sys, table, 3)));
+	assert_true(om_pte_is_swap(om_arch_pte_load(om_table_entry(table, 3))));
 	assert_ptr_equal(space_flushes.mm, s.mm);
 	assert_int_equal(space_flushes.what, OM_FLUSH_ALL);
 	assert_true(space_flushes.start == span(0) && space_flushes.end == span(1));
