@@ -164,7 +164,7 @@ static inline void om_tlb_flush_page(struct om_mm *mm, uintptr_t addr)
 
 static inline om_pte_t om_entry_get(struct om_system *sys, struct om_page *table, unsigned pos)
 {
-	(void)sys;
+	OM_ASSERT(sys, om_held(sys, &table->lock), "I9", table);
 	return om_arch_pte_load(om_table_entry(table, pos));
 }
 
