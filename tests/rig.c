@@ -46,8 +46,18 @@ static void on_limit(int sig)
 	abort();
 }
 
-void rig_limit(unsigned seconds)
+static void on_fault(int sig)
 {
+	rig_fail(__FILE__, __LINE__, "signal %d", sig);
+}
+
+void rig_watch(unsigned seconds)
+{
+	/* Failing does not return from the handler: the next fault must not find it blocked. */
+	const struct sigaction fault = {.sa_handler = on_fault, .sa_flags = SA_NODEFER};
+
+	sigaction(SIGSEGV, &fault, NULL);
+	sigaction(SIGBUS, &fault, NULL);
 	signal(SIGPROF, on_limit);
 	setitimer(ITIMER_PROF, &(struct itimerval){.it_value.tv_sec = seconds}, NULL);
 }

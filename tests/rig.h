@@ -80,10 +80,11 @@ extern void (*rig_failed)(void);
 _Noreturn void rig_fail(const char *file, int line, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 /*
- * From now on the test may use so many seconds of CPU time; then the program says what it is doing
- * and ends. The time of day does not count: the machine may have other work.
+ * From now on a fault of this program fails the test, and so do more than so many seconds of CPU
+ * time (then the program ends); both say what it was doing. The time of day does not count: the
+ * machine may have other work.
  */
-void rig_limit(unsigned seconds);
+void rig_watch(unsigned seconds);
 
 #define rig_check(cond)                                                                            \
 	do {                                                                                       \

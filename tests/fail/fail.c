@@ -190,7 +190,7 @@ static bool run(const struct goal *g, const struct mode *m, unsigned long k)
 	int answer;
 
 	runs++;
-	rig_limit(60);
+	rig_watch(60);
 	arm(s, m, k);
 	answer = g->scene->call(s);
 	reached = disarm(s, m, k);

@@ -36,7 +36,7 @@ static int setup(void **state)
 	(void)state;
 	rig_scene[0] = 0;
 	sim_port_ops.held(NULL)->depth = 0; /* of a test that failed */
-	rig_limit(300);
+	rig_watch(300);
 	return 0;
 }
 

@@ -437,7 +437,7 @@ static unsigned long run(const struct scene *scene, const struct sched_plan *pla
 	unsigned long steps;
 
 	name_run(scene, plan);
-	rig_limit(60);
+	rig_watch(60);
 	sched_runs++;
 	rig_check(p);
 	p->r = rig_create(&(struct rig_config){.frames = scene->frames ? scene->frames : 256,
@@ -536,7 +536,7 @@ static void explore_double(const struct scene *scene, unsigned long steps)
 {
 	struct sim_rand rand;
 
-	if (nr_tasks(scene) == 2 && steps * steps <= sched_budget) {
+	if (scene->all_pairs || (nr_tasks(scene) == 2 && steps * steps <= sched_budget)) {
 		explore_pairs(scene, steps);
 		return;
 	}

@@ -9,7 +9,7 @@
  * then spin. If nobody can run, or all spin, or there are far too many steps, the run has failed.
  *
  * explore() runs a scene under many plans: none, each single interruption, and pairs of them; as
- * many as sched_budget allows.
+ * many as sched_budget allows, or the scene wants.
  */
 #ifndef HAZARDS_SCHED_H
 #define HAZARDS_SCHED_H
@@ -52,6 +52,7 @@ struct scene {
 	om_pfn_t frames;  /* 0: 256 */
 	unsigned slots;   /* 0: 256 */
 	unsigned cluster; /* of swap read-ahead */
+	bool all_pairs;   /* of interruptions, whatever the budget: for two tasks of few steps */
 	void (*setup)(struct play *p);
 	void (*task[SCHED_TASKS])(struct play *p); /* NULL: no such task */
 	void (*check)(struct play *p);             /* at rest; om_verify() has found nothing */

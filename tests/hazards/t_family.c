@@ -380,6 +380,30 @@ static void test_h25_munmap_x_reclaim(void **state)
 	         .check = check_third});
 }
 
+static void cold_page(struct play *p)
+{
+	play_anon(p, 1);
+	play_cold(p, p->mm, 1);
+}
+
+static void task_munmap_page(struct play *p)
+{
+	rig_ok(om_munmap(p->mm, p->a, PAGES(1)));
+}
+
+/*
+ * munmap has cleared the entry, flushes, and frees the table, while reclaim comes to that table by
+ * the pointer of the page, which was mapped just now.
+ */
+static void test_table_goes_x_reclaim(void **state)
+{
+	(void)state;
+	EXPLORE({.name = "table_goes",
+	         .all_pairs = true,
+	         .setup = cold_page,
+	         .task = {task_munmap_page, task_reclaim}});
+}
+
 static void swapped_family(struct play *p)
 {
 	play_family(p, 8);
@@ -464,14 +488,10 @@ static void test_h26_two_last_exits(void **state)
 }
 
 static const struct CMUnitTest list[] = {
-    cmocka_unit_test(test_h17_random_families),
-    cmocka_unit_test(test_h21_merge_with_object),
-    cmocka_unit_test(test_h21_different_objects),
-    cmocka_unit_test(test_h22_child_swaps_in_first),
-    cmocka_unit_test(test_h23_fork_x_reclaim),
-    cmocka_unit_test(test_h24_exit_x_reclaim),
-    cmocka_unit_test(test_h25_munmap_x_reclaim),
-    cmocka_unit_test(test_h26_two_last_exits),
-    cmocka_unit_test(test_h53_second_fork_x_reclaim),
+    cmocka_unit_test(test_h17_random_families),   cmocka_unit_test(test_h21_merge_with_object),
+    cmocka_unit_test(test_h21_different_objects), cmocka_unit_test(test_h22_child_swaps_in_first),
+    cmocka_unit_test(test_h23_fork_x_reclaim),    cmocka_unit_test(test_h24_exit_x_reclaim),
+    cmocka_unit_test(test_h25_munmap_x_reclaim),  cmocka_unit_test(test_table_goes_x_reclaim),
+    cmocka_unit_test(test_h26_two_last_exits),    cmocka_unit_test(test_h53_second_fork_x_reclaim),
 };
 TESTS(family_tests, list);
