@@ -2,7 +2,7 @@
 #
 #   V=name      which build: release (default), debug, asan, tsan, m32, cov, fuzz; with -clang
 #               appended (release-clang, debug-clang...) the same one made by clang
-#   RMAP=name   which reverse-map design of src/rmap/ is linked in (default: objrmap)
+#   RMAP=name   which reverse-map design is linked in: objrmap (default), or one of src/rmap/rivals/
 #   SIM_MODE=   modes of the simulated MMU that tests run in, of x86, readonly, absent, upper, all
 #               (default: x86 all, that is with nothing kept that can be dropped, and with everything)
 #
@@ -56,8 +56,9 @@ endif
 CHECKS := $(if $(filter-out release size,$(KIND)),$(HOOK))
 
 INCLUDE      := -Iinclude -Isrc -Iports/sim
-CORE_CFLAGS  := -std=c11 -ffreestanding -fvisibility=hidden -fno-stack-protector $(if $(filter release size,$(KIND)),-fno-asynchronous-unwind-tables) $(WARN_CORE) $(OPT) $(CHECKS) $(INCLUDE) $(CFLAGS)
-HOST_CFLAGS  := -std=c11 -D_GNU_SOURCE -pthread $(WARN) $(OPT) $(CHECKS) $(INCLUDE) $(CFLAGS)
+DESIGN       := $(if $(filter-out objrmap,$(RMAP)),'-DOM_RMAP_DESIGN="rmap/rivals/$(RMAP).h"')
+CORE_CFLAGS  := -std=c11 -ffreestanding -fvisibility=hidden -fno-stack-protector $(if $(filter release size,$(KIND)),-fno-asynchronous-unwind-tables) $(WARN_CORE) $(OPT) $(CHECKS) $(INCLUDE) $(DESIGN) $(CFLAGS)
+HOST_CFLAGS  := -std=c11 -D_GNU_SOURCE -pthread $(WARN) $(OPT) $(CHECKS) $(INCLUDE) $(DESIGN) $(CFLAGS)
 LINK_FLAGS   := -pthread $(OPT) $(LDFLAGS)
 # The core becomes one object, in which all but the interface (OM_API) is hidden and then made local.
 PARTIAL_LINK := $(CC) $(filter -m%,$(OPT)) -nostdlib -r
@@ -66,7 +67,7 @@ OBJCOPY ?= objcopy
 # ---- what is built from what -------------------------------------------------------------------
 
 # The core: every file of src/, and of the reverse-map designs the one chosen.
-CORE_SRC := $(sort $(filter-out src/rmap/%,$(wildcard src/*.c src/*/*.c)) src/rmap/i_mmap.c $(wildcard src/rmap/$(RMAP).c))
+CORE_SRC := $(sort $(filter-out src/rmap/objrmap.c,$(wildcard src/*.c src/*/*.c)) $(wildcard src/rmap/$(RMAP).c src/rmap/rivals/$(RMAP).c))
 CORE_OBJ := $(CORE_SRC:%.c=$(B)/%.o)
 SIM_OBJ  := $(patsubst %.c,$(B)/%.o,$(sort $(wildcard ports/sim/*.c)))
 
@@ -88,7 +89,9 @@ PRESENT      := $(foreach p,$(PROGRAMS),$(if $(call program_src,$(p)),$(p)))
 SUPPORT_SRC  := $(filter-out $(PROGRAMS:%=tests/%.c) tests/fuzz.c,$(wildcard tests/*.c))
 # The fuzzer plays the oracle's operations.
 FUZZ_SRC     := tests/fuzz.c $(filter-out tests/oracle/oracle.c,$(wildcard tests/oracle/*.c)) $(SUPPORT_SRC)
-UNIT_SRC     := $(wildcard tests/unit/test_*.c)
+# Units about the default design, and of what only it does.
+UNIT_DEFAULT := tests/unit/test_rmap.c
+UNIT_SRC     := $(filter-out $(if $(DESIGN),$(UNIT_DEFAULT)),$(wildcard tests/unit/test_*.c))
 UNIT_SUPPORT := $(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c)) tests/coroutine.c
 
 TESTS := $(foreach p,$(PRESENT),$(B)/tests/$(p)/$(p))

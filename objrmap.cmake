@@ -42,8 +42,12 @@ set(OBJRMAP_SOURCES
   ${OBJRMAP_DIR}/src/reclaim/reclaim.c
   ${OBJRMAP_DIR}/src/reclaim/sweep.c
   ${OBJRMAP_DIR}/src/reclaim/unmap.c
+  ${OBJRMAP_DIR}/src/rmap/anon_page.c
+  ${OBJRMAP_DIR}/src/rmap/area.c
   ${OBJRMAP_DIR}/src/rmap/i_mmap.c
   ${OBJRMAP_DIR}/src/rmap/objrmap.c
+  ${OBJRMAP_DIR}/src/rmap/probe.c
+  ${OBJRMAP_DIR}/src/rmap/walk.c
   ${OBJRMAP_DIR}/src/stat.c
   ${OBJRMAP_DIR}/src/store/getpage.c
   ${OBJRMAP_DIR}/src/store/index.c

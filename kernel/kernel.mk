@@ -1,9 +1,9 @@
 # The reference kernel: build/kernel/$(KV)/objrmap-kernel. Included by the Makefile.
 #
-#   KV=release (default) or debug: objrmap with all its checks on
+#   KV=release (default) or debug: objrmap with all its checks on; RMAP=name as in the Makefile
 
 KV ?= release
-KB := build/kernel/$(KV)
+KB := build/kernel/$(KV)$(if $(DESIGN),-$(RMAP))
 
 KOPT_release := -O2 -g
 KOPT_debug   := -O1 -g -fno-omit-frame-pointer -DOM_DEBUG=1
@@ -14,7 +14,7 @@ KERNEL_OBJ := $(KERNEL_C:%.c=$(KB)/%.o) $(KERNEL_S:%.S=$(KB)/%.o)
 
 KERNEL_CFLAGS := -std=gnu11 -ffreestanding -fno-pic -fno-pie -mcmodel=kernel -mno-red-zone -mno-mmx -mno-sse -mno-80387 \
 	-fno-stack-protector -fno-asynchronous-unwind-tables -fcf-protection=none -fno-strict-aliasing \
-	$(filter-out -Wcast-qual,$(WARN)) $(KOPT_$(KV)) -Iinclude -Isrc -Iports/x86_64 -Ikernel/include
+	$(filter-out -Wcast-qual,$(WARN)) $(KOPT_$(KV)) -Iinclude -Isrc -Iports/x86_64 -Ikernel/include $(DESIGN)
 
 kernel: $(KB)/objrmap-kernel ## the reference kernel for QEMU; KV=debug with all checks on
 

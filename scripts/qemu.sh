@@ -30,7 +30,7 @@ ${TIMEOUT:+timeout --foreground $TIMEOUT} qemu-system-x86_64 -M q35 -cpu max \
 	-device virtio-blk-pci,drive=root \
 	-drive if=none,id=swap,format=raw,cache=unsafe,file="$swap" \
 	-device virtio-blk-pci,drive=swap ${EXTRA:-} \
-	-kernel "build/kernel/${KV:-release}/objrmap-kernel" -append "$*"
+	-kernel "${KERNEL:-build/kernel/${KV:-release}/objrmap-kernel}" -append "$*"
 status=$?
 case $status in
 33) exit 0 ;;

@@ -48,6 +48,8 @@ static const char *const event_name[OM_NR_EVENTS] = {
     [OM_EV_RMAP_PROBES] = "rmap_probes",
     [OM_EV_RMAP_FOUND] = "rmap_found",
     [OM_EV_RMAP_RETRIES] = "rmap_retries",
+    [OM_EV_RMAP_COPY] = "rmap_copies",
+    [OM_EV_MERGE_REFUSED] = "merges_refused",
     [OM_EV_SWAP_READ_ERR] = "swap_read_err",
     [OM_EV_SWAP_WRITE_ERR] = "swap_write_err",
 };
@@ -133,7 +135,7 @@ void om_sysinfo(struct om_system *sys, struct om_sysinfo *info)
 	info->rmap_bytes = om_rmap_bytes(sys);
 	info->nr_mm = objects(sys, OM_CACHE_MM);
 	info->nr_vma = objects(sys, OM_CACHE_VMA);
-	info->nr_anon_vma = objects(sys, OM_CACHE_ANON_VMA);
+	info->nr_anon_vma = objects(sys, OM_CACHE_RMAP);
 	info->nr_mapping = objects(sys, OM_CACHE_MAPPING);
 }
 

@@ -6,6 +6,7 @@
 #include "page/lru.h"
 #include "page/slab.h"
 #include "reclaim/reclaim.h"
+#include "rmap/rmap.h"
 
 #define CACHE_LINE 64u
 
@@ -45,7 +46,7 @@ struct om_system *om_system_init(const struct om_config *config)
 	sys->swap_cluster = config->swap_cluster;
 	sys->free_head = OM_NO_PFN;
 	om_lru_init(sys);
-	om_slab_init(sys);
+	om_slab_init(sys, om_rmap_traits.object_bytes);
 	return sys;
 }
 

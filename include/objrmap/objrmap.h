@@ -535,6 +535,8 @@ enum om_event {
 	OM_EV_RMAP_PROBES,      /* page-table entries looked at in walks */
 	OM_EV_RMAP_FOUND,       /* of these, entries that mapped the page */
 	OM_EV_RMAP_RETRIES,     /* walks started again because the page changed its object */
+	OM_EV_RMAP_COPY,        /* pages copied because the design could not find them otherwise */
+	OM_EV_MERGE_REFUSED, /* neighbours kept apart although they differ in nothing a call sees */
 	OM_EV_SWAP_READ_ERR,
 	OM_EV_SWAP_WRITE_ERR,
 	OM_NR_EVENTS

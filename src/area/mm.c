@@ -10,6 +10,7 @@
 #include "area/zap.h"
 #include "page/slab.h"
 #include "page/table.h"
+#include "rmap/rmap.h"
 
 static void list_add(struct om_mm *mm)
 {
@@ -35,8 +36,16 @@ static void list_del(struct om_mm *mm)
 		mm->next->prev = mm->prev;
 }
 
+static void free_mm(struct om_mm *mm)
+{
+	struct om_system *sys = mm->sys;
+
+	om_table_free_root(mm);
+	om_object_free(sys, OM_CACHE_MM, mm);
+}
+
 int om_mm_new(struct om_system *sys, const struct om_layout *layout, void *cookie,
-              struct om_mm **out)
+              struct om_mm *parent, struct om_mm **out)
 {
 	struct om_mm *mm = om_object_alloc(sys, OM_CACHE_MM);
 
@@ -53,6 +62,10 @@ int om_mm_new(struct om_system *sys, const struct om_layout *layout, void *cooki
 	mm->root = om_table_new_root(mm);
 	if (!mm->root) {
 		om_object_free(sys, OM_CACHE_MM, mm);
+		return -OM_ENOFRAME;
+	}
+	if (om_rmap_mm_init(mm, parent)) {
+		free_mm(mm);
 		return -OM_ENOFRAME;
 	}
 	list_add(mm);
@@ -78,8 +91,8 @@ void om_mm_put(struct om_mm *mm)
 	om_spin_unlock(sys, &sys->list_lock);
 	if (!last)
 		return;
-	om_table_free_root(mm);
-	om_object_free(sys, OM_CACHE_MM, mm);
+	om_rmap_mm_exit(mm);
+	free_mm(mm);
 }
 
 struct om_mm *om_mm_iterate(struct om_system *sys, struct om_mm *mm)
@@ -98,6 +111,17 @@ struct om_mm *om_mm_iterate(struct om_system *sys, struct om_mm *mm)
 
 /* ---------------------------------------------------------------- emptying ------------------ */
 
+void om_mm_free_tables(struct om_mm *mm, uintptr_t start, uintptr_t end, uintptr_t floor,
+                       uintptr_t ceiling)
+{
+	struct om_table_list list = om_table_unlink_range(mm, start, end, floor, ceiling);
+
+	if (list.first == OM_NO_PFN)
+		return;
+	om_rmap_tables_unlinked(mm);
+	om_table_free_list(mm, &list);
+}
+
 /* `next`: the first area above the range. */
 static void free_tables(struct om_mm *mm, uintptr_t start, uintptr_t end, struct om_vma *next)
 {
@@ -108,7 +132,7 @@ static void free_tables(struct om_mm *mm, uintptr_t start, uintptr_t end, struct
 	/* Mostly the range shares its only table with a neighbour. */
 	if (end - span <= OM_TABLE_SPAN && (span < floor || span + OM_TABLE_SPAN > ceiling))
 		return;
-	om_table_free_range(mm, start, end, floor, ceiling);
+	om_mm_free_tables(mm, start, end, floor, ceiling);
 }
 
 bool om_unmap_edge(struct om_vma *vma, uintptr_t start, uintptr_t end)

@@ -8,9 +8,12 @@
 #include "base/range.h"
 #include "page/table.h"
 
-/* -OM_ENOFRAME; on success *mm has one reference and is on sys->mms. */
+/*
+ * `parent`: fork's, locked for writing, or NULL. -OM_ENOFRAME; on success *mm has one reference
+ * and is on sys->mms.
+ */
 int om_mm_new(struct om_system *sys, const struct om_layout *layout, void *cookie,
-              struct om_mm **mm);
+              struct om_mm *parent, struct om_mm **mm);
 
 /* One more reference; the mm is alive (a reference is held, or list_lock with it on the list). */
 void om_mm_get(struct om_mm *mm);
@@ -70,6 +73,13 @@ static inline bool om_mm_flush_pending(const struct om_mm *mm)
 {
 	return atomic_load_explicit(&mm->flush_pending, memory_order_acquire);
 }
+
+/*
+ * Areas in [start, end) are gone, and none is left between `floor` <= start and `ceiling` >= end:
+ * free the tables that map any of [start, end) and nothing outside [floor, ceiling) (I5).
+ */
+void om_mm_free_tables(struct om_mm *mm, uintptr_t start, uintptr_t end, uintptr_t floor,
+                       uintptr_t ceiling);
 
 /* May sleep: see om_vma_free_gone(). */
 static inline void om_mm_write_unlock(struct om_mm *mm)

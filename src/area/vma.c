@@ -6,8 +6,8 @@
  * every area.
  *
  * Neighbours that agree in flags, object and numbering are always joined. Pages of an area
- * without an anon_vma are direct and know nothing of the area's numbering, so such an area takes
- * whatever numbers make it fit: never-forked memory always merges (design.md, section 2).
+ * that was never forked know nothing of its numbers, so such an area takes whatever numbers make it
+ * fit: it always merges (design.md, section 2; om_rmap_has_numbers()).
  */
 #include "area/vma.h"
 
@@ -211,7 +211,10 @@ static int split(struct om_vma *vma, uintptr_t addr)
 	if (!new)
 		return -OM_ENOFRAME;
 	OM_ASSERT(mm->sys, om_rwsem_is_write_locked(&mm->mmap_lock), "mmap_lock", vma);
-	om_rmap_vma_copy(new, vma);
+	if (om_rmap_vma_copy(new, vma)) {
+		om_vma_free(new);
+		return -OM_ENOFRAME;
+	}
 	om_rmap_change_begin(vma, new);
 	vma->end = addr;
 	new->end = end;
@@ -258,14 +261,19 @@ static bool numbers_fit(const struct om_vma *a, const struct om_vma *b)
 		return true;
 	if (a->mapping)
 		return false;
-	/* Renumber the one whose pages are all direct; numbers must not wrap below zero. */
-	return !b->anon_vma || (!a->anon_vma && b->pgoff >= om_vma_pages(a));
+	/* Renumber the one whose pages need none; numbers must not wrap below zero. */
+	return !om_rmap_has_numbers(b) || (!om_rmap_has_numbers(a) && b->pgoff >= om_vma_pages(a));
 }
 
 static bool can_merge(const struct om_vma *a, const struct om_vma *b)
 {
-	return a->end == b->start && om_vma_flags(a) == om_vma_flags(b) &&
-	       a->mapping == b->mapping && om_rmap_can_merge(a, b) && numbers_fit(a, b);
+	if (a->end != b->start || om_vma_flags(a) != om_vma_flags(b) || a->mapping != b->mapping)
+		return false;
+	if (om_likely(om_rmap_can_merge(a, b) && numbers_fit(a, b)))
+		return true;
+	if (!a->mapping)
+		om_count(a->mm->sys, OM_EV_MERGE_REFUSED, 1);
+	return false;
 }
 
 /* Neighbour `b` becomes part of `a`. Changes no counter but the number of areas. */
@@ -276,11 +284,9 @@ static void absorb(struct om_vma *a, struct om_vma *b)
 
 	tree_remove(b);
 	om_rmap_change_begin(a, b);
-	if (!a->mapping && !a->anon_vma && b->anon_vma)
+	if (!a->mapping && !om_rmap_has_numbers(a) && om_rmap_has_numbers(b))
 		a->pgoff = b->pgoff - om_vma_pages(a);
-	om_rmap_vma_copy(a, a->anon_vma ? a : b);
-	if (om_vma_had_anon(b))
-		om_vma_mark_anon(a);
+	om_rmap_vma_absorb(a, b);
 	a->end = end;
 	b->end = b->start;
 	om_rmap_change_end(a, b);
@@ -329,7 +335,7 @@ static bool joins_neighbour(struct om_vma *vma, uintptr_t start, uintptr_t end, 
 
 	if (!other)
 		return false;
-	om_rmap_vma_copy(&part, vma);
+	om_rmap_vma_pretend(&part, vma);
 	return start == vma->start ? can_merge(other, &part) : can_merge(&part, other);
 }
 

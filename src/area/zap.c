@@ -36,7 +36,7 @@ static void leave_swapcache(struct om_system *sys, struct om_page *page)
 static inline bool put_zapped(struct om_system *sys, struct om_page *page, uintptr_t bits)
 {
 	om_frame_lock(sys, page);
-	if (page->mapcount == 1 && om_lru_page_die(sys, page)) {
+	if (page->mapcount == 1 && om_rmap_page_die(sys, page)) {
 		om_frame_unlock(sys, page);
 		return true;
 	}
@@ -167,10 +167,12 @@ static unsigned zap_entries(struct om_system *sys, struct zap *z, struct om_page
 			pte = leave_offset(sys, table, pos, page, &kept);
 		else
 			pte = om_entry_clear(sys, table, pos);
-		if (om_likely(om_page_test(page, OM_PG_ANON)))
+		if (om_likely(om_page_test(page, OM_PG_ANON))) {
+			om_rmap_entry_cleared(sys, page, table, pos);
 			*out++ = (uintptr_t)page | bits;
-		else if (om_likely(page->kind != OM_KIND_ZERO)) /* I8 */
+		} else if (om_likely(page->kind != OM_KIND_ZERO)) { /* I8 */
 			*out++ = zap_file(z, page, pte, bits);
+		}
 	}
 	z->anon += (size_t)(out - first) - z->file;
 	z->g->nr += (unsigned)(out - first);

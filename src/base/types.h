@@ -93,16 +93,6 @@ struct om_page {
 /* ---------------------------------------------------------------- objects ------------------- */
 
 /*
- * The related VMAs of one lineage: made by fork, shared by parent and child, freed when the last
- * VMA leaves (I4). RFC of 10 March 2004.
- */
-struct om_anon_vma {
-	struct om_rwspin lock;
-	_Atomic uint32_t refs; /* (a) one while VMAs are queued, one for each walk under way */
-	struct om_node *root;  /* (O) VMAs by linear index */
-};
-
-/*
  * The pages of a file: 1024-ary tree of frames holding 32-bit entries. The first pages are in the
  * mapping itself, so a small file needs no node.
  */
@@ -142,11 +132,11 @@ struct om_vma {
 	_Atomic uint32_t flags;     /* (a) enum om_vma_flags; written under (M) */
 	_Atomic uint32_t anon;      /* (a) OM_VMA_HAD_ANON, OM_VMA_INHERITED */
 	struct om_mapping *mapping; /* (c) NULL: private anonymous */
-	struct om_anon_vma *anon_vma; /* (M) once set, stays until the VMA goes */
+	struct om_anon_vma *anon_vma; /* (M) the design's; once set, stays until the VMA goes */
 	struct om_node by_addr;       /* (M) in mm->vmas */
 	uintptr_t low, high;    /* (M) what the subtree at by_addr claims, guard gaps counted */
 	struct om_node by_file; /* (O) in mapping->i_mmap */
-	struct om_node by_anon; /* (O) in anon_vma->root */
+	struct om_node by_anon; /* (O) in anon_vma->root, or what the design makes of it */
 };
 
 struct om_mm {
@@ -168,7 +158,8 @@ struct om_mm {
 	uintptr_t limit[OM_NR_LIMITS];       /* (a) by relaxed access */
 	size_t total_vm, data_vm, locked_vm; /* (M) pages of areas */
 	_Atomic size_t rss_anon, rss_file, swapents, nr_tables; /* (a) */
-	struct om_mm *prev, *next;                              /* (g) in sys->mms */
+	struct om_anon_mm *anon_mm; /* (c) the reverse-map design's, or NULL */
+	struct om_mm *prev, *next;  /* (g) in sys->mms */
 };
 
 /* ---------------------------------------------------------------- the system ---------------- */
@@ -187,7 +178,15 @@ struct om_pfn_list {
 	om_pfn_t count;      /* (l) */
 };
 
-enum om_cache { OM_CACHE_VMA, OM_CACHE_ANON_VMA, OM_CACHE_MM, OM_CACHE_MAPPING, OM_NR_CACHES };
+/* The reverse-map design has the caches from OM_CACHE_RMAP on. */
+#define OM_NR_RMAP_CACHES 2
+enum om_cache {
+	OM_CACHE_VMA,
+	OM_CACHE_MM,
+	OM_CACHE_MAPPING,
+	OM_CACHE_RMAP,
+	OM_NR_CACHES = OM_CACHE_RMAP + OM_NR_RMAP_CACHES
+};
 
 /* Objects of one size, carved from frames; frames with room are on `partial`. */
 struct om_slab {
@@ -216,6 +215,13 @@ struct om_swap {
 	struct om_swap_device device[OM_SWAP_DEVICES_MAX]; /* (S) */
 	unsigned next;        /* (S) round robin among equal priorities */
 	uint32_t total, free; /* (S) slots of writable devices */
+};
+
+/* For a reverse-map design: what it keeps for the whole system. */
+struct om_rmap_state {
+	struct om_rwspin lock; /* rank ANON */
+	void *first;           /* (l) */
+	uintptr_t hand[2];     /* (l) */
 };
 
 /* Who waits for locks, by a hash of their address: spin.c, sleep.c. */
@@ -271,6 +277,7 @@ struct om_system {
 	_Atomic uint32_t reclaim_done; /* (a) times one has left it: wait key */
 
 	struct om_slab slab[OM_NR_CACHES]; /* (l) in each */
+	struct om_rmap_state rmap;         /* (l) in it; the design's */
 	struct om_swap swap;               /* (S) */
 
 	struct om_spinlock list_lock;

@@ -26,7 +26,7 @@ int om_mm_create(struct om_system *sys, const struct om_layout *layout, void *co
 	if (!layout_is_sane(layout))
 		return -OM_EINVAL;
 	do
-		err = om_mm_new(sys, layout, cookie, mm);
+		err = om_mm_new(sys, layout, cookie, NULL, mm);
 	while (om_try_again(sys, &tries, 2, &err));
 	return err;
 }
@@ -35,7 +35,7 @@ int om_mm_create(struct om_system *sys, const struct om_layout *layout, void *co
 static void empty(struct om_mm *mm)
 {
 	om_unmap_areas(mm, 0, OM_VA_LIMIT, true);
-	om_table_free_range(mm, 0, OM_VA_LIMIT, 0, OM_VA_LIMIT);
+	om_mm_free_tables(mm, 0, OM_VA_LIMIT, 0, OM_VA_LIMIT);
 }
 
 void om_mm_empty(struct om_mm *mm)

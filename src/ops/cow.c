@@ -17,14 +17,18 @@
 #include "store/swap.h"
 
 /*
- * Put `page` in the place of what the entry shows. The old translation is flushed everywhere before
- * the new entry appears: no thread sees the old contents after another has written the new ones.
+ * Put `page` in the place of `old` (NULL: the zero page), which the entry shows. The old
+ * translation is flushed everywhere before the new entry appears: no thread sees the old contents
+ * after another has written the new ones.
  */
-static inline void replace_page(struct om_fault *f, struct om_page *page, om_pfn_t pfn)
+static inline void replace_page(struct om_fault *f, struct om_page *old, struct om_page *page,
+                                om_pfn_t pfn)
 {
 	struct om_system *sys = f->sys;
 
 	om_entry_clear(sys, f->table, f->pos);
+	if (old && om_page_test(old, OM_PG_ANON))
+		om_rmap_entry_cleared(sys, old, f->table, f->pos);
 	om_tlb_flush_page(f->mm, f->addr);
 	om_entry_fill(sys, f->table, f->pos, om_fault_own_pte(f, pfn));
 	om_rmap_page_new(sys, page, f->vma, f->table, f->pos);
@@ -96,10 +100,14 @@ static OM_NOINLINE int copy(struct om_fault *f, struct om_page *old)
 		       om_arch_frame(&sys->arch, om_pte_pfn(f->pte)), OM_PAGE_SIZE);
 	else
 		memset(om_arch_frame(&sys->arch, pfn), 0, OM_PAGE_SIZE);
-	om_vma_mark_anon(f->vma);
+	if (om_unlikely(!om_rmap_prepare(f->vma))) {
+		om_page_put(sys, page);
+		put_old(f, old, false);
+		return -OM_ENOFRAME;
+	}
 	same = lock_to_replace(f, old);
 	if (om_likely(same)) {
-		replace_page(f, page, pfn);
+		replace_page(f, old, page, pfn);
 		account_copy(f->mm, old);
 		om_table_unlock(sys, f->table);
 		om_count(sys, OM_EV_FAULT_COW, 1);
@@ -159,10 +167,37 @@ int om_fault_write(struct om_fault *f)
 		return copy(f, NULL);
 	if (!om_fault_lock_present(f))
 		return OM_FAULT_MINOR;
-	if (om_rmap_page_reuse(sys, page, f->table, f->pos)) {
+	if (om_rmap_page_reuse(sys, page, f->vma, f->table, f->pos)) {
 		reuse(f);
 		return OM_FAULT_MINOR;
 	}
 	om_table_unlock(sys, f->table);
 	return om_vma_flags(f->vma) & OM_VM_SHARED ? make_writable(f, page) : copy(f, page);
+}
+
+bool om_fault_unshare(struct om_vma *vma, struct om_page *table, uintptr_t addr)
+{
+	struct om_system *sys = vma->mm->sys;
+	struct om_fault f = {
+	    .sys = sys,
+	    .mm = vma->mm,
+	    .vma = vma,
+	    .addr = addr,
+	    .access = OM_READ | OM_UNSHARE,
+	    .prot = om_vma_prot(om_vma_flags(vma)),
+	    .table = table,
+	    .pos = om_table_pos(addr),
+	    .pte = om_arch_pte_load(om_table_entry(table, om_table_pos(addr))),
+	};
+	struct om_page *page = om_page_of(sys, om_pte_pfn(f.pte));
+
+	/* Nobody but a fork, or a fault, of this mm could have a page here shared: mmap_lock. */
+	OM_ASSERT(sys, om_rwsem_is_write_locked(&vma->mm->mmap_lock), "mmap_lock", vma);
+	if (!om_pte_present(f.pte) || om_pte_pfn(f.pte) == sys->zero_pfn ||
+	    (om_page_flags(page) & (OM_PG_ANON | OM_PG_DIRECT)) != OM_PG_ANON)
+		return true;
+	if (om_fault_write(&f) < 0)
+		return false;
+	om_count(sys, OM_EV_RMAP_COPY, 1);
+	return true;
 }

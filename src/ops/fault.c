@@ -33,8 +33,11 @@ OM_INLINE int fault_anon(struct om_fault *f)
 	page = om_frame_take(sys, OM_KIND_DATA, 0);
 	if (om_unlikely(!page))
 		return -OM_ENOFRAME;
+	if (om_unlikely(!om_rmap_prepare(f->vma))) {
+		om_page_put(sys, page);
+		return -OM_ENOFRAME;
+	}
 	memset(om_page_ptr(sys, page), 0, OM_PAGE_SIZE);
-	om_vma_mark_anon(f->vma);
 	if (om_unlikely(!om_fault_lock_absent(f))) {
 		om_page_put(sys, page);
 		return OM_FAULT_MINOR;

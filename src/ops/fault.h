@@ -36,6 +36,13 @@ int om_fault_file(struct om_fault *f, uintptr_t index);
 int om_fault_swap(struct om_fault *f);
 int om_fault_write(struct om_fault *f); /* present, read-only: COW, reuse, first write to a file */
 
+/*
+ * If the entry at addr, in `table`, shows an anonymous page that others may map, too, give the area
+ * one of its own. False if no frame is free. mmap_lock held for writing: only reclaim can come in
+ * between, and what it takes is not mapped.
+ */
+bool om_fault_unshare(struct om_vma *vma, struct om_page *table, uintptr_t addr);
+
 /* Does a fault in a private area want a page of its own? */
 static inline bool om_fault_wants_own(const struct om_fault *f)
 {

@@ -64,7 +64,10 @@ OM_INLINE int map_copy(struct om_fault *f, struct om_page *from, uintptr_t index
 		memcpy(om_page_ptr(sys, page), om_page_ptr(sys, from), OM_PAGE_SIZE);
 	else
 		memset(om_page_ptr(sys, page), 0, OM_PAGE_SIZE);
-	om_vma_mark_anon(f->vma);
+	if (om_unlikely(!om_rmap_prepare(f->vma))) {
+		om_page_put(sys, page);
+		return -OM_ENOFRAME;
+	}
 	if (!from && !lock_hole(f->vma->mapping, index)) {
 		om_page_put(sys, page);
 		return OM_FAULT_MINOR;

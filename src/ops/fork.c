@@ -22,11 +22,10 @@
 
 /* Copying the entries of one area. */
 struct copy {
-	struct om_vma *parent, *child;
-	struct om_page *from, *to; /* tables: both locked while entries are copied */
-	bool flush;                /* the parent has lost write permissions */
-	size_t anon, file, swap;   /* entries given to the child */
-	size_t now_shared;         /* pages that were direct */
+	struct om_fork_part part; /* its tables are locked while entries are copied */
+	bool flush;               /* the parent has lost write permissions */
+	size_t anon, file, swap;  /* entries given to the child */
+	size_t now_shared;        /* pages that were direct */
 };
 
 /* The child's own copy of a page that must not be shared. Both tables are locked. */
@@ -39,11 +38,11 @@ static OM_COLD int copy_page(struct om_system *sys, struct copy *c, struct om_pa
 	if (!new)
 		return -OM_ENOFRAME;
 	memcpy(om_page_ptr(sys, new), om_page_ptr(sys, page), OM_PAGE_SIZE);
-	pte = om_pte_make(om_page_pfn(sys, new), om_vma_prot(om_vma_flags(c->child)));
+	pte = om_pte_make(om_page_pfn(sys, new), om_vma_prot(om_vma_flags(c->part.child)));
 	if (om_pte_write(pte))
 		pte = om_pte_mkdirty(pte);
-	om_entry_install(sys, c->to, pos, pte);
-	om_rmap_page_new(sys, new, c->child, c->to, pos);
+	om_entry_install(sys, c->part.to, pos, pte);
+	om_rmap_page_new(sys, new, c->part.child, c->part.to, pos);
 	c->anon++;
 	om_count(sys, OM_EV_FORK_COPY, 1);
 	return 0;
@@ -52,10 +51,10 @@ static OM_COLD int copy_page(struct om_system *sys, struct copy *c, struct om_pa
 static OM_COLD int copy_file(struct om_system *sys, struct copy *c, struct om_page *page,
                              unsigned pos, om_pte_t pte)
 {
-	if (!om_rmap_file_add(sys, page, c->child))
+	if (!om_rmap_file_add(sys, page, c->part.child))
 		return 0; /* the child's fault will tell */
 	/* The first write faults, and marks the page dirty. */
-	om_entry_fill(sys, c->to, pos, om_pte_mkold(om_pte_mkclean(om_pte_wrprotect(pte))));
+	om_entry_fill(sys, c->part.to, pos, om_pte_mkold(om_pte_mkclean(om_pte_wrprotect(pte))));
 	c->file++;
 	return 0;
 }
@@ -74,20 +73,18 @@ static OM_COLD int copy_other(struct om_system *sys, struct copy *c, unsigned po
 			return -OM_ENOMEM;
 		c->swap++;
 	}
-	om_entry_fill(sys, c->to, pos, pte); /* the zero page, too (I8) */
+	om_entry_fill(sys, c->part.to, pos, pte); /* the zero page, too (I8) */
 	return 0;
 }
 
 /*
- * Copy entries [pos, stop); `index` is the linear index of entry 0. Both tables are locked. An
- * entry that the parent could write through loses that; the child gets it with its last dirty
- * bit.
+ * Copy entries [pos, stop). Both tables are locked. An entry that the parent could write through
+ * loses that; the child gets it with its last dirty bit.
  */
-static int copy_range(struct om_system *sys, struct copy *c, unsigned pos, unsigned stop,
-                      uintptr_t index)
+static int copy_range(struct om_system *sys, struct copy *c, unsigned pos, unsigned stop)
 {
-	struct om_page *from = c->from, *to = c->to;
-	struct om_vma *parent = c->parent;
+	const struct om_fork_part part = c->part;
+	struct om_page *from = part.from, *to = part.to;
 	size_t now_shared = 0;
 	om_pte_t all = 0;
 	int err = 0;
@@ -97,7 +94,7 @@ static int copy_range(struct om_system *sys, struct copy *c, unsigned pos, unsig
 		struct om_page *page = om_page_of(sys, om_pte_pfn(pte));
 
 		if (om_unlikely(!om_pte_present(pte) || !om_page_test(page, OM_PG_ANON) ||
-		                !om_rmap_page_dup(sys, page, parent, index + pos, &now_shared))) {
+		                !om_rmap_page_dup(sys, page, &part, pos, &now_shared))) {
 			err = om_pte_none(pte) ? 0 : copy_other(sys, c, pos, pte);
 			if (err)
 				break;
@@ -120,11 +117,12 @@ static int copy_table(struct om_system *sys, struct copy *c, uintptr_t addr, uin
 	unsigned pos = om_table_pos(addr), n = (unsigned)((end - addr) >> OM_PAGE_SHIFT);
 	int err;
 
-	om_table_lock(sys, c->from);
-	om_table_lock_second(sys, c->to);
-	err = copy_range(sys, c, pos, pos + n, om_vma_index(c->parent, addr) - pos);
-	om_table_unlock(sys, c->to);
-	om_table_unlock(sys, c->from);
+	om_table_lock(sys, c->part.from);
+	om_table_lock_second(sys, c->part.to);
+	c->part.index = om_vma_index(c->part.parent, addr) - pos;
+	err = copy_range(sys, c, pos, pos + n);
+	om_table_unlock(sys, c->part.to);
+	om_table_unlock(sys, c->part.from);
 	return err;
 }
 
@@ -134,12 +132,12 @@ static int copy_table(struct om_system *sys, struct copy *c, uintptr_t addr, uin
  */
 static int copy_chunk(struct copy *c, uintptr_t addr, uintptr_t end)
 {
-	struct om_system *sys = c->parent->mm->sys;
-	struct om_mapping *mapping = c->parent->mapping;
+	struct om_system *sys = c->part.parent->mm->sys;
+	struct om_mapping *mapping = c->part.parent->mapping;
 	int err;
 
-	c->to = om_table_make(c->child->mm, addr);
-	if (!c->to)
+	c->part.to = om_table_make(c->part.child->mm, addr);
+	if (!c->part.to)
 		return -OM_ENOFRAME;
 	if (mapping)
 		om_rwsem_read(sys, &mapping->shape, OM_RANK_SHAPE);
@@ -151,7 +149,7 @@ static int copy_chunk(struct copy *c, uintptr_t addr, uintptr_t end)
 
 static void settle_copy(struct copy *c)
 {
-	struct om_mm *mm = c->child->mm;
+	struct om_mm *mm = c->part.child->mm;
 
 	atomic_fetch_add_explicit(&mm->rss_anon, c->anon, memory_order_relaxed);
 	atomic_fetch_add_explicit(&mm->rss_file, c->file, memory_order_relaxed);
@@ -161,11 +159,11 @@ static void settle_copy(struct copy *c)
 
 static int copy_entries(struct om_vma *parent, struct om_vma *child, bool *flush)
 {
-	struct copy c = {.parent = parent, .child = child};
+	struct copy c = {.part = {.parent = parent, .child = child}};
 	int err = 0;
 
 	om_for_each_table (part, parent->mm, parent->start, parent->end) {
-		c.from = part.table;
+		c.part.from = part.table;
 		err = copy_chunk(&c, part.start, part.end);
 		if (err)
 			break;
@@ -222,7 +220,7 @@ static int fork(struct om_mm *parent, void *cookie, struct om_mm **out)
 {
 	struct om_system *sys = parent->sys;
 	struct om_mm *child;
-	int err = om_mm_new(sys, &parent->layout, cookie, &child);
+	int err = om_mm_new(sys, &parent->layout, cookie, parent, &child);
 
 	if (err)
 		return err;

@@ -7,30 +7,34 @@
  */
 #include "ops/move.h"
 
+#include "ops/fault.h"
 #include "rmap/rmap.h"
 
 #define LINE 8 /* entries that move at a time: one by one, half the work is the loop */
 
 /*
- * These two move entries to position `pos` of `table`, which is at `to`, and return how many
- * there were. Both tables are locked, or they are one. pages[] are all page descriptors.
+ * These two move entries from position `old` of t1 to `pos` of t2, and return how many there were.
+ * Both tables are locked, or they are one.
  */
-static OM_NOINLINE unsigned move_one(struct om_system *sys, om_pte_t *from, om_pte_t *to,
-                                     struct om_page *table, uintptr_t pos)
+static OM_NOINLINE unsigned move_one(struct om_system *sys, struct om_page *t1, uintptr_t old,
+                                     struct om_page *t2, uintptr_t pos)
 {
+	om_pte_t *from = om_table_entry(t1, (unsigned)old), *to = om_table_entry(t2, (unsigned)pos);
 	om_pte_t pte = om_arch_pte_load(from);
 
 	if (om_pte_none(pte))
 		return 0;
 	pte = om_entry_move(sys, from, to);
 	if (om_pte_present(pte))
-		om_rmap_page_move(sys, om_page_of(sys, om_pte_pfn(pte)), table, pos);
+		om_rmap_page_move(sys, om_page_of(sys, om_pte_pfn(pte)), t1, old, t2, pos);
 	return 1;
 }
 
-OM_INLINE unsigned move_line(struct om_system *sys, struct om_page *pages, om_pte_t *from,
-                             om_pte_t *to, struct om_page *table, uintptr_t pos)
+OM_INLINE unsigned move_line(struct om_system *sys, struct om_page *t1, uintptr_t old,
+                             struct om_page *t2, uintptr_t pos)
 {
+	om_pte_t *from = om_table_entry(t1, (unsigned)old), *to = om_table_entry(t2, (unsigned)pos);
+	struct om_page *const pages = om_page_of(sys, 0);
 	unsigned moved = LINE;
 
 #pragma GCC unroll 8
@@ -38,7 +42,7 @@ OM_INLINE unsigned move_line(struct om_system *sys, struct om_page *pages, om_pt
 		om_pte_t pte = om_entry_move(sys, from + i, to + i);
 
 		if (om_likely(om_pte_present(pte)))
-			om_rmap_page_move(sys, pages + om_pte_pfn(pte), table, pos + i);
+			om_rmap_page_move(sys, pages + om_pte_pfn(pte), t1, old + i, t2, pos + i);
 		else
 			moved -= om_pte_none(pte);
 	}
@@ -49,17 +53,16 @@ OM_INLINE unsigned move_line(struct om_system *sys, struct om_page *pages, om_pt
 static OM_NOINLINE unsigned move_locked(struct om_system *sys, struct om_page *t1, unsigned p1,
                                         struct om_page *t2, unsigned p2, unsigned n)
 {
-	struct om_page *const pages = om_page_of(sys, 0);
-	om_pte_t *from = om_table_entry(t1, p1), *to = om_table_entry(t2, p2);
-	uintptr_t pos = p2;
+	uintptr_t old = p1, pos = p2;
 	unsigned step, moved = 0;
 
 	for (; n && moved < t1->mapcount; n -= step) {
-		step = n >= LINE && om_pte_present(om_arch_pte_load(from)) ? LINE : 1;
-		moved += step == LINE ? move_line(sys, pages, from, to, t2, pos)
-		                      : move_one(sys, from, to, t2, pos);
-		from += step;
-		to += step;
+		om_pte_t first = om_arch_pte_load(om_table_entry(t1, (unsigned)old));
+
+		step = n >= LINE && om_pte_present(first) ? LINE : 1;
+		moved += step == LINE ? move_line(sys, t1, old, t2, pos)
+		                      : move_one(sys, t1, old, t2, pos);
+		old += step;
 		pos += step;
 	}
 	om_entries_moved(sys, t1, t2, moved);
@@ -116,7 +119,7 @@ static unsigned move_step(const struct om_move *m, uintptr_t from, uintptr_t to,
 {
 	unsigned n = (unsigned)(step >> OM_PAGE_SHIFT);
 
-	if (step < OM_TABLE_SPAN) {
+	if (step < OM_TABLE_SPAN || !om_rmap_traits.moves_tables) {
 		move_entries(m, from, to, n, stock);
 		return n;
 	}
@@ -164,7 +167,8 @@ void om_move_entries(struct om_vma *vma, const struct om_move *m, struct om_tabl
  */
 static size_t next_piece(uintptr_t from, uintptr_t to, size_t len, unsigned *level)
 {
-	bool whole = !((from | to) & (OM_TABLE_SPAN - 1)) && len >= OM_TABLE_SPAN;
+	bool whole = om_rmap_traits.moves_tables && !((from | to) & (OM_TABLE_SPAN - 1)) &&
+	             len >= OM_TABLE_SPAN;
 	size_t n = whole ? UPPER_SPAN - (to & (UPPER_SPAN - 1)) : to_table_end(to);
 
 	*level = whole ? 2 : 1;
@@ -173,11 +177,10 @@ static size_t next_piece(uintptr_t from, uintptr_t to, size_t len, unsigned *lev
 	return n < len ? n : len;
 }
 
-bool om_move_reserve(const struct om_move *m, struct om_table_stock *stock)
+static bool reserve(const struct om_move *m, struct om_table_stock *stock)
 {
 	unsigned level;
 
-	om_table_stock_init(stock);
 	for (size_t at = 0, n; at < m->len; at += n) {
 		uintptr_t from = m->from + at;
 
@@ -189,4 +192,23 @@ bool om_move_reserve(const struct om_move *m, struct om_table_stock *stock)
 		}
 	}
 	return true;
+}
+
+/* Pages of the range that others map, too, are copied. Nobody can see that. */
+static OM_COLD bool unshare(const struct om_move *m, struct om_vma *vma)
+{
+	om_for_each_table (part, m->mm, m->from, m->from + m->len) {
+		for (uintptr_t a = part.start; a < part.end; a += OM_PAGE_SIZE)
+			if (!om_fault_unshare(vma, part.table, a))
+				return false;
+	}
+	return true;
+}
+
+int om_move_prepare(const struct om_move *m, struct om_vma *vma, struct om_table_stock *stock)
+{
+	om_table_stock_init(stock);
+	if (!om_rmap_traits.moves_shared && !unshare(m, vma))
+		return -OM_ENOFRAME;
+	return reserve(m, stock) ? 0 : -OM_ENOFRAME;
 }

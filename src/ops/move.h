@@ -15,10 +15,11 @@ struct om_move {
 
 /*
  * Before the move, when the call can still fail (I10): reserve the tables that the entries will
- * need at `to`. False, and nothing changed, if no frame is free. Then move, or
- * om_table_unreserve(). mmap_lock held for writing throughout.
+ * need at `to`, and copy the pages of `vma`, the area they are in, that the reverse map cannot have
+ * moved. -OM_ENOFRAME: nothing is in stock. Then move, or om_table_unreserve(). mmap_lock held for
+ * writing throughout.
  */
-bool om_move_reserve(const struct om_move *m, struct om_table_stock *stock);
+int om_move_prepare(const struct om_move *m, struct om_vma *vma, struct om_table_stock *stock);
 
 /*
  * Move the entries to the start of `vma`, where there are none, make the tables for them, and

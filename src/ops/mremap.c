@@ -5,7 +5,7 @@
  * time, while the trees of the reverse map are locked for writing, so that no walk sees one on its
  * way (hazards 27-29), and takes the old area away. move.c has the entries.
  *
- * An area without an anon_vma gets new numbers at its new place, and so merges with its new
+ * An area whose pages need no numbers gets new ones at its new place, and so merges with its new
  * neighbours.
  */
 #include "area/limits.h"
@@ -144,13 +144,17 @@ static int move(struct remap *r)
 	struct om_vma *vma;
 	int err;
 
-	if (!r->vma->mapping && !r->vma->anon_vma)
+	if (!r->vma->mapping && !om_rmap_has_numbers(r->vma))
 		pgoff = r->new >> OM_PAGE_SHIFT;
 	vma = om_vma_new(mm, r->new, end, pgoff, moved_flags(r), r->vma->mapping);
 	if (!vma)
 		return -OM_ENOFRAME;
-	om_rmap_vma_copy(vma, r->vma);
-	err = om_move_reserve(&m, &stock) ? cut_out_both(r) : -OM_ENOFRAME;
+	om_table_stock_init(&stock);
+	err = om_rmap_vma_copy(vma, r->vma);
+	if (!err)
+		err = om_move_prepare(&m, r->vma, &stock);
+	if (!err)
+		err = cut_out_both(r);
 	if (err) {
 		om_table_unreserve(mm->sys, &stock);
 		om_vma_free(vma);

@@ -7,16 +7,19 @@
  * last reference and nobody maps it: otherwise fork has shared it, and the area has an anon_vma
  * (I4).
  */
+#include "base/mem.h"
 #include "ops/fault.h"
+#include "page/frame.h"
 #include "page/put.h"
 #include "rmap/rmap.h"
 #include "store/swap.h"
 
-/* Page and table are locked, the entry is unchanged. Returns whether the page is direct. */
-static bool map_swap_page(struct om_fault *f, struct om_page *page)
+/* Page and table are locked, the entry is unchanged, and stays so if the page is refused. */
+static enum om_swapin map_swap_page(struct om_fault *f, struct om_page *page)
 {
 	struct om_system *sys = f->sys;
 	uint32_t slot = om_pte_slot(f->pte);
+	enum om_swapin how;
 	om_pte_t pte;
 	bool direct;
 
@@ -25,8 +28,11 @@ static bool map_swap_page(struct om_fault *f, struct om_page *page)
 	 * the entry: another mapper that finds itself the sole one must not miss us in between.
 	 */
 	om_vma_mark_anon(f->vma);
-	direct =
+	how =
 	    om_rmap_page_swapin(sys, page, f->vma, f->table, f->pos, om_slot_count(sys, slot) == 2);
+	if (om_unlikely(how == OM_SWAPIN_REFUSED))
+		return how;
+	direct = how == OM_SWAPIN_DIRECT;
 	om_slot_put(sys, slot);
 	pte = om_pte_mkyoung(om_pte_make(om_page_pfn(sys, page),
 	                                 direct ? f->prot : f->prot & ~(unsigned)OM_PROT_WRITE));
@@ -35,7 +41,31 @@ static bool map_swap_page(struct om_fault *f, struct om_page *page)
 	om_entry_install(sys, f->table, f->pos, pte);
 	atomic_fetch_add_explicit(&f->mm->rss_anon, 1, memory_order_relaxed);
 	atomic_fetch_sub_explicit(&f->mm->swapents, 1, memory_order_relaxed);
-	return direct;
+	return how;
+}
+
+/* The reverse map could not find the page here, so the area gets one of its own. Page locked. */
+static OM_COLD int copy_swap_page(struct om_fault *f, struct om_page *page)
+{
+	struct om_system *sys = f->sys;
+	struct om_page *own = om_frame_take(sys, OM_KIND_DATA, 0);
+
+	if (!own)
+		return -OM_ENOFRAME;
+	memcpy(om_page_ptr(sys, own), om_page_ptr(sys, page), OM_PAGE_SIZE);
+	if (!om_fault_lock_absent(f)) {
+		om_page_put(sys, own);
+		return OM_FAULT_MINOR;
+	}
+	om_entry_install(sys, f->table, f->pos, om_fault_own_pte(f, om_page_pfn(sys, own)));
+	om_rmap_page_new(sys, own, f->vma, f->table, f->pos);
+	om_slot_put(sys, om_pte_slot(f->pte));
+	om_table_unlock(sys, f->table);
+	atomic_fetch_add_explicit(&f->mm->rss_anon, 1, memory_order_relaxed);
+	atomic_fetch_sub_explicit(&f->mm->swapents, 1, memory_order_relaxed);
+	om_count(sys, OM_EV_FAULT_COW, 1);
+	om_count(sys, OM_EV_RMAP_COPY, 1);
+	return OM_FAULT_MINOR;
 }
 
 /* Contents are about to differ from the slot's: give it back. Page lock held. */
@@ -52,26 +82,25 @@ static bool is_in_slot(const struct om_page *page, uint32_t slot)
 	       page->slot == slot;
 }
 
-/*
- * `page` is locked. Returns whether the entry is resolved; *again: it still needs a page of its
- * own.
- */
-static bool resolve(struct om_fault *f, struct om_page *page, bool *again)
+/* `page` is locked. *again: the entry is resolved, but still needs a page of its own. */
+static int resolve(struct om_fault *f, struct om_page *page, bool *again)
 {
 	struct om_system *sys = f->sys;
-	bool direct;
+	enum om_swapin how;
 
 	if (!is_in_slot(page, om_pte_slot(f->pte)) || !om_fault_lock_absent(f))
-		return false;
-	direct = map_swap_page(f, page);
-	*again = !direct && om_fault_wants_own(f);
+		return OM_FAULT_MINOR;
+	how = map_swap_page(f, page);
+	*again = how == OM_SWAPIN_SHARED && om_fault_wants_own(f);
 	if (*again)
 		f->pte = om_entry_get(sys, f->table, f->pos);
 	om_table_unlock(sys, f->table);
+	if (om_unlikely(how == OM_SWAPIN_REFUSED))
+		return copy_swap_page(f, page);
 	om_count(sys, OM_EV_FAULT_SWAP, 1);
-	if (direct && (f->access & OM_WRITE))
+	if (how == OM_SWAPIN_DIRECT && (f->access & OM_WRITE))
 		leave_slot(sys, page);
-	return true;
+	return OM_FAULT_MINOR;
 }
 
 /*
@@ -102,10 +131,10 @@ int om_fault_swap(struct om_fault *f)
 
 	if (r)
 		return r;
-	resolve(f, page, &again);
+	r = resolve(f, page, &again);
 	om_page_unlock(sys, page);
 	om_page_touch(sys, page);
 	om_page_put(sys, page);
 	/* Do not let the program fault twice (hazard 52). */
-	return again ? om_fault_write(f) : OM_FAULT_MINOR;
+	return again ? om_fault_write(f) : r;
 }

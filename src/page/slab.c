@@ -17,15 +17,16 @@
 _Static_assert(sizeof(struct om_mapping) <= 1024 && sizeof(struct om_mm) <= 1024,
                "objects should be small against a frame");
 
-void om_slab_init(struct om_system *sys)
+void om_slab_init(struct om_system *sys, const uint16_t rmap_bytes[OM_NR_RMAP_CACHES])
 {
-	static const uint16_t size[OM_NR_CACHES] = {
+	uint16_t size[OM_NR_CACHES] = {
 	    [OM_CACHE_VMA] = sizeof(struct om_vma),
-	    [OM_CACHE_ANON_VMA] = sizeof(struct om_anon_vma),
 	    [OM_CACHE_MM] = sizeof(struct om_mm),
 	    [OM_CACHE_MAPPING] = sizeof(struct om_mapping),
 	};
 
+	for (unsigned i = 0; i < OM_NR_RMAP_CACHES; i++)
+		size[OM_CACHE_RMAP + i] = rmap_bytes[i];
 	for (unsigned i = 0; i < OM_NR_CACHES; i++) {
 		struct om_slab *slab = &sys->slab[i];
 

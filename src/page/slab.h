@@ -1,5 +1,5 @@
 /*
- * slab.h: objects carved from frames: areas, anon_vmas, mms, mappings.
+ * slab.h: objects carved from frames: areas, mms, mappings, and those of the reverse map.
  *
  * The descriptor of an OBJECT frame is its header: `object` = first free object (a list through the
  * objects), `mapcount` = objects in use, `index` = the cache. An empty frame goes back at once.
@@ -9,7 +9,8 @@
 
 #include "page/frame.h"
 
-void om_slab_init(struct om_system *sys);
+/* `rmap_bytes`: the sizes of the objects of the reverse-map design. */
+void om_slab_init(struct om_system *sys, const uint16_t rmap_bytes[OM_NR_RMAP_CACHES]);
 
 /*
  * A zeroed object, or NULL if no frame is free. Context: any; takes SLAB, FREE, FRAME, one at a

@@ -267,21 +267,20 @@ static void unlink_subtree(struct om_mm *mm, struct om_page *table, unsigned lev
 	*list = om_page_pfn(sys, table);
 }
 
-/* What om_table_free_range() was asked for, and what it has found. */
+/* What om_table_unlink_range() was asked for, and what it has found. */
 struct hole {
 	uintptr_t start, end, floor, ceiling;
-	om_pfn_t list;            /* tables taken off the tree */
-	uintptr_t first, covered; /* what they covered: [first, covered) */
+	struct om_table_list list;
 };
 
 /* Unlink child i of `table`, of this level, with all below it; the child covers from `from` on. */
 static void unlink_whole(struct om_mm *mm, struct om_page *table, unsigned i, unsigned level,
                          uintptr_t from, struct hole *h)
 {
-	unlink_subtree(mm, unlink_child(mm, table, i), level - 1, h->start, &h->list);
-	if (h->first > from)
-		h->first = from;
-	h->covered = from + level_span(level);
+	unlink_subtree(mm, unlink_child(mm, table, i), level - 1, h->start, &h->list.first);
+	if (h->list.start > from)
+		h->list.start = from;
+	h->list.end = from + level_span(level);
 }
 
 /*
@@ -309,25 +308,29 @@ static void unlink_range(struct om_mm *mm, struct om_page *table, unsigned level
 	}
 }
 
-void om_table_free_range(struct om_mm *mm, uintptr_t start, uintptr_t end, uintptr_t floor,
-                         uintptr_t ceiling)
+struct om_table_list om_table_unlink_range(struct om_mm *mm, uintptr_t start, uintptr_t end,
+                                           uintptr_t floor, uintptr_t ceiling)
 {
-	struct om_system *sys = mm->sys;
-	struct hole h = {start, end, floor, ceiling, OM_NO_PFN, UINTPTR_MAX, 0};
-	om_pfn_t list;
+	struct hole h = {start, end, floor, ceiling, {OM_NO_PFN, UINTPTR_MAX, 0}};
 
-	OM_ASSERT(sys, om_rwsem_is_write_locked(&mm->mmap_lock), "mmap_lock", mm);
+	OM_ASSERT(mm->sys, om_rwsem_is_write_locked(&mm->mmap_lock), "mmap_lock", mm);
 	atomic_store_explicit(&mm->table_hint, NULL, memory_order_relaxed);
 	unlink_range(mm, mm->root, OM_LEVELS, 0, &h);
-	list = h.list;
-	if (list == OM_NO_PFN)
+	return h.list;
+}
+
+void om_table_free_list(struct om_mm *mm, const struct om_table_list *list)
+{
+	om_pfn_t next = list->first;
+
+	if (next == OM_NO_PFN)
 		return;
 	/* MMUs cache upper entries, too: no table is reused before these are gone (I7). */
-	om_tlb_flush(mm, h.first, h.covered, OM_FLUSH_TABLES);
-	while (list != OM_NO_PFN) {
-		struct om_page *table = om_page_of(sys, list);
+	om_tlb_flush(mm, list->start, list->end, OM_FLUSH_TABLES);
+	while (next != OM_NO_PFN) {
+		struct om_page *table = om_page_of(mm->sys, next);
 
-		list = table->lru.next;
+		next = table->lru.next;
 		free_table(mm, table);
 	}
 }

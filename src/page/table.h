@@ -126,13 +126,21 @@ static inline struct om_table_part om_table_part(struct om_mm *mm, uintptr_t sta
 	for (struct om_table_part part = om_table_part(mm, from, to); part.table;                  \
 	     part = om_table_part(mm, part.end, to))
 
+/* Tables taken off the tree of tables, linked by lru.next, and the range that they covered. */
+struct om_table_list {
+	om_pfn_t first;
+	uintptr_t start, end;
+};
+
 /*
  * Areas in [start, end) are gone, and none is left between `floor` <= start and `ceiling` >= end:
- * free the tables that map any of [start, end) and nothing outside [floor, ceiling) (I5). No
- * entry of a leaf may be in use. mmap_lock held for writing. Flushes.
+ * unlink the tables that map any of [start, end) and nothing outside [floor, ceiling) (I5). No
+ * entry of a leaf may be in use. mmap_lock held for writing. Then, when nobody can be on the way to
+ * them any more, flush, and free them.
  */
-void om_table_free_range(struct om_mm *mm, uintptr_t start, uintptr_t end, uintptr_t floor,
-                         uintptr_t ceiling);
+struct om_table_list om_table_unlink_range(struct om_mm *mm, uintptr_t start, uintptr_t end,
+                                           uintptr_t floor, uintptr_t ceiling);
+void om_table_free_list(struct om_mm *mm, const struct om_table_list *list);
 
 /* Free the root: last act of an mm. */
 void om_table_free_root(struct om_mm *mm);

@@ -90,6 +90,8 @@ static enum om_walk_verdict unmap_one(struct om_walk *w, struct om_page *page, s
 	}
 	if (om_pte_dirty(old))
 		om_page_set(page, OM_PG_DIRTY);
+	if (anon)
+		om_rmap_entry_cleared(w->sys, page, table, pos);
 	account_unmapped(om_table_mm(table), anon, absent);
 	om_frame_lock(w->sys, page);
 	om_rmap_page_remove(w->sys, page,

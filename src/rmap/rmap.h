@@ -1,17 +1,45 @@
 /*
  * rmap.h: the reverse map: from a page to the entries that map it. The one interface between the
- * core and a reverse-map design; src/rmap/ holds a pair of files for each design, and the build
- * links one. What they have in common is in i_mmap.h.
+ * core and a reverse-map design.
+ *
+ * What is the same in every design lies here: the areas of files (i_mmap.h), the states of an
+ * anonymous page (anon_page.h), the walk of a file's page (walk.c). What a design decides, and so
+ * where an anonymous page is found, is in design.h. The build links one design.
  *
  * Page calls hold the page's table lock(s), take its frame lock inside, and keep mapcount (I1) and
- * the mlock count (I12). None allocates, none sleeps, none fails unless it says so. `pos` is the
- * entry's place in `table`, `vma` the area around it.
+ * the mlock count (I12). None sleeps, none fails unless it says so. `pos` is the entry's place in
+ * `table`, `vma` the area around it.
+ *
+ * OM_PG_DIRECT says in every design that the page is exclusive: one entry maps it, and no fork and
+ * no slot stands for another. The default design keeps the way to that entry in such a page.
  */
 #ifndef OM_RMAP_H
 #define OM_RMAP_H
 
-#include "page/table.h"
-#include "rmap/i_mmap.h"
+#include "rmap/design.h"
+
+/* -------- address spaces -------- */
+
+/*
+ * A new mm, of which nobody knows; fork: a child of `parent`, which is locked for writing,
+ * otherwise NULL. 0, or -OM_ENOFRAME. And its end, when nothing is mapped.
+ */
+int om_rmap_mm_init(struct om_mm *mm, struct om_mm *parent);
+void om_rmap_mm_exit(struct om_mm *mm);
+
+/*
+ * Tables of mm were unlinked and are about to be freed: waits until no walk can be on its way to
+ * one of them that does not know an area over it (I5). mmap_lock held for writing.
+ */
+OM_INLINE void om_rmap_tables_unlinked(struct om_mm *mm);
+
+/* -------- pages -------- */
+
+/*
+ * An area is about to get an anonymous page; marks it. False: no frame is free for what the design
+ * needs, and nothing is changed. mmap_lock held for reading.
+ */
+OM_INLINE bool om_rmap_prepare(struct om_vma *vma);
 
 /*
  * A fresh anonymous page gets its first entry; it is exclusive. The page is not on a list yet.
@@ -25,46 +53,59 @@ OM_INLINE void om_rmap_page_new(struct om_system *sys, struct om_page *page, str
 bool om_rmap_file_add(struct om_system *sys, struct om_page *page, struct om_vma *vma);
 
 /*
- * fork: `page`, anonymous and mapped in `parent` at linear index `index`, gets a second entry in
- * the child's table. Both are read-only from now on; both tables' locks are held, and both areas
- * are in one anon_vma. *now_shared is incremented if the page was direct. False: it is pinned, or
- * has too many mappers, and the child must get a copy.
+ * fork: `page`, anonymous and mapped at `pos`, gets a second entry there in the child's table. Both
+ * are read-only from now on. *now_shared is incremented if the page was exclusive. False: it is
+ * pinned, or has too many mappers, or the design cannot: the child must get a copy.
  */
-OM_INLINE bool om_rmap_page_dup(struct om_system *sys, struct om_page *page, struct om_vma *parent,
-                                uintptr_t index, size_t *now_shared);
+OM_INLINE bool om_rmap_page_dup(struct om_system *sys, struct om_page *page,
+                                const struct om_fork_part *part, unsigned pos, size_t *now_shared);
+
+/*
+ * The entry of an anonymous page was cleared, or taken for another one. It counts in the page until
+ * om_rmap_page_remove(), but no walk need find it. TABLE held, FRAME not.
+ */
+OM_INLINE void om_rmap_entry_cleared(struct om_system *sys, struct om_page *page,
+                                     struct om_page *table, unsigned pos);
 
 /*
  * An entry of any kind of page went away; `locked`: it was in a VM_LOCKED area. The frame lock is
  * held, and the TLB has been flushed, or the caller has another claim on the page (I7): until
- * this call the entry counts, so the page lives. These two calls need no table's lock.
+ * this call the entry counts, so the page lives. These calls need no table's lock.
  */
 OM_INLINE void om_rmap_page_remove(struct om_system *sys, struct om_page *page, bool locked);
 
 /*
- * Call after that, unless the page dies with others (om_lru_page_die): with no entry left, an
+ * Call after that, unless the page dies with others (om_rmap_page_die): with no entry left, an
  * anonymous page names no object. Frame lock held.
  */
 OM_INLINE void om_rmap_page_forget(struct om_system *sys, struct om_page *page);
 
-/* mremap moved an entry of a page of any kind to `pos` of `table`. Both tables' locks are held. */
-OM_INLINE void om_rmap_page_move(struct om_system *sys, struct om_page *page, struct om_page *table,
-                                 uintptr_t pos);
+/* Instead of both, for the last entry: om_lru_page_die(). */
+OM_INLINE bool om_rmap_page_die(struct om_system *sys, struct om_page *page);
+
+/*
+ * mremap moved an entry of a page of any kind from `old` of table `from` to `pos` of `table`. Both
+ * tables' locks are held.
+ */
+OM_INLINE void om_rmap_page_move(struct om_system *sys, struct om_page *page, struct om_page *from,
+                                 uintptr_t old, struct om_page *table, uintptr_t pos);
 
 /*
  * A write fault on a page of any kind: if it is anonymous, this entry is its only one and no swap
- * slot is held by others, make it direct and return true. Otherwise return false, with a
+ * slot is held by others, make it exclusive and return true. Otherwise return false, with a
  * reference for the caller, who copies it.
  */
-OM_INLINE bool om_rmap_page_reuse(struct om_system *sys, struct om_page *page,
+OM_INLINE bool om_rmap_page_reuse(struct om_system *sys, struct om_page *page, struct om_vma *vma,
                                   struct om_page *table, unsigned pos);
 
 /*
  * A swapped page is mapped again. `exclusive`: this entry took the slot's last reference. Becomes
- * direct if it is exclusive and mapped nowhere, shared otherwise (the area then has an anon_vma).
- * Page lock held. Returns true if direct.
+ * exclusive if so and mapped nowhere, shared otherwise. Refused, and nothing changed: the design
+ * cannot find it at this place, and the caller makes a copy. Page lock held.
  */
-bool om_rmap_page_swapin(struct om_system *sys, struct om_page *page, struct om_vma *vma,
-                         struct om_page *table, unsigned pos, bool exclusive);
+enum om_swapin { OM_SWAPIN_DIRECT, OM_SWAPIN_SHARED, OM_SWAPIN_REFUSED };
+enum om_swapin om_rmap_page_swapin(struct om_system *sys, struct om_page *page, struct om_vma *vma,
+                                   struct om_page *table, unsigned pos, bool exclusive);
 
 /* -------- areas; mm->mmap_lock held for writing -------- */
 
@@ -74,11 +115,27 @@ bool om_rmap_page_swapin(struct om_system *sys, struct om_page *page, struct om_
  */
 int om_rmap_vma_fork(struct om_vma *child, struct om_vma *parent);
 
-/* A new area that continues `from` (split, mremap): it inherits its object. Not linked yet. */
-void om_rmap_vma_copy(struct om_vma *to, const struct om_vma *from);
+/*
+ * A new area that continues `from` (split, mremap): it inherits its object. Not linked yet.
+ * -OM_ENOFRAME, or 0. An area that is freed before it was linked is dropped.
+ */
+int om_rmap_vma_copy(struct om_vma *to, const struct om_vma *from);
+OM_INLINE void om_rmap_vma_drop(struct om_vma *vma);
+
+/* `to`, a stranger that is never linked, is asked about as if it were part of `from`. */
+void om_rmap_vma_pretend(struct om_vma *to, const struct om_vma *from);
 
 /* Could the two be one area as far as the reverse map is concerned? */
 bool om_rmap_can_merge(const struct om_vma *a, const struct om_vma *b);
+
+/*
+ * Are pages found by the area's numbers (pgoff)? Then these must stay; otherwise an anonymous area
+ * may get others.
+ */
+OM_INLINE bool om_rmap_has_numbers(const struct om_vma *vma);
+
+/* The area `gone` becomes part of `vma`: inside om_rmap_change_begin() of the two. */
+void om_rmap_vma_absorb(struct om_vma *vma, struct om_vma *gone);
 
 /*
  * Queue the area in its objects' trees before its first entry is set, and take it out after the
@@ -91,7 +148,8 @@ void om_rmap_vma_unlink(struct om_vma *vma);
  * Around a change of start, end, pgoff, or of the trees the area belongs to: takes the area out
  * of its trees and holds their locks for writing; `end` queues it again and lets go. With
  * `partner` (may be NULL) the two change together: they have the same mapping, and the same
- * anon_vma or none. Takes SHAPE for reading, MAPPING, ANON; may sleep before that.
+ * anon_vma or none; what is empty is in no tree. Takes SHAPE for reading, MAPPING, ANON; may sleep
+ * before that.
  */
 void om_rmap_change_begin(struct om_vma *vma, struct om_vma *partner);
 void om_rmap_change_end(struct om_vma *vma, struct om_vma *partner);
@@ -104,21 +162,6 @@ void om_rmap_move_begin(struct om_vma *vma);
 void om_rmap_move_end(struct om_vma *vma);
 
 /* -------- walking -------- */
-
-enum om_walk_verdict { OM_WALK_GO, OM_WALK_STOP };
-
-struct om_walk {
-	/*
-	 * Called for each entry that maps the page, with the table's lock held. `vma` is NULL
-	 * when the design finds the entry without one. May take FRAME and leaves, and flush.
-	 */
-	enum om_walk_verdict (*visit)(struct om_walk *w, struct om_page *page, struct om_vma *vma,
-	                              struct om_page *table, unsigned pos);
-	void *arg;
-	bool complete; /* of a file's page, no entry may be missed: holds SHAPE, and may sleep */
-	struct om_system *sys;
-	unsigned probed, found; /* out: entries looked at; of these, entries that map the page */
-};
 
 /*
  * Visit every entry that maps the page, once each (I1), stopping when mapcount entries have been
@@ -137,16 +180,14 @@ void om_rmap_mapped(struct om_system *sys, struct om_mapped_pages *mapped);
 /* Bytes the reverse map uses beyond areas and page descriptors. */
 size_t om_rmap_bytes(struct om_system *sys);
 
-/* The order of the areas in an anon_vma, for verify.c. */
-extern const struct om_interval_ops om_anon_tree;
+/* -------- for om_verify() -------- */
 
-/*
- * The bodies of the inline ones. A design is a pair of files in src/rmap/; the build names
- * another one with -DOM_RMAP_DESIGN.
- */
-#ifndef OM_RMAP_DESIGN
-#define OM_RMAP_DESIGN "rmap/objrmap.h"
-#endif
-#include OM_RMAP_DESIGN
+/* Of each mm, then of its areas; then of entries of anonymous pages; then of the system. */
+void om_anon_check_mm(struct om_anon_check *c, struct om_mm *mm);
+void om_anon_check_area(struct om_anon_check *c, struct om_vma *vma);
+void om_anon_check_entry(struct om_anon_check *c, struct om_page *page, struct om_vma *vma,
+                         struct om_page *table, unsigned pos);
+
+#include "rmap/anon_page.h" /* the bodies of the inline ones, and the design */
 
 #endif

@@ -26,9 +26,27 @@ static void check_queues(struct om_check *c)
 		OM_CHECK(c, !sys->sleep_queue[i].first, "rest", &sys->sleep_queue[i], i, 0);
 }
 
+/* What the reverse-map design finds wrong is a violation like any other. */
+static void fail_anon(struct om_anon_check *a, const char *rule, const void *object, uintptr_t v0,
+                      uintptr_t v1)
+{
+	struct om_check *c = om_container(a, struct om_check, anon);
+
+	om_check_fail(c, rule, om_rmap_traits.name, __FILE__, __LINE__, object, v0, v1);
+}
+
+static size_t read_anon_tree(struct om_anon_check *a, const struct om_node *root,
+                             const struct om_tree_ops *ops, const void *owner)
+{
+	return om_check_tree(om_container(a, struct om_check, anon), root, ops, owner);
+}
+
 unsigned om_verify(struct om_system *sys, void *scratch, struct om_bug *bug)
 {
-	struct om_check c = {.sys = sys, .tally = scratch, .bug = bug};
+	struct om_check c = {.sys = sys,
+	                     .tally = scratch,
+	                     .bug = bug,
+	                     .anon = {.sys = sys, .fail = fail_anon, .tree = read_anon_tree}};
 
 	om_might_sleep(sys);
 	om_tally_clear(&c);

@@ -8,6 +8,7 @@
 #include "base/tree.h"
 #include "page/page.h"
 #include "page/table.h"
+#include "rmap/rmap.h"
 
 /*
  * What was counted for one frame: 8 bytes of the caller's scratch memory. For a data page the
@@ -25,11 +26,11 @@ struct om_check {
 	unsigned violations;
 
 	/* Sums over all address spaces. */
-	size_t mms, vmas, anon_vmas;
-	size_t file_vmas, anon_queued;       /* areas that must be in a tree of that kind */
-	size_t file_in_trees, anon_in_trees; /* areas found in trees */
+	size_t mms, vmas;
+	size_t file_vmas, file_in_trees; /* areas that must be in a file's tree; found in trees */
 	size_t mappings, cached, shmem, swapped;
 	struct om_vma *vma;            /* the area looked at last */
+	struct om_anon_check anon;     /* what the reverse-map design checks */
 	uint32_t first_slot, nr_slots; /* verify_slot.c: the slots that are being counted */
 };
 

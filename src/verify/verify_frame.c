@@ -302,7 +302,8 @@ static void check_cache(struct om_check *c, unsigned cache, size_t reached)
 void om_check_objects(struct om_check *c)
 {
 	check_cache(c, OM_CACHE_VMA, c->vmas);
-	check_cache(c, OM_CACHE_ANON_VMA, c->anon_vmas);
+	for (unsigned i = 0; i < OM_NR_RMAP_CACHES; i++)
+		check_cache(c, OM_CACHE_RMAP + i, c->anon.objects[i]);
 	check_cache(c, OM_CACHE_MM, c->mms);
 	check_cache(c, OM_CACHE_MAPPING, c->mappings);
 }

@@ -28,21 +28,13 @@ static void check_anon_entry(struct om_check *c, struct om_vma *vma, struct om_p
                              unsigned pos, om_pte_t pte)
 {
 	struct om_page *page = om_page_of(c->sys, om_pte_pfn(pte));
-	uintptr_t index = om_vma_index(vma, om_table_addr(table, pos));
 	unsigned flags = om_page_flags(page);
 
 	/* Hazard 46: anonymous pages belong in private areas only. */
 	OM_CHECK(c, !(om_vma_flags(vma) & OM_VM_SHARED), "I4", page, vma->start, flags);
 	OM_CHECK(c, om_vma_had_anon(vma), "I4", vma, vma->start, om_page_pfn(c->sys, page));
-	if (flags & OM_PG_DIRECT) {
-		OM_CHECK(c, page->object == table, "I2", page, page->object, table);
-		OM_CHECK(c, page->index == pos, "I2", page, page->index, pos);
-		return;
-	}
-	OM_CHECK(c, !om_pte_write(pte), "I3", page, pte, pos);
-	OM_CHECK(c, vma->anon_vma && page->object == vma->anon_vma, "I4", page, page->object,
-	         vma->anon_vma);
-	OM_CHECK(c, page->index == index, "I4", page, page->index, index);
+	OM_CHECK(c, (flags & OM_PG_DIRECT) || !om_pte_write(pte), "I3", page, pte, pos);
+	om_anon_check_entry(&c->anon, page, vma, table, pos);
 }
 
 static void check_file_entry(struct om_check *c, struct om_vma *vma, struct om_page *table,

@@ -10,7 +10,7 @@
 #include "store/mapping.h"
 #include "verify/verify.h"
 
-/* ---------------------------------------------------------------- the reverse map's trees --- */
+/* ---------------------------------------------------------------- the trees of files -------- */
 
 /* Does iterating over the area's own range come across it? */
 static bool is_queued(struct om_check *c, const struct om_node *root, const struct om_node *node,
@@ -23,52 +23,6 @@ static bool is_queued(struct om_check *c, const struct om_node *root, const stru
 	while (n && n != node)
 		n = om_interval_next(&it);
 	return n;
-}
-
-static const struct om_node *leftmost(const struct om_node *n)
-{
-	while (n && n->left)
-		n = n->left;
-	return n;
-}
-
-/* All areas in the tree say that they are in it. */
-static void check_members(struct om_check *c, const struct om_anon_vma *av)
-{
-	struct om_interval_iter it;
-
-	for (struct om_node *n =
-	         om_interval_first(&it, c->sys, av->root, &om_anon_tree, 0, UINTPTR_MAX);
-	     n; n = om_interval_next(&it)) {
-		struct om_vma *vma = om_container(n, struct om_vma, by_anon);
-
-		OM_CHECK(c, vma->anon_vma == av, "I4", av, vma, vma->anon_vma);
-	}
-}
-
-/* Looked at once, when its first area is met. */
-static void check_anon_vma(struct om_check *c, struct om_anon_vma *av)
-{
-	size_t n = om_check_tree(c, av->root, &om_anon_tree.tree, av);
-
-	c->anon_vmas++;
-	c->anon_in_trees += n;
-	OM_CHECK(c, atomic_load(&av->refs) == 1, "I4", av, atomic_load(&av->refs), n);
-	OM_CHECK(c, atomic_load(&av->lock.state) == 0, "rest", av, atomic_load(&av->lock.state), 0);
-	check_members(c, av);
-}
-
-static void check_anon_queue(struct om_check *c, struct om_vma *vma)
-{
-	struct om_anon_vma *av = vma->anon_vma;
-
-	c->anon_queued++;
-	OM_CHECK(c, om_vma_had_anon(vma), "I4", vma, vma->start, av);
-	OM_CHECK(c, !(om_vma_flags(vma) & OM_VM_SHARED), "I4", vma, vma->start, av);
-	OM_CHECK(c, is_queued(c, av->root, &vma->by_anon, &om_anon_tree), "I4", vma, vma->start,
-	         vma->pgoff);
-	if (leftmost(av->root) == &vma->by_anon)
-		check_anon_vma(c, av);
 }
 
 static void check_i_mmap(struct om_check *c, struct om_mapping *mapping)
@@ -118,8 +72,7 @@ static void check_vma(struct om_check *c, struct om_mm *mm, struct om_vma *vma)
 	         flags);
 	OM_CHECK(c, !(flags & OM_VM_WRITE) || (flags & OM_VM_MAYWRITE), "vma", vma, vma->start,
 	         flags);
-	if (vma->anon_vma)
-		check_anon_queue(c, vma);
+	om_anon_check_area(&c->anon, vma);
 	if (vma->mapping) {
 		c->file_vmas++;
 		OM_CHECK(c, is_queued(c, vma->mapping->i_mmap, &vma->by_file, &om_file_tree), "I5",
@@ -180,6 +133,7 @@ static void check_mm(struct om_check *c, struct om_mm *mm)
 
 	if (!OM_CHECK(c, nodes == mm->nr_vmas, "vma", mm, nodes, mm->nr_vmas))
 		return;
+	om_anon_check_mm(&c->anon, mm);
 	s = add_areas(c, mm);
 	OM_CHECK(c, s.vmas == mm->nr_vmas, "vma", mm, s.vmas, mm->nr_vmas);
 	OM_CHECK(c, s.total == mm->total_vm, "vma", mm, s.total, mm->total_vm);
@@ -210,6 +164,6 @@ void om_check_areas(struct om_check *c)
 	}
 	/* Each area is in its trees, and the trees hold no more: so they hold exactly the areas. */
 	OM_CHECK(c, c->file_in_trees == c->file_vmas, "I5", NULL, c->file_in_trees, c->file_vmas);
-	OM_CHECK(c, c->anon_in_trees == c->anon_queued, "I4", NULL, c->anon_in_trees,
-	         c->anon_queued);
+	OM_CHECK(c, c->anon.in_trees == c->anon.queued, "I4", NULL, c->anon.in_trees,
+	         c->anon.queued);
 }

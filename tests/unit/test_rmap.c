@@ -51,7 +51,7 @@ static void expect_walk(struct om_system *sys, struct om_page *page, unsigned pr
 
 static size_t anon_vmas(struct om_system *sys)
 {
-	return sys->slab[OM_CACHE_ANON_VMA].in_use;
+	return sys->slab[OM_CACHE_RMAP].in_use;
 }
 
 static bool is_direct(const struct om_page *page)
@@ -77,7 +77,7 @@ static struct bench bench_start(void)
 {
 	struct bench b = {.sys = unit_system(64)};
 
-	assert_int_equal(om_mm_new(b.sys, &layout, NULL, &b.mm), 0);
+	assert_int_equal(om_mm_new(b.sys, &layout, NULL, NULL, &b.mm), 0);
 	om_mm_write_lock(b.mm);
 	b.vma =
 	    om_vma_new(b.mm, at(0), at(8), SPACE_BASE >> OM_PAGE_SHIFT, RW | OM_VM_MAYWRITE, NULL);
@@ -125,12 +125,18 @@ static void remove_one(struct bench *b, struct om_page *page)
 /* As fork does for the entry at `slot`; the child's entry is left to the imagination. */
 static bool dup(struct bench *b, struct om_page *page, unsigned slot)
 {
-	uintptr_t index = om_vma_index(b->vma, om_table_addr(b->table, slot));
+	const struct om_fork_part part = {
+	    .parent = b->vma,
+	    .child = b->vma,
+	    .from = b->table,
+	    .to = b->table,
+	    .index = om_vma_index(b->vma, om_table_addr(b->table, 0)),
+	};
 	size_t now_shared = 0;
 	bool was_direct = is_direct(page), done;
 
 	om_table_lock(b->sys, b->table);
-	done = om_rmap_page_dup(b->sys, page, b->vma, index, &now_shared);
+	done = om_rmap_page_dup(b->sys, page, &part, slot, &now_shared);
 	om_table_unlock(b->sys, b->table);
 	assert_int_equal(now_shared, done && was_direct);
 	return done;
@@ -141,7 +147,7 @@ static bool reuse(struct bench *b, struct om_page *page, unsigned slot)
 	bool sole;
 
 	om_table_lock(b->sys, b->table);
-	sole = om_rmap_page_reuse(b->sys, page, b->table, slot);
+	sole = om_rmap_page_reuse(b->sys, page, b->vma, b->table, slot);
 	om_table_unlock(b->sys, b->table);
 	return sole;
 }
@@ -207,7 +213,7 @@ static void test_move(void **state)
 	om_table_lock_second(b.sys, other);
 	pte = om_entry_take(b.sys, b.table, 3, 0);
 	om_entry_install(b.sys, other, 5, pte);
-	om_rmap_page_move(b.sys, page, other, 5);
+	om_rmap_page_move(b.sys, page, b.table, 3, other, 5);
 	om_table_unlock(b.sys, other);
 	om_table_unlock(b.sys, b.table);
 	assert_true(is_direct(page));
@@ -456,7 +462,7 @@ static struct om_held *move_then_held(void *ctx)
 {
 	struct mover *m = mover;
 
-	if (m && m->countdown && !atomic_load(&m->b->table->lock.locked) && --m->countdown == 0) {
+	if (m && m->countdown && !atomic_load(&m->b->table->lock.state) && --m->countdown == 0) {
 		om_pte_t *from = om_table_entry(m->b->table, 3), *to = om_table_entry(m->to, 6);
 
 		om_arch_pte_store(to, om_arch_pte_xchg(from, 0));
@@ -500,8 +506,8 @@ static void test_retries(void **state)
 			m.page->object = b.table;
 			m.page->index = 3;
 		}
-		om_table_free_range(b.mm, at(0) + OM_TABLE_SPAN, at(0) + 2 * OM_TABLE_SPAN,
-		                    at(0) + OM_TABLE_SPAN, OM_VA_LIMIT);
+		om_mm_free_tables(b.mm, at(0) + OM_TABLE_SPAN, at(0) + 2 * OM_TABLE_SPAN,
+		                  at(0) + OM_TABLE_SPAN, OM_VA_LIMIT);
 		bench_finish(&b);
 	}
 	assert_true(moved > 0);

@@ -11,10 +11,20 @@
 
 static const size_t wanted[OM_NR_CACHES] = {
     [OM_CACHE_VMA] = sizeof(struct om_vma),
-    [OM_CACHE_ANON_VMA] = sizeof(struct om_anon_vma),
     [OM_CACHE_MM] = sizeof(struct om_mm),
     [OM_CACHE_MAPPING] = sizeof(struct om_mapping),
+    [OM_CACHE_RMAP] = 24,
+    [OM_CACHE_RMAP + 1] = 60,
 };
+
+/* A reverse-map design that has objects of two sizes. */
+static struct om_system *slab_system(om_pfn_t nr_frames)
+{
+	struct om_system *sys = unit_system(nr_frames);
+
+	om_slab_init(sys, (const uint16_t[OM_NR_RMAP_CACHES]){24, 60});
+	return sys;
+}
 
 static bool is_filled(const void *object, size_t size, unsigned char byte)
 {
@@ -29,7 +39,7 @@ static bool is_filled(const void *object, size_t size, unsigned char byte)
 
 static void test_sizes(void **state)
 {
-	struct om_system *sys = unit_system(OM_NR_CACHES);
+	struct om_system *sys = slab_system(OM_NR_CACHES);
 
 	(void)state;
 	for (unsigned i = 0; i < OM_NR_CACHES; i++) {
@@ -52,7 +62,7 @@ static void test_sizes(void **state)
 static void test_exhaustion(void **state)
 {
 	enum { FRAMES = 3 };
-	struct om_system *sys = unit_system(FRAMES);
+	struct om_system *sys = slab_system(FRAMES);
 
 	(void)state;
 	for (unsigned cache = 0; cache < OM_NR_CACHES; cache++) {
@@ -87,7 +97,7 @@ static void test_exhaustion(void **state)
 /* A freed object is used again before a new frame is. */
 static void test_reuse(void **state)
 {
-	struct om_system *sys = unit_system(2);
+	struct om_system *sys = slab_system(2);
 	void *a = om_object_alloc(sys, OM_CACHE_VMA), *b = om_object_alloc(sys, OM_CACHE_VMA);
 
 	(void)state;
@@ -102,7 +112,7 @@ static void test_reuse(void **state)
 
 static void test_misuse(void **state)
 {
-	struct om_system *sys = unit_system(3);
+	struct om_system *sys = slab_system(3);
 	char *vma = om_object_alloc(sys, OM_CACHE_VMA);
 	struct om_page *data = om_frame_get(sys, OM_KIND_DATA, 0);
 
@@ -150,7 +160,7 @@ static void stress_thread(void *arg, unsigned i)
 
 static void test_threads(void **state)
 {
-	struct om_system *sys = unit_system(9);
+	struct om_system *sys = slab_system(9);
 
 	(void)state;
 	unit_threads(THREADS, stress_thread, sys);

@@ -40,8 +40,11 @@ static struct om_page *make(struct om_mm *mm, uintptr_t addr)
 static void free_range(struct om_mm *mm, uintptr_t start, uintptr_t end, uintptr_t floor,
                        uintptr_t ceiling)
 {
+	struct om_table_list list;
+
 	om_mm_write_lock(mm);
-	om_table_free_range(mm, start, end, floor, ceiling);
+	list = om_table_unlink_range(mm, start, end, floor, ceiling);
+	om_table_free_list(mm, &list);
 	om_mm_write_unlock(mm);
 }
 
@@ -301,7 +304,7 @@ static void test_free_in_use(void **state)
 	struct om_mm *mm;
 
 	(void)state;
-	assert_int_equal(om_mm_new(sys, &layout, NULL, &mm), 0);
+	assert_int_equal(om_mm_new(sys, &layout, NULL, NULL, &mm), 0);
 	om_mm_read_lock(mm);
 	table = make(mm, SPACE_BASE);
 	om_mm_read_unlock(mm);
@@ -372,7 +375,7 @@ static void test_entries(void **state)
 	om_pte_t old;
 
 	(void)state;
-	assert_int_equal(om_mm_new(sys, &layout, NULL, &mm), 0);
+	assert_int_equal(om_mm_new(sys, &layout, NULL, NULL, &mm), 0);
 	om_mm_read_lock(mm);
 	t = make(mm, SPACE_BASE);
 	om_table_lock(sys, t);

@@ -9,6 +9,7 @@
 #include "page/frame.h"
 #include "page/lru.h"
 #include "page/slab.h"
+#include "rmap/rmap.h"
 
 #define JUNK 0xa5
 
@@ -208,7 +209,7 @@ struct om_system *unit_system(om_pfn_t nr_frames)
 	sys->hooks.seed = om_tree_seed(0);
 	add_frames(sys);
 	om_lru_init(sys);
-	om_slab_init(sys);
+	om_slab_init(sys, om_rmap_traits.object_bytes);
 	held.depth = 0;
 	catch.is_main = true;
 	return sys;
