@@ -49,9 +49,9 @@ static struct om_part showing(struct om_vma *vma, uintptr_t first, uintptr_t las
  */
 static bool first_part(struct om_part *p, unsigned most)
 {
-	struct om_table_part part = om_table_part(p->vma->mm, p->start, p->end);
+	struct om_table_part part;
 
-	if (!part.table)
+	if (!om_table_part(p->vma->mm, p->start, p->end, &part))
 		return false;
 	p->table = part.table;
 	p->start = part.start;
