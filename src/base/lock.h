@@ -99,6 +99,21 @@ static inline void om_might_transfer(struct om_system *sys)
 		om_assert_may_transfer(sys);
 }
 
+/*
+ * Loops that may run with a spinning lock held tell how far they have come: `n` steps, each a look
+ * at an entry, area, frame or node of a list. Debug builds report a lock that is held over more
+ * steps than its rank may be (held.c). To copy or clear a page is OM_WORK_PAGE.
+ */
+#define om_work(sys, n)                                                                            \
+	do {                                                                                       \
+		if (OM_DEBUG)                                                                      \
+			om_held_work(sys, (uint32_t)(n), __FILE__, __LINE__);                      \
+	} while (0)
+
+#define OM_WORK_PAGE 64u /* about as many cache lines */
+
+void om_held_work(struct om_system *sys, uint32_t steps, const char *file, int line);
+
 /* ---- spinning ----------------------------------------------------------------------------- */
 
 OM_COLD void om_spin_wait(struct om_system *sys, struct om_spinlock *lock, uint8_t found);

@@ -52,12 +52,14 @@ static void unlock_queue(struct om_system *sys, struct om_sleep_queue *q)
 }
 
 /* The link to the crowd of a key; to NULL if nobody sleeps on it. */
-static struct om_crowd **find(struct om_sleep_queue *q, const void *key)
+static struct om_crowd **find(struct om_system *sys, struct om_sleep_queue *q, const void *key)
 {
 	struct om_crowd **link = &q->first;
 
-	while (*link && (*link)->key != key)
+	while (*link && (*link)->key != key) {
 		link = &(*link)->next;
+		om_work(sys, 1);
+	}
 	return link;
 }
 
@@ -70,9 +72,9 @@ static void append(struct sleeper **first, struct sleeper **last, struct sleeper
 	*last = s;
 }
 
-static void enter(struct om_sleep_queue *q, const void *key, struct sleeper *s, bool reader)
+static void enter(struct om_system *sys, struct om_sleep_queue *q, const void *key, struct sleeper *s, bool reader)
 {
-	struct om_crowd **link = find(q, key), *c = *link;
+	struct om_crowd **link = find(sys, q, key), *c = *link;
 
 	if (!c) {
 		c = *link = &s->crowd;
@@ -163,7 +165,7 @@ static void sleep(struct om_system *sys, const void *key, bool reader, bool (*ta
 	q = lock_queue(sys, key);
 	taken = take(arg);
 	if (!taken)
-		enter(q, key, &me, reader);
+		enter(sys, q, key, &me, reader);
 	unlock_queue(sys, q);
 	while (!taken && not_granted(&me))
 		om_wait(sys, &me, not_granted, &me);
@@ -189,7 +191,7 @@ void om_sleep(struct om_system *sys, const void *key, bool (*take)(void *arg), v
 void om_hand_over(struct om_system *sys, const void *key, void (*last)(void *arg), void *arg)
 {
 	struct om_sleep_queue *q = lock_queue(sys, key);
-	struct om_crowd **link = find(q, key);
+	struct om_crowd **link = find(sys, q, key);
 	struct sleeper *s;
 
 	OM_BUG_ON(sys, !*link || !(*link)->writer, "sleepers", key, *link, 0);
@@ -246,7 +248,7 @@ static bool take_write(void *sem)
 static void pass_on(struct om_system *sys, struct om_rwsem *sem, bool readers_first)
 {
 	struct om_sleep_queue *q = lock_queue(sys, sem);
-	struct om_crowd **link = find(q, sem), *c = *link;
+	struct om_crowd **link = find(sys, q, sem), *c = *link;
 	uint32_t state;
 	struct sleeper *s;
 

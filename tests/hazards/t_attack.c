@@ -229,10 +229,35 @@ static void test_h86_many_sleepers(void **state)
 	munmap(stack, STACK_BYTES);
 }
 
+/* ---------------------------------------------------------------- locks --------------------- */
+
+/* Fork copies pinned pages with both tables locked: not all of a table in one go. */
+static void test_fork_of_pinned_pages(void **state)
+{
+	enum { N = 512 };
+	struct rig *r = rig_create(&(struct rig_config){.frames = 3 * N});
+	struct om_mm *mm = rig_mm(r), *child;
+	uintptr_t a = rig_map(r, mm, HERE, N, RIG_RW, OM_MAP_PRIVATE, NULL, 0);
+	static om_pfn_t pfn[N];
+
+	(void)state;
+	rig_put(r, mm, a, N, 100);
+	for (unsigned i = 0; i < N; i++)
+		rig_ok(om_pin(mm, a + PAGES(i), OM_WRITE, &pfn[i]));
+	child = rig_fork(r, mm, NULL);
+	rig_verify(r);
+	rig_put(r, mm, a, N, 5000);
+	rig_expect(r, child, a, N, 100);
+	for (unsigned i = 0; i < N; i++)
+		om_unpin(r->sys, pfn[i], true);
+	rig_expect(r, mm, a, N, 5000);
+	rig_verify(r);
+	rig_destroy(r);
+}
+
 static const struct CMUnitTest list[] = {
-    cmocka_unit_test(test_h86_many_areas),
-    cmocka_unit_test(test_h86_many_sleepers),
-    cmocka_unit_test(test_h87_chosen_addresses),
+    cmocka_unit_test(test_fork_of_pinned_pages),  cmocka_unit_test(test_h86_many_areas),
+    cmocka_unit_test(test_h86_many_sleepers),     cmocka_unit_test(test_h87_chosen_addresses),
     cmocka_unit_test(test_h87_tree_of_any_depth),
 };
 TESTS(attack_tests, list);

@@ -51,6 +51,32 @@ static void test_ranks(void **state)
 	unit_system_free(sys);
 }
 
+/* A lock that is held over too much work is reported, and among several the one that is worst. */
+static void test_held_too_long(void **state)
+{
+	struct om_system *sys = unit_system(1);
+
+	(void)state;
+	if (!OM_DEBUG)
+		skip();
+	om_work(sys, 1000000); /* nothing is held */
+	om_rwsem_write(sys, &sem, OM_RANK_MMAP);
+	om_spin_lock(sys, &spin[0], OM_RANK_TABLE);
+	om_work(sys, (4 << OM_TABLE_SHIFT) + 16 * OM_WORK_PAGE);
+	expect_bug("held too long", om_work(sys, 1));
+	om_spin_unlock(sys, &spin[0]);
+	om_work(sys, 1000000); /* sleeping locks have all the time there is */
+	om_spin_lock(sys, &spin[0], OM_RANK_TABLE);
+	om_spin_lock(sys, &spin[1], OM_RANK_FREE);
+	om_work(sys, 16);
+	expect_bug("held too long", om_work(sys, 1));
+	om_spin_unlock(sys, &spin[1]);
+	om_work(sys, 1);
+	om_spin_unlock(sys, &spin[0]);
+	om_rwsem_write_done(sys, &sem);
+	unit_system_free(sys);
+}
+
 static void test_might_sleep(void **state)
 {
 	struct om_system *sys = unit_system(2);
@@ -742,6 +768,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_ranks),
+	    cmocka_unit_test(test_held_too_long),
 	    cmocka_unit_test(test_might_sleep),
 	    cmocka_unit_test(test_trylock),
 	    cmocka_unit_test(test_record_full),
