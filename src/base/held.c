@@ -5,10 +5,10 @@
  * before it is taken and until it is released, so a wrong order is reported by whoever is about to
  * take the lock, deadlock or not.
  *
- * The record also measures for how long spinning locks are held: in steps of work (om_work()), which
- * are the same on every machine, however busy it is. A lock that is held too long is reported where
- * the step was made that was one too many. If several are, it is the one with the most steps beyond
- * what it may have.
+ * The record also measures for how long spinning locks are held: in steps of work (om_work()),
+ * which are the same on every machine, however busy it is. A lock that is held too long is
+ * reported where the step was made that was one too many. If several are, it is the one with the
+ * most steps beyond what it may have.
  */
 #include "base/hooks.h"
 #include "base/lock.h"

@@ -3,6 +3,7 @@
  *
  * A thread takes locks in the order of enum om_rank, lowest first:
  *
+ *     MEMORY     sys->adding, sleeping: one om_add_memory() at a time; nothing else is held
  *     SIZE       mapping->size_lock, sleeping: read = write() at the end, write = truncate
  *       PAGE       OM_PG_LOCKED, a sleeping bit; a store works while it is held, alone
  *       MMAP       mm->mmap_lock, sleeping: read = fault, write = map, unmap, fork
@@ -33,7 +34,8 @@
 #include "om_arch.h"
 
 enum om_rank {
-	OM_RANK_SIZE = 1,
+	OM_RANK_MEMORY = 1,
+	OM_RANK_SIZE,
 	OM_RANK_PAGE,
 	OM_RANK_MMAP,
 	OM_RANK_MMAP2, /* the child's, in fork: nobody else can hold it */

@@ -72,7 +72,8 @@ static void append(struct sleeper **first, struct sleeper **last, struct sleeper
 	*last = s;
 }
 
-static void enter(struct om_system *sys, struct om_sleep_queue *q, const void *key, struct sleeper *s, bool reader)
+static void enter(struct om_system *sys, struct om_sleep_queue *q, const void *key,
+                  struct sleeper *s, bool reader)
 {
 	struct om_crowd **link = find(sys, q, key), *c = *link;
 

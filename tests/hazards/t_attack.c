@@ -255,9 +255,68 @@ static void test_fork_of_pinned_pages(void **state)
 	rig_destroy(r);
 }
 
+/* ---------------------------------------------------------------- memory -------------------- */
+
+/* A second system, whose memory is handed over by two threads at once. */
+static struct {
+	struct om_system *sys;
+	struct om_arch arch;
+} young;
+
+#define YOUNG_FRAMES 32u
+
+static void setup_young(struct play *p)
+{
+	struct om_config config = {.arch = &young.arch,
+	                           .ops = &sched_ops,
+	                           .ctx = p->r->sim,
+	                           .nr_frames = YOUNG_FRAMES};
+
+	if (!young.arch.base)
+		young.arch.base = aligned_alloc(RIG_PAGE, YOUNG_FRAMES * RIG_PAGE);
+	config.storage = aligned_alloc(64, (om_system_bytes(YOUNG_FRAMES) + 63) & ~63ul);
+	rig_check(young.arch.base && config.storage);
+	young.sys = om_system_init(&config);
+	rig_check(young.sys);
+}
+
+static void task_add_one(struct play *p)
+{
+	p->err[0] = om_add_memory(young.sys, 4, 12);
+}
+
+static void task_add_same(struct play *p)
+{
+	p->err[1] = om_add_memory(young.sys, 4, 12);
+}
+
+static void task_add_overlapping(struct play *p)
+{
+	p->err[2] = om_add_memory(young.sys, 8, 20);
+}
+
+/* One of them has won, and has handed over all of its frames; the first is the zero page. */
+static void check_young(struct play *p)
+{
+	rig_equal(!p->err[0] + !p->err[1] + !p->err[2], 1);
+	rig_equal(p->err[0] + p->err[1] + p->err[2], -2 * OM_EINVAL);
+	rig_equal(om_free_frames(young.sys), p->err[2] ? 11 : 19);
+	rig_ok(om_system_fini(young.sys));
+	free(young.sys);
+}
+
+static void test_add_memory_twice(void **state)
+{
+	(void)state;
+	EXPLORE({.name = "add_memory",
+	         .setup = setup_young,
+	         .task = {task_add_one, task_add_same, task_add_overlapping},
+	         .check = check_young});
+}
+
 static const struct CMUnitTest list[] = {
-    cmocka_unit_test(test_fork_of_pinned_pages),  cmocka_unit_test(test_h86_many_areas),
-    cmocka_unit_test(test_h86_many_sleepers),     cmocka_unit_test(test_h87_chosen_addresses),
-    cmocka_unit_test(test_h87_tree_of_any_depth),
+    cmocka_unit_test(test_fork_of_pinned_pages), cmocka_unit_test(test_add_memory_twice),
+    cmocka_unit_test(test_h86_many_areas),       cmocka_unit_test(test_h86_many_sleepers),
+    cmocka_unit_test(test_h87_chosen_addresses), cmocka_unit_test(test_h87_tree_of_any_depth),
 };
 TESTS(attack_tests, list);
