@@ -21,9 +21,9 @@
  * (reclaim's clusters). Sleeping needs that nothing from MAPPING on is held. Debug builds
  * (OM_DEBUG) check all of this against the record that the port's `held` hook supplies.
  *
- * All of them are fair: who has to wait is overtaken by nobody who comes later, but for readers
- * that join other readers. Taking and releasing a lock that nobody waits for is done here or in a
- * few steps; waiting for spinning locks is in spin.c, for sleeping ones in sleep.c.
+ * All of them are fair: nobody has to wait while others take the lock again and again. Taking and
+ * releasing a lock that nobody waits for is done here or in a few steps; waiting for spinning locks
+ * is in spin.c, for sleeping ones in sleep.c, where it is said who comes after whom.
  */
 #ifndef OM_LOCK_H
 #define OM_LOCK_H

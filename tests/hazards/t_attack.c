@@ -191,6 +191,12 @@ static int hang_read(void *store, uint64_t first, unsigned n, void *const frame[
 	rig_fail(__FILE__, __LINE__, "the first sleeper woke");
 }
 
+/* Nobody is there whom a thread could let run before it sleeps. */
+static void no_pause(void *arg)
+{
+	(void)arg;
+}
+
 static void *hang_main(void *arg)
 {
 	struct om_port_ops ops = sim_port_ops;
@@ -223,8 +229,10 @@ static void test_h86_many_sleepers(void **state)
 	rig_check(stack != MAP_FAILED);
 	pthread_attr_init(&attr);
 	rig_ok(pthread_attr_setstack(&attr, stack, STACK_BYTES));
+	sim_on_pause(no_pause, NULL);
 	rig_ok(pthread_create(&thread, &attr, hang_main, NULL));
 	pthread_join(thread, NULL);
+	sim_on_pause(NULL, NULL);
 	rig_equal(hang.sleepers, SLEEPERS);
 	munmap(stack, STACK_BYTES);
 }
