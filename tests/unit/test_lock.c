@@ -605,8 +605,8 @@ static void test_page_handed_over(void **state)
 }
 
 /*
- * The mark that somebody waits for a spinning lock is wiped by a newcomer and made again. A newcomer
- * that finds the lock free and waited for must not keep it.
+ * The mark that somebody waits for a spinning lock is wiped by a newcomer and made again. One that
+ * finds the lock free and waited for must not keep it.
  */
 static void test_mark(void **state)
 {
@@ -631,7 +631,7 @@ static void test_mark(void **state)
 	unit_system_free(l.s.sys);
 }
 
-/* Who waits for one lock never waits for another, though more locks are waited for than lists exist. */
+/* Who waits for one lock never waits for another, though there are more locks than lists. */
 enum { LOCKS = (1 << OM_SPIN_LIST_SHIFT) + 16 };
 
 struct row {
