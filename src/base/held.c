@@ -16,9 +16,9 @@
 #define HELD_MAX (sizeof(((struct om_held *)0)->entry) / sizeof(((struct om_held *)0)->entry[0]))
 
 /*
- * How many steps a lock of each rank may be held. A step costs a cache miss at worst, 0.1 us: so nobody
- * spins for more than 0.4 ms for one who holds a lock. Work done under a lock that is taken inside counts
- * for those outside of it, too. docs/design.md says where the figures come from.
+ * How many steps a lock of each rank may be held. A step costs a cache miss at worst, 0.1 us: so
+ * nobody spins for more than 0.4 ms for one who holds a lock. Work done under a lock that is taken
+ * inside counts for those outside of it, too. docs/design.md says where the figures come from.
  */
 #define ENTRIES (1u << OM_TABLE_SHIFT) /* of a table */
 

@@ -127,8 +127,8 @@ static int copy_range(struct om_system *sys, struct copy *c, unsigned *next, uns
 }
 
 /*
- * copy_range() with its locks. The mapping's shape is held while entries of a file's area are copied,
- * so that write-back and truncation meet either both entries of a page or none.
+ * copy_range() with its locks. The mapping's shape is held while entries of a file's area are
+ * copied, so that write-back and truncation meet either both entries of a page or none.
  */
 static int copy_locked(struct om_system *sys, struct copy *c, unsigned *next, unsigned stop,
                        uintptr_t index)

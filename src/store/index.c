@@ -15,7 +15,7 @@
 
 #define NODE_SHIFT   (OM_PAGE_SHIFT - 2)
 #define NODE_ENTRIES (1u << NODE_SHIFT)
-#define LINE 16 /* entries of a node that are in one line of a cache */
+#define LINE         16 /* entries of a node that are in one line of a cache */
 #define WORD_BITS    (sizeof(uintptr_t) * 8)
 #define MAX_HEIGHT   ((WORD_BITS + NODE_SHIFT - 1) / NODE_SHIFT)
 

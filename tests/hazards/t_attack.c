@@ -10,6 +10,7 @@
 
 #include "base/types.h"
 #include "calls.h"
+#include "rmap/i_mmap.h"
 
 /* ---------------------------------------------------------------- trees --------------------- */
 
@@ -263,6 +264,40 @@ static void test_fork_of_pinned_pages(void **state)
 	rig_destroy(r);
 }
 
+/*
+ * A file is cut that is shown in areas of half a terabyte each, with a page at the end that is alone
+ * in its table: what has no tables is passed by in pieces, too, and nothing behind it is forgotten.
+ */
+static void test_truncate_sparse_areas(void **state)
+{
+	enum { AREAS = 32 };
+	const uint64_t step = UINT64_C(1) << 40, bytes = step / 2 - OM_TABLE_SPAN + RIG_PAGE;
+	struct rig *r;
+	struct om_mm *mm;
+	struct om_mapping *file;
+	uintptr_t last[AREAS];
+
+	(void)state;
+	NEEDS(sizeof(uintptr_t) == 8);
+	r = rig_create(&(struct rig_config){.frames = 512, .hold = OM_HOLD});
+	mm = rig_mm(r);
+	file = rig_shmem(r, 1, 7);
+	rig_ok(om_mapping_truncate(file, bytes));
+	for (unsigned i = 0; i < AREAS; i++) {
+		uintptr_t at = (uintptr_t)(step * (i + 1));
+
+		rig_map(r, mm, at, (size_t)(bytes / RIG_PAGE), RIG_RW, OM_MAP_SHARED, file, 0);
+		last[i] = at + (uintptr_t)bytes - RIG_PAGE;
+		rig_put(r, mm, last[i], 1, 5);
+	}
+	rig_equal(om_mm_rss(mm), AREAS);
+	rig_ok(om_mapping_truncate(file, RIG_PAGE));
+	rig_equal(om_mm_rss(mm), 0);
+	rig_expect(r, mm, (uintptr_t)step, 1, 7);
+	rig_verify(r);
+	rig_destroy(r);
+}
+
 /* ---------------------------------------------------------------- memory -------------------- */
 
 /* A second system, whose memory is handed over by two threads at once. */
@@ -323,8 +358,9 @@ static void test_add_memory_twice(void **state)
 }
 
 static const struct CMUnitTest list[] = {
-    cmocka_unit_test(test_fork_of_pinned_pages), cmocka_unit_test(test_add_memory_twice),
-    cmocka_unit_test(test_h86_many_areas),       cmocka_unit_test(test_h86_many_sleepers),
-    cmocka_unit_test(test_h87_chosen_addresses), cmocka_unit_test(test_h87_tree_of_any_depth),
+    cmocka_unit_test(test_truncate_sparse_areas), cmocka_unit_test(test_fork_of_pinned_pages),
+    cmocka_unit_test(test_add_memory_twice),      cmocka_unit_test(test_h86_many_areas),
+    cmocka_unit_test(test_h86_many_sleepers),     cmocka_unit_test(test_h87_chosen_addresses),
+    cmocka_unit_test(test_h87_tree_of_any_depth),
 };
 TESTS(attack_tests, list);
