@@ -23,20 +23,30 @@
 /* Copying the entries of one area. */
 struct copy {
 	struct om_fork_part part; /* its tables are locked while entries are copied */
+	unsigned room;            /* pages that may be copied before the locks are released */
 	bool flush;               /* the parent has lost write permissions */
 	size_t anon, file, swap;  /* entries given to the child */
 	size_t now_shared;        /* pages that were direct */
 };
 
+/* Internal: others may want the locks, after so many pages. */
+#define PAUSE       (-OM_EAGAIN)
+#define PAUSE_AFTER 16
+
 /* The child's own copy of a page that must not be shared. Both tables are locked. */
 static OM_COLD int copy_page(struct om_system *sys, struct copy *c, struct om_page *page,
                              unsigned pos)
 {
-	struct om_page *new = om_frame_get(sys, OM_KIND_DATA, 0);
+	struct om_page *new;
 	om_pte_t pte;
 
+	if (!c->room)
+		return PAUSE;
+	new = om_frame_get(sys, OM_KIND_DATA, 0);
 	if (!new)
 		return -OM_ENOFRAME;
+	c->room--;
+	om_work(sys, OM_WORK_PAGE);
 	memcpy(om_page_ptr(sys, new), om_page_ptr(sys, page), OM_PAGE_SIZE);
 	pte = om_pte_make(om_page_pfn(sys, new), om_vma_prot(om_vma_flags(c->part.child)));
 	if (om_pte_write(pte))
@@ -78,13 +88,14 @@ static OM_COLD int copy_other(struct om_system *sys, struct copy *c, unsigned po
 }
 
 /*
- * Copy entries [pos, stop). Both tables are locked. An entry that the parent could write through
- * loses that; the child gets it with its last dirty bit.
+ * Copy entries [*next, stop). Both tables are locked. An entry that the parent could write through
+ * loses that; the child gets it with its last dirty bit. *next: where it stopped.
  */
-static int copy_range(struct om_system *sys, struct copy *c, unsigned pos, unsigned stop)
+static int copy_range(struct om_system *sys, struct copy *c, unsigned *next, unsigned stop)
 {
 	const struct om_fork_part part = c->part;
 	struct om_page *from = part.from, *to = part.to;
+	unsigned pos = *next;
 	size_t now_shared = 0;
 	om_pte_t all = 0;
 	int err = 0;
@@ -108,42 +119,46 @@ static int copy_range(struct om_system *sys, struct copy *c, unsigned pos, unsig
 	}
 	c->flush |= om_pte_write(all);
 	c->now_shared += now_shared;
-	return err;
-}
-
-/* Copy [addr, end), which lies in one table. */
-static int copy_table(struct om_system *sys, struct copy *c, uintptr_t addr, uintptr_t end)
-{
-	unsigned pos = om_table_pos(addr), n = (unsigned)((end - addr) >> OM_PAGE_SHIFT);
-	int err;
-
-	om_table_lock(sys, c->part.from);
-	om_table_lock_second(sys, c->part.to);
-	c->part.index = om_vma_index(c->part.parent, addr) - pos;
-	err = copy_range(sys, c, pos, pos + n);
-	om_table_unlock(sys, c->part.to);
-	om_table_unlock(sys, c->part.from);
+	*next = pos;
 	return err;
 }
 
 /*
- * The mapping's shape is held while entries of a file's area are copied, so that write-back and
- * truncation meet either both entries or none.
+ * copy_range() with its locks. The mapping's shape is held while entries of a file's area are
+ * copied, so that write-back and truncation meet either both entries of a page or none.
  */
-static int copy_chunk(struct copy *c, uintptr_t addr, uintptr_t end)
+static int copy_locked(struct om_system *sys, struct copy *c, unsigned *next, unsigned stop)
+{
+	struct om_mapping *mapping = c->part.parent->mapping;
+	int err;
+
+	if (mapping)
+		om_rwsem_read(sys, &mapping->shape, OM_RANK_SHAPE);
+	om_table_lock(sys, c->part.from);
+	om_table_lock_second(sys, c->part.to);
+	c->room = PAUSE_AFTER;
+	err = copy_range(sys, c, next, stop);
+	om_table_unlock(sys, c->part.to);
+	om_table_unlock(sys, c->part.from);
+	if (mapping)
+		om_rwsem_read_done(sys, &mapping->shape);
+	return err;
+}
+
+/* Copy [addr, end), which lies in one table. */
+static int copy_table(struct copy *c, uintptr_t addr, uintptr_t end)
 {
 	struct om_system *sys = c->part.parent->mm->sys;
-	struct om_mapping *mapping = c->part.parent->mapping;
+	unsigned pos = om_table_pos(addr), stop = pos + (unsigned)((end - addr) >> OM_PAGE_SHIFT);
 	int err;
 
 	c->part.to = om_table_make(c->part.child->mm, addr);
 	if (!c->part.to)
 		return -OM_ENOFRAME;
-	if (mapping)
-		om_rwsem_read(sys, &mapping->shape, OM_RANK_SHAPE);
-	err = copy_table(sys, c, addr, end);
-	if (mapping)
-		om_rwsem_read_done(sys, &mapping->shape);
+	c->part.index = om_vma_index(c->part.parent, addr) - pos;
+	do
+		err = copy_locked(sys, c, &pos, stop);
+	while (err == PAUSE);
 	return err;
 }
 
@@ -164,7 +179,7 @@ static int copy_entries(struct om_vma *parent, struct om_vma *child, bool *flush
 
 	om_for_each_table (part, parent->mm, parent->start, parent->end) {
 		c.part.from = part.table;
-		err = copy_chunk(&c, part.start, part.end);
+		err = copy_table(&c, part.start, part.end);
 		if (err)
 			break;
 	}

@@ -60,6 +60,7 @@ static OM_NOINLINE unsigned move_locked(struct om_system *sys, struct om_page *t
 		om_pte_t first = om_arch_pte_load(om_table_entry(t1, (unsigned)old));
 
 		step = n >= LINE && om_pte_present(first) ? LINE : 1;
+		om_work(sys, 2 * step);
 		moved += step == LINE ? move_line(sys, t1, old, t2, pos)
 		                      : move_one(sys, t1, old, t2, pos);
 		old += step;
@@ -113,19 +114,24 @@ static uintptr_t to_table_end(uintptr_t addr)
 
 #define WHOLE 64 /* what it costs to move a table as it is, in entries */
 
-/* Move what lies in one table at each end. Returns what that cost, in entries. */
-static unsigned move_step(const struct om_move *m, uintptr_t from, uintptr_t to, size_t step,
-                          struct om_table_stock *stock)
+static bool moves_whole(size_t step)
 {
-	unsigned n = (unsigned)(step >> OM_PAGE_SHIFT);
+	return step >= OM_TABLE_SPAN && om_rmap_traits.moves_tables;
+}
 
-	if (step < OM_TABLE_SPAN || !om_rmap_traits.moves_tables) {
-		move_entries(m, from, to, n, stock);
-		return n;
-	}
-	if (om_table_move(m->mm, from, to, stock))
+/* What it costs to move what lies in one table at each end, in entries. */
+static unsigned cost(size_t step)
+{
+	return moves_whole(step) ? WHOLE : (unsigned)(step >> OM_PAGE_SHIFT);
+}
+
+static void move_step(const struct om_move *m, uintptr_t from, uintptr_t to, size_t step,
+                      struct om_table_stock *stock)
+{
+	if (!moves_whole(step))
+		move_entries(m, from, to, cost(step), stock);
+	else if (om_table_move(m->mm, from, to, stock))
 		om_count(m->mm->sys, OM_EV_TABLE_MOVE, 1);
-	return WHOLE;
 }
 
 void om_move_entries(struct om_vma *vma, const struct om_move *m, struct om_table_stock *stock)
@@ -141,13 +147,14 @@ void om_move_entries(struct om_vma *vma, const struct om_move *m, struct om_tabl
 
 		if (step > len)
 			step = len;
-		if (done >= OM_TABLE_ENTRIES) { /* let others at the trees */
+		if (done + cost(step) > OM_TABLE_ENTRIES) { /* let others at the trees */
 			om_note_hold(vma->mm->sys, done);
 			om_rmap_move_end(vma);
 			om_rmap_move_begin(vma);
 			done = 0;
 		}
-		done += move_step(m, from, to, step, stock);
+		move_step(m, from, to, step, stock);
+		done += cost(step);
 		from += step;
 		to += step;
 		len -= step;
