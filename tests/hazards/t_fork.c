@@ -168,13 +168,50 @@ static void check_generations(struct play *p)
 		}
 }
 
+/* One page. The second writer may write without asking, the first one has to fault. */
+static void warm_for_one(struct play *p)
+{
+	play_anon(p, 1);
+	rig_equal(set_word(p, p->mm, word_at(p, 0, 0), 0), OM_FAULT_MINOR);
+	rig_equal(set_word(p, p->mm, word_at(p, 1, 0), 0), OM_FAULT_MINOR);
+	sim_tlb_flush(sim_cpu(p->r->sim, 0));
+	rig_equal(rig_set(sim_cpu(p->r->sim, 2), p->mm, p->a, 100), OM_FAULT_MINOR);
+}
+
+static void task_store_once(struct play *p)
+{
+	rig_equal(set_word(p, p->mm, word_at(p, 0, 0), 1), OM_FAULT_MINOR);
+}
+
+static void task_store_twice(struct play *p)
+{
+	rig_equal(set_word(p, p->mm, word_at(p, 1, 0), 1), OM_FAULT_MINOR);
+	rig_equal(set_word(p, p->mm, word_at(p, 1, 0), 2), OM_FAULT_MINOR);
+}
+
+/* No store has gone to the page that the child keeps while a copy was made for the parent. */
+static void check_none_lost(struct play *p)
+{
+	unsigned long word;
+
+	for (unsigned n = 0; n < WRITERS; n++) {
+		rig_equal(get_word(p, p->mm, word_at(p, n, 0), &word), OM_FAULT_MINOR);
+		rig_equal(word, n + 1);
+	}
+}
+
 static void test_h80_fork_x_generations(void **state)
 {
 	(void)state;
 	EXPLORE({.name = "h80",
 	         .setup = warm_words,
 	         .task = {task_fork_and_look, task_writer0, task_writer1},
-	         .check = check_generations});
+	         .check = check_generations},
+	        {.name = "h80_lost",
+	         .all_pairs = true,
+	         .setup = warm_for_one,
+	         .task = {task_fork, task_store_once, task_store_twice},
+	         .check = check_none_lost});
 }
 
 /* ---------------------------------------------------------------- 81: forks, a pin, failures - */
