@@ -202,51 +202,64 @@ static void test_h77_free_x_fork_x_reclaim(void **state)
 /* Who is there beside the one who moves: nobody, a child, or a child that outlives its parent. */
 enum relatives { NONE, CHILD, ORPHAN, NR_RELATIVES };
 
-/* Pages 3 to 5 of 9 are faulted and go away, the others are mapped fresh, and they come back. */
-static void move_between(struct play *p, enum relatives relatives)
+#define HOME (HERE + PAGES(3))
+
+/*
+ * Three pages are used, at `origin`, and go away; beside the place between pages 3 and 5 of 9 areas
+ * are mapped that have never been used; and there they come, back home or for the first time.
+ */
+static void move_between(struct play *p, uintptr_t origin, enum relatives relatives)
 {
 	const int fixed = OM_MREMAP_MAYMOVE | OM_MREMAP_FIXED;
 	uintptr_t at = 0;
 
 	p->mm = rig_mm(p->r);
-	p->a = rig_map(p->r, p->mm, HERE, 9, RIG_RW, OM_MAP_PRIVATE, NULL, 0);
-	rig_put(p->r, p->mm, p->a + PAGES(3), 3, 303);
+	p->a = HERE;
+	rig_map(p->r, p->mm, origin - PAGES(3), 9, RIG_RW, OM_MAP_PRIVATE, NULL, 0);
+	rig_put(p->r, p->mm, origin, 3, 303);
 	if (relatives != NONE)
 		p->child = rig_fork(p->r, p->mm, NULL);
-	rig_ok(do_mremap(p->mm, p->a + PAGES(3), PAGES(3), PAGES(3), fixed, THERE, &at));
-	rig_ok(om_munmap(p->mm, p->a, PAGES(9)));
-	rig_map(p->r, p->mm, p->a, 3, RIG_RW, OM_MAP_PRIVATE, NULL, 0);
-	rig_map(p->r, p->mm, p->a + PAGES(6), 3, RIG_RW, OM_MAP_PRIVATE, NULL, 0);
+	rig_ok(do_mremap(p->mm, origin, PAGES(3), PAGES(3), fixed, THERE, &at));
+	rig_ok(om_munmap(p->mm, origin - PAGES(3), PAGES(9)));
+	rig_map(p->r, p->mm, HERE, 3, RIG_RW, OM_MAP_PRIVATE, NULL, 0);
+	rig_map(p->r, p->mm, HERE + PAGES(6), 3, RIG_RW, OM_MAP_PRIVATE, NULL, 0);
 	rig_verify(p->r);
-	rig_ok(do_mremap(p->mm, THERE, PAGES(3), PAGES(3), fixed, p->a + PAGES(3), &at));
+	rig_ok(do_mremap(p->mm, THERE, PAGES(3), PAGES(3), fixed, HOME, &at));
 	rig_verify(p->r);
 	rig_equal(rig_vmas(p->mm), 1);
 }
 
 /* The area that has become one finds all its pages, those that it shares with a new child, too. */
+static void moved_in_between(uintptr_t origin, enum relatives relatives)
+{
+	struct play p = {.r = small_rig()};
+
+	move_between(&p, origin, relatives);
+	rig_put(p.r, p.mm, p.a, 3, 300);
+	rig_put(p.r, p.mm, p.a + PAGES(6), 3, 306);
+	p.other = rig_fork(p.r, p.mm, NULL);
+	rig_verify(p.r);
+	if (relatives == ORPHAN)
+		rig_exit(p.r, p.mm);
+	rig_reclaim(p.r);
+	rig_verify(p.r);
+	for (unsigned i = 0; i < 9; i++)
+		rig_equal(rig_info(p.other, p.a + PAGES(i)).kind, OM_PAGE_SWAP);
+	rig_expect(p.r, p.other, p.a, 9, 300);
+	if (relatives != ORPHAN)
+		rig_expect(p.r, p.mm, p.a, 9, 300);
+	if (relatives != NONE)
+		rig_expect(p.r, p.child, origin, 3, 303);
+	rig_verify(p.r);
+	rig_destroy(p.r);
+}
+
 static void test_h78_moved_in_between(void **state)
 {
 	(void)state;
 	for (enum relatives n = NONE; n < NR_RELATIVES; n++) {
-		struct play p = {.r = small_rig()};
-
-		move_between(&p, n);
-		rig_put(p.r, p.mm, p.a, 3, 300);
-		rig_put(p.r, p.mm, p.a + PAGES(6), 3, 306);
-		p.other = rig_fork(p.r, p.mm, NULL);
-		if (n == ORPHAN)
-			rig_exit(p.r, p.mm);
-		rig_reclaim(p.r);
-		rig_verify(p.r);
-		for (unsigned i = 0; i < 9; i++)
-			rig_equal(rig_info(p.other, p.a + PAGES(i)).kind, OM_PAGE_SWAP);
-		rig_expect(p.r, p.other, p.a, 9, 300);
-		if (n != ORPHAN)
-			rig_expect(p.r, p.mm, p.a, 9, 300);
-		if (n != NONE)
-			rig_expect(p.r, p.child, p.a + PAGES(3), 3, 303);
-		rig_verify(p.r);
-		rig_destroy(p.r);
+		moved_in_between(HOME, n);
+		moved_in_between(THERE + PAGES(40), n);
 	}
 }
 
