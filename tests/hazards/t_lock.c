@@ -299,6 +299,15 @@ static void locked_file(struct play *p)
 	rig_ok(om_mlock(p->mm, p->a, PAGES(4), 0));
 }
 
+/* A shared one: the pages have two entries, one of them locked. */
+static void locked_shared_file(struct play *p)
+{
+	play_file(p, 4, OM_MAP_SHARED);
+	p->child = rig_fork(p->r, p->mm, NULL);
+	rig_expect(p->r, p->child, p->a, 4, 200);
+	rig_ok(om_mlock(p->mm, p->a, PAGES(4), 0));
+}
+
 /* Beyond the end of the file there is nothing to fill it with. */
 static void task_child_locks(struct play *p)
 {
@@ -345,6 +354,10 @@ static void test_locked_x_truncate(void **state)
 	        {.name = "locked_punch",
 	         .setup = locked_file,
 	         .task = {task_child_locks, task_munlock_file, task_punch3},
+	         .check = check_can_go},
+	        {.name = "locked_shared",
+	         .setup = locked_shared_file,
+	         .task = {task_child_locks, task_munlock_file, task_truncate1},
 	         .check = check_can_go},
 	        {.name = "locked_reclaim",
 	         .setup = locked_file,

@@ -165,6 +165,24 @@ static void test_h77_free_is_given_up(void **state)
 	rig_destroy(p.r);
 }
 
+/* What a child shares is not the parent's to give away. */
+static void test_h77_shared_pages_are_kept(void **state)
+{
+	struct play p = {.r = small_rig()};
+
+	(void)state;
+	play_family(&p, 8);
+	rig_put(p.r, p.mm, p.a, 4, 500);
+	rig_ok(om_madvise(p.mm, p.a, PAGES(8), OM_MADV_FREE));
+	rig_reclaim(p.r);
+	rig_verify(p.r);
+	rig_expect(p.r, p.child, p.a, 8, 100);
+	rig_expect(p.r, p.mm, p.a + PAGES(4), 4, 104);
+	for (unsigned i = 0; i < 4; i++)
+		rig_equal(rig_info(p.mm, p.a + PAGES(i)).kind, OM_PAGE_NONE);
+	rig_destroy(p.r);
+}
+
 static void half_not_forked(struct play *p)
 {
 	play_anon(p, 8);
@@ -431,6 +449,7 @@ static const struct CMUnitTest list[] = {
     cmocka_unit_test(test_h76_mixed_pages_move),
     cmocka_unit_test(test_h76_mixed_pages_are_protected),
     cmocka_unit_test(test_h77_free_is_given_up),
+    cmocka_unit_test(test_h77_shared_pages_are_kept),
     cmocka_unit_test(test_h77_free_x_fork_x_reclaim),
     cmocka_unit_test(test_h78_moved_in_between),
     cmocka_unit_test(test_h82_locked_but_absent),
