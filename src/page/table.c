@@ -259,7 +259,7 @@ static void unlink_subtree(struct om_mm *mm, struct om_page *table, unsigned lev
 		if (!om_pte_none(om_arch_pte_load(om_table_entry(table, i))))
 			unlink_subtree(mm, unlink_child(mm, table, i), level - 1, hint, list);
 	}
-	/* A walker that came by a page's own pointer may still look at the entries (walk_direct). */
+	/* A walker that came by a page's own pointer may still look at entries (walk_direct). */
 	om_table_lock(sys, table);
 	OM_BUG_ON(sys, table->mapcount != 0, "I5", table, table->mapcount, table->index);
 	table->lru.next = *list;

@@ -349,10 +349,6 @@ static bool probe(struct om_walk *w, const struct target *t, struct om_vma *vma,
 	return w->visit(w, t->page, vma, table, pos) == OM_WALK_GO && w->found < t->mapcount;
 }
 
-/*
- * Most relatives do not have the page any more: a look without the table's lock is enough to see
- * that, as an entry that is there all the time shows the page all the time.
- */
 static bool probe_linear(struct om_walk *w, const struct target *t, struct om_vma *vma)
 {
 	uintptr_t addr = vma->start + ((t->index - vma->pgoff) << OM_PAGE_SHIFT);
@@ -363,7 +359,7 @@ static bool probe_linear(struct om_walk *w, const struct target *t, struct om_vm
 	if (!table)
 		return true;
 	w->probed++;
-	/* Not before the lock: whoever took the entry flushes before releasing it (I9, hazard 14). */
+	/* Not before the lock: who took the entry flushes before releasing it (I9, hazard 14). */
 	om_table_lock(w->sys, table);
 	go = probe(w, t, vma, table, pos);
 	om_table_unlock(w->sys, table);

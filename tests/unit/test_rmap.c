@@ -456,7 +456,7 @@ static struct om_held *move_then_held(void *ctx)
 {
 	struct mover *m = mover;
 
-	if (m && m->countdown && !atomic_load(&m->b->table->lock.locked) && --m->countdown == 0) {
+	if (m && m->countdown && !atomic_load(&m->b->table->lock.state) && --m->countdown == 0) {
 		om_pte_t *from = om_table_entry(m->b->table, 3), *to = om_table_entry(m->to, 6);
 
 		om_arch_pte_store(to, om_arch_pte_xchg(from, 0));
