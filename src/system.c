@@ -106,7 +106,7 @@ static void make_zero_page(struct om_system *sys, om_pfn_t pfn)
 	atomic_fetch_add_explicit(&sys->nr_kind[OM_KIND_ZERO], 1, memory_order_relaxed);
 }
 
-int om_add_memory(struct om_system *sys, om_pfn_t first, om_pfn_t n)
+static int add_memory(struct om_system *sys, om_pfn_t first, om_pfn_t n)
 {
 	om_pfn_t i = first;
 
@@ -121,6 +121,17 @@ int om_add_memory(struct om_system *sys, om_pfn_t first, om_pfn_t n)
 	derive_watermarks(sys);
 	om_spin_unlock(sys, &sys->free_lock);
 	return 0;
+}
+
+int om_add_memory(struct om_system *sys, om_pfn_t first, om_pfn_t n)
+{
+	int err;
+
+	om_might_sleep(sys);
+	om_rwsem_write(sys, &sys->adding, OM_RANK_MEMORY);
+	err = add_memory(sys, first, n);
+	om_rwsem_write_done(sys, &sys->adding);
+	return err;
 }
 
 int om_set_watermarks(struct om_system *sys, om_pfn_t min, om_pfn_t low, om_pfn_t high)

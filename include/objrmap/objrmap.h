@@ -97,7 +97,8 @@ OM_API int om_system_fini(struct om_system *sys);
 /*
  * Hand frames [first, first + n) to the system. They must be below nr_frames, not handed over
  * before, and nobody else may use them from now on. Their contents do not matter.
- * Errors: EINVAL. Context: may run while the system is in use. Cost: O(n).
+ * Errors: EINVAL. Context: may run while the system is in use; sleeps while another one runs.
+ * Cost: O(n).
  */
 OM_API int om_add_memory(struct om_system *sys, om_pfn_t first, om_pfn_t n);
 

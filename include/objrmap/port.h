@@ -53,6 +53,7 @@ struct om_held {
 	struct {
 		const void *lock;
 		uint8_t rank;
+		uint32_t steps; /* of work done since it was taken: src/base/held.c */
 	} entry[64];
 };
 

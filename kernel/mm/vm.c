@@ -110,6 +110,9 @@ void vm_start(void)
 static _Noreturn void hook_panic(void *ctx, const struct om_bug *bug)
 {
 	(void)ctx;
+	for (unsigned i = 0; i < current->held.depth; i++)
+		printk("holding %p, rank %u, for %u steps\n", current->held.entry[i].lock,
+		       current->held.entry[i].rank, current->held.entry[i].steps);
 	panic("objrmap: %s: %s at %s:%d, object %p, %lx, %lx", bug->rule, bug->what, bug->file,
 	      bug->line, bug->object, bug->value[0], bug->value[1]);
 }

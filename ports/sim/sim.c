@@ -44,7 +44,8 @@ void sim_print_bug(FILE *out, const struct om_bug *bug)
 	fprintf(out, "  at %s:%d, object %p, values %#lx %#lx\n", bug->file, bug->line, bug->object,
 	        (unsigned long)bug->value[0], (unsigned long)bug->value[1]);
 	for (unsigned i = 0; i < held->depth && i < sizeof(held->entry) / sizeof(*held->entry); i++)
-		fprintf(out, "  holding %p, rank %u\n", held->entry[i].lock, held->entry[i].rank);
+		fprintf(out, "  holding %p, rank %u, for %u steps\n", held->entry[i].lock,
+		        held->entry[i].rank, held->entry[i].steps);
 }
 
 void sim_panic(void *ctx, const struct om_bug *bug)

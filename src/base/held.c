@@ -4,11 +4,40 @@
  * The port keeps one for each thread of execution (`held` in port.h). Every lock is noted in it
  * before it is taken and until it is released, so a wrong order is reported by whoever is about to
  * take the lock, deadlock or not.
+ *
+ * The record also measures for how long spinning locks are held: in steps of work (om_work()),
+ * which are the same on every machine, however busy it is. A lock that is held too long is
+ * reported where the step was made that was one too many. If several are, it is the one with the
+ * most steps beyond what it may have.
  */
 #include "base/hooks.h"
 #include "base/lock.h"
 
 #define HELD_MAX (sizeof(((struct om_held *)0)->entry) / sizeof(((struct om_held *)0)->entry[0]))
+
+/*
+ * How many steps a lock of each rank may be held. A step costs a cache miss at worst, 0.1 us: so
+ * nobody spins for more than 0.4 ms for one who holds a lock. Work done under a lock that is taken
+ * inside counts for those outside of it, too. docs/design.md says where the figures come from.
+ */
+#define ENTRIES (1u << OM_TABLE_SHIFT) /* of a table */
+
+static const uint32_t steps_max[OM_NR_RANKS] = {
+    /* 64 looks, each found again from the root of the tree; or the entries of a table move. */
+    [OM_RANK_MAPPING] = 8 * ENTRIES,
+    [OM_RANK_ANON] = 8 * ENTRIES,
+    /* Each entry of two tables, and the swap slot in it; and 16 pages that fork copies. */
+    [OM_RANK_TABLE] = 4 * ENTRIES + 16 * OM_WORK_PAGE,
+    [OM_RANK_TABLE2] = 4 * ENTRIES + 16 * OM_WORK_PAGE,
+    [OM_RANK_FRAME] = 16,
+    [OM_RANK_LRU] = 128, /* a batch of pages, in or out */
+    /* A search passes by the full frames of a device's table, 2^17 at most, and looks into two. */
+    [OM_RANK_SWAP] = (1u << 18) + 2048,
+    [OM_RANK_SLAB] = 16,
+    [OM_RANK_LIST] = 64, /* objects whose last reference is gone, and that have not left yet */
+    [OM_RANK_FREE] = 16,
+    [OM_RANK_SLEEP] = 1024, /* locks on which somebody sleeps, of one queue */
+};
 
 static struct om_held *held_record(struct om_system *sys)
 {
@@ -32,6 +61,7 @@ void om_held_push(struct om_system *sys, const void *lock, enum om_rank rank, bo
 	}
 	held->entry[held->depth].lock = lock;
 	held->entry[held->depth].rank = (uint8_t)rank;
+	held->entry[held->depth].steps = 0;
 	held->depth++;
 }
 
@@ -84,4 +114,29 @@ void om_assert_may_transfer(struct om_system *sys)
 	for (unsigned i = 0; i < held->depth; i++)
 		OM_BUG_ON(sys, held->entry[i].rank != OM_RANK_PAGE, "lock rank",
 		          held->entry[i].lock, held->entry[i].rank, 0);
+}
+
+/* How far beyond its bound is a lock? Sleeping ones have none. */
+static uint32_t excess(const struct om_held *held, unsigned i)
+{
+	uint32_t max = steps_max[held->entry[i].rank];
+
+	return max && held->entry[i].steps > max ? held->entry[i].steps - max : 0;
+}
+
+void om_held_work(struct om_system *sys, uint32_t steps, const char *file, int line)
+{
+	struct om_held *held = held_record(sys);
+	unsigned worst = 0;
+
+	if (!held || !held->depth)
+		return;
+	for (unsigned i = 0; i < held->depth; i++) {
+		held->entry[i].steps += steps;
+		if (excess(held, i) > excess(held, worst))
+			worst = i;
+	}
+	if (om_unlikely(excess(held, worst)))
+		om_bug(sys, "held too long", "steps <= steps_max[rank]", file, line,
+		       held->entry[worst].lock, held->entry[worst].steps, held->entry[worst].rank);
 }

@@ -3,6 +3,7 @@
  *
  * A thread takes locks in the order of enum om_rank, lowest first:
  *
+ *     MEMORY     sys->adding, sleeping: one om_add_memory() at a time; nothing else is held
  *     SIZE       mapping->size_lock, sleeping: read = write() at the end, write = truncate
  *       PAGE       OM_PG_LOCKED, a sleeping bit; a store works while it is held, alone
  *       MMAP       mm->mmap_lock, sleeping: read = fault, write = map, unmap, fork
@@ -20,9 +21,9 @@
  * (reclaim's clusters). Sleeping needs that nothing from MAPPING on is held. Debug builds
  * (OM_DEBUG) check all of this against the record that the port's `held` hook supplies.
  *
- * All of them are fair: who has to wait is overtaken by nobody who comes later, but for readers
- * that join other readers. Taking and releasing a lock that nobody waits for is done here or in a
- * few steps; waiting for spinning locks is in spin.c, for sleeping ones in sleep.c.
+ * All of them are fair: nobody has to wait while others take the lock again and again. Taking and
+ * releasing a lock that nobody waits for is done here or in a few steps; waiting for spinning locks
+ * is in spin.c, for sleeping ones in sleep.c, where it is said who comes after whom.
  */
 #ifndef OM_LOCK_H
 #define OM_LOCK_H
@@ -33,7 +34,8 @@
 #include "om_arch.h"
 
 enum om_rank {
-	OM_RANK_SIZE = 1,
+	OM_RANK_MEMORY = 1,
+	OM_RANK_SIZE,
 	OM_RANK_PAGE,
 	OM_RANK_MMAP,
 	OM_RANK_MMAP2, /* the child's, in fork: nobody else can hold it */
@@ -98,6 +100,21 @@ static inline void om_might_transfer(struct om_system *sys)
 	if (OM_DEBUG)
 		om_assert_may_transfer(sys);
 }
+
+/*
+ * Loops that may run with a spinning lock held tell how far they have come: `n` steps, each a look
+ * at an entry, area, frame or node of a list. Debug builds report a lock that is held over more
+ * steps than its rank may be (held.c). To copy or clear a page is OM_WORK_PAGE.
+ */
+#define om_work(sys, n)                                                                            \
+	do {                                                                                       \
+		if (OM_DEBUG)                                                                      \
+			om_held_work(sys, (uint32_t)(n), __FILE__, __LINE__);                      \
+	} while (0)
+
+#define OM_WORK_PAGE 64u /* about as many cache lines */
+
+void om_held_work(struct om_system *sys, uint32_t steps, const char *file, int line);
 
 /* ---- spinning ----------------------------------------------------------------------------- */
 

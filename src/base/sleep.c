@@ -4,11 +4,13 @@
  * A sleeper is a node on its thread's stack. Those who sleep on one lock make a crowd, first come
  * first served. The locks have no room for it, so crowds are found through a table by the lock's
  * address; what is to be known of a crowd is in the node of one of its members, and moves to
- * another when that one leaves.
+ * another when that one leaves. Each sleeper is known to the port by its node, so no two are woken
+ * for what one can have.
  *
- * A lock on which somebody sleeps is handed over, never released: it stays taken, and the one or
- * those who get it are told so. So nobody is overtaken, and no two wake for what one can have. The
- * port has one sleeper on each key, the node, and wakes just that.
+ * A lock may be handed over: it stays taken, and the one or those who get it are told so. Nobody is
+ * overtaken then, but the lock is idle until they run, which is long against what most do with it.
+ * So an om_rwsem is only offered to a writer that sleeps: the writer is woken, and others may have
+ * the lock until it comes, OVERTAKES times in all. After that it is handed over.
  *
  * Why nobody sleeps for ever: the mark "somebody sleeps" in the lock is set in one atomic step in
  * which the lock is seen to be taken, with the queue locked until the node is in it. So the holder
@@ -16,6 +18,11 @@
  * finds the node. The uncontended release sees no mark and calls nobody.
  */
 #include "base/types.h"
+
+#define OVERTAKES 16u
+
+/* How long a thread looks on before it sleeps: about as long as falling asleep and waking take. */
+#define LOOKS 200u
 
 struct sleeper;
 
@@ -25,13 +32,21 @@ struct om_crowd {
 	struct sleeper *reader, *last_reader;
 	struct sleeper *writer, *last_writer;
 	uint32_t nr_readers;
+	unsigned overtaken;    /* how often the first writer has been */
 	struct om_crowd *next; /* of its queue */
+};
+
+enum sleeper_state {
+	LOOKING, /* not asleep yet, or again */
+	ASLEEP,  /* the port has to wake it */
+	CALLED,  /* it shall try to take the lock */
+	GRANTED, /* it has the lock, and has left the crowd */
 };
 
 struct sleeper {
 	struct sleeper *behind;
-	_Atomic bool granted;
-	struct om_crowd crowd; /* if it is kept in this node */
+	_Atomic unsigned state; /* enum sleeper_state */
+	struct om_crowd crowd;  /* if it is kept in this node */
 };
 
 /* ---- crowds; the queue is locked ---------------------------------------------------------- */
@@ -52,12 +67,14 @@ static void unlock_queue(struct om_system *sys, struct om_sleep_queue *q)
 }
 
 /* The link to the crowd of a key; to NULL if nobody sleeps on it. */
-static struct om_crowd **find(struct om_sleep_queue *q, const void *key)
+static struct om_crowd **find(struct om_system *sys, struct om_sleep_queue *q, const void *key)
 {
 	struct om_crowd **link = &q->first;
 
-	while (*link && (*link)->key != key)
+	while (*link && (*link)->key != key) {
 		link = &(*link)->next;
+		om_work(sys, 1);
+	}
 	return link;
 }
 
@@ -70,9 +87,10 @@ static void append(struct sleeper **first, struct sleeper **last, struct sleeper
 	*last = s;
 }
 
-static void enter(struct om_sleep_queue *q, const void *key, struct sleeper *s, bool reader)
+static void enter(struct om_system *sys, struct om_sleep_queue *q, const void *key,
+                  struct sleeper *s, bool reader)
 {
-	struct om_crowd **link = find(q, key), *c = *link;
+	struct om_crowd **link = find(sys, q, key), *c = *link;
 
 	if (!c) {
 		c = *link = &s->crowd;
@@ -109,6 +127,7 @@ static struct sleeper *take_writer(struct om_crowd *c)
 	struct sleeper *s = c->writer;
 
 	c->writer = s->behind;
+	c->overtaken = 0;
 	s->behind = NULL;
 	return s;
 }
@@ -147,13 +166,52 @@ void om_wake(struct om_system *sys, const void *key)
 		h->ops->wake(h->ctx, key);
 }
 
-static bool not_granted(const void *arg)
+static bool is_asleep(const void *sleeper)
 {
-	return !atomic_load_explicit(&((const struct sleeper *)arg)->granted, memory_order_acquire);
+	return atomic_load_explicit(&((const struct sleeper *)sleeper)->state,
+	                            memory_order_acquire) == ASLEEP;
 }
 
-static void sleep(struct om_system *sys, const void *key, bool reader, bool (*take)(void *arg),
-                  void *arg)
+/* Returns what somebody has told us: CALLED or GRANTED; or LOOKING, for no reason. */
+static unsigned await(struct om_system *sys, struct sleeper *me)
+{
+	unsigned state = LOOKING;
+
+	for (unsigned n = 0; n < LOOKS && state == LOOKING; n++) {
+		om_arch_pause();
+		state = atomic_load_explicit(&me->state, memory_order_acquire);
+	}
+	if (state == LOOKING &&
+	    atomic_compare_exchange_strong_explicit(&me->state, &state, ASLEEP,
+	                                            memory_order_acquire, memory_order_acquire)) {
+		om_wait(sys, me, is_asleep, me);
+		state = ASLEEP;
+		if (atomic_compare_exchange_strong_explicit(&me->state, &state, LOOKING,
+		                                            memory_order_acquire,
+		                                            memory_order_acquire))
+			state = LOOKING;
+	}
+	return state;
+}
+
+/* A node may be gone as soon as it has been told; its address is a name then, and no more. */
+static void tell(struct om_system *sys, struct sleeper *s, unsigned what)
+{
+	if (atomic_exchange_explicit(&s->state, what, memory_order_release) == ASLEEP)
+		om_wake(sys, s);
+}
+
+static void grant(struct om_system *sys, struct sleeper *s)
+{
+	while (s) {
+		struct sleeper *behind = s->behind;
+
+		tell(sys, s, GRANTED);
+		s = behind;
+	}
+}
+
+void om_sleep(struct om_system *sys, const void *key, bool (*take)(void *arg), void *arg)
 {
 	struct sleeper me = {.behind = NULL};
 	struct om_sleep_queue *q;
@@ -163,33 +221,16 @@ static void sleep(struct om_system *sys, const void *key, bool reader, bool (*ta
 	q = lock_queue(sys, key);
 	taken = take(arg);
 	if (!taken)
-		enter(q, key, &me, reader);
+		enter(sys, q, key, &me, false);
 	unlock_queue(sys, q);
-	while (!taken && not_granted(&me))
-		om_wait(sys, &me, not_granted, &me);
-}
-
-/* A node may be gone as soon as it has been told; its address is a name then, and no more. */
-static void grant(struct om_system *sys, struct sleeper *s)
-{
-	while (s) {
-		struct sleeper *behind = s->behind;
-
-		atomic_store_explicit(&s->granted, true, memory_order_release);
-		om_wake(sys, s);
-		s = behind;
-	}
-}
-
-void om_sleep(struct om_system *sys, const void *key, bool (*take)(void *arg), void *arg)
-{
-	sleep(sys, key, false, take, arg);
+	while (!taken)
+		taken = await(sys, &me) == GRANTED;
 }
 
 void om_hand_over(struct om_system *sys, const void *key, void (*last)(void *arg), void *arg)
 {
 	struct om_sleep_queue *q = lock_queue(sys, key);
-	struct om_crowd **link = find(q, key);
+	struct om_crowd **link = find(sys, q, key);
 	struct sleeper *s;
 
 	OM_BUG_ON(sys, !*link || !(*link)->writer, "sleepers", key, *link, 0);
@@ -200,11 +241,11 @@ void om_hand_over(struct om_system *sys, const void *key, void (*last)(void *arg
 	grant(sys, s);
 }
 
-/* ---- om_rwsem ----------------------------------------------------------------------------- */
+/* ---- om_rwsem: getting in ----------------------------------------------------------------- */
 
 static inline uint32_t sem_load(const struct om_rwsem *sem)
 {
-	return atomic_load_explicit(&sem->state, memory_order_relaxed);
+	return atomic_load_explicit(&sem->state, memory_order_acquire);
 }
 
 static inline bool sem_cas(struct om_rwsem *sem, uint32_t *old, uint32_t now)
@@ -213,13 +254,19 @@ static inline bool sem_cas(struct om_rwsem *sem, uint32_t *old, uint32_t now)
 	                                             memory_order_relaxed);
 }
 
-/* Take the lock as `add` if none of `busy` is set; leave the mark otherwise. */
-static bool take_or_mark(struct om_rwsem *sem, uint32_t busy, uint32_t add)
+/* The lock is free, but offered to a writer that sleeps: may somebody else have it first? */
+static bool overtake(struct om_crowd *c)
+{
+	return !c->reader && c->overtaken++ < OVERTAKES;
+}
+
+/* Take the lock as `add` if none of `busy` is set, or it may be overtaken; otherwise mark it. */
+static bool take_or_mark(struct om_rwsem *sem, struct om_crowd *c, uint32_t busy, uint32_t add)
 {
 	uint32_t v = sem_load(sem);
 
 	for (;;) {
-		if (!(v & busy)) {
+		if (!(v & busy) || (v == OM_RW_WAITED && overtake(c))) {
 			if (sem_cas(sem, &v, v + add))
 				return true;
 		} else if ((v & OM_RW_WAITED) || sem_cas(sem, &v, v | OM_RW_WAITED)) {
@@ -228,43 +275,45 @@ static bool take_or_mark(struct om_rwsem *sem, uint32_t busy, uint32_t add)
 	}
 }
 
-static bool take_read(void *sem)
-{
-	return take_or_mark(sem, OM_RW_WRITER | OM_RW_WAITED, 1);
-}
-
-static bool take_write(void *sem)
-{
-	return take_or_mark(sem, ~0u, OM_RW_WRITER);
-}
-
-/*
- * The lock is free but for the mark, which keeps it so until this is over. After a writer all
- * readers have their turn, and after readers a writer: a reader waits for one writer at most, a
- * writer for those before it and the readers between them.
- */
-static void pass_on(struct om_system *sys, struct om_rwsem *sem, bool readers_first)
+/* A writer has been called: true if it has the lock now. It is too late if it was overtaken. */
+static bool come(struct om_system *sys, struct om_rwsem *sem, struct sleeper *me)
 {
 	struct om_sleep_queue *q = lock_queue(sys, sem);
-	struct om_crowd **link = find(q, sem), *c = *link;
-	uint32_t state;
-	struct sleeper *s;
+	struct om_crowd **link = find(sys, q, sem);
+	bool first = *link && (*link)->writer == me;
+	bool mine = first && sem_load(sem) == OM_RW_WAITED;
 
-	/* Acquires what the other readers have released. */
-	state = atomic_load_explicit(&sem->state, memory_order_acquire);
-	OM_BUG_ON(sys, !c || state != OM_RW_WAITED, "sleepers", sem, c, state);
-	if (c->reader && (readers_first || !c->writer)) {
-		state = c->nr_readers;
-		s = take_readers(c);
-	} else {
-		state = OM_RW_WRITER;
-		s = take_writer(c);
+	/* If it is not the first any more, it has just been granted the lock. */
+	if (first)
+		atomic_store_explicit(&me->state, LOOKING, memory_order_relaxed);
+	if (mine) {
+		take_writer(*link);
+		atomic_store_explicit(&sem->state,
+		                      OM_RW_WRITER | (rehouse(link) ? OM_RW_WAITED : 0),
+		                      memory_order_relaxed);
 	}
-	if (rehouse(link))
-		state |= OM_RW_WAITED;
-	atomic_store_explicit(&sem->state, state, memory_order_release);
 	unlock_queue(sys, q);
-	grant(sys, s);
+	return mine;
+}
+
+static void rwsem_wait(struct om_system *sys, struct om_rwsem *sem, bool reader)
+{
+	uint32_t busy = reader ? OM_RW_WRITER | OM_RW_WAITED : ~0u;
+	struct sleeper me = {.behind = NULL};
+	struct om_sleep_queue *q;
+	bool in;
+
+	om_might_sleep(sys);
+	q = lock_queue(sys, sem);
+	in = take_or_mark(sem, *find(sys, q, sem), busy, reader ? 1 : OM_RW_WRITER);
+	if (!in)
+		enter(sys, q, sem, &me, reader);
+	unlock_queue(sys, q);
+	while (!in) {
+		unsigned told = await(sys, &me);
+
+		in = told == GRANTED || (told == CALLED && come(sys, sem, &me));
+	}
 }
 
 void om_rwsem_read_wait(struct om_system *sys, struct om_rwsem *sem)
@@ -275,12 +324,7 @@ void om_rwsem_read_wait(struct om_system *sys, struct om_rwsem *sem)
 	while (!(v & ~OM_RW_READERS))
 		if (sem_cas(sem, &v, v + 1))
 			return;
-	sleep(sys, sem, true, take_read, sem);
-}
-
-void om_rwsem_read_wake(struct om_system *sys, struct om_rwsem *sem)
-{
-	pass_on(sys, sem, false);
+	rwsem_wait(sys, sem, true);
 }
 
 void om_rwsem_write(struct om_system *sys, struct om_rwsem *sem, enum om_rank rank)
@@ -292,7 +336,51 @@ void om_rwsem_write(struct om_system *sys, struct om_rwsem *sem, enum om_rank ra
 	if (om_unlikely(!atomic_compare_exchange_strong_explicit(&sem->state, &free, OM_RW_WRITER,
 	                                                         memory_order_acquire,
 	                                                         memory_order_relaxed)))
-		sleep(sys, sem, false, take_write, sem);
+		rwsem_wait(sys, sem, false);
+}
+
+/* ---- om_rwsem: getting out ---------------------------------------------------------------- */
+
+/* The lock goes to all readers that sleep, or to the first writer. Returns who has to be told. */
+static struct sleeper *hand_over(struct om_rwsem *sem, struct om_crowd **link, bool readers)
+{
+	uint32_t state = readers ? (*link)->nr_readers : OM_RW_WRITER;
+	struct sleeper *s = readers ? take_readers(*link) : take_writer(*link);
+
+	if (rehouse(link))
+		state |= OM_RW_WAITED;
+	atomic_store_explicit(&sem->state, state, memory_order_release);
+	return s;
+}
+
+/*
+ * The lock has been released, and somebody sleeps. After a writer all readers have their turn, and
+ * after readers a writer: a reader waits for one writer at most; a writer for those before it, for
+ * those that overtake it, and for the readers between them. If the lock is not free any more,
+ * whoever has it now will be here later.
+ */
+static void pass_on(struct om_system *sys, struct om_rwsem *sem, bool readers_first)
+{
+	struct om_sleep_queue *q = lock_queue(sys, sem);
+	struct om_crowd **link = find(sys, q, sem), *c = *link;
+	struct sleeper *granted = NULL;
+
+	if (sem_load(sem) == OM_RW_WAITED) {
+		OM_BUG_ON(sys, !c, "sleepers", sem, readers_first, 0);
+		if (c->reader && (readers_first || !c->writer))
+			granted = hand_over(sem, link, true);
+		else if (c->overtaken >= OVERTAKES)
+			granted = hand_over(sem, link, false);
+		else
+			tell(sys, c->writer, CALLED);
+	}
+	unlock_queue(sys, q);
+	grant(sys, granted);
+}
+
+void om_rwsem_read_wake(struct om_system *sys, struct om_rwsem *sem)
+{
+	pass_on(sys, sem, false);
 }
 
 void om_rwsem_write_done(struct om_system *sys, struct om_rwsem *sem)

@@ -17,6 +17,7 @@
 #include "base/tree.h"
 
 #include "base/hooks.h"
+#include "base/lock.h"
 
 /*
  * Multiplicative hashing by the seed, which is odd. One multiplication is not enough: nodes lie at
@@ -48,11 +49,12 @@ static inline struct om_node *extend(struct om_node *end, struct om_node *n)
 	return n;
 }
 
-static void recompute(struct om_node *end, const struct om_tree_ops *ops)
+static void recompute(struct om_system *sys, struct om_node *end, const struct om_tree_ops *ops)
 {
 	while (end) {
 		struct om_node *above = (struct om_node *)end->aug;
 
+		om_work(sys, 1);
 		end->aug = ops->aug(end);
 		end = above;
 	}
@@ -102,7 +104,7 @@ void om_tree_insert(struct om_system *sys, struct om_node **root, struct om_node
 		}
 	}
 	*left = *right = NULL;
-	recompute(end, ops);
+	recompute(sys, end, ops);
 }
 
 void om_tree_remove(struct om_system *sys, struct om_node **root, struct om_node *n,
@@ -127,7 +129,7 @@ void om_tree_remove(struct om_system *sys, struct om_node **root, struct om_node
 	}
 	*link = left ? left : right;
 	n->left = n->right = NULL;
-	recompute(end, ops);
+	recompute(sys, end, ops);
 }
 
 void om_tree_update(struct om_system *sys, struct om_node **root, struct om_node *n,
@@ -136,7 +138,7 @@ void om_tree_update(struct om_system *sys, struct om_node **root, struct om_node
 	struct om_node *end;
 
 	find_link(sys, root, n, ops, &end);
-	recompute(extend(end, n), ops);
+	recompute(sys, extend(end, n), ops);
 }
 
 /* ---- intervals ---------------------------------------------------------------------------- */
@@ -161,9 +163,11 @@ static void push(struct om_interval_iter *it, const struct om_node *n)
  */
 static void push_spine(struct om_interval_iter *it, const struct om_node *n)
 {
-	for (; n && n->aug >= it->first; n = n->left)
+	for (; n && n->aug >= it->first; n = n->left) {
+		om_work(it->sys, 1);
 		if (it->ops->tree.key(n) <= it->last)
 			push(it, n);
+	}
 }
 
 /* Push what comes behind (key, node), from the root on. */
@@ -175,6 +179,7 @@ static void push_behind(struct om_interval_iter *it, uintptr_t key, uintptr_t no
 	while (n && n->aug >= it->first) {
 		uintptr_t at = it->ops->tree.key(n);
 
+		om_work(it->sys, 1);
 		if (at < key || (at == key && (uintptr_t)n <= node)) {
 			n = n->right;
 			continue;

@@ -261,6 +261,7 @@ struct om_system {
 	om_pfn_t nr_owned;                              /* (f) */
 	_Atomic om_pfn_t mark_min, mark_low, mark_high; /* (a) written under (f) */
 	bool marks_fixed;                               /* (f) by the embedder, not derived */
+	struct om_rwsem adding;                         /* one om_add_memory() at a time */
 
 	struct om_spinlock lru_lock;
 	struct om_pfn_list lru[OM_NR_LRU]; /* (L) */

@@ -62,6 +62,7 @@ static size_t copy_through(struct transfer *t)
 	if (usable(pte, t->write)) {
 		frame = (char *)om_arch_frame(&sys->arch, om_pte_pfn(pte)) + offset;
 		om_entry_use(sys, table, pos, t->write);
+		om_work(sys, OM_WORK_PAGE);
 		copy_bytes(t, frame, n);
 	} else {
 		n = 0;

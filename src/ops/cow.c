@@ -78,7 +78,12 @@ static inline bool lock_to_replace(struct om_fault *f, const struct om_page *old
 	return true;
 }
 
-/* `old`, NULL for the zero page, comes with a reference, which is dropped. */
+/*
+ * `old`, NULL for the zero page, comes with a reference, which is dropped. Its bytes are read
+ * without a lock. To an anonymous page nobody can write as long as our entry counts (I3), and if
+ * that is gone, so is the copy. To a page of a file write() or a program may: then the copy has
+ * some of that or not, as if the program had read the page at that moment.
+ */
 static OM_NOINLINE int copy(struct om_fault *f, struct om_page *old)
 {
 	struct om_system *sys = f->sys;

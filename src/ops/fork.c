@@ -24,20 +24,30 @@
 struct copy {
 	struct om_vma *parent, *child;
 	struct om_page *from, *to; /* tables: both locked while entries are copied */
+	unsigned room;             /* pages that may be copied before the locks are released */
 	bool flush;                /* the parent has lost write permissions */
 	size_t anon, file, swap;   /* entries given to the child */
 	size_t now_shared;         /* pages that were direct */
 };
 
+/* Internal: others may want the locks, after so many pages. */
+#define PAUSE       (-OM_EAGAIN)
+#define PAUSE_AFTER 16
+
 /* The child's own copy of a page that must not be shared. Both tables are locked. */
 static OM_COLD int copy_page(struct om_system *sys, struct copy *c, struct om_page *page,
                              unsigned pos)
 {
-	struct om_page *new = om_frame_get(sys, OM_KIND_DATA, 0);
+	struct om_page *new;
 	om_pte_t pte;
 
+	if (!c->room)
+		return PAUSE;
+	new = om_frame_get(sys, OM_KIND_DATA, 0);
 	if (!new)
 		return -OM_ENOFRAME;
+	c->room--;
+	om_work(sys, OM_WORK_PAGE);
 	memcpy(om_page_ptr(sys, new), om_page_ptr(sys, page), OM_PAGE_SIZE);
 	pte = om_pte_make(om_page_pfn(sys, new), om_vma_prot(om_vma_flags(c->child)));
 	if (om_pte_write(pte))
@@ -79,13 +89,14 @@ static OM_COLD int copy_other(struct om_system *sys, struct copy *c, unsigned po
 }
 
 /*
- * Copy entries [pos, stop); `index` is the linear index of entry 0. Both tables are locked. An
+ * Copy entries [*next, stop); `index` is the linear index of entry 0. Both tables are locked. An
  * entry that the parent could write through loses that; the child gets it with its last dirty
- * bit.
+ * bit. *next: where it stopped.
  */
-static int copy_range(struct om_system *sys, struct copy *c, unsigned pos, unsigned stop,
+static int copy_range(struct om_system *sys, struct copy *c, unsigned *next, unsigned stop,
                       uintptr_t index)
 {
+	unsigned pos = *next;
 	struct om_page *from = c->from, *to = c->to;
 	struct om_vma *parent = c->parent;
 	size_t now_shared = 0;
@@ -111,41 +122,47 @@ static int copy_range(struct om_system *sys, struct copy *c, unsigned pos, unsig
 	}
 	c->flush |= om_pte_write(all);
 	c->now_shared += now_shared;
-	return err;
-}
-
-/* Copy [addr, end), which lies in one table. */
-static int copy_table(struct om_system *sys, struct copy *c, uintptr_t addr, uintptr_t end)
-{
-	unsigned pos = om_table_pos(addr), n = (unsigned)((end - addr) >> OM_PAGE_SHIFT);
-	int err;
-
-	om_table_lock(sys, c->from);
-	om_table_lock_second(sys, c->to);
-	err = copy_range(sys, c, pos, pos + n, om_vma_index(c->parent, addr) - pos);
-	om_table_unlock(sys, c->to);
-	om_table_unlock(sys, c->from);
+	*next = pos;
 	return err;
 }
 
 /*
- * The mapping's shape is held while entries of a file's area are copied, so that write-back and
- * truncation meet either both entries or none.
+ * copy_range() with its locks. The mapping's shape is held while entries of a file's area are
+ * copied, so that write-back and truncation meet either both entries of a page or none.
  */
-static int copy_chunk(struct copy *c, uintptr_t addr, uintptr_t end)
+static int copy_locked(struct om_system *sys, struct copy *c, unsigned *next, unsigned stop,
+                       uintptr_t index)
+{
+	struct om_mapping *mapping = c->parent->mapping;
+	int err;
+
+	if (mapping)
+		om_rwsem_read(sys, &mapping->shape, OM_RANK_SHAPE);
+	om_table_lock(sys, c->from);
+	om_table_lock_second(sys, c->to);
+	c->room = PAUSE_AFTER;
+	err = copy_range(sys, c, next, stop, index);
+	om_table_unlock(sys, c->to);
+	om_table_unlock(sys, c->from);
+	if (mapping)
+		om_rwsem_read_done(sys, &mapping->shape);
+	return err;
+}
+
+/* Copy [addr, end), which lies in one table. */
+static int copy_table(struct copy *c, uintptr_t addr, uintptr_t end)
 {
 	struct om_system *sys = c->parent->mm->sys;
-	struct om_mapping *mapping = c->parent->mapping;
+	unsigned pos = om_table_pos(addr), stop = pos + (unsigned)((end - addr) >> OM_PAGE_SHIFT);
+	uintptr_t index = om_vma_index(c->parent, addr) - pos;
 	int err;
 
 	c->to = om_table_make(c->child->mm, addr);
 	if (!c->to)
 		return -OM_ENOFRAME;
-	if (mapping)
-		om_rwsem_read(sys, &mapping->shape, OM_RANK_SHAPE);
-	err = copy_table(sys, c, addr, end);
-	if (mapping)
-		om_rwsem_read_done(sys, &mapping->shape);
+	do
+		err = copy_locked(sys, c, &pos, stop, index);
+	while (err == PAUSE);
 	return err;
 }
 
@@ -166,7 +183,7 @@ static int copy_entries(struct om_vma *parent, struct om_vma *child, bool *flush
 
 	om_for_each_table (part, parent->mm, parent->start, parent->end) {
 		c.from = part.table;
-		err = copy_chunk(&c, part.start, part.end);
+		err = copy_table(&c, part.start, part.end);
 		if (err)
 			break;
 	}

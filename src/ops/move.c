@@ -56,6 +56,7 @@ static OM_NOINLINE unsigned move_locked(struct om_system *sys, struct om_page *t
 
 	for (; n && moved < t1->mapcount; n -= step) {
 		step = n >= LINE && om_pte_present(om_arch_pte_load(from)) ? LINE : 1;
+		om_work(sys, 2 * step);
 		moved += step == LINE ? move_line(sys, pages, from, to, t2, pos)
 		                      : move_one(sys, from, to, t2, pos);
 		from += step;
@@ -110,19 +111,19 @@ static uintptr_t to_table_end(uintptr_t addr)
 
 #define WHOLE 64 /* what it costs to move a table as it is, in entries */
 
-/* Move what lies in one table at each end. Returns what that cost, in entries. */
-static unsigned move_step(const struct om_move *m, uintptr_t from, uintptr_t to, size_t step,
-                          struct om_table_stock *stock)
+/* What it costs to move what lies in one table at each end, in entries. */
+static unsigned cost(size_t step)
 {
-	unsigned n = (unsigned)(step >> OM_PAGE_SHIFT);
+	return step < OM_TABLE_SPAN ? (unsigned)(step >> OM_PAGE_SHIFT) : WHOLE;
+}
 
-	if (step < OM_TABLE_SPAN) {
-		move_entries(m, from, to, n, stock);
-		return n;
-	}
-	if (om_table_move(m->mm, from, to, stock))
+static void move_step(const struct om_move *m, uintptr_t from, uintptr_t to, size_t step,
+                      struct om_table_stock *stock)
+{
+	if (step < OM_TABLE_SPAN)
+		move_entries(m, from, to, cost(step), stock);
+	else if (om_table_move(m->mm, from, to, stock))
 		om_count(m->mm->sys, OM_EV_TABLE_MOVE, 1);
-	return WHOLE;
 }
 
 void om_move_entries(struct om_vma *vma, const struct om_move *m, struct om_table_stock *stock)
@@ -138,13 +139,14 @@ void om_move_entries(struct om_vma *vma, const struct om_move *m, struct om_tabl
 
 		if (step > len)
 			step = len;
-		if (done >= OM_TABLE_ENTRIES) { /* let others at the trees */
+		if (done + cost(step) > OM_TABLE_ENTRIES) { /* let others at the trees */
 			om_note_hold(vma->mm->sys, done);
 			om_rmap_move_end(vma);
 			om_rmap_move_begin(vma);
 			done = 0;
 		}
-		done += move_step(m, from, to, step, stock);
+		move_step(m, from, to, step, stock);
+		done += cost(step);
 		from += step;
 		to += step;
 		len -= step;

@@ -224,15 +224,18 @@ static int swap_in_mapping(struct om_mapping *mapping, unsigned device)
 	return err == -OM_EAGAIN ? 0 : err;
 }
 
-/* The shared memory after `m` (NULL: the first), referenced; drops the reference on `m`. */
+/* The mapping after `m` (NULL: the first), referenced; drops the reference on `m`. */
 static struct om_mapping *next_mapping(struct om_system *sys, struct om_mapping *m)
 {
 	struct om_mapping *next;
 
 	om_spin_lock(sys, &sys->list_lock, OM_RANK_LIST);
 	next = m ? m->next : sys->mappings;
-	while (next && (!om_mapping_is_shmem(next) || !om_mapping_tryget(next)))
+	/* Some may be on their way out. */
+	while (next && !om_mapping_tryget(next)) {
 		next = next->next;
+		om_work(sys, 1);
+	}
 	om_spin_unlock(sys, &sys->list_lock);
 	if (m)
 		om_mapping_put(m);
@@ -245,7 +248,7 @@ static int swap_in_mappings(struct om_system *sys, unsigned device)
 	int err = 0;
 
 	while ((m = next_mapping(sys, m))) {
-		err = swap_in_mapping(m, device);
+		err = om_mapping_is_shmem(m) ? swap_in_mapping(m, device) : 0;
 		if (err) {
 			om_mapping_put(m);
 			break;

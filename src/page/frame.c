@@ -42,6 +42,7 @@ struct om_page *om_frame_get_zeroed(struct om_system *sys, enum om_kind kind, un
 {
 	struct om_page *page = om_frame_get(sys, kind, flags);
 
+	om_work(sys, OM_WORK_PAGE);
 	if (page)
 		memset(om_page_ptr(sys, page), 0, OM_PAGE_SIZE);
 	return page;

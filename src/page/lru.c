@@ -111,6 +111,7 @@ void om_lru_free_dying(struct om_system *sys, struct om_page *const page[], unsi
 	unsigned shared = 0;
 
 	om_lru_lock(sys);
+	om_work(sys, n);
 	for (unsigned i = 0, run; i < n; i += run) {
 		unsigned flags = om_page_flags(page[i]);
 
@@ -172,6 +173,7 @@ unsigned om_lru_isolate(struct om_system *sys, enum om_lru_list list, struct om_
 		batch[got] = om_page_of(sys, from->tail);
 		isolate(sys, from, batch[got++]);
 	}
+	om_work(sys, got);
 	om_lru_unlock(sys);
 	return got;
 }

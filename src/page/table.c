@@ -153,15 +153,17 @@ struct om_page *om_table_make_slow(struct om_mm *mm, uintptr_t addr)
 	return table;
 }
 
-struct om_page *om_table_next(struct om_mm *mm, uintptr_t addr, uintptr_t end)
+/* Skips *left spans without a table at most; *addr: where it is then. */
+static inline struct om_page *next_table(struct om_mm *mm, uintptr_t *addr, uintptr_t end,
+                                         unsigned *left)
 {
-	while (addr < end) {
+	while (*addr < end && *left) {
 		om_pfn_t pfn = om_page_pfn(mm->sys, mm->root);
 		unsigned l = OM_LEVELS;
 		uintptr_t next;
 
 		for (; l > 1; l--) {
-			om_pte_t e = load_at(mm->sys, pfn, addr, l);
+			om_pte_t e = load_at(mm->sys, pfn, *addr, l);
 
 			if (!om_pte_present(e))
 				break;
@@ -169,12 +171,25 @@ struct om_page *om_table_next(struct om_mm *mm, uintptr_t addr, uintptr_t end)
 		}
 		if (l == 1)
 			return om_page_of(mm->sys, pfn);
-		next = (addr & ~(level_span(l) - 1)) + level_span(l);
-		if (next < addr) /* the last span of the machine's addresses */
-			return NULL;
-		addr = next;
+		next = (*addr & ~(level_span(l) - 1)) + level_span(l);
+		om_work(mm->sys, 1);
+		--*left;
+		*addr = next < *addr ? end : next; /* the last span of the machine's addresses */
 	}
 	return NULL;
+}
+
+struct om_page *om_table_next(struct om_mm *mm, uintptr_t addr, uintptr_t end)
+{
+	unsigned left = ~0u;
+
+	return next_table(mm, &addr, end, &left);
+}
+
+struct om_page *om_table_next_within(struct om_mm *mm, uintptr_t *addr, uintptr_t end,
+                                     unsigned *left)
+{
+	return next_table(mm, addr, end, left);
 }
 
 /* ---------------------------------------------------------------- in two steps -------------- */

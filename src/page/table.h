@@ -98,6 +98,12 @@ void om_table_unreserve(struct om_system *sys, struct om_table_stock *stock);
 
 /* The first leaf table that maps any of [addr, end), or NULL; skips what has no table at once. */
 struct om_page *om_table_next(struct om_mm *mm, uintptr_t addr, uintptr_t end);
+/*
+ * As om_table_next(), for who may not look for long: from *addr on, which moves, and over no more
+ * than *left spans without a table, which decreases. NULL: *left is 0, or there is no table.
+ */
+struct om_page *om_table_next_within(struct om_mm *mm, uintptr_t *addr, uintptr_t end,
+                                     unsigned *left);
 
 /* Of a range, what one leaf table maps of it. `table` NULL: nothing is left. */
 struct om_table_part {
@@ -165,6 +171,7 @@ static inline void om_tlb_flush_page(struct om_mm *mm, uintptr_t addr)
 static inline om_pte_t om_entry_get(struct om_system *sys, struct om_page *table, unsigned pos)
 {
 	OM_ASSERT(sys, om_held(sys, &table->lock), "I9", table);
+	om_work(sys, 1);
 	return om_arch_pte_load(om_table_entry(table, pos));
 }
 

@@ -44,20 +44,28 @@ static struct om_part showing(struct om_vma *vma, uintptr_t first, uintptr_t las
 	return p;
 }
 
-/*
- * Of what is to be looked at in one area, the next entries, at most `most`. False: there are none.
- */
-static bool first_part(struct om_part *p, unsigned most)
-{
-	struct om_table_part part = om_table_part(p->vma->mm, p->start, p->end);
+/* So many spans without a table are skipped for one look: their entries are neighbours. */
+#define SKIPS 16
 
-	if (!part.table)
+/*
+ * Of what is to be looked at in one area, the next entries, as many as *left allows. False: none
+ * were found as far as p->start; that is the end, or as far as *left allows to go.
+ */
+static bool first_part(struct om_part *p, unsigned *left)
+{
+	unsigned most = *left * SKIPS, skips = most;
+	uintptr_t room;
+
+	p->table = om_table_next_within(p->vma->mm, &p->start, p->end, &skips);
+	*left -= (most - skips) / SKIPS;
+	if (!p->table)
 		return false;
-	p->table = part.table;
-	p->start = part.start;
-	p->end = part.end;
-	if ((p->end - p->start) >> OM_PAGE_SHIFT > most)
-		p->end = p->start + ((uintptr_t)most << OM_PAGE_SHIFT);
+	room = om_table_addr(p->table, 0) + OM_TABLE_SPAN - p->start;
+	if (room > (uintptr_t)*left << OM_PAGE_SHIFT)
+		room = (uintptr_t)*left << OM_PAGE_SHIFT;
+	if (p->end - p->start > room)
+		p->end = p->start + room;
+	*left -= (unsigned)((p->end - p->start) >> OM_PAGE_SHIFT);
 	return true;
 }
 
@@ -71,8 +79,8 @@ bool om_i_mmap_next(struct om_mapping *mapping, struct om_cursor *c, uintptr_t f
 	while (*left > 1) {
 		struct om_node *n = om_interval_resume(&it, sys, mapping->i_mmap, &om_file_tree,
 		                                       first, last, c->key, c->node);
-		uintptr_t end;
-		bool any;
+		uintptr_t end, rest;
+		bool found;
 
 		if (!n) {
 			c->done = true;
@@ -83,18 +91,17 @@ bool om_i_mmap_next(struct om_mapping *mapping, struct om_cursor *c, uintptr_t f
 		if (c->node + 1 == (uintptr_t)n && c->addr > part->start)
 			part->start = c->addr;
 		--*left;
-		any = first_part(part, *left);
+		found = first_part(part, left);
 		c->key = file_key(n);
 		c->node = (uintptr_t)n;
 		c->addr = 0;
-		if (!any)
-			continue;
-		*left -= (unsigned)((part->end - part->start) >> OM_PAGE_SHIFT);
-		if (part->end < end) {
+		rest = found ? part->end : part->start;
+		if (rest < end) {
 			c->node--;
-			c->addr = part->end;
+			c->addr = rest;
 		}
-		return true;
+		if (found)
+			return true;
 	}
 	return false;
 }

@@ -15,6 +15,7 @@
 
 #define NODE_SHIFT   (OM_PAGE_SHIFT - 2)
 #define NODE_ENTRIES (1u << NODE_SHIFT)
+#define LINE         16 /* entries of a node that are in one line of a cache */
 #define WORD_BITS    (sizeof(uintptr_t) * 8)
 #define MAX_HEIGHT   ((WORD_BITS + NODE_SHIFT - 1) / NODE_SHIFT)
 
@@ -266,6 +267,7 @@ static bool descend_to_leaf(struct om_system *sys, const struct om_index *ix, ui
 
 		for (d = digit(*i, level); d < NODE_ENTRIES && !e[d]; d++)
 			;
+		om_work(sys, 1 + (d - digit(*i, level)) / LINE);
 		if (d == NODE_ENTRIES)
 			return skip_node(i, level);
 		if (d > digit(*i, level)) {

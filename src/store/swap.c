@@ -58,6 +58,7 @@ static struct om_page *table_frame(struct om_system *sys, const struct om_swap_d
 {
 	uint32_t i = offset / TABLE_SLOTS % DIR_TABLES;
 
+	om_work(sys, 1);
 	return om_page_of(sys, dir_frame(sys, device->dir, offset)[i]);
 }
 

@@ -10,6 +10,7 @@
 
 #include "base/types.h"
 #include "calls.h"
+#include "rmap/i_mmap.h"
 
 /* ---------------------------------------------------------------- trees --------------------- */
 
@@ -191,6 +192,12 @@ static int hang_read(void *store, uint64_t first, unsigned n, void *const frame[
 	rig_fail(__FILE__, __LINE__, "the first sleeper woke");
 }
 
+/* Nobody is there whom a thread could let run before it sleeps. */
+static void no_pause(void *arg)
+{
+	(void)arg;
+}
+
 static void *hang_main(void *arg)
 {
 	struct om_port_ops ops = sim_port_ops;
@@ -223,16 +230,137 @@ static void test_h86_many_sleepers(void **state)
 	rig_check(stack != MAP_FAILED);
 	pthread_attr_init(&attr);
 	rig_ok(pthread_attr_setstack(&attr, stack, STACK_BYTES));
+	sim_on_pause(no_pause, NULL);
 	rig_ok(pthread_create(&thread, &attr, hang_main, NULL));
 	pthread_join(thread, NULL);
+	sim_on_pause(NULL, NULL);
 	rig_equal(hang.sleepers, SLEEPERS);
 	munmap(stack, STACK_BYTES);
 }
 
+/* ---------------------------------------------------------------- locks --------------------- */
+
+/* Fork copies pinned pages with both tables locked: not all of a table in one go. */
+static void test_fork_of_pinned_pages(void **state)
+{
+	enum { N = 512 };
+	struct rig *r = rig_create(&(struct rig_config){.frames = 3 * N});
+	struct om_mm *mm = rig_mm(r), *child;
+	uintptr_t a = rig_map(r, mm, HERE, N, RIG_RW, OM_MAP_PRIVATE, NULL, 0);
+	static om_pfn_t pfn[N];
+
+	(void)state;
+	rig_put(r, mm, a, N, 100);
+	for (unsigned i = 0; i < N; i++)
+		rig_ok(om_pin(mm, a + PAGES(i), OM_WRITE, &pfn[i]));
+	child = rig_fork(r, mm, NULL);
+	rig_verify(r);
+	rig_put(r, mm, a, N, 5000);
+	rig_expect(r, child, a, N, 100);
+	for (unsigned i = 0; i < N; i++)
+		om_unpin(r->sys, pfn[i], true);
+	rig_expect(r, mm, a, N, 5000);
+	rig_verify(r);
+	rig_destroy(r);
+}
+
+/*
+ * A file is cut that is shown in areas of half a terabyte each, with a page at the end that is alone
+ * in its table: what has no tables is passed by in pieces, too, and nothing behind it is forgotten.
+ */
+static void test_truncate_sparse_areas(void **state)
+{
+	enum { AREAS = 32 };
+	const uint64_t step = UINT64_C(1) << 40, bytes = step / 2 - OM_TABLE_SPAN + RIG_PAGE;
+	struct rig *r;
+	struct om_mm *mm;
+	struct om_mapping *file;
+	uintptr_t last[AREAS];
+
+	(void)state;
+	NEEDS(sizeof(uintptr_t) == 8);
+	r = rig_create(&(struct rig_config){.frames = 512, .hold = OM_HOLD});
+	mm = rig_mm(r);
+	file = rig_shmem(r, 1, 7);
+	rig_ok(om_mapping_truncate(file, bytes));
+	for (unsigned i = 0; i < AREAS; i++) {
+		uintptr_t at = (uintptr_t)(step * (i + 1));
+
+		rig_map(r, mm, at, (size_t)(bytes / RIG_PAGE), RIG_RW, OM_MAP_SHARED, file, 0);
+		last[i] = at + (uintptr_t)bytes - RIG_PAGE;
+		rig_put(r, mm, last[i], 1, 5);
+	}
+	rig_equal(om_mm_rss(mm), AREAS);
+	rig_ok(om_mapping_truncate(file, RIG_PAGE));
+	rig_equal(om_mm_rss(mm), 0);
+	rig_expect(r, mm, (uintptr_t)step, 1, 7);
+	rig_verify(r);
+	rig_destroy(r);
+}
+
+/* ---------------------------------------------------------------- memory -------------------- */
+
+/* A second system, whose memory is handed over by two threads at once. */
+static struct {
+	struct om_system *sys;
+	struct om_arch arch;
+} young;
+
+#define YOUNG_FRAMES 32u
+
+static void setup_young(struct play *p)
+{
+	struct om_config config = {.arch = &young.arch,
+	                           .ops = &sched_ops,
+	                           .ctx = p->r->sim,
+	                           .nr_frames = YOUNG_FRAMES};
+
+	if (!young.arch.base)
+		young.arch.base = aligned_alloc(RIG_PAGE, YOUNG_FRAMES * RIG_PAGE);
+	config.storage = aligned_alloc(64, (om_system_bytes(YOUNG_FRAMES) + 63) & ~63ul);
+	rig_check(young.arch.base && config.storage);
+	young.sys = om_system_init(&config);
+	rig_check(young.sys);
+}
+
+static void task_add_one(struct play *p)
+{
+	p->err[0] = om_add_memory(young.sys, 4, 12);
+}
+
+static void task_add_same(struct play *p)
+{
+	p->err[1] = om_add_memory(young.sys, 4, 12);
+}
+
+static void task_add_overlapping(struct play *p)
+{
+	p->err[2] = om_add_memory(young.sys, 8, 20);
+}
+
+/* One of them has won, and has handed over all of its frames; the first is the zero page. */
+static void check_young(struct play *p)
+{
+	rig_equal(!p->err[0] + !p->err[1] + !p->err[2], 1);
+	rig_equal(p->err[0] + p->err[1] + p->err[2], -2 * OM_EINVAL);
+	rig_equal(om_free_frames(young.sys), p->err[2] ? 11 : 19);
+	rig_ok(om_system_fini(young.sys));
+	free(young.sys);
+}
+
+static void test_add_memory_twice(void **state)
+{
+	(void)state;
+	EXPLORE({.name = "add_memory",
+	         .setup = setup_young,
+	         .task = {task_add_one, task_add_same, task_add_overlapping},
+	         .check = check_young});
+}
+
 static const struct CMUnitTest list[] = {
-    cmocka_unit_test(test_h86_many_areas),
-    cmocka_unit_test(test_h86_many_sleepers),
-    cmocka_unit_test(test_h87_chosen_addresses),
+    cmocka_unit_test(test_truncate_sparse_areas), cmocka_unit_test(test_fork_of_pinned_pages),
+    cmocka_unit_test(test_add_memory_twice),      cmocka_unit_test(test_h86_many_areas),
+    cmocka_unit_test(test_h86_many_sleepers),     cmocka_unit_test(test_h87_chosen_addresses),
     cmocka_unit_test(test_h87_tree_of_any_depth),
 };
 TESTS(attack_tests, list);
