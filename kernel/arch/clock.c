@@ -11,9 +11,11 @@
 #define PIT_HZ      1193182u
 #define PIT_COMMAND 0x43
 #define PIT_DATA    0x42 /* of channel 2, which makes no interrupts */
-#define PIT_GATE    0x61
+#define PIT_GATE    0x61 /* bit 0: channel 2 counts; bit 5: it has come to 0 */
 
-#define MEASURE_TICKS (PIT_HZ / 50)
+/* For how long, in ticks of the PIT: 20 ms, or 1 ms at least. */
+#define MEASURE_MOST  (PIT_HZ / 50)
+#define MEASURE_LEAST (PIT_HZ / 1000)
 #define READINGS      8
 
 #define CMOS_INDEX 0x70
@@ -55,13 +57,18 @@ static uint32_t pit_read(void)
 	return low | (uint32_t)inb(PIT_DATA) << 8;
 }
 
-/* Channel 2 counts down from 65535, once. */
+/* Channel 2 counts down from 65535, and on from there again; pit_is_over() tells. */
 static void pit_start(void)
 {
 	outb(PIT_GATE, (uint8_t)((inb(PIT_GATE) & ~2) | 1));
 	outb(PIT_COMMAND, 0xb0);
 	outb(PIT_DATA, 0xff);
 	outb(PIT_DATA, 0xff);
+}
+
+static bool pit_is_over(void)
+{
+	return inb(PIT_GATE) & 0x20;
 }
 
 /* All three clocks at one time: the best of several attempts. */
@@ -86,18 +93,31 @@ static struct reading read_clocks(void)
 	return best;
 }
 
+/*
+ * Read the clocks twice, with `ticks` of the PIT between. False: it has come round, because we
+ * stood still for 55 ms or longer, and what was read says nothing.
+ */
+static bool measure(uint32_t ticks, struct reading *a, struct reading *b)
+{
+	apic_timer_set(UINT32_MAX);
+	pit_start();
+	*a = read_clocks();
+	while (a->pit - pit_read() < ticks && !pit_is_over())
+		cpu_relax();
+	*b = read_clocks();
+	apic_timer_set(0);
+	return !pit_is_over();
+}
+
 static void measure_clocks(void)
 {
+	uint32_t ticks = MEASURE_MOST;
 	struct reading a, b;
 	uint64_t ns;
 
-	apic_timer_set(UINT32_MAX);
-	pit_start();
-	a = read_clocks();
-	while (a.pit - pit_read() < MEASURE_TICKS)
-		cpu_relax();
-	b = read_clocks();
-	apic_timer_set(0);
+	/* If the host stops us again and again, a shorter time may fit in between. */
+	while (!measure(ticks, &a, &b))
+		ticks = MAX(ticks / 2, MEASURE_LEAST);
 	ns = (uint64_t)(a.pit - b.pit) * NSEC_PER_SEC / PIT_HZ;
 	ns_per_tick = (ns << 32) / (b.tsc - a.tsc);
 	apic_per_ns = ((uint64_t)(a.apic - b.apic) << 32) / ns;

@@ -96,6 +96,28 @@ struct om_mm *om_mm_iterate(struct om_system *sys, struct om_mm *mm)
 	return next;
 }
 
+/* Flushes are owed to truncation (mm.h), or areas of files are to be freed without the lock. */
+static OM_COLD void unlock_and_pay(struct om_mm *mm)
+{
+	struct om_system *sys = mm->sys;
+	struct om_node *gone = mm->gone;
+
+	mm->gone = NULL;
+	if (om_mm_flush_pending(mm))
+		om_tlb_flush(mm, 0, OM_VA_LIMIT, OM_FLUSH_PAGES);
+	om_rwsem_write_done(sys, &mm->mmap_lock);
+	if (gone)
+		om_vma_free_gone(sys, gone);
+}
+
+void om_mm_write_unlock(struct om_mm *mm)
+{
+	if (om_likely(!mm->gone && !om_mm_flush_pending(mm)))
+		om_rwsem_write_done(mm->sys, &mm->mmap_lock);
+	else
+		unlock_and_pay(mm);
+}
+
 /* ---------------------------------------------------------------- emptying ------------------ */
 
 /* `next`: the first area above the range. */

@@ -60,7 +60,7 @@ static inline void om_mm_write_lock(struct om_mm *mm)
  * changed it may still owe the flush. Flushes are put off by calls that hold mmap_lock for writing
  * until they have paid, and by truncation, which holds the mapping's lock instead and counts itself
  * in flush_pending. So if two of them meet (hazards 9, 10, 75),
- *   - who holds mmap_lock for writing pays for truncation before releasing it: here;
+ *   - who holds mmap_lock for writing pays for truncation: om_mm_write_unlock();
  *   - truncation pays for who holds mmap_lock for writing (truncate.c);
  *   - a fault, which has mmap_lock, finds an entry that truncation has cleared, but not the page
  *     before truncation has released the mapping's lock.
@@ -72,17 +72,6 @@ static inline bool om_mm_flush_pending(const struct om_mm *mm)
 }
 
 /* May sleep: see om_vma_free_gone(). */
-static inline void om_mm_write_unlock(struct om_mm *mm)
-{
-	struct om_system *sys = mm->sys;
-	struct om_node *gone = mm->gone;
-
-	mm->gone = NULL;
-	if (om_unlikely(om_mm_flush_pending(mm)))
-		om_tlb_flush(mm, 0, OM_VA_LIMIT, OM_FLUSH_PAGES);
-	om_rwsem_write_done(sys, &mm->mmap_lock);
-	if (om_unlikely(gone))
-		om_vma_free_gone(sys, gone);
-}
+void om_mm_write_unlock(struct om_mm *mm);
 
 #endif

@@ -218,7 +218,7 @@ void om_zap(struct om_gather *g, struct om_vma *vma, uintptr_t start, uintptr_t 
 	struct zap z = {.g = g, .vma = vma, .filter = filter};
 	struct om_table_part part;
 
-	while ((part = om_table_part(vma->mm, start, end)).table) {
+	while (start < end && om_table_part(vma->mm, start, end, &part)) {
 		start = zap_table(vma->mm->sys, &z, part.table, part.start, part.end);
 		settle_gather(vma->mm, &z);
 		if (g->nr == OM_GATHER_PAGES)

@@ -210,9 +210,10 @@ static int overcome(struct om_mm *mm, uintptr_t addr, int r, unsigned *tries,
 	return 0;
 }
 
+static int try_fault(struct om_mm *mm, uintptr_t addr, unsigned access, struct om_fetch *fetch);
+
 /* The first try ended with `r`, which was not a minor fault. */
-static OM_COLD enum om_fault_result fault_again(struct om_mm *mm, uintptr_t addr, unsigned access,
-                                                int r)
+static OM_COLD int fault_again(struct om_mm *mm, uintptr_t addr, unsigned access, int r)
 {
 	struct om_fetch fetch = {.kind = OM_FETCH_NOTHING};
 	unsigned tries = 0;
@@ -220,29 +221,33 @@ static OM_COLD enum om_fault_result fault_again(struct om_mm *mm, uintptr_t addr
 	while (r < 0) {
 		r = overcome(mm, addr, r, &tries, &fetch);
 		if (!r)
-			r = fault_once(mm, addr, access, &fetch);
+			r = try_fault(mm, addr, access, &fetch);
 	}
-	if (r == OM_FAULT_MINOR && fetch.read)
+	if (r == OM_FAULT_MINOR && fetch.read) {
 		r = OM_FAULT_MAJOR;
-	om_fetch_end(mm->sys, &fetch);
-	if (r == OM_FAULT_MAJOR)
 		om_count(mm->sys, OM_EV_PGMAJFAULT, 1);
-	if (r <= OM_FAULT_MAJOR)
-		om_count(mm->sys, OM_EV_PGFAULT, 1);
-	return (enum om_fault_result)r;
+	}
+	om_fetch_end(mm->sys, &fetch);
+	return r;
+}
+
+/* One try, and if it was the first, without `fetch`, those that follow. */
+static OM_NOINLINE int try_fault(struct om_mm *mm, uintptr_t addr, unsigned access,
+                                 struct om_fetch *fetch)
+{
+	int r = fault_once(mm, addr, access, fetch);
+
+	om_check_low(mm->sys);
+	if (om_unlikely(r != OM_FAULT_MINOR))
+		return fetch ? r : fault_again(mm, addr, access, r);
+	om_count(mm->sys, OM_EV_PGFAULT, 1);
+	return OM_FAULT_MINOR;
 }
 
 enum om_fault_result om_fault(struct om_mm *mm, uintptr_t addr, enum om_access access)
 {
-	int r;
-
 	om_might_sleep(mm->sys);
-	r = fault_once(mm, addr, access, NULL);
-	om_check_low(mm->sys);
-	if (om_unlikely(r != OM_FAULT_MINOR))
-		return fault_again(mm, addr, access, r);
-	om_count(mm->sys, OM_EV_PGFAULT, 1);
-	return OM_FAULT_MINOR;
+	return (enum om_fault_result)try_fault(mm, addr, access, NULL);
 }
 
 /* ---------------------------------------------------------------- populate ------------------ */

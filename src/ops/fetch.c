@@ -14,14 +14,6 @@
 
 /* ---------------------------------------------------------------- noting -------------------- */
 
-bool om_fetch_trylock(struct om_system *sys, struct om_fetch *fetch, struct om_page *page)
-{
-	if (page != om_fetch_mine(fetch))
-		return om_page_trylock(sys, page);
-	om_fetch_taken(fetch);
-	return true;
-}
-
 void om_fetch_unlock(struct om_system *sys, struct om_fetch *fetch)
 {
 	if (fetch->locked)

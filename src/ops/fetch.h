@@ -41,12 +41,7 @@ int om_fetch_file(struct om_fetch *fetch, struct om_mapping *mapping, uintptr_t 
                   unsigned ahead);
 int om_fetch_slot(struct om_fetch *fetch, uint32_t slot);
 
-/*
- * om_page_trylock() for a page that the fault has found: also true if it is the one that was
- * waited for, whose lock is the caller's from now on. om_fetch_mine() is that page, or NULL.
- */
-bool om_fetch_trylock(struct om_system *sys, struct om_fetch *fetch, struct om_page *page);
-
+/* The page that was waited for, if its lock is the caller's now; or NULL. */
 static inline struct om_page *om_fetch_mine(const struct om_fetch *fetch)
 {
 	return fetch && fetch->locked ? fetch->page : NULL;
@@ -56,6 +51,19 @@ static inline struct om_page *om_fetch_mine(const struct om_fetch *fetch)
 static inline void om_fetch_taken(struct om_fetch *fetch)
 {
 	fetch->locked = false;
+}
+
+/*
+ * om_page_trylock() for a page that the fault has found: also true if it is the one that was
+ * waited for, whose lock is the caller's from now on.
+ */
+static inline bool om_fetch_trylock(struct om_system *sys, struct om_fetch *fetch,
+                                    struct om_page *page)
+{
+	if (om_likely(page != om_fetch_mine(fetch)))
+		return om_page_trylock(sys, page);
+	om_fetch_taken(fetch);
+	return true;
 }
 
 /* The try is over and did not take the lock. Any context. */

@@ -52,7 +52,7 @@ static int show_hole(struct om_fault *f, uintptr_t index)
  * A copy of `from`, which is locked and referenced and stays so; or, if that is NULL, zeros,
  * because `index` is a hole.
  */
-OM_INLINE int map_copy(struct om_fault *f, struct om_page *from, uintptr_t index)
+static int map_copy(struct om_fault *f, struct om_page *from, uintptr_t index)
 {
 	struct om_system *sys = f->sys;
 	struct om_page *page = om_frame_get(sys, OM_KIND_DATA, 0);
@@ -221,11 +221,6 @@ static bool keeps_holes(const struct om_fault *f)
 	return !(om_vma_flags(f->vma) & (OM_VM_SHARED | OM_VM_LOCKED));
 }
 
-static OM_NOINLINE int fault_hole(struct om_fault *f, uintptr_t index, bool own)
-{
-	return own ? map_copy(f, NULL, index) : show_hole(f, index);
-}
-
 /* The page is not there at once: note what to wait for, or the error of having waited. */
 static int wait_for_page(struct om_fault *f, uintptr_t index, struct om_page *page)
 {
@@ -256,14 +251,19 @@ int om_fault_file(struct om_fault *f, uintptr_t index)
 		om_fetch_taken(f->fetch);
 	if (r == -OM_EAGAIN)
 		return wait_for_page(f, index, page);
-	if (om_unlikely(r == OM_HOLE))
-		return fault_hole(f, index, own);
-	if (r)
+	if (r && r != OM_HOLE)
 		return r == -OM_ENOFRAME ? r : OM_FAULT_BUS;
-	r = own ? map_copy(f, page, index) : map_file_page(f, page);
-	/* As many entries as can be counted map it: private memory can have a copy. */
-	if (om_unlikely(r == OM_FAULT_OOM) && !(om_vma_flags(f->vma) & OM_VM_SHARED))
+	if (om_unlikely(!page) && !own)
+		return show_hole(f, index);
+	if (!own) {
+		r = map_file_page(f, page);
+		/* As many entries as can be counted map it: private memory can have a copy. */
+		own = r == OM_FAULT_OOM && !(om_vma_flags(f->vma) & OM_VM_SHARED);
+	}
+	if (own)
 		r = map_copy(f, page, index);
+	if (om_unlikely(!page)) /* a hole was copied */
+		return r;
 	om_page_unlock(sys, page);
 	om_page_touch(sys, page);
 	om_page_put(sys, page);

@@ -22,18 +22,16 @@ static void protect_part(struct om_gather *g, const struct om_table_part *part, 
 	struct om_system *sys = g->mm->sys;
 	struct om_page *table = part->table;
 	uintptr_t end = part->end;
+	unsigned read_only = prot & ~(unsigned)OM_PROT_WRITE;
+	unsigned pos = om_table_pos(part->start);
 
 	om_table_lock(sys, table);
-	for (uintptr_t addr = part->start; addr < end; addr += OM_PAGE_SIZE) {
-		unsigned pos = om_table_pos(addr);
+	for (uintptr_t addr = part->start; addr < end; addr += OM_PAGE_SIZE, pos++) {
 		om_pte_t pte = om_entry_get(sys, table, pos);
 
 		if (!om_pte_present(pte))
 			continue;
-		if (om_pte_write(pte))
-			om_entry_protect(sys, table, pos, prot);
-		else
-			om_entry_protect(sys, table, pos, prot & ~(unsigned)OM_PROT_WRITE);
+		om_entry_protect(sys, table, pos, om_pte_write(pte) ? prot : read_only);
 		om_gather_flush_later(g, addr, addr + OM_PAGE_SIZE);
 	}
 	om_table_unlock(sys, table);

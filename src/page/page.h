@@ -16,9 +16,25 @@ static inline struct om_page *om_page_of(struct om_system *sys, om_pfn_t pfn)
 	return &sys->page[pfn];
 }
 
+/*
+ * The compiler would divide the distance of two descriptors in 64 bits, in long code. As nothing
+ * is left over, 32 bits do: their size is a power of two times an odd number; the first is shifted
+ * out, and to divide by the other is to multiply by its inverse modulo 2^32.
+ */
+#define OM_PAGE_POWER ((uint32_t)(sizeof(struct om_page) & -sizeof(struct om_page)))
+#define OM_PAGE_ODD   ((uint32_t)(sizeof(struct om_page) / OM_PAGE_POWER))
+
+/* Newton's method: each step doubles the bits that are right, from 5 on. */
+#define OM_INVERSE_STEP(n, x) ((x) * (2 - (n) * (x)))
+#define OM_INVERSE(n)         OM_INVERSE_STEP(n, OM_INVERSE_STEP(n, OM_INVERSE_STEP(n, 3 * (n) ^ 2)))
+
+_Static_assert(OM_INVERSE(OM_PAGE_ODD) * OM_PAGE_ODD == 1, "om_page_pfn()");
+
 static inline om_pfn_t om_page_pfn(struct om_system *sys, const struct om_page *page)
 {
-	return (om_pfn_t)(page - sys->page);
+	uintptr_t bytes = (uintptr_t)page - (uintptr_t)sys->page;
+
+	return (om_pfn_t)(bytes / OM_PAGE_POWER) * OM_INVERSE(OM_PAGE_ODD);
 }
 
 static inline void *om_page_ptr(struct om_system *sys, const struct om_page *page)

@@ -192,6 +192,19 @@ struct om_page *om_table_next_within(struct om_mm *mm, uintptr_t *addr, uintptr_
 	return next_table(mm, addr, end, left);
 }
 
+bool om_table_part(struct om_mm *mm, uintptr_t start, uintptr_t end, struct om_table_part *part)
+{
+	uintptr_t base;
+
+	part->table = om_table_next(mm, start, end);
+	if (!part->table)
+		return false;
+	base = om_table_addr(part->table, 0);
+	part->start = base > start ? base : start;
+	part->end = end - base > OM_TABLE_SPAN ? base + OM_TABLE_SPAN : end;
+	return true;
+}
+
 /* ---------------------------------------------------------------- in two steps -------------- */
 
 /* The lowest level that has a table for addr. */

@@ -105,32 +105,19 @@ struct om_page *om_table_next(struct om_mm *mm, uintptr_t addr, uintptr_t end);
 struct om_page *om_table_next_within(struct om_mm *mm, uintptr_t *addr, uintptr_t end,
                                      unsigned *left);
 
-/* Of a range, what one leaf table maps of it. `table` NULL: nothing is left. */
+/* Of a range, what one leaf table maps of it. */
 struct om_table_part {
 	struct om_page *table;
 	uintptr_t start, end;
 };
 
-static inline struct om_table_part om_table_part(struct om_mm *mm, uintptr_t start, uintptr_t end)
-{
-	struct om_table_part part = {.start = start, .end = end};
-	uintptr_t base;
-
-	part.table = start < end ? om_table_next(mm, start, end) : NULL;
-	if (!part.table)
-		return part;
-	base = om_table_addr(part.table, 0);
-	if (base > start)
-		part.start = base;
-	if (end - base > OM_TABLE_SPAN)
-		part.end = base + OM_TABLE_SPAN;
-	return part;
-}
+/* The first part of [start, end) that has a leaf table. False: none has. Lock-free; see above. */
+bool om_table_part(struct om_mm *mm, uintptr_t start, uintptr_t end, struct om_table_part *part);
 
 /* All parts of [from, to) that have a leaf table, in order. */
 #define om_for_each_table(part, mm, from, to)                                                      \
-	for (struct om_table_part part = om_table_part(mm, from, to); part.table;                  \
-	     part = om_table_part(mm, part.end, to))
+	for (struct om_table_part part = {.end = from};                                            \
+	     part.end < (to) && om_table_part(mm, part.end, to, &part);)
 
 /*
  * Areas in [start, end) are gone, and none is left between `floor` <= start and `ceiling` >= end:

@@ -196,6 +196,21 @@ unsigned om_slot_count(struct om_system *sys, uint32_t slot)
 	return count;
 }
 
+static bool is_unread(const struct slot *s)
+{
+	return s && !s->page;
+}
+
+bool om_slot_is_unread(struct om_system *sys, uint32_t slot)
+{
+	bool unread;
+
+	lock(sys);
+	unread = is_unread(find_slot(sys, slot));
+	unlock(sys);
+	return unread;
+}
+
 om_pfn_t om_slot_pfn(struct om_system *sys, uint32_t slot)
 {
 	struct slot *s;
@@ -222,7 +237,7 @@ bool om_slot_claim(struct om_system *sys, uint32_t slot, om_pfn_t pfn)
 
 	lock(sys);
 	s = find_slot(sys, slot);
-	claimed = s && !s->page;
+	claimed = is_unread(s);
 	if (claimed) {
 		s->page = pfn + 1;
 		s->count++;

@@ -44,8 +44,8 @@ unsigned om_slot_put(struct om_system *sys, uint32_t slot);
 unsigned om_slot_uncache(struct om_system *sys, uint32_t slot);
 
 /*
- * om_slot_count(), om_slot_pfn() and om_slot_claim() take any number, as a stale page-table entry
- * may hold it: such a slot is not in use.
+ * om_slot_count(), om_slot_pfn(), om_slot_is_unread() and om_slot_claim() take any number, as a
+ * stale page-table entry may hold it: such a slot is not in use.
  */
 unsigned om_slot_count(struct om_system *sys, uint32_t slot);
 
@@ -55,7 +55,10 @@ om_pfn_t om_slot_pfn(struct om_system *sys, uint32_t slot);
 /* Set (pfn) or forget (OM_NO_PFN) the caching page; the count is not touched. */
 void om_slot_set_pfn(struct om_system *sys, uint32_t slot, om_pfn_t pfn);
 
-/* Swap-in: if the slot is in use and not cached nor just allocated, cache `pfn` and count it. */
+/* In use, and not cached nor just allocated? */
+bool om_slot_is_unread(struct om_system *sys, uint32_t slot);
+
+/* Swap-in: if om_slot_is_unread(), cache `pfn` in it and count it. */
 bool om_slot_claim(struct om_system *sys, uint32_t slot, om_pfn_t pfn);
 
 /* Are there free slots? (a hint) */

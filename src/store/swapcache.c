@@ -187,8 +187,7 @@ static void fill_window(struct om_system *sys, struct window *w, uint32_t slot)
 			continue;
 		w->page[i] = NULL;
 		neighbour = w->first + i;
-		if (om_frames_low(sys) || om_slot_count(sys, neighbour) == 0 ||
-		    om_slot_pfn(sys, neighbour) != OM_NO_PFN)
+		if (om_frames_low(sys) || !om_slot_is_unread(sys, neighbour))
 			continue;
 		if (enter_empty(sys, neighbour, &w->page[i]))
 			w->page[i] = NULL;

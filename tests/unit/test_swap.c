@@ -51,14 +51,17 @@ static void test_one_slot(void **state)
 
 	assert_int_equal(om_slot_count(sys, 0), 1);
 	assert_int_equal(om_slot_pfn(sys, 0), OM_NO_PFN);
-	assert_false(om_slot_claim(sys, 0, 8)); /* reserved */
+	assert_false(om_slot_is_unread(sys, 0)); /* reserved */
+	assert_false(om_slot_claim(sys, 0, 8));
 	om_slot_set_pfn(sys, 0, 7);
 	assert_int_equal(om_slot_pfn(sys, 0), 7);
 	assert_false(om_slot_claim(sys, 0, 8));
 	assert_true(om_slot_dup(sys, 0));
 	assert_int_equal(om_slot_uncache(sys, 0), 1);
 	assert_int_equal(om_slot_pfn(sys, 0), OM_NO_PFN);
+	assert_true(om_slot_is_unread(sys, 0));
 	assert_true(om_slot_claim(sys, 0, 0));
+	assert_false(om_slot_is_unread(sys, 0));
 	assert_int_equal(om_slot_pfn(sys, 0), 0);
 	assert_int_equal(om_slot_count(sys, 0), 2);
 	assert_int_equal(om_slot_put(sys, 0), 1);
@@ -99,6 +102,7 @@ static void test_no_such_slot(void **state)
 	for (unsigned i = 0; i < 6; i++) {
 		assert_int_equal(om_slot_count(sys, none[i]), 0);
 		assert_int_equal(om_slot_pfn(sys, none[i]), OM_NO_PFN);
+		assert_false(om_slot_is_unread(sys, none[i]));
 		assert_false(om_slot_claim(sys, none[i], 1));
 	}
 	end_system(sys);
