@@ -502,16 +502,26 @@ static unsigned long explore_single(const struct scene *scene, unsigned first)
 	return steps;
 }
 
-/* All pairs of interruptions of two tasks: to the other one, and back. */
+/*
+ * All pairs of interruptions: to another task, and from that one to another, or back. Of three
+ * tasks the first one begins.
+ */
 static void explore_pairs(const struct scene *scene, unsigned long steps)
 {
-	for (unsigned first = 0; first < 2; first++)
+	unsigned n = nr_tasks(scene);
+
+	for (unsigned plan = 0; plan < n * n * n; plan++) {
+		unsigned first = plan % n, second = plan / n % n, third = plan / n / n;
+
+		if (second == first || third == second || (n > 2 && first))
+			continue;
 		for (unsigned long one = 1; one < steps; one++)
 			for (unsigned long two = one + 1; two <= steps; two++)
 				run(scene,
 				    &(struct sched_plan){.first = first,
 				                         .n = 2,
-				                         .point = {{one, !first}, {two, first}}});
+				                         .point = {{one, second}, {two, third}}});
+	}
 }
 
 /* One plan with two or three interruptions, the later ones as often near as far. */

@@ -52,7 +52,7 @@ struct scene {
 	om_pfn_t frames;  /* 0: 256 */
 	unsigned slots;   /* 0: 256 */
 	unsigned cluster; /* of swap read-ahead */
-	bool all_pairs;   /* of interruptions, whatever the budget: for two tasks of few steps */
+	bool all_pairs;   /* of interruptions, whatever the budget: for tasks of few steps */
 	void (*setup)(struct play *p);
 	void (*task[SCHED_TASKS])(struct play *p); /* NULL: no such task */
 	void (*check)(struct play *p);             /* at rest; om_verify() has found nothing */

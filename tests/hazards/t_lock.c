@@ -288,6 +288,83 @@ static void test_h47_pins_do_not_overflow(void **state)
 	rig_destroy(r);
 }
 
+/* ---------------------------------------------------------------- locked x truncation ------- */
+
+/* A private file with pages of all kinds, locked, and a child that is not. */
+static void locked_file(struct play *p)
+{
+	play_file(p, 4, OM_MAP_PRIVATE);
+	rig_put(p->r, p->mm, p->a, 2, 300);
+	p->child = rig_fork(p->r, p->mm, NULL);
+	rig_ok(om_mlock(p->mm, p->a, PAGES(4), 0));
+}
+
+/* A shared one: the pages have two entries, one of them locked. */
+static void locked_shared_file(struct play *p)
+{
+	play_file(p, 4, OM_MAP_SHARED);
+	p->child = rig_fork(p->r, p->mm, NULL);
+	rig_expect(p->r, p->child, p->a, 4, 200);
+	rig_ok(om_mlock(p->mm, p->a, PAGES(4), 0));
+}
+
+/* Beyond the end of the file there is nothing to fill it with. */
+static void task_child_locks(struct play *p)
+{
+	int err = om_mlock(p->child, p->a, PAGES(4), 0);
+
+	rig_check(!err || err == -OM_ENOMEM);
+}
+
+static void task_munlock_file(struct play *p)
+{
+	rig_ok(om_munlock(p->mm, p->a, PAGES(4)));
+}
+
+static void task_punch3(struct play *p)
+{
+	rig_ok(om_mapping_punch(p->file, 0, PAGES(3)));
+}
+
+static void task_truncate1(struct play *p)
+{
+	rig_ok(om_mapping_truncate(p->file, RIG_PAGE));
+}
+
+/* om_verify() has counted (I12); and what nobody locks any more can go. */
+static void check_can_go(struct play *p)
+{
+	rig_ok(om_munlock(p->child, p->a, PAGES(4)));
+	rig_equal(unevictable(p->r), 0);
+	rig_reclaim(p->r);
+	for (unsigned i = 0; i < 4; i++) {
+		enum om_pagekind kind = rig_info(p->mm, p->a + PAGES(i)).kind;
+
+		rig_check(kind == OM_PAGE_SWAP || kind == OM_PAGE_NONE);
+	}
+}
+
+static void test_locked_x_truncate(void **state)
+{
+	(void)state;
+	EXPLORE({.name = "locked_truncate",
+	         .setup = locked_file,
+	         .task = {task_child_locks, task_munlock_file, task_truncate1},
+	         .check = check_can_go},
+	        {.name = "locked_punch",
+	         .setup = locked_file,
+	         .task = {task_child_locks, task_munlock_file, task_punch3},
+	         .check = check_can_go},
+	        {.name = "locked_shared",
+	         .setup = locked_shared_file,
+	         .task = {task_child_locks, task_munlock_file, task_truncate1},
+	         .check = check_can_go},
+	        {.name = "locked_reclaim",
+	         .setup = locked_file,
+	         .task = {task_munlock_file, task_truncate1, task_reclaim},
+	         .check = check_can_go});
+}
+
 static const struct CMUnitTest list[] = {
     cmocka_unit_test(test_h42_nonlinear_munlock),
     cmocka_unit_test(test_h43_munlock_x_reclaim),
@@ -295,5 +372,6 @@ static const struct CMUnitTest list[] = {
     cmocka_unit_test(test_h45_no_stranded_pages),
     cmocka_unit_test(test_h46_no_anonymous_page_in_shared_area),
     cmocka_unit_test(test_h47_pins_do_not_overflow),
+    cmocka_unit_test(test_locked_x_truncate),
 };
 TESTS(lock_tests, list);

@@ -300,6 +300,48 @@ static void test_move_beside(void **state)
 	rig_destroy(r);
 }
 
+/* ---------------------------------------------------------------- DONTUNMAP ----------------- */
+
+static void task_leave_area(struct play *p)
+{
+	const int flags = OM_MREMAP_MAYMOVE | OM_MREMAP_FIXED | OM_MREMAP_DONTUNMAP;
+
+	rig_ok(do_mremap(p->mm, p->a, PAGES(8), PAGES(8), flags, THERE, &p->b));
+}
+
+static void task_child_forks(struct play *p)
+{
+	p->other = rig_fork(p->r, p->child, NULL);
+}
+
+/* The pages are at the new place alone, and the relatives have theirs. */
+static void check_left(struct play *p)
+{
+	rig_expect(p->r, p->mm, p->b, 8, 100);
+	for (unsigned i = 0; i < 8; i++)
+		rig_equal(get_tag(p, p->mm, p->a + PAGES(i)), 0);
+	rig_expect(p->r, p->child, p->a, 8, 100);
+	if (p->other)
+		rig_expect(p->r, p->other, p->a, 8, 100);
+	rig_put(p->r, p->mm, p->a, 8, 500);
+	rig_reclaim(p->r);
+	rig_expect(p->r, p->mm, p->b, 8, 100);
+	rig_expect(p->r, p->mm, p->a, 8, 500);
+}
+
+static void test_dontunmap_x_reclaim(void **state)
+{
+	(void)state;
+	EXPLORE({.name = "dontunmap_fork",
+	         .setup = family_cold,
+	         .task = {task_leave_area, task_reclaim, task_child_forks},
+	         .check = check_left},
+	        {.name = "dontunmap_swapoff",
+	         .setup = family_cold,
+	         .task = {task_leave_area, task_reclaim, task_swapoff},
+	         .check = check_left});
+}
+
 /* ---------------------------------------------------------------- 54: mremap x truncate ----- */
 
 static void mixed_file(struct play *p)
@@ -370,6 +412,7 @@ static const struct CMUnitTest list[] = {
     cmocka_unit_test(test_h30_table_move_x_freed_table),
     cmocka_unit_test(test_h32_mremap_at_the_limit),
     cmocka_unit_test(test_move_beside),
+    cmocka_unit_test(test_dontunmap_x_reclaim),
     cmocka_unit_test(test_h33_empty_areas),
     cmocka_unit_test(test_h54_mremap_x_truncate),
 };

@@ -265,13 +265,65 @@ static void check_child_or_zero(struct play *p)
 	}
 }
 
+/* Freed, and written again, while others look at the page, fork it, or take it. */
+static void task_free_and_store(struct play *p)
+{
+	task_free(p);
+	rig_equal(set_word(p, p->mm, p->a, 903), OM_FAULT_MINOR);
+}
+
+static void task_pin_for_reading(struct play *p)
+{
+	om_pfn_t pfn;
+
+	rig_ok(om_pin(p->mm, p->a, OM_READ, &pfn));
+	sched_step();
+	om_unpin(p->r->sys, pfn, false);
+}
+
+/* In memory, and still in its slots. */
+static void read_back(struct play *p)
+{
+	swapped(p);
+	rig_expect(p->r, p->mm, p->a, 8, 100);
+}
+
+/* The child has what was there at some moment, or zeros. */
+static void check_stored_and_forked(struct play *p)
+{
+	unsigned long word;
+
+	check_stored(p);
+	for (unsigned i = 0; i < 8; i++) {
+		rig_equal(get_word(p, p->other, p->a + PAGES(i), &word), OM_FAULT_MINOR);
+		rig_check(word == 0 || word == 100 + i || (word == 903 && i == 0));
+	}
+}
+
 static void test_h57_free_x_fork(void **state)
 {
 	(void)state;
 	EXPLORE({.name = "h57_fork",
 	         .setup = freed,
 	         .task = {task_fork, task_reclaim},
-	         .check = check_child_or_zero});
+	         .check = check_child_or_zero},
+	        {.name = "h57_fork_reclaim",
+	         .setup = warm,
+	         .task = {task_free_and_store, task_fork, task_reclaim},
+	         .check = check_stored_and_forked});
+}
+
+static void test_h57_free_and_store(void **state)
+{
+	(void)state;
+	EXPLORE({.name = "h57_pin",
+	         .setup = warm,
+	         .task = {task_free_and_store, task_pin_for_reading, task_reclaim},
+	         .check = check_stored},
+	        {.name = "h57_slots",
+	         .setup = read_back,
+	         .task = {task_free_and_store, task_pageout, task_reclaim},
+	         .check = check_stored});
 }
 
 /* ---------------------------------------------------------------- swapoff ------------------- */
@@ -403,6 +455,7 @@ static const struct CMUnitTest list[] = {
     cmocka_unit_test(test_h50_reuse_x_swapin_of_sibling),
     cmocka_unit_test(test_h57_free_x_write),
     cmocka_unit_test(test_h57_free_x_fork),
+    cmocka_unit_test(test_h57_free_and_store),
     cmocka_unit_test(test_swapoff_x_others),
     cmocka_unit_test(test_swapoff_of_more_than_memory),
 };

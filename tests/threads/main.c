@@ -467,6 +467,7 @@ static void run_all(const struct config *given)
 	} variant[] = {{4, 512, 3, 0, 0, 40}, {8, 768, 3, 20, 500, 12}, {6, 1024, 0, 0, 50, 5}};
 	unsigned n = sizeof(variant) / sizeof(variant[0]);
 
+	generations();
 	for (unsigned i = 0; i < n; i++) {
 		struct config cfg = *given;
 

@@ -26,6 +26,7 @@
  *   proc.c    address spaces: making, forking, passing on, ending
  *   memory.c  what is done to areas: map, unmap, protect, move, advise, lock
  *   files.c   what is done to files: write, truncate, punch, sync
+ *   generations.c  forks of a process whose threads write
  *   jitter.c  hooks that lose the CPU now and then
  *   others.c  pins, short-lived areas and files, reclaim, queries
  */
@@ -387,6 +388,9 @@ void op_reclaim(struct thread *t);
 void op_query(struct thread *t);
 void op_frame(struct thread *t);
 void frames_free_all(struct thread *t);
+
+/* Forks of a process whose threads write, in machines of their own. */
+void generations(void);
 
 /* Hooks for the machine that give up the CPU once in so many calls. */
 const struct om_port_ops *jitter_ops(unsigned one_in);
