@@ -2,14 +2,20 @@
 #
 #   V=name      which build: release (default), debug, asan, tsan, m32, cov, fuzz; with -clang
 #               appended (release-clang, debug-clang...) the same one made by clang
-#   RMAP=name   which reverse-map design is linked in: objrmap (default), or one of src/rmap/rivals/
+#   RMAP=name   which reverse-map design is linked in: objrmap (default), or one of src/rmap/rivals/;
+#               for all targets that build, test or boot (docs/designs.md)
 #   SIM_MODE=   modes of the simulated MMU that tests run in, of x86, readonly, absent, upper, all
 #               (default: x86 all, that is with nothing kept that can be dropped, and with everything)
 #
 # Every build has a directory of its own, build/$(V), so that they can live side by side. Tests are
 # built as V=debug (all checks on) unless V is given.
 
-RMAP ?= objrmap
+RMAP    ?= objrmap
+DESIGNS := objrmap $(sort $(patsubst src/rmap/rivals/%.c,%,$(wildcard src/rmap/rivals/*.c)))
+ifeq ($(filter $(RMAP),$(DESIGNS)),)
+$(error unknown RMAP=$(RMAP), there are: $(DESIGNS))
+endif
+
 ifeq ($(origin V),undefined)
 V      := release
 TEST_V := debug
@@ -100,7 +106,7 @@ UNITS := $(UNIT_SRC:%.c=$(B)/%)
 SELECT = $(if $(ONLY),$(filter %/$(ONLY) %/test_$(ONLY),$(1)),$(1))
 
 .PHONY: all test check-tests unit check-unit bench figures results coverage soak fuzz install setup
-.PHONY: lint clean help
+.PHONY: test-designs soak-designs lint clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -166,7 +172,7 @@ $(EXAMPLE_DIR)/%: $(B)/examples/%.o $(LIB) $(SIM)
 	$(LINK) $(filter %.o,$^) $(LIBS)
 
 # The core on the skeleton a port begins with, freestanding: it compiles, and needs nothing but mem*.
-T ?= build/template
+T ?= build/template$(if $(DESIGN),-$(RMAP))
 TEMPLATE_OBJ := $(patsubst %.c,$(T)/%.o,$(CORE_SRC) ports/template/port.c ports/template/check.c)
 
 template: $(T)/kernel.o ## compile the core with the port skeleton, ports/template
@@ -180,7 +186,7 @@ $(T)/%.o: %.c
 	@echo "  CC    $@"
 	@mkdir -p $(@D)
 	@$(CC) -std=c11 -ffreestanding -fno-stack-protector $(WARN_CORE) -O2 -g $(TEMPLATE_CFLAGS) \
-		-Iinclude -Isrc -Iports/template -MMD -MP -c -o $@ $<
+		-Iinclude -Isrc -Iports/template $(DESIGN) -MMD -MP -c -o $@ $<
 
 include kernel/kernel.mk
 include tests/kernel/kernel-tests.mk
@@ -199,6 +205,19 @@ test: setup ## all tests with all checks on, the kernel's in QEMU too; ONLY=name
 
 check-tests: $(call SELECT,$(TESTS) $(UNITS))
 	@SIM_MODE="$(SIM_MODE)" scripts/run-tests.sh $^
+
+# All designs, one after the other: $(1) is what to do with $$d.
+for_designs = for d in $(DESIGNS); do echo "=== RMAP=$$d"; { $(1); } || exit 1; done
+with_design = $(MAKE) --no-print-directory $(PARALLEL) V=$(TEST_V) RMAP=$$d
+
+# A short run: few steps where a program takes a number of them.
+DESIGN_STEPS := hazards=20 threads=3000 oracle=12000 twin=6000
+
+test-designs: setup ## all reverse-map designs by all tests, with few steps
+	+@export TEST_STEPS="$(DESIGN_STEPS)"; $(call for_designs,$(with_design) check-tests)
+
+soak-designs: setup ## all designs by all tests in all modes of the MMU, then by soak for SECONDS=60 each
+	+@$(call for_designs,$(with_design) SIM_MODE="x86 readonly absent upper all" check-tests && $(with_design) soak-programs)
 
 unit: setup ## the unit tests alone
 	@$(MAKE) --no-print-directory $(PARALLEL) V=$(TEST_V) check-unit
@@ -279,7 +298,7 @@ check-install: ## an installed copy compiles and runs examples/hello.c through p
 
 lint: ## the static analyser of clang over the core
 	@for f in $(CORE_SRC); do \
-		clang --analyze --analyzer-output text -std=c11 -ffreestanding $(INCLUDE) $$f || exit 1; done
+		clang --analyze --analyzer-output text -std=c11 -ffreestanding $(INCLUDE) $(DESIGN) $$f || exit 1; done
 
 # ---- installing --------------------------------------------------------------------------------
 
@@ -301,7 +320,7 @@ clean: ## remove build/
 	rm -rf build
 
 help: ## this list
-	@sed -n '2,11s/^# \{0,1\}//p' Makefile
+	@sed -n '2,12s/^# \{0,1\}//p' Makefile
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-15s %s\n", $$1, $$2 }' Makefile */*.mk */*/*.mk
 
 -include $(shell find $(B) $(T) -name '*.d' 2>/dev/null)
