@@ -11,7 +11,8 @@
 # built as V=debug (all checks on) unless V is given.
 
 RMAP    ?= objrmap
-DESIGNS := objrmap $(sort $(patsubst src/rmap/rivals/%.c,%,$(wildcard src/rmap/rivals/*.c)))
+# What defines om_rmap_traits is a design.
+DESIGNS := objrmap $(patsubst src/rmap/rivals/%.c,%,$(shell grep -l '^const struct om_rmap_traits' src/rmap/rivals/*.c))
 ifeq ($(filter $(RMAP),$(DESIGNS)),)
 $(error unknown RMAP=$(RMAP), there are: $(DESIGNS))
 endif
@@ -106,7 +107,7 @@ UNITS := $(UNIT_SRC:%.c=$(B)/%)
 SELECT = $(if $(ONLY),$(filter %/$(ONLY) %/test_$(ONLY),$(1)),$(1))
 
 .PHONY: all test check-tests unit check-unit bench figures results coverage soak fuzz install setup
-.PHONY: test-designs soak-designs lint clean help
+.PHONY: all-designs test-designs soak-designs lint clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -212,6 +213,9 @@ with_design = $(MAKE) --no-print-directory $(PARALLEL) V=$(TEST_V) RMAP=$$d
 
 # A short run: few steps where a program takes a number of them.
 DESIGN_STEPS := hazards=20 threads=3000 oracle=12000 twin=6000
+
+all-designs: ## the library, the sim port and the examples with each reverse-map design
+	+@$(call for_designs,$(MAKE) --no-print-directory $(PARALLEL) RMAP=$$d all)
 
 test-designs: setup ## all reverse-map designs by all tests, with few steps
 	+@export TEST_STEPS="$(DESIGN_STEPS)"; $(call for_designs,$(with_design) check-tests)

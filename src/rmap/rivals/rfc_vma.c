@@ -17,13 +17,13 @@
  * table moves as a whole. That is what the repairs cost; each is bounded by the size of the area
  * alone, and holds the lock of its file meanwhile, if it has one.
  *
- * The walk from a direct page. With the frame lock held the page stays mapped, and so the area that
- * it names stays alive: the last that happens to a page in an area is om_rmap_page_remove(), and an
- * adoption takes the lock, too. But the table's lock comes first in the order. The RFC, which had
- * the same trouble with PG_maplock, tried the table's lock and gave the page up if that failed.
- * Here the walk finds the table, lets go, locks the table, and looks again whether the page is still
- * found there. No number of the area is read on the way, because nothing that a walker could hold
- * keeps an area from being resized: hence the address in the page.
+ * The walk from a direct page. With the frame lock held the page stays mapped, and so the area
+ * that it names stays alive: the last that happens to a page in an area is om_rmap_page_remove(),
+ * and an adoption takes the lock, too. But the table's lock comes first in the order. The RFC,
+ * which had the same trouble with PG_maplock, tried the table's lock and gave the page up if that
+ * failed. Here the walk finds the table, lets go, locks the table, and looks again whether the page
+ * is still found there. No number of the area is read on the way, because nothing that a walker
+ * could hold keeps an area from being resized: hence the address in the page.
  *
  * The walk from a shared page goes through the whole list with its lock held, as posted: an
  * area that is cut into a thousand is looked at a thousand times.

@@ -20,7 +20,7 @@ OM_INLINE void om_anon_stock_up(struct om_system *sys, struct om_page *page)
 	(void)page;
 }
 
-/* Frame lock held: a walker that holds it instead follows `object` to the area. */
+/* Under the frame lock, because a walker that holds it follows `object` to the area. */
 OM_INLINE void om_rfc_point(struct om_page *page, struct om_vma *vma, const struct om_page *table,
                             uintptr_t pos)
 {
