@@ -69,10 +69,14 @@ bool om_anon_page_join(struct om_system *sys, struct om_page *page, struct om_vm
 
 /* ---------------------------------------------------------------- repairs ------------------- */
 
+/*
+ * The table is locked. Not by om_entry_get(), which counts as work under the file's lock: that has
+ * no bound here, which traits.bounded admits.
+ */
 static void adopt_entry(struct om_system *sys, struct om_vma *vma, struct om_page *table,
                         unsigned pos)
 {
-	om_pte_t pte = om_entry_get(sys, table, pos);
+	om_pte_t pte = om_arch_pte_load(om_table_entry(table, pos));
 	struct om_page *page = om_page_of(sys, om_pte_pfn(pte));
 
 	if (!om_pte_present(pte) || !om_page_test(page, OM_PG_DIRECT))
