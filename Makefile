@@ -2,14 +2,21 @@
 #
 #   V=name      which build: release (default), debug, asan, tsan, m32, cov, fuzz; with -clang
 #               appended (release-clang, debug-clang...) the same one made by clang
-#   RMAP=name   which reverse-map design is linked in: objrmap (default), or one of src/rmap/rivals/
+#   RMAP=name   which reverse-map design is linked in: objrmap (default), or one of src/rmap/rivals/;
+#               for all targets that build, test or boot (docs/designs.md)
 #   SIM_MODE=   modes of the simulated MMU that tests run in, of x86, readonly, absent, upper, all
 #               (default: x86 all, that is with nothing kept that can be dropped, and with everything)
 #
 # Every build has a directory of its own, build/$(V), so that they can live side by side. Tests are
 # built as V=debug (all checks on) unless V is given.
 
-RMAP ?= objrmap
+RMAP    ?= objrmap
+# What defines om_rmap_traits is a design.
+DESIGNS := objrmap $(patsubst src/rmap/rivals/%.c,%,$(shell grep -l '^const struct om_rmap_traits' src/rmap/rivals/*.c))
+ifeq ($(filter $(RMAP),$(DESIGNS)),)
+$(error unknown RMAP=$(RMAP), there are: $(DESIGNS))
+endif
+
 ifeq ($(origin V),undefined)
 V      := release
 TEST_V := debug
@@ -89,9 +96,9 @@ PRESENT      := $(foreach p,$(PROGRAMS),$(if $(call program_src,$(p)),$(p)))
 SUPPORT_SRC  := $(filter-out $(PROGRAMS:%=tests/%.c) tests/fuzz.c,$(wildcard tests/*.c))
 # The fuzzer plays the oracle's operations.
 FUZZ_SRC     := tests/fuzz.c $(filter-out tests/oracle/oracle.c,$(wildcard tests/oracle/*.c)) $(SUPPORT_SRC)
-# Units about the default design, and of what only it does.
+# Units about the default design, or about the chosen rival; the others are about what holds for all.
 UNIT_DEFAULT := tests/unit/test_rmap.c
-UNIT_SRC     := $(filter-out $(if $(DESIGN),$(UNIT_DEFAULT)),$(wildcard tests/unit/test_*.c))
+UNIT_SRC     := $(filter-out $(if $(DESIGN),$(UNIT_DEFAULT)),$(wildcard tests/unit/test_*.c tests/unit/rivals/test_$(RMAP).c))
 UNIT_SUPPORT := $(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c)) tests/coroutine.c
 
 TESTS := $(foreach p,$(PRESENT),$(B)/tests/$(p)/$(p))
@@ -100,7 +107,7 @@ UNITS := $(UNIT_SRC:%.c=$(B)/%)
 SELECT = $(if $(ONLY),$(filter %/$(ONLY) %/test_$(ONLY),$(1)),$(1))
 
 .PHONY: all test check-tests unit check-unit bench figures results coverage soak fuzz install setup
-.PHONY: lint clean help
+.PHONY: all-designs test-designs soak-designs lint clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -152,7 +159,7 @@ $(UNITS): $(B)/tests/unit/%: $(B)/tests/unit/%.o $(PARTS) $(SIM)
 	$(LINK) $(filter %.o,$^) $(LIBS) -lcmocka
 
 # Those that look inside the library need it unsealed.
-INSIDERS := oracle
+INSIDERS := oracle hazards
 define program_rule
 $(B)/tests/$(1)/$(1): $(patsubst %.c,$(B)/%.o,$(call program_src,$(1)) $(SUPPORT_SRC)) $(if $(filter $(1),$(INSIDERS)),$(B)/libparts.a,$(LIB)) $(SIM)
 	$$(LINK) $$(filter %.o,$$^) $$(LIBS) -lcmocka
@@ -166,7 +173,7 @@ $(EXAMPLE_DIR)/%: $(B)/examples/%.o $(LIB) $(SIM)
 	$(LINK) $(filter %.o,$^) $(LIBS)
 
 # The core on the skeleton a port begins with, freestanding: it compiles, and needs nothing but mem*.
-T ?= build/template
+T ?= build/template$(if $(DESIGN),-$(RMAP))
 TEMPLATE_OBJ := $(patsubst %.c,$(T)/%.o,$(CORE_SRC) ports/template/port.c ports/template/check.c)
 
 template: $(T)/kernel.o ## compile the core with the port skeleton, ports/template
@@ -180,7 +187,7 @@ $(T)/%.o: %.c
 	@echo "  CC    $@"
 	@mkdir -p $(@D)
 	@$(CC) -std=c11 -ffreestanding -fno-stack-protector $(WARN_CORE) -O2 -g $(TEMPLATE_CFLAGS) \
-		-Iinclude -Isrc -Iports/template -MMD -MP -c -o $@ $<
+		-Iinclude -Isrc -Iports/template $(DESIGN) -MMD -MP -c -o $@ $<
 
 include kernel/kernel.mk
 include tests/kernel/kernel-tests.mk
@@ -199,6 +206,22 @@ test: setup ## all tests with all checks on, the kernel's in QEMU too; ONLY=name
 
 check-tests: $(call SELECT,$(TESTS) $(UNITS))
 	@SIM_MODE="$(SIM_MODE)" scripts/run-tests.sh $^
+
+# All designs, one after the other: $(1) is what to do with $$d.
+for_designs = for d in $(DESIGNS); do echo "=== RMAP=$$d"; { $(1); } || exit 1; done
+with_design = $(MAKE) --no-print-directory $(PARALLEL) V=$(TEST_V) RMAP=$$d
+
+# A short run: few steps where a program takes a number of them.
+DESIGN_STEPS := hazards=20 threads=3000 oracle=12000 twin=6000
+
+all-designs: ## the library, the sim port and the examples with each reverse-map design
+	+@$(call for_designs,$(MAKE) --no-print-directory $(PARALLEL) RMAP=$$d all)
+
+test-designs: setup ## all reverse-map designs by all tests, with few steps
+	+@export TEST_STEPS="$(DESIGN_STEPS)"; $(call for_designs,$(with_design) check-tests)
+
+soak-designs: setup ## all designs by all tests in all modes of the MMU, then by soak for SECONDS=60 each
+	+@$(call for_designs,$(with_design) SIM_MODE="x86 readonly absent upper all" check-tests && $(with_design) soak-programs)
 
 unit: setup ## the unit tests alone
 	@$(MAKE) --no-print-directory $(PARALLEL) V=$(TEST_V) check-unit
@@ -242,7 +265,7 @@ build/fuzz/tests/fuzz: $(FUZZ_SRC:%.c=$(B)/%.o) $(B)/libparts.a $(SIM)
 
 # ---- checks ------------------------------------------------------------------------------------
 
-FORMATTED = $(wildcard $(foreach d,include/objrmap src $(wildcard src/*) ports/sim ports/template tests tests/unit tests/docs $(PROGRAMS:%=tests/%) examples demo/family bench ports/x86_64 $(wildcard kernel/*) tests/kernel bench/linux,$d/*.c $d/*.h))
+FORMATTED = $(wildcard $(foreach d,include/objrmap src $(wildcard src/*) src/rmap/rivals ports/sim ports/template tests tests/unit tests/unit/rivals tests/docs $(PROGRAMS:%=tests/%) examples demo/family bench ports/x86_64 $(wildcard kernel/*) tests/kernel bench/linux,$d/*.c $d/*.h))
 
 ALL_CHECKS := template check-layers check-letters check-symbols check-headers check-format check-readme check-docs check-install check-embed check-kernel-layers
 
@@ -279,7 +302,7 @@ check-install: ## an installed copy compiles and runs examples/hello.c through p
 
 lint: ## the static analyser of clang over the core
 	@for f in $(CORE_SRC); do \
-		clang --analyze --analyzer-output text -std=c11 -ffreestanding $(INCLUDE) $$f || exit 1; done
+		clang --analyze --analyzer-output text -std=c11 -ffreestanding $(INCLUDE) $(DESIGN) $$f || exit 1; done
 
 # ---- installing --------------------------------------------------------------------------------
 
@@ -301,7 +324,7 @@ clean: ## remove build/
 	rm -rf build
 
 help: ## this list
-	@sed -n '2,11s/^# \{0,1\}//p' Makefile
+	@sed -n '2,12s/^# \{0,1\}//p' Makefile
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-15s %s\n", $$1, $$2 }' Makefile */*.mk */*/*.mk
 
 -include $(shell find $(B) $(T) -name '*.d' 2>/dev/null)

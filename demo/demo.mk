@@ -1,10 +1,10 @@
 # What there is to see. Included by the Makefile.
 
 run: ## boot a machine with 96 MiB that runs bash, python3, sqlite3 and stress-ng from Debian
-	@scripts/run.sh
+	@KERNEL=$(KB)/objrmap-kernel scripts/run.sh
 
 shell: ## an interactive bash in that machine
-	@scripts/shell.sh
+	@KERNEL=$(KB)/objrmap-kernel scripts/shell.sh
 
 family: ## without a kernel: simulated processes that need four times the memory, every byte checked
 	@scripts/setup.sh run

@@ -6,6 +6,7 @@
 #
 #     scripts/run-tests.sh PROGRAM...        JOBS: programs at a time
 #                                            TEST_SECONDS=900: CPU time a process may use
+#                                            TEST_STEPS="NAME=N...": program NAME takes N steps (-n)
 #
 # The clock limits nothing, because the machine may have other work. A program is ended when it has
 # used up its CPU time, or when for two minutes all its threads have slept and used none: a deadlock.
@@ -42,6 +43,13 @@ tenths() {
 	echo $(($(date +%s%N) / 100000000))
 }
 
+# The option for TEST_STEPS.
+steps_of() { # $1: program
+	for word in ${TEST_STEPS:-}; do
+		[ "${word%%=*}" != "${1##*/}" ] || echo "-n ${word#*=}"
+	done
+}
+
 # In the background, in a session of its own: so all its processes can be found.
 start() { # $1: program
 	: >"$1.log"
@@ -54,14 +62,14 @@ start() { # $1: program
 		# shellcheck disable=SC2016,SC2086
 		setsid sh -c '
 			echo $$ >"$1.pid"
-			program=$1
-			shift
+			program=$1 steps=$2
+			shift 2
 			for mode; do
-				OM_SIM_MODE=$mode "$program" && continue
+				OM_SIM_MODE=$mode "$program" $steps && continue
 				status=$?
 				[ $mode = none ] || echo "in mode OM_SIM_MODE=$mode"
 				exit $status
-			done' sh "$1" $modes >>"$1.log" 2>&1 </dev/null 3>&-
+			done' sh "$1" "$(steps_of "$1")" $modes >>"$1.log" 2>&1 </dev/null 3>&-
 		status=$?
 		echo "end $1 $status $(($(tenths) - begin))" >&3
 	) &

@@ -1,6 +1,6 @@
 # A whole kernel in 800 lines, with all checks of the core on. Included by the Makefile.
 
-TINY      := build/tiny/$(notdir $(CC))
+TINY      := build/tiny/$(notdir $(CC))$(if $(DESIGN),-$(RMAP))
 TINY_BASE := 0xffffffff80000000
 TINY_BIN  := $(TINY)/family.bin $(TINY)/crowd.bin
 TINY_CORE  = $(sort $(or $(CORE_SRC),$(wildcard src/*.c src/*/*.c)))
@@ -9,7 +9,7 @@ TINY_FILES = $(wildcard $(foreach d,examples/tiny examples/tiny/user,$d/*.[chS] 
 
 TINY_CFLAGS  := -std=c11 -ffreestanding -fno-pic -mno-red-zone -mgeneral-regs-only -fno-stack-protector \
 	-fno-asynchronous-unwind-tables -fcf-protection=none -O2 -g $(WARN_CORE) -Iinclude -MMD -MP
-TINY_KERNEL  := $(TINY_CFLAGS) -mcmodel=kernel -DOM_DEBUG=1 -DX86_DIRECT_MAP=$(TINY_BASE)ul -Isrc -Iports/x86_64
+TINY_KERNEL  := $(TINY_CFLAGS) -mcmodel=kernel -DOM_DEBUG=1 -DX86_DIRECT_MAP=$(TINY_BASE)ul -Isrc -Iports/x86_64 $(DESIGN)
 TINY_CC       = @echo "  CC    $@"; mkdir -p $(@D); $(CC)
 TINY_LINK     = @echo "  LINK  $@"; $(CC) -nostdlib -static -Wl,-z,noexecstack -Wl,--build-id=none -o $@
 

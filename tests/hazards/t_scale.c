@@ -2,6 +2,7 @@
  * t_scale.c: work and memory that must not grow: rows 18-20. The counters are the library's own
  * (OM_EV_RMAP_...), so the bounds do not depend on the machine.
  */
+#include "design.h"
 #include "hazards.h"
 
 #include <stdlib.h>
@@ -14,7 +15,10 @@ static struct om_sysinfo info_of(struct rig *r)
 	return info;
 }
 
-/* Each generation writes, forks, and dies: no object is left of it. */
+/*
+ * Each generation writes, forks, and dies: no object is left of it. The default has one; chains use
+ * theirs again after a generation or two, and always keep the root.
+ */
 static void test_h18_generations(void **state)
 {
 	struct rig *r = small_rig();
@@ -34,7 +38,7 @@ static void test_h18_generations(void **state)
 			bytes = info_of(r).rmap_bytes;
 		if (generation > 10) {
 			rig_equal(info_of(r).rmap_bytes, bytes);
-			rig_check(info_of(r).nr_anon_vma <= 1);
+			rig_check(info_of(r).nr_anon_vma <= (is_default() ? 1 : 3));
 		}
 	}
 	rig_expect(r, mm, a, 4, 1996);
@@ -77,8 +81,13 @@ static void test_h19_large_family(void **state)
 		rig_ok(om_madvise(child[i], a, PAGES(3), OM_MADV_PAGEOUT));
 	after = work_of(r);
 	rig_check(after.found - before.found >= 3 * CHILDREN);
-	rig_equal(after.probes - before.probes, after.found - before.found);
-	rig_check(after.probes - before.probes <= 2 * 3 * CHILDREN);
+	if (searches_family()) {
+		rig_check(after.probes - before.probes <=
+		          (after.walks - before.walks) * (CHILDREN + 1));
+	} else {
+		rig_equal(after.probes - before.probes, after.found - before.found);
+		rig_check(after.probes - before.probes <= 2 * 3 * CHILDREN);
+	}
 	/* What has been shared once may be looked for in the whole family, once in each. */
 	before = work_of(r);
 	rig_reclaim(r);
