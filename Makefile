@@ -152,7 +152,7 @@ $(UNITS): $(B)/tests/unit/%: $(B)/tests/unit/%.o $(PARTS) $(SIM)
 	$(LINK) $(filter %.o,$^) $(LIBS) -lcmocka
 
 # Those that look inside the library need it unsealed.
-INSIDERS := oracle
+INSIDERS := oracle hazards
 define program_rule
 $(B)/tests/$(1)/$(1): $(patsubst %.c,$(B)/%.o,$(call program_src,$(1)) $(SUPPORT_SRC)) $(if $(filter $(1),$(INSIDERS)),$(B)/libparts.a,$(LIB)) $(SIM)
 	$$(LINK) $$(filter %.o,$$^) $$(LIBS) -lcmocka
@@ -242,7 +242,7 @@ build/fuzz/tests/fuzz: $(FUZZ_SRC:%.c=$(B)/%.o) $(B)/libparts.a $(SIM)
 
 # ---- checks ------------------------------------------------------------------------------------
 
-FORMATTED = $(wildcard $(foreach d,include/objrmap src $(wildcard src/*) ports/sim ports/template tests tests/unit tests/docs $(PROGRAMS:%=tests/%) examples demo/family bench ports/x86_64 $(wildcard kernel/*) tests/kernel bench/linux,$d/*.c $d/*.h))
+FORMATTED = $(wildcard $(foreach d,include/objrmap src $(wildcard src/*) src/rmap/rivals ports/sim ports/template tests tests/unit tests/docs $(PROGRAMS:%=tests/%) examples demo/family bench ports/x86_64 $(wildcard kernel/*) tests/kernel bench/linux,$d/*.c $d/*.h))
 
 ALL_CHECKS := template check-layers check-letters check-symbols check-headers check-format check-readme check-docs check-install check-embed check-kernel-layers
 

@@ -7,8 +7,8 @@
  */
 #include "base/types.h"
 #include "calls.h"
+#include "design.h"
 #include "hazards.h"
-#include "rmap/rmap.h"
 
 #include <stdlib.h>
 
@@ -265,7 +265,8 @@ static void test_family_walk_lets_others_in(void **state)
 	for (unsigned i = 0; i < RELATIVES; i++)
 		om_mm_destroy(child[i]);
 	rig_verify(r);
-	check_holds(r);
+	if (om_rmap_traits.bounded)
+		check_holds(r);
 	rig_destroy(r);
 }
 
@@ -326,7 +327,10 @@ static void test_siblings(void **state)
 	rig_reclaim(r);
 	walks = rig_event(r, OM_EV_RMAP_WALKS) - walks;
 	rig_check(walks >= 4 * SIBLINGS);
-	rig_check(in_vain(r) - before <= walks);
+	if (searches_family())
+		rig_check(in_vain(r) - before <= walks * 2 * SIBLINGS);
+	else
+		rig_check(in_vain(r) - before <= walks);
 	for (unsigned i = 0; i < 2 * SIBLINGS; i++) {
 		rig_expect(r, mm[i], a + PAGES(4), 2, 1000 * (i % SIBLINGS));
 		rig_expect(r, mm[i], a - PAGES(2), 2, 1000 * (i % SIBLINGS) + 10);
@@ -334,6 +338,12 @@ static void test_siblings(void **state)
 	for (unsigned i = 0; i < 2 * SIBLINGS; i++)
 		om_mm_destroy(mm[i]);
 	rig_destroy(r);
+}
+
+static void expect_areas(struct om_mm *mm, unsigned n)
+{
+	if (is_default())
+		rig_equal(rig_vmas(mm), n);
 }
 
 /* Not so the parent, nor who is left alone with what it inherited: their memory stays one area. */
@@ -347,16 +357,16 @@ static void test_siblings_merge(void **state)
 	rig_put(r, parent, a, 4, 100);
 	child = rig_fork(r, parent, NULL);
 	rig_map(r, parent, a + PAGES(4), 2, RIG_RW, OM_MAP_PRIVATE, NULL, 0);
-	rig_equal(rig_vmas(parent), 1);
+	expect_areas(parent, 1);
 	rig_map(r, child, a + PAGES(4), 2, RIG_RW, OM_MAP_PRIVATE, NULL, 0);
-	rig_equal(rig_vmas(child), 2);
+	expect_areas(child, 2);
 	rig_map(r, child, a + PAGES(6), 2, RIG_RW, OM_MAP_PRIVATE, NULL, 0);
-	rig_equal(rig_vmas(child), 2);
+	expect_areas(child, 2);
 	rig_exit(r, parent);
 	rig_ok(om_munmap(child, a + PAGES(4), PAGES(4)));
 	rig_map(r, child, a + PAGES(4), 4, RIG_RW, OM_MAP_PRIVATE, NULL, 0);
 	rig_map(r, child, a - PAGES(2), 2, RIG_RW, OM_MAP_PRIVATE, NULL, 0);
-	rig_equal(rig_vmas(child), 1);
+	expect_areas(child, 1);
 	rig_put(r, child, a - PAGES(2), 10, 200);
 	rig_verify(r);
 	rig_destroy(r);
