@@ -15,7 +15,10 @@ static struct om_sysinfo info_of(struct rig *r)
 	return info;
 }
 
-/* Each generation writes, forks, and dies: no object is left of it. */
+/*
+ * Each generation writes, forks, and dies: no object is left of it. The default has one; chains use
+ * theirs again after a generation or two, and always keep the root.
+ */
 static void test_h18_generations(void **state)
 {
 	struct rig *r = small_rig();
@@ -35,7 +38,7 @@ static void test_h18_generations(void **state)
 			bytes = info_of(r).rmap_bytes;
 		if (generation > 10) {
 			rig_equal(info_of(r).rmap_bytes, bytes);
-			rig_check(info_of(r).nr_anon_vma <= 1);
+			rig_check(info_of(r).nr_anon_vma <= (is_default() ? 1 : 3));
 		}
 	}
 	rig_expect(r, mm, a, 4, 1996);

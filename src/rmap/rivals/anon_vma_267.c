@@ -205,40 +205,28 @@ void om_anon_unlink(struct om_vma *vma)
 
 /* ---------------------------------------------------------------- changes ------------------- */
 
-/* Of two areas that change together, at least one knows the anon_vma, if there is any. */
-static struct om_anon_vma *common_anon_vma(const struct om_vma *vma, const struct om_vma *partner)
-{
-	return vma->anon_vma || !partner ? vma->anon_vma : partner->anon_vma;
-}
-
-/* An area that has none yet gets it in between, by om_rmap_vma_absorb(). */
-static bool is_member(const struct om_vma *vma)
-{
-	return vma && vma->anon_vma && vma->start != vma->end;
-}
-
 void om_anon_change_begin(struct om_vma *vma, struct om_vma *partner)
 {
-	struct om_anon_vma *av = common_anon_vma(vma, partner);
+	struct om_anon_vma *av = om_common_anon_vma(vma, partner);
 
 	if (!av)
 		return;
 	lock(vma->mm->sys, av);
-	if (is_member(vma))
+	if (om_is_member(vma))
 		dequeue(av, vma);
-	if (is_member(partner))
+	if (om_is_member(partner))
 		dequeue(av, partner);
 }
 
 void om_anon_change_end(struct om_vma *vma, struct om_vma *partner)
 {
-	struct om_anon_vma *av = common_anon_vma(vma, partner);
+	struct om_anon_vma *av = om_common_anon_vma(vma, partner);
 
 	if (!av)
 		return;
-	if (is_member(vma))
+	if (om_is_member(vma))
 		enqueue(av, vma);
-	if (is_member(partner))
+	if (om_is_member(partner))
 		enqueue(av, partner);
 	unlock(vma->mm->sys, av);
 }
