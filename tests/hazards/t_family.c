@@ -404,6 +404,64 @@ static void test_table_goes_x_reclaim(void **state)
 	         .task = {task_munmap_page, task_reclaim}});
 }
 
+/* Two untouched areas, neighbours that mprotect() could make one. */
+static void untouched(struct play *p)
+{
+	p->mm = rig_mm(p->r);
+	p->a = rig_map(p->r, p->mm, HERE, 4, RIG_RW, OM_MAP_PRIVATE, NULL, 0);
+	p->b = rig_map(p->r, p->mm, HERE + PAGES(4), 4, RIG_RW | OM_PROT_EXEC, OM_MAP_PRIVATE, NULL,
+	               0);
+}
+
+static void task_first_store(struct play *p)
+{
+	rig_ok(write_tag(p->mm, p->a, 100));
+}
+
+static void task_second_store(struct play *p)
+{
+	rig_ok(write_tag(p->mm, p->a + PAGES(1), 101));
+}
+
+static void task_store_beside(struct play *p)
+{
+	rig_ok(write_tag(p->mm, p->b, 104));
+}
+
+static void check_stores(struct play *p)
+{
+	rig_reclaim(p->r);
+	rig_expect(p->r, p->mm, p->a, 2, 100);
+	rig_ok(write_tag(p->mm, p->b, 104));
+	rig_ok(om_mprotect(p->mm, p->b, PAGES(4), RIG_RW));
+	p->other = rig_fork(p->r, p->mm, NULL);
+	rig_put(p->r, p->mm, p->a, 8, 300);
+	rig_expect(p->r, p->other, p->a, 2, 100);
+	rig_expect(p->r, p->other, p->b, 1, 104);
+}
+
+/*
+ * The first stores to an area, and to the one beside it, at once: where a fault makes an object for
+ * the area, there is one in the end, and it is found by whoever looks for the pages of the others.
+ */
+static void test_first_stores(void **state)
+{
+	(void)state;
+	EXPLORE({.name = "first_stores",
+	         .all_pairs = true,
+	         .setup = untouched,
+	         .task = {task_first_store, task_second_store},
+	         .check = check_stores},
+	        {.name = "first_stores_beside",
+	         .setup = untouched,
+	         .task = {task_first_store, task_second_store, task_store_beside},
+	         .check = check_stores},
+	        {.name = "first_stores_reclaim",
+	         .setup = untouched,
+	         .task = {task_first_store, task_second_store, task_pageout},
+	         .check = check_stores});
+}
+
 static void swapped_family(struct play *p)
 {
 	play_family(p, 8);
@@ -493,5 +551,6 @@ static const struct CMUnitTest list[] = {
     cmocka_unit_test(test_h23_fork_x_reclaim),    cmocka_unit_test(test_h24_exit_x_reclaim),
     cmocka_unit_test(test_h25_munmap_x_reclaim),  cmocka_unit_test(test_table_goes_x_reclaim),
     cmocka_unit_test(test_h26_two_last_exits),    cmocka_unit_test(test_h53_second_fork_x_reclaim),
+    cmocka_unit_test(test_first_stores),
 };
 TESTS(family_tests, list);
