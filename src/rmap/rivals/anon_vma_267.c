@@ -9,7 +9,7 @@
  *     fork          the child's area is put on the list: nothing is allocated, no page changes
  *     split, move   the new area is put on the list, and keeps the numbers
  *     merge         if both have one anon_vma, or one has none, and the numbers fit
- *     last area     leaves the list and frees the anon_vma: no mapped page can name it any more (I4)
+ *     last area     leaves the list, and frees the anon_vma: no mapped page names it now (I4)
  *
  * All areas of a lineage have one anon_vma for ever, so a page never changes its own: it is found
  * there after all others that shared it have gone, too. That is what a walk pays for: it goes
@@ -31,6 +31,10 @@ const struct om_rmap_traits om_rmap_traits = {
     .vma_bytes = 3 * sizeof(void *), /* anon_vma; next and previous */
     .moves_shared = true,
     .moves_tables = true,
+    /*
+     * Not shares_tables: no page would need a look, but a walk would come to the table once for
+     * each owner.
+     */
 };
 
 /* ---------------------------------------------------------------- address spaces ------------ */

@@ -34,7 +34,8 @@
  * a chain, which is as long as the family is deep.
  *
  * An anon_vma is freed with its last area, whose chain leads to the parent, too: parents live
- * longer. Who walks has a reference. All have one on the root, because of its lock.
+ * longer. A walk holds a reference, and all others of a family hold one on the root, because of its
+ * lock.
  *
  * vma->anon_vma and the newest chain are set once by a fault, with the root's lock held and
  * mmap_lock for reading; else (M).
@@ -57,6 +58,7 @@ const struct om_rmap_traits om_rmap_traits = {
     .vma_bytes = 2 * sizeof(void *), /* anon_vma, and the newest chain */
     .moves_shared = true,
     .moves_tables = true,
+    /* Not bounded, because of the chains, and not shares_tables, as in anon_vma_267.c. */
 };
 
 /* ---------------------------------------------------------------- address spaces ------------ */

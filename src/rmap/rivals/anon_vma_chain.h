@@ -12,7 +12,7 @@ struct om_anon_vma {
 	struct om_anon_vma *root;   /* (c) the oldest ancestor's, or it is one */
 	struct om_anon_vma *parent; /* (c) a root's is itself */
 	struct om_rwspin lock;      /* a root's: of all in its family */
-	/* (a) One while it has areas, one for each walk; a root, one for each other in its family. */
+	/* (a) one while it has areas, for each walk; of a root, for each other in the family */
 	_Atomic uint32_t refs;
 	uint32_t num_children; /* (O) anon_vmas whose parent this is; a root is one of its own */
 	uint32_t num_active;   /* (O) areas whose new pages name it */
