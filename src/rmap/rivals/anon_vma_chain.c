@@ -42,19 +42,12 @@
  */
 #include "rmap/rmap.h"
 
-struct chain {
-	struct om_vma *vma;           /* (M+O) */
-	struct om_anon_vma *anon_vma; /* (c) */
-	struct chain *older;          /* (M) of the area's */
-	struct om_node by_index;      /* (O) in anon_vma->areas */
-};
-
 #define CACHE_ANON_VMA OM_CACHE_RMAP
 #define CACHE_CHAIN    ((enum om_cache)(OM_CACHE_RMAP + 1))
 
 const struct om_rmap_traits om_rmap_traits = {
     .name = "anon_vma_chain",
-    .object_bytes = {sizeof(struct om_anon_vma), sizeof(struct chain)},
+    .object_bytes = {sizeof(struct om_anon_vma), sizeof(struct om_chain)},
     .vma_bytes = 2 * sizeof(void *), /* anon_vma, and the newest chain */
     .moves_shared = true,
     .moves_tables = true,
@@ -77,19 +70,14 @@ void om_rmap_mm_exit(struct om_mm *mm)
 
 /* ---------------------------------------------------------------- trees --------------------- */
 
-static struct chain *chain_of(const struct om_node *n)
-{
-	return om_container(n, struct chain, by_index);
-}
-
 static uintptr_t chain_key(const struct om_node *n)
 {
-	return chain_of(n)->vma->pgoff;
+	return om_chain_of(n)->vma->pgoff;
 }
 
 static uintptr_t chain_last(const struct om_node *n)
 {
-	const struct om_vma *vma = chain_of(n)->vma;
+	const struct om_vma *vma = om_chain_of(n)->vma;
 
 	return vma->pgoff + om_vma_pages(vma) - 1;
 }
@@ -99,11 +87,11 @@ static uintptr_t chain_aug(struct om_node *n)
 	return om_interval_aug(n, chain_last(n));
 }
 
-static const struct om_interval_ops chain_tree = {{chain_key, chain_aug}, chain_last};
+const struct om_interval_ops om_chain_tree = {{chain_key, chain_aug}, chain_last};
 
 static struct om_vma *chain_area(struct om_node *n)
 {
-	return chain_of(n)->vma;
+	return om_chain_of(n)->vma;
 }
 
 static void lock_family(struct om_system *sys, struct om_anon_vma *av)
@@ -118,15 +106,7 @@ static void unlock_family(struct om_system *sys, struct om_anon_vma *av)
 
 /* ---------------------------------------------------------------- an area's chains ---------- */
 
-/* vma->by_anon is no node here: `left` leads to the newest chain. */
-static struct chain *newest(const struct om_vma *vma)
-{
-	struct om_node *n = __atomic_load_n(&vma->by_anon.left, __ATOMIC_ACQUIRE);
-
-	return n ? chain_of(n) : NULL;
-}
-
-static void set_newest(struct om_vma *vma, struct chain *c)
+static void set_newest(struct om_vma *vma, struct om_chain *c)
 {
 	__atomic_store_n(&vma->by_anon.left, c ? &c->by_index : NULL, __ATOMIC_RELEASE);
 }
@@ -134,14 +114,14 @@ static void set_newest(struct om_vma *vma, struct chain *c)
 /* One chain, to a root: the area is nobody's child. */
 static bool is_singular(const struct om_vma *vma)
 {
-	const struct chain *c = newest(vma);
+	const struct om_chain *c = om_newest_chain(vma);
 
 	return c && !c->older;
 }
 
-static struct chain *new_chain(struct om_system *sys, struct om_vma *vma, struct om_anon_vma *av)
+static struct om_chain *new_chain(struct om_system *sys, struct om_vma *vma, struct om_anon_vma *av)
 {
-	struct chain *c = om_object_alloc(sys, CACHE_CHAIN);
+	struct om_chain *c = om_object_alloc(sys, CACHE_CHAIN);
 
 	if (!c)
 		return NULL;
@@ -153,9 +133,9 @@ static struct chain *new_chain(struct om_system *sys, struct om_vma *vma, struct
 /* Of an area that is in no tree. */
 static void free_chains(struct om_vma *vma)
 {
-	struct chain *older;
+	struct om_chain *older;
 
-	for (struct chain *c = newest(vma); c; c = older) {
+	for (struct om_chain *c = om_newest_chain(vma); c; c = older) {
 		older = c->older;
 		om_object_free(vma->mm->sys, CACHE_CHAIN, c);
 	}
@@ -165,10 +145,10 @@ static void free_chains(struct om_vma *vma)
 /* Chains to what `from` is linked to, in that order, not in the trees yet. False: nothing done. */
 static bool clone_chains(struct om_vma *to, const struct om_vma *from)
 {
-	struct chain *last = NULL;
+	struct om_chain *last = NULL;
 
-	for (const struct chain *c = newest(from); c; c = c->older) {
-		struct chain *copy = new_chain(to->mm->sys, to, c->anon_vma);
+	for (const struct om_chain *c = om_newest_chain(from); c; c = c->older) {
+		struct om_chain *copy = new_chain(to->mm->sys, to, c->anon_vma);
 
 		if (!copy) {
 			free_chains(to);
@@ -188,15 +168,16 @@ static void enqueue(struct om_vma *vma)
 	struct om_system *sys = vma->mm->sys;
 	unsigned n = 0;
 
-	for (struct chain *c = newest(vma); c; c = c->older, n++)
-		om_tree_insert(sys, &c->anon_vma->areas, &c->by_index, &chain_tree.tree);
+	for (struct om_chain *c = om_newest_chain(vma); c; c = c->older, n++)
+		om_tree_insert(sys, &c->anon_vma->areas, &c->by_index, &om_chain_tree.tree);
 	om_note_hold(sys, n);
 }
 
 static void dequeue(struct om_vma *vma)
 {
-	for (struct chain *c = newest(vma); c; c = c->older)
-		om_tree_remove(vma->mm->sys, &c->anon_vma->areas, &c->by_index, &chain_tree.tree);
+	for (struct om_chain *c = om_newest_chain(vma); c; c = c->older)
+		om_tree_remove(vma->mm->sys, &c->anon_vma->areas, &c->by_index,
+		               &om_chain_tree.tree);
 }
 
 /* ---------------------------------------------------------------- anon_vmas ----------------- */
@@ -247,7 +228,7 @@ static struct om_anon_vma *find_mergeable(const struct om_vma *vma)
 }
 
 /* False: another thread was faster. */
-static bool publish(struct om_vma *vma, struct om_anon_vma *av, struct chain *c)
+static bool publish(struct om_vma *vma, struct om_anon_vma *av, struct om_chain *c)
 {
 	struct om_system *sys = vma->mm->sys;
 	bool first;
@@ -267,7 +248,7 @@ bool om_anon_vma_make(struct om_vma *vma)
 {
 	struct om_system *sys = vma->mm->sys;
 	struct om_anon_vma *found = find_mergeable(vma), *av = found ? found : new_anon_vma(sys);
-	struct chain *c = av ? new_chain(sys, vma, av) : NULL;
+	struct om_chain *c = av ? new_chain(sys, vma, av) : NULL;
 	bool published = c && publish(vma, av, c);
 
 	OM_ASSERT(sys, om_rwsem_is_locked(&vma->mm->mmap_lock), "mmap_lock", vma);
@@ -309,7 +290,7 @@ static struct om_anon_vma *reusable(const struct om_vma *vma)
 {
 	struct om_anon_vma *oldest = NULL;
 
-	for (const struct chain *c = newest(vma); c; c = c->older)
+	for (const struct om_chain *c = om_newest_chain(vma); c; c = c->older)
 		if (c->anon_vma->num_active == 0 && c->anon_vma->num_children <= 1)
 			oldest = c->anon_vma;
 	return oldest;
@@ -332,14 +313,14 @@ static bool add_anon_vma(struct om_vma *child, const struct om_vma *parent)
 {
 	struct om_system *sys = parent->mm->sys;
 	struct om_anon_vma *av = new_anon_vma(sys);
-	struct chain *c = av ? new_chain(sys, child, av) : NULL;
+	struct om_chain *c = av ? new_chain(sys, child, av) : NULL;
 
 	if (!c) {
 		if (av)
 			anon_vma_put(sys, av);
 		return false;
 	}
-	c->older = newest(child);
+	c->older = om_newest_chain(child);
 	set_newest(child, c);
 	av->parent = parent->anon_vma;
 	av->root = av->parent->root;
@@ -403,7 +384,7 @@ void om_rmap_vma_pretend(struct om_vma *to, const struct om_vma *from)
 {
 	mark_as(to, from);
 	to->anon_vma = from->anon_vma;
-	set_newest(to, newest(from));
+	set_newest(to, om_newest_chain(from));
 }
 
 bool om_rmap_can_merge(const struct om_vma *a, const struct om_vma *b)
@@ -418,7 +399,7 @@ bool om_rmap_can_merge(const struct om_vma *a, const struct om_vma *b)
 /* Two areas of one mm that have one anon_vma have equal chains: one came from the other. */
 static void free_equal_chains(struct om_vma *vma, struct om_vma *gone)
 {
-	const struct chain *c = newest(vma), *d = newest(gone);
+	const struct om_chain *c = om_newest_chain(vma), *d = om_newest_chain(gone);
 
 	for (; c && d && c->anon_vma == d->anon_vma; c = c->older)
 		d = d->older;
@@ -429,9 +410,9 @@ static void free_equal_chains(struct om_vma *vma, struct om_vma *gone)
 
 static void take_chains(struct om_vma *vma, struct om_vma *gone)
 {
-	for (struct chain *c = newest(gone); c; c = c->older)
+	for (struct om_chain *c = om_newest_chain(gone); c; c = c->older)
 		c->vma = vma;
-	set_newest(vma, newest(gone));
+	set_newest(vma, om_newest_chain(gone));
 	set_newest(gone, NULL);
 	vma->anon_vma = gone->anon_vma;
 }
@@ -460,12 +441,12 @@ void om_anon_link(struct om_vma *vma)
 }
 
 /* Returns the chains to those that have no area left, the oldest first. */
-static struct chain *leave_trees(struct om_vma *vma)
+static struct om_chain *leave_trees(struct om_vma *vma)
 {
-	struct chain *empty = NULL, *older;
+	struct om_chain *empty = NULL, *older;
 
 	dequeue(vma);
-	for (struct chain *c = newest(vma); c; c = older) {
+	for (struct om_chain *c = om_newest_chain(vma); c; c = older) {
 		older = c->older;
 		if (c->anon_vma->areas) {
 			om_object_free(vma->mm->sys, CACHE_CHAIN, c);
@@ -483,7 +464,7 @@ void om_anon_unlink(struct om_vma *vma)
 {
 	struct om_system *sys = vma->mm->sys;
 	struct om_anon_vma *av = vma->anon_vma, *root;
-	struct chain *empty, *next;
+	struct om_chain *empty, *next;
 
 	if (!av)
 		return;
@@ -569,117 +550,7 @@ void om_anon_walk(struct om_walk *w, struct om_page *page)
 	if (!av)
 		return;
 	om_probe_areas(w, &t,
-	               &(struct om_areas){&chain_tree, &av->areas, &av->root->lock, OM_RANK_ANON,
+	               &(struct om_areas){&om_chain_tree, &av->areas, &av->root->lock, OM_RANK_ANON,
 	                                  chain_area});
 	anon_vma_put(w->sys, av);
-}
-
-/* ---------------------------------------------------------------- checking ------------------ */
-
-void om_anon_check_mm(struct om_anon_check *c, struct om_mm *mm)
-{
-	(void)c;
-	(void)mm;
-}
-
-static const struct om_node *leftmost(const struct om_node *n)
-{
-	while (n && n->left)
-		n = n->left;
-	return n;
-}
-
-/* Each anon_vma has one chain that stands for it, so what is linked to often is counted once. */
-static bool stands_for(const struct chain *c)
-{
-	return leftmost(c->anon_vma->areas) == &c->by_index;
-}
-
-/* What is counted again of an anon_vma. All its descendants are chained to areas in its tree. */
-struct census {
-	uint32_t active, children, family;
-};
-
-static void take_census(struct census *s, const struct om_anon_vma *av, const struct om_vma *vma)
-{
-	s->active += vma->anon_vma == av;
-	for (const struct chain *c = newest(vma); c; c = c->older) {
-		s->children += stands_for(c) && c->anon_vma->parent == av;
-		s->family += stands_for(c) && c->anon_vma->root == av;
-	}
-}
-
-/* Looked at once, by the chain that stands for it. */
-static void check_anon_vma(struct om_anon_check *c, struct om_anon_vma *av)
-{
-	struct om_interval_iter it;
-	struct census s = {0, 0, 0};
-	uint32_t refs = atomic_load(&av->refs);
-
-	c->objects[0]++;
-	c->in_trees += c->tree(c, av->areas, &chain_tree.tree, av);
-	for (struct om_node *n =
-	         om_interval_first(&it, c->sys, av->areas, &chain_tree, 0, UINTPTR_MAX);
-	     n; n = om_interval_next(&it)) {
-		if (chain_of(n)->anon_vma != av)
-			c->fail(c, "I4", av, (uintptr_t)chain_of(n), 0);
-		take_census(&s, av, chain_area(n));
-	}
-	if (av->num_active != s.active || av->num_children != s.children)
-		c->fail(c, "I4", av, av->num_active, av->num_children);
-	if (refs != (av->root == av ? s.family : 1))
-		c->fail(c, "I4", av, refs, s.family);
-	if (atomic_load(&av->lock.state))
-		c->fail(c, "rest", av, atomic_load(&av->lock.state), 0);
-}
-
-/* Does iterating over the area's own range come across it? */
-static bool is_found(struct om_system *sys, const struct chain *c)
-{
-	struct om_interval_iter it;
-	struct om_node *n = om_interval_first(&it, sys, c->anon_vma->areas, &chain_tree,
-	                                      chain_key(&c->by_index), chain_last(&c->by_index));
-
-	while (n && n != &c->by_index)
-		n = om_interval_next(&it);
-	return n;
-}
-
-static bool has_chain_to(const struct om_vma *vma, const void *av)
-{
-	const struct chain *c = newest(vma);
-
-	while (c && c->anon_vma != av)
-		c = c->older;
-	return c;
-}
-
-void om_anon_check_area(struct om_anon_check *c, struct om_vma *vma)
-{
-	if (!vma->anon_vma != !newest(vma) || !vma->anon_vma != !om_vma_had_anon(vma))
-		c->fail(c, "I4", vma, vma->start, om_vma_anon(vma));
-	if (!vma->anon_vma)
-		return;
-	if ((om_vma_flags(vma) & OM_VM_SHARED) || !has_chain_to(vma, vma->anon_vma) ||
-	    !has_chain_to(vma, vma->anon_vma->root))
-		c->fail(c, "I4", vma, vma->start, om_vma_flags(vma));
-	for (const struct chain *k = newest(vma); k; k = k->older) {
-		c->queued++;
-		c->objects[1]++;
-		if (k->vma != vma || !is_found(c->sys, k))
-			c->fail(c, "I4", vma, vma->start, (uintptr_t)k->anon_vma);
-		if (stands_for(k))
-			check_anon_vma(c, k->anon_vma);
-	}
-}
-
-/* An exclusive page names the area's own anon_vma, any other one of those it is chained to. */
-void om_anon_check_entry(struct om_anon_check *c, struct om_page *page, struct om_vma *vma,
-                         struct om_page *table, unsigned pos)
-{
-	bool direct = om_page_test(page, OM_PG_DIRECT);
-
-	if (!page->object || page->index != om_vma_index(vma, om_table_addr(table, pos)) ||
-	    (direct ? page->object != vma->anon_vma : !has_chain_to(vma, page->object)))
-		c->fail(c, direct ? "I2" : "I4", page, (uintptr_t)page->object, page->index);
 }

@@ -19,6 +19,29 @@ struct om_anon_vma {
 	struct om_node *areas; /* (O) chains, by the linear index of their areas */
 };
 
+/* What links an area to an anon_vma: its own, or an ancestor's. */
+struct om_chain {
+	struct om_vma *vma;           /* (M+O) */
+	struct om_anon_vma *anon_vma; /* (c) */
+	struct om_chain *older;       /* (M) of the area's */
+	struct om_node by_index;      /* (O) in anon_vma->areas */
+};
+
+extern const struct om_interval_ops om_chain_tree;
+
+static inline struct om_chain *om_chain_of(const struct om_node *n)
+{
+	return om_container(n, struct om_chain, by_index);
+}
+
+/* vma->by_anon is no node in this design: `left` leads to the area's newest chain. */
+static inline struct om_chain *om_newest_chain(const struct om_vma *vma)
+{
+	struct om_node *n = __atomic_load_n(&vma->by_anon.left, __ATOMIC_ACQUIRE);
+
+	return n ? om_chain_of(n) : NULL;
+}
+
 /*
  * The page names the area's own anon_vma from now on, in whose tree are fewer areas than in that of
  * an ancestor. A walk that is in the other tree still finds it: the area is in both.
