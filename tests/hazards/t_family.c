@@ -423,6 +423,16 @@ static void task_second_store(struct play *p)
 	rig_ok(write_tag(p->mm, p->a + PAGES(1), 101));
 }
 
+/* Nobody else has to do with the page, so the walk that follows must find it. */
+static void task_store_pageout(struct play *p)
+{
+	uintptr_t a = p->a + PAGES(1);
+
+	rig_ok(write_tag(p->mm, a, 101));
+	rig_ok(om_madvise(p->mm, a, PAGES(1), OM_MADV_PAGEOUT));
+	rig_check(rig_info(p->mm, a).kind == OM_PAGE_SWAP);
+}
+
 static void task_store_beside(struct play *p)
 {
 	rig_ok(write_tag(p->mm, p->b, 104));
@@ -455,6 +465,11 @@ static void test_first_stores(void **state)
 	        {.name = "first_stores_beside",
 	         .setup = untouched,
 	         .task = {task_first_store, task_second_store, task_store_beside},
+	         .check = check_stores},
+	        {.name = "first_stores_walk",
+	         .all_pairs = true,
+	         .setup = untouched,
+	         .task = {task_first_store, task_store_pageout},
 	         .check = check_stores},
 	        {.name = "first_stores_reclaim",
 	         .setup = untouched,
