@@ -16,7 +16,7 @@
 /* The area has none: share a neighbour's, or make one. False: no frame is free. */
 OM_COLD bool om_anon_vma_make(struct om_vma *vma);
 
-/* It may be set at any time, by another thread's fault. mmap_lock held. */
+/* Another thread's fault may set it, or try to, at any time. mmap_lock held for reading. */
 static inline struct om_anon_vma *om_anon_vma_of(const struct om_vma *vma)
 {
 	return __atomic_load_n(&vma->anon_vma, __ATOMIC_ACQUIRE);

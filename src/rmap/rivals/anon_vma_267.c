@@ -138,7 +138,7 @@ bool om_anon_vma_make(struct om_vma *vma)
 bool om_anon_page_join(struct om_system *sys, struct om_page *page, struct om_vma *vma,
                        struct om_page *table, unsigned pos)
 {
-	OM_BUG_ON(sys, !vma->anon_vma, "I4", page, vma->start, pos);
+	OM_BUG_ON(sys, !om_anon_vma_of(vma), "I4", page, vma->start, pos);
 	om_anon_page_own(sys, page, vma, table, pos);
 	return true;
 }

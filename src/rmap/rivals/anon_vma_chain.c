@@ -270,9 +270,11 @@ bool om_anon_vma_make(struct om_vma *vma)
 bool om_anon_page_join(struct om_system *sys, struct om_page *page, struct om_vma *vma,
                        struct om_page *table, unsigned pos)
 {
-	OM_BUG_ON(sys, !vma->anon_vma, "I4", page, vma->start, pos);
+	struct om_anon_vma *av = om_anon_vma_of(vma);
+
+	OM_BUG_ON(sys, !av, "I4", page, vma->start, pos);
 	if (!page->object) {
-		page->object = vma->anon_vma->root;
+		page->object = av->root;
 		page->index = om_vma_index(vma, om_table_addr(table, pos));
 	}
 	return true;

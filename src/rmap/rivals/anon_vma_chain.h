@@ -50,7 +50,7 @@ OM_INLINE void om_anon_page_own(struct om_system *sys, struct om_page *page, str
                                 struct om_page *table, unsigned pos)
 {
 	(void)sys;
-	page->object = vma->anon_vma;
+	page->object = om_anon_vma_of(vma);
 	page->index = om_vma_index(vma, om_table_addr(table, pos));
 }
 
