@@ -74,7 +74,7 @@ OBJCOPY ?= objcopy
 # ---- what is built from what -------------------------------------------------------------------
 
 # The core: every file of src/, and of the reverse-map designs the one chosen.
-CORE_SRC := $(sort $(filter-out src/rmap/objrmap.c,$(wildcard src/*.c src/*/*.c)) $(wildcard src/rmap/$(RMAP).c src/rmap/rivals/$(RMAP).c))
+CORE_SRC := $(sort $(filter-out src/rmap/objrmap.c,$(wildcard src/*.c src/*/*.c)) $(wildcard src/rmap/$(RMAP).c src/rmap/rivals/$(RMAP).c src/rmap/rivals/$(RMAP)_check.c))
 CORE_OBJ := $(CORE_SRC:%.c=$(B)/%.o)
 SIM_OBJ  := $(patsubst %.c,$(B)/%.o,$(sort $(wildcard ports/sim/*.c)))
 

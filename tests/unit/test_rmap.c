@@ -296,6 +296,9 @@ static void test_anon_vma_life(void **state)
 {
 	struct space s = space_start(256, 0);
 	struct om_mm *child, *grandchild;
+	struct om_anon_vma *av;
+	struct om_bug found;
+	uintptr_t reach;
 
 	(void)state;
 	space_map(&s, 0, 4, RW, 0);
@@ -307,6 +310,12 @@ static void test_anon_vma_life(void **state)
 	assert_int_equal(om_fork(child, NULL, &grandchild), 0);
 	assert_int_equal(anon_vmas(s.sys), 1); /* one for the lineage */
 	space_check(&s);
+	av = om_vma_find(s.mm, at(0))->anon_vma;
+	reach = av->root->aug;
+	av->root->aug = 1; /* om_verify() sees that the tree is wrong */
+	assert_true(om_verify(s.sys, s.scratch, &found));
+	assert_string_equal(found.rule, "I4");
+	av->root->aug = reach;
 
 	/* A split brings no new one, nor does the part that goes last free it twice. */
 	assert_int_equal(om_munmap(child, at(1), OM_PAGE_SIZE), 0);

@@ -2,6 +2,7 @@
  * test_stat.c: figures: of the system, of an address space, of an area, of an entry. Each is
  * compared with a state that was made on purpose.
  */
+#include "design.h"
 #include "space.h"
 
 #include <string.h>
