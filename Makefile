@@ -66,8 +66,11 @@ OBJCOPY ?= objcopy
 
 # ---- what is built from what -------------------------------------------------------------------
 
-# The core: every file of src/, and of the reverse-map designs the one chosen.
-CORE_SRC := $(sort $(filter-out src/rmap/objrmap.c,$(wildcard src/*.c src/*/*.c)) $(wildcard src/rmap/$(RMAP).c src/rmap/rivals/$(RMAP).c))
+# The core: every file of src/, and of the reverse-map designs the one chosen, with what it shares.
+DESIGN_SHARES_anonmm      := family
+DESIGN_SHARES_cow_context := family
+DESIGN_SRC := $(wildcard src/rmap/$(RMAP).c $(patsubst %,src/rmap/rivals/%.c,$(RMAP) $(DESIGN_SHARES_$(RMAP))))
+CORE_SRC   := $(sort $(filter-out src/rmap/objrmap.c,$(wildcard src/*.c src/*/*.c)) $(DESIGN_SRC))
 CORE_OBJ := $(CORE_SRC:%.c=$(B)/%.o)
 SIM_OBJ  := $(patsubst %.c,$(B)/%.o,$(sort $(wildcard ports/sim/*.c)))
 
@@ -89,9 +92,9 @@ PRESENT      := $(foreach p,$(PROGRAMS),$(if $(call program_src,$(p)),$(p)))
 SUPPORT_SRC  := $(filter-out $(PROGRAMS:%=tests/%.c) tests/fuzz.c,$(wildcard tests/*.c))
 # The fuzzer plays the oracle's operations.
 FUZZ_SRC     := tests/fuzz.c $(filter-out tests/oracle/oracle.c,$(wildcard tests/oracle/*.c)) $(SUPPORT_SRC)
-# Units about the default design, and of what only it does.
+# Units about the default design, or about the chosen rival; the others are about what holds for all.
 UNIT_DEFAULT := tests/unit/test_rmap.c
-UNIT_SRC     := $(filter-out $(if $(DESIGN),$(UNIT_DEFAULT)),$(wildcard tests/unit/test_*.c))
+UNIT_SRC     := $(filter-out $(if $(DESIGN),$(UNIT_DEFAULT)),$(wildcard tests/unit/test_*.c tests/unit/rivals/test_$(RMAP).c))
 UNIT_SUPPORT := $(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c)) tests/coroutine.c
 
 TESTS := $(foreach p,$(PRESENT),$(B)/tests/$(p)/$(p))
@@ -152,7 +155,7 @@ $(UNITS): $(B)/tests/unit/%: $(B)/tests/unit/%.o $(PARTS) $(SIM)
 	$(LINK) $(filter %.o,$^) $(LIBS) -lcmocka
 
 # Those that look inside the library need it unsealed.
-INSIDERS := oracle
+INSIDERS := oracle hazards
 define program_rule
 $(B)/tests/$(1)/$(1): $(patsubst %.c,$(B)/%.o,$(call program_src,$(1)) $(SUPPORT_SRC)) $(if $(filter $(1),$(INSIDERS)),$(B)/libparts.a,$(LIB)) $(SIM)
 	$$(LINK) $$(filter %.o,$$^) $$(LIBS) -lcmocka
@@ -242,7 +245,7 @@ build/fuzz/tests/fuzz: $(FUZZ_SRC:%.c=$(B)/%.o) $(B)/libparts.a $(SIM)
 
 # ---- checks ------------------------------------------------------------------------------------
 
-FORMATTED = $(wildcard $(foreach d,include/objrmap src $(wildcard src/*) ports/sim ports/template tests tests/unit tests/docs $(PROGRAMS:%=tests/%) examples demo/family bench ports/x86_64 $(wildcard kernel/*) tests/kernel bench/linux,$d/*.c $d/*.h))
+FORMATTED = $(wildcard $(foreach d,include/objrmap src $(wildcard src/*) src/rmap/rivals ports/sim ports/template tests tests/unit tests/unit/rivals tests/docs $(PROGRAMS:%=tests/%) examples demo/family bench ports/x86_64 $(wildcard kernel/*) tests/kernel bench/linux,$d/*.c $d/*.h))
 
 ALL_CHECKS := template check-layers check-letters check-symbols check-headers check-format check-readme check-docs check-install check-embed check-kernel-layers
 

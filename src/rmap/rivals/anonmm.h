@@ -5,33 +5,15 @@
 #ifndef OM_RMAP_ANONMM_H
 #define OM_RMAP_ANONMM_H
 
-#include "rmap/design.h"
+#include "rmap/rivals/family.h"
 
-/*
- * Stands for an address space, and goes on to when that has ended, as long as pages name it. It is
- * in the ring of its family: of all that descend by fork from one exec, the head.
- */
+/* kin.ring of the head guards `mm` and its tables, too. */
 struct om_anon_mm {
-	struct om_anon_mm *head;        /* (c) its own address: it is one */
-	struct om_mm *mm;               /* (O) head->lock; NULL: has ended */
-	struct om_anon_mm *prev, *next; /* (O) head->lock: the ring, the oldest first */
-	/* (a) The mm, pages at home here, walks; of a head also the others. 0: is to be freed. */
-	_Atomic uint32_t count;
-	struct om_rwspin lock; /* of a head */
-	/* (a) To be freed, when somebody comes by who may: of a head, the first of these. */
-	struct om_anon_mm *_Atomic dead;
+	struct om_kin kin;
 };
-
-/* Any context. Not the last reference to a head. */
-void om_anonmm_put(struct om_system *sys, struct om_anon_mm *a);
 
 /* The mm, which is empty, leaves its family, unless it is alone, or no frame is free for a head. */
 void om_anonmm_start_anew(struct om_mm *mm);
-
-OM_INLINE void om_anonmm_get(struct om_anon_mm *a)
-{
-	atomic_fetch_add_explicit(&a->count, 1, memory_order_relaxed);
-}
 
 OM_INLINE void om_anon_stock_up(struct om_system *sys, struct om_page *page)
 {
@@ -43,15 +25,8 @@ OM_INLINE void om_anon_stock_up(struct om_system *sys, struct om_page *page)
 OM_INLINE void om_anon_page_own(struct om_system *sys, struct om_page *page, struct om_vma *vma,
                                 struct om_page *table, unsigned pos)
 {
-	struct om_anon_mm *home = vma->mm->anon_mm, *old = page->object;
-
 	page->index = table->index + pos;
-	if (old == home)
-		return;
-	om_anonmm_get(home);
-	__atomic_store_n(&page->object, (void *)home, __ATOMIC_RELAXED);
-	if (om_unlikely(old))
-		om_anonmm_put(sys, old);
+	om_kin_set_home(sys, page, &vma->mm->anon_mm->kin);
 }
 
 /* The child has the page at the same address, and is of the same family. */
@@ -60,8 +35,8 @@ OM_INLINE bool om_anon_page_share(struct om_system *sys, struct om_page *page,
 {
 	(void)direct;
 	OM_ASSERT(sys, page->index == part->from->index + pos, "I4", page);
-	OM_ASSERT(sys, part->child->mm->anon_mm->head == part->parent->mm->anon_mm->head, "I4",
-	          page);
+	OM_ASSERT(sys, part->child->mm->anon_mm->kin.head == part->parent->mm->anon_mm->kin.head,
+	          "I4", page);
 	return true;
 }
 
@@ -88,7 +63,7 @@ OM_INLINE void om_anon_entry_cleared(struct om_system *sys, struct om_page *page
 OM_INLINE void om_anon_page_leave(struct om_system *sys, struct om_page *page, void *object)
 {
 	if (om_likely(om_page_test(page, OM_PG_ANON)))
-		om_anonmm_put(sys, object);
+		om_kin_put(sys, object);
 }
 
 OM_INLINE bool om_anon_prepare(struct om_vma *vma)
@@ -117,10 +92,10 @@ OM_INLINE void om_rmap_mm_emptied(struct om_mm *mm)
 /* A walk holds the family's lock while it looks into a table. */
 OM_INLINE void om_rmap_tables_unlinked(struct om_mm *mm)
 {
-	struct om_anon_mm *head = mm->anon_mm->head;
+	struct om_kin *head = mm->anon_mm->kin.head;
 
-	om_write_lock(mm->sys, &head->lock, OM_RANK_ANON);
-	om_write_unlock(mm->sys, &head->lock);
+	om_write_lock(mm->sys, &head->ring, OM_RANK_ANON);
+	om_write_unlock(mm->sys, &head->ring);
 }
 
 #endif
