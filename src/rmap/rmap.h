@@ -28,8 +28,8 @@ int om_rmap_mm_init(struct om_mm *mm, struct om_mm *parent);
 void om_rmap_mm_exit(struct om_mm *mm);
 
 /*
- * Nothing is mapped any more, and what will be has nothing to do with what was: exec. mmap_lock held
- * for writing.
+ * Nothing is mapped any more, and what will be has nothing to do with what was: exec. mmap_lock
+ * held for writing.
  */
 OM_INLINE void om_rmap_mm_emptied(struct om_mm *mm);
 

@@ -4,7 +4,7 @@
  * Hugh Dickins posted it in March 2004, against the anon_vma. Fork leaves a page at the address
  * where it was, so there is one address for all who share it:
  *
- *     object = om_anon_mm of the mm where the page is at home     index = number of the virtual page
+ *     object = om_anon_mm where the page is at home      index = number of the virtual page
  *
  * An om_anon_mm is made with each mm: by exec, as the head of a new family, or by fork, at the end
  * of its parent's ring. Areas know nothing of all this, and may be cut, merged and renumbered at
@@ -17,13 +17,13 @@
  * has ended, the page moves to where it was found.
  *
  * The price is mremap. An exclusive page gets its new index with its entry; a shared one is copied
- * first (moves_shared). Slots that are shared move, but swap-in refuses a page that is in memory for
- * another address, and the core makes a copy.
+ * first (moves_shared). Slots that are shared move, but swap-in refuses a page that is in memory
+ * for another address, and the core makes a copy.
  *
- * What the posting left open, and is done here: an mm that has ended is forgotten with its last page
- * (family.h); walks let others in after so many looks; an exec that empties its mm and keeps it
- * (om_mm_empty) leaves the family, too, unless there is no memory for a new head: then it stays, and
- * is looked into in vain.
+ * What the posting left open, and is done here: an mm that has ended is forgotten with its last
+ * page (family.h); walks let others in after so many looks; an exec that empties its mm and keeps
+ * it (om_mm_empty) leaves the family, too, unless there is no memory for a new head: then it stays,
+ * and is looked into in vain.
  *
  * The head's lock guards the ring, `mm`, and, as no area needs to be known for a look, the tables
  * (om_rmap_tables_unlinked()).

@@ -10,21 +10,21 @@
  * by its addresses, so a page is mostly at the address that is its index. Where it is not, because
  * mremap has moved the area, or because it is a private one of a file and numbered by that, the
  * area has a remap record, in a tree of its context by index: made by mremap, by the first write to
- * the file's area, and by fork for the child's. Fork leaves the page at home with the parent; a copy
- * or reuse takes it home to who writes. So a walk begins at the home and goes down: in each mm it
- * looks at the address that is the index, and at the places that the records of this index tell. An
- * exclusive page is at home where its entry is, and looked for nowhere else.
+ * the file's area, and by fork for the child's. Fork leaves the page at home with the parent; a
+ * copy or reuse takes it home to who writes. So a walk begins at the home and goes down: in each mm
+ * it looks at the address that is the index, and at the places that the records of this index tell.
+ * An exclusive page is at home where its entry is, and looked for nowhere else.
  *
  * What is open in the draft, and how it ends here:
  *
- *   - Dead contexts pile up in a chain of forks and exits. Here a context counts the pages that are at
- *     home there, and one that has ended is taken out of the tree with its last page, its children
- *     taking its place. A walk that meets a page in another mm, its home having ended, moves it
- *     there. The first context of a family stays as long as that.
- *   - A page that swap-in brings back may be at home below others that map it, or moved there. So a
- *     walk that has not found all of mapcount below the home goes on above it. The tree is kept as the
- *     ring of its contexts in preorder: a child is behind its parent, what is below a context follows
- *     it at once, and whoever goes round the ring has seen all.
+ *   - Dead contexts pile up in a chain of forks and exits. Here a context counts the pages that
+ *     are at home there, and one that has ended is taken out of the tree with its last page, its
+ *     children taking its place. A walk that meets a page in another mm, its home having ended,
+ *     moves it there. The first context of a family stays as long as that.
+ *   - A page that swap-in brings back may be at home below others that map it, or moved there. So
+ *     a walk that has not found all of mapcount below the home goes on above it. The tree is kept
+ *     as the ring of its contexts in preorder: a child is behind its parent, what is below a
+ *     context follows it at once, and whoever goes round the ring has seen all.
  *   - Areas, tables and mms must not go while a walk looks: each context has a readers-writer lock,
  *     which the walk holds for one look, or so many areas (om_probe_areas()), and a change of its
  *     records, a move, the freeing of tables and the end of its mm take for writing. Who has no
@@ -32,7 +32,7 @@
  *     table's lock, as in all designs here, and do not sleep.
  *   - Records survive when memory runs out, because each call allocates its own before it changes
  *     anything: there is one for each area that needs one (the draft: for each range), so a split
- *     allocates, too, and what can't be changed without memory fails as a whole.
+ *     allocates, too, and what cannot be changed without memory fails as a whole.
  *   - An exec that empties its mm and keeps it begins a family of its own.
  *
  * Numbers of files and of addresses are mixed in one context: that costs looks in vain, no more, as
@@ -304,8 +304,8 @@ static bool look_unmoved(struct om_walk *w, const struct om_target *t, struct om
 	return om_probe(w, t, mm, NULL, t->index << OM_PAGE_SHIFT);
 }
 
-/* Look into one mm. False: the walk is over. */
-static bool look_into(struct om_walk *w, const struct om_target *t, struct om_kin *kin)
+/* Look into one mm, if it *lives. False: the walk is over. */
+static bool look_into(struct om_walk *w, const struct om_target *t, struct om_kin *kin, bool *lives)
 {
 	struct om_anon_mm *context = context_of(kin);
 	const struct om_areas remaps = {&record_tree, &context->remaps, &context->lock,
@@ -313,45 +313,38 @@ static bool look_into(struct om_walk *w, const struct om_target *t, struct om_ki
 	bool go, more;
 
 	om_read_lock(w->sys, &context->lock, OM_RANK_ANON);
-	go = !kin->mm || look_unmoved(w, t, kin->mm);
+	*lives = kin->mm;
+	go = !*lives || look_unmoved(w, t, kin->mm);
 	more = context->remaps;
+	om_note_hold(w->sys, 1);
 	om_read_unlock(w->sys, &context->lock);
 	return go && (!more || om_probe_areas(w, t, &remaps));
 }
 
 static void walk_one(struct om_walk *w, const struct om_target *t)
 {
-	look_into(w, t, t->object);
-}
+	bool lives;
 
-static bool has_ended(struct om_system *sys, struct om_kin *kin)
-{
-	struct om_anon_mm *context = context_of(kin);
-	bool ended;
-
-	om_read_lock(sys, &context->lock, OM_RANK_ANON);
-	ended = !kin->mm;
-	om_read_unlock(sys, &context->lock);
-	return ended;
+	look_into(w, t, t->object, &lives);
 }
 
 static OM_NOINLINE void walk_all(struct om_walk *w, const struct om_target *t)
 {
-	struct om_kin *home = t->object, *kin = home, *last;
-	bool go, ended = has_ended(w->sys, home);
+	struct om_kin *home = t->object, *kin = home;
+	bool go, lives, home_lives = true;
 
 	do {
 		unsigned found = w->found;
 
-		go = look_into(w, t, kin);
-		if (om_unlikely(ended) && w->found != found) {
+		go = look_into(w, t, kin, &lives);
+		if (kin == home)
+			home_lives = lives;
+		if (om_unlikely(!home_lives) && w->found != found)
 			om_kin_move_home(w->sys, t, kin);
-			ended = false;
-		}
-		last = kin;
-		kin = om_kin_next(w->sys, last, home);
+		if (go)
+			kin = om_kin_next(w->sys, kin, home);
 	} while (go && kin);
-	if (kin)
+	if (kin && kin != home)
 		om_kin_put(w->sys, kin);
 }
 

@@ -11,7 +11,7 @@
 struct om_anon_mm {
 	struct om_kin kin;
 	struct om_rwspin lock;  /* of kin.mm, its tables, `remaps`, and moves; rank ANON */
-	struct om_node *remaps; /* (O) om_anon_vmas by linear index */
+	struct om_node *remaps; /* (O) records by linear index */
 };
 
 /* A remap record: that an area with anonymous pages is not at the address that is its number. */

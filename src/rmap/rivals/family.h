@@ -71,9 +71,9 @@ struct om_kin *om_kin_next(struct om_system *sys, struct om_kin *kin, struct om_
 bool om_kin_try_get(struct om_kin *kin);
 
 /*
- * om_anon_walk(): calls `one` for an exclusive page, which has its entry at home, `all` for a shared
- * one; again if it was found nowhere, and meanwhile has changed its place. The home is in t->object,
- * and stays.
+ * om_anon_walk(): calls `one` for an exclusive page, which has its entry at home, `all` for a
+ * shared one; again if it was found nowhere, and meanwhile has changed its place. The home is in
+ * t->object, and stays.
  */
 void om_kin_walk(struct om_walk *w, struct om_page *page,
                  void (*one)(struct om_walk *w, const struct om_target *t),
