@@ -1,0 +1,101 @@
+/*
+ * anonmm.h: the design anonmm: what it does for every page of a fault, fork or unmap. anonmm.c
+ * explains the design and has the rest.
+ */
+#ifndef OM_RMAP_ANONMM_H
+#define OM_RMAP_ANONMM_H
+
+#include "rmap/rivals/family.h"
+
+/* kin.ring of the head guards `mm` and its tables, too. */
+struct om_anon_mm {
+	struct om_kin kin;
+};
+
+/* The mm, which is empty, leaves its family, unless it is alone, or no frame is free for a head. */
+void om_anonmm_start_anew(struct om_mm *mm);
+
+OM_INLINE void om_anon_stock_up(struct om_system *sys, struct om_page *page)
+{
+	(void)sys;
+	(void)page;
+}
+
+/* The page is at home where its only entry is: a walk looks there first, and nowhere else. */
+OM_INLINE void om_anon_page_own(struct om_system *sys, struct om_page *page, struct om_vma *vma,
+                                struct om_page *table, unsigned pos)
+{
+	page->index = table->index + pos;
+	om_kin_set_home(sys, page, &vma->mm->anon_mm->kin);
+}
+
+/* The child has the page at the same address, and is of the same family. */
+OM_INLINE bool om_anon_page_share(struct om_system *sys, struct om_page *page,
+                                  const struct om_fork_part *part, unsigned pos, bool direct)
+{
+	(void)direct;
+	OM_ASSERT(sys, page->index == part->from->index + pos, "I4", page);
+	OM_ASSERT(sys, part->child->mm->anon_mm->kin.head == part->parent->mm->anon_mm->kin.head,
+	          "I4", page);
+	return true;
+}
+
+/* Shared pages have been copied before. */
+OM_INLINE void om_anon_page_move(struct om_system *sys, struct om_page *page, struct om_page *from,
+                                 uintptr_t old, struct om_page *table, uintptr_t pos)
+{
+	if (om_unlikely(!om_page_test(page, OM_PG_ANON)))
+		return;
+	OM_BUG_ON(sys, !om_page_test(page, OM_PG_DIRECT), "I2", page, page->index, pos);
+	OM_ASSERT(sys, page->index == from->index + old && om_held(sys, &from->lock), "I2", page);
+	__atomic_store_n(&page->index, table->index + pos, __ATOMIC_RELAXED);
+}
+
+OM_INLINE void om_anon_entry_cleared(struct om_system *sys, struct om_page *page,
+                                     struct om_page *table, unsigned pos)
+{
+	(void)sys;
+	(void)page;
+	(void)table;
+	(void)pos;
+}
+
+OM_INLINE void om_anon_page_leave(struct om_system *sys, struct om_page *page, void *object)
+{
+	if (om_likely(om_page_test(page, OM_PG_ANON)))
+		om_kin_put(sys, object);
+}
+
+OM_INLINE bool om_anon_prepare(struct om_vma *vma)
+{
+	(void)vma;
+	return true;
+}
+
+OM_INLINE void om_rmap_vma_drop(struct om_vma *vma)
+{
+	(void)vma;
+}
+
+/* Pages are found by their addresses: an area may have any numbers, and be cut and merged. */
+OM_INLINE bool om_rmap_has_numbers(const struct om_vma *vma)
+{
+	(void)vma;
+	return false;
+}
+
+OM_INLINE void om_rmap_mm_emptied(struct om_mm *mm)
+{
+	om_anonmm_start_anew(mm);
+}
+
+/* A walk holds the family's lock while it looks into a table. */
+OM_INLINE void om_rmap_tables_unlinked(struct om_mm *mm)
+{
+	struct om_kin *head = mm->anon_mm->kin.head;
+
+	om_write_lock(mm->sys, &head->ring, OM_RANK_ANON);
+	om_write_unlock(mm->sys, &head->ring);
+}
+
+#endif

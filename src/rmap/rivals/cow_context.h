@@ -1,0 +1,118 @@
+/*
+ * cow_context.h: the design cow_context: what it does for every page of a fault, fork or unmap.
+ * cow_context.c explains the design and has the rest.
+ */
+#ifndef OM_RMAP_COW_CONTEXT_H
+#define OM_RMAP_COW_CONTEXT_H
+
+#include "rmap/rivals/family.h"
+
+/* The context of an mm. */
+struct om_anon_mm {
+	struct om_kin kin;
+	struct om_rwspin lock;  /* of kin.mm, its tables, `remaps`, and moves; rank ANON */
+	struct om_node *remaps; /* (O) records by linear index */
+};
+
+/* A remap record: that an area with anonymous pages is not at the address that is its number. */
+struct om_anon_vma {
+	struct om_node
+	    node; /* (O) in the context's remaps, unless the area is where its number says */
+	struct om_vma *vma; /* (O) */
+};
+
+/* Make the record of an area that lacks one. False: no frame is free. Takes ANON. */
+OM_COLD bool om_cow_record(struct om_vma *vma);
+/* The mm, which is empty, leaves its family, unless it is alone, or no frame is free. */
+void om_cow_start_anew(struct om_mm *mm);
+
+/* Pages from where its numbers would be to where it is. */
+OM_INLINE uintptr_t om_cow_offset(const struct om_vma *vma)
+{
+	return (vma->start >> OM_PAGE_SHIFT) - vma->pgoff;
+}
+
+OM_INLINE void om_anon_stock_up(struct om_system *sys, struct om_page *page)
+{
+	(void)sys;
+	(void)page;
+}
+
+OM_INLINE void om_anon_page_own(struct om_system *sys, struct om_page *page, struct om_vma *vma,
+                                struct om_page *table, unsigned pos)
+{
+	page->index = om_vma_index(vma, om_table_addr(table, pos));
+	om_kin_set_home(sys, page, &vma->mm->anon_mm->kin);
+}
+
+/* It stays at home with the parent, or further up. */
+OM_INLINE bool om_anon_page_share(struct om_system *sys, struct om_page *page,
+                                  const struct om_fork_part *part, unsigned pos, bool direct)
+{
+	(void)direct;
+	OM_ASSERT(sys, page->index == part->index + pos, "I4", page);
+	OM_ASSERT(sys, part->child->mm->anon_mm->kin.head == part->parent->mm->anon_mm->kin.head,
+	          "I4", page);
+	return true;
+}
+
+/* The area's record says where it is now. */
+OM_INLINE void om_anon_page_move(struct om_system *sys, struct om_page *page, struct om_page *from,
+                                 uintptr_t old, struct om_page *table, uintptr_t pos)
+{
+	(void)sys;
+	(void)page;
+	(void)from;
+	(void)old;
+	(void)table;
+	(void)pos;
+}
+
+OM_INLINE void om_anon_entry_cleared(struct om_system *sys, struct om_page *page,
+                                     struct om_page *table, unsigned pos)
+{
+	(void)sys;
+	(void)page;
+	(void)table;
+	(void)pos;
+}
+
+OM_INLINE void om_anon_page_leave(struct om_system *sys, struct om_page *page, void *object)
+{
+	if (om_likely(om_page_test(page, OM_PG_ANON)))
+		om_kin_put(sys, object);
+}
+
+/* The first write to a private file area: its numbers are the file's. */
+OM_INLINE bool om_anon_prepare(struct om_vma *vma)
+{
+	return om_likely(om_cow_offset(vma) == 0) ||
+	       om_likely(__atomic_load_n(&vma->anon_vma, __ATOMIC_ACQUIRE)) || om_cow_record(vma);
+}
+
+OM_INLINE void om_rmap_vma_drop(struct om_vma *vma)
+{
+	if (vma->anon_vma)
+		om_object_free(vma->mm->sys, OM_CACHE_RMAP + 1, vma->anon_vma);
+	vma->anon_vma = NULL;
+}
+
+/* Pages keep the number under which they were faulted, wherever they go. */
+OM_INLINE bool om_rmap_has_numbers(const struct om_vma *vma)
+{
+	return om_vma_had_anon(vma);
+}
+
+OM_INLINE void om_rmap_mm_emptied(struct om_mm *mm)
+{
+	om_cow_start_anew(mm);
+}
+
+/* A walk holds the context's lock while it looks into a table. */
+OM_INLINE void om_rmap_tables_unlinked(struct om_mm *mm)
+{
+	om_write_lock(mm->sys, &mm->anon_mm->lock, OM_RANK_ANON);
+	om_write_unlock(mm->sys, &mm->anon_mm->lock);
+}
+
+#endif
