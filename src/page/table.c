@@ -259,10 +259,10 @@ static void unlink_subtree(struct om_mm *mm, struct om_page *table, unsigned lev
 		if (!om_pte_none(om_arch_pte_load(om_table_entry(table, i))))
 			unlink_subtree(mm, unlink_child(mm, table, i), level - 1, hint, list);
 	}
-	/* A walker that came by a page's own pointer may still look at entries (walk_direct). */
+	/* A walker may still be on its way here, and look at `entries`: they stay, and are none. */
 	om_table_lock(sys, table);
 	OM_BUG_ON(sys, table->mapcount != 0, "I5", table, table->mapcount, table->index);
-	table->lru.next = *list;
+	table->slot = *list;
 	om_table_unlock(sys, table);
 	*list = om_page_pfn(sys, table);
 }
@@ -330,7 +330,7 @@ void om_table_free_list(struct om_mm *mm, const struct om_table_list *list)
 	while (next != OM_NO_PFN) {
 		struct om_page *table = om_page_of(mm->sys, next);
 
-		next = table->lru.next;
+		next = table->slot;
 		free_table(mm, table);
 	}
 }

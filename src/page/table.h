@@ -3,10 +3,10 @@
  * entry.
  *
  * A table is a frame of kind OM_KIND_TABLE + level (1 = leaf). Its descriptor: `object` the mm,
- * `index` the number of the first page it maps, `mapcount` the entries in use. Its frame lock
- * guards its entries (I9). Walking down needs no lock: an upper entry, once set, stays while an
- * area covers the range (I5), and a walker holds mmap_lock or the lock of a tree in which such
- * an area is queued.
+ * `index` the number of the first page it maps, `mapcount` the entries in use. Unlinked, it
+ * has the next of its list in `slot`. Its frame lock guards its entries (I9). Walking down needs no
+ * lock: an upper entry, once set, stays while an area covers the range (I5), and a walker holds
+ * mmap_lock or the lock of a tree in which such an area is queued.
  */
 #ifndef OM_TABLE_H
 #define OM_TABLE_H
@@ -126,7 +126,7 @@ static inline struct om_table_part om_table_part(struct om_mm *mm, uintptr_t sta
 	for (struct om_table_part part = om_table_part(mm, from, to); part.table;                  \
 	     part = om_table_part(mm, part.end, to))
 
-/* Tables taken off the tree of tables, linked by lru.next, and the range that they covered. */
+/* Tables taken off the tree of tables, linked by `slot`, and the range that they covered. */
 struct om_table_list {
 	om_pfn_t first;
 	uintptr_t start, end;
