@@ -220,11 +220,14 @@ static int fork(struct om_mm *parent, void *cookie, struct om_mm **out)
 {
 	struct om_system *sys = parent->sys;
 	struct om_mm *child;
-	int err = om_mm_new(sys, &parent->layout, cookie, parent, &child);
+	int err;
 
-	if (err)
-		return err;
 	om_mm_write_lock(parent);
+	err = om_mm_new(sys, &parent->layout, cookie, parent, &child);
+	if (err) {
+		om_mm_write_unlock(parent);
+		return err;
+	}
 	om_rwsem_write(sys, &child->mmap_lock, OM_RANK_MMAP2);
 	err = copy_mm(parent, child);
 	om_mm_write_unlock(parent); /* first: the other may sleep */
