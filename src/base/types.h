@@ -158,7 +158,7 @@ struct om_mm {
 	uintptr_t limit[OM_NR_LIMITS];       /* (a) by relaxed access */
 	size_t total_vm, data_vm, locked_vm; /* (M) pages of areas */
 	_Atomic size_t rss_anon, rss_file, swapents, nr_tables; /* (a) */
-	struct om_anon_mm *anon_mm; /* (c) the reverse-map design's, or NULL */
+	struct om_anon_mm *anon_mm; /* (M) the reverse-map design's, or NULL */
 	struct om_mm *prev, *next;  /* (g) in sys->mms */
 };
 

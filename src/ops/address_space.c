@@ -5,6 +5,7 @@
 #include "area/mm.h"
 #include "page/table.h"
 #include "reclaim/reclaim.h"
+#include "rmap/rmap.h"
 
 static bool layout_is_sane(const struct om_layout *l)
 {
@@ -43,6 +44,7 @@ void om_mm_empty(struct om_mm *mm)
 	om_might_sleep(mm->sys);
 	om_mm_write_lock(mm);
 	empty(mm);
+	om_rmap_mm_emptied(mm);
 	mm->brk = mm->layout.brk_start;
 	mm->def_flags = 0;
 	om_mm_write_unlock(mm);

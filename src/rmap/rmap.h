@@ -28,6 +28,12 @@ int om_rmap_mm_init(struct om_mm *mm, struct om_mm *parent);
 void om_rmap_mm_exit(struct om_mm *mm);
 
 /*
+ * Nothing is mapped any more, and what will be has nothing to do with what was: exec. mmap_lock held
+ * for writing.
+ */
+OM_INLINE void om_rmap_mm_emptied(struct om_mm *mm);
+
+/*
  * Tables of mm were unlinked and are about to be freed: waits until no walk can be on its way to
  * one of them that does not know an area over it (I5). mmap_lock held for writing.
  */
