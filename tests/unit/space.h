@@ -14,10 +14,13 @@
 #ifndef SPACE_H
 #define SPACE_H
 
+#include <string.h>
+
 #include "unit.h"
 
 #include "area/mm.h"
 #include "page/page.h"
+#include "rmap/rmap.h"
 #include "sim.h"
 
 #define SPACE_BASE ((uintptr_t)0x40000000)
@@ -37,6 +40,12 @@ static inline uintptr_t at(uintptr_t page)
 #define GD  ((unsigned)OM_VM_GROWSDOWN)
 #define NL  ((unsigned)OM_VM_NONLINEAR)
 #define ANY UINT64_MAX /* in a row: the offset does not matter */
+
+/* What the default design alone promises, a test asserts for it alone. */
+static inline bool space_is_default(void)
+{
+	return !strcmp(om_rmap_traits.name, "objrmap");
+}
 
 struct space {
 	struct sim *sim;

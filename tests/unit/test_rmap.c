@@ -561,6 +561,30 @@ static void test_swapin(void **state)
 	space_finish(&s);
 }
 
+/* om_verify() reads an anon_vma's tree. */
+static void test_verify_tree(void **state)
+{
+	struct space s = space_start(128, 0);
+	struct om_bug first;
+	struct om_anon_vma *av;
+	struct om_mm *child;
+	uintptr_t aug;
+
+	(void)state;
+	space_map(&s, 0, 4, RW, 0);
+	space_fill(&s, s.mm, 0, 4, 'a');
+	assert_int_equal(om_fork(s.mm, NULL, &child), 0);
+	av = om_vma_find(s.mm, 0)->anon_vma;
+	aug = av->root->aug;
+	av->root->aug = 1;
+	assert_true(om_verify(s.sys, s.scratch, &first) > 0);
+	assert_string_equal(first.rule, "I4");
+	av->root->aug = aug;
+	space_check(&s);
+	om_mm_destroy(child);
+	space_finish(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -570,6 +594,7 @@ int main(void)
 	    cmocka_unit_test(test_generations),  cmocka_unit_test(test_family),
 	    cmocka_unit_test(test_split_family), cmocka_unit_test(test_file_walk),
 	    cmocka_unit_test(test_retries),      cmocka_unit_test(test_swapin),
+	    cmocka_unit_test(test_verify_tree),
 	};
 
 	return unit_run(tests);

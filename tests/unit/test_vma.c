@@ -249,8 +249,11 @@ static void test_merge_after_fork(void **state)
 	space_fill(&s, s.mm, 8, 2, 'i');
 	space_fill(&s, s.mm, 14, 2, 'o');
 	vma = s.mm->vmas ? om_vma_find(s.mm, 0) : NULL;
-	assert_non_null(vma->anon_vma);
-	assert_int_equal(om_vma_index(vma, at(10)), om_vma_index(om_vma_find(child, 0), at(10)));
+	assert_true(vma->anon_vma || !space_is_default());
+	/* Elsewhere pages may be found without numbers. */
+	if (om_rmap_has_numbers(vma))
+		assert_int_equal(om_vma_index(vma, at(10)),
+		                 om_vma_index(om_vma_find(child, 0), at(10)));
 	space_check(&s);
 	space_expect(&s, s.mm, 8, 8, 'i');
 	space_expect(&s, child, 10, 4, 'k');
@@ -279,10 +282,12 @@ static void test_renumber(void **state)
 	                           OM_MREMAP_MAYMOVE | OM_MREMAP_FIXED, at(38), &to),
 	                 0);
 	space_map(&s, 44, 2, RW, 0);
-	expect_layout(s.mm, {38, 46, RW});
 	vma = om_vma_find(s.mm, 0);
-	assert_int_equal(om_vma_index(vma, at(40)), at(20) >> OM_PAGE_SHIFT);
-	assert_int_equal(vma->pgoff, at(18) >> OM_PAGE_SHIFT);
+	if (space_is_default()) { /* others give other numbers, or none */
+		expect_layout(s.mm, {38, 46, RW});
+		assert_int_equal(om_vma_index(vma, at(40)), at(20) >> OM_PAGE_SHIFT);
+		assert_int_equal(vma->pgoff, at(18) >> OM_PAGE_SHIFT);
+	}
 	space_check(&s);
 	space_expect(&s, s.mm, 38, 6, 'i');
 	space_expect(&s, child, 20, 4, 'k');
@@ -304,7 +309,8 @@ static void test_no_merge_after_fork(void **state)
 	space_fill(&s, s.mm, 4, 2, 'e');
 	assert_int_equal(om_fork(s.mm, NULL, &child), 0);
 	space_map(&s, 2, 2, RW, 0); /* joins one of them, but not both */
-	expect_layout(s.mm, {0, 4, RW}, {4, 6, RW});
+	if (space_is_default()) /* what others do without anon_vma, or with more of them, is theirs */
+		expect_layout(s.mm, {0, 4, RW}, {4, 6, RW});
 
 	/* Half of it moves behind the other half: same anon_vma, wrong numbers. */
 	space_map(&s, 20, 4, RW, 0);
@@ -314,12 +320,14 @@ static void test_no_merge_after_fork(void **state)
 	assert_int_equal(do_mremap(s.mm, at(20), 2 * OM_PAGE_SIZE, 2 * OM_PAGE_SIZE,
 	                           OM_MREMAP_MAYMOVE | OM_MREMAP_FIXED, at(24), &to),
 	                 0);
-	expect_layout(s.mm, {0, 4, RW}, {4, 6, RW}, {22, 24, RW}, {24, 26, RW});
+	if (space_is_default())
+		expect_layout(s.mm, {0, 4, RW}, {4, 6, RW}, {22, 24, RW}, {24, 26, RW});
 	/* And back again: one area. */
 	assert_int_equal(do_mremap(s.mm, at(24), 2 * OM_PAGE_SIZE, 2 * OM_PAGE_SIZE,
 	                           OM_MREMAP_MAYMOVE | OM_MREMAP_FIXED, at(20), &to),
 	                 0);
-	expect_layout(s.mm, {0, 4, RW}, {4, 6, RW}, {20, 24, RW});
+	if (space_is_default())
+		expect_layout(s.mm, {0, 4, RW}, {4, 6, RW}, {20, 24, RW});
 	space_expect(&s, s.mm, 20, 4, 'u');
 	space_check(&s);
 	om_mm_destroy(child);
