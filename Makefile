@@ -152,7 +152,7 @@ $(UNITS): $(B)/tests/unit/%: $(B)/tests/unit/%.o $(PARTS) $(SIM)
 	$(LINK) $(filter %.o,$^) $(LIBS) -lcmocka
 
 # Those that look inside the library need it unsealed.
-INSIDERS := oracle
+INSIDERS := oracle hazards
 define program_rule
 $(B)/tests/$(1)/$(1): $(patsubst %.c,$(B)/%.o,$(call program_src,$(1)) $(SUPPORT_SRC)) $(if $(filter $(1),$(INSIDERS)),$(B)/libparts.a,$(LIB)) $(SIM)
 	$$(LINK) $$(filter %.o,$$^) $$(LIBS) -lcmocka
