@@ -126,7 +126,7 @@ static void unmap(struct om_system *sys, struct batch *b)
 
 		if (!b->page[i])
 			continue;
-		r = om_try_to_unmap(sys, b->page[i]);
+		r = om_try_to_unmap(sys, b->page[i], &b->page[i + 1], b->n - i - 1);
 		if (r != OM_UNMAP_SUCCESS)
 			give_up(sys, &b->page[i], r == OM_UNMAP_FAIL);
 	}

@@ -69,24 +69,36 @@ static void account_unmapped(struct om_mm *mm, bool anon, om_pte_t absent)
 		atomic_fetch_add_explicit(&mm->swapents, 1, memory_order_relaxed);
 }
 
+/* What om_try_to_unmap() is about. */
+struct unmapping {
+	struct om_page *page;
+	enum om_unmap_result result;
+};
+
+/* An entry has to stay. Of another page, its own walk will tell. */
+static enum om_walk_verdict keep(struct om_walk *w, const struct om_page *page)
+{
+	struct unmapping *u = w->arg;
+
+	if (page == u->page)
+		u->result = OM_UNMAP_FAIL;
+	return OM_WALK_STOP;
+}
+
 static enum om_walk_verdict unmap_one(struct om_walk *w, struct om_page *page, struct om_vma *vma,
                                       struct om_page *table, unsigned pos)
 {
-	enum om_unmap_result *result = w->arg;
 	bool anon = om_page_test(page, OM_PG_ANON);
 	bool lazyfree = om_page_test(page, OM_PG_LAZYFREE);
 	om_pte_t old, absent;
 
-	if (!absent_entry(w->sys, page, vma, &absent)) {
-		*result = OM_UNMAP_FAIL;
-		return OM_WALK_STOP;
-	}
+	if (!absent_entry(w->sys, page, vma, &absent))
+		return keep(w, page);
 	old = om_entry_take(w->sys, table, pos, absent);
 	flush_entry(table, pos);
 	if (lazyfree && (om_pte_dirty(old) || om_page_test(page, OM_PG_DIRTY))) {
 		restore_lazyfree(w->sys, page, table, pos, old);
-		*result = OM_UNMAP_FAIL;
-		return OM_WALK_STOP;
+		return keep(w, page);
 	}
 	if (om_pte_dirty(old))
 		om_page_set(page, OM_PG_DIRTY);
@@ -108,17 +120,18 @@ static void sweep(struct om_mapping *mapping)
 		om_sweep_nonlinear(mapping);
 }
 
-enum om_unmap_result om_try_to_unmap(struct om_system *sys, struct om_page *page)
+enum om_unmap_result om_try_to_unmap(struct om_system *sys, struct om_page *page,
+                                     struct om_page *const others[], unsigned n)
 {
-	enum om_unmap_result result = OM_UNMAP_AGAIN;
-	struct om_walk w = {.visit = unmap_one, .arg = &result};
+	struct unmapping u = {page, OM_UNMAP_AGAIN};
+	struct om_walk w = {.visit = unmap_one, .arg = &u, .others = others, .nr_others = n};
 
 	om_rmap_walk(sys, page, &w);
 	if (!om_page_is_mapped(sys, page))
 		return OM_UNMAP_SUCCESS;
-	if (result == OM_UNMAP_AGAIN && !om_page_test(page, OM_PG_ANON))
+	if (u.result == OM_UNMAP_AGAIN && !om_page_test(page, OM_PG_ANON))
 		sweep(page->object);
-	return result;
+	return u.result;
 }
 
 static enum om_walk_verdict age_one(struct om_walk *w, struct om_page *page, struct om_vma *vma,

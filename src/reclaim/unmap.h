@@ -19,9 +19,11 @@ enum om_unmap_result {
  * Replace every entry by a swap entry (anonymous pages, which must be in the swap cache, or clean
  * and MADV_FREE'd), a file-offset entry (nonlinear areas) or nothing. Dirty bits go to
  * OM_PG_DIRTY. Partial: on AGAIN and FAIL some entries may have been replaced; each is consistent
- * by itself.
+ * by itself. The n `others`, or NULL, are locked as well and will be unmapped next: entries of
+ * theirs may go already.
  */
-enum om_unmap_result om_try_to_unmap(struct om_system *sys, struct om_page *page);
+enum om_unmap_result om_try_to_unmap(struct om_system *sys, struct om_page *page,
+                                     struct om_page *const others[], unsigned n);
 
 /*
  * Entries that have been used since the last call, plus one for OM_PG_REFERENCED; both are

@@ -32,21 +32,31 @@ static bool in_order(const struct om_node *a, const struct om_node *b,
 	return ops->key(a) < ops->key(b) || (ops->key(a) == ops->key(b) && a < b);
 }
 
+/* All that trees hold: areas, and what the reverse-map design makes. */
+static size_t nr_nodes(const struct om_system *sys)
+{
+	size_t n = sys->slab[OM_CACHE_VMA].in_use;
+
+	for (unsigned i = 0; i < OM_NR_RMAP_CACHES; i++)
+		n += sys->slab[OM_CACHE_RMAP + i].in_use;
+	return n;
+}
+
 /*
  * The node that comes after `prev` (NULL: the first), by a descent, so that a tree may have any
- * depth: but not more than there are areas, which are all that trees hold, or it is a ring.
+ * depth: but not more than there are nodes, or it is a ring.
  */
 static const struct om_node *next_node(struct om_check *c, const struct om_node *root,
                                        const struct om_node *prev, const struct om_tree_ops *ops,
                                        const void *owner)
 {
 	const struct om_node *next = NULL;
-	size_t depth = 0, areas = c->sys->slab[OM_CACHE_VMA].in_use;
+	size_t depth = 0, nodes = nr_nodes(c->sys);
 
 	for (const struct om_node *n = root; n; depth++) {
 		bool after = !prev || in_order(prev, n, ops);
 
-		if (!OM_CHECK(c, depth < areas, "tree", owner, depth, areas))
+		if (!OM_CHECK(c, depth < nodes, "tree", owner, depth, nodes))
 			return NULL;
 		if (after)
 			next = n;

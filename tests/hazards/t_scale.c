@@ -105,6 +105,17 @@ static void test_h19_large_family(void **state)
 
 #define PIECES 512
 
+/* How many looks walks may have taken: what they found, and `vain` more. */
+static void check_looks(const struct work *before, const struct work *after, unsigned vain)
+{
+	uint64_t looks = after->probes - before->probes;
+
+	if (looks_everywhere())
+		rig_check(looks <= (after->walks - before->walks) * 2 * PIECES);
+	else
+		rig_check(looks <= after->found - before->found + vain);
+}
+
 /* An area cut into pages: nobody looks through hundreds of areas for one page. */
 static void test_h20_cut_to_pieces(void **state)
 {
@@ -121,7 +132,7 @@ static void test_h20_cut_to_pieces(void **state)
 	before = work_of(r);
 	rig_pageout(r, mm, a, PIECES);
 	after = work_of(r);
-	rig_equal(after.probes - before.probes, after.found - before.found);
+	check_looks(&before, &after, 0);
 	rig_expect(r, mm, a, PIECES, 100);
 	/* Shared pages: two areas cover each of them. */
 	child = rig_fork(r, mm, NULL);
@@ -129,7 +140,7 @@ static void test_h20_cut_to_pieces(void **state)
 	rig_reclaim(r);
 	after = work_of(r);
 	rig_check(after.found - before.found >= 2 * PIECES);
-	rig_check(after.probes - before.probes <= after.found - before.found + PIECES);
+	check_looks(&before, &after, PIECES);
 	rig_expect(r, child, a, PIECES, 100);
 	rig_verify(r);
 	rig_destroy(r);
