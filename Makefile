@@ -74,7 +74,11 @@ OBJCOPY ?= objcopy
 # ---- what is built from what -------------------------------------------------------------------
 
 # The core: every file of src/, and of the reverse-map designs the one chosen.
-CORE_SRC := $(sort $(filter-out src/rmap/objrmap.c,$(wildcard src/*.c src/*/*.c)) $(wildcard src/rmap/$(RMAP).c src/rmap/rivals/$(RMAP).c src/rmap/rivals/$(RMAP)_check.c))
+# Two designs may share a source.
+DESIGN_SHARES_anonmm      := family
+DESIGN_SHARES_cow_context := family
+DESIGN_SRC := $(wildcard src/rmap/$(RMAP).c $(patsubst %,src/rmap/rivals/%.c,$(RMAP) $(RMAP)_check $(DESIGN_SHARES_$(RMAP))))
+CORE_SRC   := $(sort $(filter-out src/rmap/objrmap.c,$(wildcard src/*.c src/*/*.c)) $(DESIGN_SRC))
 CORE_OBJ := $(CORE_SRC:%.c=$(B)/%.o)
 SIM_OBJ  := $(patsubst %.c,$(B)/%.o,$(sort $(wildcard ports/sim/*.c)))
 

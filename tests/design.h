@@ -38,4 +38,10 @@ static inline bool siblings_grow(void)
 	return searches_family() || design_is("rfc_vma");
 }
 
+/* Where nothing says where a page is, a walk may look at every entry of the machine. */
+static inline bool looks_everywhere(void)
+{
+	return design_is("virtual_scan");
+}
+
 #endif

@@ -17,7 +17,7 @@ static struct om_sysinfo info_of(struct rig *r)
 
 /*
  * Each generation writes, forks, and dies: no object is left of it. The default has one; chains use
- * theirs again after a generation or two, and always keep the root.
+ * theirs again after a generation or two, and always keep the root; others have one for an mm.
  */
 static void test_h18_generations(void **state)
 {
@@ -38,7 +38,7 @@ static void test_h18_generations(void **state)
 			bytes = info_of(r).rmap_bytes;
 		if (generation > 10) {
 			rig_equal(info_of(r).rmap_bytes, bytes);
-			rig_check(info_of(r).nr_anon_vma <= (is_default() ? 1 : 3));
+			rig_check(info_of(r).nr_anon_vma <= (is_default() ? 1 : 6));
 		}
 	}
 	rig_expect(r, mm, a, 4, 1996);
@@ -81,7 +81,7 @@ static void test_h19_large_family(void **state)
 		rig_ok(om_madvise(child[i], a, PAGES(3), OM_MADV_PAGEOUT));
 	after = work_of(r);
 	rig_check(after.found - before.found >= 3 * CHILDREN);
-	if (searches_family()) {
+	if (searches_family() || looks_everywhere()) {
 		rig_check(after.probes - before.probes <=
 		          (after.walks - before.walks) * (CHILDREN + 1));
 	} else {

@@ -137,6 +137,11 @@ OM_INLINE void om_anon_page_leave(struct om_system *sys, struct om_page *page, v
 	(void)object;
 }
 
+OM_INLINE void om_rmap_mm_emptied(struct om_mm *mm)
+{
+	(void)mm;
+}
+
 /* A walker holds the lock under which an area over the table is queued (I5). */
 OM_INLINE void om_rmap_tables_unlinked(struct om_mm *mm)
 {

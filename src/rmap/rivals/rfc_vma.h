@@ -103,6 +103,11 @@ OM_INLINE bool om_rmap_has_numbers(const struct om_vma *vma)
 	return vma->anon_vma;
 }
 
+OM_INLINE void om_rmap_mm_emptied(struct om_mm *mm)
+{
+	(void)mm;
+}
+
 /* A walker knows an area over the table, or holds the lock of a page that is mapped by it. */
 OM_INLINE void om_rmap_tables_unlinked(struct om_mm *mm)
 {

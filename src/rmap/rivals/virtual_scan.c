@@ -175,8 +175,7 @@ static bool scan_hold(struct om_walk *w, const struct om_target *t, struct place
 	else if ((uintptr_t)mm != at->mm)
 		*at = (struct place){(uintptr_t)mm, 0};
 	if (is_before(at, end)) {
-		part = om_table_part(mm, at->addr, at->mm == end->mm ? end->addr : OM_VA_LIMIT);
-		if (part.table)
+		if (om_table_part(mm, at->addr, at->mm == end->mm ? end->addr : OM_VA_LIMIT, &part))
 			go = scan_part(w, t, &part, at);
 		else
 			*at = (struct place){at->mm + 1, 0};
