@@ -50,6 +50,7 @@ static const char *const event_name[OM_NR_EVENTS] = {
     [OM_EV_RMAP_RETRIES] = "rmap_retries",
     [OM_EV_SWAP_READ_ERR] = "swap_read_err",
     [OM_EV_SWAP_WRITE_ERR] = "swap_write_err",
+    [OM_EV_SWAP_SCAN] = "swap_scan",
 };
 
 const char *om_event_name(enum om_event ev)

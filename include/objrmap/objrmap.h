@@ -538,6 +538,7 @@ enum om_event {
 	OM_EV_RMAP_RETRIES,     /* walks started again because the page changed its object */
 	OM_EV_SWAP_READ_ERR,
 	OM_EV_SWAP_WRITE_ERR,
+	OM_EV_SWAP_SCAN, /* slots looked at in searches for a free one */
 	OM_NR_EVENTS
 };
 

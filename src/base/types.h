@@ -181,7 +181,7 @@ enum om_lru_list {
 	OM_NR_LRU
 };
 
-/* Its lock is that of what the list is for: an LRU list, or a slab's. */
+/* Its lock is that of what the list is for: an LRU list, a slab's, a swap device's. */
 struct om_pfn_list {
 	om_pfn_t head, tail; /* (l) */
 	om_pfn_t count;      /* (l) */
@@ -208,6 +208,7 @@ struct om_swap_device {
 	uint32_t cursor;                /* (S) where the search for a free slot goes on */
 	int priority;                   /* (S) */
 	bool writable;                  /* (S) false while swapoff runs */
+	struct om_pfn_list partial;     /* (S) frames of the table that have a free slot */
 	om_pfn_t dir[OM_SWAP_DIR];      /* (c) while the device exists */
 };
 
