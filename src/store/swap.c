@@ -4,7 +4,8 @@
  * A device has a table of 8 bytes a slot: how many hold it, and which page caches it (I11). The
  * table is made of frames, so it needs neither an allocator nor contiguous memory: device->dir[]
  * names the frames of a directory, and these hold the pfns of the table's frames. The descriptor of
- * a table frame counts its used slots in `mapcount`; a frame with a free one is on device->partial.
+ * a table frame has its slots in `slot` and counts the used ones in `mapcount`; a frame with a free
+ * one is on device->partial.
  *
  * Free slots are found next-fit, from where the last search ended, so that pages that are written
  * together lie together and read-ahead has a point. If the frame in which it ended has none left,
@@ -47,7 +48,7 @@ static void unlock(struct om_system *sys)
 
 /* ---- the table ---- */
 
-static om_pfn_t *dir_frame(struct om_system *sys, const om_pfn_t *dir, uint32_t offset)
+static inline om_pfn_t *dir_frame(struct om_system *sys, const om_pfn_t *dir, uint32_t offset)
 {
 	om_pfn_t pfn = dir[offset / TABLE_SLOTS / DIR_TABLES];
 
@@ -55,8 +56,8 @@ static om_pfn_t *dir_frame(struct om_system *sys, const om_pfn_t *dir, uint32_t 
 }
 
 /* The frame of the table that has the entry of this slot. */
-static struct om_page *table_frame(struct om_system *sys, const struct om_swap_device *device,
-                                   uint32_t offset)
+static inline struct om_page *table_frame(struct om_system *sys,
+                                          const struct om_swap_device *device, uint32_t offset)
 {
 	uint32_t i = offset / TABLE_SLOTS % DIR_TABLES;
 
@@ -64,8 +65,8 @@ static struct om_page *table_frame(struct om_system *sys, const struct om_swap_d
 	return om_page_of(sys, dir_frame(sys, device->dir, offset)[i]);
 }
 
-static struct slot *entry_of(struct om_system *sys, const struct om_swap_device *device,
-                             uint32_t offset)
+static inline struct slot *entry_of(struct om_system *sys, const struct om_swap_device *device,
+                                    uint32_t offset)
 {
 	struct slot *table = om_page_ptr(sys, table_frame(sys, device, offset));
 
@@ -110,21 +111,18 @@ static bool is_cached(const struct slot *s)
 
 /* ---- slots ---- */
 
-/* Slots that the table frame with this slot has in total: the last one may be cut short. */
-static uint32_t frame_slots(const struct om_swap_device *device, uint32_t offset)
+/* The frame of the table that an entry is in. */
+static struct om_page *frame_of(struct om_system *sys, const struct slot *s)
 {
-	uint32_t left = device->slots - offset / TABLE_SLOTS * TABLE_SLOTS;
-
-	return left < TABLE_SLOTS ? left : TABLE_SLOTS;
+	return om_page_of(sys, om_arch_pfn(&sys->arch, (void *)(uintptr_t)s));
 }
 
-static void free_slot(struct om_system *sys, uint32_t slot)
+static void free_slot(struct om_system *sys, uint32_t slot, const struct slot *s)
 {
 	struct om_swap_device *device = find_device(sys, slot);
-	uint32_t offset = om_slot_offset(slot);
-	struct om_page *table = table_frame(sys, device, offset);
+	struct om_page *table = frame_of(sys, s);
 
-	if (table->mapcount-- == frame_slots(device, offset))
+	if (table->mapcount-- == table->slot)
 		om_pfn_list_push_tail(sys, &device->partial, table);
 	device->used--;
 	if (device->writable)
@@ -139,7 +137,7 @@ static unsigned put(struct om_system *sys, uint32_t slot, struct slot *s)
 		return left;
 	OM_BUG_ON(sys, is_cached(s), "I11", &sys->swap, slot, s->page);
 	s->page = 0;
-	free_slot(sys, slot);
+	free_slot(sys, slot, s);
 	return 0;
 }
 
@@ -305,11 +303,11 @@ static struct om_swap_device *pick_device(struct om_system *sys)
 static uint32_t free_in_frame(struct om_system *sys, const struct om_swap_device *device,
                               uint32_t offset)
 {
-	uint32_t first = offset / TABLE_SLOTS * TABLE_SLOTS;
-	uint32_t end = first + frame_slots(device, offset), at = offset;
+	const struct slot *s = entry_of(sys, device, offset);
+	uint32_t first = offset / TABLE_SLOTS * TABLE_SLOTS, at = offset;
 
-	while (at < end && entry_of(sys, device, at)->count)
-		at++;
+	for (; at < first + frame_of(sys, s)->slot && s->count; at++)
+		s++;
 	om_count(sys, OM_EV_SWAP_SCAN, at - offset + 1);
 	return at;
 }
@@ -329,11 +327,11 @@ static uint32_t next_free(struct om_system *sys, const struct om_swap_device *de
 static void take_slot(struct om_system *sys, struct om_swap_device *device, uint32_t at)
 {
 	struct slot *s = entry_of(sys, device, at);
-	struct om_page *table = table_frame(sys, device, at);
+	struct om_page *table = frame_of(sys, s);
 
 	s->count = 1;
 	s->page = RESERVED;
-	if (++table->mapcount == frame_slots(device, at))
+	if (++table->mapcount == table->slot)
 		om_pfn_list_del(sys, &device->partial, table);
 }
 
@@ -392,6 +390,14 @@ static void release_table(struct om_system *sys, const om_pfn_t *dir, uint32_t n
 		om_frame_release(sys, om_page_of(sys, dir[i / DIR_TABLES]));
 }
 
+/* Slots of frame i of a table: the last one may be cut short. */
+static uint32_t frame_slots(const struct om_swap_device *device, uint32_t i)
+{
+	uint32_t left = device->slots - i * TABLE_SLOTS;
+
+	return left < TABLE_SLOTS ? left : TABLE_SLOTS;
+}
+
 /* Frame i of a new table, and before the first of each directory frame that one. */
 static bool add_table(struct om_system *sys, struct om_swap_device *new, uint32_t i)
 {
@@ -407,6 +413,7 @@ static bool add_table(struct om_system *sys, struct om_swap_device *new, uint32_
 	table = om_frame_get_zeroed(sys, OM_KIND_INDEX, 0);
 	if (table) {
 		table->index = i;
+		table->slot = frame_slots(new, i);
 		dir_frame(sys, dir, i * TABLE_SLOTS)[i % DIR_TABLES] = om_page_pfn(sys, table);
 		om_pfn_list_push_tail(sys, &new->partial, table);
 	} else if (names) {
