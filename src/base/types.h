@@ -58,7 +58,7 @@ enum om_pageflag {
 	OM_PG_ISOLATED = 0x0020,    /* (L) taken off by reclaim, which owns it like a reference */
 	OM_PG_ACTIVE = 0x0040,      /* (L) on, or bound for, the active list */
 	OM_PG_UNEVICTABLE = 0x0080, /* (F) `mlocked` counts; on no list */
-	OM_PG_REFERENCED = 0x0100,  /* (a) seen used once since it became inactive */
+	OM_PG_REFERENCED = 0x0100,  /* (a) used once since it became inactive; of a table: new */
 	OM_PG_DIRTY = 0x0200,       /* (a) newer than its backing store */
 	OM_PG_SWAPCACHE = 0x0400,   /* (P+F) `slot` names its swap slot */
 	OM_PG_UPTODATE = 0x0800,    /* (P) contents are valid */
@@ -106,11 +106,13 @@ struct om_anon_vma {
  * The pages of a file: 1024-ary tree of frames holding 32-bit entries. The first pages are in the
  * mapping itself, so a small file needs no node.
  */
-#define OM_INDEX_DIRECT 16
+#define OM_INDEX_DIRECT    16
+#define OM_INDEX_NODES_MAX 0xfffffffu /* a terabyte of nodes */
 struct om_index {
 	uint32_t direct[OM_INDEX_DIRECT]; /* (O) */
 	om_pfn_t root;                    /* (O) OM_NO_PFN: no node */
-	uint8_t height;                   /* (O) */
+	uint32_t height : 4;              /* (O) */
+	uint32_t nodes : 28;              /* (O) frames of the tree */
 };
 
 struct om_mapping {
@@ -154,13 +156,13 @@ struct om_mm {
 	void *cookie;          /* (c) */
 	struct om_page *root;  /* (c) top-level table */
 	struct om_rwsem mmap_lock;
-	_Atomic uint32_t refs;       /* (a) the owner, and swapoff while it looks */
+	_Atomic uint32_t refs;       /* (a) the owner, and swapoff and reclaim while they look */
 	struct om_node *vmas;        /* (M) by address, augmented with the largest gap */
 	struct om_node *gone;        /* (M) areas of files, to be freed when the lock is given up */
 	struct om_vma *_Atomic hint; /* (a) last area found; cleared when it goes */
 	/* (a) Last leaf table; cleared when tables go or move. */
 	struct om_page *_Atomic table_hint;
-	unsigned nr_vmas;                    /* (M) */
+	unsigned nr_vmas;                    /* (M) written in one access, for om_mm_usage() */
 	uint16_t def_flags;                  /* (M) flags of new areas: MCL_FUTURE */
 	_Atomic uint16_t flush_pending;      /* (a) truncations that owe a flush: mm.h */
 	struct om_layout layout;             /* (c) */
@@ -168,7 +170,8 @@ struct om_mm {
 	uintptr_t limit[OM_NR_LIMITS];       /* (a) by relaxed access */
 	size_t total_vm, data_vm, locked_vm; /* (M) pages of areas */
 	_Atomic size_t rss_anon, rss_file, swapents, nr_tables; /* (a) */
-	struct om_mm *prev, *next;                              /* (g) in sys->mms */
+	_Atomic uint32_t few_rounds; /* (a) faults in a row for which hardly a page was found */
+	struct om_mm *prev, *next;   /* (g) in sys->mms */
 };
 
 /* ---------------------------------------------------------------- the system ---------------- */
@@ -186,6 +189,9 @@ struct om_pfn_list {
 	om_pfn_t head, tail; /* (l) */
 	om_pfn_t count;      /* (l) */
 };
+
+/* Threads that may write files to their stores for reclaim at a time, each another file. */
+#define OM_RECLAIM_WRITERS 8
 
 enum om_cache { OM_CACHE_VMA, OM_CACHE_ANON_VMA, OM_CACHE_MM, OM_CACHE_MAPPING, OM_NR_CACHES };
 
@@ -240,6 +246,16 @@ struct om_sleep_queue {
  */
 enum om_mapped { OM_MAPPED_ANON, OM_MAPPED_SHARED, OM_MAPPED_FILE, OM_NR_MAPPED };
 
+/* The threads inside om_reclaim_step(). */
+struct om_reclaimers {
+	struct om_spinlock lock;
+	_Atomic uint32_t inside; /* (a) how many; written under (l) */
+	_Atomic uint32_t hung;   /* (a) of these, taken for hung in a transfer; written under (l) */
+	_Atomic uint32_t won;    /* (a) times one has left that had freed something */
+	uint32_t hangs;          /* (l) times those inside were taken for hung */
+	struct om_mapping *being_written[OM_RECLAIM_WRITERS]; /* (l) names, no references */
+};
+
 struct om_shard {
 	_Atomic uint64_t event[OM_NR_EVENTS];  /* (a) */
 	_Atomic uint64_t mapped[OM_NR_MAPPED]; /* (a) */
@@ -268,15 +284,15 @@ struct om_system {
 	struct om_pfn_list lru[OM_NR_LRU]; /* (L) */
 	_Atomic om_pfn_t nr_unevictable;   /* (a) */
 
-	_Atomic uint32_t few_rounds;   /* (a) requests in a row for which hardly a page was found */
-	_Atomic uint32_t reclaimers;   /* (a) threads inside om_reclaim_step() */
-	_Atomic uint32_t reclaim_done; /* (a) times one has left it: wait key */
+	struct om_reclaimers reclaimers; /* (l) in it */
 
 	struct om_slab slab[OM_NR_CACHES]; /* (l) in each */
 	struct om_swap swap;               /* (S) */
 
 	struct om_spinlock list_lock;
 	struct om_mm *mms;           /* (g) */
+	struct om_mm *tables_mm;     /* (g) whose tables reclaim looks at next; NULL: the first's */
+	uintptr_t tables_addr;       /* (g) from where on */
 	struct om_mapping *mappings; /* (g) */
 
 	/* (a) By kind; all tables in one; FREE: see nr_free. */

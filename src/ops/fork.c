@@ -159,7 +159,7 @@ static int copy_table(struct copy *c, uintptr_t addr, uintptr_t end)
 
 	c->to = om_table_make(c->child->mm, addr);
 	if (!c->to)
-		return -OM_ENOFRAME;
+		return om_table_error(c->child->mm);
 	do
 		err = copy_locked(sys, c, &pos, stop, index);
 	while (err == PAUSE);
@@ -183,7 +183,7 @@ static int copy_entries(struct om_vma *parent, struct om_vma *child, bool *flush
 
 	om_for_each_table (part, parent->mm, parent->start, parent->end) {
 		c.from = part.table;
-		err = copy_table(&c, part.start, part.end);
+		err = om_dying(parent->mm->sys) ? -OM_EINTR : copy_table(&c, part.start, part.end);
 		if (err)
 			break;
 	}

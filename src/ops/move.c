@@ -175,7 +175,7 @@ static size_t next_piece(uintptr_t from, uintptr_t to, size_t len, unsigned *lev
 	return n < len ? n : len;
 }
 
-bool om_move_reserve(const struct om_move *m, struct om_table_stock *stock)
+int om_move_reserve(const struct om_move *m, struct om_table_stock *stock)
 {
 	unsigned level;
 
@@ -184,11 +184,14 @@ bool om_move_reserve(const struct om_move *m, struct om_table_stock *stock)
 		uintptr_t from = m->from + at;
 
 		n = next_piece(from, m->to + at, m->len - at, &level);
-		if (om_table_next(m->mm, from, from + n) &&
-		    !om_table_reserve(m->mm, m->to + at, level, stock)) {
-			om_table_unreserve(m->mm->sys, stock);
-			return false;
+		if (om_table_next(m->mm, from, from + n)) {
+			int err = om_table_reserve(m->mm, m->to + at, level, stock);
+
+			if (err) {
+				om_table_unreserve(m->mm, stock);
+				return err;
+			}
 		}
 	}
-	return true;
+	return 0;
 }

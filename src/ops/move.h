@@ -15,10 +15,10 @@ struct om_move {
 
 /*
  * Before the move, when the call can still fail (I10): reserve the tables that the entries will
- * need at `to`. False, and nothing changed, if no frame is free. Then move, or
+ * need at `to`. 0, or what om_table_error() says, and nothing changed. Then move, or
  * om_table_unreserve(). mmap_lock held for writing throughout.
  */
-bool om_move_reserve(const struct om_move *m, struct om_table_stock *stock);
+int om_move_reserve(const struct om_move *m, struct om_table_stock *stock);
 
 /*
  * Move the entries to the start of `vma`, where there are none, make the tables for them, and

@@ -150,9 +150,11 @@ static int move(struct remap *r)
 	if (!vma)
 		return -OM_ENOFRAME;
 	om_rmap_vma_copy(vma, r->vma);
-	err = om_move_reserve(&m, &stock) ? cut_out_both(r) : -OM_ENOFRAME;
+	err = om_move_reserve(&m, &stock);
+	if (!err)
+		err = cut_out_both(r);
 	if (err) {
-		om_table_unreserve(mm->sys, &stock);
+		om_table_unreserve(mm, &stock);
 		om_vma_free(vma);
 		return err;
 	}

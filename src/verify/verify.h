@@ -29,6 +29,7 @@ struct om_check {
 	size_t file_vmas, anon_queued;       /* areas that must be in a tree of that kind */
 	size_t file_in_trees, anon_in_trees; /* areas found in trees */
 	size_t mappings, cached, shmem, swapped;
+	size_t nodes;                  /* of the index scanned last */
 	struct om_vma *vma;            /* the area looked at last */
 	uint32_t first_slot, nr_slots; /* verify_slot.c: the slots that are being counted */
 };

@@ -26,6 +26,7 @@ static bool scan_node(struct om_check *c, struct om_mapping *mapping, om_index_v
 		return false;
 	if (tally && !OM_CHECK(c, om_tally_of(c, node)->seen++ == 0, "index", node, level, first))
 		return false;
+	c->nodes++;
 	entry = om_page_ptr(c->sys, node);
 	for (unsigned i = 0; i < NODE_ENTRIES; i++) {
 		uintptr_t index = first + ((uintptr_t)i << (level * NODE_SHIFT));
@@ -46,6 +47,7 @@ void om_scan_index(struct om_check *c, struct om_mapping *mapping, om_index_visi
 {
 	const struct om_index *ix = &mapping->index;
 
+	c->nodes = 0;
 	for (unsigned i = 0; i < OM_INDEX_DIRECT; i++)
 		if (ix->direct[i] && !visit(c, mapping, i, ix->direct[i]))
 			return;
@@ -84,6 +86,7 @@ void om_check_mappings(struct om_check *c)
 		size_t cached = c->cached, swapped = c->swapped;
 
 		om_scan_index(c, m, check_in_mapping, true);
+		OM_CHECK(c, m->index.nodes == c->nodes, "index", m, m->index.nodes, c->nodes);
 		OM_CHECK(c, m->nr_pages == c->cached - cached, "index", m, m->nr_pages,
 		         c->cached - cached);
 		OM_CHECK(c, m->nr_swapped == c->swapped - swapped, "index", m, m->nr_swapped,
