@@ -60,7 +60,7 @@ static void hook_wait_briefly(void *ctx, const void *key, bool (*blocked)(const 
 
 	(void)ctx;
 	while (blocked(arg) && now_ns() < end) {
-		wait_begin(queue_of(key), &w, THREAD_SLEEPING);
+		wait_begin_key(queue_of(key), &w, THREAD_SLEEPING, key);
 		if (blocked(arg))
 			schedule_until(end);
 		wait_end(&w);

@@ -190,8 +190,9 @@ struct om_pfn_list {
 	om_pfn_t count;      /* (l) */
 };
 
-/* Threads that may write files to their stores for reclaim at a time, each another file. */
+/* Threads that may write for reclaim at a time: files, each another one; to one swap device. */
 #define OM_RECLAIM_WRITERS 8
+#define OM_SWAP_WRITERS    4
 
 enum om_cache { OM_CACHE_VMA, OM_CACHE_ANON_VMA, OM_CACHE_MM, OM_CACHE_MAPPING, OM_NR_CACHES };
 
@@ -254,6 +255,7 @@ struct om_reclaimers {
 	_Atomic uint32_t won;    /* (a) times one has left that had freed something */
 	uint32_t hangs;          /* (l) times those inside were taken for hung */
 	struct om_mapping *being_written[OM_RECLAIM_WRITERS]; /* (l) names, no references */
+	uint8_t swap_writers[OM_SWAP_DEVICES_MAX];            /* (l) of each device */
 };
 
 struct om_shard {

@@ -138,42 +138,10 @@ static void unmap(struct om_system *sys, struct batch *b)
 
 /* ---------------------------------------------------------------- write --------------------- */
 
-static bool is_dirty_swap(const struct om_page *page)
-{
-	return page && (om_page_flags(page) & (OM_PG_DIRTY | OM_PG_SWAPCACHE)) ==
-	                   (OM_PG_DIRTY | OM_PG_SWAPCACHE);
-}
-
-/* Nobody holds the slot any more (the last entry went away meanwhile): writing would be in vain. */
-static bool is_orphan(struct om_system *sys, struct om_page *page)
-{
-	bool orphan;
-
-	om_frame_lock(sys, page);
-	orphan = page->mapcount == 0 && !page->object && om_swapcache_is_sole(sys, page);
-	om_frame_unlock(sys, page);
-	return orphan;
-}
-
-/* Write the run of consecutive slots that begins at page i; returns its length. */
-static unsigned write_run(struct om_system *sys, struct batch *b, unsigned i)
-{
-	unsigned n = 1;
-
-	while (i + n < b->n && is_dirty_swap(b->page[i + n]) &&
-	       b->page[i + n]->slot == b->page[i]->slot + n &&
-	       om_slot_device(sys, b->page[i]->slot) == om_slot_device(sys, b->page[i + n]->slot))
-		n++;
-	if (om_swap_write(sys, &b->page[i], n))
-		for (unsigned k = 0; k < n; k++)
-			give_up(sys, &b->page[i + k], true);
-	return n;
-}
-
 /*
- * A store may be slow, or hang, and must not get hold of everybody who needs a frame: one thread
- * at a time writes to one file, and OM_RECLAIM_WRITERS to files at all. Its place, or NULL: the
- * pages stay for now.
+ * A store may be slow, or hang, and must not get hold of everybody who needs a frame. So only one
+ * thread at a time writes to one file, OM_RECLAIM_WRITERS to files at all, OM_SWAP_WRITERS to one
+ * swap device. For the others the pages stay: NULL, false.
  */
 static struct om_mapping **begin_write(struct om_system *sys, struct om_mapping *mapping)
 {
@@ -200,6 +168,60 @@ static void end_write(struct om_system *sys, struct om_mapping **place)
 	om_spin_lock(sys, &sys->reclaimers.lock, OM_RANK_LIST);
 	*place = NULL;
 	om_spin_unlock(sys, &sys->reclaimers.lock);
+}
+
+static bool begin_swap(struct om_system *sys, unsigned device)
+{
+	struct om_reclaimers *r = &sys->reclaimers;
+	bool free;
+
+	om_spin_lock(sys, &r->lock, OM_RANK_LIST);
+	free = r->swap_writers[device] < OM_SWAP_WRITERS;
+	r->swap_writers[device] += free;
+	om_spin_unlock(sys, &r->lock);
+	return free;
+}
+
+static void end_swap(struct om_system *sys, unsigned device)
+{
+	om_spin_lock(sys, &sys->reclaimers.lock, OM_RANK_LIST);
+	sys->reclaimers.swap_writers[device]--;
+	om_spin_unlock(sys, &sys->reclaimers.lock);
+}
+
+static bool is_dirty_swap(const struct om_page *page)
+{
+	return page && (om_page_flags(page) & (OM_PG_DIRTY | OM_PG_SWAPCACHE)) ==
+	                   (OM_PG_DIRTY | OM_PG_SWAPCACHE);
+}
+
+/* Nobody holds the slot any more (the last entry went away meanwhile): writing would be in vain. */
+static bool is_orphan(struct om_system *sys, struct om_page *page)
+{
+	bool orphan;
+
+	om_frame_lock(sys, page);
+	orphan = page->mapcount == 0 && !page->object && om_swapcache_is_sole(sys, page);
+	om_frame_unlock(sys, page);
+	return orphan;
+}
+
+/* Write the run of consecutive slots that begins at page i; returns its length. */
+static unsigned write_run(struct om_system *sys, struct batch *b, unsigned i)
+{
+	unsigned n = 1, device = b->page[i]->slot >> OM_SWAP_DEVICE_SHIFT;
+	bool may = begin_swap(sys, device);
+
+	while (i + n < b->n && is_dirty_swap(b->page[i + n]) &&
+	       b->page[i + n]->slot == b->page[i]->slot + n &&
+	       om_slot_device(sys, b->page[i]->slot) == om_slot_device(sys, b->page[i + n]->slot))
+		n++;
+	if (!may || om_swap_write(sys, &b->page[i], n))
+		for (unsigned k = 0; k < n; k++)
+			give_up(sys, &b->page[i + k], true);
+	if (may)
+		end_swap(sys, device);
+	return n;
 }
 
 /*

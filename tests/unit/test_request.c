@@ -217,6 +217,51 @@ static void test_no_memory_ends(void **state)
 	space_finish(&s);
 }
 
+/* ---------------------------------------------------------------- writers ------------------- */
+
+/* A store of which every write hangs, while one more thread after the other needs memory. */
+static struct {
+	struct om_system *sys;
+	unsigned inside, most;
+} hung;
+
+static int hung_write(void *store, uint64_t first, unsigned n, void *const frame[])
+{
+	struct om_held *held = sim_port_ops.held(NULL), mine = *held;
+
+	if (++hung.inside > hung.most)
+		hung.most = hung.inside;
+	held->depth = 0; /* it is another thread */
+	om_reclaim_step(hung.sys, 1);
+	*held = mine;
+	hung.inside--;
+	return sim_store_ops.write(store, first, n, frame);
+}
+
+/* What hangs takes some threads, not all: the others find that nothing can be freed. */
+static void test_swap_that_hangs(void **state)
+{
+	struct space s = space_start(512, 512);
+	struct om_store_ops ops = sim_store_ops;
+
+	(void)state;
+	ops.write = hung_write;
+	hung.sys = s.sys;
+	hung.inside = hung.most = 0;
+	s.sys->swap.device[s.area].ops = &ops;
+	space_map(&s, 0, 400, RW, 0);
+	space_fill(&s, s.mm, 0, 400, 'a');
+	assert_true(om_reclaim_step(s.sys, 1) > 0);
+	assert_int_equal(hung.most, OM_SWAP_WRITERS);
+	/* They come back. */
+	hung.most = 0;
+	om_reclaim_step(s.sys, 1);
+	assert_int_equal(hung.most, OM_SWAP_WRITERS);
+	s.sys->swap.device[s.area].ops = &sim_store_ops;
+	space_expect(&s, s.mm, 0, 400, 'a');
+	space_finish(&s);
+}
+
 /* ---------------------------------------------------------------- waiting ------------------- */
 
 static unsigned waited, waited_briefly;
@@ -269,6 +314,7 @@ int main(void)
 	    cmocka_unit_test(test_fork_ends),
 	    cmocka_unit_test(test_swapoff_ends),
 	    cmocka_unit_test(test_no_memory_ends),
+	    cmocka_unit_test(test_swap_that_hangs),
 	    cmocka_unit_test(test_wait_briefly),
 	};
 
