@@ -309,6 +309,35 @@ static void check_contents(struct play *p)
 			rig_expect(p->r, p->mm, p->b + PAGES(i), 1, p->flag[0] ? 500 + i : 0);
 }
 
+/* An area as large as a table, in which there is one page, of its own. */
+static void one_private_page_in_a_span(struct play *p)
+{
+	p->file = rig_file(p->r, 4, 200);
+	p->mm = rig_mm(p->r);
+	p->a = rig_map(p->r, p->mm, HERE, SPAN / RIG_PAGE, RIG_RW, OM_MAP_PRIVATE, p->file, 0);
+	rig_put(p->r, p->mm, p->a + PAGES(2), 1, 400);
+	p->a += PAGES(2);
+	play_cold(p, p->mm, 1);
+	p->a -= PAGES(2);
+}
+
+static void task_dontneed_span(struct play *p)
+{
+	rig_ok(om_madvise(p->mm, p->a, SPAN, OM_MADV_DONTNEED));
+}
+
+/*
+ * Truncation has cleared the entry and not flushed yet, the table is empty and given back, and
+ * reclaim comes to it by the pointer of the page.
+ */
+static void test_h89_table_x_truncate_x_reclaim(void **state)
+{
+	(void)state;
+	EXPLORE({.name = "h89_three",
+	         .setup = one_private_page_in_a_span,
+	         .task = {task_truncate, task_dontneed_span, task_reclaim}});
+}
+
 /* Nearly all memory is tables of p->mm that hold nothing. */
 static void memory_full_of_tables(struct play *p)
 {
@@ -596,6 +625,7 @@ static const struct CMUnitTest list[] = {
     cmocka_unit_test(test_h89_dontneed_frees_tables),
     cmocka_unit_test(test_h89_tables_that_stay),
     cmocka_unit_test(test_h89_tables_x_others),
+    cmocka_unit_test(test_h89_table_x_truncate_x_reclaim),
     cmocka_unit_test(test_h89_tables_x_owner),
     cmocka_unit_test(test_hung_disk_x_no_memory),
     cmocka_unit_test(test_slow_disk_x_memory),
