@@ -309,6 +309,7 @@ static uint32_t free_in_frame(struct om_system *sys, const struct om_swap_device
 	for (; at < first + frame_of(sys, s)->slot && s->count; at++)
 		s++;
 	om_count(sys, OM_EV_SWAP_SCAN, at - offset + 1);
+	om_work(sys, at - offset + 1);
 	return at;
 }
 

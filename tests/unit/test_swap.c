@@ -219,7 +219,7 @@ static void test_nearly_full(void **state)
 
 	(void)state;
 	add(sys, slots, 0);
-	for (uint32_t n = slots; n; n -= om_slot_alloc(sys, n, &slot))
+	for (uint32_t n = slots; n; n -= om_slot_alloc(sys, n < 32 ? n : 32, &slot))
 		;
 	for (unsigned i = 0; i < 1000; i++) {
 		one = unit_rand(&seed) % slots;
@@ -252,7 +252,7 @@ static void test_next_used_in_pieces(void **state)
 
 	(void)state;
 	add(sys, slots, 0);
-	for (uint32_t n = slots; n; n -= om_slot_alloc(sys, n, &slot))
+	for (uint32_t n = slots; n; n -= om_slot_alloc(sys, n < 32 ? n : 32, &slot))
 		;
 	for (uint32_t i = 0; i < slots - 1; i++)
 		om_slot_put(sys, i);
