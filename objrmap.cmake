@@ -4,6 +4,7 @@ set(OBJRMAP_DIR ${CMAKE_CURRENT_LIST_DIR})
 set(OBJRMAP_SOURCES
   ${OBJRMAP_DIR}/src/area/limits.c
   ${OBJRMAP_DIR}/src/area/mm.c
+  ${OBJRMAP_DIR}/src/area/trim.c
   ${OBJRMAP_DIR}/src/area/vma.c
   ${OBJRMAP_DIR}/src/area/vma_place.c
   ${OBJRMAP_DIR}/src/area/zap.c
@@ -40,7 +41,9 @@ set(OBJRMAP_SOURCES
   ${OBJRMAP_DIR}/src/page/slab.c
   ${OBJRMAP_DIR}/src/page/table.c
   ${OBJRMAP_DIR}/src/reclaim/reclaim.c
+  ${OBJRMAP_DIR}/src/reclaim/request.c
   ${OBJRMAP_DIR}/src/reclaim/sweep.c
+  ${OBJRMAP_DIR}/src/reclaim/tables.c
   ${OBJRMAP_DIR}/src/reclaim/unmap.c
   ${OBJRMAP_DIR}/src/rmap/anon_page.c
   ${OBJRMAP_DIR}/src/rmap/area.c

@@ -52,6 +52,8 @@ static const char *const event_name[OM_NR_EVENTS] = {
     [OM_EV_MERGE_REFUSED] = "merges_refused",
     [OM_EV_SWAP_READ_ERR] = "swap_read_err",
     [OM_EV_SWAP_WRITE_ERR] = "swap_write_err",
+    [OM_EV_SWAP_SCAN] = "swap_scan",
+    [OM_EV_TABLE_RECLAIM] = "table_reclaim",
 };
 
 const char *om_event_name(enum om_event ev)
@@ -145,6 +147,7 @@ void om_sysinfo(struct om_system *sys, struct om_sysinfo *info)
 struct glance {
 	uint32_t mapcount;
 	unsigned flags;
+	bool pinned;
 };
 
 /* The page is mapped and its table locked, so it stays what it is; its mapcount may change. */
@@ -155,6 +158,7 @@ static struct glance glance_at(struct om_system *sys, struct om_page *page)
 	om_frame_lock(sys, page);
 	g.mapcount = page->mapcount;
 	g.flags = om_page_flags(page);
+	g.pinned = om_page_pins(page);
 	om_frame_unlock(sys, page);
 	return g;
 }
@@ -180,6 +184,7 @@ static void add_page(struct om_mminfo *info, struct glance g, om_pte_t pte)
 	info->direct += kind == OM_PAGE_DIRECT;
 	info->shared += kind == OM_PAGE_SHARED;
 	info->file += kind == OM_PAGE_FILE;
+	info->pinned += g.pinned;
 	info->referenced += om_pte_young(pte) || (g.flags & OM_PG_REFERENCED);
 }
 
@@ -246,6 +251,25 @@ size_t om_mm_rss(const struct om_mm *mm)
 {
 	return atomic_load_explicit(&mm->rss_anon, memory_order_relaxed) +
 	       atomic_load_explicit(&mm->rss_file, memory_order_relaxed);
+}
+
+void om_mm_usage(const struct om_mm *mm, struct om_mm_usage *usage)
+{
+	usage->anon = atomic_load_explicit(&mm->rss_anon, memory_order_relaxed);
+	usage->file = atomic_load_explicit(&mm->rss_file, memory_order_relaxed);
+	usage->swap = atomic_load_explicit(&mm->swapents, memory_order_relaxed);
+	usage->tables = atomic_load_explicit(&mm->nr_tables, memory_order_relaxed);
+	usage->areas = __atomic_load_n(&mm->nr_vmas, __ATOMIC_RELAXED) * sizeof(struct om_vma) >>
+	               OM_PAGE_SHIFT;
+}
+
+void om_mapping_usage(struct om_mapping *mapping, struct om_mapping_usage *usage)
+{
+	om_read_lock(mapping->sys, &mapping->lock, OM_RANK_MAPPING);
+	usage->pages = mapping->nr_pages;
+	usage->swap = mapping->nr_swapped;
+	usage->nodes = mapping->index.nodes;
+	om_read_unlock(mapping->sys, &mapping->lock);
 }
 
 /* ---------------------------------------------------------------- entries ------------------- */

@@ -24,8 +24,8 @@ size_t om_system_bytes(om_pfn_t nr_frames)
 static bool config_is_sane(const struct om_config *c)
 {
 	return c->arch && c->ops && c->ops->flush && c->ops->panic &&
-	       (!c->ops->wait || c->ops->wake) && c->nr_frames > 1 &&
-	       c->nr_frames < OM_NO_PFN / 2 && c->storage &&
+	       (!c->ops->wait || c->ops->wake) && (!c->ops->wait_briefly || c->ops->wait) &&
+	       c->nr_frames > 1 && c->nr_frames < OM_NO_PFN / 2 && c->storage &&
 	       !((uintptr_t)c->storage % CACHE_LINE) && c->swap_cluster <= OM_SWAP_CLUSTER_MAX;
 }
 

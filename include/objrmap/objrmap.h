@@ -14,7 +14,10 @@
  *     mmap_lock themselves, so never call one from inside a hook (port.h);
  *   - every function may be called from any number of threads at once, on the same objects,
  *     except that an object must not be destroyed while others still use it;
- *   - -OM_ENOMEM means: no frame is free, even after reclaim.
+ *   - -OM_ENOMEM means: no frame is free, even after reclaim;
+ *   - -OM_EINTR means: the hook `dying` (port.h) says that the running thread is to die. Any call
+ *     that may sleep can end so, instead of waiting for memory; those that do so between two pages
+ *     of their work say it.
  */
 #ifndef OBJRMAP_OBJRMAP_H
 #define OBJRMAP_OBJRMAP_H
@@ -31,6 +34,7 @@ extern "C" {
 /* Errors. Functions return them negated. The numbers are Linux's. */
 enum om_errno {
 	OM_EPERM = 1,
+	OM_EINTR = 4,
 	OM_EIO = 5,
 	OM_EAGAIN = 11,
 	OM_ENOMEM = 12,
@@ -142,6 +146,7 @@ enum om_limit {
 	OM_LIMIT_STACK,   /* bytes a GROWSDOWN area may reach */
 	OM_LIMIT_MEMLOCK, /* bytes locked */
 	OM_LIMIT_VMAS,    /* areas (default OM_VMAS_DEFAULT) */
+	OM_LIMIT_TABLES,  /* bytes of page tables, all levels (Linux has no such limit) */
 	OM_NR_LIMITS
 };
 #define OM_UNLIMITED ((uintptr_t)-1)
@@ -166,7 +171,7 @@ OM_API void om_mm_empty(struct om_mm *mm);
 /*
  * Duplicate an address space copy-on-write (fork). The child has the parent's areas, except those
  * marked DONTFORK; WIPEONFORK areas are empty in it; locks are not inherited.
- * Errors: ENOMEM; the parent is then as before. May sleep.
+ * Errors: ENOMEM, EINTR (between two page tables); the parent is then as before. May sleep.
  * Cost: linear in areas and in present private pages; one anon_vma at most per area that has ever
  * held an anonymous page and has none yet.
  * Source: RFC of 10 March 2004 (anon_vma is made by fork alone).
@@ -198,7 +203,9 @@ enum om_fault_result {
 	OM_FAULT_MAPERR, /* nothing is mapped there: SIGSEGV, SEGV_MAPERR */
 	OM_FAULT_ACCERR, /* the area does not allow the access: SIGSEGV, SEGV_ACCERR */
 	OM_FAULT_BUS,    /* beyond the end of the file, or the store failed or refused: SIGBUS */
-	OM_FAULT_OOM,    /* no memory, even after reclaim */
+	OM_FAULT_OOM,    /* no memory, even after reclaim: somebody has to go, see om_mm_usage() */
+	OM_FAULT_LIMIT,  /* it would take a page table more than OM_LIMIT_TABLES allows: SIGKILL */
+	OM_FAULT_INTR,   /* not resolved: no memory at once, and the thread is to die */
 };
 
 /*
@@ -212,7 +219,8 @@ OM_API enum om_fault_result om_fault(struct om_mm *mm, uintptr_t addr, enum om_a
 /*
  * Copy between a buffer of the caller and an address space, with faults (copy_from_user,
  * process_vm_readv). Permissions of the areas hold. Partial: *done (if not NULL) tells the bytes
- * copied, in order from the start. Errors: EFAULT (includes SIGBUS cases), ENOMEM. May sleep.
+ * copied, in order from the start. Errors: EFAULT (includes SIGBUS cases), ENOMEM, EINTR (between
+ * two pages). May sleep.
  */
 OM_API int om_read(struct om_mm *mm, uintptr_t addr, void *buf, size_t len, size_t *done);
 OM_API int om_write(struct om_mm *mm, uintptr_t addr, const void *buf, size_t len, size_t *done);
@@ -281,7 +289,7 @@ struct om_map_request {
  * SHARED), EEXIST (FIXED_NOREPLACE over something), EOVERFLOW (offset + len), EACCES (shared and
  * writable with FILE_RDONLY), EAGAIN (LOCKED beyond the limit), EPERM (LOCKED with limit 0; shared
  * and writable after om_mapping_deny_writable()), ENOMEM (no room, limits AS, DATA or VMAS, no
- * frame). Failures of POPULATE are not reported, as in Linux.
+ * frame). Failures of POPULATE are not reported, as in Linux, nor that the thread is to die.
  * May sleep. Cost: O(log areas), plus what FIXED replaces and POPULATE touches.
  */
 OM_API int om_mmap(struct om_mm *mm, struct om_map_request *request);
@@ -359,7 +367,8 @@ enum om_advice {
 /*
  * madvise(2). Errors: EINVAL (alignment, unknown advice, advice that does not fit the area, locked
  * area), ENOMEM (hole: partial, the mapped parts have been advised), EAGAIN (a split would pass
- * OM_LIMIT_VMAS or no frame), EFAULT (POPULATE beyond EOF), EIO (WILLNEED, POPULATE), EACCES.
+ * OM_LIMIT_VMAS or no frame), EFAULT (POPULATE beyond EOF), EIO (WILLNEED, POPULATE), EACCES, EINTR
+ * (POPULATE, between two pages). DONTNEED gives back the page tables, too, that it empties.
  */
 OM_API int om_madvise(struct om_mm *mm, uintptr_t addr, size_t len, int advice);
 
@@ -369,7 +378,7 @@ enum om_mlockall_flags { OM_MCL_CURRENT = 1, OM_MCL_FUTURE = 2, OM_MCL_ONFAULT =
 /*
  * mlock(2), mlock2(2): `addr` is rounded down, the end up. Errors: EINVAL (wrap, flags), EPERM
  * (limit 0), ENOMEM (limit; hole: partial, the part before it is locked; a page could not be made
- * present: the areas are locked all the same), EAGAIN.
+ * present: the areas are locked all the same), EINTR (between two pages: they are, too), EAGAIN.
  */
 OM_API int om_mlock(struct om_mm *mm, uintptr_t addr, size_t len, int flags);
 /*
@@ -419,6 +428,17 @@ OM_API void om_mapping_put(struct om_mapping *mapping);
 
 /* Bytes, at this moment. Any context. */
 OM_API uint64_t om_mapping_size(const struct om_mapping *mapping);
+
+/*
+ * What a file holds of memory and swap at this moment, whoever maps it or nobody: of shared memory
+ * that is its own for as long as it lives. Context: may not sleep; takes the mapping's lock.
+ */
+struct om_mapping_usage {
+	size_t pages; /* in the page cache */
+	size_t swap;  /* slots of shared memory */
+	size_t nodes; /* frames of the file's index: up to several a page if those lie far apart */
+};
+OM_API void om_mapping_usage(struct om_mapping *mapping, struct om_mapping_usage *usage);
 
 /*
  * Set the size (ftruncate(2)). Growing: new bytes read as zero. Shrinking: pages beyond the end
@@ -483,14 +503,15 @@ OM_API int om_swapon(struct om_system *sys, const struct om_store_ops *ops, void
 
 /*
  * Empty a swap device and forget it: every page in it is read back. Errors: EINVAL (no such
- * device, or another swapoff is at it), ENOMEM and EIO (the device stays in use). May sleep,
- * long.
+ * device, or another swapoff is at it); ENOMEM, EIO, EINTR (between two pages): the device stays in
+ * use, and what has been read back stays in memory, too. May sleep, long.
  * Cost: linear in all page tables of the system.
  */
 OM_API int om_swapoff(struct om_system *sys, unsigned device);
 
 /*
- * Try to free about `pages` frames; returns how many were freed. For the background thread:
+ * Try to free about `pages` frames, of pages and of page tables that hold nothing; returns how many
+ * were freed. For the background thread:
  *     while (om_free_frames(sys) < high && om_reclaim_step(sys, 32) > 0) ;
  * May sleep.
  */
@@ -540,6 +561,8 @@ enum om_event {
 	OM_EV_MERGE_REFUSED, /* neighbours kept apart although they differ in nothing a call sees */
 	OM_EV_SWAP_READ_ERR,
 	OM_EV_SWAP_WRITE_ERR,
+	OM_EV_SWAP_SCAN,     /* slots looked at in searches for a free one */
+	OM_EV_TABLE_RECLAIM, /* page tables reclaim has freed, as they held nothing */
 	OM_NR_EVENTS
 };
 
@@ -572,6 +595,7 @@ struct om_mminfo {
 	size_t private_clean, private_dirty;
 	size_t direct, shared, file; /* present pages by reverse-map kind */
 	size_t zero;                 /* zero-page entries (not in rss) */
+	size_t pinned;               /* of rss, pages that om_pin() holds */
 	size_t swap, locked, referenced;
 	size_t tables; /* frames of page tables (whole mm only) */
 	unsigned vmas;
@@ -584,6 +608,19 @@ OM_API int om_mminfo(struct om_mm *mm, uintptr_t start, uintptr_t end, struct om
  * Another CPU's fault or unmapping that is under way may be in it or not.
  */
 OM_API size_t om_mm_rss(const struct om_mm *mm);
+
+/*
+ * What would be free if this address space were not, as far as it does not share: from the
+ * counters, as om_mm_rss(). For whoever has to choose one to end when memory is out: the sum of the
+ * first four is what Linux calls the badness of a process.
+ */
+struct om_mm_usage {
+	size_t anon, file; /* present pages; file: of shared memory, too */
+	size_t swap;       /* slots */
+	size_t tables;     /* frames of page tables, all levels */
+	size_t areas;      /* frames that its areas' objects fill */
+};
+OM_API void om_mm_usage(const struct om_mm *mm, struct om_mm_usage *usage);
 
 enum om_vma_flags {
 	OM_VM_READ = 0x1,

@@ -124,12 +124,31 @@ struct om_port_ops {
 	void (*wait)(void *ctx, const void *key, bool (*blocked)(const void *arg), const void *arg);
 
 	/*
+	 * Optional, beside `wait`: wait for a tenth of a second at most. Returns when that has
+	 * passed or `blocked(arg)` is false, and not earlier. Reclaim waits in this way for what
+	 * other threads have in hand, a hundred times at most: so a disk may be slow, but one that
+	 * never answers does not keep everybody from hearing that memory is out.
+	 * Default: `wait`; then a request waits as long as the disk hangs.
+	 */
+	void (*wait_briefly)(void *ctx, const void *key, bool (*blocked)(const void *arg),
+	                     const void *arg);
+
+	/*
 	 * Required if `wait` is set. Wake every sleeper on `key`, which is no more than a name
 	 * here: what it pointed to may be gone. To wake others as well is right, but wakes them
 	 * for nothing; when ten thousand sleep, that is what the machine would be busy with. May
 	 * be called under spinning locks; must not sleep.
 	 */
 	void (*wake)(void *ctx, const void *key);
+
+	/*
+	 * Optional. Is the running thread to die, so that nobody waits for what it does? Asked
+	 * between the pages of long calls, and before reclaim waits or goes round again; when the
+	 * answer is true the call ends with -OM_EINTR, or a fault with OM_FAULT_INTR.
+	 * Example: `return fatal_signal_pending(current);`
+	 * Context: no spinning lock is held; must not sleep. Default: never.
+	 */
+	bool (*dying)(void *ctx);
 
 	/*
 	 * Optional. Free frames fell below the low watermark: a hint to run om_reclaim_step() in

@@ -14,13 +14,29 @@
 
 const struct file_ops empty_fops;
 
+static _Atomic unsigned nr_open; /* of all processes */
+
 /* ---------------------------------------------------------------- open files ---------------- */
+
+/* An open file takes up to a page, with its path: together no more than a quarter of memory. */
+static unsigned most_open(void)
+{
+	return vm_nr_frames() / 4;
+}
+
+int file_alloc_error(void)
+{
+	return nr_open < most_open() ? -ENOMEM : -ENFILE;
+}
 
 struct file *file_alloc(const struct file_ops *ops, struct inode *inode, unsigned flags, void *data)
 {
-	struct file *file = kmalloc(sizeof(*file));
+	struct file *file = NULL;
 
+	if (nr_open++ < most_open())
+		file = kmalloc(sizeof(*file));
 	if (!file) {
+		nr_open--;
 		inode_put(inode);
 		return NULL;
 	}
@@ -49,6 +65,7 @@ void file_put(struct file *file)
 	inode_put(file->inode);
 	kfree(file->path);
 	kfree(file);
+	nr_open--;
 }
 
 /* ---------------------------------------------------------------- the table ----------------- */

@@ -24,6 +24,8 @@ struct lock {
 	uint64_t start, end; /* the last byte */
 };
 
+#define MAX_LOCKS 4096 /* of all processes: each is looked at for each new one */
+
 static struct mutex locks_lock = MUTEX_INIT(locks_lock);
 static struct list locks = LIST_INIT(locks);
 static _Atomic unsigned nr_locks;
@@ -122,6 +124,8 @@ static int lock_apply(const struct lock *want, bool wait)
 	if (!err) {
 		mutex_lock(&locks_lock);
 		err = wait_free(want, wait);
+		if (!err && want->type != F_UNLCK && nr_locks >= MAX_LOCKS)
+			err = -ENOLCK;
 		if (!err) {
 			locks_cut(want, &spare);
 			if (want->type != F_UNLCK) {

@@ -82,7 +82,7 @@ static int inode_open(struct inode *inode, unsigned flags, const char *path, str
 	}
 	file = file_alloc(&empty_fops, inode, flags & ~OPEN_ONLY, NULL);
 	if (!file)
-		return -ENOMEM;
+		return file_alloc_error();
 	if (path) {
 		file->path = kstrdup(path);
 		err = file->path ? 0 : -ENOMEM;

@@ -5,6 +5,9 @@
  * name, for a FIFO the one in the file system. The ring is cut into pages, which are allocated when
  * bytes first get there. An empty ring begins at its first page again, so that little traffic needs
  * little memory.
+ *
+ * Full pipes hold memory that nobody can page out. As on Linux there is a number of pages for the
+ * rings of all of them; when these are promised away, new pipes are small and none grows.
  */
 #include <asm/ioctls.h>
 #include <asm/poll.h>
@@ -17,7 +20,9 @@
 #include "sys.h"
 
 #define DEFAULT_PAGES 16u
+#define SMALL_PAGES   2u
 #define MAX_PAGES     256u
+#define ALL_PAGES     16384u /* of all rings; on small machines an eighth of memory */
 
 struct pipe {
 	struct mutex lock; /* guards the ring */
@@ -32,6 +37,13 @@ struct pipe {
 };
 
 static struct mutex ends_lock = MUTEX_INIT(ends_lock); /* guards inode->pipe of all inodes */
+static _Atomic unsigned promised;                      /* pages of all rings */
+
+/* Would `more` pages be too many? */
+static bool too_many(unsigned more)
+{
+	return promised + more > MIN(ALL_PAGES, vm_nr_frames() / 8);
+}
 
 static unsigned capacity(const struct pipe *p)
 {
@@ -219,6 +231,8 @@ long pipe_resize(struct file *file, unsigned long bytes)
 		return -EPERM;
 	while (pages * PAGE_SIZE < bytes)
 		pages *= 2;
+	if (pages > p->pages && too_many(pages - p->pages))
+		return -EPERM;
 	to = kmalloc(pages * sizeof(*to));
 	if (!to)
 		return -ENOMEM;
@@ -233,6 +247,7 @@ long pipe_resize(struct file *file, unsigned long bytes)
 	old_pages = p->pages;
 	p->page = to;
 	p->pages = pages;
+	promised += pages - old_pages;
 	mutex_unlock(&p->lock);
 	wake_all(&p->writable);
 	ring_free(old, old_pages);
@@ -250,12 +265,13 @@ static struct pipe *pipe_new(void)
 	mutex_init(&p->lock);
 	waitq_init(&p->readable);
 	waitq_init(&p->writable);
-	p->pages = DEFAULT_PAGES;
+	p->pages = too_many(DEFAULT_PAGES) ? SMALL_PAGES : DEFAULT_PAGES;
 	p->page = kmalloc(p->pages * sizeof(*p->page));
 	if (!p->page) {
 		kfree(p);
 		return NULL;
 	}
+	promised += p->pages;
 	return p;
 }
 
@@ -308,6 +324,7 @@ static void pipe_leave(struct file *file)
 		wake_all(&p->writable);
 		return;
 	}
+	promised -= p->pages;
 	ring_free(p->page, p->pages);
 	kfree(p);
 }
@@ -398,7 +415,7 @@ static int open_end(struct inode *inode, unsigned flags, struct file **out)
 	int err;
 
 	if (!file)
-		return -ENOMEM;
+		return file_alloc_error();
 	snprintf(name, sizeof(name), "pipe:[%lu]", inode->ino);
 	file->path = kstrdup(name);
 	err = file->path ? pipe_join(file) : -ENOMEM;

@@ -48,7 +48,7 @@ static long environ_read(struct file *file, void *buf, size_t n, uint64_t *pos)
 static const struct file_ops cmdline_fops = {.read = cmdline_read};
 static const struct file_ops environ_fops = {.read = environ_read, .no_end = true};
 
-/* ---------------------------------------------------------------- limits, oom_score_adj ----- */
+/* ---------------------------------------------------------------- limits, oom_score --------- */
 
 static void show_limit(struct text *text, unsigned long value)
 {
@@ -94,7 +94,11 @@ static void show_limits(struct text *text, const struct proc_node *node)
 	}
 }
 
-/* Kept because programs read it back. Nothing depends on it: see proc/oom.c. */
+static void show_oom_score(struct text *text, const struct proc_node *node)
+{
+	text_add(text, "%ld\n", oom_score(node->proc));
+}
+
 static void show_oom_score_adj(struct text *text, const struct proc_node *node)
 {
 	text_add(text, "%d\n", node->proc->oom_score_adj);
@@ -283,6 +287,7 @@ static const struct proc_entry entries[] = {
     {"maps", FILE_R, .show_from = proc_show_maps, .guarded = true},
     {"mountinfo", FILE_R, .show = proc_show_mountinfo},
     {"mounts", FILE_R, .show = proc_show_mounts},
+    {"oom_score", FILE_R, .show = show_oom_score},
     {"oom_score_adj", FILE_RW, .show = show_oom_score_adj, .store = store_oom_score_adj},
     {"pagemap", FILE_R, .fops = &proc_pagemap_fops, .guarded = true},
     {"root", LINK, .link = link_root, .guarded = true},

@@ -45,6 +45,14 @@ struct entry {
 	char name[];
 };
 
+/* Names are memory that cannot be paged out: as on Linux, half as many as there are frames. */
+static _Atomic unsigned nr_names;
+
+static unsigned most_names(void)
+{
+	return vm_nr_frames() / 2;
+}
+
 static struct node *node_of(struct inode *inode)
 {
 	return container_of(inode, struct node, inode);
@@ -156,7 +164,8 @@ static void tmpfs_statfs(struct inode *inode, struct statfs *out)
 	out->f_bsize = out->f_frsize = PAGE_SIZE;
 	out->f_blocks = (__statfs_word)room.all;
 	out->f_bfree = out->f_bavail = (__statfs_word)room.free;
-	out->f_files = out->f_ffree = (__statfs_word)room.all;
+	out->f_files = (__statfs_word)most_names();
+	out->f_ffree = out->f_files - MIN((__statfs_word)nr_names, out->f_files);
 }
 
 /* ---------------------------------------------------------------- names; fs->lock held ------ */
@@ -207,6 +216,7 @@ static void entry_link(struct entry *e, struct node *dir, struct node *node)
 	e->pos = dir->next_pos++;
 	list_append(&dir->entries, &e->by_dir);
 	list_append(name_chain(dir, e->name, e->len), &e->by_name);
+	nr_names++;
 	if (is_dir(node)) {
 		node->parent = dir;
 		inode_get(&dir->inode);
@@ -225,6 +235,7 @@ static void entry_unlink(struct entry *e)
 
 	list_remove(&e->by_dir);
 	list_remove(&e->by_name);
+	nr_names--;
 	if (is_dir(e->node)) {
 		e->node->parent = NULL;
 		dir->inode.nlink--;
@@ -304,7 +315,9 @@ static int add_name(struct node *dir, const char *name, unsigned len, struct nod
 	int err = e ? 0 : -ENOMEM;
 
 	mutex_lock(&dir->fs->lock);
-	if (!err && is_removed(dir))
+	if (!err && nr_names >= most_names())
+		err = -ENOSPC;
+	else if (!err && is_removed(dir))
 		err = -ENOENT;
 	else if (!err && find_entry(dir, name, len))
 		err = -EEXIST;

@@ -101,7 +101,8 @@ struct proc {
 	int pdeathsig;           /* (-) but for this: a signal when the parent ends */
 	int dumpable;            /* (p) 0: others of its user may not look into it */
 	bool no_new_privs;       /* (p) exec gives no capabilities */
-	int oom_score_adj;       /* (-) */
+	int oom_score_adj;       /* (p) as set in /proc: see oom.c */
+	bool oom_stuck;          /* (p) was to go because memory was out, and did not get on */
 	unsigned personality;    /* (-) */
 	char *exe;               /* (p) path of the program, for /proc/PID/exe */
 };
@@ -192,5 +193,9 @@ int signal_temp_mask(uintptr_t set, size_t size);
  */
 long restart_at(uint64_t deadline);
 uint64_t restarted(uint64_t deadline);
+
+/* ---- proc/oom.c */
+/* As /proc/PID/oom_score has it. */
+long oom_score(const struct proc *p);
 
 #endif

@@ -83,7 +83,8 @@ bool signal_pending(void);
 void proc_tick(struct thread *t, bool user);
 
 /*
- * From mm/fault.c: a fault of the running process found no memory: who has to go? May sleep.
+ * From mm/fault.c: a fault of the running process found no memory: end the biggest process, or wait
+ * for the end of the one that has been chosen already; then let the program try again. May sleep.
  * proc/oom.c
  */
 void out_of_memory(void);

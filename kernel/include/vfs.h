@@ -145,10 +145,11 @@ struct file {
 
 /*
  * A file with one reference; takes over the caller's reference to the inode (also on failure).
- * NULL: no memory.
+ * NULL: file_alloc_error() says why, -ENOMEM or -ENFILE (too many of all processes).
  */
 struct file *file_alloc(const struct file_ops *ops, struct inode *inode, unsigned flags,
                         void *data);
+int file_alloc_error(void);
 struct file *file_get(struct file *file);
 void file_put(struct file *file);
 /* Kernel-side access at a position, whole file systems included: bytes, or an error. */

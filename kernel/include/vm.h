@@ -62,7 +62,7 @@ static inline struct om_mm *current_mm(void)
 
 /* ---------------------------------------------------------------- user memory (mm/uaccess.c) */
 
-/* Of the running process. 0, -EFAULT, or -ENOMEM (memory exhausted). May sleep. */
+/* Of the running process. 0, -EFAULT, -ENOMEM (memory exhausted), -EINTR (to die). May sleep. */
 int user_read(void *to, uintptr_t from, size_t n);
 int user_write(uintptr_t to, const void *from, size_t n);
 /* How many of the n bytes can be written, at least 1, or the error of the first. Changes none. */

@@ -29,6 +29,11 @@ static void not_resolved(enum om_fault_result result, uintptr_t addr)
 	case OM_FAULT_OOM:
 		out_of_memory();
 		break;
+	case OM_FAULT_LIMIT:
+		signal_force(SIGKILL, SI_KERNEL, addr);
+		break;
+	case OM_FAULT_INTR: /* the thread ends on its way back */
+		break;
 	default:
 		signal_force(SIGSEGV, SEGV_MAPERR, addr);
 	}

@@ -52,6 +52,21 @@ static void hook_wait(void *ctx, const void *key, bool (*blocked)(const void *ar
 	wait_end(&w);
 }
 
+static void hook_wait_briefly(void *ctx, const void *key, bool (*blocked)(const void *arg),
+                              const void *arg)
+{
+	uint64_t end = now_ns() + NSEC_PER_SEC / 10;
+	struct waiter w;
+
+	(void)ctx;
+	while (blocked(arg) && now_ns() < end) {
+		wait_begin_key(queue_of(key), &w, THREAD_SLEEPING, key);
+		if (blocked(arg))
+			schedule_until(end);
+		wait_end(&w);
+	}
+}
+
 static void hook_wake(void *ctx, const void *key)
 {
 	(void)ctx;
@@ -117,6 +132,12 @@ static _Noreturn void hook_panic(void *ctx, const struct om_bug *bug)
 	      bug->line, bug->object, bug->value[0], bug->value[1]);
 }
 
+static bool hook_dying(void *ctx)
+{
+	(void)ctx;
+	return current->dying;
+}
+
 static struct om_held *hook_held(void *ctx)
 {
 	(void)ctx;
@@ -127,7 +148,9 @@ static const struct om_port_ops ops = {
     .flush = x86_flush,
     .panic = hook_panic,
     .wait = hook_wait,
+    .wait_briefly = hook_wait_briefly,
     .wake = hook_wake,
+    .dying = hook_dying,
     .low_memory = hook_low_memory,
     .held = hook_held,
 };

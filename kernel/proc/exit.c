@@ -124,6 +124,7 @@ static void release_all(struct proc *p)
 	usage_note_rss(p);
 	current->space = NULL; /* nothing touches its memory from here on */
 	proc_release(p);
+	oom_released(p);
 	spin_lock(&proc_lock);
 	vfork_done(p);
 	spin_unlock(&proc_lock);

@@ -113,6 +113,7 @@ static void copy_state(struct proc *child, const struct proc *parent, uint64_t f
 	spin_lock(&proc_lock);
 	memcpy(child->action, parent->action, sizeof(child->action));
 	child->nice = parent->nice;
+	child->oom_score_adj = parent->oom_score_adj;
 	child->personality = parent->personality;
 	spin_unlock(&proc_lock);
 	if (!(flags & CLONE_CLEAR_SIGHAND))

@@ -84,6 +84,10 @@ void vfork_done(struct proc *p);
 /* Give back what a process holds outside the table. May sleep. */
 void proc_release(struct proc *p);
 
+/* ---- oom.c */
+/* The process has given back its address space. */
+void oom_released(struct proc *p);
+
 /* ---- wait.c */
 /*
  * Count a zombie's times as its parent's children's, take it out of the table. Then proc_put().

@@ -31,7 +31,7 @@ static long install(struct inode *inode, const char *path, unsigned flags)
 	}
 	file = file_alloc(inode->fops, inode, O_RDWR | O_LARGEFILE, NULL);
 	if (!file)
-		return -ENOMEM;
+		return file_alloc_error();
 	snprintf(shown, sizeof(shown), "%s (deleted)", path);
 	file->path = kstrdup(shown);
 	fd = fd_install(file, flags & MFD_CLOEXEC ? O_CLOEXEC : 0, 0);

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 
 const struct om_layout sim_layout = {
     .lowest = 0x10000,
@@ -82,6 +83,49 @@ static void sim_wait(void *ctx, const void *key, bool (*blocked)(const void *arg
 		b->sleepers = &me;
 		while (!me.woken)
 			pthread_cond_wait(&me.cond, &b->lock);
+		pthread_cond_destroy(&me.cond);
+	}
+	pthread_mutex_unlock(&b->lock);
+}
+
+/* The absolute time in `ms` milliseconds. */
+static struct timespec in_ms(long ms)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	t.tv_nsec += ms * 1000000;
+	t.tv_sec += t.tv_nsec / 1000000000;
+	t.tv_nsec %= 1000000000;
+	return t;
+}
+
+/* The time is up. */
+static void leave(struct sim_bucket *b, struct sim_sleeper *me)
+{
+	struct sim_sleeper **link = &b->sleepers;
+
+	while (*link != me)
+		link = &(*link)->next;
+	*link = me->next;
+}
+
+static void sim_wait_briefly(void *ctx, const void *key, bool (*blocked)(const void *arg),
+                             const void *arg)
+{
+	struct sim_bucket *b = bucket_of(ctx, key);
+	struct timespec end = in_ms(100);
+	int err = 0;
+
+	pthread_mutex_lock(&b->lock);
+	while (!err && blocked(arg)) {
+		struct sim_sleeper me = {key, false, PTHREAD_COND_INITIALIZER, b->sleepers};
+
+		b->sleepers = &me;
+		while (!err && !me.woken)
+			err = pthread_cond_timedwait(&me.cond, &b->lock, &end);
+		if (!me.woken)
+			leave(b, &me);
 		pthread_cond_destroy(&me.cond);
 	}
 	pthread_mutex_unlock(&b->lock);
@@ -196,8 +240,9 @@ void sim_kswapd_stop(struct sim *sim)
 /* ---------------------------------------------------------------- set-up -------------------- */
 
 #define HOOKS                                                                                      \
-	.flush = sim_mmu_flush, .panic = sim_panic, .wait = sim_wait, .wake = sim_wake,            \
-	.low_memory = sim_low_memory, .held = sim_held
+	.flush = sim_mmu_flush, .panic = sim_panic, .wait = sim_wait,                              \
+	.wait_briefly = sim_wait_briefly, .wake = sim_wake, .low_memory = sim_low_memory,          \
+	.held = sim_held
 
 const struct om_port_ops sim_port_ops = {HOOKS, .flush_local = sim_mmu_flush_local};
 

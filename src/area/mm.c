@@ -2,8 +2,8 @@
  * mm.c: address spaces.
  *
  * An mm is an object, a top-level table and a tree of areas. It is on its system's list while it
- * has a reference; swapoff walks that list, so an mm may outlive om_mm_destroy() by a moment,
- * empty.
+ * has a reference; swapoff and reclaim walk that list, so an mm may outlive om_mm_destroy() by a
+ * moment, empty.
  */
 #include "area/mm.h"
 
@@ -34,6 +34,10 @@ static void list_del(struct om_mm *mm)
 		sys->mms = mm->next;
 	if (mm->next)
 		mm->next->prev = mm->prev;
+	if (sys->tables_mm == mm) {
+		sys->tables_mm = mm->next;
+		sys->tables_addr = 0;
+	}
 }
 
 static void free_mm(struct om_mm *mm)

@@ -58,6 +58,17 @@ static inline void om_mm_write_lock(struct om_mm *mm)
 	om_rwsem_write(mm->sys, &mm->mmap_lock, OM_RANK_MMAP);
 }
 
+static inline bool om_mm_try_write_lock(struct om_mm *mm)
+{
+	return om_rwsem_trywrite(mm->sys, &mm->mmap_lock, OM_RANK_MMAP);
+}
+
+/* om_mm_write_lock(), which gives up after a tenth of a second. */
+static inline bool om_mm_write_lock_briefly(struct om_mm *mm)
+{
+	return om_rwsem_write_briefly(mm->sys, &mm->mmap_lock, OM_RANK_MMAP);
+}
+
 /*
  * That an entry is gone, or forbids something, does not mean that no CPU can use the page: whoever
  * changed it may still owe the flush. Flushes are put off by calls that hold mmap_lock for writing

@@ -165,16 +165,22 @@ static void account_pages(struct om_mm *mm, size_t pages, unsigned flags, int si
 		mm->locked_vm += n;
 }
 
+/* om_mm_usage() reads it without mmap_lock. */
+static void set_nr_vmas(struct om_mm *mm, unsigned n)
+{
+	__atomic_store_n(&mm->nr_vmas, n, __ATOMIC_RELAXED);
+}
+
 static void tree_insert(struct om_vma *vma)
 {
 	om_tree_insert(vma->mm->sys, &vma->mm->vmas, &vma->by_addr, &om_vma_tree);
-	vma->mm->nr_vmas++;
+	set_nr_vmas(vma->mm, vma->mm->nr_vmas + 1);
 }
 
 static void tree_remove(struct om_vma *vma)
 {
 	om_tree_remove(vma->mm->sys, &vma->mm->vmas, &vma->by_addr, &om_vma_tree);
-	vma->mm->nr_vmas--;
+	set_nr_vmas(vma->mm, vma->mm->nr_vmas - 1);
 	atomic_store_explicit(&vma->mm->hint, NULL, memory_order_relaxed);
 }
 

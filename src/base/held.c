@@ -31,8 +31,8 @@ static const uint32_t steps_max[OM_NR_RANKS] = {
     [OM_RANK_TABLE2] = 4 * ENTRIES + 16 * OM_WORK_PAGE,
     [OM_RANK_FRAME] = 16,
     [OM_RANK_LRU] = 128, /* a batch of pages, in or out */
-    /* A search passes by the full frames of a device's table, 2^17 at most, and looks into two. */
-    [OM_RANK_SWAP] = (1u << 18) + 2048,
+    /* A search looks into two frames of a device's table, or at 1024 slots. */
+    [OM_RANK_SWAP] = 4096,
     [OM_RANK_SLAB] = 16,
     [OM_RANK_LIST] = 64, /* objects whose last reference is gone, and that have not left yet */
     [OM_RANK_FREE] = 16,

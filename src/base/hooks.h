@@ -20,4 +20,12 @@ static inline const struct om_hooks *om_hooks(const struct om_system *sys)
 	return (const struct om_hooks *)(const void *)sys;
 }
 
+/* Is the running thread to die? Then long work ends early, with -OM_EINTR. */
+static inline bool om_dying(const struct om_system *sys)
+{
+	const struct om_hooks *h = om_hooks(sys);
+
+	return h->ops->dying && h->ops->dying(h->ctx);
+}
+
 #endif

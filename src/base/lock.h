@@ -38,7 +38,7 @@ enum om_rank {
 	OM_RANK_SIZE,
 	OM_RANK_PAGE,
 	OM_RANK_MMAP,
-	OM_RANK_MMAP2, /* the child's, in fork: nobody else can hold it */
+	OM_RANK_MMAP2, /* the child's, in fork: nobody else wants it but by trywrite */
 	OM_RANK_SHAPE,
 	OM_RANK_MAPPING, /* from here on: spinning */
 	OM_RANK_ANON,
@@ -182,6 +182,10 @@ static inline void om_rwsem_read_done(struct om_system *sys, struct om_rwsem *se
 }
 
 void om_rwsem_write(struct om_system *sys, struct om_rwsem *sem, enum om_rank rank);
+/* om_rwsem_write() if nobody holds it or waits for it; does not sleep, in any order. */
+bool om_rwsem_trywrite(struct om_system *sys, struct om_rwsem *sem, enum om_rank rank);
+/* As om_rwsem_trywrite(), but waits up to a tenth of a second until it is free. */
+bool om_rwsem_write_briefly(struct om_system *sys, struct om_rwsem *sem, enum om_rank rank);
 void om_rwsem_write_done(struct om_system *sys, struct om_rwsem *sem);
 /* Does anybody hold it so? Acquire: if not, what the last writer did has happened. */
 bool om_rwsem_is_write_locked(const struct om_rwsem *sem);
@@ -202,6 +206,12 @@ void om_hand_over(struct om_system *sys, const void *key, void (*last)(void *arg
 /* Sleep on `key` through the port until blocked(arg) is false; wake all who sleep on it. */
 void om_wait(struct om_system *sys, const void *key, bool (*blocked)(const void *arg),
              const void *arg);
+/*
+ * om_wait() for a tenth of a second at most, if the port can (`wait_briefly`): true. Otherwise it
+ * was om_wait(): false.
+ */
+bool om_wait_briefly(struct om_system *sys, const void *key, bool (*blocked)(const void *arg),
+                     const void *arg);
 void om_wake(struct om_system *sys, const void *key);
 
 #endif

@@ -158,6 +158,19 @@ void om_wait(struct om_system *sys, const void *key, bool (*blocked)(const void 
 		om_arch_pause();
 }
 
+bool om_wait_briefly(struct om_system *sys, const void *key, bool (*blocked)(const void *arg),
+                     const void *arg)
+{
+	const struct om_hooks *h = om_hooks(sys);
+
+	om_might_sleep(sys);
+	if (h->ops->wait_briefly)
+		h->ops->wait_briefly(h->ctx, key, blocked, arg);
+	else
+		om_wait(sys, key, blocked, arg);
+	return h->ops->wait_briefly;
+}
+
 void om_wake(struct om_system *sys, const void *key)
 {
 	const struct om_hooks *h = om_hooks(sys);
@@ -403,4 +416,34 @@ bool om_rwsem_is_write_locked(const struct om_rwsem *sem)
 bool om_rwsem_is_locked(const struct om_rwsem *sem)
 {
 	return sem_load(sem) & (OM_RW_WRITER | OM_RW_READERS);
+}
+
+/* ---- om_rwsem: without a place in the queue ----------------------------------------------- */
+
+bool om_rwsem_trywrite(struct om_system *sys, struct om_rwsem *sem, enum om_rank rank)
+{
+	uint32_t free = 0;
+
+	if (!atomic_compare_exchange_strong_explicit(&sem->state, &free, OM_RW_WRITER,
+	                                             memory_order_acquire, memory_order_relaxed))
+		return false;
+	if (OM_DEBUG)
+		om_held_push(sys, sem, rank, false);
+	return true;
+}
+
+static bool is_taken(const void *sem)
+{
+	return sem_load(sem) != 0;
+}
+
+/* Nobody wakes us: the port looks now and then. A port that cannot is not asked to wait at all. */
+bool om_rwsem_write_briefly(struct om_system *sys, struct om_rwsem *sem, enum om_rank rank)
+{
+	if (om_rwsem_trywrite(sys, sem, rank))
+		return true;
+	if (!om_hooks(sys)->ops->wait_briefly)
+		return false;
+	om_wait_briefly(sys, sem, is_taken, sem);
+	return om_rwsem_trywrite(sys, sem, rank);
 }

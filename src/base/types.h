@@ -58,7 +58,7 @@ enum om_pageflag {
 	OM_PG_ISOLATED = 0x0020,    /* (L) taken off by reclaim, which owns it like a reference */
 	OM_PG_ACTIVE = 0x0040,      /* (L) on, or bound for, the active list */
 	OM_PG_UNEVICTABLE = 0x0080, /* (F) `mlocked` counts; on no list */
-	OM_PG_REFERENCED = 0x0100,  /* (a) seen used once since it became inactive */
+	OM_PG_REFERENCED = 0x0100,  /* (a) used once since it became inactive; of a table: new */
 	OM_PG_DIRTY = 0x0200,       /* (a) newer than its backing store */
 	OM_PG_SWAPCACHE = 0x0400,   /* (P+F) `slot` names its swap slot */
 	OM_PG_UPTODATE = 0x0800,    /* (P) contents are valid */
@@ -96,11 +96,13 @@ struct om_page {
  * The pages of a file: 1024-ary tree of frames holding 32-bit entries. The first pages are in the
  * mapping itself, so a small file needs no node.
  */
-#define OM_INDEX_DIRECT 16
+#define OM_INDEX_DIRECT    16
+#define OM_INDEX_NODES_MAX 0xfffffffu /* a terabyte of nodes */
 struct om_index {
 	uint32_t direct[OM_INDEX_DIRECT]; /* (O) */
 	om_pfn_t root;                    /* (O) OM_NO_PFN: no node */
-	uint8_t height;                   /* (O) */
+	uint32_t height : 4;              /* (O) */
+	uint32_t nodes : 28;              /* (O) frames of the tree */
 };
 
 struct om_mapping {
@@ -144,13 +146,13 @@ struct om_mm {
 	void *cookie;          /* (c) */
 	struct om_page *root;  /* (c) top-level table */
 	struct om_rwsem mmap_lock;
-	_Atomic uint32_t refs;       /* (a) the owner, and swapoff while it looks */
+	_Atomic uint32_t refs;       /* (a) the owner, and swapoff and reclaim while they look */
 	struct om_node *vmas;        /* (M) by address, augmented with the largest gap */
 	struct om_node *gone;        /* (M) areas of files, to be freed when the lock is given up */
 	struct om_vma *_Atomic hint; /* (a) last area found; cleared when it goes */
 	/* (a) Last leaf table; cleared when tables go or move. */
 	struct om_page *_Atomic table_hint;
-	unsigned nr_vmas;                    /* (M) */
+	unsigned nr_vmas;                    /* (M) written in one access, for om_mm_usage() */
 	uint16_t def_flags;                  /* (M) flags of new areas: MCL_FUTURE */
 	_Atomic uint16_t flush_pending;      /* (a) truncations that owe a flush: mm.h */
 	struct om_layout layout;             /* (c) */
@@ -158,8 +160,9 @@ struct om_mm {
 	uintptr_t limit[OM_NR_LIMITS];       /* (a) by relaxed access */
 	size_t total_vm, data_vm, locked_vm; /* (M) pages of areas */
 	_Atomic size_t rss_anon, rss_file, swapents, nr_tables; /* (a) */
-	struct om_anon_mm *anon_mm; /* (M) the reverse-map design's, or NULL */
-	struct om_mm *prev, *next;  /* (g) in sys->mms */
+	_Atomic uint32_t few_rounds; /* (a) faults in a row for which hardly a page was found */
+	struct om_anon_mm *anon_mm;  /* (M) the reverse-map design's, or NULL */
+	struct om_mm *prev, *next;   /* (g) in sys->mms */
 };
 
 /* ---------------------------------------------------------------- the system ---------------- */
@@ -172,11 +175,15 @@ enum om_lru_list {
 	OM_NR_LRU
 };
 
-/* Its lock is that of what the list is for: an LRU list, or a slab's. */
+/* Its lock is that of what the list is for: an LRU list, a slab's, a swap device's. */
 struct om_pfn_list {
 	om_pfn_t head, tail; /* (l) */
 	om_pfn_t count;      /* (l) */
 };
+
+/* Threads that may write for reclaim at a time: files, each another one; to one swap device. */
+#define OM_RECLAIM_WRITERS 8
+#define OM_SWAP_WRITERS    4
 
 /* The reverse-map design has the caches from OM_CACHE_RMAP on. */
 #define OM_NR_RMAP_CACHES 2
@@ -207,6 +214,7 @@ struct om_swap_device {
 	uint32_t cursor;                /* (S) where the search for a free slot goes on */
 	int priority;                   /* (S) */
 	bool writable;                  /* (S) false while swapoff runs */
+	struct om_pfn_list partial;     /* (S) frames of the table that have a free slot */
 	om_pfn_t dir[OM_SWAP_DIR];      /* (c) while the device exists */
 };
 
@@ -245,6 +253,17 @@ struct om_sleep_queue {
  */
 enum om_mapped { OM_MAPPED_ANON, OM_MAPPED_SHARED, OM_MAPPED_FILE, OM_NR_MAPPED };
 
+/* The threads inside om_reclaim_step(). */
+struct om_reclaimers {
+	struct om_spinlock lock;
+	_Atomic uint32_t inside; /* (a) how many; written under (l) */
+	_Atomic uint32_t hung;   /* (a) of these, taken for hung in a transfer; written under (l) */
+	_Atomic uint32_t won;    /* (a) times one has left that had freed something */
+	uint32_t hangs;          /* (l) times those inside were taken for hung */
+	struct om_mapping *being_written[OM_RECLAIM_WRITERS]; /* (l) names, no references */
+	uint8_t swap_writers[OM_SWAP_DEVICES_MAX];            /* (l) of each device */
+};
+
 struct om_shard {
 	_Atomic uint64_t event[OM_NR_EVENTS];  /* (a) */
 	_Atomic uint64_t mapped[OM_NR_MAPPED]; /* (a) */
@@ -273,9 +292,7 @@ struct om_system {
 	struct om_pfn_list lru[OM_NR_LRU]; /* (L) */
 	_Atomic om_pfn_t nr_unevictable;   /* (a) */
 
-	_Atomic uint32_t few_rounds;   /* (a) requests in a row for which hardly a page was found */
-	_Atomic uint32_t reclaimers;   /* (a) threads inside om_reclaim_step() */
-	_Atomic uint32_t reclaim_done; /* (a) times one has left it: wait key */
+	struct om_reclaimers reclaimers; /* (l) in it */
 
 	struct om_slab slab[OM_NR_CACHES]; /* (l) in each */
 	struct om_rmap_state rmap;         /* (l) in it; the design's */
@@ -283,6 +300,8 @@ struct om_system {
 
 	struct om_spinlock list_lock;
 	struct om_mm *mms;           /* (g) */
+	struct om_mm *tables_mm;     /* (g) whose tables reclaim looks at next; NULL: the first's */
+	uintptr_t tables_addr;       /* (g) from where on */
 	struct om_mapping *mappings; /* (g) */
 
 	/* (a) By kind; all tables in one; FREE: see nr_free. */

@@ -78,7 +78,10 @@ static int fault_to_error(enum om_fault_result r)
 	case OM_FAULT_MAJOR:
 		return 0;
 	case OM_FAULT_OOM:
+	case OM_FAULT_LIMIT:
 		return -OM_ENOMEM;
+	case OM_FAULT_INTR:
+		return -OM_EINTR;
 	default:
 		return -OM_EFAULT;
 	}
@@ -103,6 +106,8 @@ static int transfer(struct transfer *t, size_t *done)
 		t->addr += n;
 		t->buf += n;
 		t->len -= n;
+		if (t->len && !err && om_dying(t->mm->sys))
+			err = -OM_EINTR;
 	}
 	if (done)
 		*done = total - t->len;

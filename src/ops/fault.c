@@ -88,7 +88,10 @@ OM_INLINE int dispatch(struct om_fault *f)
 	return fault_spurious(f);
 }
 
-/* mmap_lock is held for reading. enum om_fault_result, -OM_ENOFRAME or -OM_EFETCH. */
+/*
+ * mmap_lock is held for reading. enum om_fault_result, -OM_ENOFRAME, -OM_EFETCH, or -OM_ENOMEM
+ * (OM_LIMIT_TABLES).
+ */
 OM_INLINE int handle_fault(struct om_fault *f, struct om_mm *mm, uintptr_t addr, unsigned access,
                            struct om_fetch *fetch)
 {
@@ -103,7 +106,7 @@ OM_INLINE int handle_fault(struct om_fault *f, struct om_mm *mm, uintptr_t addr,
 		return OM_FAULT_ACCERR;
 	f->table = om_table_make(mm, addr);
 	if (om_unlikely(!f->table))
-		return -OM_ENOFRAME;
+		return om_table_error(mm);
 	f->sys = mm->sys;
 	f->mm = mm;
 	f->fetch = fetch;
@@ -208,8 +211,8 @@ static int overcome(struct om_mm *mm, uintptr_t addr, int r, unsigned *tries,
 		r = om_fetch_wait(mm->sys, fetch);
 	if (r == GROW_STACK)
 		return expand_stack(mm, addr) ? 0 : OM_FAULT_MAPERR;
-	if (r == -OM_ENOFRAME && om_reclaim_retry(mm->sys, tries, 1))
-		return OM_FAULT_OOM;
+	if (r == -OM_ENOFRAME || r == -OM_ENOMEM)
+		return om_reclaim_for_fault(mm, r, tries);
 	return 0;
 }
 
@@ -280,12 +283,17 @@ int om_populate_access(struct om_mm *mm, uintptr_t start, uintptr_t end, unsigne
 		case OM_FAULT_MAJOR:
 			break;
 		case OM_FAULT_OOM:
+		case OM_FAULT_LIMIT:
 			return -OM_ENOMEM;
+		case OM_FAULT_INTR:
+			return -OM_EINTR;
 		default:
 			return -OM_EFAULT;
 		}
 		if (om_likely(is_resolved(mm, addr, access)))
 			addr += OM_PAGE_SIZE;
+		if (addr < end && om_dying(mm->sys))
+			return -OM_EINTR;
 	}
 	return 0;
 }

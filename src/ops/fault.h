@@ -113,7 +113,8 @@ static inline int om_fault_zero(struct om_fault *f)
 /*
  * Make the pages of [start, end) present as mlock and MAP_POPULATE do: writable private areas get
  * pages of their own. Stops at the first page that cannot be made present: -OM_EFAULT (hole, no
- * access, beyond EOF), -OM_ENOMEM. An outermost function: may sleep, no lock held.
+ * access, beyond EOF), -OM_ENOMEM; or between two pages, -OM_EINTR. An outermost function: may
+ * sleep, no lock held.
  */
 int om_populate(struct om_mm *mm, uintptr_t start, uintptr_t end);
 

@@ -154,7 +154,7 @@ static int copy_table(struct copy *c, uintptr_t addr, uintptr_t end)
 
 	c->part.to = om_table_make(c->part.child->mm, addr);
 	if (!c->part.to)
-		return -OM_ENOFRAME;
+		return om_table_error(c->part.child->mm);
 	c->part.index = om_vma_index(c->part.parent, addr) - pos;
 	do
 		err = copy_locked(sys, c, &pos, stop);
@@ -179,7 +179,7 @@ static int copy_entries(struct om_vma *parent, struct om_vma *child, bool *flush
 
 	om_for_each_table (part, parent->mm, parent->start, parent->end) {
 		c.part.from = part.table;
-		err = copy_table(&c, part.start, part.end);
+		err = om_dying(parent->mm->sys) ? -OM_EINTR : copy_table(&c, part.start, part.end);
 		if (err)
 			break;
 	}

@@ -8,6 +8,7 @@
  * flush (hazard 10).
  */
 #include "area/mm.h"
+#include "area/trim.h"
 #include "area/zap.h"
 #include "ops/advise_io.h"
 #include "page/lru.h"
@@ -181,6 +182,7 @@ static void dontneed(struct om_vma *vma, uintptr_t start, uintptr_t end)
 	om_gather_init(&g, vma->mm);
 	om_zap(&g, vma, start, end, nonlinear ? &filter : NULL);
 	om_gather_finish(&g);
+	om_trim_zapped(vma->mm, start, end);
 }
 
 /* ---------------------------------------------------------------- one area ------------------ */
@@ -274,8 +276,10 @@ int om_madvise(struct om_mm *mm, uintptr_t addr, size_t len, int advice)
 		return 0;
 	if (om_is_io_advice(advice))
 		return om_advise_io(mm, addr, end, advice);
-	while ((err = advise_once(mm, addr, end, advice)) == -OM_ENOFRAME)
-		if (om_reclaim_retry(mm->sys, &tries, 2))
-			return -OM_EAGAIN;
+	while ((err = advise_once(mm, addr, end, advice)) == -OM_ENOFRAME) {
+		err = om_reclaim_retry(mm->sys, &tries, 2);
+		if (err)
+			return err == -OM_ENOMEM ? -OM_EAGAIN : err;
+	}
 	return err;
 }

@@ -187,7 +187,8 @@ static void populate_all(struct om_mm *mm)
 	struct om_vmainfo info;
 
 	for (uintptr_t addr = 0; om_vma_next(mm, addr, &info); addr = info.end)
-		(void)om_populate(mm, info.start, info.end);
+		if (om_populate(mm, info.start, info.end) == -OM_EINTR)
+			break;
 }
 
 int om_mlockall(struct om_mm *mm, int flags)

@@ -184,7 +184,7 @@ static size_t next_piece(uintptr_t from, uintptr_t to, size_t len, unsigned *lev
 	return n < len ? n : len;
 }
 
-static bool reserve(const struct om_move *m, struct om_table_stock *stock)
+static int reserve(const struct om_move *m, struct om_table_stock *stock)
 {
 	unsigned level;
 
@@ -192,13 +192,16 @@ static bool reserve(const struct om_move *m, struct om_table_stock *stock)
 		uintptr_t from = m->from + at;
 
 		n = next_piece(from, m->to + at, m->len - at, &level);
-		if (om_table_next(m->mm, from, from + n) &&
-		    !om_table_reserve(m->mm, m->to + at, level, stock)) {
-			om_table_unreserve(m->mm->sys, stock);
-			return false;
+		if (om_table_next(m->mm, from, from + n)) {
+			int err = om_table_reserve(m->mm, m->to + at, level, stock);
+
+			if (err) {
+				om_table_unreserve(m->mm, stock);
+				return err;
+			}
 		}
 	}
-	return true;
+	return 0;
 }
 
 /* Pages of the range that others map, too, are copied. Nobody can see that. */
@@ -217,5 +220,5 @@ int om_move_prepare(const struct om_move *m, struct om_vma *vma, struct om_table
 	om_table_stock_init(stock);
 	if (!om_rmap_traits.moves_shared && !unshare(m, vma))
 		return -OM_ENOFRAME;
-	return reserve(m, stock) ? 0 : -OM_ENOFRAME;
+	return reserve(m, stock);
 }

@@ -16,8 +16,8 @@ struct om_move {
 /*
  * Before the move, when the call can still fail (I10): reserve the tables that the entries will
  * need at `to`, and copy the pages of `vma`, the area they are in, that the reverse map cannot have
- * moved. -OM_ENOFRAME: nothing is in stock. Then move, or om_table_unreserve(). mmap_lock held for
- * writing throughout.
+ * moved. 0, or what om_table_error() says, and nothing is in stock. Then move, or
+ * om_table_unreserve(). mmap_lock held for writing throughout.
  */
 int om_move_prepare(const struct om_move *m, struct om_vma *vma, struct om_table_stock *stock);
 

@@ -156,7 +156,7 @@ static int move(struct remap *r)
 	if (!err)
 		err = cut_out_both(r);
 	if (err) {
-		om_table_unreserve(mm->sys, &stock);
+		om_table_unreserve(mm, &stock);
 		om_rmap_vma_drop(vma);
 		om_vma_free(vma);
 		return err;

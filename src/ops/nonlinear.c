@@ -19,19 +19,22 @@
 #include "store/mapping.h"
 
 /* All frames first, so that nothing has changed when they run out (I10). */
-static bool make_tables(struct om_mm *mm, uintptr_t start, uintptr_t end)
+static int make_tables(struct om_mm *mm, uintptr_t start, uintptr_t end)
 {
 	struct om_table_stock stock;
 
 	om_table_stock_init(&stock);
-	for (uintptr_t a = start & ~(OM_TABLE_SPAN - 1); a < end; a += OM_TABLE_SPAN)
-		if (!om_table_reserve(mm, a, 1, &stock)) {
-			om_table_unreserve(mm->sys, &stock);
-			return false;
+	for (uintptr_t a = start & ~(OM_TABLE_SPAN - 1); a < end; a += OM_TABLE_SPAN) {
+		int err = om_table_reserve(mm, a, 1, &stock);
+
+		if (err) {
+			om_table_unreserve(mm, &stock);
+			return err;
 		}
+	}
 	for (uintptr_t a = start & ~(OM_TABLE_SPAN - 1); a < end; a += OM_TABLE_SPAN)
 		om_table_make_reserved(mm, a, &stock);
-	return true;
+	return 0;
 }
 
 static void set_entries(struct om_mm *mm, uintptr_t start, uintptr_t end, uintptr_t index)
@@ -52,11 +55,13 @@ static int make_nonlinear(struct om_vma *vma, uintptr_t start, uintptr_t end, ui
 	unsigned flags = om_vma_flags(vma);
 	struct om_mm *mm = vma->mm;
 	struct om_gather g;
+	int err;
 
 	if (end > vma->end)
 		return -OM_EINVAL;
-	if (!make_tables(mm, start, end))
-		return -OM_ENOFRAME;
+	err = make_tables(mm, start, end);
+	if (err)
+		return err;
 	if (!(flags & OM_VM_NONLINEAR))
 		om_vma_change_flags(vma, flags | OM_VM_NONLINEAR);
 	om_gather_init(&g, mm);

@@ -113,7 +113,7 @@ static int swap_in_addr(struct swap_in *in, struct om_vma *vma, struct om_page *
 		return r == OM_FAULT_OOM ? -OM_ENOMEM : -OM_EIO;
 	/* Reclaim leaves pages of this device alone: let it have those that can go. */
 	try_uncache(vma->mm->sys, om_pte_slot(pte));
-	return 0;
+	return om_dying(vma->mm->sys) ? -OM_EINTR : 0;
 }
 
 /* mmap_lock is held. */
@@ -160,10 +160,10 @@ static int swap_in_mm(struct om_mm *mm, unsigned device)
 		om_fetch_unlock(mm->sys, &in.fetch);
 		if (err == -OM_EFETCH)
 			err = om_fetch_wait(mm->sys, &in.fetch);
-		if (err == -OM_ENOFRAME && om_reclaim_retry(mm->sys, &tries, 1)) {
-			err = -OM_ENOMEM;
+		if (err == -OM_ENOFRAME)
+			err = om_reclaim_retry(mm->sys, &tries, 1);
+		if (err)
 			break;
-		}
 	}
 	om_fetch_end(mm->sys, &in.fetch);
 	return err;
@@ -208,7 +208,7 @@ static int swap_in_next(struct om_mapping *mapping, unsigned device, uintptr_t *
 		om_page_unlock_put(sys, page);
 	}
 	++*i;
-	return 0;
+	return om_dying(sys) ? -OM_EINTR : 0;
 }
 
 static int swap_in_mapping(struct om_mapping *mapping, unsigned device)
@@ -278,7 +278,7 @@ int om_swapoff(struct om_system *sys, unsigned device)
 	if (err)
 		return err;
 	do {
-		err = swap_in_mms(sys, device);
+		err = om_dying(sys) ? -OM_EINTR : swap_in_mms(sys, device);
 		if (!err)
 			err = swap_in_mappings(sys, device);
 	} while (!err && uncache_device(sys, device));

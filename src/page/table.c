@@ -1,14 +1,15 @@
 /*
  * table.c: page tables.
  *
- * Tables are made top-down by faults, fork and mremap, and freed only by munmap, exit and failed
- * forks, with mmap_lock held for writing and after every area over them has left the reverse map
- * (I5). So a reader that knows an area is there may walk down without a lock. A reverse-map
- * walker that comes from a direct page knows no area; it locks the table it learnt from the page
- * and then looks whether the page still names it.
+ * Tables are made top-down by faults, fork and mremap. They are freed with mmap_lock held for
+ * writing: by munmap, exit and failed forks after every area over them has left the reverse map
+ * (I5); or one by one, when they hold nothing, by area/trim.c, which says how. So a reader that
+ * knows an area is there may walk down without a lock. A reverse-map walker that comes from a
+ * direct page knows no area; it locks the table it learnt from the page and then looks whether the
+ * page still names it.
  *
  * A call that may still fail when it knows which tables it needs reserves frames for them, and
- * makes the tables when it cannot fail any more (I10).
+ * makes the tables when it cannot fail any more (I10). They count as tables from then on.
  */
 #include "page/table.h"
 
@@ -26,10 +27,37 @@ static inline uintptr_t level_span(unsigned level)
 	return (uintptr_t)1 << (OM_PAGE_SHIFT + (level - 1) * OM_TABLE_SHIFT);
 }
 
-/* A frame for a table whose level is not known yet: zeroed. NULL: none is free. */
-static struct om_page *new_frame(struct om_system *sys)
+/* OM_LIMIT_TABLES, which another thread may set at any time, in tables. */
+static size_t most_tables(const struct om_mm *mm)
 {
-	return om_frame_get_zeroed(sys, OM_KIND_TABLE, 0);
+	return __atomic_load_n(&mm->limit[OM_LIMIT_TABLES], __ATOMIC_RELAXED) >> OM_PAGE_SHIFT;
+}
+
+int om_table_error(const struct om_mm *mm)
+{
+	size_t n = atomic_load_explicit(&mm->nr_tables, memory_order_relaxed);
+
+	return n < most_tables(mm) ? -OM_ENOFRAME : -OM_ENOMEM;
+}
+
+static void uncharge(struct om_mm *mm)
+{
+	atomic_fetch_sub_explicit(&mm->nr_tables, 1, memory_order_relaxed);
+}
+
+/*
+ * A frame for a table whose level is not known yet: zeroed, and counted. NULL: none is free, or
+ * the limit is reached.
+ */
+static struct om_page *new_frame(struct om_mm *mm)
+{
+	struct om_page *frame = NULL;
+
+	if (atomic_fetch_add_explicit(&mm->nr_tables, 1, memory_order_relaxed) < most_tables(mm))
+		frame = om_frame_get_zeroed(mm->sys, OM_KIND_TABLE, OM_PG_REFERENCED);
+	if (!frame)
+		uncharge(mm);
+	return frame;
 }
 
 static struct om_page *take_reserved(struct om_system *sys, struct om_table_stock *stock)
@@ -45,7 +73,7 @@ static struct om_page *take_reserved(struct om_system *sys, struct om_table_stoc
 static struct om_page *new_table(struct om_mm *mm, unsigned level, uintptr_t addr,
                                  struct om_table_stock *stock)
 {
-	struct om_page *table = stock ? take_reserved(mm->sys, stock) : new_frame(mm->sys);
+	struct om_page *table = stock ? take_reserved(mm->sys, stock) : new_frame(mm);
 
 	if (!table)
 		return NULL;
@@ -56,13 +84,12 @@ static struct om_page *new_table(struct om_mm *mm, unsigned level, uintptr_t add
 	table->index =
 	    level == OM_LEVELS ? 0 : (addr & ~(level_span(level + 1) - 1)) >> OM_PAGE_SHIFT;
 	om_table_unlock(mm->sys, table);
-	atomic_fetch_add_explicit(&mm->nr_tables, 1, memory_order_relaxed);
 	return table;
 }
 
 static void free_table(struct om_mm *mm, struct om_page *table)
 {
-	atomic_fetch_sub_explicit(&mm->nr_tables, 1, memory_order_relaxed);
+	uncharge(mm);
 	om_frame_release(mm->sys, table);
 }
 
@@ -223,8 +250,7 @@ static unsigned lowest_level(struct om_mm *mm, uintptr_t addr)
 	return level;
 }
 
-bool om_table_reserve(struct om_mm *mm, uintptr_t addr, unsigned level,
-                      struct om_table_stock *stock)
+int om_table_reserve(struct om_mm *mm, uintptr_t addr, unsigned level, struct om_table_stock *stock)
 {
 	struct om_system *sys = mm->sys;
 
@@ -235,14 +261,14 @@ bool om_table_reserve(struct om_mm *mm, uintptr_t addr, unsigned level,
 
 		if ((addr ^ stock->last) < level_span(l))
 			continue;
-		frame = new_frame(sys);
+		frame = new_frame(mm);
 		if (!frame)
-			return false;
+			return om_table_error(mm);
 		frame->lru.next = stock->first;
 		stock->first = om_page_pfn(sys, frame);
 	}
 	stock->last = addr;
-	return true;
+	return 0;
 }
 
 struct om_page *om_table_make_reserved(struct om_mm *mm, uintptr_t addr,
@@ -252,10 +278,10 @@ struct om_page *om_table_make_reserved(struct om_mm *mm, uintptr_t addr,
 	return make_level(mm, addr, 1, stock);
 }
 
-void om_table_unreserve(struct om_system *sys, struct om_table_stock *stock)
+void om_table_unreserve(struct om_mm *mm, struct om_table_stock *stock)
 {
 	while (stock->first != OM_NO_PFN)
-		om_frame_release(sys, take_reserved(sys, stock));
+		free_table(mm, take_reserved(mm->sys, stock));
 }
 
 /* ---------------------------------------------------------------- freeing ------------------- */
@@ -361,6 +387,127 @@ void om_table_free_list(struct om_mm *mm, const struct om_table_list *list)
 		next = table->slot;
 		free_table(mm, table);
 	}
+}
+
+/* ---------------------------------------------------------------- single tables ------------- */
+
+static inline unsigned level_of(const struct om_page *table)
+{
+	return table->kind - OM_KIND_TABLE;
+}
+
+uintptr_t om_table_last(const struct om_page *table)
+{
+	return om_table_addr(table, 0) + (level_span(level_of(table) + 1) - 1);
+}
+
+struct om_page *om_table_lowest(struct om_mm *mm, uintptr_t addr, uintptr_t end)
+{
+	while (addr < end) {
+		struct om_page *table = mm->root;
+		unsigned l = OM_LEVELS;
+		uintptr_t next;
+
+		for (; l > 1; l--) {
+			om_pte_t e = om_arch_pte_load(om_table_entry(table, level_pos(addr, l)));
+
+			if (!om_pte_present(e))
+				break;
+			table = om_page_of(mm->sys, om_pte_pfn(e));
+		}
+		if (l == 1 || (table->mapcount == 0 && table != mm->root))
+			return table;
+		next = (addr & ~(level_span(l) - 1)) + level_span(l);
+		if (next < addr) /* the last span of the machine's addresses */
+			return NULL;
+		addr = next;
+	}
+	return NULL;
+}
+
+/* The table is locked, and not empty. */
+static enum om_table_use use_of_entries(struct om_system *sys, struct om_page *table)
+{
+	enum om_table_use use = OM_TABLE_ZEROS;
+	uint32_t left = table->mapcount;
+
+	for (unsigned pos = 0; left; pos++) {
+		om_pte_t pte = om_entry_get(sys, table, pos);
+
+		if (om_pte_none(pte))
+			continue;
+		if (!om_pte_present(pte) || om_pte_pfn(pte) != sys->zero_pfn)
+			return OM_TABLE_USED;
+		if (om_pte_young(om_entry_age(sys, table, pos)))
+			use = OM_TABLE_YOUNG;
+		left--;
+	}
+	return use;
+}
+
+enum om_table_use om_table_use(struct om_mm *mm, struct om_page *table, bool zeros)
+{
+	struct om_system *sys = mm->sys;
+	enum om_table_use use = OM_TABLE_USED;
+
+	OM_ASSERT(sys, om_rwsem_is_write_locked(&mm->mmap_lock), "mmap_lock", mm);
+	om_table_lock(sys, table);
+	if (table->mapcount == 0)
+		use = OM_TABLE_EMPTY;
+	else if (zeros && level_of(table) == 1)
+		use = use_of_entries(sys, table);
+	om_table_unlock(sys, table);
+	return use;
+}
+
+void om_table_clear_zeros(struct om_mm *mm, struct om_page *table)
+{
+	struct om_system *sys = mm->sys;
+	uintptr_t start = om_table_addr(table, 0);
+
+	OM_ASSERT(sys, om_rwsem_is_write_locked(&mm->mmap_lock), "mmap_lock", mm);
+	om_table_lock(sys, table);
+	for (unsigned pos = 0; table->mapcount; pos++)
+		om_entry_take(sys, table, pos, 0);
+	/* Nobody shall find nothing here as long as a CPU can still read the zeros. */
+	om_tlb_flush(mm, start, start + OM_TABLE_SPAN, OM_FLUSH_PAGES);
+	om_table_unlock(sys, table);
+}
+
+void om_table_unlink(struct om_mm *mm, struct om_page *table)
+{
+	unsigned above = level_of(table) + 1;
+	uintptr_t addr = om_table_addr(table, 0);
+	struct om_page *gone;
+
+	OM_ASSERT(mm->sys, om_rwsem_is_write_locked(&mm->mmap_lock), "mmap_lock", mm);
+	OM_BUG_ON(mm->sys, table->mapcount != 0, "I5", table, table->mapcount, addr);
+	atomic_store_explicit(&mm->table_hint, NULL, memory_order_relaxed);
+	gone = unlink_child(mm, find_level(mm, addr, above), level_pos(addr, above));
+	OM_BUG_ON(mm->sys, gone != table, "I5", table, gone, addr);
+}
+
+void om_table_free_unlinked(struct om_mm *mm, struct om_page *const table[], unsigned n)
+{
+	struct om_system *sys = mm->sys;
+	uintptr_t start = UINTPTR_MAX, last = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		uintptr_t from = om_table_addr(table[i], 0), to = om_table_last(table[i]);
+
+		/* One that came by a page's own pointer may still look at the entries. */
+		om_table_lock(sys, table[i]);
+		OM_BUG_ON(sys, table[i]->mapcount != 0, "I5", table[i], table[i]->mapcount, from);
+		om_table_unlock(sys, table[i]);
+		start = from < start ? from : start;
+		last = to > last ? to : last;
+	}
+	/* MMUs cache upper entries, too: no table is reused before these are gone (I7). */
+	if (n)
+		om_tlb_flush(mm, start, last < OM_VA_LIMIT ? last + 1 : OM_VA_LIMIT,
+		             OM_FLUSH_TABLES);
+	for (unsigned i = 0; i < n; i++)
+		free_table(mm, table[i]);
 }
 
 /* ---------------------------------------------------------------- moving -------------------- */

@@ -70,6 +70,9 @@ static inline struct om_page *om_table_make(struct om_mm *mm, uintptr_t addr)
 	return om_table_make_slow(mm, addr);
 }
 
+/* Why no table could be made: -OM_ENOFRAME, or -OM_ENOMEM at OM_LIMIT_TABLES. */
+int om_table_error(const struct om_mm *mm);
+
 /* Frames for tables that a call will need. */
 struct om_table_stock {
 	om_pfn_t first;
@@ -85,16 +88,16 @@ static inline void om_table_stock_init(struct om_table_stock *stock)
 /*
  * Get frames for the tables that are missing on the way to addr, down to `level`: 1, the leaf, or
  * 2, for om_table_move(). Asked for rising addresses, of which no two have the same table of this
- * level. False: no frame is free; the caller gives up by om_table_unreserve(). mmap_lock held for
- * writing, from here on until the tables are made.
+ * level. 0, or what om_table_error() says; then the caller gives up by om_table_unreserve().
+ * mmap_lock held for writing, from here on until the tables are made.
  */
-bool om_table_reserve(struct om_mm *mm, uintptr_t addr, unsigned level,
-                      struct om_table_stock *stock);
+int om_table_reserve(struct om_mm *mm, uintptr_t addr, unsigned level,
+                     struct om_table_stock *stock);
 /* The leaf table that maps addr, found, or made of the stock. Cannot fail. Takes TABLE. */
 struct om_page *om_table_make_reserved(struct om_mm *mm, uintptr_t addr,
                                        struct om_table_stock *stock);
 /* Free what is left. */
-void om_table_unreserve(struct om_system *sys, struct om_table_stock *stock);
+void om_table_unreserve(struct om_mm *mm, struct om_table_stock *stock);
 
 /* The first leaf table that maps any of [addr, end), or NULL; skips what has no table at once. */
 struct om_page *om_table_next(struct om_mm *mm, uintptr_t addr, uintptr_t end);
@@ -134,6 +137,36 @@ struct om_table_list {
 struct om_table_list om_table_unlink_range(struct om_mm *mm, uintptr_t start, uintptr_t end,
                                            uintptr_t floor, uintptr_t ceiling);
 void om_table_free_list(struct om_mm *mm, const struct om_table_list *list);
+
+/* ------- giving back single tables; mmap_lock held for writing ------- */
+
+/*
+ * The first table of [addr, end) that has none below it, a leaf or an empty one of another level;
+ * NULL if there is none but the root.
+ */
+struct om_page *om_table_lowest(struct om_mm *mm, uintptr_t addr, uintptr_t end);
+
+/* The last address of its range. */
+uintptr_t om_table_last(const struct om_page *table);
+
+enum om_table_use {
+	OM_TABLE_EMPTY, /* no entry is in use */
+	OM_TABLE_ZEROS, /* entries of the zero page alone, and not used since this was asked last */
+	OM_TABLE_YOUNG, /* of the zero page alone */
+	OM_TABLE_USED,
+};
+
+/* What is in a table of any level; without `zeros` any entry is use. Takes TABLE. */
+enum om_table_use om_table_use(struct om_mm *mm, struct om_page *table, bool zeros);
+
+/* Clear the entries of a leaf that has those of the zero page alone. Takes TABLE; flushes. */
+void om_table_clear_zeros(struct om_mm *mm, struct om_page *table);
+
+/* Take an empty table off the tree of tables. Takes TABLE. */
+void om_table_unlink(struct om_mm *mm, struct om_page *table);
+
+/* Nobody can be on the way to these tables any more: flush, and free them. */
+void om_table_free_unlinked(struct om_mm *mm, struct om_page *const table[], unsigned n);
 
 /* Free the root: last act of an mm. */
 void om_table_free_root(struct om_mm *mm);

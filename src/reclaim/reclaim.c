@@ -6,6 +6,9 @@
  * inactive; pages at the inactive tail that have not been used lose their frames. Being used once
  * at the inactive tail is a second chance, twice activates.
  *
+ * Page tables that hold nothing are frames, too: tables.c. What somebody does who needs a frame:
+ * request.c.
+ *
  * A batch goes through stages, so that neighbours on the list are neighbours in swap and one
  * transfer: choose (lock, look whether used), back (find a slot for what has no store), unmap,
  * write, free.
@@ -13,6 +16,7 @@
 #include "reclaim/reclaim.h"
 
 #include "page/put.h"
+#include "reclaim/tables.h"
 #include "reclaim/unmap.h"
 #include "store/mapping.h"
 #include "store/swap.h"
@@ -134,6 +138,57 @@ static void unmap(struct om_system *sys, struct batch *b)
 
 /* ---------------------------------------------------------------- write --------------------- */
 
+/*
+ * A store may be slow, or hang, and must not get hold of everybody who needs a frame. So only one
+ * thread at a time writes to one file, OM_RECLAIM_WRITERS to files at all, OM_SWAP_WRITERS to one
+ * swap device. For the others the pages stay: NULL, false.
+ */
+static struct om_mapping **begin_write(struct om_system *sys, struct om_mapping *mapping)
+{
+	struct om_reclaimers *r = &sys->reclaimers;
+	struct om_mapping **place = NULL;
+	bool busy = false;
+
+	om_spin_lock(sys, &r->lock, OM_RANK_LIST);
+	for (unsigned i = 0; i < OM_RECLAIM_WRITERS; i++) {
+		busy |= r->being_written[i] == mapping;
+		if (!r->being_written[i])
+			place = &r->being_written[i];
+	}
+	if (busy)
+		place = NULL;
+	if (place)
+		*place = mapping;
+	om_spin_unlock(sys, &r->lock);
+	return place;
+}
+
+static void end_write(struct om_system *sys, struct om_mapping **place)
+{
+	om_spin_lock(sys, &sys->reclaimers.lock, OM_RANK_LIST);
+	*place = NULL;
+	om_spin_unlock(sys, &sys->reclaimers.lock);
+}
+
+static bool begin_swap(struct om_system *sys, unsigned device)
+{
+	struct om_reclaimers *r = &sys->reclaimers;
+	bool free;
+
+	om_spin_lock(sys, &r->lock, OM_RANK_LIST);
+	free = r->swap_writers[device] < OM_SWAP_WRITERS;
+	r->swap_writers[device] += free;
+	om_spin_unlock(sys, &r->lock);
+	return free;
+}
+
+static void end_swap(struct om_system *sys, unsigned device)
+{
+	om_spin_lock(sys, &sys->reclaimers.lock, OM_RANK_LIST);
+	sys->reclaimers.swap_writers[device]--;
+	om_spin_unlock(sys, &sys->reclaimers.lock);
+}
+
 static bool is_dirty_swap(const struct om_page *page)
 {
 	return page && (om_page_flags(page) & (OM_PG_DIRTY | OM_PG_SWAPCACHE)) ==
@@ -154,15 +209,18 @@ static bool is_orphan(struct om_system *sys, struct om_page *page)
 /* Write the run of consecutive slots that begins at page i; returns its length. */
 static unsigned write_run(struct om_system *sys, struct batch *b, unsigned i)
 {
-	unsigned n = 1;
+	unsigned n = 1, device = b->page[i]->slot >> OM_SWAP_DEVICE_SHIFT;
+	bool may = begin_swap(sys, device);
 
 	while (i + n < b->n && is_dirty_swap(b->page[i + n]) &&
 	       b->page[i + n]->slot == b->page[i]->slot + n &&
 	       om_slot_device(sys, b->page[i]->slot) == om_slot_device(sys, b->page[i + n]->slot))
 		n++;
-	if (om_swap_write(sys, &b->page[i], n))
+	if (!may || om_swap_write(sys, &b->page[i], n))
 		for (unsigned k = 0; k < n; k++)
 			give_up(sys, &b->page[i + k], true);
+	if (may)
+		end_swap(sys, device);
 	return n;
 }
 
@@ -188,16 +246,19 @@ static struct om_mapping *file_to_write(struct om_system *sys, struct om_page *p
 static unsigned write_file_run(struct om_system *sys, struct batch *b, unsigned i,
                                struct om_mapping *mapping)
 {
+	struct om_mapping **place = begin_write(sys, mapping);
 	struct om_page **run = &b->page[i];
 	unsigned n = 1;
 
 	while (i + n < b->n && n < OM_TRANSFER_MAX && file_to_write(sys, run[n]) == mapping &&
 	       run[n]->index == run[0]->index + n)
 		n++;
-	if (om_mapping_writepages(mapping, run, n))
+	if (!place || om_mapping_writepages(mapping, run, n))
 		for (unsigned k = 0; k < n; k++)
 			if (om_page_test(run[k], OM_PG_DIRTY))
 				give_up(sys, &run[k], true);
+	if (place)
+		end_write(sys, place);
 	return n;
 }
 
@@ -331,104 +392,49 @@ static size_t shrink(struct om_system *sys, size_t pages)
 		freed += shrink_pair(sys, OM_LRU_INACTIVE_FILE, prio, pages - freed);
 		if (freed < pages)
 			freed += shrink_pair(sys, OM_LRU_INACTIVE_ANON, prio, pages - freed);
+		if (prio ? freed < pages : !freed)
+			freed += om_reclaim_tables(sys, prio, pages - freed);
 		if (!prio)
 			break;
 	}
 	return freed;
 }
 
+/* Returns what leave() wants to know. */
+static uint32_t enter(struct om_system *sys)
+{
+	struct om_reclaimers *r = &sys->reclaimers;
+	uint32_t hangs;
+
+	om_spin_lock(sys, &r->lock, OM_RANK_LIST);
+	atomic_fetch_add(&r->inside, 1);
+	hangs = r->hangs;
+	om_spin_unlock(sys, &r->lock);
+	return hangs;
+}
+
+static void leave(struct om_system *sys, uint32_t hangs, bool won)
+{
+	struct om_reclaimers *r = &sys->reclaimers;
+
+	if (won)
+		atomic_fetch_add(&r->won, 1);
+	om_spin_lock(sys, &r->lock, OM_RANK_LIST);
+	atomic_fetch_sub(&r->inside, 1);
+	if (r->hangs != hangs) /* we were taken for hung, too: it was not for ever */
+		atomic_fetch_sub(&r->hung, 1);
+	om_spin_unlock(sys, &r->lock);
+	om_wake(sys, r);
+}
+
 size_t om_reclaim_step(struct om_system *sys, size_t pages)
 {
+	uint32_t hangs;
 	size_t freed;
 
 	om_might_sleep(sys);
-	atomic_fetch_add(&sys->reclaimers, 1);
+	hangs = enter(sys);
 	freed = shrink(sys, pages);
-	atomic_fetch_sub(&sys->reclaimers, 1);
-	atomic_fetch_add(&sys->reclaim_done, 1);
-	om_wake(sys, &sys->reclaim_done);
+	leave(sys, hangs, freed);
 	return freed;
-}
-
-/* ---------------------------------------------------------------- direct reclaim ------------ */
-
-/* Rounds without any result before a request fails, and rounds in all. */
-#define DRY_ROUNDS 3
-#define MAX_ROUNDS 64
-
-/*
- * If a step has been through all pages, taken the used ones, too, and freed less than this part
- * of memory, it is the code of the programs that asked; they only fault it back in. So many
- * requests in a row are one too many.
- */
-#define FEW_PART   512
-#define FEW_ROUNDS 16
-
-struct others {
-	struct om_system *sys;
-	uint32_t done; /* reclaim_done when we looked */
-};
-
-static bool others_busy(const void *arg)
-{
-	const struct others *o = arg;
-
-	return atomic_load(&o->sys->reclaimers) && atomic_load(&o->sys->reclaim_done) == o->done;
-}
-
-/*
- * We found nothing: perhaps because other threads have all pages isolated. Wait until one of them
- * is done; false if there is none, so that it was really nothing.
- */
-static bool wait_for_others(struct om_system *sys)
-{
-	struct others o = {sys, atomic_load(&sys->reclaim_done)};
-
-	if (!others_busy(&o))
-		return false;
-	while (others_busy(&o))
-		om_wait(sys, &sys->reclaim_done, others_busy, &o);
-	return true;
-}
-
-static om_pfn_t frames_owned(struct om_system *sys)
-{
-	om_pfn_t n;
-
-	om_spin_lock(sys, &sys->free_lock, OM_RANK_FREE);
-	n = sys->nr_owned;
-	om_spin_unlock(sys, &sys->free_lock);
-	return n;
-}
-
-/* Was what a step that looked for `target` pages has freed worth the trouble? */
-static bool is_progress(struct om_system *sys, size_t freed, size_t target)
-{
-	if (freed >= target || freed >= frames_owned(sys) / FEW_PART) {
-		atomic_store_explicit(&sys->few_rounds, 0, memory_order_relaxed);
-		return freed;
-	}
-	return freed &&
-	       atomic_fetch_add_explicit(&sys->few_rounds, 1, memory_order_relaxed) < FEW_ROUNDS;
-}
-
-int om_reclaim_retry(struct om_system *sys, unsigned *tries, size_t want)
-{
-	size_t target = want < OM_RECLAIM_BATCH ? OM_RECLAIM_BATCH : want;
-	unsigned dry = 0;
-
-	om_count(sys, OM_EV_ALLOCSTALL, 1);
-	while (dry < DRY_ROUNDS && *tries < MAX_ROUNDS) {
-		++*tries;
-		if (is_progress(sys, om_reclaim_step(sys, target), target))
-			return 0;
-		if (!wait_for_others(sys))
-			dry++;
-		else if (om_frames_free(sys) > want)
-			return 0;
-	}
-	/* Somebody gives up, so the others get new tries. */
-	atomic_store_explicit(&sys->few_rounds, 0, memory_order_relaxed);
-	om_count(sys, OM_EV_OOM, 1);
-	return -OM_ENOMEM;
 }

@@ -148,7 +148,7 @@ static void grow(struct om_system *sys, struct om_index *ix, uintptr_t i, struct
 
 	if (ix->root == OM_NO_PFN) {
 		ix->root = om_page_pfn(sys, spare_take(spare));
-		ix->height = (uint8_t)height;
+		ix->height = height & 15;
 	}
 	while (ix->height < height) {
 		root = spare_take(spare);
@@ -190,6 +190,7 @@ int om_index_set(struct om_system *sys, struct om_index *ix, uintptr_t i, om_ien
 	need = missing(sys, ix, i);
 	if (!spare_fill(sys, &spare, need))
 		return -OM_ENOFRAME;
+	ix->nodes = (ix->nodes + need) & OM_INDEX_NODES_MAX;
 	grow(sys, ix, i, &spare);
 	replace_entry(sys, make_leaf(sys, ix, i, &spare), digit(i, 0), e);
 	OM_BUG_ON(sys, spare.n != 0, "index", ix, spare.n, need);
@@ -206,6 +207,7 @@ static void prune(struct om_system *sys, struct om_index *ix, struct om_page *co
 		if (path[level]->mapcount)
 			return;
 		om_frame_release(sys, path[level]);
+		ix->nodes--;
 		if (level + 1u < ix->height)
 			replace_entry(sys, path[level + 1], digit(i, level + 1), 0);
 	}

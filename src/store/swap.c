@@ -4,10 +4,13 @@
  * A device has a table of 8 bytes a slot: how many hold it, and which page caches it (I11). The
  * table is made of frames, so it needs neither an allocator nor contiguous memory: device->dir[]
  * names the frames of a directory, and these hold the pfns of the table's frames. The descriptor of
- * a table frame counts its used slots in `mapcount`, which lets searches step over a whole frame.
+ * a table frame has its slots in `slot` and counts the used ones in `mapcount`; a frame with a free
+ * one is on device->partial.
  *
  * Free slots are found next-fit, from where the last search ended, so that pages that are written
- * together lie together and read-ahead has a point. Everything here is under sys->swap.lock.
+ * together lie together and read-ahead has a point. If the frame in which it ended has none left,
+ * the search goes on in the first of the partial ones: so it looks at two frames at most, however
+ * large and full the device. Everything here is under sys->swap.lock.
  */
 #include "store/swap.h"
 
@@ -45,7 +48,7 @@ static void unlock(struct om_system *sys)
 
 /* ---- the table ---- */
 
-static om_pfn_t *dir_frame(struct om_system *sys, const om_pfn_t *dir, uint32_t offset)
+static inline om_pfn_t *dir_frame(struct om_system *sys, const om_pfn_t *dir, uint32_t offset)
 {
 	om_pfn_t pfn = dir[offset / TABLE_SLOTS / DIR_TABLES];
 
@@ -53,8 +56,8 @@ static om_pfn_t *dir_frame(struct om_system *sys, const om_pfn_t *dir, uint32_t 
 }
 
 /* The frame of the table that has the entry of this slot. */
-static struct om_page *table_frame(struct om_system *sys, const struct om_swap_device *device,
-                                   uint32_t offset)
+static inline struct om_page *table_frame(struct om_system *sys,
+                                          const struct om_swap_device *device, uint32_t offset)
 {
 	uint32_t i = offset / TABLE_SLOTS % DIR_TABLES;
 
@@ -62,8 +65,8 @@ static struct om_page *table_frame(struct om_system *sys, const struct om_swap_d
 	return om_page_of(sys, dir_frame(sys, device->dir, offset)[i]);
 }
 
-static struct slot *entry_of(struct om_system *sys, const struct om_swap_device *device,
-                             uint32_t offset)
+static inline struct slot *entry_of(struct om_system *sys, const struct om_swap_device *device,
+                                    uint32_t offset)
 {
 	struct slot *table = om_page_ptr(sys, table_frame(sys, device, offset));
 
@@ -108,11 +111,19 @@ static bool is_cached(const struct slot *s)
 
 /* ---- slots ---- */
 
-static void free_slot(struct om_system *sys, uint32_t slot)
+/* The frame of the table that an entry is in. */
+static struct om_page *frame_of(struct om_system *sys, const struct slot *s)
+{
+	return om_page_of(sys, om_arch_pfn(&sys->arch, (void *)(uintptr_t)s));
+}
+
+static void free_slot(struct om_system *sys, uint32_t slot, const struct slot *s)
 {
 	struct om_swap_device *device = find_device(sys, slot);
+	struct om_page *table = frame_of(sys, s);
 
-	table_frame(sys, device, om_slot_offset(slot))->mapcount--;
+	if (table->mapcount-- == table->slot)
+		om_pfn_list_push_tail(sys, &device->partial, table);
 	device->used--;
 	if (device->writable)
 		sys->swap.free++;
@@ -126,7 +137,7 @@ static unsigned put(struct om_system *sys, uint32_t slot, struct slot *s)
 		return left;
 	OM_BUG_ON(sys, is_cached(s), "I11", &sys->swap, slot, s->page);
 	s->page = 0;
-	free_slot(sys, slot);
+	free_slot(sys, slot, s);
 	return 0;
 }
 
@@ -288,48 +299,54 @@ static struct om_swap_device *pick_device(struct om_system *sys)
 	return best;
 }
 
-/* Slots that the table frame with this slot has in total: the last one may be cut short. */
-static uint32_t frame_slots(const struct om_swap_device *device, uint32_t offset)
+/* The first free slot of a table frame, from `offset` on; the frame's end if there is none. */
+static uint32_t free_in_frame(struct om_system *sys, const struct om_swap_device *device,
+                              uint32_t offset)
 {
-	uint32_t left = device->slots - offset / TABLE_SLOTS * TABLE_SLOTS;
+	const struct slot *s = entry_of(sys, device, offset);
+	uint32_t first = offset / TABLE_SLOTS * TABLE_SLOTS, at = offset;
 
-	return left < TABLE_SLOTS ? left : TABLE_SLOTS;
+	for (; at < first + frame_of(sys, s)->slot && s->count; at++)
+		s++;
+	om_count(sys, OM_EV_SWAP_SCAN, at - offset + 1);
+	om_work(sys, at - offset + 1);
+	return at;
 }
 
-/* The first free slot in [offset, end), or `end`. Steps over full frames of the table. */
-static uint32_t next_free(struct om_system *sys, const struct om_swap_device *device,
-                          uint32_t offset, uint32_t end)
+/* The next free slot of a device that has one. */
+static uint32_t next_free(struct om_system *sys, const struct om_swap_device *device)
 {
-	while (offset < end) {
-		if (table_frame(sys, device, offset)->mapcount == frame_slots(device, offset)) {
-			offset = (offset / TABLE_SLOTS + 1) * TABLE_SLOTS;
-			continue;
-		}
-		if (!entry_of(sys, device, offset)->count)
-			return offset;
-		offset++;
-	}
-	return end;
+	uint32_t at = free_in_frame(sys, device, device->cursor);
+
+	if (at < device->slots && !entry_of(sys, device, at)->count)
+		return at;
+	OM_BUG_ON(sys, !device->partial.count, "I11", device, device->used, device->slots);
+	at = (uint32_t)om_page_of(sys, device->partial.head)->index * TABLE_SLOTS;
+	return free_in_frame(sys, device, at);
+}
+
+static void take_slot(struct om_system *sys, struct om_swap_device *device, uint32_t at)
+{
+	struct slot *s = entry_of(sys, device, at);
+	struct om_page *table = frame_of(sys, s);
+
+	s->count = 1;
+	s->page = RESERVED;
+	if (++table->mapcount == table->slot)
+		om_pfn_list_del(sys, &device->partial, table);
 }
 
 /* Take up to n consecutive slots of a device that is not full. */
 static unsigned take_run(struct om_system *sys, struct om_swap_device *device, unsigned n,
                          uint32_t *offset)
 {
-	uint32_t at = next_free(sys, device, device->cursor, device->slots);
-	unsigned got;
+	uint32_t at = next_free(sys, device);
+	unsigned got = 0;
 
-	if (at == device->slots)
-		at = next_free(sys, device, 0, device->cursor);
 	*offset = at;
-	for (got = 0; got < n && at < device->slots; got++, at++) {
-		struct slot *s = entry_of(sys, device, at);
-
-		if (s->count)
-			break;
-		s->count = 1;
-		s->page = RESERVED;
-		table_frame(sys, device, at)->mapcount++;
+	while (got < n && at < device->slots && !entry_of(sys, device, at)->count) {
+		take_slot(sys, device, at++);
+		got++;
 	}
 	device->cursor = at < device->slots ? at : 0;
 	device->used += got;
@@ -374,9 +391,18 @@ static void release_table(struct om_system *sys, const om_pfn_t *dir, uint32_t n
 		om_frame_release(sys, om_page_of(sys, dir[i / DIR_TABLES]));
 }
 
-/* Frame i of a new table, and before the first of each directory frame that one. */
-static bool add_table(struct om_system *sys, om_pfn_t *dir, uint32_t i)
+/* Slots of frame i of a table: the last one may be cut short. */
+static uint32_t frame_slots(const struct om_swap_device *device, uint32_t i)
 {
+	uint32_t left = device->slots - i * TABLE_SLOTS;
+
+	return left < TABLE_SLOTS ? left : TABLE_SLOTS;
+}
+
+/* Frame i of a new table, and before the first of each directory frame that one. */
+static bool add_table(struct om_system *sys, struct om_swap_device *new, uint32_t i)
+{
+	om_pfn_t *dir = new->dir;
 	struct om_page *names = NULL, *table;
 
 	if (i % DIR_TABLES == 0) {
@@ -386,18 +412,23 @@ static bool add_table(struct om_system *sys, om_pfn_t *dir, uint32_t i)
 		dir[i / DIR_TABLES] = om_page_pfn(sys, names);
 	}
 	table = om_frame_get_zeroed(sys, OM_KIND_INDEX, 0);
-	if (table)
+	if (table) {
+		table->index = i;
+		table->slot = frame_slots(new, i);
 		dir_frame(sys, dir, i * TABLE_SLOTS)[i % DIR_TABLES] = om_page_pfn(sys, table);
-	else if (names)
+		om_pfn_list_push_tail(sys, &new->partial, table);
+	} else if (names) {
 		om_frame_release(sys, names);
+	}
 	return table;
 }
 
-static bool make_table(struct om_system *sys, om_pfn_t *dir, uint32_t n)
+static bool make_table(struct om_system *sys, struct om_swap_device *new)
 {
-	for (uint32_t i = 0; i < n; i++) {
-		if (!add_table(sys, dir, i)) {
-			release_table(sys, dir, i);
+	om_pfn_list_init(&new->partial);
+	for (uint32_t i = 0; i < nr_tables(new->slots); i++) {
+		if (!add_table(sys, new, i)) {
+			release_table(sys, new->dir, i);
 			return false;
 		}
 	}
@@ -428,7 +459,7 @@ int om_swapdev_add(struct om_system *sys, const struct om_store_ops *ops, void *
 
 	if (!ops || !ops->read || !ops->write || slots == 0 || slots > MAX_SLOTS)
 		return -OM_EINVAL;
-	if (!make_table(sys, new.dir, nr_tables(slots)))
+	if (!make_table(sys, &new))
 		return -OM_ENOFRAME;
 	lock(sys);
 	entered = enter_device(sys, &new, device);
@@ -463,22 +494,35 @@ int om_swapdev_set_writable(struct om_system *sys, unsigned device, bool writabl
 	return 0;
 }
 
+/* Slots looked at, or table frames stepped over, while the lock is held. */
+#define SCAN_STEPS 1024u
+
+/* Go on with *at to a slot in use, the end of the device, or as far as one hold of the lock may. */
+static bool scan_used(struct om_system *sys, const struct om_swap_device *a, uint32_t *at)
+{
+	for (unsigned steps = 0; *at < a->slots && steps < SCAN_STEPS; steps++) {
+		if (table_frame(sys, a, *at)->mapcount == 0)
+			*at = (*at / TABLE_SLOTS + 1) * TABLE_SLOTS;
+		else if (!entry_of(sys, a, *at)->count)
+			++*at;
+		else
+			return true;
+	}
+	return false;
+}
+
 bool om_swapdev_next_used(struct om_system *sys, unsigned device, uint32_t *offset)
 {
 	struct om_swap_device *a = &sys->swap.device[device];
-	uint32_t at = *offset;
+	bool found, end;
 
-	lock(sys);
-	while (at < a->slots && !entry_of(sys, a, at)->count) {
-		if (table_frame(sys, a, at)->mapcount == 0)
-			at = (at / TABLE_SLOTS + 1) * TABLE_SLOTS;
-		else
-			at++;
-	}
-	*offset = at;
-	at = at < a->slots;
-	unlock(sys);
-	return at;
+	do {
+		lock(sys);
+		found = scan_used(sys, a, offset);
+		end = *offset >= a->slots;
+		unlock(sys);
+	} while (!found && !end);
+	return found;
 }
 
 void om_swapdev_remove(struct om_system *sys, unsigned device)

@@ -29,6 +29,7 @@ struct om_check {
 	size_t mms, vmas;
 	size_t file_vmas, file_in_trees; /* areas that must be in a file's tree; found in trees */
 	size_t mappings, cached, shmem, swapped;
+	size_t nodes;                  /* of the index scanned last */
 	struct om_vma *vma;            /* the area looked at last */
 	struct om_anon_check anon;     /* what the reverse-map design checks */
 	uint32_t first_slot, nr_slots; /* verify_slot.c: the slots that are being counted */

@@ -79,10 +79,12 @@ static void check_data(struct om_check *c, struct om_page *page)
 
 /* ---------------------------------------------------------------- every frame --------------- */
 
-/* Nothing of a data page's life is left, or has begun. */
+/* Nothing of a data page's life is left, or has begun. A page table may be new. */
 static void check_bare(struct om_check *c, struct om_page *page, unsigned refs)
 {
-	OM_CHECK(c, om_page_flags(page) == 0, "I7", page, om_page_flags(page), page->kind);
+	unsigned allowed = page->kind >= OM_KIND_TABLE ? OM_PG_REFERENCED : 0;
+
+	OM_CHECK(c, !(om_page_flags(page) & ~allowed), "I7", page, om_page_flags(page), page->kind);
 	OM_CHECK(c, page->holds == refs * OM_ONE_REF, "I7", page, page->holds, refs);
 }
 

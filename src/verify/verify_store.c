@@ -26,6 +26,7 @@ static bool scan_node(struct om_check *c, struct om_mapping *mapping, om_index_v
 		return false;
 	if (tally && !OM_CHECK(c, om_tally_of(c, node)->seen++ == 0, "index", node, level, first))
 		return false;
+	c->nodes++;
 	entry = om_page_ptr(c->sys, node);
 	for (unsigned i = 0; i < NODE_ENTRIES; i++) {
 		uintptr_t index = first + ((uintptr_t)i << (level * NODE_SHIFT));
@@ -46,6 +47,7 @@ void om_scan_index(struct om_check *c, struct om_mapping *mapping, om_index_visi
 {
 	const struct om_index *ix = &mapping->index;
 
+	c->nodes = 0;
 	for (unsigned i = 0; i < OM_INDEX_DIRECT; i++)
 		if (ix->direct[i] && !visit(c, mapping, i, ix->direct[i]))
 			return;
@@ -84,6 +86,7 @@ void om_check_mappings(struct om_check *c)
 		size_t cached = c->cached, swapped = c->swapped;
 
 		om_scan_index(c, m, check_in_mapping, true);
+		OM_CHECK(c, m->index.nodes == c->nodes, "index", m, m->index.nodes, c->nodes);
 		OM_CHECK(c, m->nr_pages == c->cached - cached, "index", m, m->nr_pages,
 		         c->cached - cached);
 		OM_CHECK(c, m->nr_swapped == c->swapped - swapped, "index", m, m->nr_swapped,
@@ -112,22 +115,28 @@ static bool reach_index_frame(struct om_check *c, const struct om_swap_device *d
 	       OM_CHECK(c, om_tally_of(c, page)->seen++ == 0, "I11", page, pfn, device->slots);
 }
 
+static uint32_t slots_of_table(const struct om_swap_device *device, uint32_t t)
+{
+	uint32_t left = device->slots - t * TABLE_SLOTS;
+
+	return left < TABLE_SLOTS ? left : TABLE_SLOTS;
+}
+
 /* Slots in use among those of table frame t. */
 static uint32_t used_in_table(struct om_check *c, unsigned device, uint32_t t)
 {
-	uint32_t end = c->sys->swap.device[device].slots, used = 0;
+	uint32_t first = device << OM_SWAP_DEVICE_SHIFT | t * TABLE_SLOTS, used = 0;
+	uint32_t n = slots_of_table(&c->sys->swap.device[device], t);
 
-	if (end - t * TABLE_SLOTS > TABLE_SLOTS)
-		end = (t + 1) * TABLE_SLOTS;
-	for (uint32_t offset = t * TABLE_SLOTS; offset < end; offset++)
-		used += om_slot_count(c->sys, device << OM_SWAP_DEVICE_SHIFT | offset) != 0;
+	for (uint32_t i = 0; i < n; i++)
+		used += om_slot_count(c->sys, first + i) != 0;
 	return used;
 }
 
 static void check_device_table(struct om_check *c, unsigned nr)
 {
 	const struct om_swap_device *device = &c->sys->swap.device[nr];
-	uint32_t tables = (device->slots + TABLE_SLOTS - 1) / TABLE_SLOTS, used = 0;
+	uint32_t tables = (device->slots + TABLE_SLOTS - 1) / TABLE_SLOTS, used = 0, full = 0;
 	const om_pfn_t *names = NULL;
 
 	for (uint32_t t = 0; t < tables; t++) {
@@ -146,8 +155,11 @@ static void check_device_table(struct om_check *c, unsigned nr)
 		here = used_in_table(c, nr, t);
 		OM_CHECK(c, table->mapcount == here, "I11", device, table->mapcount, here);
 		used += here;
+		full += here == slots_of_table(device, t);
 	}
 	OM_CHECK(c, device->used == used, "I11", device, device->used, used);
+	OM_CHECK(c, device->partial.count == tables - full, "I11", device, device->partial.count,
+	         full);
 }
 
 void om_check_swap(struct om_check *c)

@@ -25,6 +25,7 @@ struct task {
 	void (*fn)(struct play *p);
 	enum status status;
 	const void *key;     /* BLOCKED on */
+	bool briefly;        /* BLOCKED: goes on, too, when nobody else can */
 	unsigned depth;      /* of the record of held locks, when it was seen last */
 	struct om_held held; /* the record, while another one runs */
 };
@@ -92,7 +93,7 @@ static void switch_to(unsigned task)
 /* The next task after this one that can run; one that does more than spin, if there is one. */
 static unsigned choose(void)
 {
-	unsigned spinning = NOBODY;
+	unsigned spinning = NOBODY, brief = NOBODY;
 
 	for (unsigned i = 1; i <= s->n; i++) {
 		unsigned t = (me + i) % s->n;
@@ -101,8 +102,10 @@ static unsigned choose(void)
 			return t;
 		if (s->task[t].status == SPINS && spinning == NOBODY)
 			spinning = t;
+		if (s->task[t].status == BLOCKED && s->task[t].briefly && brief == NOBODY)
+			brief = t;
 	}
-	return spinning;
+	return spinning == NOBODY ? brief : spinning;
 }
 
 /*
@@ -190,11 +193,12 @@ static void on_pause(void *arg)
 	switch_to(to);
 }
 
-static void hook_wait(void *ctx, const void *key, bool (*blocked)(const void *arg), const void *arg)
+/* Sleep; `briefly`: time passes when nobody else can run. */
+static void sleep_on(const void *key, bool (*blocked)(const void *arg), const void *arg,
+                     bool briefly)
 {
 	unsigned to;
 
-	(void)ctx;
 	sched_step();
 	if (!blocked(arg))
 		return;
@@ -202,10 +206,29 @@ static void hook_wait(void *ctx, const void *key, bool (*blocked)(const void *ar
 		rig_fail(__FILE__, __LINE__, "deadlock: nobody is left to wake this thread");
 	s->task[me].status = BLOCKED;
 	s->task[me].key = key;
+	s->task[me].briefly = briefly;
 	to = choose();
 	if (to == NOBODY)
 		rig_fail(__FILE__, __LINE__, "deadlock: nobody is left to wake this task");
 	switch_to(to);
+	s->task[me].status = READY;
+}
+
+static void hook_wait(void *ctx, const void *key, bool (*blocked)(const void *arg), const void *arg)
+{
+	if (me == NOBODY)
+		sim_port_ops.wait(ctx, key, blocked, arg);
+	else
+		sleep_on(key, blocked, arg, false);
+}
+
+static void hook_wait_briefly(void *ctx, const void *key, bool (*blocked)(const void *arg),
+                              const void *arg)
+{
+	if (me == NOBODY)
+		sim_port_ops.wait_briefly(ctx, key, blocked, arg);
+	else
+		sleep_on(key, blocked, arg, true);
 }
 
 static void hook_wake(void *ctx, const void *key)
@@ -264,6 +287,7 @@ const struct om_port_ops sched_ops = {
     .flush_local = sim_mmu_flush_local,
     .panic = sim_panic,
     .wait = hook_wait,
+    .wait_briefly = hook_wait_briefly,
     .wake = hook_wake,
     .held = hook_held,
 };

@@ -1,5 +1,5 @@
 /*
- * oom.c: memory and swap are used up: the process that asks is killed, the others go on with all their bytes.
+ * oom.c: memory and swap are used up: the process that took them is killed, the others go on with all their bytes.
  */
 #include "test.h"
 

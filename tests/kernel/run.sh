@@ -85,7 +85,9 @@ boots() {
 		[ -z "$programs" ] || echo "$n-CPU $n $threads init=/init -- SEED=$SEED$programs"
 	done
 	chosen swaperr && echo "swaperr 2 single init=/init swap_fail=100-110 -- SEED=$SEED swaperr"
-	chosen spare && echo "spare 2 single init=/tests/spare"
+	for p in spare oominit; do
+		chosen "$p" && echo "$p 2 single init=/tests/$p"
+	done
 }
 
 for p in $EQUAL; do

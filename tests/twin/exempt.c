@@ -44,8 +44,9 @@
  *   grows; disk filesystems and the library show zeros. Wiped before a file grows.
  *
  * - mincore (r): not compared for files, whose caches differ, nor for pages of zeros, which fork
- *   may forget. In anonymous memory a page in swap counts as present if the host has no swap;
- *   if it has some, only pages that do not exist are compared.
+ *   may forget on Linux and reclaim here, with their page table. In anonymous memory a page in swap
+ *   counts as present if the host has no swap; if it has some, only pages that do not exist are
+ *   compared.
  *
  * - places (g): which address the kernel chooses. What lands outside of the windows comes home.
  *

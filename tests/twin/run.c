@@ -97,6 +97,15 @@ static void enqueue(uint32_t number, const struct call *c, const struct result *
 
 /* ---------------------------------------------------------------- mincore ------------------- */
 
+/* Tables with nothing but the zero page in them have been given back: what is absent may be one. */
+static bool forgets_zeros(void)
+{
+	struct om_sysinfo info;
+
+	om_sysinfo(twin.sys, &info);
+	return info.event[OM_EV_TABLE_RECLAIM];
+}
+
 /*
  * Of a private anonymous area the library knows which pages exist, in memory or in swap; if the host
  * has no swap, they are in memory there. Of files, the caches may differ.
@@ -106,6 +115,7 @@ static uint64_t mincore_known(const struct call *c, struct result *r)
 	uintptr_t addr = (uintptr_t)real_address(c->a[0]);
 	struct om_vmainfo area;
 	uint64_t known = 0;
+	bool forgetful = forgets_zeros();
 
 	for (unsigned i = 0; !r->ret && i < (c->a[1] + PAGE - 1) / PAGE && i < 64; i++) {
 		uintptr_t at = addr + i * PAGE;
@@ -115,7 +125,7 @@ static uint64_t mincore_known(const struct call *c, struct result *r)
 		    lazy_any(c->proc, at, 1))
 			continue;
 		om_pageinfo(twin.mm[c->proc], at, &page);
-		if (page.kind == OM_PAGE_ZERO)
+		if (page.kind == OM_PAGE_ZERO || (page.kind == OM_PAGE_NONE && forgetful))
 			continue; /* Linux lets fork forget it in areas that were never written */
 		if (quirk(QUIRK_SWAPS) && page.kind != OM_PAGE_NONE)
 			continue;

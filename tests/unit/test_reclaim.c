@@ -281,7 +281,7 @@ static void test_file_write(void **state)
 	space_map_file(&s, 0, 4, RW, 0, file, 0);
 	space_expect(&s, s.mm, 0, 4, 1);
 	space_put(&s, s.mm, 2, 'd');
-	assert_int_equal(om_reclaim_step(s.sys, 100), 4);
+	assert_int_equal(om_reclaim_step(s.sys, 4), 4);
 	sim_store_stats(s.file_store, &stats);
 	assert_int_equal(stats.pages_written, 1);
 	sim_store_peek(s.file_store, 2 * SIM_PAGE_SIZE + SIM_PAGE_SIZE / 2, &byte, 1);
@@ -311,7 +311,7 @@ static void test_write_fails(void **state)
 	space_expect(&s, s.mm, 10, 2, 's');
 	sim_store_fail(s.file_store, SIM_WRITE, 0, false);
 	sim_store_fail(s.swap, SIM_WRITE, 0, false);
-	assert_int_equal(om_reclaim_step(s.sys, 100), 4);
+	assert_int_equal(om_reclaim_step(s.sys, 4), 4);
 	space_expect(&s, s.mm, 0, 2, 'f');
 	space_expect(&s, s.mm, 10, 2, 's');
 	space_check(&s);

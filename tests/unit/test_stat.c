@@ -340,13 +340,92 @@ static void test_pageinfo(void **state)
 	space_finish(&s);
 }
 
+/* ---------------------------------------------------------------- who holds what ------------ */
+
+/* The cheap figures are those of the table by table count. */
+static void test_mm_usage(void **state)
+{
+	struct space s = space_start(128, 64);
+	struct om_mapping *file = space_file(&s, 10);
+	struct om_mm_usage usage;
+	struct om_mminfo info;
+	om_pfn_t pfn;
+
+	(void)state;
+	space_map(&s, 0, 20, RW, 0);
+	space_map_file(&s, 30, 10, R, 0, file, 0);
+	space_fill(&s, s.mm, 0, 8, 'a');
+	om_reclaim_step(s.sys, 3);
+	space_random(&s, 30, 10);
+	assert_int_equal(space_get(&s, s.mm, 34), 5);
+	assert_int_equal(om_pin(s.mm, at(12), OM_WRITE, &pfn), 0);
+	info = whole(s.mm);
+	om_mm_usage(s.mm, &usage);
+	assert_int_equal(usage.anon + usage.file, info.rss);
+	assert_int_equal(usage.anon, info.direct);
+	assert_int_equal(usage.file, 1);
+	assert_int_equal(usage.swap, info.swap);
+	assert_int_equal(usage.swap + usage.anon, 9);
+	assert_int_equal(usage.tables, info.tables);
+	assert_int_equal(usage.tables, OM_LEVELS);
+	assert_int_equal(info.pinned, 1);
+	om_unpin(s.sys, pfn, false);
+	assert_int_equal(whole(s.mm).pinned, 0);
+	om_mapping_put(file);
+	space_finish(&s);
+}
+
+static struct om_mapping_usage usage_of(struct om_mapping *mapping)
+{
+	struct om_mapping_usage usage;
+
+	om_mapping_usage(mapping, &usage);
+	return usage;
+}
+
+/* Pages that lie far apart take nodes of the index with them. */
+static void test_mapping_usage(void **state)
+{
+	static const struct {
+		uint64_t page;
+		size_t nodes; /* then */
+	} step[] = {{3, 0}, {20, 1}, {900, 1}, {5000, 3}, {5001, 3}, {70000, 4}};
+	struct space s = space_start(128, 64);
+	struct om_mapping *shmem;
+	size_t n = 0;
+
+	(void)state;
+	assert_int_equal(om_mapping_create(s.sys, NULL, NULL, 100000 << OM_PAGE_SHIFT, &shmem), 0);
+	for (unsigned i = 0; i < sizeof(step) / sizeof(*step); i++) {
+		assert_int_equal(om_mapping_write(shmem, step[i].page << OM_PAGE_SHIFT, "x", 1,
+		                                  NULL),
+		                 0);
+		assert_int_equal(usage_of(shmem).pages, ++n);
+		assert_int_equal(usage_of(shmem).nodes, step[i].nodes);
+	}
+	while (om_reclaim_step(s.sys, 100))
+		;
+	assert_int_equal(usage_of(shmem).pages, 0);
+	assert_int_equal(usage_of(shmem).swap, n);
+	assert_int_equal(usage_of(shmem).nodes, 4);
+	assert_int_equal(om_mapping_punch(shmem, 70000 << OM_PAGE_SHIFT, OM_PAGE_SIZE), 0);
+	assert_int_equal(usage_of(shmem).nodes, 3);
+	space_check(&s);
+	assert_int_equal(om_mapping_truncate(shmem, 10 << OM_PAGE_SHIFT), 0);
+	assert_int_equal(usage_of(shmem).swap, 1);
+	assert_int_equal(usage_of(shmem).nodes, 0);
+	om_mapping_put(shmem);
+	space_finish(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_event_names),   cmocka_unit_test(test_sysinfo),
 	    cmocka_unit_test(test_no_frame_lock), cmocka_unit_test(test_swap_figures),
 	    cmocka_unit_test(test_mminfo),        cmocka_unit_test(test_vma_next),
-	    cmocka_unit_test(test_pageinfo),
+	    cmocka_unit_test(test_pageinfo),      cmocka_unit_test(test_mm_usage),
+	    cmocka_unit_test(test_mapping_usage),
 	};
 
 	return unit_run(tests);

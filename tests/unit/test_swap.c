@@ -197,6 +197,77 @@ static void test_big_area(void **state)
 	end_system(sys);
 }
 
+static uint64_t looks(struct om_system *sys)
+{
+	uint64_t n = 0;
+
+	for (unsigned i = 0; i < OM_NR_CPU_SHARDS; i++)
+		n += atomic_load(&sys->shard[i].event[OM_EV_SWAP_SCAN]);
+	return n;
+}
+
+/*
+ * A large device is full but for one slot, anywhere: the search for it looks at two frames of the
+ * table at most, not at all of them under a lock that everybody needs.
+ */
+static void test_nearly_full(void **state)
+{
+	const uint32_t slots = TABLE_SLOTS * (DIR_TABLES + 2) + 5;
+	struct om_system *sys = unit_system(nr_tables(slots) + 2);
+	uint64_t seed = 1, before;
+	uint32_t slot, one;
+
+	(void)state;
+	add(sys, slots, 0);
+	for (uint32_t n = slots; n; n -= om_slot_alloc(sys, n < 32 ? n : 32, &slot))
+		;
+	for (unsigned i = 0; i < 1000; i++) {
+		one = unit_rand(&seed) % slots;
+		om_slot_put(sys, one);
+		before = looks(sys);
+		assert_int_equal(om_slot_alloc(sys, 8, &slot), 1);
+		assert_int_equal(slot, one);
+		assert_in_range(looks(sys) - before, 1, 2 * (TABLE_SLOTS + 1));
+	}
+	for (uint32_t i = 0; i < slots; i++)
+		om_slot_put(sys, i);
+	end_system(sys);
+}
+
+static unsigned records;
+
+static struct om_held *count_records(void *ctx)
+{
+	records++;
+	return unit_ops.held(ctx);
+}
+
+/* The search for a slot in use lets others have the lock on its way through an empty device. */
+static void test_next_used_in_pieces(void **state)
+{
+	const uint32_t slots = TABLE_SLOTS * DIR_TABLES * 4;
+	struct om_system *sys = unit_system(nr_tables(slots) + 4);
+	struct om_port_ops ops = unit_ops;
+	uint32_t slot, offset = 0;
+
+	(void)state;
+	add(sys, slots, 0);
+	for (uint32_t n = slots; n; n -= om_slot_alloc(sys, n < 32 ? n : 32, &slot))
+		;
+	for (uint32_t i = 0; i < slots - 1; i++)
+		om_slot_put(sys, i);
+	ops.held = count_records;
+	sys->hooks.ops = &ops;
+	records = 0;
+	assert_true(om_swapdev_next_used(sys, 0, &offset));
+	assert_int_equal(offset, slots - 1);
+	if (OM_DEBUG) /* a record for each lock taken and released */
+		assert_true(records >= 2 * slots / TABLE_SLOTS / SCAN_STEPS);
+	sys->hooks.ops = &unit_ops;
+	om_slot_put(sys, slots - 1);
+	end_system(sys);
+}
+
 static void test_priorities(void **state)
 {
 	struct om_system *sys = unit_system(10);
@@ -397,6 +468,7 @@ int main(void)
 	    cmocka_unit_test(test_one_slot),     cmocka_unit_test(test_count_is_bounded),
 	    cmocka_unit_test(test_no_such_slot), cmocka_unit_test(test_bugs),
 	    cmocka_unit_test(test_runs),         cmocka_unit_test(test_big_area),
+	    cmocka_unit_test(test_nearly_full),  cmocka_unit_test(test_next_used_in_pieces),
 	    cmocka_unit_test(test_priorities),   cmocka_unit_test(test_not_writable),
 	    cmocka_unit_test(test_areas),        cmocka_unit_test(test_random),
 	};

@@ -212,16 +212,18 @@ static void test_reserve(void **state)
 	}
 	om_mm_write_lock(s.mm);
 	om_table_stock_init(&stock);
-	assert_true(om_table_reserve(s.mm, span(0), 1, &stock));
-	assert_true(om_table_reserve(s.mm, span(1), 1, &stock));
-	assert_true(om_table_reserve(s.mm, far, 1, &stock));
-	assert_true(om_table_reserve(s.mm, far + TOP_SPAN, 2, &stock));
+	assert_int_equal(om_table_reserve(s.mm, span(0), 1, &stock), 0);
+	assert_int_equal(om_table_reserve(s.mm, span(1), 1, &stock), 0);
+	assert_int_equal(om_table_reserve(s.mm, far, 1, &stock), 0);
+	assert_int_equal(om_table_reserve(s.mm, far + TOP_SPAN, 2, &stock), 0);
 	assert_int_equal(free - om_free_frames(s.sys), 3 * LEAFS);
-	assert_int_equal(tables(s.mm), 1);
+	/* They count from now on: nothing can stand in the way of making them. */
+	assert_int_equal(tables(s.mm), 3 * LEAFS + 1);
+	om_set_limit(s.mm, OM_LIMIT_TABLES, 0);
 	om_table_make_reserved(s.mm, span(0), &stock);
 	om_table_make_reserved(s.mm, span(1), &stock);
 	om_table_make_reserved(s.mm, far, &stock);
-	assert_int_equal(tables(s.mm), 2 * LEAFS + 2);
+	assert_int_equal(tables(s.mm), 3 * LEAFS + 1);
 	make(s.mm, span(0));
 	make(s.mm, span(1));
 	make(s.mm, far);
@@ -230,14 +232,22 @@ static void test_reserve(void **state)
 	assert_true(stock.first == OM_NO_PFN);
 	assert_int_equal(tables(s.mm), 3 * LEAFS + 1);
 
-	/* All there: nothing is taken. And what is not used comes back. */
-	assert_true(om_table_reserve(s.mm, span(0), 1, &stock));
+	/* All there: nothing is taken. And what is not used comes back, also at the limit. */
+	om_set_limit(s.mm, OM_LIMIT_TABLES, OM_UNLIMITED);
+	assert_int_equal(om_table_reserve(s.mm, span(0), 1, &stock), 0);
 	assert_true(stock.first == OM_NO_PFN);
-	assert_true(om_table_reserve(s.mm, span(4), 1, &stock));
+	assert_int_equal(om_table_reserve(s.mm, span(4), 1, &stock), 0);
 	space_hog(s.sys, 0);
-	assert_false(om_table_reserve(s.mm, span(5), 1, &stock));
-	om_table_unreserve(s.sys, &stock);
+	assert_int_equal(om_table_reserve(s.mm, span(5), 1, &stock), -OM_ENOFRAME);
+	om_table_unreserve(s.mm, &stock);
 	space_unhog(s.sys);
+	assert_int_equal(tables(s.mm), 3 * LEAFS + 1);
+	om_set_limit(s.mm, OM_LIMIT_TABLES, (3 * LEAFS + 2) << OM_PAGE_SHIFT);
+	om_table_stock_init(&stock);
+	assert_int_equal(om_table_reserve(s.mm, span(4), 1, &stock), 0);
+	assert_int_equal(om_table_reserve(s.mm, span(5), 1, &stock), -OM_ENOMEM);
+	om_table_unreserve(s.mm, &stock);
+	assert_int_equal(tables(s.mm), 3 * LEAFS + 1);
 	om_mm_write_unlock(s.mm);
 	free_all(s.mm);
 	assert_int_equal(om_free_frames(s.sys), free);

@@ -1,0 +1,88 @@
+/*
+ * tables.c: looking for page tables that hold nothing.
+ *
+ * One address space after the other, and in each from the lowest table to the highest, a piece at a
+ * time (area/trim.c). Where to go on is kept in the system: all reclaimers share the way. An
+ * mmap_lock is only tried; but when there is nothing else to be reclaimed, somebody who is in an
+ * address space with many tables is waited for, a moment.
+ */
+#include "reclaim/tables.h"
+
+#include "area/mm.h"
+#include "area/trim.h"
+
+/*
+ * The address space whose turn it is, referenced, and from where on; NULL: there is none. *rounds
+ * counts how often we have begun with the first one.
+ */
+static struct om_mm *whose_turn(struct om_system *sys, uintptr_t *addr, unsigned *rounds)
+{
+	struct om_mm *mm;
+
+	om_spin_lock(sys, &sys->list_lock, OM_RANK_LIST);
+	if (!sys->tables_mm) {
+		sys->tables_mm = sys->mms;
+		sys->tables_addr = 0;
+		++*rounds;
+	}
+	mm = sys->tables_mm;
+	*addr = sys->tables_addr;
+	if (mm)
+		om_mm_get(mm);
+	om_spin_unlock(sys, &sys->list_lock);
+	return mm;
+}
+
+/* It has been looked at up to `addr`. Drops the reference. */
+static void turn_over(struct om_system *sys, struct om_mm *mm, uintptr_t addr)
+{
+	om_spin_lock(sys, &sys->list_lock, OM_RANK_LIST);
+	if (sys->tables_mm == mm) {
+		sys->tables_addr = addr;
+		if (addr == OM_VA_LIMIT) {
+			sys->tables_mm = mm->next;
+			sys->tables_addr = 0;
+		}
+	}
+	om_spin_unlock(sys, &sys->list_lock);
+	om_mm_put(mm);
+}
+
+/* Part of all tables that is worth waiting for. */
+#define WORTH 64
+
+static bool lock_mm(struct om_mm *mm, unsigned prio, size_t all)
+{
+	if (prio || atomic_load_explicit(&mm->nr_tables, memory_order_relaxed) < all / WORTH)
+		return om_mm_try_write_lock(mm);
+	return om_mm_write_lock_briefly(mm);
+}
+
+size_t om_reclaim_tables(struct om_system *sys, unsigned prio, size_t target)
+{
+	om_pfn_t all = atomic_load_explicit(&sys->nr_kind[OM_KIND_TABLE], memory_order_relaxed);
+	enum om_trim how = prio ? OM_TRIM_UNUSED : OM_TRIM_ZERO;
+	size_t freed = 0, budget = (all >> prio) + 1;
+	unsigned rounds = 0;
+	uintptr_t addr;
+
+	while (budget && freed < target && rounds < 2) {
+		struct om_mm *mm = whose_turn(sys, &addr, &rounds);
+		unsigned looked = 0;
+
+		if (!mm)
+			break;
+		if (lock_mm(mm, prio, all)) {
+			freed += om_trim(mm, &addr, OM_VA_LIMIT, how, &looked);
+			om_mm_write_unlock(mm);
+		} else {
+			addr = OM_VA_LIMIT;
+		}
+		turn_over(sys, mm, addr);
+		/* Its root counts as one: so the way round all of them ends. */
+		looked += addr == OM_VA_LIMIT;
+		budget -= looked < budget ? looked : budget;
+	}
+	om_count(sys, OM_EV_TABLE_RECLAIM, freed);
+	return freed;
+}
