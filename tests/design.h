@@ -38,6 +38,18 @@ static inline bool siblings_grow(void)
 	return searches_family() || design_is("rfc_vma");
 }
 
+/* The first fault gives an area an object, and that numbers, which a neighbour does not share. */
+static inline bool faults_name_areas(void)
+{
+	return design_is("anon_vma_267") || design_is("anon_vma_chain");
+}
+
+/* Pages that were moved keep the numbers of the place where they began, and so does their area. */
+static inline bool moves_keep_numbers(void)
+{
+	return faults_name_areas() || design_is("cow_context");
+}
+
 /* Where nothing says where a page is, a walk may look at every entry of the machine. */
 static inline bool looks_everywhere(void)
 {

@@ -2,7 +2,7 @@
  * trim.c: giving back page tables that hold nothing.
  *
  * A table holds nothing if no entry of it is in use, or only entries of the zero page, which any
- * read makes again. munmap frees tables when the areas over them are gone (om_table_free_range());
+ * read makes again. munmap frees tables when the areas over them are gone (om_mm_free_tables());
  * here the areas stay, so a walk of the reverse map, or truncation, may be on its way to the table:
  * it has found an area in a tree, holds that tree's lock, and reads the upper entries without one
  * (I5). Hence:

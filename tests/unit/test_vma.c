@@ -6,6 +6,7 @@
  * merging is tested case by case, with layouts as tables.
  */
 #include "calls.h"
+#include "design.h"
 #include "space.h"
 
 #include <string.h>
@@ -190,10 +191,10 @@ static void test_merge_faulted(void **state)
 	space_fill(&s, s.mm, 4, 2, 'e');
 	expect_layout(s.mm, {0, 2, RW}, {4, 6, RW});
 	space_map(&s, 2, 2, RW, 0);
-	if (om_rmap_traits.objectless_fault)
-		expect_layout(s.mm, {0, 6, RW});
-	else
+	if (faults_name_areas())
 		expect_layout(s.mm, {0, 4, RW}, {4, 6, RW});
+	else
+		expect_layout(s.mm, {0, 6, RW});
 	space_expect(&s, s.mm, 0, 2, 'a');
 	space_expect(&s, s.mm, 4, 2, 'e');
 	space_finish(&s);

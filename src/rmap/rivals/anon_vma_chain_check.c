@@ -1,6 +1,6 @@
 /*
- * anon_vma_chain_check.c: om_verify()'s look at anon_vmas and chains: every counter is counted again
- * from the trees, and every chain is looked for in its tree.
+ * anon_vma_chain_check.c: om_verify()'s look at anon_vmas and chains: every counter is counted
+ * again from the trees, and every chain is looked for in its tree.
  */
 #include "rmap/rmap.h"
 

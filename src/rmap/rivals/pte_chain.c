@@ -6,16 +6,18 @@
  * page it lies in, and at which position, and the table's descriptor says whose it is:
  *
  *     one entry    object = the entry
- *     several      object = the first block of a chain, each of seven entries and a cache line large
+ *     several      object = the first block of a chain, each of seven entries and a cache line
+ * large
  *
  * Only the first block has free places. An entry that comes takes the last of them (index says how
  * many there are), one that goes leaves its place to the entry that came last. A page that is left
  * with one entry gives the chain back.
  *
  * So areas mean nothing here: they are split, merged, moved and renumbered as one likes. The price
- * is a word for each entry of a shared page, taken and given back under the page's frame lock; blocks
- * that fork and swap-in need, which they get ready before that lock (om_chain_make_room()); and
- * that an entry which goes has to be looked for in its chain, with the lock held, however long it is.
+ * is a word for each entry of a shared page, taken and given back under the page's frame lock;
+ * blocks that fork and swap-in need, which they get ready before that lock (om_chain_make_room());
+ * and that an entry which goes has to be looked for in its chain, with the lock held, however long
+ * it is.
  *
  * The owners: a chain belongs to its page, (object, index) and the blocks are under its frame lock.
  * An entry is in the list from before it is set until just after it was cleared, both with its
