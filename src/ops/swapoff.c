@@ -224,7 +224,10 @@ static int swap_in_mapping(struct om_mapping *mapping, unsigned device)
 	return err == -OM_EAGAIN ? 0 : err;
 }
 
-/* The mapping after `m` (NULL: the first), referenced; drops the reference on `m`. */
+/*
+ * The shared memory after `m` (NULL: the first), referenced; drops the reference on `m`. Files with
+ * a store have no slots, and none is held here: its end is not put off until swapoff has gone by.
+ */
 static struct om_mapping *next_mapping(struct om_system *sys, struct om_mapping *m)
 {
 	struct om_mapping *next;
@@ -232,7 +235,7 @@ static struct om_mapping *next_mapping(struct om_system *sys, struct om_mapping 
 	om_spin_lock(sys, &sys->list_lock, OM_RANK_LIST);
 	next = m ? m->next : sys->mappings;
 	/* Some may be on their way out. */
-	while (next && !om_mapping_tryget(next)) {
+	while (next && !(om_mapping_is_shmem(next) && om_mapping_tryget(next))) {
 		next = next->next;
 		om_work(sys, 1);
 	}
@@ -248,7 +251,7 @@ static int swap_in_mappings(struct om_system *sys, unsigned device)
 	int err = 0;
 
 	while ((m = next_mapping(sys, m))) {
-		err = om_mapping_is_shmem(m) ? swap_in_mapping(m, device) : 0;
+		err = swap_in_mapping(m, device);
 		if (err) {
 			om_mapping_put(m);
 			break;
