@@ -18,7 +18,7 @@ struct om_walk {
 	enum om_walk_verdict (*visit)(struct om_walk *w, struct om_page *page, struct om_vma *vma,
 	                              struct om_page *table, unsigned pos);
 	void *arg;
-	/* Pages that the caller has locked, too, and will walk next, or NULL: see virtual_scan.c. */
+	/* Pages that the caller has locked, too, and will walk next, or NULL: virtual_scan.c. */
 	struct om_page *const *others;
 	unsigned nr_others;
 	bool complete; /* of a file's page, no entry may be missed: holds SHAPE, and may sleep */

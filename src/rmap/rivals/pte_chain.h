@@ -7,7 +7,7 @@
 
 #include "rmap/design.h"
 
-/* One cache line. Entries fill it from the end; page->index is how many places of the head are free. */
+/* One cache line. Entries fill it from the end; page->index tells how much of the head is free. */
 #define OM_CHAIN_ENTRIES 7
 struct om_pte_chain {
 	struct om_pte_chain *next;       /* (F) of the page */
