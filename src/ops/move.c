@@ -88,6 +88,21 @@ static void unlock_two(struct om_system *sys, struct om_page *a, struct om_page 
 }
 
 /*
+ * Is any of n entries from `pos` on in use? One may go meanwhile, but none can come: mmap_lock. The
+ * table itself may be one that this move has just made.
+ */
+static bool any_in_use(const struct om_page *table, unsigned pos, unsigned n)
+{
+	const om_pte_t *entry = om_table_entry(table, pos);
+
+	while (n && om_pte_none(om_arch_pte_load(entry))) {
+		entry++;
+		n--;
+	}
+	return n;
+}
+
+/*
  * Move n entries, which lie in one table at each end. The old translations are flushed before
  * either lock is let go: until then nobody can reach, and free, a page by its new address (hazard
  * 8).
@@ -98,7 +113,7 @@ static void move_entries(const struct om_move *m, uintptr_t from, uintptr_t to, 
 	struct om_system *sys = m->mm->sys;
 	struct om_page *t1 = om_table_find(m->mm, from), *t2;
 
-	if (!t1)
+	if (!t1 || !any_in_use(t1, om_table_pos(from), n))
 		return;
 	t2 = om_table_make_reserved(m->mm, to, stock);
 	lock_two(sys, t1, t2);
@@ -161,7 +176,7 @@ void om_move_entries(struct om_vma *vma, const struct om_move *m, struct om_tabl
 	}
 	om_note_hold(vma->mm->sys, done);
 	om_rmap_move_end(vma);
-	OM_BUG_ON(m->mm->sys, stock->first != OM_NO_PFN, "I10", m->mm, m->from, m->to);
+	om_table_unreserve(m->mm, stock);
 }
 
 /* Bytes under one table of the level above the leaves (all of them, where that is the root). */

@@ -228,6 +228,26 @@ static void test_mixed_entries(void **state)
 	space_finish(&s);
 }
 
+/*
+ * The destination begins in the table where the source ends, which is not there: only the first
+ * half of the source has pages. What the move makes there is no table of the source's.
+ */
+static void test_table_between(void **state)
+{
+	struct space s = space_start((om_pfn_t)(T + 200), 0);
+
+	(void)state;
+	space_map(&s, T / 2, T, RW, 0);
+	for (uintptr_t i = T / 2; i < T; i++)
+		space_put(&s, s.mm, i, (int)(i % 251));
+	remap_to(&s, T / 2, T, T, FIXED, T + T / 2);
+	expect_layout(s.mm, {T + T / 2, 2 * T + T / 2, RW});
+	assert_null(om_table_find(s.mm, at(2 * T)));
+	for (uintptr_t i = T / 2; i < T; i++)
+		assert_int_equal(space_get(&s, s.mm, T + i), i % 251);
+	space_finish(&s);
+}
+
 /* ---------------------------------------------------------------- whole tables -------------- */
 
 /* The default design's direct pages name their table. */
@@ -522,15 +542,15 @@ static void test_flushes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_in_place),         cmocka_unit_test(test_grow_file),
-	    cmocka_unit_test(test_blocked),          cmocka_unit_test(test_fixed),
-	    cmocka_unit_test(test_merges),           cmocka_unit_test(test_shared),
-	    cmocka_unit_test(test_mixed_entries),    cmocka_unit_test(test_whole_tables),
-	    cmocka_unit_test(test_whole_file),       cmocka_unit_test(test_dontunmap),
-	    cmocka_unit_test(test_duplicate),        cmocka_unit_test(test_locked),
-	    cmocka_unit_test(test_errors),           cmocka_unit_test(test_no_memory),
-	    cmocka_unit_test(test_no_table_is_left), cmocka_unit_test(test_sparse_move),
-	    cmocka_unit_test(test_flushes),
+	    cmocka_unit_test(test_in_place),      cmocka_unit_test(test_grow_file),
+	    cmocka_unit_test(test_blocked),       cmocka_unit_test(test_fixed),
+	    cmocka_unit_test(test_merges),        cmocka_unit_test(test_shared),
+	    cmocka_unit_test(test_mixed_entries), cmocka_unit_test(test_whole_tables),
+	    cmocka_unit_test(test_table_between), cmocka_unit_test(test_whole_file),
+	    cmocka_unit_test(test_dontunmap),     cmocka_unit_test(test_duplicate),
+	    cmocka_unit_test(test_locked),        cmocka_unit_test(test_errors),
+	    cmocka_unit_test(test_no_memory),     cmocka_unit_test(test_no_table_is_left),
+	    cmocka_unit_test(test_sparse_move),   cmocka_unit_test(test_flushes),
 	};
 
 	return unit_run(tests);
