@@ -186,6 +186,7 @@ include kernel/kernel.mk
 include tests/kernel/kernel-tests.mk
 include demo/demo.mk bench/linux/linux.mk
 include examples/tiny/tiny.mk
+include compare/compare.mk
 
 # ---- running -----------------------------------------------------------------------------------
 

@@ -1,0 +1,21 @@
+# The workbench that compares reverse-map designs. Included by the Makefile.
+
+COMPARE := $(B)/compare/compare
+COUNT   := build/compare/libcount.so
+
+compare: ## all reverse-map designs on all workloads: build/compare/index.html; SCALE=100
+	@scripts/setup.sh compare
+	@scripts/compare.sh $(if $(SCALE),--scale $(SCALE)) $(if $(DESIGNS),--designs "$(DESIGNS)")
+
+# One program. Static and at fixed addresses, because the plugin is told where the library is.
+$(COMPARE): $(patsubst compare/%.c,$(B)/compare/%.o,$(filter-out compare/count.c,$(wildcard compare/*.c))) $(B)/libparts.a $(SIM)
+	$(LINK) -static -no-pie -Wl,-Map=$@.map $(filter %.o,$^) $(LIBS)
+
+$(COUNT): compare/count.c
+	@mkdir -p $(@D)
+	@$(CC) -std=c11 -D_GNU_SOURCE -O2 $(WARN) $(PLUGIN) -shared -fPIC -o $@ $<
+
+compare-program: $(COMPARE)
+compare-plugin: $(COUNT)
+
+.PHONY: compare compare-program compare-plugin
