@@ -100,6 +100,7 @@ static void snapshot(unsigned n)
 	struct proc *db, *saver;
 	uintptr_t data;
 
+	n += n % 2;
 	stage_open(n + n / 2 + 2048, 0);
 	db = stage_exec();
 	data = stage_map(db, n, ANON, 0);
