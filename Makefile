@@ -243,7 +243,7 @@ build/fuzz/tests/fuzz: $(FUZZ_SRC:%.c=$(B)/%.o) $(B)/libparts.a $(SIM)
 
 # ---- checks ------------------------------------------------------------------------------------
 
-FORMATTED = $(wildcard $(foreach d,include/objrmap src $(wildcard src/*) ports/sim ports/template tests tests/unit tests/docs $(PROGRAMS:%=tests/%) examples demo/family bench ports/x86_64 $(wildcard kernel/*) tests/kernel bench/linux,$d/*.c $d/*.h))
+FORMATTED = $(wildcard $(foreach d,include/objrmap src $(wildcard src/*) ports/sim ports/template tests tests/unit tests/docs $(PROGRAMS:%=tests/%) examples demo/family bench compare ports/x86_64 $(wildcard kernel/*) tests/kernel bench/linux,$d/*.c $d/*.h))
 
 ALL_CHECKS := template check-layers check-letters check-symbols check-headers check-format check-readme check-docs check-install check-embed check-kernel-layers
 

@@ -1,7 +1,7 @@
 # The page, from compare.csv. Variables: `metrics`, the file that explains them; `list`, what there is to play;
 # `svg`, the directory with the plots; `head`, the style sheet; `scale`.
 #
-# A cell's colour says how far it is from the best of its row: none for the best, full for 16 times as much.
+# A cell's colour says how far it is from the best of its row.
 
 BEGIN {
 	while ((getline line < metrics) > 0)
@@ -32,6 +32,8 @@ $2 ~ /-[0-9]+$/ { curves++; value[$1, $2, $3] = $4; next }
 	has[$3]
 	if (!(($2, $3) in best) || $4 + 0 < best[$2, $3])
 		best[$2, $3] = $4 + 0
+	if ($4 + 0 > worst[$2, $3])
+		worst[$2, $3] = $4 + 0
 }
 
 END {
@@ -98,19 +100,22 @@ function number(x)
 	return x >= 10 ? sprintf("%.1f", x) : sprintf("%.2f", x)
 }
 
-# 0 to 1: how far is x from the best? What is counted from 0 has no ratio, so one is added to both.
-function heat_of(x, least,    r)
+# 0 to 1: how far is x from the best of its row, on the way to 16 times as much, or to the worst if that is more?
+# What is counted from 0 has no ratio, so one is added to all.
+function heat_of(x, least, most)
 {
-	r = least > 0 ? log(x / least) : log(x + 1)
-	r = r / log(16)
-	return r > 1 ? 1 : r
+	if (least == 0) {
+		x++; least++; most++
+	}
+	most = most / least > 16 ? most / least : 16
+	return log(x / least) / log(most)
 }
 
-function cell(x, least, all_same,    h)
+function cell(x, least, most, all_same,    h)
 {
 	if (x == "")
 		return "<td class=\"none\">&middot;</td>"
-	h = heat_of(x, least)
+	h = heat_of(x, least, most)
 	if (h < 0.004)
 		return "<td" (all_same ? "" : " class=\"best\"") ">" number(x) "</td>"
 	return sprintf("<td style=\"--h:%.2f\">%s</td>", 0.06 + h * 0.74, number(x))
@@ -233,7 +238,7 @@ function total(d, m,    w, sum, any)
 	return any ? sum + 0 : ""
 }
 
-function summary(    i, d, n, col, least, same)
+function summary(    i, d, n, col, sum, least, most, same)
 {
 	n = split("insn_fault insn_fork insn_exit insn_unmap insn_mremap insn_reclaim probes_mean " \
 		"metadata_bytes fault_objects merges_refused pages_copied pages_missed", col, " ")
@@ -253,13 +258,15 @@ function summary(    i, d, n, col, least, same)
 				same[i] = 0
 			if (least[i] == "" || sum[d, i] + 0 < least[i])
 				least[i] = sum[d, i] + 0
+			if (sum[d, i] + 0 > most[i])
+				most[i] = sum[d, i] + 0
 		}
 	}
 	for (d = 1; d <= designs; d++) {
 		printf "<tr><th style=\"--c:var(--d%d)\"><i></i>%s</th>", d,
 			design[d] == "objrmap" ? "<b>objrmap</b>" : plain(design[d])
 		for (i = 1; i <= n; i++)
-			printf "%s", cell(sum[d, i], least[i], same[i])
+			printf "%s", cell(sum[d, i], least[i], most[i], same[i])
 		print "</tr>"
 	}
 	print "</tbody></table></div>"
@@ -304,7 +311,7 @@ function workload_dots(    i, list)
 
 function heat(    i, w, m)
 {
-	print "<h2>Every figure</h2><p>The best of a row is green; the warmer, the farther from it, up to 16 times. " \
+	print "<h2>Every figure</h2><p>The best of a row is green; the warmer, the farther from it, on a logarithmic scale. " \
 		"A point: the workload does no such thing.</p>"
 	print "<div class=\"grid wide\">"
 	for (i = 1; i <= nr_metrics; i++) {
@@ -327,12 +334,12 @@ function heat_row(w, m,    d, x, same)
 	same = 1
 	for (d = 1; d <= designs; d++) {
 		x = value[design[d], w, m]
-		if (x != "" && heat_of(x, best[w, m]) >= 0.004)
+		if (x != "" && heat_of(x, best[w, m], worst[w, m]) >= 0.004)
 			same = 0
 	}
 	printf "<tr><th title=\"%s\">%s</th>", about[w], plain(w)
 	for (d = 1; d <= designs; d++)
-		printf "%s", cell(value[design[d], w, m], best[w, m], same)
+		printf "%s", cell(value[design[d], w, m], best[w, m], worst[w, m], same)
 	print "</tr>"
 }
 

@@ -18,7 +18,7 @@ plot() {
 		echo "set terminal svg size $2,$3 dynamic font 'system-ui,12' background '#ffffff'"
 		echo "set output '$work/$1.raw'"
 		echo 'set border 3 lw 0.5 lc rgb "#000064"; set tics nomirror scale 0.4 tc rgb "#000064"'
-		echo 'set grid lw 0.5 lc rgb "#000065" dt 1; unset key'
+		echo 'set grid lw 1 lc rgb "#000065" dt 1; unset key'
 		echo 'set format x "%.0s%c"; set format y "%.0s%c"'
 		cat
 	} >"$work/$1.gp"
@@ -66,10 +66,21 @@ dots() {
 		[ "$d" = objrmap ] && size=1.05
 		commands="$commands${commands:+, }'$work/$1-$n' with points pt 7 ps $size lc rgb '$(printf '#%06x' $n)'"
 	done
+	# Where the values are, and ticks at decades, or at 1, 2, 5 if they are few.
+	range=$(awk -F, -v m="$1" '$3 == m && $4 > 0 && $2 !~ /-[0-9]+$/ {
+			if (!low || $4 < low) low = $4 + 0
+			if ($4 > high) high = $4 + 0 }
+		END {
+			printf "set xrange [%g:%g]; set xtics (", low * 0.8, high * 1.25
+			for (d = 0.01; d < high * 1.25; d *= 10)
+				for (k = 1; k < 10; k += k == 1 ? 1 : k == 2 ? 3 : 5)
+					if ((k == 1 || high / low < 50) && d * k > low * 0.8)
+						printf "%s%g", (n++ ? ", " : ""), d * k
+			print ")" }' "$dir/compare.csv")
 	tics=$(awk '{ printf "%s\"%s\" %d", (NR > 1 ? ", " : ""), $1, -NR }' "$work/rows" | sed 's/_/\\\\_/g')
 	rows=$(wc -l <"$work/rows")
 	plot "$1" 400 $((rows * 22 + 40)) <<-END
-		set logscale x; set yrange [-$rows.6:-0.4]; set ytics ($tics); set format y "%s"
+		set logscale x; $range; set yrange [-$rows.6:-0.4]; set ytics ($tics); set format y "%s"
 		set border 1; set lmargin 12; set rmargin 2; set tmargin 0.3; set bmargin 2
 		plot $commands
 	END
