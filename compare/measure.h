@@ -28,7 +28,6 @@ void measure_print(void);
 
 /* The hook of the port (struct om_port_ops), and what was seen through it: locks.c. */
 struct om_held *locks_held(void *ctx);
-void locks_start(void);
 void locks_begin(const struct om_mm *mm);
 void locks_print(const uint64_t *units);
 

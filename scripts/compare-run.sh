@@ -27,7 +27,7 @@ text=$(awk '
 mark=$(nm -S "$release" | awk '$4 == "compare_mark" { print "0x" $1, "0x" $2 }')
 cells=$(nm "$release" | awk '$3 == "compare_cells" { print $1 }')
 
-qemu-x86_64 -plugin "build/compare/libcount.so$text$(span mark ${mark})\
+qemu-x86_64 -plugin "build/compare/libcount.so$text$(span mark "${mark% *}" "${mark#* }")\
 ,cells=$cells,out=$work/count" "$release" "$@" >"$work/release"
 "$debug" "$@" >"$work/debug"
 awk -f scripts/compare-run.awk "$work/release" "$work/count" "$work/debug" >"$out.new"

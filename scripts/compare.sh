@@ -45,9 +45,17 @@ sizes() {
 	esac | tr ' ' '\n' | awk -v scale="$scale" 'NR <= 3 || scale >= 100'
 }
 
+# What there is to play, says any of the programs.
+list() {
+	first=${designs%% *}
+	suffix=
+	[ "$first" = objrmap ] || suffix=-$first
+	"build/release$suffix/compare/compare" --list
+}
+
 # Lines "DESIGN RESULT WORKLOAD ARGUMENTS", the longest first.
 plan() {
-	build/release/compare/compare --list | while read -r set name _; do
+	list | while read -r set name _; do
 		[ -z "$workloads" ] || echo " $workloads " | grep -q " $name " || continue
 		for d in $designs; do
 			if [ "$set" = growth ]; then
@@ -100,7 +108,7 @@ if [ -z "$report" ]; then
 	: >$runs/done
 	plan >$runs/plan
 	xargs -P "$jobs" -I '{}' env COMPARE_ONE='{}' "$0" <$runs/plan
-	build/release/compare/compare --list >$runs/workloads
+	list >$runs/workloads
 	echo "scale $scale" >$runs/scale
 fi
 
@@ -109,8 +117,9 @@ fi
 	echo design,workload,metric,value
 	for d in $designs; do
 		while read -r design result _; do
-			[ "$design" = "$d" ] && [ -f "$runs/$d/$result" ] || continue
-			awk -v d="$d" -v w="$result" '{ print d "," w "," $1 "," $2 }' "$runs/$d/$result"
+			if [ "$design" = "$d" ] && [ -f "$runs/$d/$result" ]; then
+				awk -v d="$d" -v w="$result" '{ print d "," w "," $1 "," $2 }' "$runs/$d/$result"
+			fi
 		done <$runs/plan
 	done
 } >$out/compare.csv
