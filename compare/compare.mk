@@ -7,9 +7,9 @@ compare: ## all reverse-map designs on all workloads: build/compare/index.html; 
 	@scripts/setup.sh compare
 	@scripts/compare.sh $(if $(SCALE),--scale $(SCALE)) $(if $(DESIGNS),--designs "$(DESIGNS)")
 
-# One program. Static and at fixed addresses, because the plugin is told where the library is.
+# One program. Static, and so at fixed addresses, because the plugin is told where the library is.
 $(COMPARE): $(patsubst compare/%.c,$(B)/compare/%.o,$(filter-out compare/count.c,$(wildcard compare/*.c))) $(B)/libparts.a $(SIM)
-	$(LINK) -static -no-pie -Wl,-Map=$@.map $(filter %.o,$^) $(LIBS)
+	$(LINK) -static -Wl,-Map=$@.map $(filter %.o,$^) $(LIBS)
 
 $(COUNT): compare/count.c
 	@mkdir -p $(@D)

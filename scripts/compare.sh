@@ -53,7 +53,7 @@ list() {
 	"build/release$suffix/compare/compare" --list
 }
 
-# Lines "DESIGN RESULT WORKLOAD ARGUMENTS", the longest first.
+# Lines "DESIGN RESULT WORKLOAD ARGUMENTS".
 plan() {
 	list | while read -r set name _; do
 		[ -z "$workloads" ] || echo " $workloads " | grep -q " $name " || continue
