@@ -49,7 +49,7 @@ static void zygote(unsigned n)
 		write_some(helper, own, OWN, 0, 8);
 	}
 	stage_survey();
-	stage_reclaim(2048);
+	stage_reclaim(1024);
 	for (unsigned i = 0; i < n; i += 3)
 		stage_exit(app[i]);
 	for (unsigned i = 1; i < n; i += 3)

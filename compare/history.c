@@ -72,7 +72,7 @@ static void server(unsigned n)
 		stage_write(child, heap, pages);
 	}
 	stage_survey();
-	stage_reclaim(2048);
+	stage_reclaim(512);
 	stage_close();
 }
 
@@ -148,7 +148,7 @@ static void layers(unsigned n)
 			stage_write(p, areas + i * APART, 1);
 	}
 	stage_survey();
-	stage_reclaim(1024);
+	stage_reclaim(512);
 	stage_close();
 }
 

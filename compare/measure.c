@@ -79,10 +79,10 @@ void measure_end(uint64_t n)
 
 /* ---------------------------------------------------------------- walks --------------------- */
 
-#define SAMPLE      1024
-#define PROBES_MOST 20000000u /* then the sample is large enough */
+#define PROBES_MOST 20000000u /* of one survey; then it has seen enough */
+#define STEP        1000003u  /* a prime: so each frame has its turn, and neighbours are apart */
 
-static unsigned probes[8 * SAMPLE];
+static unsigned *probes; /* of each walk */
 static size_t walks, missed;
 
 static enum om_walk_verdict just_look(struct om_walk *w, struct om_page *page, struct om_vma *vma,
@@ -110,17 +110,19 @@ static unsigned walk(struct om_page *page)
 
 void measure_survey(void)
 {
-	size_t mapped = 0, step, n = 0;
+	om_pfn_t n = sys->nr_frames;
 	uint64_t sum = 0;
 
-	for (om_pfn_t i = 0; i < sys->nr_frames; i++)
-		mapped += is_mapped(&sys->page[i]);
-	step = mapped / SAMPLE + 1;
-	for (om_pfn_t i = 0; i < sys->nr_frames && sum < PROBES_MOST; i++) {
-		if (!is_mapped(&sys->page[i]) || n++ % step || walks == 8 * SAMPLE)
-			continue;
-		probes[walks] = walk(&sys->page[i]);
-		sum += probes[walks++];
+	probes = realloc(probes, (walks + n) * sizeof(*probes));
+	if (!probes)
+		abort();
+	for (uint64_t i = 0; i < n && sum < PROBES_MOST; i++) {
+		struct om_page *page = &sys->page[i * STEP % n];
+
+		if (is_mapped(page)) {
+			probes[walks] = walk(page);
+			sum += probes[walks++];
+		}
 	}
 }
 

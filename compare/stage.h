@@ -63,7 +63,8 @@ void stage_read(struct proc *p, uintptr_t addr, size_t pages);
 /* About so many pages are to go, whosever they are. */
 void stage_reclaim(size_t pages);
 
-/* Walks the reverse map from a sample of the mapped pages: each entry must be found. */
+/* Walks the reverse map from each mapped page, as far as that does not take too long: every entry
+ * must be found. */
 void stage_survey(void);
 
 #endif
