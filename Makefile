@@ -245,7 +245,7 @@ build/fuzz/tests/fuzz: $(FUZZ_SRC:%.c=$(B)/%.o) $(B)/libparts.a $(SIM)
 
 FORMATTED = $(wildcard $(foreach d,include/objrmap src $(wildcard src/*) ports/sim ports/template tests tests/unit tests/docs $(PROGRAMS:%=tests/%) examples demo/family bench compare ports/x86_64 $(wildcard kernel/*) tests/kernel bench/linux,$d/*.c $d/*.h))
 
-ALL_CHECKS := template check-layers check-letters check-symbols check-headers check-format check-readme check-docs check-install check-embed check-kernel-layers
+ALL_CHECKS := template check-layers check-letters check-symbols check-headers check-format check-readme check-docs check-install check-embed check-kernel-layers check-comparison
 
 .PHONY: check $(ALL_CHECKS)
 check: $(ALL_CHECKS) ## all checks below

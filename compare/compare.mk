@@ -2,6 +2,8 @@
 
 COMPARE := $(B)/compare/compare
 COUNT   := build/compare/libcount.so
+# The plugin interface has another number from QEMU 9 on.
+PLUGIN   = $(shell qemu-x86_64 --version | awk 'NR == 1 && $$3 >= 9 { print "-DPLUGIN_VERSION=2" }')
 
 compare: ## all reverse-map designs on all workloads: build/compare/index.html; SCALE=100
 	@scripts/setup.sh compare
@@ -19,3 +21,6 @@ compare-program: $(COMPARE)
 compare-plugin: $(COUNT)
 
 .PHONY: compare compare-program compare-plugin
+
+check-comparison: ## the tables of docs/comparison.md are what compare/results.json says
+	@scripts/compare-docs.sh check

@@ -49,7 +49,7 @@ static void zygote(unsigned n)
 		write_some(helper, own, OWN, 0, 8);
 	}
 	stage_survey();
-	stage_reclaim(1024);
+	stage_reclaim(256);
 	for (unsigned i = 0; i < n; i += 3)
 		stage_exit(app[i]);
 	for (unsigned i = 1; i < n; i += 3)
@@ -86,7 +86,7 @@ static void prefork(unsigned n)
 		stage_unmap(*w, scratch, SCRATCH);
 		if (i == n / 2) {
 			stage_survey();
-			stage_reclaim(1024);
+			stage_reclaim(256);
 		}
 	}
 	stage_close();
@@ -113,7 +113,7 @@ static void snapshot(unsigned n)
 		}
 		if (round == 1)
 			stage_survey();
-		stage_reclaim(n / 16);
+		stage_reclaim(n / 32);
 		stage_exit(saver);
 	}
 	stage_close();
@@ -174,7 +174,7 @@ static void collector(unsigned n)
 	for (size_t i = 0; i < pages; i += BLOCK)
 		stage_move(p, from + i * PAGE, BLOCK, to + (i + BLOCK / 2) * PAGE);
 	stage_survey();
-	stage_reclaim(1024);
+	stage_reclaim(256);
 	stage_read(p, to + BLOCK / 2 * PAGE, pages);
 	stage_read(child, from, pages);
 	stage_exit(child);
@@ -184,7 +184,7 @@ static void collector(unsigned n)
 	for (size_t i = 0; i < pages; i += TABLE)
 		stage_move(p, from + i * PAGE, TABLE, to + i * PAGE);
 	stage_read(p, to, pages);
-	stage_reclaim(1024);
+	stage_reclaim(256);
 	stage_close();
 }
 
@@ -234,7 +234,7 @@ static void areas_forks(unsigned n)
 			stage_write(child, areas + i * APART, 1);
 	}
 	stage_survey();
-	stage_reclaim(512);
+	stage_reclaim(256);
 	stage_close();
 }
 

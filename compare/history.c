@@ -50,16 +50,16 @@ static void file_locked(unsigned n)
 	p = stage_exec();
 	stage_write(p, stage_map(p, 1024, ANON, 0), 1024);
 	stage_survey();
-	stage_reclaim(512);
+	stage_reclaim(256);
 	stage_close();
 }
 
 /* ---------------------------------------------------------------- 2010: AIM7 ---------------- */
 
-/* A server of 1000 children, each of which rewrites the 100 pages that it has inherited; or more. */
+/* A server of 1000 children, each of which rewrites the 32 pages that it has inherited; or more of them. */
 static void server(unsigned n)
 {
-	unsigned children = n < 1000 ? n : 1000, pages = n <= 1000 ? 100 : n / 10;
+	unsigned children = n < 1000 ? n : 1000, pages = n <= 1000 ? 32 : n / 10;
 	struct proc *parent, *child;
 	uintptr_t heap;
 
@@ -72,7 +72,7 @@ static void server(unsigned n)
 		stage_write(child, heap, pages);
 	}
 	stage_survey();
-	stage_reclaim(512);
+	stage_reclaim(256);
 	stage_close();
 }
 
@@ -148,7 +148,7 @@ static void layers(unsigned n)
 			stage_write(p, areas + i * APART, 1);
 	}
 	stage_survey();
-	stage_reclaim(512);
+	stage_reclaim(256);
 	stage_close();
 }
 
@@ -164,7 +164,7 @@ const struct workload history[] = {
 
 /* ---------------------------------------------------------------- curves -------------------- */
 
-#define GROWTH_PAGES 64
+#define GROWTH_PAGES 16
 
 /*
  * One family of `n` children, each of the first or of the last; all rewrite what they inherit, but
