@@ -1,5 +1,5 @@
 # Fill in the blocks of docs/comparison.md. Arguments: compare/results.json, then the page. Variables:
-# `metrics`, the file that explains them; `list`, lines "WORKLOAD|what it is". A block stands between a line
+# `metrics`, the file that explains them; `list`, lines "WORKLOAD|what it is"; `scale`. A block stands between a line
 # "<!-- compare: NAME -->" and a line "<!-- end -->".
 
 BEGIN {
@@ -81,7 +81,7 @@ function relative(d, m,    w, x, y, sum, n)
 function total(d, m,    w, sum, any)
 {
 	for (w = 1; w <= workloads; w++)
-		if ((d, workload[w], m) in value) {
+		if (value[d, workload[w], m] != "") {
 			sum += value[d, workload[w], m]
 			any = 1
 		}
@@ -99,6 +99,7 @@ function glance(    i, d, list, n)
 			printf " %s |", i <= 7 ? relative(design[d], list[i]) : total(design[d], list[i])
 		print ""
 	}
+	print "\nPlayed at scale " scale ", where 100 is the default."
 }
 
 function tables(    i, w, d, list, any, row)
@@ -112,7 +113,7 @@ function tables(    i, w, d, list, any, row)
 			any = 0
 			for (d = 1; d <= designs; d++) {
 				row = row " " short(value[design[d], workload[w], list[i]]) " |"
-				any = any || (design[d], workload[w], list[i]) in value
+				any = any || value[design[d], workload[w], list[i]] != ""
 			}
 			if (any)
 				print row

@@ -12,10 +12,12 @@ trap 'rm -rf "$work"' EXIT
 
 if [ "${1:-}" = keep ]; then
 	grep -v '"workload": "[a-z]*-[0-9]*"' build/compare/compare.json | sed '$!N; s/,\n\]/\n]/; P; D' >$results
+	sed "s/^scale //" build/compare/runs/scale >compare/results.scale
 fi
 # Descriptions of the workloads are where they are played.
 sed -n 's/^ *{"\([a-z0-9_]*\)", "\([^"]*\)",.*/\1|\2/p' compare/history.c compare/families.c >"$work/workloads"
-awk -v metrics=scripts/compare.in -v list="$work/workloads" -f scripts/compare-docs.awk $results $page >"$work/page"
+awk -v metrics=scripts/compare.in -v list="$work/workloads" -v scale="$(cat compare/results.scale)" \
+	-f scripts/compare-docs.awk $results $page >"$work/page"
 if [ "${1:-}" = check ]; then
 	diff -u $page "$work/page" || { echo "comparison: $page is not what $results says: scripts/compare-docs.sh" && exit 1; }
 else

@@ -176,7 +176,7 @@ function standing(m, stands,    w, mine, d, x, least, who)
 
 function times(x)
 {
-	return x < 10 ? sprintf("%.1f", x) : sprintf("%.0f", x)
+	return sprintf(x < 1.1 ? "%.2f" : x < 10 ? "%.1f" : "%.0f", x)
 }
 
 function tiles(    i, m, list, stands)
@@ -231,7 +231,7 @@ function relative(d, m,    w, x, y, sum, n)
 function total(d, m,    w, sum, any)
 {
 	for (w = 1; w <= workloads; w++)
-		if ((d, workload[w], m) in value) {
+		if (value[d, workload[w], m] != "") {
 			sum += value[d, workload[w], m]
 			any = 1
 		}
