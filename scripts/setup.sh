@@ -1,11 +1,11 @@
 #!/bin/sh
 # Install what building, testing and checking needs, on Debian or Ubuntu. Does nothing if it is there.
 #
-#     scripts/setup.sh [run|kernel|test|bench|coverage|all]
+#     scripts/setup.sh [run|kernel|test|bench|compare|coverage|all]
 #
 # run: a compiler; kernel: and what makes an image and boots it; test: and cmocka; bench: and valgrind;
-# coverage: and gcovr; all (the default): everything the Makefile and .ci/run use, including the
-# 32-bit libraries on x86-64.
+# compare: and QEMU's user mode and gnuplot; coverage: and gcovr; all (the default): everything the
+# Makefile and .ci/run use, including the 32-bit libraries on x86-64.
 set -eu
 
 what=${1:-all}
@@ -33,6 +33,10 @@ fi
 if [ "$what" = bench ]; then
 	want valgrind valgrind
 fi
+if [ "$what" = compare ]; then
+	want qemu-user qemu-x86_64
+	want gnuplot-nox gnuplot
+fi
 if [ "$what" = coverage ]; then
 	want gcovr gcovr
 fi
@@ -42,6 +46,8 @@ if [ "$what" = all ]; then
 	want clang-format clang-format
 	want gcovr gcovr
 	want valgrind valgrind
+	want qemu-user qemu-x86_64
+	want gnuplot-nox gnuplot
 	want pkg-config pkg-config
 	want meson meson
 	want cmake cmake
