@@ -83,7 +83,7 @@ static bool fault_agrees(struct world *w, enum om_fault_result got, enum om_faul
 	world_trace(w, " = %d\n", (int)got);
 	if (got == want)
 		return got == OM_FAULT_MINOR;
-	if (got == OM_FAULT_OOM && had_oom(w))
+	if ((got == OM_FAULT_OOM || got == OM_FAULT_LIMIT) && had_oom(w))
 		return false;
 	if (got == OM_FAULT_BUS && had_io_error(w))
 		return false;

@@ -77,6 +77,8 @@ void op_limit(struct world *w, const uint32_t *a)
 	value = a[2] % 2 ? OM_UNLIMITED : (uintptr_t)((a[2] >> 2) % 200) * PAGE + a[3] % PAGE;
 	if (which == OM_LIMIT_VMAS)
 		value = a[2] % 2 ? 65530 : (a[2] >> 2) % 32;
+	if (which == OM_LIMIT_TABLES && value != OM_UNLIMITED)
+		value = (uintptr_t)(a[2] >> 2) % 40 * PAGE;
 	if (which == OM_LIMIT_MEMLOCK && (a[2] >> 12) % 8 == 0)
 		value = 0;
 	world_trace(w, " space %u which %d = %#lx\n", space_nr(w, s), (int)which,

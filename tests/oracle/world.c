@@ -270,9 +270,18 @@ uint64_t event(const struct world *w, enum om_event ev)
 	return atomic_load(&w->sys->shard[0].event[ev]);
 }
 
+/* The model has no tables: where their limit is low, a call may find that it is reached. */
+static bool tables_are_limited(const struct world *w)
+{
+	for (unsigned i = 0; i < NR_SPACES; i++)
+		if (w->space[i].mm && w->space[i].limit[OM_LIMIT_TABLES] < 32 * PAGE)
+			return true;
+	return false;
+}
+
 bool had_oom(const struct world *w)
 {
-	return event(w, OM_EV_OOM) != w->oom;
+	return event(w, OM_EV_OOM) != w->oom || tables_are_limited(w);
 }
 
 static uint64_t store_errors(struct sim_store *store)
