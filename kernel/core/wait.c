@@ -133,6 +133,13 @@ int sleep_until(uint64_t deadline)
 	return err;
 }
 
+void pause_ms(unsigned ms)
+{
+	atomic_store(&current->state, THREAD_SLEEPING);
+	schedule_until(now_ns() + ms * 1000000ull);
+	atomic_store(&current->state, THREAD_RUNNING);
+}
+
 /* ---------------------------------------------------------------- mutexes ------------------- */
 
 void mutex_init(struct mutex *m)

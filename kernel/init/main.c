@@ -152,13 +152,6 @@ static unsigned kill_others(void)
 	return n;
 }
 
-static void pause_ms(unsigned ms)
-{
-	atomic_store(&current->state, THREAD_SLEEPING);
-	schedule_until(now_ns() + ms * 1000000ull);
-	atomic_store(&current->state, THREAD_RUNNING);
-}
-
 /*
  * Process 1 has exited, or somebody has called reboot(2). The others end first, so that the figures
  * are about a machine at rest. The machine's exit code is what a shell would tell.

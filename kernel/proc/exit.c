@@ -103,14 +103,20 @@ void proc_release(struct proc *p)
 	spin_lock(&proc_lock);
 	space = p->space;
 	p->space = NULL;
+	if (space)
+		oom_releasing(1);
 	fs = p->fs;
 	p->fs.cwd = NULL;
 	p->fs.cwd_path = NULL;
 	exe = p->exe;
 	p->exe = NULL;
 	spin_unlock(&proc_lock);
-	if (space)
+	if (space) {
 		space_put(space);
+		spin_lock(&proc_lock);
+		oom_releasing(-1);
+		spin_unlock(&proc_lock);
+	}
 	inode_put(fs.cwd);
 	kfree(fs.cwd_path);
 	kfree(exe);

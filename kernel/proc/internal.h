@@ -85,6 +85,8 @@ void vfork_done(struct proc *p);
 void proc_release(struct proc *p);
 
 /* ---- oom.c */
+/* An address space that no process has any more is given back: 1, then -1. proc_lock held. */
+void oom_releasing(int n);
 /* The process has given back its address space. */
 void oom_released(struct proc *p);
 

@@ -23,6 +23,7 @@ static struct {
 } victim;
 
 static struct waitq victim_gone = WAITQ_INIT(victim_gone);
+static int releasing; /* address spaces on their way back; proc_lock */
 
 /* ---------------------------------------------------------------- scores -------------------- */
 
@@ -135,6 +136,11 @@ static void end(void)
 	wake_all(&victim_gone);
 }
 
+void oom_releasing(int n)
+{
+	releasing += n;
+}
+
 void oom_released(struct proc *p)
 {
 	spin_lock(&proc_lock);
@@ -182,11 +188,13 @@ static void wait_for(struct proc *p)
 	}
 }
 
-/* Is somebody left whose memory is not that of process 1? proc_lock held. */
+/* Is memory left that is not that of process 1, or on its way back? proc_lock held. */
 static bool others_left(void)
 {
 	struct proc *p;
 
+	if (releasing)
+		return true;
 	list_for_each (p, &all_procs, all)
 		if (p->space && p->space != init_proc->space)
 			return true;
