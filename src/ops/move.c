@@ -12,29 +12,33 @@
 
 #define LINE 8 /* entries that move at a time: one by one, half the work is the loop */
 
-/*
- * These two move entries from position `old` of t1 to `pos` of t2, and return how many there were.
- * Both tables are locked, or they are one.
- */
-static OM_NOINLINE unsigned move_one(struct om_system *sys, struct om_page *t1, uintptr_t old,
-                                     struct om_page *t2, uintptr_t pos)
+/* The old position of an entry in its table, which is for designs that want it. */
+OM_INLINE uintptr_t position(const struct om_page *table, const om_pte_t *entry)
 {
-	om_pte_t *from = om_table_entry(t1, (unsigned)old), *to = om_table_entry(t2, (unsigned)pos);
+	return (uintptr_t)(entry - om_table_entry(table, 0));
+}
+
+/*
+ * These two move entries of t1, at `from`, to position `pos` of t2, which is at `to`, and return
+ * how many there were. Both tables are locked, or they are one. pages[] are all page descriptors.
+ */
+static OM_NOINLINE unsigned move_one(struct om_system *sys, struct om_page *t1, om_pte_t *from,
+                                     struct om_page *t2, om_pte_t *to, uintptr_t pos)
+{
 	om_pte_t pte = om_arch_pte_load(from);
 
 	if (om_pte_none(pte))
 		return 0;
 	pte = om_entry_move(sys, from, to);
 	if (om_pte_present(pte))
-		om_rmap_page_move(sys, om_page_of(sys, om_pte_pfn(pte)), t1, old, t2, pos);
+		om_rmap_page_move(sys, om_page_of(sys, om_pte_pfn(pte)), t1, position(t1, from), t2,
+		                  pos);
 	return 1;
 }
 
-OM_INLINE unsigned move_line(struct om_system *sys, struct om_page *t1, uintptr_t old,
-                             struct om_page *t2, uintptr_t pos)
+OM_INLINE unsigned move_line(struct om_system *sys, struct om_page *pages, struct om_page *t1,
+                             om_pte_t *from, struct om_page *t2, om_pte_t *to, uintptr_t pos)
 {
-	om_pte_t *from = om_table_entry(t1, (unsigned)old), *to = om_table_entry(t2, (unsigned)pos);
-	struct om_page *const pages = om_page_of(sys, 0);
 	unsigned moved = LINE;
 
 #pragma GCC unroll 8
@@ -42,7 +46,8 @@ OM_INLINE unsigned move_line(struct om_system *sys, struct om_page *t1, uintptr_
 		om_pte_t pte = om_entry_move(sys, from + i, to + i);
 
 		if (om_likely(om_pte_present(pte)))
-			om_rmap_page_move(sys, pages + om_pte_pfn(pte), t1, old + i, t2, pos + i);
+			om_rmap_page_move(sys, pages + om_pte_pfn(pte), t1, position(t1, from + i),
+			                  t2, pos + i);
 		else
 			moved -= om_pte_none(pte);
 	}
@@ -53,17 +58,18 @@ OM_INLINE unsigned move_line(struct om_system *sys, struct om_page *t1, uintptr_
 static OM_NOINLINE unsigned move_locked(struct om_system *sys, struct om_page *t1, unsigned p1,
                                         struct om_page *t2, unsigned p2, unsigned n)
 {
-	uintptr_t old = p1, pos = p2;
+	struct om_page *const pages = om_page_of(sys, 0);
+	om_pte_t *from = om_table_entry(t1, p1), *to = om_table_entry(t2, p2);
+	uintptr_t pos = p2;
 	unsigned step, moved = 0;
 
 	for (; n && moved < t1->mapcount; n -= step) {
-		om_pte_t first = om_arch_pte_load(om_table_entry(t1, (unsigned)old));
-
-		step = n >= LINE && om_pte_present(first) ? LINE : 1;
+		step = n >= LINE && om_pte_present(om_arch_pte_load(from)) ? LINE : 1;
 		om_work(sys, 2 * step);
-		moved += step == LINE ? move_line(sys, t1, old, t2, pos)
-		                      : move_one(sys, t1, old, t2, pos);
-		old += step;
+		moved += step == LINE ? move_line(sys, pages, t1, from, t2, to, pos)
+		                      : move_one(sys, t1, from, t2, to, pos);
+		from += step;
+		to += step;
 		pos += step;
 	}
 	om_entries_moved(sys, t1, t2, moved);
