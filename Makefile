@@ -197,6 +197,7 @@ include kernel/kernel.mk
 include tests/kernel/kernel-tests.mk
 include demo/demo.mk bench/linux/linux.mk
 include examples/tiny/tiny.mk
+include trace/trace.mk
 include compare/compare.mk
 
 # ---- running -----------------------------------------------------------------------------------
