@@ -19,12 +19,12 @@ const char *trace_operands(enum trace_op op)
 	return (unsigned)op < TRACE_NR_OPS ? operands[op] : NULL;
 }
 
-uint64_t *trace_last(struct trace_last *last, unsigned space)
+uint64_t *trace_last(struct trace_last *last, unsigned space, uint64_t kind)
 {
-	size_t n = last->n ? last->n : 16;
+	size_t n = last->n ? last->n : 64, at = (size_t)space * 4 + kind;
 	uint64_t *page;
 
-	while (n <= space)
+	while (n <= at)
 		n *= 2;
 	if (n != last->n) {
 		page = realloc(last->page, n * sizeof(*page));
@@ -34,7 +34,7 @@ uint64_t *trace_last(struct trace_last *last, unsigned space)
 		last->page = page;
 		last->n = n;
 	}
-	return &last->page[space];
+	return &last->page[at];
 }
 
 /* CRC-32 as in Ethernet and gzip. */

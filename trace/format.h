@@ -10,9 +10,11 @@
  * A record is about an address space, the one that the last SPACE named (0 at first). Its first byte is
  *
  *     1kkddddd   a page fault of kind k (enum trace_kind): d, or if it is 31 the varint that follows, is
- *                the zigzag distance in pages from the page after the last address of this space
+ *                the zigzag distance in pages from the page after that of the last fault of this
+ *                kind in this space
  *     0000oooo   operation o (enum trace_op) and its operands, see trace_operands(). Addresses are zigzag
- *                distances in pages as above, lengths are in pages.
+ *                distances in pages from the page after the last such address (or fault of kind
+ *                UNKNOWN), lengths are in pages.
  *
  * Space numbers and file numbers count up from 0 and are not used twice. Nothing in a trace is trusted:
  * trace_next() checks the form, and whoever plays it, the sense.
@@ -104,13 +106,13 @@ void trace_close(struct trace_reader *t);
 
 /* ---------------------------------------------------------------- both ---------------------- */
 
-/* Of each space, the page after the last address. */
+/* Of each space, the page after the last address of a fault of each kind; of calls, as UNKNOWN. */
 struct trace_last {
 	uint64_t *page;
 	size_t n;
 };
 /* NULL if there is no memory. */
-uint64_t *trace_last(struct trace_last *last, unsigned space);
+uint64_t *trace_last(struct trace_last *last, unsigned space, uint64_t kind);
 uint32_t trace_crc(const void *bytes, size_t n);
 
 #endif

@@ -165,9 +165,9 @@ static bool get_varint(struct trace_reader *t, uint64_t *n)
 	return false;
 }
 
-static bool get_addr(struct trace_reader *t, uint64_t zigzag, uint64_t *addr)
+static bool get_addr(struct trace_reader *t, enum trace_kind kind, uint64_t zigzag, uint64_t *addr)
 {
-	uint64_t *last = trace_last(&t->last, t->space);
+	uint64_t *last = trace_last(&t->last, t->space, kind);
 
 	if (!last)
 		return false;
@@ -182,7 +182,8 @@ static bool get_fault(struct trace_reader *t, struct trace_record *r, unsigned c
 
 	r->op = TRACE_FAULT;
 	r->arg[0] = head >> 5 & 3;
-	return (distance < 31 || get_varint(t, &distance)) && get_addr(t, distance, &r->addr);
+	return (distance < 31 || get_varint(t, &distance)) &&
+	       get_addr(t, (enum trace_kind)r->arg[0], distance, &r->addr);
 }
 
 static bool get_operands(struct trace_reader *t, struct trace_record *r, const char *operands)
@@ -192,7 +193,7 @@ static bool get_operands(struct trace_reader *t, struct trace_record *r, const c
 	for (const char *o = operands; *o; o++) {
 		if (!get_varint(t, &value))
 			return false;
-		if (*o == 'a' && !get_addr(t, value, &value))
+		if (*o == 'a' && !get_addr(t, TRACE_UNKNOWN, value, &value))
 			return false;
 		if (*o == 'a' && o == operands)
 			r->addr = value;

@@ -94,7 +94,8 @@ static void put_fault(struct trace_writer *w, uint64_t distance, uint64_t kind)
 
 void trace_put(struct trace_writer *w, const struct trace_record *r)
 {
-	uint64_t *last = trace_last(&w->last, r->space);
+	uint64_t *last =
+	    trace_last(&w->last, r->space, r->op == TRACE_FAULT ? r->arg[0] : TRACE_UNKNOWN);
 	const uint64_t *arg = r->arg;
 
 	if (!last) {
