@@ -41,6 +41,15 @@ const char *play_error(const struct play *p)
 	return p->error;
 }
 
+static int full(struct play *p)
+{
+	struct om_sysinfo info;
+
+	om_sysinfo(p->sys, &info);
+	return play_fail(p, "memory is full; of %u pages of swap, %u are free", info.swap_slots,
+	                 info.swap_free);
+}
+
 /* ---------------------------------------------------------------- watching ------------------ */
 
 static void begin(struct play *p, enum play_op op, const struct play_space *s)
@@ -51,10 +60,11 @@ static void begin(struct play *p, enum play_op op, const struct play_space *s)
 
 static void end(struct play *p, enum play_op op, uint64_t units)
 {
-	om_pfn_t used = p->config.frames - om_free_frames(p->sys);
+	om_pfn_t used;
 
 	if (p->config.end)
 		p->config.end(op, units);
+	used = p->config.frames - om_free_frames(p->sys);
 	if (used > p->count.most)
 		p->count.most = used;
 }
@@ -201,7 +211,7 @@ static int start(struct play *p)
 	struct om_mm *mm;
 
 	if (om_mm_create(p->sys, &sim_layout, NULL, &mm))
-		return play_fail(p, "memory is full");
+		return full(p);
 	add_space(p, mm);
 	return 0;
 }
@@ -216,7 +226,7 @@ static int fork_space(struct play *p, unsigned parent)
 	err = om_fork(p->space[parent].mm, NULL, &mm);
 	if (err) {
 		end(p, PLAY_FORK, 0);
-		return play_fail(p, "memory is full");
+		return full(p);
 	}
 	child = add_space(p, mm);
 	end(p, PLAY_FORK, pages_of(child));
@@ -249,7 +259,7 @@ static int add_file(struct play *p, bool memory)
 		if (f->store)
 			sim_store_free(f->store);
 		free(f);
-		return play_fail(p, "memory is full");
+		return full(p);
 	}
 	p->file = play_must(realloc(p->file, (p->nr_files + 1) * sizeof(*p->file)));
 	p->file[p->nr_files++] = f;
@@ -414,7 +424,7 @@ static int access_page(struct play *p, struct play_space *s, const struct trace_
 	p->count.accesses++;
 	p->count.bad_accesses += result != OM_FAULT_MINOR;
 	if (result == OM_FAULT_OOM)
-		return play_fail(p, "memory and swap are full");
+		return full(p);
 	if (result == OM_FAULT_MINOR && how == STORE)
 		contents_stored(p, s, addr, tag);
 	if (result == OM_FAULT_MINOR && how == LOAD)

@@ -3,7 +3,8 @@
 #
 #     trace/recordings/record.sh [NAME...]
 #
-# Wants Linux on x86-64, `make trace`, and the packages gcc make python3 sqlite3 redis-server default-jdk-headless.
+# Wants Linux on x86-64, `make trace`, and the packages gcc make python3 sqlite3 redis-server default-jdk-headless
+# chromium.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -148,7 +149,19 @@ java_gc() {
 	record java -Xms8m -Xmx64m -XX:+UseSerialGC Garbage
 }
 
+# A browser: a zygote that forks, processes that share memory, pages of libraries by the thousand.
+browser() {
+	cat >page.html <<-'EOF'
+		<p id=a></p>
+		<script>a.textContent = Array.from({length: 20000}, (_, i) => "x" + i).join("").length</script>
+	EOF
+	record chromium --headless --no-sandbox --disable-gpu --in-process-gpu --disable-extensions \
+		--disable-background-networking --disable-component-update --disable-sync --no-first-run \
+		--disable-breakpad --enable-features=NetworkServiceInProcess2 --user-data-dir=profile \
+		--dump-dom page.html
+}
+
 cd "$work"
-for name in ${*:-gcc_build configure python_pool sqlite redis java_gc}; do
+for name in ${*:-gcc_build configure python_pool sqlite redis java_gc browser}; do
 	"$name" >/dev/null
 done
