@@ -73,6 +73,7 @@ static void play_recording(const char *path, om_pfn_t frames)
 	p = play_open(&(struct play_config){.frames = frames,
 	                                    .slots = 4 * (uint32_t)frames,
 	                                    .check = true,
+	                                    .mode = SIM_X86,
 	                                    .begin = begin,
 	                                    .end = end,
 	                                    .ops = &ops});

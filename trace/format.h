@@ -4,7 +4,8 @@
  * A trace is a header, blocks, and an empty block as its end; all numbers beyond bytes are varints (seven
  * bits a byte, the lowest first) but those of a block's head, which are little-endian words of 32 bits:
  *
- *     header   "omtrace\n", version, flags (enum trace_flags), page shift, length of the command, the command
+ *     header   "omtrace\n", version, flags (enum trace_flags), page shift, length of the command, the
+ *              command, and as a word of 32 bits, the lowest byte first, the CRC-32 of all that
  *     block    length, CRC-32 of what follows, then `length` bytes of whole records
  *
  * A record is about an address space, the one that the last SPACE named (0 at first). Its first byte is

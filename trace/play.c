@@ -119,7 +119,7 @@ struct play *play_open(const struct play_config *config)
 	p->ops = config->ops ? *config->ops : sim_port_ops;
 	p->ops.low_memory = low_memory;
 	p->sim = play_must(sim_create(&(struct sim_config){
-	    .nr_frames = config->frames, .swap_cluster = 3, .mode = SIM_X86, .ops = &p->ops}));
+	    .nr_frames = config->frames, .swap_cluster = 3, .mode = config->mode, .ops = &p->ops}));
 	p->sys = sim_system(p->sim);
 	p->cpu = sim_cpu(p->sim, 0);
 	p->swap = config->swap ? config->swap : play_must(sim_store_ram());

@@ -37,6 +37,7 @@ struct play_config {
 	uint32_t slots;         /* of swap */
 	struct sim_store *swap; /* NULL: one in memory */
 	bool check;             /* compare contents */
+	enum sim_mode mode;     /* 0: as the environment says */
 	/*
 	 * Called around what the library does for a process (number and memory; 0 and NULL: for
 	 * all); `units` are its faults, or pages. May be NULL.

@@ -38,50 +38,53 @@ __attribute__((format(printf, 3, 4))) static int fail(struct trace_reader *t, ui
 	return -1;
 }
 
-/* ---------------------------------------------------------------- the header ---------------- */
-
-/* A number of the header; more than any that fits there if it is cut short. */
-static uint64_t header_number(struct trace_reader *t)
+static uint32_t word(const unsigned char *p)
 {
-	uint64_t n = 0;
-	int byte;
-
-	for (unsigned shift = 0; shift < 35; shift += 7) {
-		byte = getc(t->file);
-		t->offset++;
-		if (byte == EOF)
-			break;
-		n |= (uint64_t)(byte & 0x7f) << shift;
-		if (byte < 0x80)
-			return n;
-	}
-	return UINT64_MAX;
+	return p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
 }
 
+static bool get_varint(struct trace_reader *t, uint64_t *n)
+{
+	*n = 0;
+	for (unsigned shift = 0; shift < 64 && t->at < t->used; shift += 7) {
+		unsigned char byte = t->block[t->at++];
+
+		*n |= (uint64_t)(byte & 0x7f) << shift;
+		if (byte < 0x80)
+			return true;
+	}
+	return false;
+}
+
+/* ---------------------------------------------------------------- the header ---------------- */
+
+/*
+ * The header is read as if it were a block, as much as there is of it; how much it takes shows when its
+ * numbers are known.
+ */
 static int read_header(struct trace_reader *t)
 {
-	char magic[sizeof(TRACE_MAGIC) - 1];
-	uint64_t n;
+	const size_t magic = sizeof(TRACE_MAGIC) - 1;
+	uint64_t version = TRACE_VERSION, flags, shift, length;
 
-	if (fread(magic, 1, sizeof(magic), t->file) != sizeof(magic) ||
-	    memcmp(magic, TRACE_MAGIC, sizeof(magic)) != 0)
+	t->used = fread(t->block, 1, sizeof(t->block), t->file);
+	if (t->used < magic || memcmp(t->block, TRACE_MAGIC, magic) != 0)
 		return fail(t, 0, "this is no trace");
-	t->offset = sizeof(magic);
-	n = header_number(t);
-	if (n != TRACE_VERSION && n != UINT64_MAX)
-		return fail(t, sizeof(magic), "version %" PRIu64 ", this program knows %d", n,
+	t->at = magic;
+	if (get_varint(t, &version) && version != TRACE_VERSION)
+		return fail(t, magic, "version %" PRIu64 ", this program knows %d", version,
 		            TRACE_VERSION);
-	t->flags = (unsigned)header_number(t);
-	if (t->flags > (TRACE_FAULTS | TRACE_KINDS))
-		return fail(t, t->offset - 1, "the header is cut short or has unknown flags");
-	n = header_number(t);
-	if (n != TRACE_PAGE_SHIFT)
-		return fail(t, t->offset - 1, "pages are not of 4096 bytes");
-	n = header_number(t);
-	if (n > TRACE_NAME_MAX || fread(t->command, 1, n, t->file) != n)
-		return fail(t, t->offset, "the header is cut short");
-	t->offset += n;
-	return 0;
+	if (!get_varint(t, &flags) || !get_varint(t, &shift) || !get_varint(t, &length) ||
+	    length > TRACE_NAME_MAX || t->used - t->at < length + 4)
+		return fail(t, t->used < t->size ? t->at : t->size, "the header is cut short");
+	if (trace_crc(t->block, t->at + length) != word(t->block + t->at + length) ||
+	    flags > (TRACE_FAULTS | TRACE_KINDS) || shift != TRACE_PAGE_SHIFT)
+		return fail(t, magic, "the header is damaged");
+	t->flags = (unsigned)flags;
+	memcpy(t->command, t->block + t->at, length);
+	t->offset = t->at + length + 4;
+	t->used = t->at = 0;
+	return fseek(t->file, (long)t->offset, SEEK_SET);
 }
 
 struct trace_reader *trace_open(const char *path, char *error)
@@ -119,11 +122,6 @@ void trace_close(struct trace_reader *t)
 
 /* ---------------------------------------------------------------- blocks -------------------- */
 
-static uint32_t word(const unsigned char *p)
-{
-	return p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
-}
-
 /* 1: there is a block, 0: that was the end. */
 static int next_block(struct trace_reader *t)
 {
@@ -151,19 +149,6 @@ static int next_block(struct trace_reader *t)
 }
 
 /* ---------------------------------------------------------------- records ------------------- */
-
-static bool get_varint(struct trace_reader *t, uint64_t *n)
-{
-	*n = 0;
-	for (unsigned shift = 0; shift < 64 && t->at < t->used; shift += 7) {
-		unsigned char byte = t->block[t->at++];
-
-		*n |= (uint64_t)(byte & 0x7f) << shift;
-		if (byte < 0x80)
-			return true;
-	}
-	return false;
-}
 
 static bool get_addr(struct trace_reader *t, enum trace_kind kind, uint64_t zigzag, uint64_t *addr)
 {

@@ -60,13 +60,16 @@ struct trace_writer *trace_create(const char *path, unsigned flags, const char *
 		free(w);
 		return NULL;
 	}
-	fputs(TRACE_MAGIC, w->file);
+	memcpy(w->block, TRACE_MAGIC, sizeof(TRACE_MAGIC) - 1);
+	w->used = sizeof(TRACE_MAGIC) - 1;
 	put_varint(w, TRACE_VERSION);
 	put_varint(w, flags);
 	put_varint(w, TRACE_PAGE_SHIFT);
 	put_varint(w, length);
 	memcpy(w->block + w->used, command, length);
-	fwrite(w->block, 1, w->used + length, w->file);
+	w->used += length;
+	fwrite(w->block, 1, w->used, w->file);
+	put_word(w->file, trace_crc(w->block, w->used));
 	w->used = 0;
 	return w;
 }
