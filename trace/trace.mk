@@ -14,6 +14,9 @@ $(RECORD): $(patsubst %,$(B)/trace/%.o,record calls layout faults events format 
 $(REPLAY): $(B)/trace/replay.o $(PLAYER) $(B)/compare/tags.o $(B)/libparts.a $(SIM)
 	$(LINK) $(filter %.o,$^) $(LIBS)
 
+$(B)/tests/unit/test_trace: $(patsubst %,$(B)/trace/%.o,format read write)
+$(B)/tests/unit/test_replay: $(PLAYER) $(B)/compare/tags.o
+
 trace: $(if $(filter x86_64,$(shell uname -m)),$(RECORD)) $(REPLAY) ## record what programs do to memory, replay it: build/trace/
 
 .PHONY: trace
