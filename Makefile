@@ -275,7 +275,7 @@ build/fuzz/tests/fuzz: $(FUZZ_SRC:%.c=$(B)/%.o) $(B)/libparts.a $(SIM)
 
 FORMATTED = $(wildcard $(foreach d,include/objrmap src $(wildcard src/*) src/rmap/rivals ports/sim ports/template tests tests/unit tests/unit/rivals tests/docs $(PROGRAMS:%=tests/%) examples demo/family bench compare trace ports/x86_64 $(wildcard kernel/*) tests/kernel bench/linux,$d/*.c $d/*.h))
 
-ALL_CHECKS := template check-layers check-letters check-symbols check-headers check-format check-readme check-docs check-install check-embed check-kernel-layers check-comparison
+ALL_CHECKS := template check-layers check-letters check-symbols check-headers check-format check-readme check-docs check-install check-embed check-kernel-layers check-comparison check-trace
 
 .PHONY: check $(ALL_CHECKS)
 check: $(ALL_CHECKS) ## all checks below

@@ -1,9 +1,10 @@
 /*
  * faults.c: page faults, as the kernel samples them for perf.
  *
- * Two ways, the better one first: the tracepoints exceptions:page_fault_user and page_fault_kernel (a system
- * call can fault, too), which know whether it was a read, a write or a fetch, and the software event of page
- * faults, which does not. Each processor has a buffer of its own; children inherit the sampling.
+ * Three ways, the best one first: the tracepoints exceptions:page_fault_user and page_fault_kernel (a system
+ * call can fault, too), which know whether it was a read, a write or a fetch; the software event of page
+ * faults, which does not; and this without the faults of system calls, which is all that others than root
+ * are allowed. Each processor has a buffer of its own; children inherit the sampling.
  */
 #include <errno.h>
 #include <linux/perf_event.h>
@@ -17,13 +18,16 @@
 
 #include "record.h"
 
-#define RING_BYTES (8u << 20) /* of each processor; must be a power of two */
+/* Of each processor's buffer, powers of two; who is not root may only lock so much. */
+#define RING_BYTES      (8u << 20)
+#define RING_BYTES_USER (512u << 10)
 
 static struct ring {
 	int fd;
 	struct perf_event_mmap_page *head; /* and then the bytes */
 } rings[FAULT_CPUS];
 static int nr_rings;
+static size_t ring_bytes;
 static bool tracepoints;
 static uint64_t lost;
 
@@ -62,13 +66,13 @@ static int open_event(struct perf_event_attr *attr, pid_t pid, int cpu)
 	attr->use_clockid = 1;
 	attr->clockid = 1; /* CLOCK_MONOTONIC */
 	attr->watermark = 1;
-	attr->wakeup_watermark = RING_BYTES / 8;
+	attr->wakeup_watermark = (uint32_t)ring_bytes / 8;
 	return (int)syscall(SYS_perf_event_open, attr, pid, cpu, -1, PERF_FLAG_FD_CLOEXEC);
 }
 
 static bool add_ring(int fd)
 {
-	size_t bytes = RING_BYTES + (size_t)sysconf(_SC_PAGESIZE);
+	size_t bytes = ring_bytes + (size_t)sysconf(_SC_PAGESIZE);
 	void *head = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 
 	if (head == MAP_FAILED || nr_rings == FAULT_CPUS)
@@ -92,10 +96,11 @@ static bool open_tracepoints(pid_t pid, int cpu, unsigned user, unsigned kernel)
 	return other >= 0 && !ioctl(other, PERF_EVENT_IOC_SET_OUTPUT, fd);
 }
 
-static bool open_software(pid_t pid, int cpu)
+static bool open_software(pid_t pid, int cpu, bool user_only)
 {
 	struct perf_event_attr attr = {.type = PERF_TYPE_SOFTWARE,
 	                               .config = PERF_COUNT_SW_PAGE_FAULTS,
+	                               .exclude_kernel = user_only,
 	                               .sample_type = PERF_SAMPLE_IP | PERF_SAMPLE_TID |
 	                                              PERF_SAMPLE_TIME | PERF_SAMPLE_ADDR};
 	int fd = open_event(&attr, pid, cpu);
@@ -107,34 +112,50 @@ static void close_rings(void)
 {
 	while (nr_rings) {
 		nr_rings--;
-		munmap(rings[nr_rings].head, RING_BYTES + (size_t)sysconf(_SC_PAGESIZE));
+		munmap(rings[nr_rings].head, ring_bytes + (size_t)sysconf(_SC_PAGESIZE));
 		close(rings[nr_rings].fd);
 	}
 }
 
-unsigned faults_open(pid_t pid)
+enum way { TRACEPOINTS, SOFTWARE, SOFTWARE_USER, NR_WAYS };
+
+/* On all processors, or on none. */
+static bool try(pid_t pid, enum way way)
 {
 	unsigned user = tracepoint("page_fault_user"), kernel = tracepoint("page_fault_kernel");
 	int cpus = (int)sysconf(_SC_NPROCESSORS_ONLN), cpu = 0;
+	bool good = way != TRACEPOINTS || (user && kernel);
 
-	tracepoints = user && kernel;
-	for (; tracepoints && cpu < cpus; cpu++)
-		tracepoints = open_tracepoints(pid, cpu, user, kernel);
-	if (tracepoints)
-		return TRACE_FAULTS | TRACE_KINDS;
-	close_rings();
-	for (cpu = 0; cpu < cpus; cpu++)
-		if (!open_software(pid, cpu)) {
-			fprintf(stderr,
-			        "objrmap-record: warning: page faults cannot be sampled (%s; see "
-			        "/proc/sys/kernel/perf_event_paranoid): none are recorded\n",
-			        strerror(errno));
-			close_rings();
-			return 0;
-		}
-	fprintf(stderr, "objrmap-record: there are no tracepoints of page faults: "
-	                "reads and writes are not told apart\n");
-	return TRACE_FAULTS;
+	ring_bytes = way == SOFTWARE_USER ? RING_BYTES_USER : RING_BYTES;
+	for (; good && cpu < cpus; cpu++)
+		good = way == TRACEPOINTS ? open_tracepoints(pid, cpu, user, kernel)
+		                          : open_software(pid, cpu, way == SOFTWARE_USER);
+	if (!good)
+		close_rings();
+	return good;
+}
+
+unsigned faults_open(pid_t pid)
+{
+	static const char *const shortcoming[NR_WAYS] = {
+	    [SOFTWARE] = "reads and writes are not told apart: no tracepoints of page faults",
+	    [SOFTWARE_USER] = "reads and writes are not told apart, and faults inside of system "
+	                      "calls are not seen: that is not allowed",
+	};
+
+	for (enum way way = TRACEPOINTS; way < NR_WAYS; way++) {
+		if (!try(pid, way))
+			continue;
+		if (shortcoming[way])
+			fprintf(stderr, "objrmap-record: warning: %s\n", shortcoming[way]);
+		tracepoints = way == TRACEPOINTS;
+		return tracepoints ? TRACE_FAULTS | TRACE_KINDS : TRACE_FAULTS;
+	}
+	fprintf(stderr,
+	        "objrmap-record: warning: page faults cannot be sampled (%s; see "
+	        "/proc/sys/kernel/perf_event_paranoid): none are recorded\n",
+	        strerror(errno));
+	return 0;
 }
 
 /* ---------------------------------------------------------------- reading ------------------- */
@@ -186,7 +207,7 @@ static void copy_out(const struct ring *r, uint64_t at, void *to, size_t n)
 	const char *bytes = (const char *)r->head + sysconf(_SC_PAGESIZE);
 
 	for (size_t i = 0; i < n; i++)
-		((char *)to)[i] = bytes[(at + i) & (RING_BYTES - 1)];
+		((char *)to)[i] = bytes[(at + i) & (ring_bytes - 1)];
 }
 
 static void drain(struct ring *r)

@@ -19,4 +19,7 @@ $(B)/tests/unit/test_replay: $(PLAYER) $(B)/compare/tags.o
 
 trace: $(if $(filter x86_64,$(shell uname -m)),$(RECORD)) $(REPLAY) ## record what programs do to memory, replay it: build/trace/
 
-.PHONY: trace
+check-trace: trace ## a recording can be made and played, a damaged one is refused
+	@scripts/check-trace.sh $(TRACE_DIR)
+
+.PHONY: trace check-trace

@@ -162,6 +162,7 @@ browser() {
 }
 
 cd "$work"
-for name in ${*:-gcc_build configure python_pool sqlite redis java_gc browser}; do
+[ $# -gt 0 ] || set -- gcc_build configure python_pool sqlite redis java_gc browser
+for name; do
 	"$name" >/dev/null
 done
