@@ -102,7 +102,9 @@ SUPPORT_SRC  := $(filter-out $(PROGRAMS:%=tests/%.c) tests/fuzz.c,$(wildcard tes
 FUZZ_SRC     := tests/fuzz.c $(filter-out tests/oracle/oracle.c,$(wildcard tests/oracle/*.c)) $(SUPPORT_SRC)
 # Units about the default design, or about the chosen rival; the others are about what holds for all.
 UNIT_DEFAULT := tests/unit/test_rmap.c
-UNIT_SRC     := $(filter-out $(if $(DESIGN),$(UNIT_DEFAULT)),$(wildcard tests/unit/test_*.c tests/unit/rivals/test_$(RMAP).c))
+# Recordings are of 64-bit programs.
+UNIT_64      := tests/unit/test_replay.c
+UNIT_SRC     := $(filter-out $(if $(DESIGN),$(UNIT_DEFAULT)) $(if $(filter m32,$(KIND)),$(UNIT_64)),$(wildcard tests/unit/test_*.c tests/unit/rivals/test_$(RMAP).c))
 UNIT_SUPPORT := $(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c)) tests/coroutine.c
 
 TESTS := $(foreach p,$(PRESENT),$(B)/tests/$(p)/$(p))
@@ -197,6 +199,7 @@ include kernel/kernel.mk
 include tests/kernel/kernel-tests.mk
 include demo/demo.mk bench/linux/linux.mk
 include examples/tiny/tiny.mk
+include trace/trace.mk
 include compare/compare.mk
 
 # ---- running -----------------------------------------------------------------------------------
@@ -270,9 +273,9 @@ build/fuzz/tests/fuzz: $(FUZZ_SRC:%.c=$(B)/%.o) $(B)/libparts.a $(SIM)
 
 # ---- checks ------------------------------------------------------------------------------------
 
-FORMATTED = $(wildcard $(foreach d,include/objrmap src $(wildcard src/*) src/rmap/rivals ports/sim ports/template tests tests/unit tests/unit/rivals tests/docs $(PROGRAMS:%=tests/%) examples demo/family bench compare ports/x86_64 $(wildcard kernel/*) tests/kernel bench/linux,$d/*.c $d/*.h))
+FORMATTED = $(wildcard $(foreach d,include/objrmap src $(wildcard src/*) src/rmap/rivals ports/sim ports/template tests tests/unit tests/unit/rivals tests/docs $(PROGRAMS:%=tests/%) examples demo/family bench compare trace ports/x86_64 $(wildcard kernel/*) tests/kernel bench/linux,$d/*.c $d/*.h))
 
-ALL_CHECKS := template check-layers check-letters check-symbols check-headers check-format check-readme check-docs check-install check-embed check-kernel-layers check-comparison
+ALL_CHECKS := template check-layers check-letters check-symbols check-headers check-format check-readme check-docs check-install check-embed check-kernel-layers check-comparison check-trace
 
 .PHONY: check $(ALL_CHECKS)
 check: $(ALL_CHECKS) ## all checks below

@@ -15,7 +15,10 @@
 static const struct {
 	const char *name;
 	const struct workload *list;
-} sets[] = {{"history", history}, {"families", families}, {"growth", growth}};
+} sets[] = {{"history", history},
+            {"families", families},
+            {"recorded", recorded},
+            {"growth", growth}};
 
 #define SETS (sizeof(sets) / sizeof(*sets))
 

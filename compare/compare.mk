@@ -10,7 +10,7 @@ compare: ## all reverse-map designs on all workloads: build/compare/index.html; 
 	@scripts/compare.sh $(if $(SCALE),--scale $(SCALE)) $(if $(DESIGNS),--designs "$(DESIGNS)")
 
 # One program. Static, and so at fixed addresses, because the plugin is told where the library is.
-$(COMPARE): $(patsubst compare/%.c,$(B)/compare/%.o,$(filter-out compare/count.c,$(wildcard compare/*.c))) $(B)/libparts.a $(SIM)
+$(COMPARE): $(patsubst compare/%.c,$(B)/compare/%.o,$(filter-out compare/count.c,$(wildcard compare/*.c))) $(PLAYER) $(B)/libparts.a $(SIM)
 	$(LINK) -static -Wl,-Map=$@.map $(filter %.o,$^) $(LIBS)
 
 $(COUNT): compare/count.c

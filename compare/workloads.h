@@ -17,6 +17,7 @@ struct workload {
 /* Each ends with a workload without a name. */
 extern const struct workload history[];  /* the five that decided each turn */
 extern const struct workload families[]; /* programs as they exist */
+extern const struct workload recorded[]; /* programs as they were recorded */
 extern const struct workload growth[];   /* played with sizes of their own, for curves */
 
 #endif

@@ -15,7 +15,7 @@ if [ "${1:-}" = keep ]; then
 	sed "s/^scale //" build/compare/runs/scale >compare/results.scale
 fi
 # Descriptions of the workloads are where they are played.
-sed -n 's/^ *{"\([a-z0-9_]*\)", "\([^"]*\)",.*/\1|\2/p' compare/history.c compare/families.c >"$work/workloads"
+sed -n 's/^ *{"\([a-z0-9_]*\)", "\([^"]*\)",.*/\1|\2/p' compare/history.c compare/families.c compare/recorded.c >"$work/workloads"
 awk -v metrics=scripts/compare.in -v list="$work/workloads" -v scale="$(cat compare/results.scale)" \
 	-f scripts/compare-docs.awk $results $page >"$work/page"
 if [ "${1:-}" = check ]; then

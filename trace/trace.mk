@@ -1,0 +1,25 @@
+# Recorded programs. Included by the Makefile.
+#
+# objrmap-record wants Linux on x86-64; objrmap-replay runs everywhere, with the design that RMAP= chooses.
+
+TRACE_DIR    := $(if $(filter build/release,$(B)),build/trace,$(B)/trace)
+# What plays a trace; compare.mk links it, too.
+PLAYER       := $(patsubst %,$(B)/trace/%.o,play contents format read)
+RECORD       := $(TRACE_DIR)/objrmap-record
+REPLAY       := $(TRACE_DIR)/objrmap-replay
+
+$(RECORD): $(patsubst %,$(B)/trace/%.o,record calls layout faults events format write)
+	$(LINK) $^
+
+$(REPLAY): $(B)/trace/replay.o $(PLAYER) $(B)/compare/tags.o $(B)/libparts.a $(SIM)
+	$(LINK) $(filter %.o,$^) $(LIBS)
+
+$(B)/tests/unit/test_trace: $(patsubst %,$(B)/trace/%.o,format read write)
+$(B)/tests/unit/test_replay: $(PLAYER) $(B)/compare/tags.o
+
+trace: $(if $(filter x86_64,$(shell uname -m)),$(RECORD)) $(REPLAY) ## record what programs do to memory, replay it: build/trace/
+
+check-trace: trace ## a recording can be made and played, a damaged one is refused
+	@scripts/check-trace.sh $(TRACE_DIR)
+
+.PHONY: trace check-trace
