@@ -99,7 +99,7 @@ RECORDING(python_pool, 8192)
 RECORDING(sqlite, 3072)
 RECORDING(redis, 8192)
 RECORDING(java_gc, 8192)
-RECORDING(browser, 16384)
+RECORDING(browser, 40960)
 
 const struct workload recorded[] = {
     {"gcc_build", "recorded: make -j4 with gcc", gcc_build, 1, 1},
