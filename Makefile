@@ -74,8 +74,10 @@ OBJCOPY ?= objcopy
 # ---- what is built from what -------------------------------------------------------------------
 
 # The core: every file of src/, and of the reverse-map designs the one chosen.
-# Two designs may share a source.
-DESIGN_SHARES_anonmm      := family
+# Designs may share a source.
+DESIGN_SHARES_virtual_scan := no_areas
+DESIGN_SHARES_pte_chain := no_areas
+DESIGN_SHARES_anonmm := family no_areas
 DESIGN_SHARES_cow_context := family
 DESIGN_SRC := $(wildcard src/rmap/$(RMAP).c $(patsubst %,src/rmap/rivals/%.c,$(RMAP) $(RMAP)_check $(DESIGN_SHARES_$(RMAP))))
 CORE_SRC   := $(sort $(filter-out src/rmap/objrmap.c,$(wildcard src/*.c src/*/*.c)) $(DESIGN_SRC))

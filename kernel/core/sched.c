@@ -336,6 +336,17 @@ static bool any_ready(void)
 	return false;
 }
 
+bool sched_at_rest(void)
+{
+	for (unsigned i = 0; i < nr_cpus; i++) {
+		struct thread *running = *(struct thread *volatile *)&cpus[i].running;
+
+		if (running != current && running != cpus[i].idle)
+			return false;
+	}
+	return !any_ready();
+}
+
 /* Interrupts go on at the last moment: one that makes a thread ready ends the halt. */
 void sched_idle(void)
 {

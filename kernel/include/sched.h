@@ -85,6 +85,8 @@ void wake_key(struct waitq *q, const void *key); /* those with this key */
 void schedule_until(uint64_t deadline);
 /* Interruptible sleep: 0, or -EINTR. */
 int sleep_until(uint64_t deadline);
+/* No thread but the running one runs, or is ready to: at this moment. */
+bool sched_at_rest(void);
 /* Sleep so long, whatever signals there are. */
 void pause_ms(unsigned ms);
 

@@ -152,6 +152,12 @@ static unsigned kill_others(void)
 	return n;
 }
 
+/* Threads of the kernel may still free stacks, and pages, when the last process has gone. */
+static bool at_rest(void)
+{
+	return !kill_others() && !vm_is_reclaiming() && sched_at_rest();
+}
+
 /*
  * Process 1 has exited, or somebody has called reboot(2). The others end first, so that the figures
  * are about a machine at rest. The machine's exit code is what a shell would tell.
@@ -160,7 +166,7 @@ void kernel_finish(int status)
 {
 	unsigned code = status & 0x7f ? 128u + (status & 0x7f) : (unsigned)status >> 8 & 0xff;
 
-	for (unsigned tries = 1000; tries && kill_others(); tries--)
+	for (unsigned tries = 1000; tries && !at_rest(); tries--)
 		pause_ms(10);
 	report_print();
 	if (boot_option(OPTION_verify) && !report_verify() && !code)

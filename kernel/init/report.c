@@ -8,7 +8,6 @@
 #include "kmem.h"
 #include "process.h"
 #include "report.h"
-#include "sched.h"
 
 static uint64_t ev(const struct om_sysinfo *i, enum om_event event)
 {
@@ -99,9 +98,7 @@ bool report_verify(void)
 		printk("verify: no memory for it\n");
 		return false;
 	}
-	/* It wants rest, and threads of the kernel may still be putting things away. */
-	for (unsigned tries = 0; (bad = om_verify(vm, scratch, &bug)) && tries < 20; tries++)
-		pause_ms(50);
+	bad = om_verify(vm, scratch, &bug);
 	if (bad)
 		printk("verify: %u violations; first: %s: %s at %s:%d, %lx %lx\n", bad, bug.rule,
 		       bug.what, bug.file, bug.line, bug.value[0], bug.value[1]);

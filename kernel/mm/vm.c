@@ -114,6 +114,11 @@ static void reclaim_thread(void *arg)
 	}
 }
 
+bool vm_is_reclaiming(void)
+{
+	return atomic_load(&memory_low);
+}
+
 void vm_start(void)
 {
 	if (!kthread("reclaim", reclaim_thread, NULL))

@@ -17,6 +17,7 @@
 #define OM_RMAP_DESIGN "rmap/objrmap.h"
 #endif
 #include OM_RMAP_DESIGN
+#include "rmap/idle.h"
 
 /* MADV_FREE'd contents are needed after all. Frame lock held. */
 void om_rmap_cancel_lazyfree(struct om_system *sys, struct om_page *page);

@@ -89,6 +89,19 @@ void om_anon_change_end(struct om_vma *vma, struct om_vma *partner);
 void om_anon_move_begin(struct om_vma *vma);
 void om_anon_move_end(struct om_vma *vma);
 
+/* Of two areas that change together, at least one knows the anon_vma, if there is any. */
+static inline struct om_anon_vma *om_common_anon_vma(const struct om_vma *vma,
+                                                     const struct om_vma *partner)
+{
+	return vma->anon_vma || !partner ? vma->anon_vma : partner->anon_vma;
+}
+
+/* Must it be queued? Who has no anon_vma yet may get one meanwhile, by om_rmap_vma_absorb(). */
+static inline bool om_is_member(const struct om_vma *vma)
+{
+	return vma && vma->anon_vma && vma->start != vma->end;
+}
+
 /* ------- walking ------- */
 
 /*

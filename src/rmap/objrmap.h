@@ -7,6 +7,9 @@
 
 #include "rmap/design.h"
 
+/* What this design has to do where others are idle: idle.h. */
+#define om_anon_page_move om_anon_page_move
+
 /*
  * The related VMAs of one lineage: made by fork, shared by parent and child, freed when the last
  * VMA leaves (I4). RFC of 10 March 2004.
@@ -16,12 +19,6 @@ struct om_anon_vma {
 	_Atomic uint32_t refs; /* (a) one while VMAs are queued, one for each walk under way */
 	struct om_node *root;  /* (O) VMAs by linear index */
 };
-
-OM_INLINE void om_anon_stock_up(struct om_system *sys, struct om_page *page)
-{
-	(void)sys;
-	(void)page;
-}
 
 OM_INLINE void om_anon_page_own(struct om_system *sys, struct om_page *page, struct om_vma *vma,
                                 struct om_page *table, unsigned pos)
@@ -54,48 +51,10 @@ OM_INLINE void om_anon_page_move(struct om_system *sys, struct om_page *page, st
 	__atomic_store_n(&page->index, pos, __ATOMIC_RELAXED);
 }
 
-OM_INLINE void om_anon_entry_cleared(struct om_system *sys, struct om_page *page,
-                                     struct om_page *table, unsigned pos)
-{
-	(void)sys;
-	(void)page;
-	(void)table;
-	(void)pos;
-}
-
-OM_INLINE void om_anon_page_leave(struct om_system *sys, struct om_page *page, void *object)
-{
-	(void)sys;
-	(void)page;
-	(void)object;
-}
-
-OM_INLINE bool om_anon_prepare(struct om_vma *vma)
-{
-	(void)vma;
-	return true;
-}
-
-OM_INLINE void om_rmap_vma_drop(struct om_vma *vma)
-{
-	(void)vma;
-}
-
 /* Pages of an area without an anon_vma are exclusive, and know nothing of its numbers. */
 OM_INLINE bool om_rmap_has_numbers(const struct om_vma *vma)
 {
 	return vma->anon_vma;
-}
-
-OM_INLINE void om_rmap_mm_emptied(struct om_mm *mm)
-{
-	(void)mm;
-}
-
-/* A walker knows an area over the table, or comes by a page that names it (I2). */
-OM_INLINE void om_rmap_tables_unlinked(struct om_mm *mm)
-{
-	(void)mm;
 }
 
 #endif

@@ -24,8 +24,8 @@
  * A new mm, of which nobody knows; fork: a child of `parent`, which is locked for writing,
  * otherwise NULL. 0, or -OM_ENOFRAME. And its end, when nothing is mapped.
  */
-int om_rmap_mm_init(struct om_mm *mm, struct om_mm *parent);
-void om_rmap_mm_exit(struct om_mm *mm);
+OM_INLINE int om_rmap_mm_init(struct om_mm *mm, struct om_mm *parent);
+OM_INLINE void om_rmap_mm_exit(struct om_mm *mm);
 
 /*
  * Nothing is mapped any more, and what will be has nothing to do with what was: exec. mmap_lock

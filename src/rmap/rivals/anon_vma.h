@@ -11,6 +11,9 @@
 
 #include "rmap/design.h"
 
+/* What this design has to do where others are idle: idle.h. */
+#define om_anon_prepare om_anon_prepare
+
 /* ------- an area's anon_vma ------- */
 
 /* The area has none: share a neighbour's, or make one. False: no frame is free. */
@@ -85,67 +88,6 @@ static inline bool om_could_be_one(const struct om_vma *a, const struct om_vma *
 	return a && b && a->end == b->start && a->mapping == b->mapping &&
 	       !((om_vma_flags(a) ^ om_vma_flags(b)) & ~access) &&
 	       a->pgoff + om_vma_pages(a) == b->pgoff;
-}
-
-/* ------- areas that change, perhaps two together ------- */
-
-/* At least one of them knows the anon_vma, if there is any. */
-static inline struct om_anon_vma *om_common_anon_vma(const struct om_vma *vma,
-                                                     const struct om_vma *partner)
-{
-	return vma->anon_vma || !partner ? vma->anon_vma : partner->anon_vma;
-}
-
-/* Must it be queued? Who has no anon_vma yet may get one meanwhile, by om_rmap_vma_absorb(). */
-static inline bool om_is_member(const struct om_vma *vma)
-{
-	return vma && vma->anon_vma && vma->start != vma->end;
-}
-
-/* ------- nothing to do ------- */
-
-OM_INLINE void om_anon_stock_up(struct om_system *sys, struct om_page *page)
-{
-	(void)sys;
-	(void)page;
-}
-
-OM_INLINE void om_anon_page_move(struct om_system *sys, struct om_page *page, struct om_page *from,
-                                 uintptr_t old, struct om_page *table, uintptr_t pos)
-{
-	(void)sys;
-	(void)page;
-	(void)from;
-	(void)old;
-	(void)table;
-	(void)pos;
-}
-
-OM_INLINE void om_anon_entry_cleared(struct om_system *sys, struct om_page *page,
-                                     struct om_page *table, unsigned pos)
-{
-	(void)sys;
-	(void)page;
-	(void)table;
-	(void)pos;
-}
-
-OM_INLINE void om_anon_page_leave(struct om_system *sys, struct om_page *page, void *object)
-{
-	(void)sys;
-	(void)page;
-	(void)object;
-}
-
-OM_INLINE void om_rmap_mm_emptied(struct om_mm *mm)
-{
-	(void)mm;
-}
-
-/* A walker holds the lock under which an area over the table is queued (I5). */
-OM_INLINE void om_rmap_tables_unlinked(struct om_mm *mm)
-{
-	(void)mm;
 }
 
 #endif

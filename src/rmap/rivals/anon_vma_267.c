@@ -37,20 +37,6 @@ const struct om_rmap_traits om_rmap_traits = {
      */
 };
 
-/* ---------------------------------------------------------------- address spaces ------------ */
-
-int om_rmap_mm_init(struct om_mm *mm, struct om_mm *parent)
-{
-	(void)mm;
-	(void)parent;
-	return 0;
-}
-
-void om_rmap_mm_exit(struct om_mm *mm)
-{
-	(void)mm;
-}
-
 /* ---------------------------------------------------------------- the list ------------------ */
 
 static struct om_vma *area(const struct om_node *n)

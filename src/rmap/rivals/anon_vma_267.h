@@ -36,10 +36,4 @@ OM_INLINE bool om_anon_page_share(struct om_system *sys, struct om_page *page,
 	return true;
 }
 
-/* A copy that was never linked is in no list, and holds nothing. */
-OM_INLINE void om_rmap_vma_drop(struct om_vma *vma)
-{
-	(void)vma;
-}
-
 #endif

@@ -54,20 +54,6 @@ const struct om_rmap_traits om_rmap_traits = {
     /* Not bounded, because of the chains, and not shares_tables, as in anon_vma_267.c. */
 };
 
-/* ---------------------------------------------------------------- address spaces ------------ */
-
-int om_rmap_mm_init(struct om_mm *mm, struct om_mm *parent)
-{
-	(void)mm;
-	(void)parent;
-	return 0;
-}
-
-void om_rmap_mm_exit(struct om_mm *mm)
-{
-	(void)mm;
-}
-
 /* ---------------------------------------------------------------- trees --------------------- */
 
 static uintptr_t chain_key(const struct om_node *n)

@@ -7,6 +7,9 @@
 
 #include "rmap/rivals/anon_vma.h"
 
+/* What this design has to do where others are idle: idle.h. */
+#define om_rmap_vma_drop om_rmap_vma_drop
+
 /* The areas in which the pages that one area has got can be mapped: itself and its descendants. */
 struct om_anon_vma {
 	struct om_anon_vma *root;   /* (c) the oldest ancestor's, or it is one */

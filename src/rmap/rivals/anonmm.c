@@ -49,7 +49,7 @@ static void leave_family(struct om_system *sys, struct om_kin *kin)
 	om_kin_end(sys, kin);
 }
 
-int om_rmap_mm_init(struct om_mm *mm, struct om_mm *parent)
+int om_anonmm_begin(struct om_mm *mm, struct om_mm *parent)
 {
 	struct om_kin *kin = om_kin_new(mm, parent ? parent->anon_mm->kin.head : NULL, NULL);
 
@@ -59,7 +59,7 @@ int om_rmap_mm_init(struct om_mm *mm, struct om_mm *parent)
 	return 0;
 }
 
-void om_rmap_mm_exit(struct om_mm *mm)
+void om_anonmm_end(struct om_mm *mm)
 {
 	leave_family(mm->sys, &mm->anon_mm->kin);
 }
@@ -82,60 +82,6 @@ bool om_anon_page_join(struct om_system *sys, struct om_page *page, struct om_vm
 		return page->index == table->index + pos;
 	om_anon_page_own(sys, page, vma, table, pos);
 	return true;
-}
-
-/* ---------------------------------------------------------------- areas --------------------- */
-
-int om_rmap_vma_fork(struct om_vma *child, struct om_vma *parent)
-{
-	om_rmap_vma_pretend(child, parent);
-	return 0;
-}
-
-int om_rmap_vma_copy(struct om_vma *to, const struct om_vma *from)
-{
-	om_rmap_vma_pretend(to, from);
-	return 0;
-}
-
-void om_rmap_vma_pretend(struct om_vma *to, const struct om_vma *from)
-{
-	if (om_vma_had_anon(from))
-		om_vma_mark_anon(to);
-}
-
-void om_rmap_vma_absorb(struct om_vma *vma, struct om_vma *gone)
-{
-	om_rmap_vma_pretend(vma, gone);
-}
-
-bool om_rmap_can_merge(const struct om_vma *a, const struct om_vma *b)
-{
-	(void)a;
-	(void)b;
-	return true;
-}
-
-void om_anon_link(struct om_vma *vma)
-{
-	(void)vma;
-}
-
-void om_anon_unlink(struct om_vma *vma)
-{
-	(void)vma;
-}
-
-void om_anon_change_begin(struct om_vma *vma, struct om_vma *partner)
-{
-	(void)vma;
-	(void)partner;
-}
-
-void om_anon_change_end(struct om_vma *vma, struct om_vma *partner)
-{
-	(void)vma;
-	(void)partner;
 }
 
 void om_anon_move_begin(struct om_vma *vma)
@@ -217,12 +163,6 @@ void om_anon_walk(struct om_walk *w, struct om_page *page)
 void om_anon_check_mm(struct om_anon_check *c, struct om_mm *mm)
 {
 	om_kin_check(c, mm, &mm->anon_mm->kin);
-}
-
-void om_anon_check_area(struct om_anon_check *c, struct om_vma *vma)
-{
-	(void)c;
-	(void)vma;
 }
 
 void om_anon_check_entry(struct om_anon_check *c, struct om_page *page, struct om_vma *vma,

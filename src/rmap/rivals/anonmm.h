@@ -7,6 +7,14 @@
 
 #include "rmap/rivals/family.h"
 
+/* What this design has to do where others are idle: idle.h. */
+#define om_rmap_mm_init         om_rmap_mm_init
+#define om_rmap_mm_exit         om_rmap_mm_exit
+#define om_anon_page_move       om_anon_page_move
+#define om_anon_page_leave      om_anon_page_leave
+#define om_rmap_mm_emptied      om_rmap_mm_emptied
+#define om_rmap_tables_unlinked om_rmap_tables_unlinked
+
 /* kin.ring of the head guards `mm` and its tables, too. */
 struct om_anon_mm {
 	struct om_kin kin;
@@ -14,12 +22,6 @@ struct om_anon_mm {
 
 /* The mm, which is empty, leaves its family, unless it is alone, or no frame is free for a head. */
 void om_anonmm_start_anew(struct om_mm *mm);
-
-OM_INLINE void om_anon_stock_up(struct om_system *sys, struct om_page *page)
-{
-	(void)sys;
-	(void)page;
-}
 
 /* The page is at home where its only entry is: a walk looks there first, and nowhere else. */
 OM_INLINE void om_anon_page_own(struct om_system *sys, struct om_page *page, struct om_vma *vma,
@@ -51,30 +53,10 @@ OM_INLINE void om_anon_page_move(struct om_system *sys, struct om_page *page, st
 	__atomic_store_n(&page->index, table->index + pos, __ATOMIC_RELAXED);
 }
 
-OM_INLINE void om_anon_entry_cleared(struct om_system *sys, struct om_page *page,
-                                     struct om_page *table, unsigned pos)
-{
-	(void)sys;
-	(void)page;
-	(void)table;
-	(void)pos;
-}
-
 OM_INLINE void om_anon_page_leave(struct om_system *sys, struct om_page *page, void *object)
 {
 	if (om_likely(om_page_test(page, OM_PG_ANON)))
 		om_kin_put(sys, object);
-}
-
-OM_INLINE bool om_anon_prepare(struct om_vma *vma)
-{
-	(void)vma;
-	return true;
-}
-
-OM_INLINE void om_rmap_vma_drop(struct om_vma *vma)
-{
-	(void)vma;
 }
 
 /* Pages are found by their addresses: an area may have any numbers, and be cut and merged. */
@@ -96,6 +78,19 @@ OM_INLINE void om_rmap_tables_unlinked(struct om_mm *mm)
 
 	om_write_lock(mm->sys, &head->ring, OM_RANK_ANON);
 	om_write_unlock(mm->sys, &head->ring);
+}
+
+int om_anonmm_begin(struct om_mm *mm, struct om_mm *parent);
+void om_anonmm_end(struct om_mm *mm);
+
+OM_INLINE int om_rmap_mm_init(struct om_mm *mm, struct om_mm *parent)
+{
+	return om_anonmm_begin(mm, parent);
+}
+
+OM_INLINE void om_rmap_mm_exit(struct om_mm *mm)
+{
+	om_anonmm_end(mm);
 }
 
 #endif

@@ -69,7 +69,7 @@ static void leave_family(struct om_system *sys, struct om_anon_mm *context)
 	om_kin_end(sys, &context->kin);
 }
 
-int om_rmap_mm_init(struct om_mm *mm, struct om_mm *parent)
+int om_cow_begin(struct om_mm *mm, struct om_mm *parent)
 {
 	struct om_kin *above = parent ? &parent->anon_mm->kin : NULL;
 	struct om_kin *kin = om_kin_new(mm, above ? above->head : NULL, above);
@@ -80,7 +80,7 @@ int om_rmap_mm_init(struct om_mm *mm, struct om_mm *parent)
 	return 0;
 }
 
-void om_rmap_mm_exit(struct om_mm *mm)
+void om_cow_end(struct om_mm *mm)
 {
 	leave_family(mm->sys, mm->anon_mm);
 }

@@ -7,6 +7,15 @@
 
 #include "rmap/rivals/family.h"
 
+/* What this design has to do where others are idle: idle.h. */
+#define om_rmap_mm_init         om_rmap_mm_init
+#define om_rmap_mm_exit         om_rmap_mm_exit
+#define om_anon_page_leave      om_anon_page_leave
+#define om_anon_prepare         om_anon_prepare
+#define om_rmap_vma_drop        om_rmap_vma_drop
+#define om_rmap_mm_emptied      om_rmap_mm_emptied
+#define om_rmap_tables_unlinked om_rmap_tables_unlinked
+
 /* The context of an mm. */
 struct om_anon_mm {
 	struct om_kin kin;
@@ -32,12 +41,6 @@ OM_INLINE uintptr_t om_cow_offset(const struct om_vma *vma)
 	return (vma->start >> OM_PAGE_SHIFT) - vma->pgoff;
 }
 
-OM_INLINE void om_anon_stock_up(struct om_system *sys, struct om_page *page)
-{
-	(void)sys;
-	(void)page;
-}
-
 OM_INLINE void om_anon_page_own(struct om_system *sys, struct om_page *page, struct om_vma *vma,
                                 struct om_page *table, unsigned pos)
 {
@@ -54,27 +57,6 @@ OM_INLINE bool om_anon_page_share(struct om_system *sys, struct om_page *page,
 	OM_ASSERT(sys, part->child->mm->anon_mm->kin.head == part->parent->mm->anon_mm->kin.head,
 	          "I4", page);
 	return true;
-}
-
-/* The area's record says where it is now. */
-OM_INLINE void om_anon_page_move(struct om_system *sys, struct om_page *page, struct om_page *from,
-                                 uintptr_t old, struct om_page *table, uintptr_t pos)
-{
-	(void)sys;
-	(void)page;
-	(void)from;
-	(void)old;
-	(void)table;
-	(void)pos;
-}
-
-OM_INLINE void om_anon_entry_cleared(struct om_system *sys, struct om_page *page,
-                                     struct om_page *table, unsigned pos)
-{
-	(void)sys;
-	(void)page;
-	(void)table;
-	(void)pos;
 }
 
 OM_INLINE void om_anon_page_leave(struct om_system *sys, struct om_page *page, void *object)
@@ -113,6 +95,19 @@ OM_INLINE void om_rmap_tables_unlinked(struct om_mm *mm)
 {
 	om_write_lock(mm->sys, &mm->anon_mm->lock, OM_RANK_ANON);
 	om_write_unlock(mm->sys, &mm->anon_mm->lock);
+}
+
+int om_cow_begin(struct om_mm *mm, struct om_mm *parent);
+void om_cow_end(struct om_mm *mm);
+
+OM_INLINE int om_rmap_mm_init(struct om_mm *mm, struct om_mm *parent)
+{
+	return om_cow_begin(mm, parent);
+}
+
+OM_INLINE void om_rmap_mm_exit(struct om_mm *mm)
+{
+	om_cow_end(mm);
 }
 
 #endif

@@ -304,72 +304,6 @@ void om_anon_walk(struct om_walk *w, struct om_page *page)
 		;
 }
 
-/* ---------------------------------------------------------------- areas --------------------- */
-
-int om_rmap_mm_init(struct om_mm *mm, struct om_mm *parent)
-{
-	(void)mm;
-	(void)parent;
-	return 0;
-}
-
-void om_rmap_mm_exit(struct om_mm *mm)
-{
-	(void)mm;
-}
-
-/* All that an area has here: whether it ever held an anonymous page. */
-void om_rmap_vma_pretend(struct om_vma *to, const struct om_vma *from)
-{
-	atomic_fetch_or_explicit(&to->anon, om_vma_anon(from), memory_order_relaxed);
-}
-
-int om_rmap_vma_fork(struct om_vma *child, struct om_vma *parent)
-{
-	om_rmap_vma_pretend(child, parent);
-	return 0;
-}
-
-int om_rmap_vma_copy(struct om_vma *to, const struct om_vma *from)
-{
-	om_rmap_vma_pretend(to, from);
-	return 0;
-}
-
-void om_rmap_vma_absorb(struct om_vma *vma, struct om_vma *gone)
-{
-	om_rmap_vma_pretend(vma, gone);
-}
-
-bool om_rmap_can_merge(const struct om_vma *a, const struct om_vma *b)
-{
-	(void)a;
-	(void)b;
-	return true;
-}
-
-void om_anon_link(struct om_vma *vma)
-{
-	(void)vma;
-}
-
-void om_anon_unlink(struct om_vma *vma)
-{
-	(void)vma;
-}
-
-void om_anon_change_begin(struct om_vma *vma, struct om_vma *partner)
-{
-	(void)vma;
-	(void)partner;
-}
-
-void om_anon_change_end(struct om_vma *vma, struct om_vma *partner)
-{
-	(void)vma;
-	(void)partner;
-}
-
 /*
  * A table that moves whole takes the place of an empty one, which is freed: walks that have copied
  * entries of that before they were unmapped must have come to their end.
@@ -392,12 +326,6 @@ void om_anon_check_mm(struct om_anon_check *c, struct om_mm *mm)
 
 	if (atomic_load(&lock->state))
 		c->fail(c, "rest", mm, atomic_load(&lock->state), 0);
-}
-
-void om_anon_check_area(struct om_anon_check *c, struct om_vma *vma)
-{
-	(void)c;
-	(void)vma;
 }
 
 /* Blocks behind the first are full, and there are as many entries as the page counts. */

@@ -7,6 +7,13 @@
 
 #include "rmap/design.h"
 
+/* What this design has to do where others are idle: idle.h. */
+#define om_anon_stock_up        om_anon_stock_up
+#define om_anon_page_move       om_anon_page_move
+#define om_anon_entry_cleared   om_anon_entry_cleared
+#define om_anon_page_leave      om_anon_page_leave
+#define om_rmap_tables_unlinked om_rmap_tables_unlinked
+
 /* One cache line. Entries fill it from the end; page->index tells how much of the head is free. */
 #define OM_CHAIN_ENTRIES 7
 struct om_pte_chain {
@@ -106,26 +113,10 @@ OM_INLINE void om_anon_page_leave(struct om_system *sys, struct om_page *page, v
 	(void)object;
 }
 
-OM_INLINE bool om_anon_prepare(struct om_vma *vma)
-{
-	(void)vma;
-	return true;
-}
-
-OM_INLINE void om_rmap_vma_drop(struct om_vma *vma)
-{
-	(void)vma;
-}
-
 OM_INLINE bool om_rmap_has_numbers(const struct om_vma *vma)
 {
 	(void)vma;
 	return false;
-}
-
-OM_INLINE void om_rmap_mm_emptied(struct om_mm *mm)
-{
-	(void)mm;
 }
 
 /* Walks that have copied part of a chain hold the lock. */

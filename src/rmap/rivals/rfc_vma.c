@@ -42,20 +42,6 @@ const struct om_rmap_traits om_rmap_traits = {
     .objectless_fault = true,
 };
 
-/* ---------------------------------------------------------------- address spaces ------------ */
-
-int om_rmap_mm_init(struct om_mm *mm, struct om_mm *parent)
-{
-	(void)mm;
-	(void)parent;
-	return 0;
-}
-
-void om_rmap_mm_exit(struct om_mm *mm)
-{
-	(void)mm;
-}
-
 /* ---------------------------------------------------------------- pages --------------------- */
 
 bool om_anon_page_join(struct om_system *sys, struct om_page *page, struct om_vma *vma,
@@ -230,48 +216,36 @@ void om_anon_unlink(struct om_vma *vma)
 
 /* ---------------------------------------------------------------- changes ------------------- */
 
-/* Of two areas that change together, at least one knows the anon_vma, if there is any. */
-static struct om_anon_vma *common_anon_vma(const struct om_vma *vma, const struct om_vma *partner)
-{
-	return vma->anon_vma || !partner ? vma->anon_vma : partner->anon_vma;
-}
-
 static bool is_empty(const struct om_vma *vma)
 {
 	return !vma || vma->start == vma->end;
 }
 
-/* Does the area belong in the list? An area without anon_vma may get one by a merge. */
-static bool is_member(const struct om_vma *vma)
-{
-	return !is_empty(vma) && vma->anon_vma;
-}
-
 /* A partner that has pages before the change has none after it: the two are merged. */
 void om_anon_change_begin(struct om_vma *vma, struct om_vma *partner)
 {
-	struct om_anon_vma *av = common_anon_vma(vma, partner);
+	struct om_anon_vma *av = om_common_anon_vma(vma, partner);
 
 	if (!is_empty(partner))
 		adopt(vma, partner);
 	if (!av)
 		return;
 	om_write_lock(vma->mm->sys, &av->lock, OM_RANK_ANON);
-	if (is_member(vma))
+	if (om_is_member(vma))
 		dequeue(av, vma);
-	if (is_member(partner))
+	if (om_is_member(partner))
 		dequeue(av, partner);
 }
 
 /* A partner that has pages now had none before: it was split off. */
 void om_anon_change_end(struct om_vma *vma, struct om_vma *partner)
 {
-	struct om_anon_vma *av = common_anon_vma(vma, partner);
+	struct om_anon_vma *av = om_common_anon_vma(vma, partner);
 
 	if (av) {
-		if (is_member(vma))
+		if (om_is_member(vma))
 			enqueue(av, vma);
-		if (is_member(partner))
+		if (om_is_member(partner))
 			enqueue(av, partner);
 		om_write_unlock(vma->mm->sys, &av->lock);
 	}

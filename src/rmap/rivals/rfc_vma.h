@@ -7,18 +7,15 @@
 
 #include "rmap/design.h"
 
+/* What this design has to do where others are idle: idle.h. */
+#define om_anon_page_move om_anon_page_move
+
 /* Areas that fork has made relatives. Freed when the last of them leaves (I4). */
 struct om_anon_vma {
 	struct om_rwspin lock;
 	_Atomic uint32_t refs; /* (a) one while areas are queued, one for each walk under way */
 	struct om_node *first; /* (O) a list of areas, `left` to the one before, `right` behind */
 };
-
-OM_INLINE void om_anon_stock_up(struct om_system *sys, struct om_page *page)
-{
-	(void)sys;
-	(void)page;
-}
 
 /* Under the frame lock, because a walker that holds it follows `object` to the area. */
 OM_INLINE void om_rfc_point(struct om_page *page, struct om_vma *vma, const struct om_page *table,
@@ -70,48 +67,10 @@ OM_INLINE void om_anon_page_move(struct om_system *sys, struct om_page *page, st
 	om_frame_unlock(sys, page);
 }
 
-OM_INLINE void om_anon_entry_cleared(struct om_system *sys, struct om_page *page,
-                                     struct om_page *table, unsigned pos)
-{
-	(void)sys;
-	(void)page;
-	(void)table;
-	(void)pos;
-}
-
-OM_INLINE void om_anon_page_leave(struct om_system *sys, struct om_page *page, void *object)
-{
-	(void)sys;
-	(void)page;
-	(void)object;
-}
-
-OM_INLINE bool om_anon_prepare(struct om_vma *vma)
-{
-	(void)vma;
-	return true;
-}
-
-OM_INLINE void om_rmap_vma_drop(struct om_vma *vma)
-{
-	(void)vma;
-}
-
 /* Direct pages have the number of their address, whatever the area's numbers are. */
 OM_INLINE bool om_rmap_has_numbers(const struct om_vma *vma)
 {
 	return vma->anon_vma;
-}
-
-OM_INLINE void om_rmap_mm_emptied(struct om_mm *mm)
-{
-	(void)mm;
-}
-
-/* A walker knows an area over the table, or holds the lock of a page that is mapped by it. */
-OM_INLINE void om_rmap_tables_unlinked(struct om_mm *mm)
-{
-	(void)mm;
 }
 
 #endif

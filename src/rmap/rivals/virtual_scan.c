@@ -49,7 +49,7 @@ static uintptr_t mm_aug(struct om_node *n)
 
 static const struct om_interval_ops mm_tree = {{mm_key, mm_aug}, mm_key};
 
-int om_rmap_mm_init(struct om_mm *mm, struct om_mm *parent)
+int om_scan_mm_begin(struct om_mm *mm, struct om_mm *parent)
 {
 	struct om_system *sys = mm->sys;
 	struct om_anon_mm *am = om_object_alloc(sys, OM_CACHE_RMAP);
@@ -68,7 +68,7 @@ int om_rmap_mm_init(struct om_mm *mm, struct om_mm *parent)
 	return 0;
 }
 
-void om_rmap_mm_exit(struct om_mm *mm)
+void om_scan_mm_end(struct om_mm *mm)
 {
 	struct om_system *sys = mm->sys;
 	struct om_node *root;
@@ -222,58 +222,6 @@ bool om_anon_page_join(struct om_system *sys, struct om_page *page, struct om_vm
 	return true;
 }
 
-/* All that an area has here: whether it ever held an anonymous page. */
-void om_rmap_vma_pretend(struct om_vma *to, const struct om_vma *from)
-{
-	atomic_fetch_or_explicit(&to->anon, om_vma_anon(from), memory_order_relaxed);
-}
-
-int om_rmap_vma_fork(struct om_vma *child, struct om_vma *parent)
-{
-	om_rmap_vma_pretend(child, parent);
-	return 0;
-}
-
-int om_rmap_vma_copy(struct om_vma *to, const struct om_vma *from)
-{
-	om_rmap_vma_pretend(to, from);
-	return 0;
-}
-
-void om_rmap_vma_absorb(struct om_vma *vma, struct om_vma *gone)
-{
-	om_rmap_vma_pretend(vma, gone);
-}
-
-bool om_rmap_can_merge(const struct om_vma *a, const struct om_vma *b)
-{
-	(void)a;
-	(void)b;
-	return true;
-}
-
-void om_anon_link(struct om_vma *vma)
-{
-	(void)vma;
-}
-
-void om_anon_unlink(struct om_vma *vma)
-{
-	(void)vma;
-}
-
-void om_anon_change_begin(struct om_vma *vma, struct om_vma *partner)
-{
-	(void)vma;
-	(void)partner;
-}
-
-void om_anon_change_end(struct om_vma *vma, struct om_vma *partner)
-{
-	(void)vma;
-	(void)partner;
-}
-
 void om_anon_move_begin(struct om_vma *vma)
 {
 	om_write_lock(vma->mm->sys, &vma->mm->sys->rmap.lock, OM_RANK_ANON);
@@ -299,12 +247,6 @@ void om_anon_check_mm(struct om_anon_check *c, struct om_mm *mm)
 	c->objects[0]++;
 	if (mm->anon_mm->mm != mm || find_mm(sys, (uintptr_t)mm) != mm)
 		c->fail(c, "I4", mm, (uintptr_t)mm->anon_mm, (uintptr_t)mm->anon_mm->mm);
-}
-
-void om_anon_check_area(struct om_anon_check *c, struct om_vma *vma)
-{
-	(void)c;
-	(void)vma;
 }
 
 void om_anon_check_entry(struct om_anon_check *c, struct om_page *page, struct om_vma *vma,

@@ -7,17 +7,16 @@
 
 #include "rmap/design.h"
 
+/* What this design has to do where others are idle: idle.h. */
+#define om_rmap_mm_init         om_rmap_mm_init
+#define om_rmap_mm_exit         om_rmap_mm_exit
+#define om_rmap_tables_unlinked om_rmap_tables_unlinked
+
 /* All address spaces, by their addresses: a walk can go on behind one that is gone. */
 struct om_anon_mm {
 	struct om_node node; /* sys->rmap.lock */
 	struct om_mm *mm;    /* (c) */
 };
-
-OM_INLINE void om_anon_stock_up(struct om_system *sys, struct om_page *page)
-{
-	(void)sys;
-	(void)page;
-}
 
 /* That it is mapped, and no more. */
 OM_INLINE void om_anon_page_own(struct om_system *sys, struct om_page *page, struct om_vma *vma,
@@ -41,53 +40,10 @@ OM_INLINE bool om_anon_page_share(struct om_system *sys, struct om_page *page,
 	return true;
 }
 
-OM_INLINE void om_anon_page_move(struct om_system *sys, struct om_page *page, struct om_page *from,
-                                 uintptr_t old, struct om_page *table, uintptr_t pos)
-{
-	(void)sys;
-	(void)page;
-	(void)from;
-	(void)old;
-	(void)table;
-	(void)pos;
-}
-
-OM_INLINE void om_anon_entry_cleared(struct om_system *sys, struct om_page *page,
-                                     struct om_page *table, unsigned pos)
-{
-	(void)sys;
-	(void)page;
-	(void)table;
-	(void)pos;
-}
-
-OM_INLINE void om_anon_page_leave(struct om_system *sys, struct om_page *page, void *object)
-{
-	(void)sys;
-	(void)page;
-	(void)object;
-}
-
-OM_INLINE bool om_anon_prepare(struct om_vma *vma)
-{
-	(void)vma;
-	return true;
-}
-
-OM_INLINE void om_rmap_vma_drop(struct om_vma *vma)
-{
-	(void)vma;
-}
-
 OM_INLINE bool om_rmap_has_numbers(const struct om_vma *vma)
 {
 	(void)vma;
 	return false;
-}
-
-OM_INLINE void om_rmap_mm_emptied(struct om_mm *mm)
-{
-	(void)mm;
 }
 
 /* Walks hold the lock while they are on their way through tables. */
@@ -95,6 +51,19 @@ OM_INLINE void om_rmap_tables_unlinked(struct om_mm *mm)
 {
 	om_write_lock(mm->sys, &mm->sys->rmap.lock, OM_RANK_ANON);
 	om_write_unlock(mm->sys, &mm->sys->rmap.lock);
+}
+
+int om_scan_mm_begin(struct om_mm *mm, struct om_mm *parent);
+void om_scan_mm_end(struct om_mm *mm);
+
+OM_INLINE int om_rmap_mm_init(struct om_mm *mm, struct om_mm *parent)
+{
+	return om_scan_mm_begin(mm, parent);
+}
+
+OM_INLINE void om_rmap_mm_exit(struct om_mm *mm)
+{
+	om_scan_mm_end(mm);
 }
 
 #endif
