@@ -23,6 +23,7 @@
  *
  * vma->anon_vma is set once, with the anon_vma's lock held and mmap_lock for reading; else (M).
  */
+#include "rmap/rivals/area_list.h"
 #include "rmap/rmap.h"
 
 const struct om_rmap_traits om_rmap_traits = {
@@ -52,26 +53,6 @@ static void lock(struct om_system *sys, struct om_anon_vma *av)
 static void unlock(struct om_system *sys, struct om_anon_vma *av)
 {
 	om_spin_unlock(sys, &av->lock);
-}
-
-static void enqueue(struct om_anon_vma *av, struct om_vma *vma)
-{
-	struct om_node *n = &vma->by_anon;
-
-	n->left = NULL;
-	n->right = av->first;
-	if (av->first)
-		av->first->left = n;
-	av->first = n;
-}
-
-static void dequeue(struct om_anon_vma *av, struct om_vma *vma)
-{
-	struct om_node *n = &vma->by_anon;
-
-	*(n->left ? &n->left->right : &av->first) = n->right;
-	if (n->right)
-		n->right->left = n->left;
 }
 
 static void anon_vma_put(struct om_system *sys, struct om_anon_vma *av)
@@ -112,7 +93,7 @@ bool om_anon_vma_make(struct om_vma *vma)
 	lock(sys, av);
 	published = om_anon_vma_publish(vma, av);
 	if (published)
-		enqueue(av, vma);
+		om_area_list_add(&av->first, vma);
 	unlock(sys, av);
 	if (!published && !found)
 		anon_vma_put(sys, av); /* nobody has seen it */
@@ -171,7 +152,7 @@ void om_anon_link(struct om_vma *vma)
 	if (!av)
 		return;
 	lock(sys, av);
-	enqueue(av, vma);
+	om_area_list_add(&av->first, vma);
 	unlock(sys, av);
 }
 
@@ -184,7 +165,7 @@ void om_anon_unlink(struct om_vma *vma)
 	if (!av)
 		return;
 	lock(sys, av);
-	dequeue(av, vma);
+	om_area_list_del(&av->first, vma);
 	last = !av->first;
 	unlock(sys, av);
 	/* I4: no area left, so no mapped page can point here. A walk may still hold a reference. */
@@ -203,9 +184,9 @@ void om_anon_change_begin(struct om_vma *vma, struct om_vma *partner)
 		return;
 	lock(vma->mm->sys, av);
 	if (om_is_member(vma))
-		dequeue(av, vma);
+		om_area_list_del(&av->first, vma);
 	if (om_is_member(partner))
-		dequeue(av, partner);
+		om_area_list_del(&av->first, partner);
 }
 
 void om_anon_change_end(struct om_vma *vma, struct om_vma *partner)
@@ -215,9 +196,9 @@ void om_anon_change_end(struct om_vma *vma, struct om_vma *partner)
 	if (!av)
 		return;
 	if (om_is_member(vma))
-		enqueue(av, vma);
+		om_area_list_add(&av->first, vma);
 	if (om_is_member(partner))
-		enqueue(av, partner);
+		om_area_list_add(&av->first, partner);
 	unlock(vma->mm->sys, av);
 }
 

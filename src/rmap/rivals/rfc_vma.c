@@ -28,6 +28,7 @@
  * The walk from a shared page goes through the whole list with its lock held, as posted: an
  * area that is cut into a thousand is looked at a thousand times.
  */
+#include "rmap/rivals/area_list.h"
 #include "rmap/rmap.h"
 
 const struct om_rmap_traits om_rmap_traits = {
@@ -98,41 +99,10 @@ static void adopt(struct om_vma *vma, const struct om_vma *part)
 	}
 }
 
-/* ---------------------------------------------------------------- areas --------------------- */
-
-static struct om_vma *area_of(struct om_node *n)
-{
-	return om_container(n, struct om_vma, by_anon);
-}
-
 static void anon_vma_put(struct om_system *sys, struct om_anon_vma *av)
 {
 	if (atomic_fetch_sub_explicit(&av->refs, 1, memory_order_acq_rel) == 1)
 		om_object_free(sys, OM_CACHE_RMAP, av);
-}
-
-/* The list's lock is held for writing. */
-static void enqueue(struct om_anon_vma *av, struct om_vma *vma)
-{
-	struct om_node *n = &vma->by_anon;
-
-	n->left = NULL;
-	n->right = av->first;
-	if (n->right)
-		n->right->left = n;
-	av->first = n;
-}
-
-static void dequeue(struct om_anon_vma *av, struct om_vma *vma)
-{
-	struct om_node *n = &vma->by_anon;
-
-	if (n->left)
-		n->left->right = n->right;
-	else
-		av->first = n->right;
-	if (n->right)
-		n->right->left = n->left;
 }
 
 static int make_anon_vma(struct om_vma *vma)
@@ -192,7 +162,7 @@ void om_anon_link(struct om_vma *vma)
 	if (!av)
 		return;
 	om_write_lock(sys, &av->lock, OM_RANK_ANON);
-	enqueue(av, vma);
+	om_area_list_add(&av->first, vma);
 	om_write_unlock(sys, &av->lock);
 }
 
@@ -205,7 +175,7 @@ void om_anon_unlink(struct om_vma *vma)
 	if (!av)
 		return;
 	om_write_lock(sys, &av->lock, OM_RANK_ANON);
-	dequeue(av, vma);
+	om_area_list_del(&av->first, vma);
 	last = !av->first;
 	om_write_unlock(sys, &av->lock);
 	/* I4: no area left, so no mapped page can point here. A walk may still hold a reference. */
@@ -232,9 +202,9 @@ void om_anon_change_begin(struct om_vma *vma, struct om_vma *partner)
 		return;
 	om_write_lock(vma->mm->sys, &av->lock, OM_RANK_ANON);
 	if (om_is_member(vma))
-		dequeue(av, vma);
+		om_area_list_del(&av->first, vma);
 	if (om_is_member(partner))
-		dequeue(av, partner);
+		om_area_list_del(&av->first, partner);
 }
 
 /* A partner that has pages now had none before: it was split off. */
@@ -244,9 +214,9 @@ void om_anon_change_end(struct om_vma *vma, struct om_vma *partner)
 
 	if (av) {
 		if (om_is_member(vma))
-			enqueue(av, vma);
+			om_area_list_add(&av->first, vma);
 		if (om_is_member(partner))
-			enqueue(av, partner);
+			om_area_list_add(&av->first, partner);
 		om_write_unlock(vma->mm->sys, &av->lock);
 	}
 	if (!is_empty(partner))
@@ -340,7 +310,7 @@ static void walk_shared(struct om_walk *w, const struct om_target *t)
 
 	om_read_lock(w->sys, &av->lock, OM_RANK_ANON);
 	for (struct om_node *n = av->first; n && go; n = n->right) {
-		struct om_vma *vma = area_of(n);
+		struct om_vma *vma = om_area_in_list(n);
 
 		looked++;
 		if (covers(vma, t->index))
@@ -386,9 +356,9 @@ static void check_anon_vma(struct om_anon_check *c, struct om_anon_vma *av)
 
 	for (struct om_node *node = av->first; node; node = node->right) {
 		n++;
-		if (area_of(node)->anon_vma != av)
-			c->fail(c, "I4", av, (uintptr_t)area_of(node),
-			        (uintptr_t)area_of(node)->anon_vma);
+		if (om_area_in_list(node)->anon_vma != av)
+			c->fail(c, "I4", av, (uintptr_t)om_area_in_list(node),
+			        (uintptr_t)om_area_in_list(node)->anon_vma);
 	}
 	c->objects[0]++;
 	c->in_trees += n;
