@@ -40,11 +40,6 @@ const struct om_rmap_traits om_rmap_traits = {
 
 /* ---------------------------------------------------------------- the list ------------------ */
 
-static struct om_vma *area(const struct om_node *n)
-{
-	return om_container(n, struct om_vma, by_anon);
-}
-
 static void lock(struct om_system *sys, struct om_anon_vma *av)
 {
 	om_spin_lock(sys, &av->lock, OM_RANK_ANON);
@@ -253,7 +248,7 @@ void om_anon_walk(struct om_walk *w, struct om_page *page)
 	lock(sys, av);
 	for (struct om_node *n = av->first; n && go; n = n->right) {
 		looked++;
-		go = probe_area(w, &t, area(n));
+		go = probe_area(w, &t, om_area_in_list(n));
 	}
 	om_note_hold(sys, looked);
 	unlock(sys, av);
@@ -280,8 +275,9 @@ static void check_anon_vma(struct om_anon_check *c, struct om_anon_vma *av)
 		c->fail(c, "rest", av, atomic_load(&av->lock.state), 0);
 	for (struct om_node *n = av->first; n; prev = n, n = n->right) {
 		c->in_trees++;
-		if (n->left != prev || area(n)->anon_vma != av) {
-			c->fail(c, "I4", av, (uintptr_t)area(n), (uintptr_t)area(n)->anon_vma);
+		if (n->left != prev || om_area_in_list(n)->anon_vma != av) {
+			c->fail(c, "I4", av, (uintptr_t)om_area_in_list(n),
+			        (uintptr_t)om_area_in_list(n)->anon_vma);
 			return; /* it might be a circle */
 		}
 	}

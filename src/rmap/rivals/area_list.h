@@ -6,7 +6,7 @@
 
 #include "base/types.h"
 
-static inline struct om_vma *om_area_in_list(struct om_node *n)
+static inline struct om_vma *om_area_in_list(const struct om_node *n)
 {
 	return om_container(n, struct om_vma, by_anon);
 }
