@@ -30,7 +30,10 @@ static const char *const event_name[OM_NR_EVENTS] = {
     [OM_EV_PGPGIN] = "pgpgin",
     [OM_EV_PGPGOUT] = "pgpgout",
     [OM_EV_PGSCAN] = "pgscan",
-    [OM_EV_PGSTEAL] = "pgsteal",
+    [OM_EV_PGSTEAL_ANON] = "pgsteal_anon",
+    [OM_EV_PGSTEAL_FILE] = "pgsteal_file",
+    [OM_EV_REFAULT_ANON] = "workingset_refault_anon",
+    [OM_EV_REFAULT_FILE] = "workingset_refault_file",
     [OM_EV_PGACTIVATE] = "pgactivate",
     [OM_EV_PGDEACTIVATE] = "pgdeactivate",
     [OM_EV_PGLAZYFREE] = "pglazyfree",
@@ -101,15 +104,29 @@ static void count_mapped(struct om_system *sys, struct om_sysinfo *info)
 	info->file_mapped = mapped.file;
 }
 
-static void count_lists(struct om_system *sys, struct om_sysinfo *info)
+/*
+ * Active is what the hand found used when it came by last, as far as it has been round. Unevictable
+ * pages count, too, since no one looks.
+ */
+static void split(struct om_system *sys, enum om_age_kind kind, om_pfn_t all, om_pfn_t *active,
+                  om_pfn_t *inactive)
 {
-	om_lru_lock(sys);
-	info->inactive_anon = sys->lru[OM_LRU_INACTIVE_ANON].count;
-	info->active_anon = sys->lru[OM_LRU_ACTIVE_ANON].count;
-	info->inactive_file = sys->lru[OM_LRU_INACTIVE_FILE].count;
-	info->active_file = sys->lru[OM_LRU_ACTIVE_FILE].count;
-	om_lru_unlock(sys);
+	om_pfn_t unused = load(&sys->ages.unused[1][kind]);
 
+	*inactive = unused < all ? unused : all;
+	*active = all - *inactive;
+}
+
+static void count_ages(struct om_system *sys, struct om_sysinfo *info)
+{
+	split(sys, OM_AGE_ANON, info->anon_direct + info->anon_shared + info->shmem,
+	      &info->active_anon, &info->inactive_anon);
+	split(sys, OM_AGE_FILE, info->file_cached - info->shmem, &info->active_file,
+	      &info->inactive_file);
+}
+
+static void count_swap(struct om_system *sys, struct om_sysinfo *info)
+{
 	om_spin_lock(sys, &sys->swap.lock, OM_RANK_SWAP);
 	info->swap_slots = sys->swap.total;
 	info->swap_free = sys->swap.free;
@@ -133,7 +150,8 @@ void om_sysinfo(struct om_system *sys, struct om_sysinfo *info)
 	sum_events(sys, info->event);
 	count_kinds(sys, info);
 	count_mapped(sys, info);
-	count_lists(sys, info);
+	count_ages(sys, info);
+	count_swap(sys, info);
 	info->rmap_bytes = om_rmap_bytes(sys);
 	info->nr_mm = objects(sys, OM_CACHE_MM);
 	info->nr_vma = objects(sys, OM_CACHE_VMA);

@@ -3,8 +3,8 @@
  */
 #include "base/mem.h"
 #include "page/frame.h"
-#include "page/lru.h"
 #include "page/slab.h"
+#include "reclaim/balance.h"
 #include "reclaim/reclaim.h"
 #include "rmap/rmap.h"
 
@@ -45,7 +45,7 @@ struct om_system *om_system_init(const struct om_config *config)
 	sys->zero_pfn = OM_NO_PFN;
 	sys->swap_cluster = config->swap_cluster;
 	sys->free_head = OM_NO_PFN;
-	om_lru_init(sys);
+	om_ages_init(sys);
 	om_slab_init(sys, om_rmap_traits.object_bytes);
 	return sys;
 }

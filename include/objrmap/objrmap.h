@@ -521,30 +521,33 @@ OM_API size_t om_reclaim_step(struct om_system *sys, size_t pages);
 
 /* Event counters since om_system_init(), like /proc/vmstat. Names: om_event_name(). */
 enum om_event {
-	OM_EV_PGFAULT,     /* faults that were resolved */
-	OM_EV_PGMAJFAULT,  /* of these, with a transfer */
-	OM_EV_FAULT_ANON,  /* by kind: fresh anonymous page */
-	OM_EV_FAULT_ZERO,  /* read of untouched memory: the zero page */
-	OM_EV_FAULT_COW,   /* copied */
-	OM_EV_FAULT_REUSE, /* sole owner: shared turned direct, or made writable */
-	OM_EV_FAULT_FILE,  /* page of a mapping */
-	OM_EV_FAULT_SWAP,  /* swap entry resolved */
-	OM_EV_PGALLOC,     /* frames allocated */
-	OM_EV_PGFREE,      /* frames freed */
-	OM_EV_META_ALLOC,  /* objects allocated (areas, anon_vmas, mms, mappings) */
-	OM_EV_PSWPIN,      /* pages read from swap */
-	OM_EV_PSWPOUT,     /* pages written to swap */
-	OM_EV_SWAP_RA,     /* of pswpin, read ahead */
-	OM_EV_SWAP_RA_HIT, /* read-ahead pages that were then faulted */
-	OM_EV_PGPGIN,      /* pages read from files */
-	OM_EV_PGPGOUT,     /* pages written to files */
-	OM_EV_PGSCAN,      /* pages reclaim looked at */
-	OM_EV_PGSTEAL,     /* pages reclaim freed */
-	OM_EV_PGACTIVATE,
-	OM_EV_PGDEACTIVATE,
+	OM_EV_PGFAULT,      /* faults that were resolved */
+	OM_EV_PGMAJFAULT,   /* of these, with a transfer */
+	OM_EV_FAULT_ANON,   /* by kind: fresh anonymous page */
+	OM_EV_FAULT_ZERO,   /* read of untouched memory: the zero page */
+	OM_EV_FAULT_COW,    /* copied */
+	OM_EV_FAULT_REUSE,  /* sole owner: shared turned direct, or made writable */
+	OM_EV_FAULT_FILE,   /* page of a mapping */
+	OM_EV_FAULT_SWAP,   /* swap entry resolved */
+	OM_EV_PGALLOC,      /* frames allocated */
+	OM_EV_PGFREE,       /* frames freed */
+	OM_EV_META_ALLOC,   /* objects allocated (areas, anon_vmas, mms, mappings) */
+	OM_EV_PSWPIN,       /* pages read from swap */
+	OM_EV_PSWPOUT,      /* pages written to swap */
+	OM_EV_SWAP_RA,      /* of pswpin, read ahead */
+	OM_EV_SWAP_RA_HIT,  /* read-ahead pages that were then faulted */
+	OM_EV_PGPGIN,       /* pages read from files */
+	OM_EV_PGPGOUT,      /* pages written to files */
+	OM_EV_PGSCAN,       /* frames reclaim looked at */
+	OM_EV_PGSTEAL_ANON, /* pages reclaim freed: that go to swap */
+	OM_EV_PGSTEAL_FILE, /* and others */
+	OM_EV_REFAULT_ANON, /* pages that were evicted and are wanted again */
+	OM_EV_REFAULT_FILE,
+	OM_EV_PGACTIVATE,      /* pages that had begun to age, and were found used */
+	OM_EV_PGDEACTIVATE,    /* pages that were found not used for the first time */
 	OM_EV_PGLAZYFREE,      /* pages marked by MADV_FREE */
 	OM_EV_PGLAZYFREED,     /* of these, dropped without I/O */
-	OM_EV_UNEVICTABLE_IN,  /* pages that left the LRU because of mlock */
+	OM_EV_UNEVICTABLE_IN,  /* pages that reclaim passes by because of mlock */
 	OM_EV_UNEVICTABLE_OUT, /* and came back */
 	OM_EV_ALLOCSTALL,      /* direct reclaims */
 	OM_EV_OOM,             /* requests that failed for lack of memory */

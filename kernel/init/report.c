@@ -39,7 +39,7 @@ static void print_traffic(const struct om_sysinfo *i)
 	row("  of these, read ahead", ev(i, OM_EV_SWAP_RA));
 	row("pages read from files", ev(i, OM_EV_PGPGIN));
 	row("pages reclaim looked at", ev(i, OM_EV_PGSCAN));
-	row("pages reclaim freed", ev(i, OM_EV_PGSTEAL));
+	row("pages reclaim freed", ev(i, OM_EV_PGSTEAL_ANON) + ev(i, OM_EV_PGSTEAL_FILE));
 	row("direct reclaims", ev(i, OM_EV_ALLOCSTALL));
 }
 

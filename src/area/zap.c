@@ -13,8 +13,8 @@
 #include "area/zap.h"
 
 #include "area/mm.h"
+#include "page/age.h"
 #include "page/frame.h"
-#include "page/lru.h"
 #include "page/put.h"
 #include "store/swap.h"
 
@@ -32,32 +32,31 @@ static void leave_swapcache(struct om_system *sys, struct om_page *page)
 	om_page_put(sys, page);
 }
 
-/* One gathered entry. True: the page has died, and is to be freed with the batch. */
-static inline bool put_zapped(struct om_system *sys, struct om_page *page, uintptr_t bits)
+/* One gathered entry. */
+static inline void put_zapped(struct om_system *sys, struct om_page *page, uintptr_t bits,
+                              struct om_dead *d)
 {
 	om_frame_lock(sys, page);
-	if (page->mapcount == 1 && om_rmap_page_die(sys, page)) {
+	if (page->counts == 1 && om_rmap_page_die(sys, page, d)) {
 		om_frame_unlock(sys, page);
-		return true;
+		return;
 	}
 	om_rmap_page_remove(sys, page, bits & OM_GATHER_LOCKED);
 	if (page->mapcount) {
 		om_frame_unlock(sys, page);
-		return false;
+		return;
 	}
 	om_rmap_page_forget(sys, page);
 	if (om_page_test(page, OM_PG_SWAPCACHE))
 		leave_swapcache(sys, page);
 	else
 		om_page_unlock_or_free(sys, page);
-	return false;
 }
 
 void om_gather_finish(struct om_gather *g)
 {
 	struct om_system *sys = g->mm->sys;
-	struct om_page *dead[OM_GATHER_PAGES];
-	unsigned n = 0;
+	struct om_dead dead = {.chain = {.n = 0}};
 
 	/* Only these may put it off: see om_mm_flush_pending(). */
 	OM_ASSERT(sys, om_rwsem_is_write_locked(&g->mm->mmap_lock) || om_mm_flush_pending(g->mm),
@@ -68,11 +67,9 @@ void om_gather_finish(struct om_gather *g)
 		uintptr_t bits = g->page[i] & OM_GATHER_BITS;
 		struct om_page *page = (struct om_page *)(g->page[i] & ~OM_GATHER_BITS);
 
-		if (put_zapped(sys, page, bits))
-			dead[n++] = page;
+		put_zapped(sys, page, bits, &dead);
 	}
-	if (n)
-		om_lru_free_dying(sys, dead, n);
+	om_rmap_dead_done(sys, &dead);
 	om_gather_init(g, g->mm);
 }
 
@@ -103,12 +100,13 @@ static OM_COLD bool wanted(struct om_system *sys, const struct zap *z, struct om
 }
 
 /* The entry of a file page is gone. Returns what to gather. */
-static OM_COLD uintptr_t zap_file(struct zap *z, struct om_page *page, om_pte_t pte, uintptr_t bits)
+static OM_COLD uintptr_t zap_file(struct om_system *sys, struct zap *z, struct om_page *page,
+                                  om_pte_t pte, uintptr_t bits)
 {
 	z->file++;
 	z->written |= om_pte_write(pte);
 	if (om_pte_young(pte))
-		om_page_set(page, OM_PG_REFERENCED);
+		om_page_touch(sys, page);
 	return (uintptr_t)page | bits;
 }
 
@@ -171,7 +169,7 @@ static unsigned zap_entries(struct om_system *sys, struct zap *z, struct om_page
 			om_rmap_entry_cleared(sys, page, table, pos);
 			*out++ = (uintptr_t)page | bits;
 		} else if (om_likely(page->kind != OM_KIND_ZERO)) { /* I8 */
-			*out++ = zap_file(z, page, pte, bits);
+			*out++ = zap_file(sys, z, page, pte, bits);
 		}
 	}
 	z->anon += (size_t)(out - first) - z->file;

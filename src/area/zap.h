@@ -38,7 +38,7 @@ static inline void om_gather_flush_later(struct om_gather *g, uintptr_t start, u
 
 /*
  * Pay: flush, then take the pages out of the reverse map, and free those that nobody else holds.
- * Empty afterwards, ready to go on. Takes FRAME, LRU, SWAP, FREE.
+ * Empty afterwards, ready to go on. Takes FRAME, SWAP, FREE.
  */
 void om_gather_finish(struct om_gather *g);
 

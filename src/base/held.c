@@ -30,7 +30,6 @@ static const uint32_t steps_max[OM_NR_RANKS] = {
     [OM_RANK_TABLE] = 4 * ENTRIES + 16 * OM_WORK_PAGE,
     [OM_RANK_TABLE2] = 4 * ENTRIES + 16 * OM_WORK_PAGE,
     [OM_RANK_FRAME] = 16,
-    [OM_RANK_LRU] = 128, /* a batch of pages, in or out */
     /* A search looks into two frames of a device's table, or at 1024 slots. */
     [OM_RANK_SWAP] = 4096,
     [OM_RANK_SLAB] = 16,

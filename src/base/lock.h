@@ -14,7 +14,7 @@
  *               TABLE      frame lock of a page-table page: every entry of it
  *                 TABLE2     a second table: the child's in fork, the higher pfn in mremap
  *                   FRAME      frame lock of a data page: object, index, mapcount, holds
- *                     LRU, SWAP, SLAB, LIST, FREE, SLEEP   leaves
+ *                     SWAP, SLAB, LIST, FREE, SLEEP   leaves
  *
  * Page locks come first: whoever has an mmap_lock only tries them, as it must not wait for a
  * transfer. Two locks of one rank are never held together, except page locks taken by trylock
@@ -45,7 +45,6 @@ enum om_rank {
 	OM_RANK_TABLE,
 	OM_RANK_TABLE2,
 	OM_RANK_FRAME,
-	OM_RANK_LRU,
 	OM_RANK_SWAP,
 	OM_RANK_SLAB,
 	OM_RANK_LIST,

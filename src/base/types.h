@@ -4,7 +4,7 @@
  * Each field carries the letter of what guards it:
  *   (c) constant after creation        (a) atomic, any time
  *   (F) the frame lock of this page    (T) the frame lock of the page-table page
- *   (P) the page lock, OM_PG_LOCKED    (L) the LRU lock
+ *   (P) the page lock, OM_PG_LOCKED
  *   (M) mm->mmap_lock; written with it held for writing
  *   (O) the object's lock: mapping->lock or anon_vma->lock
  *   (M+O) written holding both, so either is enough to read
@@ -54,18 +54,15 @@ enum om_pageflag {
 	OM_PG_WAITERS = 0x0002,     /* somebody sleeps on the page lock */
 	OM_PG_ANON = 0x0004,        /* (F) `object` is read by the table in docs/design.md */
 	OM_PG_DIRECT = 0x0008,      /* (F) exclusive: one PTE, in the table `object` names (I2) */
-	OM_PG_LRU = 0x0010,         /* (L) on an LRU list */
-	OM_PG_ISOLATED = 0x0020,    /* (L) taken off by reclaim, which owns it like a reference */
-	OM_PG_ACTIVE = 0x0040,      /* (L) on, or bound for, the active list */
-	OM_PG_UNEVICTABLE = 0x0080, /* (F) `mlocked` counts; on no list */
-	OM_PG_REFERENCED = 0x0100,  /* (a) used once since it became inactive; of a table: new */
-	OM_PG_DIRTY = 0x0200,       /* (a) newer than its backing store */
-	OM_PG_SWAPCACHE = 0x0400,   /* (P+F) `slot` names its swap slot */
-	OM_PG_UPTODATE = 0x0800,    /* (P) contents are valid */
-	OM_PG_LAZYFREE = 0x1000,    /* (F) MADV_FREE: may be dropped while clean */
-	OM_PG_SWAPBACKED = 0x2000,  /* (L) goes to swap, so belongs to the anon lists */
-	OM_PG_READAHEAD = 0x4000,   /* (a) read ahead, not asked for yet */
-	OM_PG_ORPHAN = 0x8000,      /* (L) died while isolated: its isolator frees it */
+	OM_PG_UNEVICTABLE = 0x0010, /* (F) `mlocked` counts: reclaim passes by */
+	OM_PG_REFERENCED = 0x0020,  /* (a) used once since it came, or grew old; of a table: new */
+	OM_PG_DIRTY = 0x0040,       /* (a) newer than its backing store */
+	OM_PG_SWAPCACHE = 0x0080,   /* (P+F) `slot` names its swap slot */
+	OM_PG_UPTODATE = 0x0100,    /* (P) contents are valid; from now on reclaim may take it */
+	OM_PG_LAZYFREE = 0x0200,    /* (F) MADV_FREE: may be dropped while clean */
+	OM_PG_SWAPBACKED = 0x0400,  /* (F) goes to swap */
+	OM_PG_READAHEAD = 0x0800,   /* (a) read ahead, not asked for yet */
+	OM_PG_AGE = 0xf000,         /* (a) how often reclaim has looked since it was used: age.h */
 };
 
 /*
@@ -76,17 +73,31 @@ struct om_page {
 	struct om_spinlock lock; /* the frame lock; valid in every state of the frame */
 	uint8_t kind;            /* (F) enum om_kind */
 	_Atomic uint16_t flags;  /* (a) enum om_pageflag, which has a letter for each */
-	uint32_t mapcount;       /* (F) present PTEs (I1) */
-	uint32_t holds;          /* (F) references and pins: page.h */
-	uint32_t slot;           /* (F) swap slot, if OM_PG_SWAPCACHE */
-	void *object;            /* (F) om_mapping, page-table page (direct: T) or om_anon_vma */
-	uintptr_t index; /* (F) page offset in `object`; direct: (T) position in the table */
 	union {
 		struct {
-			om_pfn_t prev, next; /* (L) LRU; free list; slab list */
-		} lru;
-		uint32_t mlocked;  /* (F) if UNEVICTABLE: PTEs in VM_LOCKED areas (I12) */
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+			uint32_t mapcount : 24; /* (F) present PTEs (I1) */
+			uint32_t mlocked : 8;   /* (F) of these in VM_LOCKED areas (I12): unevictable.h */
+#else
+			uint32_t mlocked : 8, mapcount : 24;
+#endif
+		};
+		uint32_t counts; /* (F) both: the same with one more entry is one more */
+	};
+	union {
+		struct {
+			uint32_t holds; /* (F) references and pins: page.h */
+			uint32_t slot;  /* (F) swap slot, if OM_PG_SWAPCACHE */
+		};
 		om_pte_t *entries; /* (c) of a page-table page: where they are */
+	};
+	void *object; /* (F) om_mapping, page-table page (direct: T) or om_anon_vma */
+	union {
+		uintptr_t
+		    index; /* (F) page offset in `object`; direct: (T) position in the table */
+		struct {
+			om_pfn_t prev, next; /* (l) free list; list of a slab, of a swap device */
+		} link;
 	};
 };
 
@@ -167,15 +178,20 @@ struct om_mm {
 
 /* ---------------------------------------------------------------- the system ---------------- */
 
-enum om_lru_list {
-	OM_LRU_INACTIVE_ANON,
-	OM_LRU_ACTIVE_ANON,
-	OM_LRU_INACTIVE_FILE,
-	OM_LRU_ACTIVE_FILE,
-	OM_NR_LRU
+/* Kinds of pages that compete for frames: page/age.h. */
+enum om_age_kind { OM_AGE_ANON, OM_AGE_FILE, OM_NR_AGE_KINDS };
+
+struct om_ages {
+	_Atomic om_pfn_t
+	    hand; /* (a) chunks of frames that reclaim has looked at, round and round */
+	_Atomic uint32_t limit[OM_NR_AGE_KINDS]; /* (a) the age at which a page leaves */
+	/* (a) Since the limits were moved last: pages looked at, evicted, and missed since. */
+	_Atomic uint32_t looked, evicted[OM_NR_AGE_KINDS], refaults[OM_NR_AGE_KINDS];
+	/* (a) Pages that were not used, in the round that is on, and in the one before. */
+	_Atomic om_pfn_t unused[2][OM_NR_AGE_KINDS];
 };
 
-/* Its lock is that of what the list is for: an LRU list, a slab's, a swap device's. */
+/* Its lock is that of what the list is for: a slab, a swap device. */
 struct om_pfn_list {
 	om_pfn_t head, tail; /* (l) */
 	om_pfn_t count;      /* (l) */
@@ -288,9 +304,8 @@ struct om_system {
 	bool marks_fixed;                               /* (f) by the embedder, not derived */
 	struct om_rwsem adding;                         /* one om_add_memory() at a time */
 
-	struct om_spinlock lru_lock;
-	struct om_pfn_list lru[OM_NR_LRU]; /* (L) */
-	_Atomic om_pfn_t nr_unevictable;   /* (a) */
+	struct om_ages ages;             /* (a) */
+	_Atomic om_pfn_t nr_unevictable; /* (a) */
 
 	struct om_reclaimers reclaimers; /* (l) in it */
 

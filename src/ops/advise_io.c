@@ -3,14 +3,13 @@
  * in stores.
  *
  * No lock is held meanwhile. So the range is gone through in pieces: under mmap_lock a piece is
- * found, and what it needs afterwards is held by references or isolation; then the lock is given
+ * found, and what it needs afterwards is held by references; then the lock is given
  * up, and the work done.
  */
 #include "ops/advise_io.h"
 
 #include "area/mm.h"
 #include "ops/fault.h"
-#include "page/lru.h"
 #include "page/put.h"
 #include "page/table.h"
 #include "reclaim/reclaim.h"
@@ -27,7 +26,7 @@ struct piece {
 	size_t pages;
 	uint32_t slot[OM_TRANSFER_MAX]; /* WILLNEED: read these */
 	unsigned slots;
-	struct om_page *page[OM_RECLAIM_BATCH]; /* PAGEOUT: isolated */
+	struct om_page *page[OM_RECLAIM_BATCH]; /* PAGEOUT: referenced */
 	unsigned victims;
 };
 
@@ -68,8 +67,10 @@ static void find_victim(struct om_system *sys, om_pte_t pte, struct piece *p)
 	if (!om_pte_present(pte) || om_pte_pfn(pte) == sys->zero_pfn)
 		return;
 	om_frame_lock(sys, page);
-	if (page->mapcount == 1 && !om_page_pins(page) && om_lru_isolate_page(sys, page))
+	if (page->mapcount == 1 && !om_page_pins(page) && !om_page_test(page, OM_PG_UNEVICTABLE)) {
+		om_page_ref_locked(sys, page);
 		p->page[p->victims++] = page;
+	}
 	om_frame_unlock(sys, page);
 }
 
@@ -130,7 +131,7 @@ static void do_piece(struct om_system *sys, struct piece *p)
 		if (!om_swap_readpage(sys, p->slot[i], &page, &read))
 			om_page_put(sys, page);
 	if (p->victims)
-		om_reclaim_pages(sys, p->page, p->victims, true);
+		om_reclaim_pages(sys, p->page, p->victims);
 }
 
 /* WILLNEED and PAGEOUT: best effort. */

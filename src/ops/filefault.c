@@ -154,8 +154,6 @@ static inline bool map_one(struct om_fault *f, unsigned pos, uintptr_t index)
 	done = om_rmap_file_add(sys, page, f->vma);
 	if (done)
 		om_entry_fill(sys, f->table, pos, pos == f->pos ? om_pte_mkyoung(pte) : pte);
-	if (done && pos == f->pos)
-		om_page_touch(sys, page);
 	om_page_unlock(sys, page);
 	return done;
 }
@@ -267,8 +265,6 @@ int om_fault_file(struct om_fault *f, uintptr_t index)
 		r = map_copy(f, page, index);
 	if (om_unlikely(!page)) /* a hole was copied */
 		return r;
-	om_page_unlock(sys, page);
-	om_page_touch(sys, page);
-	om_page_put(sys, page);
+	om_page_unlock_put(sys, page);
 	return r;
 }

@@ -8,6 +8,7 @@
 #include "ops/bytes.h"
 #include "ops/resize.h"
 #include "ops/truncate.h"
+#include "page/age.h"
 #include "page/put.h"
 #include "reclaim/reclaim.h"
 #include "reclaim/unmap.h"

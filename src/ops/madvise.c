@@ -11,7 +11,7 @@
 #include "area/trim.h"
 #include "area/zap.h"
 #include "ops/advise_io.h"
-#include "page/lru.h"
+#include "page/age.h"
 #include "page/put.h"
 #include "reclaim/reclaim.h"
 #include "rmap/rmap.h"
@@ -96,8 +96,8 @@ static void visit_part(struct visitor *v, const struct om_table_part *part)
 static void mark_lazyfree(struct om_system *sys, struct om_page *page)
 {
 	om_page_set(page, OM_PG_LAZYFREE);
-	om_page_clear(page, OM_PG_DIRTY | OM_PG_REFERENCED);
-	om_lru_move(sys, page, 0, OM_PG_SWAPBACKED | OM_PG_ACTIVE, false);
+	om_page_clear(page, OM_PG_DIRTY | OM_PG_REFERENCED | OM_PG_SWAPBACKED);
+	om_page_set_old(page);
 	om_count(sys, OM_EV_PGLAZYFREE, 1);
 }
 
@@ -159,7 +159,7 @@ static void visit_cold(struct visitor *v, struct om_page *table, unsigned pos, o
 	om_frame_lock(sys, page);
 	if (is_private_use(page)) {
 		om_page_clear(page, OM_PG_REFERENCED);
-		om_lru_move(sys, page, 0, OM_PG_ACTIVE, true);
+		om_page_set_old(page);
 	}
 	om_frame_unlock(sys, page);
 }

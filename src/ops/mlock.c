@@ -2,7 +2,7 @@
  * mlock.c: memory that stays.
  *
  * VM_LOCKED is a flag of the area; each entry in a locked area counts in its page (`mlocked`),
- * and a page that counts any has left the LRU (I12). Faults and zaps count as they go; here the
+ * and reclaim passes by a page that counts any (I12). Faults and zaps count as they go; here the
  * entries that are already present are counted when the flag changes. Reclaim asks the page, not
  * the area, so it does not matter that flag and counts change one after the other; truncation,
  * the only other call that takes entries without mmap_lock, removes all of a page's entries,
@@ -11,7 +11,7 @@
 #include "area/limits.h"
 #include "area/mm.h"
 #include "ops/fault.h"
-#include "page/lru.h"
+#include "page/unevictable.h"
 #include "reclaim/reclaim.h"
 #include "rmap/rmap.h"
 

@@ -18,6 +18,7 @@
 
 #include "ops/bytes.h"
 #include "ops/truncate.h"
+#include "page/age.h"
 #include "page/put.h"
 #include "reclaim/reclaim.h"
 

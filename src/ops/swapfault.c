@@ -132,9 +132,7 @@ int om_fault_swap(struct om_fault *f)
 	if (r)
 		return r;
 	r = resolve(f, page, &again);
-	om_page_unlock(sys, page);
-	om_page_touch(sys, page);
-	om_page_put(sys, page);
+	om_page_unlock_put(sys, page);
 	/* Do not let the program fault twice (hazard 52). */
 	return again ? om_fault_write(f) : r;
 }

@@ -1,7 +1,7 @@
 /*
  * frame.c: the free list, and lists of frames in general.
  *
- * Free frames are linked through lru.next from sys->free_head, last in, first out, under free_lock.
+ * Free frames are linked through link.next from sys->free_head, last in, first out, under free_lock.
  * A walker that learnt a frame number some time ago may lock any frame at any moment and look what
  * has become of it. Hence the two rules here: the frame lock itself is never written, only taken,
  * and all else in a descriptor changes under it.
@@ -27,7 +27,7 @@ static void uncount_kind(struct om_system *sys, unsigned kind, om_pfn_t n)
 static void free_push(struct om_system *sys, struct om_page *page)
 {
 	om_spin_lock(sys, &sys->free_lock, OM_RANK_FREE);
-	page->lru.next = sys->free_head;
+	page->link.next = sys->free_head;
 	sys->free_head = om_page_pfn(sys, page);
 	set_nr_free(sys, atomic_load_explicit(&sys->nr_free, memory_order_relaxed) + 1);
 	om_spin_unlock(sys, &sys->free_lock);
@@ -78,22 +78,22 @@ void om_frame_release(struct om_system *sys, struct om_page *page)
 	om_frame_lock(sys, page);
 	flags = om_page_flags(page);
 	OM_BUG_ON(sys, page->kind <= OM_KIND_FREE, "I7", page, page->kind, flags);
-	OM_BUG_ON(sys, page->mapcount || page->holds & ~OM_ONE_REF, "I7", page, page->mapcount,
-	          page->holds);
-	OM_BUG_ON(sys, flags & (OM_PG_LRU | OM_PG_ISOLATED | OM_PG_UNEVICTABLE | OM_PG_SWAPCACHE),
-	          "I7", page, flags, page->kind);
+	OM_BUG_ON(sys, page->mapcount, "I7", page, page->mapcount, flags);
+	OM_BUG_ON(sys, page->kind < OM_KIND_TABLE && page->holds & ~OM_ONE_REF, "I7", page,
+	          page->kind, page->holds);
+	OM_BUG_ON(sys, flags & (OM_PG_UNEVICTABLE | OM_PG_SWAPCACHE), "I7", page, flags,
+	          page->kind);
 	om_frame_make_free(sys, page);
 }
 
-void om_frame_free_chain(struct om_system *sys, struct om_page *first, struct om_page *last,
-                         om_pfn_t n)
+void om_frame_free_chain(struct om_system *sys, const struct om_chain *chain)
 {
-	uncount_kind(sys, OM_KIND_DATA, n);
-	om_count(sys, OM_EV_PGFREE, n);
+	uncount_kind(sys, OM_KIND_DATA, chain->n);
+	om_count(sys, OM_EV_PGFREE, chain->n);
 	om_spin_lock(sys, &sys->free_lock, OM_RANK_FREE);
-	last->lru.next = sys->free_head;
-	sys->free_head = om_page_pfn(sys, first);
-	set_nr_free(sys, atomic_load_explicit(&sys->nr_free, memory_order_relaxed) + n);
+	chain->last->link.next = sys->free_head;
+	sys->free_head = om_page_pfn(sys, chain->first);
+	set_nr_free(sys, atomic_load_explicit(&sys->nr_free, memory_order_relaxed) + chain->n);
 	om_spin_unlock(sys, &sys->free_lock);
 }
 
@@ -109,12 +109,12 @@ void om_pfn_list_push_tail(struct om_system *sys, struct om_pfn_list *list, stru
 {
 	om_pfn_t pfn = om_page_pfn(sys, page);
 
-	page->lru.next = OM_NO_PFN;
-	page->lru.prev = list->tail;
+	page->link.next = OM_NO_PFN;
+	page->link.prev = list->tail;
 	if (list->tail == OM_NO_PFN)
 		list->head = pfn;
 	else
-		om_page_of(sys, list->tail)->lru.next = pfn;
+		om_page_of(sys, list->tail)->link.next = pfn;
 	list->tail = pfn;
 	list->count++;
 }

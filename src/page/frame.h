@@ -46,7 +46,7 @@ OM_INLINE struct om_page *om_frame_take(struct om_system *sys, unsigned kind, un
 	n = atomic_load_explicit(&sys->nr_free, memory_order_relaxed);
 	if (om_likely(n > reserve)) {
 		page = om_page_of(sys, sys->free_head);
-		sys->free_head = page->lru.next;
+		sys->free_head = page->link.next;
 		atomic_store_explicit(&sys->nr_free, n - 1, memory_order_relaxed);
 	}
 	om_spin_unlock(sys, &sys->free_lock);
@@ -80,12 +80,24 @@ void om_frame_release(struct om_system *sys, struct om_page *page);
  */
 void om_frame_make_free(struct om_system *sys, struct om_page *page);
 
-/*
- * Put n frames that are FREE already, chained from `first` to `last` through lru.next, on the
- * free list. They were DATA. Takes FREE.
- */
-void om_frame_free_chain(struct om_system *sys, struct om_page *first, struct om_page *last,
-                         om_pfn_t n);
+/* Frames on their way to the free list, linked through link.next from `first` to `last`. */
+struct om_chain {
+	struct om_page *first, *last;
+	om_pfn_t n;
+};
+
+/* A FREE frame that nobody else has goes to the front. */
+OM_INLINE void om_chain_add(struct om_system *sys, struct om_chain *chain, struct om_page *page)
+{
+	if (chain->n++)
+		page->link.next = om_page_pfn(sys, chain->first);
+	else
+		chain->last = page;
+	chain->first = page;
+}
+
+/* Put a chain of one frame or more, which were DATA, on the free list. Takes FREE. */
+void om_frame_free_chain(struct om_system *sys, const struct om_chain *chain);
 
 /*
  * A RESERVED frame is handed over: it is free now. The caller counts nr_owned. Takes FRAME, FREE.
@@ -103,7 +115,7 @@ static inline bool om_frames_low(struct om_system *sys)
 	return om_frames_free(sys) < atomic_load_explicit(&sys->mark_low, memory_order_relaxed);
 }
 
-/* pfn-linked lists through page->lru: each operation O(1), under the list's lock. */
+/* pfn-linked lists through page->link: each operation O(1), under the list's lock. */
 void om_pfn_list_init(struct om_pfn_list *list);
 void om_pfn_list_push_tail(struct om_system *sys, struct om_pfn_list *list, struct om_page *page);
 
@@ -112,12 +124,12 @@ OM_INLINE void om_pfn_list_push(struct om_system *sys, struct om_pfn_list *list,
 {
 	om_pfn_t pfn = om_page_pfn(sys, page);
 
-	page->lru.prev = OM_NO_PFN;
-	page->lru.next = list->head;
+	page->link.prev = OM_NO_PFN;
+	page->link.next = list->head;
 	if (list->head == OM_NO_PFN)
 		list->tail = pfn;
 	else
-		om_page_of(sys, list->head)->lru.prev = pfn;
+		om_page_of(sys, list->head)->link.prev = pfn;
 	list->head = pfn;
 	list->count++;
 }
@@ -125,16 +137,16 @@ OM_INLINE void om_pfn_list_push(struct om_system *sys, struct om_pfn_list *list,
 OM_INLINE void om_pfn_list_del(struct om_system *sys, struct om_pfn_list *list,
                                struct om_page *page)
 {
-	om_pfn_t prev = page->lru.prev, next = page->lru.next;
+	om_pfn_t prev = page->link.prev, next = page->link.next;
 
 	if (prev == OM_NO_PFN)
 		list->head = next;
 	else
-		om_page_of(sys, prev)->lru.next = next;
+		om_page_of(sys, prev)->link.next = next;
 	if (next == OM_NO_PFN)
 		list->tail = prev;
 	else
-		om_page_of(sys, next)->lru.prev = prev;
+		om_page_of(sys, next)->link.prev = prev;
 	list->count--;
 }
 

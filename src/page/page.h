@@ -1,8 +1,8 @@
 /*
  * page.h: one frame: its flags, its frame lock, its references, its page lock.
  *
- * A data page lives while it has any of mapcount, references, pins or OM_PG_ISOLATED; whoever takes
- * the last away, under the frame lock, frees it. Page cache and swap cache count one reference
+ * A data page lives while it has any of mapcount, references and pins; whoever takes the last
+ * away, under the frame lock, frees it. Page cache and swap cache count one reference
  * each. Mapping counts in mapcount alone, which goes on counting an entry that zapping has cleared
  * until the TLB flush (I7).
  */
@@ -99,7 +99,7 @@ void om_page_unlock(struct om_system *sys, struct om_page *page);
 #define OM_PINS_MAX 0xfffu
 #endif
 #ifndef OM_MAPCOUNT_MAX
-#define OM_MAPCOUNT_MAX 0xfffffff0u
+#define OM_MAPCOUNT_MAX 0xfffff0u
 #endif
 
 static inline uint32_t om_page_refs(const struct om_page *page)
@@ -131,7 +131,7 @@ static inline void om_page_unref_locked(struct om_system *sys, struct om_page *p
 /* Nothing holds the page: it must be freed by whoever sees this. Frame lock held. */
 static inline bool om_page_is_dead(const struct om_page *page)
 {
-	return page->mapcount == 0 && page->holds == 0 && !om_page_test(page, OM_PG_ISOLATED);
+	return page->mapcount == 0 && page->holds == 0;
 }
 
 static inline void om_page_ref(struct om_system *sys, struct om_page *page)

@@ -5,9 +5,9 @@
 #ifndef OM_PUT_H
 #define OM_PUT_H
 
-#include "page/page.h"
+#include "page/frame.h"
 
-/* Drop a reference, and the page with the last. Takes frame, LRU and free-list locks. */
+/* Drop a reference, and the page with the last. Takes FRAME, FREE. */
 void om_page_put(struct om_system *sys, struct om_page *page);
 
 static inline void om_page_unlock_put(struct om_system *sys, struct om_page *page)
@@ -20,14 +20,30 @@ static inline void om_page_unlock_put(struct om_system *sys, struct om_page *pag
 bool om_page_unlock_or_free(struct om_system *sys, struct om_page *page);
 
 /*
- * Return a dead data page; its frame lock is held and is released. Takes LRU (if listed), FREE.
+ * Return a dead data page; its frame lock is held and is released. Takes FREE.
  */
 void om_frame_release_dead(struct om_system *sys, struct om_page *page);
 
 /*
- * End of isolation: back to a list (or freed, if dead; or left unevictable). Takes FRAME, LRU,
- * FREE.
+ * Freeing many pages at once. A page that nothing holds but its last entry, which is gone, dies at
+ * once: it is FREE, and waits in the chain for om_frame_free_chain(). False, and nothing done: it
+ * is not such a page. Frame lock held.
  */
-void om_lru_putback(struct om_system *sys, struct om_page *page);
+OM_INLINE bool om_page_die(struct om_system *sys, struct om_page *page, struct om_chain *chain)
+{
+	const unsigned plain = OM_PG_ANON | OM_PG_DIRECT | OM_PG_REFERENCED | OM_PG_DIRTY |
+	                       OM_PG_UPTODATE | OM_PG_SWAPBACKED | OM_PG_LAZYFREE |
+	                       OM_PG_READAHEAD | OM_PG_AGE;
+
+	OM_ASSERT(sys, om_held(sys, &page->lock) && page->mapcount == 1, "I1", page);
+	if (om_unlikely((om_page_flags(page) & ~plain) || page->holds))
+		return false;
+	page->counts = 0;
+	page->kind = OM_KIND_FREE;
+	page->object = NULL;
+	atomic_store_explicit(&page->flags, 0, memory_order_release);
+	om_chain_add(sys, chain, page);
+	return true;
+}
 
 #endif

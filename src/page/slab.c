@@ -4,7 +4,7 @@
  * A frame of kind OBJECT holds objects of one cache, side by side from its start. Free ones are
  * linked through their first word from the descriptor's `object`. Frames with a free object are
  * on slab->partial; a full one is on no list, and is found again from the address of an object.
- * `object`, `mapcount` and the links of such a frame are guarded by the slab's lock, not by the
+ * `slot` is the number of the cache. `object`, `mapcount` and the links of such a frame are guarded by the slab's lock, not by the
  * frame lock: a stale walker that locks the frame looks at `kind` and goes away.
  */
 #include "page/slab.h"
@@ -57,7 +57,7 @@ static struct om_page *slab_grow(struct om_system *sys, enum om_cache cache)
 		next = object;
 	}
 	frame->object = next;
-	frame->index = cache;
+	frame->slot = cache;
 	return frame;
 }
 
@@ -106,7 +106,7 @@ static bool slab_give(struct om_system *sys, struct om_slab *slab, struct om_pag
 {
 	bool was_full = !frame->object;
 
-	OM_BUG_ON(sys, frame->mapcount == 0, "slab", object, frame->mapcount, frame->index);
+	OM_BUG_ON(sys, frame->mapcount == 0, "slab", object, frame->mapcount, frame->slot);
 	*object = frame->object;
 	frame->object = object;
 	slab->in_use--;
@@ -128,8 +128,8 @@ void om_object_free(struct om_system *sys, enum om_cache cache, void *object)
 	size_t offset = (size_t)((char *)object - (char *)om_page_ptr(sys, frame));
 	bool empty;
 
-	OM_BUG_ON(sys, frame->kind != OM_KIND_OBJECT || frame->index != cache, "slab", object,
-	          frame->kind, frame->index);
+	OM_BUG_ON(sys, frame->kind != OM_KIND_OBJECT || frame->slot != cache, "slab", object,
+	          frame->kind, frame->slot);
 	OM_BUG_ON(sys, offset % slab->size, "slab", object, offset, slab->size);
 	if (OM_DEBUG)
 		memset(object, POISON, slab->size);

@@ -65,7 +65,7 @@ static struct om_page *take_reserved(struct om_system *sys, struct om_table_stoc
 	struct om_page *frame = om_page_of(sys, stock->first);
 
 	OM_BUG_ON(sys, stock->first == OM_NO_PFN, "I10", stock, 0, 0);
-	stock->first = frame->lru.next;
+	stock->first = frame->link.next;
 	return frame;
 }
 
@@ -264,7 +264,7 @@ int om_table_reserve(struct om_mm *mm, uintptr_t addr, unsigned level, struct om
 		frame = new_frame(mm);
 		if (!frame)
 			return om_table_error(mm);
-		frame->lru.next = stock->first;
+		frame->link.next = stock->first;
 		stock->first = om_page_pfn(sys, frame);
 	}
 	stock->last = addr;
@@ -316,7 +316,7 @@ static void unlink_subtree(struct om_mm *mm, struct om_page *table, unsigned lev
 	/* A walker may still be on its way here, and look at `entries`: they stay, and are none. */
 	om_table_lock(sys, table);
 	OM_BUG_ON(sys, table->mapcount != 0, "I5", table, table->mapcount, table->index);
-	table->slot = *list;
+	table->link.next = *list;
 	om_table_unlock(sys, table);
 	*list = om_page_pfn(sys, table);
 }
@@ -384,7 +384,7 @@ void om_table_free_list(struct om_mm *mm, const struct om_table_list *list)
 	while (next != OM_NO_PFN) {
 		struct om_page *table = om_page_of(mm->sys, next);
 
-		next = table->slot;
+		next = table->link.next;
 		free_table(mm, table);
 	}
 }

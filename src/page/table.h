@@ -4,7 +4,7 @@
  *
  * A table is a frame of kind OM_KIND_TABLE + level (1 = leaf). Its descriptor: `object` the mm,
  * `index` the number of the first page it maps, `mapcount` the entries in use. Unlinked, it
- * has the next of its list in `slot`. Its frame lock guards its entries (I9). Walking down needs no
+ * has the next of its list in `link`. Its frame lock guards its entries (I9). Walking down needs no
  * lock: an upper entry, once set, stays while an area covers the range (I5), and a walker holds
  * mmap_lock or the lock of a tree in which such an area is queued.
  */
@@ -215,7 +215,7 @@ static inline void om_entry_install(struct om_system *sys, struct om_page *table
 
 	OM_ASSERT(sys, om_held(sys, &table->lock), "I9", table);
 	OM_BUG_ON(sys, om_pte_present(old), "I9", table, old, pte);
-	table->mapcount += om_pte_none(old);
+	table->counts += om_pte_none(old);
 	om_arch_pte_store(p, pte);
 }
 
@@ -225,7 +225,7 @@ static inline void om_entry_fill(struct om_system *sys, struct om_page *table, u
 {
 	OM_ASSERT(sys, om_held(sys, &table->lock), "I9", table);
 	OM_ASSERT(sys, om_pte_none(om_arch_pte_load(om_table_entry(table, pos))), "I9", table);
-	table->mapcount++;
+	table->counts++;
 	om_arch_pte_store(om_table_entry(table, pos), pte);
 }
 
@@ -242,7 +242,7 @@ static inline om_pte_t om_entry_take(struct om_system *sys, struct om_page *tabl
 	OM_ASSERT(sys, !om_pte_present(absent), "I9", table);
 	old = om_arch_pte_xchg(om_table_entry(table, pos), absent);
 	if (om_pte_none(absent) && !om_pte_none(old))
-		table->mapcount--;
+		table->counts--;
 	return old;
 }
 
@@ -250,7 +250,7 @@ static inline om_pte_t om_entry_take(struct om_system *sys, struct om_page *tabl
 static inline om_pte_t om_entry_clear(struct om_system *sys, struct om_page *table, unsigned pos)
 {
 	OM_ASSERT(sys, om_held(sys, &table->lock), "I9", table);
-	table->mapcount--;
+	table->counts--;
 	return om_arch_pte_xchg(om_table_entry(table, pos), 0);
 }
 
@@ -272,8 +272,8 @@ static inline void om_entries_moved(struct om_system *sys, struct om_page *from,
                                     unsigned n)
 {
 	OM_ASSERT(sys, om_held(sys, &from->lock) && om_held(sys, &to->lock), "I9", from);
-	from->mapcount -= n;
-	to->mapcount += n;
+	from->counts -= n;
+	to->counts += n;
 }
 
 /*

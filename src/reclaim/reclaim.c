@@ -1,81 +1,59 @@
 /*
  * reclaim.c: choosing victims and getting their frames back.
  *
- * Each kind (anonymous and file) has an active and an inactive list. Pages enter anonymous lists
- * active and file lists inactive; pages at the active tail that have not been used become
- * inactive; pages at the inactive tail that have not been used lose their frames. Being used once
- * at the inactive tail is a second chance, twice activates.
+ * The hand finds pages that have not been used for long enough (scan.c, balance.c). If it has been
+ * round all frames and there were too few of them, what was merely not used leaves, too, and at last
+ * everything that can.
  *
  * Page tables that hold nothing are frames, too: tables.c. What somebody does who needs a frame:
  * request.c.
  *
- * A batch goes through stages, so that neighbours on the list are neighbours in swap and one
- * transfer: choose (lock, look whether used), back (find a slot for what has no store), unmap,
- * write, free.
+ * A batch of victims goes through stages, so that neighbours in memory are neighbours in swap and one
+ * transfer: sort, back (find a slot for what has no store), unmap, write, free.
  */
 #include "reclaim/reclaim.h"
 
+#include "page/age.h"
 #include "page/put.h"
+#include "reclaim/balance.h"
+#include "reclaim/scan.h"
 #include "reclaim/tables.h"
 #include "reclaim/unmap.h"
 #include "store/mapping.h"
 #include "store/swap.h"
 
-struct batch {
-	struct om_page *page[OM_RECLAIM_BATCH]; /* locked victims; NULL: given up and put back */
-	unsigned n;
-};
-
-static void give_up(struct om_system *sys, struct om_page **page, bool activate)
+/* It does not leave now; `keep`: nor when the hand comes again. */
+static void give_up(struct om_system *sys, struct om_page **page, bool keep)
 {
-	if (activate)
-		om_page_set(*page, OM_PG_ACTIVE);
-	om_page_unlock(sys, *page);
-	om_lru_putback(sys, *page);
+	if (keep)
+		om_page_set_age(*page, 0);
+	om_page_unlock_put(sys, *page);
 	*page = NULL;
 }
 
-/* ---------------------------------------------------------------- choose -------------------- */
+/* ---------------------------------------------------------------- sort ---------------------- */
 
-enum verdict { TAKE, KEEP, ACTIVATE };
-
-static enum verdict judge(struct om_system *sys, struct om_page *page, bool force)
+/* A hint: while the page is locked, an exclusive one may move. */
+static bool comes_before(const struct om_page *a, const struct om_page *b)
 {
-	unsigned flags = om_page_flags(page);
-	bool was_seen = flags & OM_PG_REFERENCED;
-	unsigned used;
+	uintptr_t x = (uintptr_t)om_rmap_object(a), y = (uintptr_t)om_rmap_object(b);
 
-	if (flags & OM_PG_UNEVICTABLE)
-		return KEEP;
-	used = om_page_referenced(sys, page);
-	if (!used || force)
-		return TAKE;
-	if ((flags & OM_PG_SWAPBACKED) || was_seen || used > 1)
-		return ACTIVATE;
-	om_page_set(page, OM_PG_REFERENCED);
-	return KEEP;
+	if (x != y)
+		return x < y;
+	return __atomic_load_n(&a->index, __ATOMIC_RELAXED) <
+	       __atomic_load_n(&b->index, __ATOMIC_RELAXED);
 }
 
-static void choose(struct om_system *sys, struct om_page *const from[], unsigned n, bool force,
-                   struct batch *b)
+/* Those of one table, or one file, come in order. Most are in order already. */
+static void sort(struct om_victims *b)
 {
-	b->n = 0;
-	for (unsigned i = 0; i < n; i++) {
-		struct om_page *page = from[i];
-		enum verdict v;
+	for (unsigned i = 1; i < b->n; i++) {
+		struct om_page *page = b->page[i];
+		unsigned at = i;
 
-		if (!om_page_trylock(sys, page)) {
-			om_lru_putback(sys, page);
-			continue;
-		}
-		v = judge(sys, page, force);
-		if (v == TAKE) {
-			b->page[b->n++] = page;
-			continue;
-		}
-		if (v == ACTIVATE)
-			om_count(sys, OM_EV_PGACTIVATE, 1);
-		give_up(sys, &page, v == ACTIVATE);
+		for (; at > 0 && comes_before(page, b->page[at - 1]); at--)
+			b->page[at] = b->page[at - 1];
+		b->page[at] = page;
 	}
 }
 
@@ -95,7 +73,7 @@ static bool needs_slot(struct om_system *sys, struct om_page *page)
 }
 
 /* Give slots to the pages that need one, in runs as long as the devices allow. */
-static void back(struct om_system *sys, struct batch *b)
+static void back(struct om_system *sys, struct om_victims *b)
 {
 	unsigned left = 0, have = 0;
 	uint32_t slot = 0;
@@ -123,8 +101,9 @@ static void back(struct om_system *sys, struct batch *b)
 
 /* ---------------------------------------------------------------- unmap --------------------- */
 
-static void unmap(struct om_system *sys, struct batch *b)
+static void unmap(struct om_system *sys, struct om_victims *b)
 {
+	om_unmap_exclusive(sys, b->page, b->n);
 	for (unsigned i = 0; i < b->n; i++) {
 		enum om_unmap_result r;
 
@@ -207,7 +186,7 @@ static bool is_orphan(struct om_system *sys, struct om_page *page)
 }
 
 /* Write the run of consecutive slots that begins at page i; returns its length. */
-static unsigned write_run(struct om_system *sys, struct batch *b, unsigned i)
+static unsigned write_run(struct om_system *sys, struct om_victims *b, unsigned i)
 {
 	unsigned n = 1, device = b->page[i]->slot >> OM_SWAP_DEVICE_SHIFT;
 	bool may = begin_swap(sys, device);
@@ -243,7 +222,7 @@ static struct om_mapping *file_to_write(struct om_system *sys, struct om_page *p
 }
 
 /* Write the pages of `mapping` that begin with page i and follow one another; returns how many. */
-static unsigned write_file_run(struct om_system *sys, struct batch *b, unsigned i,
+static unsigned write_file_run(struct om_system *sys, struct om_victims *b, unsigned i,
                                struct om_mapping *mapping)
 {
 	struct om_mapping **place = begin_write(sys, mapping);
@@ -262,7 +241,7 @@ static unsigned write_file_run(struct om_system *sys, struct batch *b, unsigned 
 	return n;
 }
 
-static void write_out(struct om_system *sys, struct batch *b)
+static void write_out(struct om_system *sys, struct om_victims *b)
 {
 	for (unsigned i = 0; i < b->n;) {
 		struct om_page *page = b->page[i];
@@ -279,7 +258,7 @@ static void write_out(struct om_system *sys, struct batch *b)
 
 /* ---------------------------------------------------------------- free ---------------------- */
 
-/* Take the page from its last holder; it dies when it is put back. */
+/* Take the page from its last holder but us. */
 static bool release(struct om_system *sys, struct om_page *page)
 {
 	struct om_mapping *mapping = NULL;
@@ -290,7 +269,7 @@ static bool release(struct om_system *sys, struct om_page *page)
 		mapping = page->object;
 	swapcache = om_page_test(page, OM_PG_SWAPCACHE);
 	if (!mapping)
-		free = page->mapcount == 0 && page->holds == (swapcache ? OM_ONE_REF : 0);
+		free = page->mapcount == 0 && page->holds == (swapcache ? 2 : 1) * OM_ONE_REF;
 	if (free && swapcache && om_page_test(page, OM_PG_DIRTY))
 		free = !page->object && om_swapcache_is_sole(sys, page);
 	om_frame_unlock(sys, page);
@@ -301,102 +280,86 @@ static bool release(struct om_system *sys, struct om_page *page)
 	return free;
 }
 
-unsigned om_reclaim_pages(struct om_system *sys, struct om_page *const from[], unsigned n,
-                          bool force)
+static bool free_victim(struct om_system *sys, struct om_page **page, enum om_age_kind kind)
 {
-	unsigned freed = 0;
-	struct batch b;
+	bool freed = release(sys, *page);
 
-	om_might_sleep(sys);
-	choose(sys, from, n, force, &b);
-	back(sys, &b);
-	unmap(sys, &b);
-	write_out(sys, &b);
-	for (unsigned i = 0; i < b.n; i++) {
-		if (!b.page[i])
-			continue;
-		if (release(sys, b.page[i])) {
-			freed++;
-			if (om_page_test(b.page[i], OM_PG_LAZYFREE))
-				om_count(sys, OM_EV_PGLAZYFREED, 1);
-		}
-		give_up(sys, &b.page[i], false);
+	if (freed) {
+		om_count(sys, kind == OM_AGE_ANON ? OM_EV_PGSTEAL_ANON : OM_EV_PGSTEAL_FILE, 1);
+		if (om_page_test(*page, OM_PG_LAZYFREE))
+			om_count(sys, OM_EV_PGLAZYFREED, 1);
 	}
-	om_count(sys, OM_EV_PGSCAN, n);
-	om_count(sys, OM_EV_PGSTEAL, freed);
+	give_up(sys, page, false);
 	return freed;
 }
 
-/* ---------------------------------------------------------------- lists --------------------- */
-
-static om_pfn_t list_size(struct om_system *sys, enum om_lru_list list)
+/* evicted[]: how many were freed, by kind, is added. */
+static void reclaim_victims(struct om_system *sys, struct om_victims *b, unsigned evicted[])
 {
-	om_pfn_t n;
+	sort(b);
+	back(sys, b);
+	unmap(sys, b);
+	write_out(sys, b);
+	for (unsigned i = 0; i < b->n; i++) {
+		if (b->page[i]) {
+			enum om_age_kind kind = om_age_kind_of(om_page_flags(b->page[i]));
 
-	om_lru_lock(sys);
-	n = sys->lru[list].count;
-	om_lru_unlock(sys);
-	return n;
-}
-
-/* Unused pages of the active tail become inactive, used ones go back to its head. */
-static void age_active(struct om_system *sys, enum om_lru_list active, unsigned n)
-{
-	struct om_page *page[OM_RECLAIM_BATCH];
-
-	n = om_lru_isolate(sys, active, page, n);
-	for (unsigned i = 0; i < n; i++) {
-		bool used = true;
-
-		if (om_page_trylock(sys, page[i])) {
-			used = om_page_referenced(sys, page[i]);
-			om_page_unlock(sys, page[i]);
+			evicted[kind] += free_victim(sys, &b->page[i], kind);
 		}
-		if (!used) {
-			om_page_clear(page[i], OM_PG_ACTIVE);
-			om_count(sys, OM_EV_PGDEACTIVATE, 1);
-		}
-		om_lru_putback(sys, page[i]);
 	}
 }
 
-/* Scan about 1 / 2^prio of a pair of lists; 0 scans it all and takes used pages, too. */
-static size_t shrink_pair(struct om_system *sys, enum om_lru_list inactive, unsigned prio,
-                          size_t target)
+unsigned om_reclaim_pages(struct om_system *sys, struct om_page *const page[], unsigned n)
 {
-	enum om_lru_list active = inactive + 1;
-	om_pfn_t na = list_size(sys, active), ni = list_size(sys, inactive);
-	size_t freed = 0, budget;
+	unsigned evicted[OM_NR_AGE_KINDS] = {0};
+	struct om_victims b = {.n = 0};
 
-	budget = na > ni ? (na >> prio) + 1 : 0;
-	for (size_t done = 0; done < budget; done += OM_RECLAIM_BATCH)
-		age_active(sys, active, OM_RECLAIM_BATCH);
+	om_might_sleep(sys);
+	for (unsigned i = 0; i < n; i++) {
+		if (om_page_trylock(sys, page[i]))
+			b.page[b.n++] = page[i];
+		else
+			om_page_put(sys, page[i]);
+	}
+	reclaim_victims(sys, &b, evicted);
+	return evicted[OM_AGE_ANON] + evicted[OM_AGE_FILE];
+}
 
-	budget = (list_size(sys, inactive) >> prio) + 1;
-	for (size_t done = 0; done < budget && freed < target; done += OM_RECLAIM_BATCH) {
-		struct om_page *page[OM_RECLAIM_BATCH];
-		unsigned n = om_lru_isolate(sys, inactive, page, OM_RECLAIM_BATCH);
+/* ---------------------------------------------------------------- rounds -------------------- */
 
-		if (!n)
-			break;
-		freed += om_reclaim_pages(sys, page, n, prio == 0);
+/* Once round all frames at most. */
+static size_t go_round(struct om_system *sys, enum om_scan how, size_t pages)
+{
+	size_t freed = 0, left = sys->nr_frames;
+
+	while (freed < pages && left) {
+		unsigned evicted[OM_NR_AGE_KINDS] = {0};
+		struct om_victims b = {.n = 0};
+		size_t want = pages - freed, before = left;
+
+		om_scan(sys, how, want < OM_RECLAIM_BATCH ? (unsigned)want : OM_RECLAIM_BATCH,
+		        &left, &b);
+		reclaim_victims(sys, &b, evicted);
+		freed += evicted[OM_AGE_ANON] + evicted[OM_AGE_FILE];
+		om_count(sys, OM_EV_PGSCAN, before - left);
+		if (how == OM_SCAN_OLD)
+			om_balance(sys, before - left, evicted);
 	}
 	return freed;
 }
 
 static size_t shrink(struct om_system *sys, size_t pages)
 {
-	size_t freed = 0;
+	size_t freed = go_round(sys, OM_SCAN_OLD, pages);
 
-	for (unsigned prio = 6; freed < pages; prio--) {
-		freed += shrink_pair(sys, OM_LRU_INACTIVE_FILE, prio, pages - freed);
-		if (freed < pages)
-			freed += shrink_pair(sys, OM_LRU_INACTIVE_ANON, prio, pages - freed);
-		if (prio ? freed < pages : !freed)
-			freed += om_reclaim_tables(sys, prio, pages - freed);
-		if (!prio)
-			break;
-	}
+	if (freed < pages)
+		freed += om_reclaim_tables(sys, 2, pages - freed);
+	if (freed < pages)
+		freed += go_round(sys, OM_SCAN_UNUSED, pages - freed);
+	if (freed < pages)
+		freed += go_round(sys, OM_SCAN_ALL, pages - freed);
+	if (!freed)
+		freed = om_reclaim_tables(sys, 0, pages);
 	return freed;
 }
 

@@ -48,10 +48,9 @@ static inline void om_check_low(struct om_system *sys)
 #define OM_RECLAIM_BATCH OM_TRANSFER_MAX
 
 /*
- * Write out and free what can be freed of these isolated pages; each is put back or freed.
- * Returns how many were freed. `force`: even if used recently. May sleep.
+ * Write out and free what can be freed of these pages, even if they were used a moment ago. Each
+ * comes with a reference, which is dropped. Returns how many were freed. May sleep.
  */
-unsigned om_reclaim_pages(struct om_system *sys, struct om_page *const batch[], unsigned n,
-                          bool force);
+unsigned om_reclaim_pages(struct om_system *sys, struct om_page *const page[], unsigned n);
 
 #endif

@@ -4,7 +4,7 @@
  * Nothing says where in a nonlinear area a page is shown, so to find it means to look at all
  * entries, for every page again, and the areas may be somebody's who only wants that. So reclaim
  * does not search for a page there. It looks at the next few entries, whatever page they show. One
- * that has been used becomes old, and tells its page so; one that is still old loses the page, and
+ * that has been used becomes old, and its page young; one that is still old loses the page, and
  * says which page of the file it shows, as after remap_file_pages() (nonlinear.c). When the hand
  * has been round twice, a page that nobody uses is mapped nowhere, and reclaim, which meets it
  * again and again, takes it. An area may be as large as it likes: an entry costs those who reclaim
@@ -43,7 +43,7 @@ static void sweep_entry(struct om_system *sys, struct om_page *table, unsigned p
 		return;
 	if (om_pte_young(pte)) {
 		om_entry_age(sys, table, pos);
-		om_page_set(page, OM_PG_REFERENCED);
+		om_page_clear(page, OM_PG_AGE);
 		return;
 	}
 	if (!may_leave(sys, page, &index))

@@ -8,7 +8,9 @@
 #include "reclaim/unmap.h"
 
 #include "area/vma.h"
-#include "page/lru.h"
+#include "page/age.h"
+#include "page/unevictable.h"
+#include "reclaim/reclaim.h"
 #include "reclaim/sweep.h"
 #include "store/mapping.h"
 #include "store/swap.h"
@@ -55,9 +57,7 @@ static void restore_lazyfree(struct om_system *sys, struct om_page *page, struct
 {
 	om_entry_install(sys, table, pos, old);
 	om_frame_lock(sys, page);
-	om_page_clear(page, OM_PG_LAZYFREE);
-	om_page_set(page, OM_PG_DIRTY);
-	om_lru_move(sys, page, OM_PG_SWAPBACKED | OM_PG_ACTIVE, 0, false);
+	om_rmap_cancel_lazyfree(page);
 	om_frame_unlock(sys, page);
 }
 
@@ -85,32 +85,42 @@ static enum om_walk_verdict keep(struct om_walk *w, const struct om_page *page)
 	return OM_WALK_STOP;
 }
 
+/*
+ * The entry was taken, and is flushed. Now the page leaves it; false: it must stay, as it was
+ * written to after MADV_FREE. TABLE held.
+ */
+static bool leave_entry(struct om_system *sys, struct om_page *page, struct om_page *table,
+                        unsigned pos, om_pte_t old, om_pte_t absent)
+{
+	bool anon = om_page_test(page, OM_PG_ANON);
+
+	if (om_page_test(page, OM_PG_LAZYFREE) &&
+	    (om_pte_dirty(old) || om_page_test(page, OM_PG_DIRTY))) {
+		restore_lazyfree(sys, page, table, pos, old);
+		return false;
+	}
+	if (om_pte_dirty(old))
+		om_page_set(page, OM_PG_DIRTY);
+	if (anon)
+		om_rmap_entry_cleared(sys, page, table, pos);
+	account_unmapped(om_table_mm(table), anon, absent);
+	om_frame_lock(sys, page);
+	om_rmap_page_remove(sys, page, false); /* a locked area would have kept the page */
+	om_rmap_page_forget(sys, page);
+	om_frame_unlock(sys, page);
+	return true;
+}
+
 static enum om_walk_verdict unmap_one(struct om_walk *w, struct om_page *page, struct om_vma *vma,
                                       struct om_page *table, unsigned pos)
 {
-	bool anon = om_page_test(page, OM_PG_ANON);
-	bool lazyfree = om_page_test(page, OM_PG_LAZYFREE);
 	om_pte_t old, absent;
 
 	if (!absent_entry(w->sys, page, vma, &absent))
 		return keep(w, page);
 	old = om_entry_take(w->sys, table, pos, absent);
 	flush_entry(table, pos);
-	if (lazyfree && (om_pte_dirty(old) || om_page_test(page, OM_PG_DIRTY))) {
-		restore_lazyfree(w->sys, page, table, pos, old);
-		return keep(w, page);
-	}
-	if (om_pte_dirty(old))
-		om_page_set(page, OM_PG_DIRTY);
-	if (anon)
-		om_rmap_entry_cleared(w->sys, page, table, pos);
-	account_unmapped(om_table_mm(table), anon, absent);
-	om_frame_lock(w->sys, page);
-	om_rmap_page_remove(w->sys, page,
-	                    false); /* an entry that is locked would have kept the page */
-	om_rmap_page_forget(w->sys, page);
-	om_frame_unlock(w->sys, page);
-	return OM_WALK_GO;
+	return leave_entry(w->sys, page, table, pos, old, absent) ? OM_WALK_GO : keep(w, page);
 }
 
 /* Perhaps nonlinear areas have the page. */
@@ -134,26 +144,106 @@ enum om_unmap_result om_try_to_unmap(struct om_system *sys, struct om_page *page
 	return u.result;
 }
 
+/* ---- exclusive pages, a table at a time ---- */
+
+struct taken {
+	struct om_page *page;
+	unsigned pos;
+	om_pte_t old, absent;
+};
+
+static struct om_page *table_of(struct om_system *sys, struct om_page *page)
+{
+	struct om_page *table;
+
+	om_frame_lock(sys, page);
+	table = om_anon_page_table(page);
+	om_frame_unlock(sys, page);
+	return table;
+}
+
+/* TABLE held. False: the page has moved away, or has to stay. */
+static bool take_entry(struct om_system *sys, struct om_page *table, struct om_page *page,
+                       struct taken *t)
+{
+	om_pte_t pte;
+
+	if (table_of(sys, page) != table)
+		return false;
+	t->page = page;
+	t->pos = (unsigned)page->index;
+	pte = om_entry_get(sys, table, t->pos);
+	if (!om_pte_present(pte) || om_pte_pfn(pte) != om_page_pfn(sys, page) ||
+	    !absent_entry(sys, page, NULL, &t->absent))
+		return false;
+	t->old = om_entry_take(sys, table, t->pos, t->absent);
+	return true;
+}
+
+static void flush_taken(struct om_page *table, const struct taken *t, unsigned n)
+{
+	unsigned first = t[0].pos, last = t[0].pos;
+
+	for (unsigned i = 1; i < n; i++) {
+		first = t[i].pos < first ? t[i].pos : first;
+		last = t[i].pos > last ? t[i].pos : last;
+	}
+	om_tlb_flush(om_table_mm(table), om_table_addr(table, first),
+	             om_table_addr(table, last) + OM_PAGE_SIZE, OM_FLUSH_PAGES);
+}
+
+/* Pages [0, n) are shown by `table`, as far as we know. */
+static void unmap_of_table(struct om_system *sys, struct om_page *table,
+                           struct om_page *const page[], unsigned n)
+{
+	struct taken t[OM_RECLAIM_BATCH];
+	unsigned got = 0;
+
+	om_table_lock(sys, table);
+	for (unsigned i = 0; i < n; i++)
+		got += take_entry(sys, table, page[i], &t[got]);
+	if (got)
+		flush_taken(table, t, got);
+	for (unsigned i = 0; i < got; i++)
+		leave_entry(sys, t[i].page, table, t[i].pos, t[i].old, t[i].absent);
+	om_table_unlock(sys, table);
+}
+
+void om_unmap_exclusive(struct om_system *sys, struct om_page *const page[], unsigned n)
+{
+	for (unsigned i = 0, end; i < n; i = end) {
+		struct om_page *table = page[i] ? table_of(sys, page[i]) : NULL;
+
+		for (end = i + 1; table && end < n && page[end]; end++)
+			if (table_of(sys, page[end]) != table)
+				break;
+		if (table)
+			unmap_of_table(sys, table, page + i, end - i);
+	}
+}
+
+/* ---- use ---- */
+
 static enum om_walk_verdict age_one(struct om_walk *w, struct om_page *page, struct om_vma *vma,
                                     struct om_page *table, unsigned pos)
 {
-	unsigned *used = w->arg;
+	struct om_uses *uses = w->arg;
 
 	(void)page;
-	(void)vma;
-	*used += om_pte_young(om_entry_age(w->sys, table, pos));
+	if (om_pte_young(om_entry_age(w->sys, table, pos))) {
+		uses->young++;
+		uses->exec |= vma && (om_vma_flags(vma) & OM_VM_EXEC);
+	}
 	return OM_WALK_GO;
 }
 
-unsigned om_page_referenced(struct om_system *sys, struct om_page *page)
+void om_page_referenced(struct om_system *sys, struct om_page *page, struct om_uses *uses)
 {
-	unsigned used = 0;
-	struct om_walk w = {.visit = age_one, .arg = &used};
+	struct om_walk w = {.visit = age_one, .arg = uses};
 
+	uses->young = 0;
+	uses->exec = false;
 	om_rmap_walk(sys, page, &w);
-	if (om_page_clear(page, OM_PG_REFERENCED) & OM_PG_REFERENCED)
-		used++;
-	return used;
 }
 
 static enum om_walk_verdict clean_one(struct om_walk *w, struct om_page *page, struct om_vma *vma,

@@ -1,7 +1,7 @@
 /*
  * unmap.h: what is done to all entries of a page, found through the reverse map.
  *
- * All need the page lock, and the page held by a reference or by isolation. They take MAPPING or
+ * All need the page lock, and the page held by a reference. They take MAPPING or
  * ANON, TABLE and below, and flush.
  */
 #ifndef OM_UNMAP_H
@@ -26,10 +26,18 @@ enum om_unmap_result om_try_to_unmap(struct om_system *sys, struct om_page *page
                                      struct om_page *const others[], unsigned n);
 
 /*
- * Entries that have been used since the last call, plus one for OM_PG_REFERENCED; both are
- * cleared.
+ * Of n locked pages, those of which the reverse map names the table at once: what
+ * om_try_to_unmap() does, with one lock and one flush for all that a table shows. Others are left
+ * alone, and so is what has to stay.
  */
-unsigned om_page_referenced(struct om_system *sys, struct om_page *page);
+void om_unmap_exclusive(struct om_system *sys, struct om_page *const page[], unsigned n);
+
+/* Entries that have been used since the last call, and are not any more. */
+struct om_uses {
+	unsigned young;
+	bool exec; /* one of these was in an area with PROT_EXEC */
+};
+void om_page_referenced(struct om_system *sys, struct om_page *page, struct om_uses *uses);
 
 /*
  * A file page is about to be written: take write permission and dirty bits from all entries;

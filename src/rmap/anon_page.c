@@ -22,11 +22,12 @@ bool om_rmap_file_add(struct om_system *sys, struct om_page *page, struct om_vma
 }
 
 /* MADV_FREE'd contents that are needed after all: a swap-backed page like any other again. */
-void om_rmap_cancel_lazyfree(struct om_system *sys, struct om_page *page)
+void om_rmap_cancel_lazyfree(struct om_page *page)
 {
 	om_page_clear(page, OM_PG_LAZYFREE);
 	om_page_set(page, OM_PG_DIRTY);
-	om_lru_move(sys, page, OM_PG_SWAPBACKED, 0, false);
+	om_page_set(page, OM_PG_SWAPBACKED);
+	om_page_set_age(page, 0);
 }
 
 void om_rmap_anon_unmapped(struct om_system *sys, struct om_page *page)

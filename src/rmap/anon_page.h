@@ -9,7 +9,9 @@
 #ifndef OM_ANON_PAGE_H
 #define OM_ANON_PAGE_H
 
-#include "page/lru.h"
+#include "page/age.h"
+#include "page/put.h"
+#include "page/unevictable.h"
 #include "store/swap.h"
 
 /* The build names another one with -DOM_RMAP_DESIGN. */
@@ -20,7 +22,7 @@
 #include "rmap/idle.h"
 
 /* MADV_FREE'd contents are needed after all. Frame lock held. */
-void om_rmap_cancel_lazyfree(struct om_system *sys, struct om_page *page);
+void om_rmap_cancel_lazyfree(struct om_page *page);
 
 OM_INLINE bool om_rmap_prepare(struct om_vma *vma)
 {
@@ -30,7 +32,7 @@ OM_INLINE bool om_rmap_prepare(struct om_vma *vma)
 	return true;
 }
 
-#define OM_NEW_PAGE (OM_PG_ANON | OM_PG_DIRECT | OM_PG_SWAPBACKED | OM_PG_UPTODATE | OM_PG_ACTIVE)
+#define OM_NEW_PAGE (OM_PG_ANON | OM_PG_DIRECT | OM_PG_SWAPBACKED | OM_PG_UPTODATE)
 
 OM_INLINE void om_rmap_page_new(struct om_system *sys, struct om_page *page, struct om_vma *vma,
                                 struct om_page *table, unsigned pos)
@@ -39,14 +41,12 @@ OM_INLINE void om_rmap_page_new(struct om_system *sys, struct om_page *page, str
 	om_frame_lock(sys, page);
 	OM_ASSERT(sys, page->mapcount == 0 && om_page_refs(page) == 1, "I1", page);
 	om_anon_page_own(sys, page, vma, table, pos);
-	page->mapcount = 1;
+	page->counts = 1;
 	page->holds = 0;
-	if (om_likely(!(om_vma_flags(vma) & OM_VM_LOCKED))) {
-		om_lru_add_new(sys, page, OM_NEW_PAGE);
-	} else {
-		om_page_set(page, OM_NEW_PAGE);
+	OM_ASSERT(sys, om_page_flags(page) == 0, "page", page);
+	atomic_store_explicit(&page->flags, (uint16_t)OM_NEW_PAGE, memory_order_release);
+	if (om_unlikely(om_vma_flags(vma) & OM_VM_LOCKED))
 		om_page_mlock(sys, page);
-	}
 	om_frame_unlock(sys, page);
 }
 
@@ -64,7 +64,7 @@ OM_INLINE void om_rmap_page_remove(struct om_system *sys, struct om_page *page, 
 
 	OM_ASSERT(sys, om_held(sys, &page->lock), "frame lock", page);
 	OM_BUG_ON(sys, mapcount == 0, "I1", page, om_page_pfn(sys, page), page->holds);
-	page->mapcount = mapcount - 1;
+	page->counts--;
 	if (om_unlikely(flags & OM_PG_UNEVICTABLE)) {
 		if (mapcount == 1)
 			om_page_munlock_all(sys, page);
@@ -87,14 +87,25 @@ OM_INLINE void om_rmap_page_forget(struct om_system *sys, struct om_page *page)
 		om_count_mapped(sys, OM_MAPPED_FILE, -1);
 }
 
-OM_INLINE bool om_rmap_page_die(struct om_system *sys, struct om_page *page)
+OM_INLINE bool om_rmap_page_die(struct om_system *sys, struct om_page *page, struct om_dead *dead)
 {
 	void *object = om_rmap_object(page);
+	unsigned direct = om_page_flags(page) & OM_PG_DIRECT;
 
-	if (om_unlikely(!om_lru_page_die(sys, page)))
+	if (om_unlikely(!om_page_die(sys, page, &dead->chain)))
 		return false;
+	dead->shared += !direct;
 	om_anon_page_leave(sys, page, object);
 	return true;
+}
+
+OM_INLINE void om_rmap_dead_done(struct om_system *sys, const struct om_dead *dead)
+{
+	if (!dead->chain.n)
+		return;
+	om_count_mapped(sys, OM_MAPPED_ANON, -(int)dead->chain.n);
+	om_count_mapped(sys, OM_MAPPED_SHARED, -(int)dead->shared);
+	om_frame_free_chain(sys, &dead->chain);
 }
 
 OM_INLINE bool om_rmap_page_dup(struct om_system *sys, struct om_page *page,
@@ -120,9 +131,9 @@ OM_INLINE bool om_rmap_page_dup(struct om_system *sys, struct om_page *page,
 		om_page_clear(page, OM_PG_DIRECT);
 		++*now_shared;
 		if (om_unlikely(flags & OM_PG_LAZYFREE))
-			om_rmap_cancel_lazyfree(sys, page);
+			om_rmap_cancel_lazyfree(page);
 	}
-	page->mapcount++;
+	page->counts++;
 	om_frame_unlock(sys, page);
 	return true;
 }

@@ -14,7 +14,7 @@
 #define OM_DESIGN_H
 
 #include "base/vma_fields.h"
-#include "page/lru.h"
+#include "page/put.h"
 #include "page/slab.h"
 #include "rmap/probe.h"
 
@@ -65,6 +65,12 @@ OM_INLINE bool om_anon_page_share(struct om_system *sys, struct om_page *page,
  */
 bool om_anon_page_join(struct om_system *sys, struct om_page *page, struct om_vma *vma,
                        struct om_page *table, unsigned pos);
+
+/*
+ * The table that has the only entry of this exclusive page, at page->index; NULL: it is not
+ * exclusive, or the design does not know without a search. FRAME is held, TABLE is not.
+ */
+OM_INLINE struct om_page *om_anon_page_table(const struct om_page *page);
 
 /* Of any kind of page: see om_rmap_page_move(), om_rmap_entry_cleared(). FRAME is not held. */
 OM_INLINE void om_anon_page_move(struct om_system *sys, struct om_page *page, struct om_page *from,

@@ -62,6 +62,14 @@ OM_INLINE void om_anon_stock_up(struct om_system *sys, struct om_page *page)
 }
 #endif
 
+#ifndef om_anon_page_table
+OM_INLINE struct om_page *om_anon_page_table(const struct om_page *page)
+{
+	(void)page;
+	return NULL;
+}
+#endif
+
 #ifndef om_anon_entry_cleared
 OM_INLINE void om_anon_entry_cleared(struct om_system *sys, struct om_page *page,
                                      struct om_page *table, unsigned pos)

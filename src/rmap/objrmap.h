@@ -8,7 +8,8 @@
 #include "rmap/design.h"
 
 /* What this design has to do where others are idle: idle.h. */
-#define om_anon_page_move om_anon_page_move
+#define om_anon_page_move  om_anon_page_move
+#define om_anon_page_table om_anon_page_table
 
 /*
  * The related VMAs of one lineage: made by fork, shared by parent and child, freed when the last
@@ -49,6 +50,14 @@ OM_INLINE void om_anon_page_move(struct om_system *sys, struct om_page *page, st
 	OM_ASSERT(sys, om_rmap_object(page) == from && om_held(sys, &from->lock), "I2", page);
 	__atomic_store_n(&page->object, (void *)table, __ATOMIC_RELAXED);
 	__atomic_store_n(&page->index, pos, __ATOMIC_RELAXED);
+}
+
+/* DIRECT and what the page names change together, so it is a table for sure. */
+OM_INLINE struct om_page *om_anon_page_table(const struct om_page *page)
+{
+	if (!om_page_test(page, OM_PG_DIRECT) || !page->mapcount)
+		return NULL;
+	return __atomic_load_n(&page->object, __ATOMIC_RELAXED);
 }
 
 /* Pages of an area without an anon_vma are exclusive, and know nothing of its numbers. */

@@ -48,9 +48,8 @@ OM_INLINE void om_rmap_tables_unlinked(struct om_mm *mm);
 OM_INLINE bool om_rmap_prepare(struct om_vma *vma);
 
 /*
- * A fresh anonymous page gets its first entry; it is exclusive. The page is not on a list yet.
- * Takes over the caller's reference, and puts the page on the active list (or makes it
- * unevictable).
+ * A fresh anonymous page gets its first entry; it is exclusive. Takes over
+ * the caller's reference. From now on reclaim may take the page, unless the area is VM_LOCKED.
  */
 OM_INLINE void om_rmap_page_new(struct om_system *sys, struct om_page *page, struct om_vma *vma,
                                 struct om_page *table, unsigned pos);
@@ -86,8 +85,15 @@ OM_INLINE void om_rmap_page_remove(struct om_system *sys, struct om_page *page, 
  */
 OM_INLINE void om_rmap_page_forget(struct om_system *sys, struct om_page *page);
 
-/* Instead of both, for the last entry: om_lru_page_die(). */
-OM_INLINE bool om_rmap_page_die(struct om_system *sys, struct om_page *page);
+/* Pages of one batch that died: om_page_die(). The caller begins with none. */
+struct om_dead {
+	struct om_chain chain;
+	om_pfn_t shared; /* of these, so many were not exclusive */
+};
+
+/* Instead of both, for the last entry: om_page_die(). And the end of the batch. Takes FREE. */
+OM_INLINE bool om_rmap_page_die(struct om_system *sys, struct om_page *page, struct om_dead *dead);
+OM_INLINE void om_rmap_dead_done(struct om_system *sys, const struct om_dead *dead);
 
 /*
  * mremap moved an entry of a page of any kind from `old` of table `from` to `pos` of `table`. Both

@@ -9,6 +9,7 @@
  * its contents are in one place only, and is dirty.
  */
 #include "base/mem.h"
+#include "page/age.h"
 #include "page/put.h"
 #include "store/mapping.h"
 #include "store/swap.h"
@@ -106,13 +107,12 @@ static int read_pages(struct om_mapping *mapping, uintptr_t first, struct om_pag
 	return 0;
 }
 
-/* The contents are valid: list the page. It stays locked. */
+/* The contents are valid: reclaim may have the page. It stays locked. */
 static void page_arrived(struct om_system *sys, struct om_page *page, unsigned flags)
 {
+	if (!om_page_test(page, OM_PG_SWAPBACKED))
+		om_page_set_unproven(sys, page);
 	om_page_set(page, OM_PG_UPTODATE | flags);
-	om_frame_lock(sys, page);
-	om_lru_add(sys, page);
-	om_frame_unlock(sys, page);
 }
 
 /* Pages that were read ahead are there for whoever wants them, or could not be read. */
@@ -132,7 +132,7 @@ static void put_run(struct om_mapping *mapping, struct om_page *const page[], un
 
 /*
  * Fill a new page from the store, and up to `ahead` that follow. An error of theirs alone does
- * not count. They are listed in the order of the file, in which reclaim may have to write them.
+ * not count. 
  */
 static int fill_from_store(struct om_mapping *mapping, uintptr_t index, size_t ahead,
                            struct om_page *page)

@@ -97,11 +97,11 @@ void om_mapping_remove(struct om_mapping *mapping, struct om_page *page)
 	om_write_unlock(sys, &mapping->lock);
 }
 
-/* Only index and swap cache hold the page, and its contents are safe elsewhere. */
+/* Only index, swap cache and the caller hold the page, and its contents are safe elsewhere. */
 static bool is_evictable(const struct om_mapping *mapping, const struct om_page *page)
 {
 	unsigned flags = om_page_flags(page);
-	unsigned holds = (flags & OM_PG_SWAPCACHE ? 2 : 1) * OM_ONE_REF;
+	unsigned holds = (flags & OM_PG_SWAPCACHE ? 3 : 2) * OM_ONE_REF;
 
 	if (page->object != mapping || page->mapcount || page->holds != holds)
 		return false;
@@ -134,7 +134,6 @@ bool om_mapping_evict(struct om_mapping *mapping, struct om_page *page)
 	bool done;
 
 	OM_ASSERT(sys, om_page_test(page, OM_PG_LOCKED), "page lock", page);
-	OM_ASSERT(sys, om_page_test(page, OM_PG_ISOLATED), "isolated", page);
 	om_write_lock(sys, &mapping->lock, OM_RANK_MAPPING);
 	done = try_detach(mapping, page);
 	/* Nobody can look the page up before the lock is free, so the index may follow. */

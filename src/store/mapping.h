@@ -9,7 +9,7 @@
 #ifndef OM_MAPPING_H
 #define OM_MAPPING_H
 
-#include "page/lru.h"
+#include "page/frame.h"
 #include "store/index.h"
 
 /* Pages of a mapping, rounded up from its size. */

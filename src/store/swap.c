@@ -55,6 +55,12 @@ static inline om_pfn_t *dir_frame(struct om_system *sys, const om_pfn_t *dir, ui
 	return om_page_ptr(sys, om_page_of(sys, pfn));
 }
 
+/* Which frame of its device's table it is: `object` has no other use there. */
+static inline uint32_t frame_number(const struct om_page *table)
+{
+	return (uint32_t)(uintptr_t)table->object;
+}
+
 /* The frame of the table that has the entry of this slot. */
 static inline struct om_page *table_frame(struct om_system *sys,
                                           const struct om_swap_device *device, uint32_t offset)
@@ -321,7 +327,7 @@ static uint32_t next_free(struct om_system *sys, const struct om_swap_device *de
 	if (at < device->slots && !entry_of(sys, device, at)->count)
 		return at;
 	OM_BUG_ON(sys, !device->partial.count, "I11", device, device->used, device->slots);
-	at = (uint32_t)om_page_of(sys, device->partial.head)->index * TABLE_SLOTS;
+	at = frame_number(om_page_of(sys, device->partial.head)) * TABLE_SLOTS;
 	return free_in_frame(sys, device, at);
 }
 
@@ -413,7 +419,7 @@ static bool add_table(struct om_system *sys, struct om_swap_device *new, uint32_
 	}
 	table = om_frame_get_zeroed(sys, OM_KIND_INDEX, 0);
 	if (table) {
-		table->index = i;
+		table->object = (void *)(uintptr_t)i;
 		table->slot = frame_slots(new, i);
 		dir_frame(sys, dir, i * TABLE_SLOTS)[i % DIR_TABLES] = om_page_pfn(sys, table);
 		om_pfn_list_push_tail(sys, &new->partial, table);

@@ -13,7 +13,7 @@
 #define OM_SWAP_H
 
 #include "page/frame.h"
-#include "page/lru.h"
+#include "page/frame.h"
 
 /* ---- slots (swap.c); all take SWAP ---- */
 
@@ -93,7 +93,7 @@ void om_swapcache_add(struct om_system *sys, struct om_page *page, uint32_t slot
 
 /*
  * Take a page out of the cache: drops its count on the slot and its reference. Page lock held;
- * the page lives on by another reference, entry or isolation of the caller's. The last copy of
+ * the page lives on by another reference or entry of the caller's. The last copy of
  * its contents may now be in memory alone: who keeps the page sets OM_PG_DIRTY.
  */
 void om_swapcache_del(struct om_system *sys, struct om_page *page);
@@ -103,15 +103,14 @@ bool om_swapcache_is_sole(struct om_system *sys, struct om_page *page);
 
 /*
  * Nobody maps the page, and only the cache holds its slot: let both go, so that the caller's
- * om_page_put() frees the page. Does nothing if anybody else has a reference or has isolated the
- * page: then that one, or reclaim, comes across it. Call after an entry of either kind has gone.
- * The caller holds a reference. Never sleeps and takes no page lock. Takes FRAME, LRU, SWAP.
+ * om_page_put() frees the page. Does nothing if anybody else has a reference: then that one, or reclaim, comes across it. Call after an entry of either kind has gone.
+ * The caller holds a reference. Never sleeps and takes no page lock. Takes FRAME, SWAP.
  */
 void om_swapcache_try_free(struct om_system *sys, struct om_page *page);
 
 /*
  * An entry that held `slot` is gone: put it, and drop the cached page if that was the last. Never
- * sleeps. Takes FRAME, LRU, SWAP, FREE.
+ * sleeps. Takes FRAME, SWAP, FREE.
  */
 void om_swap_free_entry(struct om_system *sys, uint32_t slot);
 

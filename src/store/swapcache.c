@@ -8,6 +8,7 @@
  * A page enters empty in om_swap_readpage(): locked and not up to date, so that others who want it
  * sleep on its page lock. It enters full in om_swapcache_add(), when reclaim has given it a slot.
  */
+#include "page/age.h"
 #include "page/put.h"
 #include "store/swap.h"
 
@@ -64,23 +65,20 @@ static bool is_forgotten(const struct om_page *page)
 {
 	return page->mapcount == 0 && page->holds == 2 * OM_ONE_REF &&
 	       (page->object == NULL || om_page_test(page, OM_PG_ANON)) &&
-	       !om_page_test(page, OM_PG_ISOLATED | OM_PG_LOCKED);
+	       !om_page_test(page, OM_PG_LOCKED);
 }
 
 /*
- * The page lock is not needed: the frame lock keeps new references away, and a page on no list
- * cannot be isolated, so nobody is left who could hold or take it.
+ * The page lock is not needed: the frame lock keeps new references away, so nobody is left who
+ * could hold or take it.
  */
 void om_swapcache_try_free(struct om_system *sys, struct om_page *page)
 {
 	if (!om_page_test(page, OM_PG_SWAPCACHE))
 		return;
 	om_frame_lock(sys, page);
-	if (is_forgotten(page) && om_swapcache_is_sole(sys, page)) {
-		om_lru_del(sys, page);
-		if (is_forgotten(page)) /* not isolated meanwhile */
-			leave_cache(sys, page);
-	}
+	if (is_forgotten(page) && om_swapcache_is_sole(sys, page))
+		leave_cache(sys, page);
 	om_frame_unlock(sys, page);
 }
 
@@ -164,13 +162,15 @@ static void abandon(struct om_system *sys, struct om_page *page)
 	om_page_unlock_put(sys, page);
 }
 
-/* The contents are here. The caller's reference stays. */
+/*
+ * The contents are here. The caller's reference stays. What was read ahead leaves again unless it is
+ * used before the hand comes.
+ */
 static void slot_arrived(struct om_system *sys, struct om_page *page, unsigned flags)
 {
+	if (flags & OM_PG_READAHEAD)
+		om_page_set_age(page, om_age_limit(sys, OM_AGE_ANON) - 1);
 	om_page_set(page, OM_PG_UPTODATE | flags);
-	om_frame_lock(sys, page);
-	om_lru_add(sys, page);
-	om_frame_unlock(sys, page);
 	om_page_unlock(sys, page);
 }
 
@@ -304,6 +304,7 @@ int om_swap_readpage(struct om_system *sys, uint32_t slot, struct om_page **page
 	fill_window(sys, &w, slot);
 	w.page[w.wanted] = *page;
 	*read = true;
+	om_age_note_refault(sys, OM_AGE_ANON);
 	return read_window(sys, &w);
 }
 

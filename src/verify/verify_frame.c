@@ -1,9 +1,9 @@
 /*
  * verify_frame.c: om_verify()'s look at frames: every frame of the page array against what was
- * counted for it, the free list, the LRU lists, and the object caches. No frame may be lost: each
+ * counted for it, the free list, and the object caches. No frame may be lost: each
  * kind has somebody who reaches it.
  */
-#include "page/lru.h"
+#include "page/unevictable.h"
 #include "page/slab.h"
 #include "rmap/rmap.h"
 #include "store/swap.h"
@@ -11,23 +11,17 @@
 
 /* ---------------------------------------------------------------- data pages ---------------- */
 
-/* I12; and on which list the page must be. */
-static void check_listed(struct om_check *c, struct om_page *page, const struct om_tally *tally)
+/* I12. Nobody is at work on the page. */
+static void check_locked(struct om_check *c, struct om_page *page, const struct om_tally *tally)
 {
 	unsigned flags = om_page_flags(page);
-	bool held = page->mapcount || om_page_refs(page);
 
-	OM_CHECK(c, !(flags & (OM_PG_ISOLATED | OM_PG_LOCKED | OM_PG_WAITERS)), "rest", page, flags,
-	         page->mapcount);
+	OM_CHECK(c, !(flags & (OM_PG_LOCKED | OM_PG_WAITERS)), "rest", page, flags, page->mapcount);
+	if ((flags & OM_PG_UNEVICTABLE) && page->mlocked == OM_MLOCKED_MAX)
+		return; /* it has lost count */
 	OM_CHECK(c, !(flags & OM_PG_UNEVICTABLE) == !tally->locked, "I12", page, flags,
 	         tally->locked);
-	if (flags & OM_PG_UNEVICTABLE) {
-		OM_CHECK(c, page->mlocked == tally->locked, "I12", page, page->mlocked,
-		         tally->locked);
-		OM_CHECK(c, !(flags & OM_PG_LRU), "I12", page, flags, page->mlocked);
-		return;
-	}
-	OM_CHECK(c, !held || (flags & OM_PG_LRU), "lru", page, flags, om_page_refs(page));
+	OM_CHECK(c, page->mlocked == tally->locked, "I12", page, page->mlocked, tally->locked);
 }
 
 /* What the state table of docs/design.md allows. */
@@ -73,7 +67,7 @@ static void check_data(struct om_check *c, struct om_page *page)
 	if (flags & OM_PG_SWAPCACHE)
 		OM_CHECK(c, om_slot_pfn(c->sys, page->slot) == om_page_pfn(c->sys, page), "I11",
 		         page, page->slot, om_slot_pfn(c->sys, page->slot));
-	check_listed(c, page, tally);
+	check_locked(c, page, tally);
 	check_state(c, page);
 }
 
@@ -85,7 +79,8 @@ static void check_bare(struct om_check *c, struct om_page *page, unsigned refs)
 	unsigned allowed = page->kind >= OM_KIND_TABLE ? OM_PG_REFERENCED : 0;
 
 	OM_CHECK(c, !(om_page_flags(page) & ~allowed), "I7", page, om_page_flags(page), page->kind);
-	OM_CHECK(c, page->holds == refs * OM_ONE_REF, "I7", page, page->holds, refs);
+	if (page->kind < OM_KIND_TABLE)
+		OM_CHECK(c, page->holds == refs * OM_ONE_REF, "I7", page, page->holds, refs);
 }
 
 /* Frames that must have been reached from somewhere, exactly once. */
@@ -128,7 +123,7 @@ static void check_frame(struct om_check *c, struct om_page *page)
 /* Sums over the page array, against the counters that are kept. */
 struct frame_sums {
 	om_pfn_t kind[OM_KIND_TABLE + 1];
-	om_pfn_t unevictable, swapcache, listed;
+	om_pfn_t unevictable, swapcache;
 	struct om_mapped_pages mapped;
 };
 
@@ -139,7 +134,6 @@ static void add_frame(const struct om_page *page, struct frame_sums *s)
 	s->kind[page->kind < OM_KIND_TABLE ? page->kind : OM_KIND_TABLE]++;
 	s->unevictable += !!(flags & OM_PG_UNEVICTABLE);
 	s->swapcache += !!(flags & OM_PG_SWAPCACHE);
-	s->listed += !!(flags & OM_PG_LRU);
 	if (page->kind != OM_KIND_DATA || !page->mapcount)
 		return;
 	if (!(flags & OM_PG_ANON))
@@ -154,10 +148,7 @@ static void check_sums(struct om_check *c, const struct frame_sums *s)
 {
 	struct om_system *sys = c->sys;
 	struct om_mapped_pages mapped;
-	om_pfn_t listed = 0;
 
-	for (unsigned i = 0; i < OM_NR_LRU; i++)
-		listed += sys->lru[i].count;
 	for (unsigned k = OM_KIND_DATA; k <= OM_KIND_TABLE; k++)
 		OM_CHECK(c, s->kind[k] == atomic_load(&sys->nr_kind[k]), "kinds", NULL, s->kind[k],
 		         atomic_load(&sys->nr_kind[k]));
@@ -171,7 +162,6 @@ static void check_sums(struct om_check *c, const struct frame_sums *s)
 	OM_CHECK(c, s->mapped.shared == mapped.shared, "mapped", NULL, s->mapped.shared,
 	         mapped.shared);
 	OM_CHECK(c, s->mapped.file == mapped.file, "mapped", NULL, s->mapped.file, mapped.file);
-	OM_CHECK(c, s->listed == listed, "lru", NULL, s->listed, listed);
 	OM_CHECK(c, s->unevictable == atomic_load(&sys->nr_unevictable), "I12", NULL,
 	         s->unevictable, atomic_load(&sys->nr_unevictable));
 	OM_CHECK(c, s->swapcache == atomic_load(&sys->nr_swapcache), "I11", NULL, s->swapcache,
@@ -180,7 +170,7 @@ static void check_sums(struct om_check *c, const struct frame_sums *s)
 
 void om_check_frames(struct om_check *c)
 {
-	struct frame_sums sums = {{0}, 0, 0, 0, {0, 0, 0}};
+	struct frame_sums sums = {{0}, 0, 0, {0, 0, 0}};
 
 	for (om_pfn_t pfn = 0; pfn < c->sys->nr_frames; pfn++) {
 		check_frame(c, om_page_of(c->sys, pfn));
@@ -204,7 +194,7 @@ static void check_free_list(struct om_check *c)
 		if (!OM_CHECK(c, page->kind == OM_KIND_FREE, "I7", page, page->kind, n))
 			return;
 		om_tally_of(c, page)->seen++;
-		pfn = page->lru.next;
+		pfn = page->link.next;
 	}
 	OM_CHECK(c, pfn == OM_NO_PFN, "I7", NULL, pfn, n);
 }
@@ -223,31 +213,17 @@ static bool check_links(struct om_check *c, const struct om_pfn_list *list,
 			return false;
 		page = om_page_of(c->sys, pfn);
 		if (!member(c, page, nr) ||
-		    !OM_CHECK(c, page->lru.prev == prev, "list", page, page->lru.prev, prev))
+		    !OM_CHECK(c, page->link.prev == prev, "list", page, page->link.prev, prev))
 			return false;
 		prev = pfn;
-		pfn = page->lru.next;
+		pfn = page->link.next;
 	}
 	return OM_CHECK(c, pfn == OM_NO_PFN && list->tail == prev, "list", list, pfn, list->tail);
-}
-
-static bool belongs_on_lru(struct om_check *c, struct om_page *page, unsigned nr)
-{
-	unsigned flags = om_page_flags(page);
-	bool anon = nr == OM_LRU_INACTIVE_ANON || nr == OM_LRU_ACTIVE_ANON;
-	bool active = nr == OM_LRU_ACTIVE_ANON || nr == OM_LRU_ACTIVE_FILE;
-
-	return OM_CHECK(c, page->kind == OM_KIND_DATA, "lru", page, page->kind, nr) &&
-	       OM_CHECK(c, flags & OM_PG_LRU, "lru", page, flags, nr) &&
-	       OM_CHECK(c, !(flags & OM_PG_SWAPBACKED) == !anon, "lru", page, flags, nr) &&
-	       OM_CHECK(c, !(flags & OM_PG_ACTIVE) == !active, "lru", page, flags, nr);
 }
 
 void om_check_lists(struct om_check *c)
 {
 	check_free_list(c);
-	for (unsigned i = 0; i < OM_NR_LRU; i++)
-		check_links(c, &c->sys->lru[i], belongs_on_lru, i);
 }
 
 /* ---------------------------------------------------------------- objects ------------------- */
@@ -255,14 +231,14 @@ void om_check_lists(struct om_check *c)
 static bool has_room(struct om_check *c, struct om_page *frame, unsigned cache)
 {
 	return OM_CHECK(c, frame->kind == OM_KIND_OBJECT, "slab", frame, frame->kind, cache) &&
-	       OM_CHECK(c, frame->object && frame->index == cache, "slab", frame, frame->index,
+	       OM_CHECK(c, frame->object && frame->slot == cache, "slab", frame, frame->slot,
 	                cache);
 }
 
 /* Objects in use and free ones make up the frame. */
 static void check_object_frame(struct om_check *c, struct om_page *frame)
 {
-	size_t size = c->sys->slab[frame->index].size, room = OM_PAGE_SIZE / size;
+	size_t size = c->sys->slab[frame->slot].size, room = OM_PAGE_SIZE / size;
 	char *base = om_page_ptr(c->sys, frame);
 	size_t free = 0;
 
@@ -286,7 +262,7 @@ static void check_cache(struct om_check *c, unsigned cache, size_t reached)
 	for (om_pfn_t pfn = 0; pfn < c->sys->nr_frames; pfn++) {
 		struct om_page *frame = om_page_of(c->sys, pfn);
 
-		if (frame->kind != OM_KIND_OBJECT || frame->index != cache)
+		if (frame->kind != OM_KIND_OBJECT || frame->slot != cache)
 			continue;
 		check_object_frame(c, frame);
 		frames++;

@@ -1,0 +1,241 @@
+/*
+ * scan.c: a hand goes round over the frames, and finds the pages that are to leave.
+ *
+ * A page that it finds used becomes young; one that was not grows older; and one that has grown too
+ * old becomes a victim. Who reclaims takes the next few frames as its own to look at, so several
+ * reclaimers are at different places, without a lock.
+ *
+ * Neighbours among the frames were mostly taken by one fault after the other. So they are likely to
+ * be in one table, whose lock is kept from one exclusive page to the next: such a page names its
+ * table, and costs a look at one entry. A page that others map too is looked for by the reverse map,
+ * but not before it is about to leave; until then it grows older unseen.
+ */
+#include "reclaim/scan.h"
+
+#include "page/age.h"
+#include "page/put.h"
+#include "reclaim/unmap.h"
+#include "store/swap.h"
+
+/* Frames that one thread takes at a time: the descriptors of half a kilobyte, eight lines. */
+#define CHUNK 16
+
+struct scan {
+	struct om_system *sys;
+	enum om_scan how;
+	bool swap;             /* there is a slot for who needs one */
+	struct om_page *table; /* locked; NULL: none is */
+	struct om_victims *v;
+};
+
+/* ---------------------------------------------------------------- growing older ------------- */
+
+/*
+ * May the page leave, as far as its descriptor tells? What is new and not yet known to anybody is
+ * not up to date. FRAME held.
+ */
+static bool may_leave(const struct scan *s, const struct om_page *page)
+{
+	unsigned flags = om_page_flags(page);
+
+	if (page->kind != OM_KIND_DATA || om_page_pins(page))
+		return false;
+	if ((flags & (OM_PG_UPTODATE | OM_PG_UNEVICTABLE | OM_PG_LOCKED)) != OM_PG_UPTODATE)
+		return false;
+	return s->swap || !(flags & OM_PG_SWAPBACKED) || (flags & OM_PG_SWAPCACHE);
+}
+
+static void make_young(struct om_system *sys, struct om_page *page)
+{
+	if (om_page_clear(page, OM_PG_AGE | OM_PG_REFERENCED) & OM_PG_AGE)
+		om_count(sys, OM_EV_PGACTIVATE, 1);
+}
+
+/* It was not used. Is it old enough to leave now? */
+static bool grow_older(struct scan *s, struct om_page *page)
+{
+	unsigned flags = om_page_flags(page), age = om_age_of(flags);
+	enum om_age_kind kind = om_age_kind_of(flags);
+
+	if (age == 0)
+		om_count(s->sys, OM_EV_PGDEACTIVATE, 1);
+	if (age < OM_AGE_MAX)
+		om_page_set_age(page, ++age);
+	atomic_fetch_add_explicit(&s->sys->ages.unused[0][kind], 1, memory_order_relaxed);
+	return s->how != OM_SCAN_OLD || age >= om_age_limit(s->sys, kind);
+}
+
+/* ---------------------------------------------------------------- exclusive pages ----------- */
+
+/* The lock of another table than until now, or of none. */
+static void keep_table(struct scan *s, struct om_page *table)
+{
+	if (s->table == table)
+		return;
+	if (s->table)
+		om_table_unlock(s->sys, s->table);
+	s->table = table;
+	if (table)
+		om_table_lock(s->sys, table);
+}
+
+/* FRAME held, and the lock of the table that has its entry. */
+static bool is_too_old(struct scan *s, struct om_page *page)
+{
+	unsigned pos = (unsigned)page->index;
+	om_pte_t pte = om_entry_get(s->sys, s->table, pos);
+
+	/* It still counts an entry that is gone and owes its flush: whoever took it frees it. */
+	if (!om_pte_present(pte) || om_pte_pfn(pte) != om_page_pfn(s->sys, page))
+		return false;
+	if (!om_pte_young(pte))
+		return grow_older(s, page);
+	om_entry_age(s->sys, s->table, pos);
+	make_young(s->sys, page);
+	return s->how == OM_SCAN_ALL;
+}
+
+/* FRAME held: the page is ours, locked and referenced. False: somebody else has it locked. */
+static bool take(struct scan *s, struct om_page *page)
+{
+	if (!om_page_trylock(s->sys, page))
+		return false;
+	om_page_ref_locked(s->sys, page);
+	return true;
+}
+
+/* ---------------------------------------------------------------- other pages --------------- */
+
+/* Used at once for several, or again, or by running it: then it stays. */
+static bool is_in_use(const struct om_page *page, const struct om_uses *uses)
+{
+	return om_page_test(page, OM_PG_SWAPBACKED | OM_PG_REFERENCED) || uses->young > 1 ||
+	       uses->exec;
+}
+
+/* A page of a file, or one that others map, too: locked and referenced. */
+static bool is_too_old_by_walk(struct scan *s, struct om_page *page)
+{
+	unsigned flags = om_page_flags(page);
+	struct om_uses uses;
+
+	if (s->how == OM_SCAN_OLD &&
+	    om_age_of(flags) + 1 < om_age_limit(s->sys, om_age_kind_of(flags)))
+		return grow_older(s, page);
+	om_page_referenced(s->sys, page, &uses);
+	if (!uses.young)
+		return grow_older(s, page);
+	if (is_in_use(page, &uses)) {
+		make_young(s->sys, page);
+	} else {
+		om_page_set(page, OM_PG_REFERENCED);
+		om_page_set_unproven(s->sys, page);
+	}
+	return s->how == OM_SCAN_ALL;
+}
+
+/* ---------------------------------------------------------------- one frame ----------------- */
+
+static void look_by_walk(struct scan *s, struct om_page *page)
+{
+	keep_table(s, NULL);
+	if (is_too_old_by_walk(s, page))
+		s->v->page[s->v->n++] = page;
+	else
+		om_page_unlock_put(s->sys, page);
+}
+
+/*
+ * Look at the page. True: its only entry is in *table, whose lock is not the one we have. FRAME of
+ * the page is taken and released.
+ */
+static bool look(struct scan *s, struct om_page *page, struct om_page **table)
+{
+	struct om_system *sys = s->sys;
+	bool taken = false;
+
+	om_frame_lock(sys, page);
+	*table = may_leave(s, page) ? om_anon_page_table(page) : NULL;
+	if (*table && *table == s->table) {
+		if (is_too_old(s, page) && take(s, page))
+			s->v->page[s->v->n++] = page;
+		*table = NULL;
+	} else if (!*table) {
+		taken = may_leave(s, page) && take(s, page);
+	}
+	om_frame_unlock(sys, page);
+	if (taken)
+		look_by_walk(s, page);
+	return *table;
+}
+
+static void look_at_frame(struct scan *s, struct om_page *page)
+{
+	struct om_page *table;
+
+	/* Without a lock: what becomes a page just now is young anyhow. */
+	if (__atomic_load_n(&page->kind, __ATOMIC_RELAXED) != OM_KIND_DATA ||
+	    (om_page_flags(page) & (OM_PG_UPTODATE | OM_PG_UNEVICTABLE)) != OM_PG_UPTODATE)
+		return;
+	if (!look(s, page, &table))
+		return;
+	keep_table(s, table);
+	/* The page may have moved, and that frame may be anything by now, even one of ours. */
+	if (look(s, page, &table))
+		keep_table(s, NULL);
+}
+
+/* ---------------------------------------------------------------- the hand ------------------ */
+
+/* A round is over: what was found in it stands until the next one is. */
+static void next_round(struct om_system *sys)
+{
+	for (unsigned k = 0; k < OM_NR_AGE_KINDS; k++)
+		atomic_store_explicit(&sys->ages.unused[1][k],
+		                      atomic_exchange(&sys->ages.unused[0][k], 0),
+		                      memory_order_relaxed);
+}
+
+/* The next frames to look at are ours: *first, and how many. */
+static om_pfn_t claim(struct om_system *sys, om_pfn_t *first)
+{
+	om_pfn_t hand = atomic_load_explicit(&sys->ages.hand, memory_order_relaxed), n, next;
+
+	do {
+		n = sys->nr_frames - hand < CHUNK ? sys->nr_frames - hand : CHUNK;
+		next = hand + n == sys->nr_frames ? 0 : hand + n;
+	} while (!atomic_compare_exchange_weak(&sys->ages.hand, &hand, next));
+	if (!next)
+		next_round(sys);
+	*first = hand;
+	return n;
+}
+
+/* Unless somebody else has gone on meanwhile, the hand goes back to what we have not looked at. */
+static void give_back(struct om_system *sys, om_pfn_t at, om_pfn_t end)
+{
+	if (end < sys->nr_frames)
+		atomic_compare_exchange_strong(&sys->ages.hand, &end, at);
+}
+
+static bool has_slot(struct om_system *sys)
+{
+	return __atomic_load_n(&sys->swap.free, __ATOMIC_RELAXED);
+}
+
+void om_scan(struct om_system *sys, enum om_scan how, unsigned want, size_t *budget,
+             struct om_victims *v)
+{
+	struct scan s = {.sys = sys, .how = how, .swap = has_slot(sys), .v = v};
+
+	OM_ASSERT(sys, want <= OM_RECLAIM_BATCH, "batch", v);
+	while (v->n < want && *budget) {
+		om_pfn_t at, end = claim(sys, &at);
+
+		for (end += at; at < end && v->n < want && *budget; at++, --*budget)
+			look_at_frame(&s, om_page_of(sys, at));
+		keep_table(&s, NULL);
+		if (at < end)
+			give_back(sys, at, end);
+	}
+}
