@@ -214,8 +214,9 @@ static om_pfn_t claim(struct om_system *sys, om_pfn_t *first)
 /* Unless somebody else has gone on meanwhile, the hand goes back to what we have not looked at. */
 static void give_back(struct om_system *sys, om_pfn_t at, om_pfn_t end)
 {
-	if (end < sys->nr_frames)
-		atomic_compare_exchange_strong(&sys->ages.hand, &end, at);
+	om_pfn_t hand = end == sys->nr_frames ? 0 : end;
+
+	atomic_compare_exchange_strong(&sys->ages.hand, &hand, at);
 }
 
 static bool has_slot(struct om_system *sys)

@@ -2,6 +2,7 @@
  * cache.c: the fixture of cache.h.
  */
 #include "page/put.h"
+#include "reclaim/scan.h"
 #include "cache.h"
 
 struct ram cache_file_store, cache_swap_store;
@@ -79,7 +80,6 @@ struct om_page *cache_get(struct om_mapping *m, uintptr_t index, bool transfer)
 	assert_int_equal(page->index, index);
 	assert_true(om_page_test(page, OM_PG_LOCKED));
 	assert_true(om_page_test(page, OM_PG_UPTODATE));
-	assert_true(om_page_test(page, OM_PG_LRU));
 	assert_false(om_page_test(page, OM_PG_ANON | OM_PG_SWAPCACHE));
 	assert_true(om_page_refs(page) >= 2);
 	return page;
@@ -95,15 +95,26 @@ bool cache_catch(struct om_system *sys, struct om_page *page)
 	bool caught;
 
 	om_frame_lock(sys, page);
-	caught = om_lru_isolate_page(sys, page);
+	caught = om_page_trylock(sys, page);
+	if (caught)
+		om_page_ref_locked(sys, page);
 	om_frame_unlock(sys, page);
-	return caught && om_page_trylock(sys, page);
+	return caught;
+}
+
+bool cache_victim(struct om_system *sys, struct om_page **page)
+{
+	struct om_victims v = {.n = 0};
+	size_t budget = sys->nr_frames;
+
+	om_scan(sys, OM_SCAN_ALL, 1, &budget, &v);
+	*page = v.page[0];
+	return v.n;
 }
 
 void cache_let_go(struct om_system *sys, struct om_page *page)
 {
-	om_page_unlock(sys, page);
-	om_lru_putback(sys, page);
+	om_page_unlock_put(sys, page);
 }
 
 bool cache_evict(struct om_mapping *m, uintptr_t index)

@@ -34,6 +34,8 @@ void cache_touch(struct om_mapping *m, uintptr_t index, bool transfer);
 
 /* What reclaim does before om_mapping_evict(): isolate and lock. False if it cannot. */
 bool cache_catch(struct om_system *sys, struct om_page *page);
+/* The next page that can be reclaimed, locked and referenced. */
+bool cache_victim(struct om_system *sys, struct om_page **page);
 void cache_let_go(struct om_system *sys, struct om_page *page);
 /* Evict the page at `index` if possible. */
 bool cache_evict(struct om_mapping *m, uintptr_t index);

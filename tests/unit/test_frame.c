@@ -6,7 +6,7 @@
 #include "unit.h"
 
 #include "page/frame.h"
-#include "page/lru.h"
+#include "page/put.h"
 
 static uint64_t event(struct om_system *sys, enum om_event ev)
 {
@@ -203,10 +203,10 @@ static void test_misuse(void **state)
 	unlock_stuck(page);
 	page->holds = OM_ONE_REF;
 	om_page_clear(page, OM_PG_SWAPCACHE);
-	om_page_set(page, OM_PG_LRU);
+	om_page_set(page, OM_PG_UNEVICTABLE);
 	expect_bug("I7", om_frame_release(sys, page));
 	unlock_stuck(page);
-	om_page_clear(page, OM_PG_LRU);
+	om_page_clear(page, OM_PG_UNEVICTABLE);
 	om_page_put(sys, page);
 	expect_bug("I7", om_frame_release(sys, page));
 	unlock_stuck(page);
@@ -245,9 +245,9 @@ static void check_list(struct om_system *sys, const struct om_pfn_list *list, co
 	assert_int_equal(list->count, n);
 	for (om_pfn_t i = 0; i < n; i++) {
 		assert_int_equal(pfn, want[i]);
-		assert_int_equal(om_page_of(sys, pfn)->lru.prev, prev);
+		assert_int_equal(om_page_of(sys, pfn)->link.prev, prev);
 		prev = pfn;
-		pfn = om_page_of(sys, pfn)->lru.next;
+		pfn = om_page_of(sys, pfn)->link.next;
 	}
 	assert_int_equal(pfn, OM_NO_PFN);
 	assert_int_equal(list->tail, prev);

@@ -34,7 +34,7 @@ static void test_ranks(void **state)
 	om_spin_lock(sys, &spin[1], OM_RANK_FREE);
 	assert_true(om_held(sys, &spin[1]));
 	assert_false(om_held(sys, &spin[2]));
-	expect_bug("lock rank", om_spin_lock(sys, &spin[2], OM_RANK_LRU));
+	expect_bug("lock rank", om_spin_lock(sys, &spin[2], OM_RANK_SLAB));
 	expect_bug("lock rank", om_spin_lock(sys, &spin[2], OM_RANK_FREE));
 	expect_bug("lock rank", om_spin_lock(sys, &spin[0], OM_RANK_FREE + 1));
 	/* Released out of order: the record still knows what is left. */
@@ -111,7 +111,7 @@ static void test_trylock(void **state)
 	assert_true(om_page_trylock(sys, b));
 	assert_false(om_page_trylock(sys, b));
 	assert_true(om_page_trylock(sys, a));
-	om_spin_lock(sys, &spin[0], OM_RANK_LRU);
+	om_spin_lock(sys, &spin[0], OM_RANK_SLAB);
 	assert_true(om_page_trylock(sys, c));
 	om_spin_unlock(sys, &spin[0]);
 	if (OM_DEBUG) {
@@ -156,7 +156,7 @@ static void test_no_record(void **state)
 	ops.held = NULL;
 	sys->hooks.ops = &ops;
 	om_spin_lock(sys, &spin[0], OM_RANK_FREE);
-	om_spin_lock(sys, &spin[1], OM_RANK_LRU);
+	om_spin_lock(sys, &spin[1], OM_RANK_SLAB);
 	assert_true(om_held(sys, &spin[2]));
 	om_might_sleep(sys);
 	om_spin_unlock(sys, &spin[0]);

@@ -6,16 +6,12 @@
 #include <string.h>
 
 #include "page/frame.h"
-#include "page/lru.h"
+#include "page/age.h"
 #include "reclaim/reclaim.h"
+#include "reclaim/scan.h"
 #include "store/swap.h"
 #include "page/table.h"
 #include "reclaim/unmap.h"
-
-static om_pfn_t listed(struct space *s, enum om_lru_list list)
-{
-	return s->sys->lru[list].count;
-}
 
 /* Forget all uses of pages [first, first + n), as if some time had passed. */
 static void forget(struct space *s, struct om_mm *mm, uintptr_t first, size_t n)
@@ -24,40 +20,45 @@ static void forget(struct space *s, struct om_mm *mm, uintptr_t first, size_t n)
 		struct om_page *page = space_page(mm, first + i, NULL, NULL);
 
 		om_page_lock(s->sys, page);
-		om_page_referenced(s->sys, page);
+		om_page_referenced(s->sys, page, &(struct om_uses){0});
+		om_page_clear(page, OM_PG_REFERENCED);
 		om_page_unlock(s->sys, page);
 	}
 	sim_tlb_flush(s->cpu); /* young bits are set by walks */
 }
 
-/* Isolate a batch from a list's tail and give it to the engine. */
-static unsigned reclaim(struct space *s, enum om_lru_list list, unsigned n, bool force)
+static unsigned age(struct space *s, struct om_mm *mm, uintptr_t i)
 {
-	struct om_page *batch[OM_RECLAIM_BATCH];
-
-	n = om_lru_isolate(s->sys, list, batch, n);
-	return om_reclaim_pages(s->sys, batch, n, force);
+	(void)s;
+	return om_age_of(om_page_flags(space_page(mm, i, NULL, NULL)));
 }
 
-/* Make all active pages of one kind inactive. */
-static void deactivate(struct space *s, enum om_lru_list active)
+static void set_old(struct om_mm *mm, uintptr_t first, size_t n)
 {
-	while (listed(s, active)) {
-		struct om_page *page = om_page_of(s->sys, s->sys->lru[active].tail);
+	for (size_t i = 0; i < n; i++)
+		om_page_set_old(space_page(mm, first + i, NULL, NULL));
+}
 
-		om_frame_lock(s->sys, page);
-		om_lru_move(s->sys, page, 0, OM_PG_ACTIVE, false);
-		om_frame_unlock(s->sys, page);
-	}
+/* The hand goes round once. Who has not been told may have used pages without a trace: see forget(). */
+static unsigned go_round(struct space *s, enum om_scan how, unsigned n)
+{
+	struct om_victims v = {.n = 0};
+	size_t budget = s->sys->nr_frames;
+
+	om_scan(s->sys, how, n, &budget, &v);
+	for (unsigned i = 0; i < v.n; i++)
+		om_page_unlock(s->sys, v.page[i]);
+	return om_reclaim_pages(s->sys, v.page, v.n);
 }
 
 /* ---------------------------------------------------------------- second chance ------------- */
 
-/* A file page starts inactive. Used once: it stays. Used again: active. Not used: gone. */
+/* A file page starts unproven. Used once: it stays, unproven. Used again: young. Not used: gone. */
 static void test_second_chance(void **state)
 {
 	struct space s = space_start(128, 0);
 	struct om_mapping *file = space_file(&s, 10);
+	unsigned unproven = om_age_limit(s.sys, OM_AGE_FILE) - 1;
 	struct om_page *page;
 
 	(void)state;
@@ -65,55 +66,50 @@ static void test_second_chance(void **state)
 	space_random(&s, 0, 10);
 	assert_int_equal(space_get(&s, s.mm, 3), 4);
 	page = space_page(s.mm, 3, NULL, NULL);
-	assert_int_equal(listed(&s, OM_LRU_INACTIVE_FILE), 1);
-	forget(&s, s.mm, 3, 1);
-
-	assert_int_equal(space_get(&s, s.mm, 3), 4);
-	assert_int_equal(reclaim(&s, OM_LRU_INACTIVE_FILE, 1, false), 0);
-	assert_int_equal(listed(&s, OM_LRU_INACTIVE_FILE), 1);
+	assert_int_equal(age(&s, s.mm, 3), unproven);
+	assert_int_equal(go_round(&s, OM_SCAN_OLD, 1), 0);
+	assert_int_equal(age(&s, s.mm, 3), unproven);
 	assert_true(om_page_test(page, OM_PG_REFERENCED));
 
 	sim_tlb_flush(s.cpu);
 	assert_int_equal(space_get(&s, s.mm, 3), 4);
-	assert_int_equal(reclaim(&s, OM_LRU_INACTIVE_FILE, 1, false), 0);
-	assert_int_equal(listed(&s, OM_LRU_ACTIVE_FILE), 1);
+	assert_int_equal(go_round(&s, OM_SCAN_OLD, 1), 0);
+	assert_int_equal(age(&s, s.mm, 3), 0);
 	assert_int_equal(space_event(s.sys, OM_EV_PGACTIVATE), 1);
 
-	deactivate(&s, OM_LRU_ACTIVE_FILE);
 	forget(&s, s.mm, 3, 1);
-	assert_int_equal(reclaim(&s, OM_LRU_INACTIVE_FILE, 1, false), 1);
+	while (!go_round(&s, OM_SCAN_OLD, 1))
+		assert_in_range(age(&s, s.mm, 3), 1, unproven);
 	assert_int_equal(space_kind(s.mm, 3), OM_PAGE_NONE);
 	assert_int_equal(space_get(&s, s.mm, 3), 4);
 	om_mapping_put(file);
 	space_finish(&s);
 }
 
-/* Anonymous pages start active; one use at the inactive tail takes them back. */
-static void test_anon_active(void **state)
+/* One use makes an anonymous page young, however old it was. */
+static void test_anon_young(void **state)
 {
 	struct space s = space_start(128, 64);
 
 	(void)state;
 	space_map(&s, 0, 2, RW, 0);
 	space_fill(&s, s.mm, 0, 2, 'a');
-	assert_int_equal(listed(&s, OM_LRU_ACTIVE_ANON), 2);
-	deactivate(&s, OM_LRU_ACTIVE_ANON);
 	forget(&s, s.mm, 0, 2);
+	set_old(s.mm, 0, 2);
 	space_put(&s, s.mm, 1, 'B');
-	assert_int_equal(reclaim(&s, OM_LRU_INACTIVE_ANON, 2, false), 1);
+	assert_int_equal(go_round(&s, OM_SCAN_OLD, 2), 1);
 	assert_int_equal(space_kind(s.mm, 0), OM_PAGE_SWAP);
 	assert_int_equal(space_kind(s.mm, 1), OM_PAGE_DIRECT);
-	assert_int_equal(listed(&s, OM_LRU_ACTIVE_ANON), 1);
+	assert_int_equal(age(&s, s.mm, 1), 0);
 	/* Unless there is need. */
-	deactivate(&s, OM_LRU_ACTIVE_ANON);
-	assert_int_equal(reclaim(&s, OM_LRU_INACTIVE_ANON, 1, true), 1);
+	assert_int_equal(go_round(&s, OM_SCAN_ALL, 1), 1);
 	assert_int_equal(space_get(&s, s.mm, 0), 'a');
 	assert_int_equal(space_get(&s, s.mm, 1), 'B');
 	space_check(&s);
 	space_finish(&s);
 }
 
-/* om_reclaim_step() ages the active list by itself: the cold half goes, the hot half stays. */
+/* The hand finds out by itself: the cold half goes, the hot half stays. */
 static void test_hot_and_cold(void **state)
 {
 	struct space s = space_start(256, 128);
@@ -151,7 +147,6 @@ static void test_mlocked(void **state)
 	assert_int_equal(om_mlock(s.mm, at(2), 3 * OM_PAGE_SIZE, 0), 0);
 	page = space_page(s.mm, 2, NULL, NULL);
 	assert_true(om_page_test(page, OM_PG_UNEVICTABLE));
-	assert_int_equal(listed(&s, OM_LRU_ACTIVE_ANON), 5);
 	assert_int_equal(atomic_load(&s.sys->nr_unevictable), 3);
 	while (om_reclaim_step(s.sys, 100))
 		;
@@ -160,15 +155,14 @@ static void test_mlocked(void **state)
 		                 i >= 2 && i < 5 ? OM_PAGE_DIRECT : OM_PAGE_SWAP);
 	space_check(&s);
 
-	/* A page that is locked while it is isolated stays, and is on no list afterwards. */
+	/* A page that is locked while reclaim has it stays. */
 	assert_int_equal(om_munlock(s.mm, at(2), 3 * OM_PAGE_SIZE), 0);
 	om_frame_lock(s.sys, page);
-	assert_true(om_lru_isolate_page(s.sys, page));
+	om_page_ref_locked(s.sys, page);
 	om_frame_unlock(s.sys, page);
 	assert_int_equal(om_mlock(s.mm, at(2), OM_PAGE_SIZE, 0), 0);
-	assert_int_equal(om_reclaim_pages(s.sys, &page, 1, true), 0);
+	assert_int_equal(om_reclaim_pages(s.sys, &page, 1), 0);
 	assert_int_equal(space_kind(s.mm, 2), OM_PAGE_DIRECT);
-	assert_false(om_page_test(page, OM_PG_LRU));
 	space_check(&s);
 	space_expect(&s, s.mm, 0, 8, 'a');
 	space_finish(&s);
@@ -330,9 +324,9 @@ static void test_clusters(void **state)
 	(void)state;
 	space_map(&s, 0, 16, RW, 0);
 	space_fill(&s, s.mm, 0, 16, 'a');
-	deactivate(&s, OM_LRU_ACTIVE_ANON);
 	forget(&s, s.mm, 0, 16);
-	assert_int_equal(reclaim(&s, OM_LRU_INACTIVE_ANON, 16, false), 16);
+	set_old(s.mm, 0, 16);
+	assert_int_equal(go_round(&s, OM_SCAN_OLD, 16), 16);
 	sim_store_stats(s.swap, &stats);
 	assert_int_equal(stats.writes, 1);
 	assert_int_equal(stats.pages_written, 16);
@@ -380,7 +374,7 @@ static void test_lazyfree(void **state)
 	space_map(&s, 0, 4, RW, 0);
 	space_fill(&s, s.mm, 0, 4, 'a');
 	assert_int_equal(om_madvise(s.mm, at(0), 3 * OM_PAGE_SIZE, OM_MADV_FREE), 0);
-	assert_int_equal(listed(&s, OM_LRU_INACTIVE_FILE), 3);
+	assert_int_equal(age(&s, s.mm, 0), OM_AGE_MAX);
 	space_put(&s, s.mm, 1, 'N');
 	while (om_reclaim_step(s.sys, 100))
 		;
@@ -443,7 +437,7 @@ static void test_oom(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_second_chance), cmocka_unit_test(test_anon_active),
+	    cmocka_unit_test(test_second_chance), cmocka_unit_test(test_anon_young),
 	    cmocka_unit_test(test_hot_and_cold),  cmocka_unit_test(test_mlocked),
 	    cmocka_unit_test(test_pinned),        cmocka_unit_test(test_no_swap),
 	    cmocka_unit_test(test_few_left),      cmocka_unit_test(test_full_swap),

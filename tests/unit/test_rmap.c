@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "page/frame.h"
-#include "page/lru.h"
+#include "page/put.h"
 #include "rmap/rmap.h"
 #include "page/slab.h"
 #include "store/swap.h"
@@ -178,11 +178,9 @@ static void test_new(void **state)
 	assert_int_equal(page->index, 3);
 	assert_int_equal(page->mapcount, 1);
 	assert_int_equal(om_page_refs(page), 0);
-	assert_true(om_page_test(page, OM_PG_LRU) && om_page_test(page, OM_PG_ACTIVE));
-	assert_int_equal(b.sys->lru[OM_LRU_ACTIVE_ANON].count, 1);
+	assert_true(om_page_test(page, OM_PG_UPTODATE));
 	expect_walk(b.sys, page, 1, 1);
 	assert_true(drop_entry(&b, 3, false));
-	assert_int_equal(b.sys->lru[OM_LRU_ACTIVE_ANON].count, 0);
 	bench_finish(&b);
 }
 
@@ -195,7 +193,6 @@ static void test_new_locked(void **state)
 	om_vma_change_flags(b.vma, om_vma_flags(b.vma) | LK);
 	page = add_page(&b, 0);
 	assert_true(om_page_test(page, OM_PG_UNEVICTABLE));
-	assert_false(om_page_test(page, OM_PG_LRU));
 	assert_int_equal(page->mlocked, 1);
 	assert_true(drop_entry(&b, 0, true));
 	bench_finish(&b);

@@ -40,7 +40,6 @@ static void test_shmem(void **state)
 	assert_true(om_page_test(page, OM_PG_DIRTY));
 	assert_int_equal(om_mapping_writepage(m, page), 0);
 	assert_true(om_page_test(page, OM_PG_DIRTY));
-	assert_int_equal(sys->lru[OM_LRU_INACTIVE_ANON].count, 1);
 	assert_int_equal(atomic_load(&sys->nr_shmem), 1);
 	memset(om_page_ptr(sys, page), 0x77, OM_PAGE_SIZE);
 	cache_release(sys, page);
@@ -154,19 +153,15 @@ struct shared {
 	unsigned pages;
 };
 
-/* Reclaim one page of either kind. */
-static void shrink(struct om_system *sys, enum om_lru_list list)
+/* Reclaim one page. */
+static void shrink(struct om_system *sys)
 {
 	struct om_mapping *m;
 	struct om_page *page;
 	uint32_t slot;
 
-	if (!om_lru_isolate(sys, list, &page, 1))
+	if (!cache_victim(sys, &page))
 		return;
-	if (!om_page_trylock(sys, page)) {
-		om_lru_putback(sys, page);
-		return;
-	}
 	om_frame_lock(sys, page);
 	m = page->object;
 	om_frame_unlock(sys, page);
@@ -184,7 +179,7 @@ static void shrink(struct om_system *sys, enum om_lru_list list)
 		bool unused;
 
 		om_frame_lock(sys, page);
-		unused = om_page_refs(page) == 1;
+		unused = om_page_refs(page) == 2;
 		om_frame_unlock(sys, page);
 		if (unused)
 			om_swapcache_del(sys, page);
@@ -206,7 +201,7 @@ static void count_up(void *arg, unsigned i)
 		int err = om_mapping_getpage(s->m, index, 0, &page, NULL);
 
 		if (unit_rand(&seed) % 2)
-			shrink(s->sys, s->m->ops ? OM_LRU_INACTIVE_FILE : OM_LRU_INACTIVE_ANON);
+			shrink(s->sys);
 		if (err) {
 			unit_check(err == -OM_ENOFRAME);
 			continue;
@@ -252,8 +247,9 @@ static void shrink_on(void *arg, unsigned i)
 {
 	struct om_system *sys = arg;
 
+	(void)i;
 	for (unsigned n = 0; n < 3000; n++)
-		shrink(sys, i ? OM_LRU_INACTIVE_ANON : OM_LRU_INACTIVE_FILE);
+		shrink(sys);
 }
 
 /* Mappings come and go while reclaim takes their pages: reclaim holds no reference to them. */

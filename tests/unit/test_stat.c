@@ -87,9 +87,9 @@ static void test_sysinfo(void **state)
 	assert_int_equal(info.shmem, 2);
 	assert_int_equal(info.nr_vma, 3);
 	assert_int_equal(info.nr_mapping, 2);
-	assert_int_equal(info.active_anon, 4);
-	assert_int_equal(info.inactive_anon, 2); /* shared memory */
-	assert_int_equal(info.inactive_file, 3);
+	assert_int_equal(info.active_anon, 6); /* shared memory, too */
+	assert_int_equal(info.active_file, 3);
+	assert_int_equal(info.inactive_anon + info.inactive_file, 0);
 	assert_int_equal(info.event[OM_EV_FAULT_ANON], 4);
 	assert_int_equal(info.event[OM_EV_FAULT_ZERO], 1);
 	assert_int_equal(info.event[OM_EV_FAULT_FILE], 5);
@@ -152,7 +152,7 @@ static void test_swap_figures(void **state)
 	assert_int_equal(info.swap_free, 56);
 	assert_int_equal(info.swap_cached, 0);
 	assert_int_equal(info.event[OM_EV_PSWPOUT], 8);
-	assert_int_equal(info.event[OM_EV_PGSTEAL], 8);
+	assert_int_equal(info.event[OM_EV_PGSTEAL_ANON], 8);
 	assert_int_equal(info.anon_direct, 0);
 	assert_int_equal(space_get(&s, s.mm, 2), 'c');
 	info = sysinfo(&s);

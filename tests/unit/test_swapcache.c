@@ -61,7 +61,6 @@ static struct om_page *get(struct om_system *sys, uint32_t slot, bool transfer)
 	assert_int_equal(page->slot, slot);
 	assert_true(om_page_test(page, OM_PG_SWAPCACHE));
 	assert_true(om_page_test(page, OM_PG_UPTODATE));
-	assert_true(om_page_test(page, OM_PG_LRU));
 	assert_false(om_page_test(page, OM_PG_LOCKED | OM_PG_DIRTY | OM_PG_READAHEAD));
 	assert_true(ram_is(om_page_ptr(sys, page), ram_byte(slot)));
 	assert_int_equal(om_slot_pfn(sys, slot), om_page_pfn(sys, page));
@@ -186,7 +185,7 @@ static void test_read_errors(void **state)
 	finish(sys);
 }
 
-/* A page as reclaim has it: isolated, locked, with contents. */
+/* A page as reclaim has it: referenced, locked, with contents. */
 static struct om_page *victim(struct om_system *sys, unsigned char byte)
 {
 	struct om_page *page = om_frame_get(sys, OM_KIND_DATA, OM_PG_SWAPBACKED);
@@ -194,11 +193,6 @@ static struct om_page *victim(struct om_system *sys, unsigned char byte)
 	assert_non_null(page);
 	memset(om_page_ptr(sys, page), byte, OM_PAGE_SIZE);
 	assert_true(om_page_trylock(sys, page));
-	om_frame_lock(sys, page);
-	om_lru_add(sys, page);
-	assert_true(om_lru_isolate_page(sys, page));
-	page->holds -= OM_ONE_REF;
-	om_frame_unlock(sys, page);
 	return page;
 }
 
@@ -215,7 +209,7 @@ static void test_write(void **state)
 		page[i] = victim(sys, (unsigned char)(200 - i));
 		om_swapcache_add(sys, page[i], slot + i);
 		assert_true(om_page_test(page[i], OM_PG_DIRTY));
-		assert_int_equal(om_page_refs(page[i]), 1);
+		assert_int_equal(om_page_refs(page[i]), 2);
 		assert_int_equal(om_slot_count(sys, slot + i), 1);
 	}
 	atomic_store(&ram.bad_page, 35);
@@ -231,8 +225,7 @@ static void test_write(void **state)
 		assert_false(om_page_test(page[i], OM_PG_DIRTY));
 		assert_true(ram_is(ram.data + i * OM_PAGE_SIZE, (unsigned char)(200 - i)));
 		om_swapcache_del(sys, page[i]);
-		om_page_unlock(sys, page[i]);
-		om_lru_putback(sys, page[i]);
+		om_page_unlock_put(sys, page[i]);
 	}
 	assert_true(om_swap_has_room(sys));
 	finish(sys);
@@ -275,12 +268,6 @@ static void test_try_free(void **state)
 	page->object = sys; /* a file has it */
 	assert_false(try_free(sys, page));
 	page->object = NULL;
-	om_frame_lock(sys, page);
-	assert_true(om_lru_isolate_page(sys, page));
-	om_frame_unlock(sys, page);
-	assert_false(try_free(sys, page)); /* reclaim has it */
-	om_lru_putback(sys, page);
-	assert_true(om_page_test(page, OM_PG_LRU));
 	assert_true(try_free(sys, page));
 	assert_true(om_swap_has_room(sys));
 	assert_true(try_free(sys, page)); /* nothing to do */
@@ -316,18 +303,15 @@ static void shrink(struct om_system *sys)
 	struct om_page *page;
 	bool unused;
 
-	if (!om_lru_isolate(sys, OM_LRU_INACTIVE_ANON, &page, 1))
+	if (!cache_victim(sys, &page))
 		return;
-	if (om_page_trylock(sys, page)) {
-		om_frame_lock(sys, page);
-		unused = page->mapcount == 0 && om_page_refs(page) == 1 &&
-		         om_page_test(page, OM_PG_SWAPCACHE);
-		om_frame_unlock(sys, page);
-		if (unused)
-			om_swapcache_del(sys, page);
-		om_page_unlock(sys, page);
-	}
-	om_lru_putback(sys, page);
+	om_frame_lock(sys, page);
+	unused = page->mapcount == 0 && om_page_refs(page) == 2 &&
+	         om_page_test(page, OM_PG_SWAPCACHE);
+	om_frame_unlock(sys, page);
+	if (unused)
+		om_swapcache_del(sys, page);
+	om_page_unlock_put(sys, page);
 }
 
 static void reader(void *arg, unsigned i)

@@ -8,6 +8,7 @@
 #include "page/put.h"
 #include "space.h"
 #include "store/mapping.h"
+#include "page/age.h"
 
 #define N 1000 /* pages of the area: two windows */
 
@@ -63,10 +64,10 @@ static void test_used_once(void **state)
 	struct om_page *page = space_page(c.s.mm, 5, NULL, NULL);
 
 	(void)state;
-	om_page_clear(page, OM_PG_REFERENCED);
+	om_page_set_old(page);
 	sweep(&c);
 	assert_int_equal(present(&c, 0, 8), 8);
-	assert_true(om_page_test(page, OM_PG_REFERENCED));
+	assert_int_equal(om_age_of(om_page_flags(page)), 0);
 	sweep(&c); /* the other half of the area */
 	space_flushes.calls = 0;
 	sweep(&c);

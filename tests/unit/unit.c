@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "page/frame.h"
-#include "page/lru.h"
+#include "reclaim/balance.h"
 #include "page/slab.h"
 #include "rmap/rmap.h"
 
@@ -208,7 +208,7 @@ struct om_system *unit_system(om_pfn_t nr_frames)
 	sys->hooks.ops = &unit_ops;
 	sys->hooks.seed = om_tree_seed(0);
 	add_frames(sys);
-	om_lru_init(sys);
+	om_ages_init(sys);
 	om_slab_init(sys, om_rmap_traits.object_bytes);
 	held.depth = 0;
 	catch.is_main = true;
@@ -232,8 +232,6 @@ void unit_assert_all_free(struct om_system *sys)
 	}
 	for (unsigned i = 0; i <= OM_KIND_TABLE; i++)
 		assert_int_equal(atomic_load(&sys->nr_kind[i]), i == OM_KIND_ZERO);
-	for (unsigned i = 0; i < OM_NR_LRU; i++)
-		assert_int_equal(sys->lru[i].count, 0);
 	for (unsigned i = 0; i < OM_NR_CACHES; i++)
 		assert_int_equal(sys->slab[i].in_use + sys->slab[i].frames, 0);
 	assert_int_equal(atomic_load(&sys->nr_unevictable), 0);
