@@ -7,6 +7,7 @@
 #include "reclaim/balance.h"
 #include "reclaim/reclaim.h"
 #include "rmap/rmap.h"
+#include "store/shadow.h"
 
 #define CACHE_LINE 64u
 
@@ -18,7 +19,7 @@ static size_t round_up(size_t n, size_t to)
 size_t om_system_bytes(om_pfn_t nr_frames)
 {
 	return round_up(sizeof(struct om_system), CACHE_LINE) +
-	       (size_t)nr_frames * sizeof(struct om_page);
+	       (size_t)nr_frames * sizeof(struct om_page) + om_shadow_bytes(nr_frames);
 }
 
 static bool config_is_sane(const struct om_config *c)
@@ -42,6 +43,7 @@ struct om_system *om_system_init(const struct om_config *config)
 	sys->hooks.seed = om_tree_seed(config->seed);
 	sys->page = (void *)((char *)config->storage + round_up(sizeof(*sys), CACHE_LINE));
 	sys->nr_frames = config->nr_frames;
+	sys->shadow = (void *)(sys->page + config->nr_frames);
 	sys->zero_pfn = OM_NO_PFN;
 	sys->swap_cluster = config->swap_cluster;
 	sys->free_head = OM_NO_PFN;

@@ -77,7 +77,8 @@ struct om_page {
 		struct {
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
 			uint32_t mapcount : 24; /* (F) present PTEs (I1) */
-			uint32_t mlocked : 8;   /* (F) of these in VM_LOCKED areas (I12): unevictable.h */
+			uint32_t
+			    mlocked : 8; /* (F) of these in VM_LOCKED areas (I12): unevictable.h */
 #else
 			uint32_t mlocked : 8, mapcount : 24;
 #endif
@@ -305,6 +306,7 @@ struct om_system {
 	struct om_rwsem adding;                         /* one om_add_memory() at a time */
 
 	struct om_ages ages;             /* (a) */
+	_Atomic uint16_t *shadow;        /* (c) the table of store/shadow.h; NULL: none */
 	_Atomic om_pfn_t nr_unevictable; /* (a) */
 
 	struct om_reclaimers reclaimers; /* (l) in it */

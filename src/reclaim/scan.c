@@ -25,6 +25,7 @@ struct scan {
 	enum om_scan how;
 	bool swap;             /* there is a slot for who needs one */
 	struct om_page *table; /* locked; NULL: none is */
+	unsigned looks;        /* at entries of exclusive pages */
 	struct om_victims *v;
 };
 
@@ -85,6 +86,7 @@ static bool is_too_old(struct scan *s, struct om_page *page)
 	unsigned pos = (unsigned)page->index;
 	om_pte_t pte = om_entry_get(s->sys, s->table, pos);
 
+	s->looks++;
 	/* It still counts an entry that is gone and owes its flush: whoever took it frees it. */
 	if (!om_pte_present(pte) || om_pte_pfn(pte) != om_page_pfn(s->sys, page))
 		return false;
@@ -239,4 +241,6 @@ void om_scan(struct om_system *sys, enum om_scan how, unsigned want, size_t *bud
 		if (at < end)
 			give_back(sys, at, end);
 	}
+	if (s.looks)
+		om_rmap_count(sys, s.looks, s.looks, s.looks);
 }

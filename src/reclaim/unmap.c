@@ -204,6 +204,7 @@ static void unmap_of_table(struct om_system *sys, struct om_page *table,
 		got += take_entry(sys, table, page[i], &t[got]);
 	if (got)
 		flush_taken(table, t, got);
+	om_rmap_count(sys, got, got, got);
 	for (unsigned i = 0; i < got; i++)
 		leave_entry(sys, t[i].page, table, t[i].pos, t[i].old, t[i].absent);
 	om_table_unlock(sys, table);

@@ -183,6 +183,15 @@ void om_rmap_move_end(struct om_vma *vma);
  */
 void om_rmap_walk(struct om_system *sys, struct om_page *page, struct om_walk *w);
 
+/* What a walk costs, as events; who finds entries without a walk counts itself. Any context. */
+static inline void om_rmap_count(struct om_system *sys, unsigned walks, unsigned probed,
+                                 unsigned found)
+{
+	om_count(sys, OM_EV_RMAP_WALKS, walks);
+	om_count(sys, OM_EV_RMAP_PROBES, probed);
+	om_count(sys, OM_EV_RMAP_FOUND, found);
+}
+
 /* Pages that are mapped now, by kind. Exact at rest. Any context. */
 struct om_mapped_pages {
 	om_pfn_t direct, shared, file;

@@ -78,7 +78,6 @@ void om_rmap_walk(struct om_system *sys, struct om_page *page, struct om_walk *w
 	w->sys = sys;
 	w->probed = 0;
 	w->found = 0;
-	om_count(sys, OM_EV_RMAP_WALKS, 1);
 	if (om_page_test(page, OM_PG_ANON)) {
 		om_anon_walk(w, page);
 	} else {
@@ -91,6 +90,5 @@ void om_rmap_walk(struct om_system *sys, struct om_page *page, struct om_walk *w
 		if (mapping)
 			om_rwsem_write_done(sys, &mapping->shape);
 	}
-	om_count(sys, OM_EV_RMAP_PROBES, w->probed);
-	om_count(sys, OM_EV_RMAP_FOUND, w->found);
+	om_rmap_count(sys, 1, w->probed, w->found);
 }

@@ -12,6 +12,7 @@
 #include "page/age.h"
 #include "page/put.h"
 #include "store/mapping.h"
+#include "store/shadow.h"
 #include "store/swap.h"
 
 /* Most pages that are read ahead in one transfer. */
@@ -115,6 +116,19 @@ static void page_arrived(struct om_system *sys, struct om_page *page, unsigned f
 	om_page_set(page, OM_PG_UPTODATE | flags);
 }
 
+/* Evicted a short time ago: it should have stayed. */
+static void wanted_arrived(struct om_mapping *mapping, struct om_page *page, uintptr_t index)
+{
+	struct om_system *sys = mapping->sys;
+
+	page_arrived(sys, page, 0);
+	if (!om_shadow_take(sys, mapping, index))
+		return;
+	om_age_note_refault(sys, OM_AGE_FILE);
+	om_page_set_age(page, 0);
+	om_page_set(page, OM_PG_REFERENCED);
+}
+
 /* Pages that were read ahead are there for whoever wants them, or could not be read. */
 static void put_run(struct om_mapping *mapping, struct om_page *const page[], unsigned n,
                     bool valid)
@@ -151,7 +165,7 @@ static int fill_from_store(struct om_mapping *mapping, uintptr_t index, size_t a
 		err = read_pages(mapping, index, run, 1);
 	}
 	if (!err)
-		page_arrived(mapping->sys, page, 0);
+		wanted_arrived(mapping, page, index);
 	put_run(mapping, run + 1, n - 1, !err);
 	return err;
 }

@@ -15,6 +15,7 @@
 
 #include "page/put.h"
 #include "page/slab.h"
+#include "store/shadow.h"
 #include "store/swap.h"
 
 /* ---- looking up ---- */
@@ -143,6 +144,7 @@ bool om_mapping_evict(struct om_mapping *mapping, struct om_page *page)
 		mapping->nr_swapped++;
 	} else if (done) {
 		om_index_clear(sys, &mapping->index, page->index);
+		om_shadow_leave(sys, mapping, page->index);
 	}
 	om_write_unlock(sys, &mapping->lock);
 	/* The mapping may be gone from here on: only the page's slot may be touched. */
