@@ -46,10 +46,20 @@ static bool may_leave(const struct scan *s, const struct om_page *page)
 	return s->swap || !(flags & OM_PG_SWAPBACKED) || (flags & OM_PG_SWAPCACHE);
 }
 
-static void make_young(struct om_system *sys, struct om_page *page)
+/*
+ * It was used. The first time may be all that ever happens to it: unless it is used again, it leaves
+ * when the hand comes next. Who is known to be used more often is young.
+ */
+static void note_use(struct om_system *sys, struct om_page *page, bool often)
 {
-	if (om_page_clear(page, OM_PG_AGE | OM_PG_REFERENCED) & OM_PG_AGE)
+	unsigned flags = om_page_flags(page);
+
+	if (!often && !(flags & OM_PG_REFERENCED)) {
+		om_page_set(page, OM_PG_REFERENCED);
+		om_page_set_age(page, om_age_limit(sys, om_age_kind_of(flags)) - 1);
+	} else if (om_page_clear(page, OM_PG_AGE) & OM_PG_AGE) {
 		om_count(sys, OM_EV_PGACTIVATE, 1);
+	}
 }
 
 /* It was not used. Is it old enough to leave now? */
@@ -93,7 +103,7 @@ static bool is_too_old(struct scan *s, struct om_page *page)
 	if (!om_pte_young(pte))
 		return grow_older(s, page);
 	om_entry_age(s->sys, s->table, pos);
-	make_young(s->sys, page);
+	note_use(s->sys, page, false);
 	return s->how == OM_SCAN_ALL;
 }
 
@@ -108,13 +118,6 @@ static bool take(struct scan *s, struct om_page *page)
 
 /* ---------------------------------------------------------------- other pages --------------- */
 
-/* Used at once for several, or again, or by running it: then it stays. */
-static bool is_in_use(const struct om_page *page, const struct om_uses *uses)
-{
-	return om_page_test(page, OM_PG_SWAPBACKED | OM_PG_REFERENCED) || uses->young > 1 ||
-	       uses->exec;
-}
-
 /* A page of a file, or one that others map, too: locked and referenced. */
 static bool is_too_old_by_walk(struct scan *s, struct om_page *page)
 {
@@ -127,12 +130,7 @@ static bool is_too_old_by_walk(struct scan *s, struct om_page *page)
 	om_page_referenced(s->sys, page, &uses);
 	if (!uses.young)
 		return grow_older(s, page);
-	if (is_in_use(page, &uses)) {
-		make_young(s->sys, page);
-	} else {
-		om_page_set(page, OM_PG_REFERENCED);
-		om_page_set_unproven(s->sys, page);
-	}
+	note_use(s->sys, page, uses.young > 1 || uses.exec);
 	return s->how == OM_SCAN_ALL;
 }
 
