@@ -16,7 +16,7 @@
 
 /* Frames looked at for one victim: fewer, and both kinds are kept longer; more, and less long. */
 #define FEW  2
-#define MANY 8
+#define MANY 4
 
 #define FIRST_LIMIT 2
 
