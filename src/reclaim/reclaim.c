@@ -33,28 +33,41 @@ static void give_up(struct om_system *sys, struct om_page **page, bool keep)
 
 /* ---------------------------------------------------------------- sort ---------------------- */
 
-/* A hint: while the page is locked, an exclusive one may move. */
-static bool comes_before(const struct om_page *a, const struct om_page *b)
+static bool comes_before(const struct om_target *a, const struct om_target *b)
 {
-	uintptr_t x = (uintptr_t)om_rmap_object(a), y = (uintptr_t)om_rmap_object(b);
+	uintptr_t x = (uintptr_t)a->object, y = (uintptr_t)b->object;
 
-	if (x != y)
-		return x < y;
-	return __atomic_load_n(&a->index, __ATOMIC_RELAXED) <
-	       __atomic_load_n(&b->index, __ATOMIC_RELAXED);
+	return x != y ? x < y : a->index < b->index;
 }
 
-/* Those of one table, or one file, come in order. Most are in order already. */
-static void sort(struct om_victims *b)
+static struct om_target look_at(struct om_system *sys, struct om_page *page)
 {
-	for (unsigned i = 1; i < b->n; i++) {
-		struct om_page *page = b->page[i];
+	struct om_target t;
+
+	om_frame_lock(sys, page);
+	om_target_set(&t, page);
+	om_frame_unlock(sys, page);
+	return t;
+}
+
+/*
+ * Those of one table, or one file, come in order; an exclusive one may move to another table
+ * meanwhile, and is just out of order then. Most are in order already.
+ */
+static void sort(struct om_system *sys, struct om_victims *b)
+{
+	struct om_target sorted[OM_RECLAIM_BATCH];
+
+	for (unsigned i = 0; i < b->n; i++) {
+		struct om_target t = look_at(sys, b->page[i]);
 		unsigned at = i;
 
-		for (; at > 0 && comes_before(page, b->page[at - 1]); at--)
-			b->page[at] = b->page[at - 1];
-		b->page[at] = page;
+		for (; at > 0 && comes_before(&t, &sorted[at - 1]); at--)
+			sorted[at] = sorted[at - 1];
+		sorted[at] = t;
 	}
+	for (unsigned i = 0; i < b->n; i++)
+		b->page[i] = sorted[i].page;
 }
 
 /* ---------------------------------------------------------------- back ---------------------- */
@@ -296,7 +309,7 @@ static bool free_victim(struct om_system *sys, struct om_page **page, enum om_ag
 /* evicted[]: how many were freed, by kind, is added. */
 static void reclaim_victims(struct om_system *sys, struct om_victims *b, unsigned evicted[])
 {
-	sort(b);
+	sort(sys, b);
 	back(sys, b);
 	unmap(sys, b);
 	write_out(sys, b);

@@ -173,9 +173,8 @@ static void look_at_frame(struct scan *s, struct om_page *page)
 {
 	struct om_page *table;
 
-	/* Without a lock: what becomes a page just now is young anyhow. */
-	if (__atomic_load_n(&page->kind, __ATOMIC_RELAXED) != OM_KIND_DATA ||
-	    (om_page_flags(page) & (OM_PG_UPTODATE | OM_PG_UNEVICTABLE)) != OM_PG_UPTODATE)
+	/* Without a lock: what becomes a page just now is young anyhow. Only data is up to date. */
+	if ((om_page_flags(page) & (OM_PG_UPTODATE | OM_PG_UNEVICTABLE)) != OM_PG_UPTODATE)
 		return;
 	if (!look(s, page, &table))
 		return;
@@ -219,15 +218,10 @@ static void give_back(struct om_system *sys, om_pfn_t at, om_pfn_t end)
 	atomic_compare_exchange_strong(&sys->ages.hand, &hand, at);
 }
 
-static bool has_slot(struct om_system *sys)
-{
-	return __atomic_load_n(&sys->swap.free, __ATOMIC_RELAXED);
-}
-
 void om_scan(struct om_system *sys, enum om_scan how, unsigned want, size_t *budget,
              struct om_victims *v)
 {
-	struct scan s = {.sys = sys, .how = how, .swap = has_slot(sys), .v = v};
+	struct scan s = {.sys = sys, .how = how, .swap = om_swap_has_room(sys), .v = v};
 
 	OM_ASSERT(sys, want <= OM_RECLAIM_BATCH, "batch", v);
 	while (v->n < want && *budget) {
