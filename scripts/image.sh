@@ -1,11 +1,11 @@
 #!/bin/sh
-# Make the root file system of the reference kernel: an ext2 image of build/root (see packages.sh), with
+# Make the root file system of the reference kernel: an ext2 image of build/root (see packages.sh) or of ROOT, with
 # the few files that no package brings. Needs no root.
 #
 #     scripts/image.sh IMAGE [FILE-OR-DIRECTORY...]      these lie in / of the image
 set -eu
 
-image=$1 root=build/root
+image=$1 root=${ROOT:-build/root}
 shift
 
 # What the kernel mounts on, whatever packages there are.
