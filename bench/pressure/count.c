@@ -86,7 +86,8 @@ static void on_translation(plugin_id id, struct qemu_plugin_tb *tb)
 	size_t n = qemu_plugin_tb_n_insns(tb);
 
 	(void)id;
-	qemu_plugin_register_vcpu_tb_exec_cb(tb, high ? in_kernel : in_user, NO_REGISTERS, (void *)n);
+	qemu_plugin_register_vcpu_tb_exec_cb(tb, high ? in_kernel : in_user, NO_REGISTERS,
+	                                     (void *)n);
 	for (size_t i = 0; i < n && !high; i++) {
 		struct qemu_plugin_insn *insn = qemu_plugin_tb_get_insn(tb, i);
 

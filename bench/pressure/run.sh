@@ -13,12 +13,13 @@
 #
 # Columns: major faults; pages swapped in, and out; read requests to swap and to the root disk, and
 # their sum; MiB read from files; millions of instructions of programs and of the kernel; seconds as
-# modelled in figures.awk. Exit status: 1 if a workload failed.
+# modelled in metrics.awk. Exit status: 1 if a workload failed.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
 build=$here/../../build
-kernel=$build/kernel/release/objrmap-kernel rows= memory= images=$build/pressure out=
+kernel=$build/kernel/release/objrmap-kernel images=$build/pressure
+rows="" memory="" out=""
 
 while [ $# -gt 1 ]; do
 	case $1 in
@@ -48,7 +49,7 @@ for row in $rows; do
 	[ -n "$command" ] || { echo "run: no row $row" >&2 && exit 2; }
 	# shellcheck disable=SC2086 # words
 	"$here/machine.sh" "$images" "$kernel" "$memory" "$out/$row" $command || failed=1
-	awk -f "$here/figures.awk" "$out/$row.log" "$out/$row.moments" >"$out/$row" || { failed=1; continue; }
+	awk -f "$here/metrics.awk" "$out/$row.log" "$out/$row.moments" >"$out/$row" || { failed=1; continue; }
 	awk -v row="$row" '{ v[$1] = $2 }
 		END {
 			printf "%-12s %8d %8d %8d %8d %8d %8d %8.1f %8.0f %8.0f %8.3f\n", row, v["major_faults"],

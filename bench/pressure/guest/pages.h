@@ -27,6 +27,7 @@ size_t random_skewed(size_t n, unsigned percent);
 int run_quietly(char **command);
 
 /* The workloads; each ends with the status of the program. */
+int room(long mib);
 int sequential(long mib, long passes);
 int scattered(long mib, long accesses, long hot_percent);
 int swapped_back(long mib, long hog_mib, const char *order);

@@ -101,6 +101,38 @@ int swapped_back(long mib, long hog_mib, const char *order)
 	return 0;
 }
 
+/* Pages swapped out since the machine has started, by /proc/vmstat. */
+static long long pages_out(void)
+{
+	FILE *f = fopen("/proc/vmstat", "r");
+	char name[64];
+	long long value, found = 0;
+
+	if (!f)
+		exit(1);
+	while (fscanf(f, "%63s %lld", name, &value) == 2)
+		if (!strcmp(name, "pswpout"))
+			found = value;
+	fclose(f);
+	return found;
+}
+
+/* How much can a program write to before the first page goes out? Prints it in MiB. */
+int room(long mib)
+{
+	char *memory = pages_map((size_t)mib * MIB);
+	long long before = pages_out();
+
+	for (size_t i = 0; i < (size_t)mib * MIB; i += PAGE) {
+		memory[i] = 1;
+		if (i % (64 * PAGE) == 0 && pages_out() != before) {
+			printf("@count room_mib %.1f\n", (double)i / MIB);
+			return 0;
+		}
+	}
+	return 1;
+}
+
 /* ---------------------------------------------------------------- a family ------------------ */
 
 enum { LOOKS = 300, OWN_WRITES = 10, COPIES = 2, OWN_PAGES = 64 };

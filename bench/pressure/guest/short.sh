@@ -1,4 +1,5 @@
 #!/bin/bash
-# What one types at a shell: a pipe of three, a substitution, a loop of built-ins.
-set -- $(ls /usr/bin | grep -v '^x' | wc -l)
-[ "$(echo "$1" | cat)" = "$1" ] && for i in {1..100}; do :; done
+# What one types at a shell: a pipe of three, a substitution.
+# shellcheck disable=SC2012 # it is the work that counts
+files=$(ls /usr/bin | sort -r | wc -l)
+[ "$files" -gt 100 ] && [ "$(echo "$files" | cat)" = "$files" ]

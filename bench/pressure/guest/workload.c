@@ -1,6 +1,7 @@
 /*
  * workload.c: the workloads by name, for the machine.
  *
+ *     workload room MIB
  *     workload sequential MIB PASSES
  *     workload scattered MIB ACCESSES HOT%
  *     workload swapped_back MIB HOG_MIB forwards|backwards|stride|random
@@ -17,10 +18,12 @@
 
 int main(int argc, char **argv)
 {
-	const char *name = argc > 3 ? argv[1] : "";
-	long mib = argc > 3 ? atol(argv[2]) : 0, n = argc > 3 ? atol(argv[3]) : 0;
+	const char *name = argc > 2 ? argv[1] : "";
+	long mib = argc > 2 ? atol(argv[2]) : 0, n = argc > 3 ? atol(argv[3]) : 0;
 
-	if (!strcmp(name, "sequential"))
+	if (!strcmp(name, "room"))
+		return room(mib);
+	if (argc > 3 && !strcmp(name, "sequential"))
 		return sequential(mib, n);
 	if (argc > 4) {
 		if (!strcmp(name, "scattered"))
