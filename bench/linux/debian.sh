@@ -19,16 +19,23 @@ package_file() {
 	find "$build/packages" -name 'linux-image-[0-9]*.deb' | sort | tail -n 1
 }
 
-# The package, by the dependency of linux-image-amd64.
+# The package that linux-image-amd64 depends on.
+download() {
+	package=$(apt-cache depends linux-image-amd64 | awk '$2 ~ /^linux-image-[0-9]/ { print $2; exit }')
+	[ -n "$package" ] && (cd "$build/packages" && apt-get -q -o APT::Sandbox::User=root download "$package")
+}
+
+update() {
+	echo "debian: updating the package lists"
+	sudo=
+	[ "$(id -u)" = 0 ] || sudo=sudo
+	# One broken list among many is no reason to stop: the download decides.
+	$sudo apt-get -q update || true
+}
+
 fetch() {
+	[ -n "$(package_file)" ] || download || { update && download; } || die "no package linux-image-amd64"
 	deb=$(package_file)
-	if [ -z "$deb" ]; then
-		package=$(apt-cache depends linux-image-amd64 |
-			awk '$2 ~ /^linux-image-[0-9]/ { print $2; exit }')
-		[ -n "$package" ] || die "no package linux-image-amd64: apt-get update?"
-		(cd "$build/packages" && apt-get -q -o APT::Sandbox::User=root download "$package")
-		deb=$(package_file)
-	fi
 	[ "$(cat "$work/unpacked" 2>/dev/null)" = "$deb" ] && return
 	rm -rf "${work:?}/boot" "${work:?}/lib"
 	dpkg-deb -x "$deb" "$work"

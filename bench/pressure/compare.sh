@@ -41,7 +41,9 @@ outdated() {
 # NAME METRIC OBJRMAP LINUX RATIO
 results() {
 	for row in $all; do
-		[ -e "$out/objrmap/$row" ] && [ -e "$out/linux/$row" ] || continue
+		if ! [ -e "$out/objrmap/$row" ] || ! [ -e "$out/linux/$row" ]; then
+			continue
+		fi
 		awk -v row="$row" -v metrics="$metrics" '
 			FNR == NR { ours[$1] = $2; next }
 			{ linux[$1] = $2 }

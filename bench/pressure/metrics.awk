@@ -22,8 +22,10 @@ END {
 		exit 1
 	instructions = total[2] + total[3]
 	requests = total[6] + total[10]
-	if ("room_mib" in count)
+	if ("room_mib" in count) {
 		put("room_mib", count["room_mib"])
+		exit
+	}
 	put("major_faults", count["pgmajfault"] + 0)
 	put("pages_in", count["pswpin"] + 0)
 	put("requests", requests)

@@ -21,18 +21,23 @@ build=$here/../../build
 kernel=$build/kernel/release/objrmap-kernel images=$build/pressure
 rows="" memory="" out=""
 
-while [ $# -gt 1 ]; do
+usage() {
+	sed -n '2,/^set -eu/s/^# \{0,1\}//p' "$0"
+	exit 2
+}
+
+while [ $# -gt 0 ]; do
+	[ $# -gt 1 ] || usage
 	case $1 in
 	--kernel) kernel=$2 ;;
 	--rows) rows=$2 ;;
 	--memory) memory=$2 ;;
 	--images) images=$2 ;;
 	--out) out=$2 ;;
-	*) set -- usage ;;
+	*) usage ;;
 	esac
-	shift 2 2>/dev/null || set -- usage
+	shift 2
 done
-[ $# = 0 ] || { sed -n '2,/^set -eu/s/^# \{0,1\}//p' "$0"; exit 2; }
 
 name=objrmap default=96
 [ "$kernel" != linux ] || name=linux default=173
@@ -52,6 +57,10 @@ for row in $rows; do
 	awk -f "$here/metrics.awk" "$out/$row.log" "$out/$row.moments" >"$out/$row" || { failed=1; continue; }
 	awk -v row="$row" '{ v[$1] = $2 }
 		END {
+			if ("room_mib" in v) {
+				printf "%-12s %.1f MiB\n", row, v["room_mib"]
+				exit
+			}
 			printf "%-12s %8d %8d %8d %8d %8d %8d %8.1f %8.0f %8.0f %8.3f\n", row, v["major_faults"],
 				v["pages_in"], v["pages_out"], v["swap_requests"], v["file_requests"], v["requests"],
 				v["file_mib"], v["user_instructions"] / 1e6,
