@@ -19,14 +19,11 @@ metrics="room_mib major_faults pages_in requests file_mib instructions modelled_
 all=$(awk 'NF && !/^#/ { print $1 }' "$here/rows")
 failed=0
 
-# measure KERNEL DIRECTORY ROW...: what fails leaves no figures.
+# measure KERNEL DIRECTORY ROW...
 measure() {
 	on=$1 to=$2
 	shift 2
 	[ $# -gt 0 ] || return 0
-	for row in "$@"; do
-		rm -f "$to/$row"
-	done
 	"$here/run.sh" --images "$build/pressure" --rows "$*" --kernel "$on" --out "$to" || failed=1
 }
 

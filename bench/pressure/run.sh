@@ -44,32 +44,57 @@ name=objrmap default=96
 memory=${memory:-$default}
 out=${out:-$build/pressure/out/$name}
 rows=${rows:-$(awk 'NF && !/^#/ { print $1 }' "$here/rows")}
+
+# measure ROW: a workload that fails leaves no figures.
+measure() {
+	command=$(awk -v row="$1" '$1 == row { sub(/^[^ ]+ +/, ""); print }' "$here/rows")
+	[ -n "$command" ] || { echo "run: there is no row $1" >&2 && return 1; }
+	rm -f "$out/$1"
+	# shellcheck disable=SC2086 # words
+	"$here/machine.sh" "$images" "$kernel" "$memory" "$out/$1" $command || return 1
+	awk -f "$here/metrics.awk" "$out/$1.log" "$out/$1.moments" >"$out/$1.new" &&
+		mv "$out/$1.new" "$out/$1"
+}
+
+heading() {
+	echo "$kernel, $memory MiB"
+	printf '%-12s %8s %8s %8s %8s %8s %8s %8s %8s %8s %8s\n' row major in out swaprd rootrd requests \
+		file_MiB Minsn_u Minsn_k model_s
+}
+
+# show ROW
+show() {
+	awk -v row="$1" '
+	{ v[$1] = $2 }
+	function millions(name) { return v[name] / 1e6 }
+	function latency(name) { return v["latency_" name] }
+	END {
+		if ("room_mib" in v) {
+			printf "%-12s %.1f MiB for programs\n", row, v["room_mib"]
+			exit
+		}
+		printf "%-12s %8d %8d %8d %8d %8d %8d ", row, v["major_faults"], v["pages_in"], v["pages_out"],
+			v["swap_requests"], v["file_requests"], v["requests"]
+		printf "%8.1f %8.0f %8.0f %8.3f\n", v["file_mib"], millions("user_instructions"),
+			millions("instructions") - millions("user_instructions"), v["modelled_s"]
+		if (!("latency_requests_p50" in v))
+			exit
+		printf "%12s one run: p50, p99, worst: %.1f, %.1f, %.1f M instructions, ", "",
+			millions("latency_instructions_p50"), millions("latency_instructions_p99"),
+			millions("latency_instructions_worst")
+		printf "%d, %d, %d requests\n", latency("requests_p50"), latency("requests_p99"),
+			latency("requests_worst")
+	}' "$out/$1"
+}
+
 mkdir -p "$out"
-echo "$kernel, $memory MiB"
-printf '%-12s %8s %8s %8s %8s %8s %8s %8s %8s %8s %8s\n' row major in out swaprd rootrd requests \
-	file_MiB Minsn_u Minsn_k model_s
+heading
 failed=0
 for row in $rows; do
-	command=$(awk -v row="$row" '$1 == row { sub(/^[^ ]+ +/, ""); print }' "$here/rows")
-	[ -n "$command" ] || { echo "run: no row $row" >&2 && exit 2; }
-	# shellcheck disable=SC2086 # words
-	"$here/machine.sh" "$images" "$kernel" "$memory" "$out/$row" $command || failed=1
-	awk -f "$here/metrics.awk" "$out/$row.log" "$out/$row.moments" >"$out/$row" || { failed=1; continue; }
-	awk -v row="$row" '{ v[$1] = $2 }
-		END {
-			if ("room_mib" in v) {
-				printf "%-12s %.1f MiB\n", row, v["room_mib"]
-				exit
-			}
-			printf "%-12s %8d %8d %8d %8d %8d %8d %8.1f %8.0f %8.0f %8.3f\n", row, v["major_faults"],
-				v["pages_in"], v["pages_out"], v["swap_requests"], v["file_requests"], v["requests"],
-				v["file_mib"], v["user_instructions"] / 1e6,
-				(v["instructions"] - v["user_instructions"]) / 1e6, v["modelled_s"]
-			if ("latency_requests_p50" in v)
-				printf "%12s one run, p50 / p99 / worst: %.1f / %.1f / %.1f M instructions, %d / %d / %d requests\n", "",
-					v["latency_instructions_p50"] / 1e6, v["latency_instructions_p99"] / 1e6,
-					v["latency_instructions_worst"] / 1e6, v["latency_requests_p50"],
-					v["latency_requests_p99"], v["latency_requests_worst"]
-		}' "$out/$row"
+	if measure "$row"; then
+		show "$row"
+	else
+		failed=1
+	fi
 done
 exit $failed
