@@ -15,7 +15,8 @@ shift 2
 out=$build/pressure/out
 metrics="room_mib major_faults pages_in requests file_mib instructions modelled_s
 	latency_instructions_p50 latency_instructions_p99 latency_instructions_worst
-	latency_requests_p50 latency_requests_p99 latency_requests_worst"
+	latency_requests_p50 latency_requests_p99 latency_requests_worst
+	latency_major_faults_p50 latency_major_faults_p99 latency_major_faults_worst"
 all=$(awk 'NF && !/^#/ { print $1 }' "$here/rows")
 failed=0
 

@@ -1,16 +1,29 @@
-# The figures of one run, as lines "METRIC VALUE". Arguments: OUT.log and OUT.moments of machine.sh.
-# The whole stretch lies between the moments "begin" and "end"; stretches between "from" and "to" are
-# single runs of a command, and how these are spread is told as well.
+# The figures of one workload, as lines "METRIC VALUE". Arguments: OUT.log and OUT.moments of machine.sh.
+#
+# What is measured lies between the moments "begin" and "end". Where there are stretches between "from"
+# and "to" in it, these are single runs of a command beside a hog that never ends, and how they are
+# spread is told instead, since the sum of all depends on how far the hog gets.
 
 FILENAME ~ /\.log$/ {
 	if ($1 == "@count")
 		count[$2] = $3
+	else if ($1 == "@run")
+		faults[++told] = $2
 	next
 }
 
 # A moment: name, user, kernel, root rd_bytes wr_bytes reads writes, swap the same.
-$1 == "begin" || $1 == "from" { for (i = 2; i <= 11; i++) start[$1, i] = $i }
-$1 == "end" { for (i = 2; i <= 11; i++) total[i] = $i - start["begin", i] }
+$1 == "begin" || $1 == "from" {
+	for (i = 2; i <= 11; i++)
+		start[$1, i] = $i
+}
+
+$1 == "end" {
+	ended = 1
+	for (i = 2; i <= 11; i++)
+		total[i] = $i - start["begin", i]
+}
+
 $1 == "to" {
 	runs++
 	insns[runs] = $2 + $3 - start["from", 2] - start["from", 3]
@@ -18,29 +31,35 @@ $1 == "to" {
 }
 
 END {
-	if (!(2 in total))
+	if (!ended || runs != told)
 		exit 1
+	if ("room_mib" in count)
+		put("room_mib", count["room_mib"])
+	else if (runs)
+		latency()
+	else
+		transfers()
+}
+
+function put(metric, value)
+{
+	print metric, value
+}
+
+function transfers(    instructions, requests)
+{
 	instructions = total[2] + total[3]
 	requests = total[6] + total[10]
-	if ("room_mib" in count) {
-		put("room_mib", count["room_mib"])
-		exit
-	}
 	put("major_faults", count["pgmajfault"] + 0)
 	put("pages_in", count["pswpin"] + 0)
 	put("requests", requests)
 	put("file_mib", sprintf("%.1f", total[4] / 1048576))
 	put("instructions", instructions)
 	put("modelled_s", sprintf("%.3f", seconds(instructions, requests, total[4] + total[8])))
+	put("pages_out", count["pswpout"] + 0)
 	put("swap_requests", total[10])
 	put("file_requests", total[6])
-	put("write_requests", total[7] + total[11])
-	put("pages_out", count["pswpout"] + 0)
 	put("user_instructions", total[2])
-	if (runs) {
-		spread("latency_instructions", insns)
-		spread("latency_requests", reads)
-	}
 }
 
 # A processor of 3 G instructions a second; a disk of 80 us a request and 2 GB/s. Nothing overlaps.
@@ -49,9 +68,12 @@ function seconds(instructions, requests, bytes)
 	return instructions / 3e9 + requests * 80e-6 + bytes / 2e9
 }
 
-function put(metric, value)
+# Of the whole machine while the command ran, hog included; the faults are the command's own.
+function latency()
 {
-	print metric, value
+	spread("latency_instructions", insns)
+	spread("latency_requests", reads)
+	spread("latency_major_faults", faults)
 }
 
 function spread(metric, v,    i, j, t)

@@ -66,24 +66,22 @@ heading() {
 show() {
 	awk -v row="$1" '
 	{ v[$1] = $2 }
-	function millions(name) { return v[name] / 1e6 }
-	function latency(name) { return v["latency_" name] }
+	function spread(what, unit) {
+		return sprintf("%.5g / %.5g / %.5g", v["latency_" what "_p50"] / unit,
+			v["latency_" what "_p99"] / unit, v["latency_" what "_worst"] / unit)
+	}
 	END {
-		if ("room_mib" in v) {
-			printf "%-12s %.1f MiB for programs\n", row, v["room_mib"]
-			exit
-		}
-		printf "%-12s %8d %8d %8d %8d %8d %8d ", row, v["major_faults"], v["pages_in"], v["pages_out"],
-			v["swap_requests"], v["file_requests"], v["requests"]
-		printf "%8.1f %8.0f %8.0f %8.3f\n", v["file_mib"], millions("user_instructions"),
-			millions("instructions") - millions("user_instructions"), v["modelled_s"]
-		if (!("latency_requests_p50" in v))
-			exit
-		printf "%12s one run: p50, p99, worst: %.1f, %.1f, %.1f M instructions, ", "",
-			millions("latency_instructions_p50"), millions("latency_instructions_p99"),
-			millions("latency_instructions_worst")
-		printf "%d, %d, %d requests\n", latency("requests_p50"), latency("requests_p99"),
-			latency("requests_worst")
+		printf "%-12s ", row
+		if ("room_mib" in v)
+			printf "%.1f MiB for programs\n", v["room_mib"]
+		else if ("latency_requests_p50" in v)
+			printf "p50 / p99 / worst: %s M instructions, %s requests, %s major faults\n",
+				spread("instructions", 1e6), spread("requests", 1), spread("major_faults", 1)
+		else
+			printf "%8d %8d %8d %8d %8d %8d %8.1f %8.0f %8.0f %8.3f\n", v["major_faults"],
+				v["pages_in"], v["pages_out"], v["swap_requests"], v["file_requests"],
+				v["requests"], v["file_mib"], v["user_instructions"] / 1e6,
+				(v["instructions"] - v["user_instructions"]) / 1e6, v["modelled_s"]
 	}' "$out/$1"
 }
 

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -68,9 +69,18 @@ int beside_turns(long mib, long rounds, char **command)
 
 #define PAUSE_US 50000 /* between two commands; the hog goes on */
 
+/* Major faults of all children that have ended, and of theirs. */
+static long major_faults(void)
+{
+	struct rusage r;
+
+	return getrusage(RUSAGE_CHILDREN, &r) ? 0 : r.ru_majflt;
+}
+
 /*
  * How long does a command take while a hog writes to all of its `mib` over and over, without a
- * pause? Each of the `runs` is a stretch between two moments of its own.
+ * pause? Each of the `runs` is a stretch between two moments of its own, and a line "@run N" says
+ * how many major faults it had itself.
  */
 int beside_hog(long mib, long runs, char **command)
 {
@@ -87,10 +97,13 @@ int beside_hog(long mib, long runs, char **command)
 			write_all(memory, bytes);
 	}
 	for (long r = 0; r < runs; r++) {
+		long before = major_faults();
+
 		usleep(PAUSE_US);
 		moment_begin("from");
 		failed += run_quietly(command) != 0;
 		moment_end("to");
+		printf("@run %ld\n", major_faults() - before);
 	}
 	return end(hog, failed);
 }
