@@ -3,10 +3,10 @@
 #
 #     scripts/setup.sh [run|kernel|test|bench|linux|compare|coverage|all]
 #
-# run: a compiler; kernel: and what makes an image and boots it; linux: and what
-# unpacks Debian's kernel, to boot beside it; test: kernel and cmocka; bench: and valgrind;
-# compare: and QEMU's user mode and gnuplot; coverage: and gcovr; all (the default): everything the
-# Makefile and .ci/run use, including the 32-bit libraries on x86-64.
+# run: a compiler; kernel: and what makes an image and boots it; linux: and what unpacks Debian's
+# kernel; test: what kernel installs and cmocka; bench: and valgrind; compare: and QEMU's user mode
+# and gnuplot; coverage: and gcovr; all (the default): everything the Makefile and
+# .ci/run use, including the 32-bit libraries on x86-64.
 set -eu
 
 what=${1:-all}

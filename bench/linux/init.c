@@ -1,8 +1,8 @@
 /*
  * init.c: process 1 of the initramfs under Debian's kernel. Loads the modules that lie in /modules
- * in the order of their names, mounts the root image that the reference kernel mounts as well, turns
- * swap on, runs a program of the image and switches the machine off. The program and its arguments
- * are what follows "--" on the kernel's command line; /bench if there is nothing.
+ * in the order of their names, mounts the root image that the reference kernel mounts as well,
+ * turns swap on, runs a program of the image and switches the machine off. The program and its
+ * arguments are what follows "--" on the kernel's command line; /bench if there is nothing.
  */
 #define _GNU_SOURCE
 #include <dirent.h>

@@ -1,6 +1,6 @@
 /*
- * count.c: a plugin of QEMU's that counts the instructions of a whole machine, those of programs and
- * those of the kernel apart, whatever the kernel.
+ * count.c: a plugin of QEMU's that counts the instructions of a whole machine, those of programs
+ * and those of the kernel apart, whatever the kernel.
  *
  *     qemu-system-x86_64 -plugin libcount.so,out=FILE ...
  *

@@ -12,7 +12,7 @@
 
 #include "pages.h"
 
-/* Written once, then read from the first page to the last, a byte of each cache line, `passes` times. */
+/* Written once, then read in order, a byte of each cache line, `passes` times. */
 int sequential(long mib, long passes)
 {
 	size_t n = (size_t)mib * MIB / PAGE;
@@ -83,8 +83,8 @@ static size_t nth_page(const char *order, size_t k, size_t n)
 }
 
 /*
- * Read-ahead of swap: memory is pushed out by a hog, which then leaves, and is read back while there
- * is room for all of it.
+ * Read-ahead of swap: memory is pushed out by a hog, which then leaves, and is read back while
+ * there is room for all of it.
  */
 int swapped_back(long mib, long hog_mib, const char *order)
 {
@@ -137,7 +137,7 @@ int room(long mib)
 
 enum { LOOKS = 300, OWN_WRITES = 10, COPIES = 2, OWN_PAGES = 64 };
 
-/* One request to child `c`: it looks at shared pages, writes to some of its own, and takes copies. */
+/* One request to child `c`: looks at shared pages, writes to its own, takes copies. */
 static void serve(char *shared, size_t n, char *own, long c)
 {
 	for (int k = 0; k < LOOKS; k++)
@@ -161,7 +161,7 @@ static void child(char *shared, size_t n, long c, int go, int done)
 	_exit(0);
 }
 
-/* A server that has forked: its children share `mib`; requests come one by one and go to any child. */
+/* The children of a server share `mib`; requests come one by one and go to any child. */
 int fork_server(long mib, long children, long rounds)
 {
 	size_t n = (size_t)mib * MIB / PAGE;
