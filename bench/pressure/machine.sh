@@ -15,9 +15,16 @@ set -eu
 images=$1 kernel=$2 memory=$3 out=$4
 shift 4
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+trap end EXIT
 trap 'exit 130' INT TERM
 carriage_return=$(printf '\r')
+
+end() {
+	if [ -e "$work/pid" ]; then
+		kill "$(cat "$work/pid")" 2>/dev/null || true
+	fi
+	rm -rf "$work"
+}
 
 disks() {
 	truncate -s "${SWAP:-1024}M" "$work/swap"
@@ -43,7 +50,8 @@ boot() {
 qemu() {
 	timeout "${LIMIT:-1200}" qemu-system-x86_64 -M q35 -cpu max,-erms,-fsrm -m "$memory" -smp 1 \
 		-accel tcg -icount shift=0,sleep=on -plugin "$images/libcount.so,out=$work/marks" \
-		-display none -serial stdio -no-reboot -device isa-debug-exit,iobase=0xf4,iosize=4 \
+		-pidfile "$work/pid" -display none -serial stdio -no-reboot \
+		-device isa-debug-exit,iobase=0xf4,iosize=4 \
 		-chardev "pipe,id=monitor,path=$work/monitor" -mon chardev=monitor \
 		-drive "if=none,id=root,format=raw,readonly=on,cache=unsafe,file=$images/root.ext2" \
 		-device virtio-blk-pci,drive=root \
@@ -63,7 +71,7 @@ ask_disks() {
 			counters="$counters ${2#*=} ${3#*=} ${4#*=} ${5#*=}"
 			;;
 		esac
-		case $line in "swap: "*) break ;; esac
+		case $line in "swap: "* | ended) break ;; esac
 	done
 	echo "$counters"
 }
@@ -89,7 +97,10 @@ mkfifo "$work/monitor.in" "$work/monitor.out" "$work/keyboard" "$work/console"
 exec 3<>"$work/monitor.in" 4<>"$work/monitor.out" 5<>"$work/keyboard"
 : >"$work/marks"
 : >"$work/asked"
-boot /pressure/session "$@" &
+{
+	boot /pressure/session "$@" || true
+	echo ended >&4 # nobody waits for an answer in vain
+} &
 converse
 wait
 paste -d ' ' "$work/asked" "$work/marks" |
