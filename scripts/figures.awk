@@ -11,8 +11,8 @@ BEGIN {
 	}
 }
 
-# "key": value, one or several a line; lines of bench-linux.json have a name, those of bench-pressure.json
-# a name and a metric.
+# "key": value, one or several a line; lines of bench-linux.json have a name, those of
+# bench-pressure.json a name and a metric.
 FILENAME ~ /\.json$/ {
 	row = ""
 	for (rest = $0; match(rest, /"[^"]*": ("[^"]*"|[0-9.]+)/); rest = substr(rest, RSTART + RLENGTH)) {
@@ -68,8 +68,10 @@ function show(key,    kib)
 		fail("no result is called " key)
 	if (value[key] !~ /^[0-9.]+$/ || key ~ /\.ratio$/)
 		return value[key]
-	if (key ~ /_(s|mib)(\.linux)?$/)
-		return sprintf(value[key] < 10 ? "%.2f" : "%.0f", value[key])
+	if (key ~ /_s(\.linux)?$/)
+		return sprintf("%.2f", value[key])
+	if (key ~ /_mib(\.linux)?$/)
+		return sprintf(value[key] < 10 ? "%.1f" : "%.0f", value[key])
 	return kib ? sprintf("%.0f KiB", value[key] / 1024) : short(value[key])
 }
 

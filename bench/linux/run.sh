@@ -17,12 +17,6 @@ build=$(cd "${2:-build}" && pwd)
 work=$build/linux
 limit=${LIMIT:-900}
 
-die() {
-	echo "bench-linux: $*" >&2
-	exit 1
-}
-
-
 # ---- the root image ------------------------------------------------------------------------------
 
 image() {

@@ -41,9 +41,10 @@ END {
 		transfers()
 }
 
+# Some awks would print a large number as 1.2e+10.
 function put(metric, value)
 {
-	print metric, value
+	print metric, (value == int(value) ? sprintf("%.0f", value) : value)
 }
 
 function transfers(    instructions, requests)

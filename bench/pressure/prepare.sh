@@ -4,7 +4,7 @@
 #
 #     prepare.sh BUILD      makes BUILD/pressure/{root.ext2,libcount.so,vmlinuz,initramfs.gz}
 #
-# Nothing is made again that is there, except what is compiled. Installs what is missing.
+# Wants what scripts/setup.sh linux installs. Nothing is fetched twice.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -35,7 +35,6 @@ image() {
 }
 
 cd "$here/../.."
-scripts/setup.sh linux
 scripts/packages.sh
 guest
 image
