@@ -11,7 +11,8 @@ BEGIN {
 	}
 }
 
-# "key": value, one or several a line; the lines of bench-linux.json have a name.
+# "key": value, one or several a line; lines of bench-linux.json have a name, those of
+# bench-pressure.json a name and a metric.
 FILENAME ~ /\.json$/ {
 	row = ""
 	for (rest = $0; match(rest, /"[^"]*": ("[^"]*"|[0-9.]+)/); rest = substr(rest, RSTART + RLENGTH)) {
@@ -19,6 +20,8 @@ FILENAME ~ /\.json$/ {
 		sub(/"$/, "", part[2])
 		if (part[1] == "name")
 			row = part[2]
+		else if (part[1] == "metric")
+			row = row "." part[2]
 		else
 			value[row == "" ? part[1] : part[1] == "objrmap" ? row : row "." part[1]] = part[2]
 	}
@@ -57,7 +60,7 @@ function substitute(text,    done)
 	return done text
 }
 
-# {key}, or {KiB key} for bytes.
+# {key}, or {KiB key} for bytes. Seconds and MiB keep decimals, as they are small.
 function show(key,    kib)
 {
 	kib = sub(/^KiB /, "", key)
@@ -65,15 +68,21 @@ function show(key,    kib)
 		fail("no result is called " key)
 	if (value[key] !~ /^[0-9.]+$/ || key ~ /\.ratio$/)
 		return value[key]
+	if (key ~ /_s(\.linux)?$/)
+		return sprintf("%.2f", value[key])
+	if (key ~ /_mib(\.linux)?$/)
+		return sprintf(value[key] < 10 ? "%.1f" : "%.0f", value[key])
 	return kib ? sprintf("%.0f KiB", value[key] / 1024) : short(value[key])
 }
 
-# 9999, 99.9 k, 999 k, 9.9 M
+# 9999, 99.9 k, 999 k, 9.9 M, 9.9 G
 function short(x)
 {
 	if (x < 10000)
 		return sprintf("%.0f", x)
 	if (x < 1000000)
 		return sprintf(x < 100000 ? "%.1f k" : "%.0f k", x / 1000)
-	return sprintf("%.1f M", x / 1000000)
+	if (x < 1000000000)
+		return sprintf(x < 100000000 ? "%.1f M" : "%.0f M", x / 1000000)
+	return sprintf("%.1f G", x / 1000000000)
 }

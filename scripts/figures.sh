@@ -4,7 +4,7 @@
 #
 #     scripts/figures.sh          rewrite them
 #     scripts/figures.sh check    fail if that would change anything
-#     scripts/figures.sh keep     take new results from build/, and rewrite
+#     scripts/figures.sh keep     take new results from build/ (bench, bench-linux, bench-pressure), and rewrite
 set -eu
 
 what=${1:-write}
@@ -30,6 +30,8 @@ all_shown() {
 	{
 		sed -n 's/^  "\([^"]*\)".*/\1/p' "$results"/bench.json "$results"/machine.json
 		sed -n 's/.*"name": "\([^"]*\)".*/\1/p' "$results"/bench-linux.json
+		sed -n 's/.*"name": "\([^"]*\)", "metric": "\([^"]*\)".*/\1.\2/p' \
+			"$results"/bench-pressure.json
 	} | while read -r key; do
 		grep -q "[{ ]$key}" scripts/figures.in || echo "$key"
 	done >"$work/missing"
@@ -41,7 +43,7 @@ all_shown() {
 
 case $what in
 keep)
-	cp build/bench.json build/bench-linux.json "$results"
+	cp build/bench.json build/bench-linux.json build/bench-pressure.json "$results"
 	versions >"$results/machine.json"
 	;;
 write | check) ;;

@@ -1,11 +1,12 @@
 #!/bin/sh
 # Install what building, testing and checking needs, on Debian or Ubuntu. Does nothing if it is there.
 #
-#     scripts/setup.sh [run|kernel|test|bench|compare|coverage|all]
+#     scripts/setup.sh [run|kernel|test|bench|linux|compare|coverage|all]
 #
-# run: a compiler; kernel: and what makes an image and boots it; test: and cmocka; bench: and valgrind;
-# compare: and QEMU's user mode and gnuplot; coverage: and gcovr; all (the default): everything the
-# Makefile and .ci/run use, including the 32-bit libraries on x86-64.
+# run: a compiler; kernel: and what makes an image and boots it; linux: and what unpacks Debian's
+# kernel; test: what kernel installs and cmocka; bench: and valgrind; compare: and QEMU's user mode
+# and gnuplot; coverage: and gcovr; all (the default): everything the Makefile and
+# .ci/run use, including the 32-bit libraries on x86-64.
 set -eu
 
 what=${1:-all}
@@ -23,12 +24,18 @@ want() {
 want make make
 want gcc gcc
 want libc6-dev /usr/include/stdlib.h
-if [ "$what" != run ] && [ "$what" != kernel ]; then
+if [ "$what" != run ] && [ "$what" != kernel ] && [ "$what" != linux ]; then
 	want libcmocka-dev /usr/include/cmocka.h
 fi
 if [ "$what" != run ] && [ -n "$x86_64" ]; then
 	want qemu-system-x86 qemu-system-x86_64
 	want e2fsprogs /usr/sbin/mke2fs
+fi
+if [ "$what" = linux ] || [ "$what" = all ]; then
+	want cpio cpio
+	want kmod /sbin/depmod
+	want util-linux /sbin/mkswap
+	want xz-utils xz
 fi
 if [ "$what" = bench ]; then
 	want valgrind valgrind

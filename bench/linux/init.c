@@ -1,7 +1,8 @@
 /*
- * init.c: process 1 under Debian's kernel. Loads the modules that lie in /modules in the order of
- * their names, mounts the root image that the reference kernel mounts as well, turns swap on,
- * runs /bench in it and switches the machine off.
+ * init.c: process 1 of the initramfs under Debian's kernel. Loads the modules that lie in /modules
+ * in the order of their names, mounts the root image that the reference kernel mounts as well,
+ * turns swap on, runs a program of the image and switches the machine off. The program and its
+ * arguments are what follows "--" on the kernel's command line; /bench if there is nothing.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -45,6 +46,7 @@ static void load_modules(void)
 		check(fd, path);
 		check(syscall(SYS_finit_module, fd, "", 0), path);
 		close(fd);
+		unlink(path); /* an initramfs is memory, which is the programs' */
 	}
 }
 
@@ -55,25 +57,39 @@ static void mount_all(void)
 	check(swapon("/dev/vdb", 0), "/dev/vdb");
 	check(mount("dev", "/root/dev", "devtmpfs", 0, NULL), "/root/dev");
 	check(mount("proc", "/root/proc", "proc", 0, NULL), "/root/proc");
-	check(mount("tmp", "/root/tmp", "tmpfs", 0, NULL), "/root/tmp");
+	check(mount("tmp", "/root/tmp", "tmpfs", 0, "size=1g"), "/root/tmp");
+	check(symlink("/proc/self/fd", "/root/dev/fd"), "/root/dev/fd");
 }
 
-int main(void)
+/* Kernels put words that they do not know before the program. */
+static char **program(char **argv)
 {
-	static char *const argv[] = {"/bench", NULL}, *const env[] = {NULL};
+	static char *bench[] = {"/bench", NULL};
+
+	while (*argv && **argv != '/')
+		argv++;
+	return *argv ? argv : bench;
+}
+
+int main(int argc, char **argv)
+{
+	static char *const env[] = {"PATH=/usr/bin:/bin", "HOME=/root", "LANG=C", NULL};
+	char **run = program(argv + (argc > 0));
 	pid_t pid;
 
 	load_modules();
 	mount_all();
+	unlink("/init");
 	pid = fork();
 	check(pid, "fork");
 	if (!pid) {
 		if (!chroot("/root") && !chdir("/"))
-			execve("/bench", argv, env);
-		perror("/bench");
+			execve(run[0], run, env);
+		perror(run[0]);
 		_exit(1);
 	}
-	waitpid(pid, NULL, 0);
+	while (wait(NULL) > 0)
+		;
 	reboot(RB_POWER_OFF);
 	return 1;
 }

@@ -1,6 +1,8 @@
 # Against Debian's own kernel: build/bench-linux.json. Included by the Makefile.
 
-bench-linux: $(KB)/objrmap-kernel ## instructions per operation beside Debian's kernel
-	@bench/linux/run.sh $< build
+bench-linux: ## instructions per operation beside Debian's kernel
+	@scripts/setup.sh linux
+	@$(MAKE) --no-print-directory $(KB)/objrmap-kernel
+	@bench/linux/run.sh $(KB)/objrmap-kernel build
 
 .PHONY: bench-linux

@@ -17,70 +17,6 @@ build=$(cd "${2:-build}" && pwd)
 work=$build/linux
 limit=${LIMIT:-900}
 
-die() {
-	echo "bench-linux: $*" >&2
-	exit 1
-}
-
-# ---- tools ---------------------------------------------------------------------------------------
-
-install_missing() {
-	missing=
-	for pair in gcc:gcc cpio:cpio kmod:/sbin/depmod e2fsprogs:/sbin/mke2fs \
-		util-linux:/sbin/mkswap qemu-system-x86:qemu-system-x86_64; do
-		command -v "${pair#*:}" >/dev/null || missing="$missing ${pair%%:*}"
-	done
-	[ -n "$missing" ] || return 0
-	sudo=
-	[ "$(id -u)" = 0 ] || sudo=sudo
-	$sudo apt-get -q update || true
-	# shellcheck disable=SC2086 # a list of words
-	$sudo env DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends install $missing
-}
-
-# ---- Debian's kernel -----------------------------------------------------------------------------
-
-# Its package, by the dependency of linux-image-amd64; fetched once.
-fetch() {
-	mkdir -p "$build/packages" "$work"
-	deb=$(find "$build/packages" -name 'linux-image-[0-9]*.deb' | sort | tail -n 1)
-	if [ -z "$deb" ]; then
-		package=$(apt-cache depends linux-image-amd64 |
-			awk '$2 ~ /^linux-image-[0-9]/ { print $2; exit }')
-		[ -n "$package" ] || die "no package linux-image-amd64: apt-get update?"
-		(cd "$build/packages" && apt-get -q download "$package")
-		deb=$(find "$build/packages" -name 'linux-image-[0-9]*.deb' | sort | tail -n 1)
-	fi
-	[ "$(cat "$work/unpacked" 2>/dev/null)" = "$deb" ] && return
-	rm -rf "${work:?}/boot" "${work:?}/lib"
-	dpkg-deb -x "$deb" "$work"
-	echo "$deb" >"$work/unpacked"
-}
-
-# Files of the modules that are needed, in the order to load them.
-modules() {
-	/sbin/depmod -b "$work" "$version"
-	for m in virtio_pci virtio_blk crc32c_generic ext4; do
-		/sbin/modprobe -d "$work" -S "$version" --show-depends "$m"
-	done | awk '!/crc32c-intel/ && !seen[$2]++ { print $2 }'
-}
-
-initramfs() {
-	rm -rf "$work/initramfs"
-	mkdir -p "$work/initramfs/modules" "$work/initramfs/dev" "$work/initramfs/root"
-	n=10
-	for file in $(modules); do
-		name=$work/initramfs/modules/$n-$(basename "${file%.xz}")
-		case $file in
-		*.xz) xz -dc "$file" >"$name" ;;
-		*) cp "$file" "$name" ;;
-		esac
-		n=$((n + 1))
-	done
-	${CC:-gcc} -static -O2 -Wall -Wextra -o "$work/initramfs/init" "$here/init.c"
-	(cd "$work/initramfs" && find . | cpio -o -H newc --quiet | gzip) >"$work/initramfs.gz"
-}
-
 # ---- the root image ------------------------------------------------------------------------------
 
 image() {
@@ -135,13 +71,10 @@ json() {
 		END { print "\n]" }'
 }
 
-install_missing
-fetch
-version=$(basename "$(ls -d "$work"/lib/modules/*)")
-initramfs
+"$here/debian.sh" "$build"
 image
 boot "$work/objrmap.log" -kernel "$kernel" -append "swap init=/bench"
-boot "$work/debian.log" -kernel "$work/boot/vmlinuz-$version" -initrd "$work/initramfs.gz" \
+boot "$work/debian.log" -kernel "$work/vmlinuz" -initrd "$work/initramfs.gz" \
 	-append "console=ttyS0 quiet mitigations=off transparent_hugepage=never nokaslr"
 table
 json >"$build/bench-linux.json"
