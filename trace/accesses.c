@@ -1,12 +1,13 @@
 /*
  * accesses.c: a plugin of QEMU's user mode that notes which pages a program uses, for objrmap-record.
  *
- *     qemu-x86_64 -plugin libaccesses.so,out=FILE PROGRAM
+ *     qemu-x86_64 -plugin libaccesses.so,out=FILE,window=N PROGRAM
  *
  * Each load, store and block of instructions is seen; accesses.h says which are noted. Processes that are
  * forked go on in a QEMU of their own, with a copy of all that is here but the batch.
  */
 #include <fcntl.h>
+#include <inttypes.h>
 #include <pthread.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -28,12 +29,12 @@ static struct access_batch batch;
  * By page, those that were noted last; one that has lost its place to another is noted again. Read
  * without the lock: threads that are not seen in the right order are as good as in the other.
  */
-#define SEEN 4096
+#define SEEN (16 * ACCESS_WINDOW_MAX)
 static struct seen {
 	uint64_t page;
 	uint64_t used, written; /* the number of the access that was noted */
 } seen[SEEN];
-static uint64_t noted = ACCESS_WINDOW;
+static uint64_t window, noted = ACCESS_WINDOW_MAX;
 
 static uint64_t now_(void)
 {
@@ -84,7 +85,7 @@ static void used(uint64_t page, enum trace_kind kind)
 	struct seen *s = &seen[page % SEEN];
 	uint64_t last = kind == TRACE_WRITE ? s->written : s->used;
 
-	if (s->page != page || noted - last >= ACCESS_WINDOW)
+	if (s->page != page || noted - last >= window)
 		note(s, page, kind);
 }
 
@@ -179,9 +180,14 @@ static void on_exit_(plugin_id id, void *arg)
 int qemu_plugin_install(plugin_id id, const void *info, int argc, char **argv)
 {
 	(void)info;
-	if (argc == 1 && !strncmp(argv[0], "out=", 4))
-		out = strdup(argv[0] + 4);
-	if (!out || pthread_atfork(before_fork, in_parent, in_child))
+	for (int i = 0; i < argc; i++) {
+		if (!strncmp(argv[i], "out=", 4))
+			out = strdup(argv[i] + 4);
+		else
+			sscanf(argv[i], "window=%" SCNu64, &window);
+	}
+	if (!out || window < 1 || window > ACCESS_WINDOW_MAX ||
+	    pthread_atfork(before_fork, in_parent, in_child))
 		return 1;
 	qemu_plugin_register_vcpu_tb_trans_cb(id, on_translation);
 	qemu_plugin_register_vcpu_syscall_cb(id, on_call);

@@ -11,11 +11,12 @@
 #include "record.h"
 
 /*
- * An access is noted unless its page is among the last so many that were noted of this process.
- * So the order of last uses, and all that LRU or the optimum do in more memory than this, comes out
+ * An access is noted unless its page is among the last so many that were noted of this process, the window.
+ * So the order of last uses, and all that LRU or the optimum do in memory much larger than it, comes out
  * right to so many places, and a page that is in use all the time is noted again and again.
  */
-#define ACCESS_WINDOW 64
+#define ACCESS_WINDOW     64 /* if nothing else is asked for */
+#define ACCESS_WINDOW_MAX 4096
 
 struct access {
 	uint64_t time;

@@ -26,7 +26,7 @@
 static char store[] = "/tmp/objrmap-accesses-XXXXXX";
 static char plugin[PATH_MAX + 64];
 
-void emulate_open(void)
+void emulate_open(unsigned window)
 {
 	char self[PATH_MAX] = "";
 	int fd = mkstemp(store);
@@ -35,7 +35,8 @@ void emulate_open(void)
 		die(store);
 	if (access(QEMU, X_OK))
 		die(QEMU);
-	snprintf(plugin, sizeof(plugin), "%s/libaccesses.so,out=%s", dirname(self), store);
+	snprintf(plugin, sizeof(plugin), "%s/libaccesses.so,out=%s,window=%u", dirname(self), store,
+	         window);
 }
 
 /* ---------------------------------------------------------------- memory of the process ----- */

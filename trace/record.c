@@ -1,14 +1,14 @@
 /*
  * record.c: objrmap-record: what a command, and all processes that come from it, do to their memory.
  *
- *     objrmap-record [--accesses] [-o FILE] -- COMMAND [ARGUMENT...]      FILE: objrmap.trace if not given
+ *     objrmap-record [--accesses[=WINDOW]] [-o FILE] -- COMMAND [ARGUMENT...]
  *
- * The command runs under ptrace, and a filter of seccomp lets its processes stop for no system call but those
+ * FILE is objrmap.trace if it is not given. The command runs under ptrace, and a filter of seccomp lets its processes stop for no system call but those
  * about memory and processes. Its exit status is the command's. Huge pages are off, because a trace is about
  * pages. x86-64 only; calls of 32-bit programs are not seen.
  *
  * With --accesses, the command runs in an emulator that sees each access (emulate.c), instead of the kernel
- * that sees each fault: some 50 times as slow.
+ * that sees each fault: some 50 times as slow. WINDOW, 64 to begin with: accesses.h.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -31,7 +31,7 @@
 #include "accesses.h"
 #include "record.h"
 
-static bool emulates; /* --accesses */
+static unsigned emulates; /* --accesses: the window; 0: not */
 
 void die(const char *what)
 {
@@ -328,7 +328,7 @@ static char *join(char **argv)
 
 int main(int argc, char **argv)
 {
-	static const struct option options[] = {{"accesses", no_argument, NULL, 'a'}, {0}};
+	static const struct option options[] = {{"accesses", optional_argument, NULL, 'a'}, {0}};
 	const char *path = "objrmap.trace";
 	unsigned flags;
 	sigset_t child;
@@ -336,12 +336,12 @@ int main(int argc, char **argv)
 
 	while ((option = getopt_long(argc, argv, "+o:", options, NULL)) == 'o' || option == 'a')
 		if (option == 'a')
-			emulates = true;
+			emulates = optarg ? (unsigned)atoi(optarg) : ACCESS_WINDOW;
 		else
 			path = optarg;
-	if (option != -1 || optind == argc) {
-		fprintf(stderr,
-		        "usage: objrmap-record [--accesses] [-o FILE] -- COMMAND [ARGUMENT...]\n");
+	if (option != -1 || optind == argc || emulates > ACCESS_WINDOW_MAX) {
+		fprintf(stderr, "usage: objrmap-record [--accesses[=WINDOW]] [-o FILE] -- COMMAND "
+		                "[ARGUMENT...]\n");
 		return 2;
 	}
 	sigemptyset(&child);
@@ -349,7 +349,7 @@ int main(int argc, char **argv)
 	sigprocmask(SIG_BLOCK, &child, NULL); /* they wait in a signalfd */
 	signal(SIGINT, SIG_IGN); /* the command's to end; then what there is is written */
 	if (emulates)
-		emulate_open();
+		emulate_open(emulates);
 	result = follow(start(argv + optind, &flags));
 	if (emulates)
 		emulate_close();

@@ -88,8 +88,8 @@ void note_layout(uint64_t time, pid_t pid, bool emulated);
 
 struct user_regs_struct;
 
-/* From now on, programs run in QEMU. */
-void emulate_open(void);
+/* From now on, programs run in QEMU; `window` is that of accesses.h. */
+void emulate_open(unsigned window);
 /* A thread of `pid` is going to execute a program: it will be QEMU, with that. */
 void emulate_exec(pid_t tid, struct user_regs_struct *r);
 /* The plugin says something. */

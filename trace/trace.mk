@@ -4,7 +4,7 @@
 
 TRACE_DIR    := $(if $(filter build/release,$(B)),build/trace,$(B)/trace)
 # What plays a trace; compare.mk links it, too.
-PLAYER       := $(patsubst %,$(B)/trace/%.o,play contents format read)
+PLAYER       := $(patsubst %,$(B)/trace/%.o,play contents pages policy format read)
 RECORD       := $(TRACE_DIR)/objrmap-record
 REPLAY       := $(TRACE_DIR)/objrmap-replay
 
