@@ -49,10 +49,11 @@ void pages_leave(struct play *p, struct play_space *s);
  */
 uint64_t policy_lru(const struct uses *u, size_t frames);
 /*
- * Linux's: new pages are inactive; one that was used when its turn comes at the inactive end is
- * activated (of a file: when it was used twice), as is one that comes back so soon that it would not
- * have gone if there had been no active list (its distance when it went and now); active pages become
- * inactive while there are more of them than inactive ones.
+ * Linux's since 5.9: new pages are inactive; one that has been used again both times when its turn comes at
+ * the inactive end is activated, as is one that comes back so soon that it would not have gone from as
+ * much more memory as the others have that it does not compete with (the active ones, and the inactive
+ * of the other kind); active pages become inactive while there are more of them than inactive ones.
+ * Linux has such lists for anonymous pages and for those of files, here they are one.
  */
 uint64_t policy_two_lists(const struct uses *u, size_t frames);
 /* Belady's: whoever knows the future takes the page that is used last. Nobody can do with less. */

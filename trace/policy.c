@@ -75,11 +75,11 @@ struct lists {
 	const struct uses *u;
 	struct node *node; /* the heads: inactive, active */
 	uint32_t inactive, active;
-	size_t nr_inactive, nr_active;
+	size_t nr_inactive[2], nr_active[2]; /* by `stored`: anonymous, of files */
 	struct state {
 		unsigned char where;
 		bool used;  /* the bit that the processor sets */
-		bool again; /* and this is the second turn in which it is: of pages of files */
+		bool again; /* it was found set in the last turn, too */
 		uint64_t age;
 	} * page;
 	uint64_t age; /* how many have gone or been activated */
@@ -89,18 +89,23 @@ static void put(struct lists *l, uint32_t page, enum where where)
 {
 	l->page[page].where = (unsigned char)where;
 	ring_add(l->node, where == IN ? l->inactive : l->active, page);
-	*(where == IN ? &l->nr_inactive : &l->nr_active) += 1;
+	(where == IN ? l->nr_inactive : l->nr_active)[l->u->page[page].stored]++;
 }
 
 static void take(struct lists *l, uint32_t page)
 {
 	ring_del(l->node, page);
-	*(l->page[page].where == IN ? &l->nr_inactive : &l->nr_active) -= 1;
+	(l->page[page].where == IN ? l->nr_inactive : l->nr_active)[l->u->page[page].stored]--;
+}
+
+static size_t sum(const size_t n[2])
+{
+	return n[0] + n[1];
 }
 
 static void balance(struct lists *l)
 {
-	while (l->nr_active > l->nr_inactive) {
+	while (sum(l->nr_active) > sum(l->nr_inactive)) {
 		uint32_t page = l->node[l->active].prev;
 
 		take(l, page);
@@ -125,23 +130,19 @@ static void evict_one(struct lists *l)
 			return;
 		}
 		s->used = false;
-		if (l->u->page[page].stored && !s->again) {
-			s->again = true;
-			put(l, page, IN);
-			continue;
-		}
-		s->again = false;
-		l->age++;
-		put(l, page, IN_ACTIVE);
+		l->age += s->again;
+		put(l, page, s->again ? IN_ACTIVE : IN);
+		s->again = !s->again;
 	}
 }
 
 static void come_in(struct lists *l, uint32_t page, size_t frames)
 {
 	struct state *s = &l->page[page];
-	bool soon = s->where == OUT && l->age - s->age <= l->nr_active;
+	size_t kept = sum(l->nr_active) + l->nr_inactive[!l->u->page[page].stored];
+	bool soon = s->where == OUT && l->age - s->age <= kept;
 
-	if (l->nr_inactive + l->nr_active == frames)
+	if (sum(l->nr_inactive) + sum(l->nr_active) == frames)
 		evict_one(l);
 	s->used = s->again = false;
 	put(l, page, soon ? IN_ACTIVE : IN);

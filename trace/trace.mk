@@ -19,7 +19,7 @@ $(REPLAY): $(B)/trace/replay.o $(PLAYER) $(B)/compare/tags.o $(B)/libparts.a $(S
 	$(LINK) $(filter %.o,$^) $(LIBS)
 
 $(B)/tests/unit/test_trace: $(patsubst %,$(B)/trace/%.o,format read write)
-$(B)/tests/unit/test_replay: $(PLAYER) $(B)/compare/tags.o
+$(B)/tests/unit/test_replay $(B)/tests/unit/test_uses: $(PLAYER) $(B)/compare/tags.o
 
 trace: $(if $(filter x86_64,$(shell uname -m)),$(RECORD) $(TRACE_DIR)/libaccesses.so) $(REPLAY) ## record what programs do to memory, replay it: build/trace/
 
