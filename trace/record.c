@@ -8,7 +8,7 @@
  * pages. x86-64 only; calls of 32-bit programs are not seen.
  *
  * With --accesses, the command runs in an emulator that sees each access (emulate.c), instead of the kernel
- * that sees each fault: some 50 times as slow. WINDOW, 64 to begin with: accesses.h.
+ * that sees each fault: some 30 times as slow, or more. WINDOW, 64 to begin with: accesses.h.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -31,7 +31,7 @@
 #include "accesses.h"
 #include "record.h"
 
-static unsigned emulates; /* --accesses: the window; 0: not */
+static bool emulates; /* --accesses */
 
 void die(const char *what)
 {
@@ -326,30 +326,36 @@ static char *join(char **argv)
 	return command;
 }
 
+static int usage(void)
+{
+	fprintf(stderr,
+	        "usage: objrmap-record [--accesses[=WINDOW]] [-o FILE] -- COMMAND [ARGUMENT...]\n");
+	return 2;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {{"accesses", optional_argument, NULL, 'a'}, {0}};
 	const char *path = "objrmap.trace";
 	unsigned flags;
 	sigset_t child;
-	int option, result;
+	int option, window = 0, result;
 
 	while ((option = getopt_long(argc, argv, "+o:", options, NULL)) == 'o' || option == 'a')
-		if (option == 'a')
-			emulates = optarg ? (unsigned)atoi(optarg) : ACCESS_WINDOW;
-		else
+		if (option == 'o')
 			path = optarg;
-	if (option != -1 || optind == argc || emulates > ACCESS_WINDOW_MAX) {
-		fprintf(stderr, "usage: objrmap-record [--accesses[=WINDOW]] [-o FILE] -- COMMAND "
-		                "[ARGUMENT...]\n");
-		return 2;
-	}
+		else if ((window = optarg ? atoi(optarg) : ACCESS_WINDOW) < 1 ||
+		         window > ACCESS_WINDOW_MAX)
+			return usage();
+	if (option != -1 || optind == argc)
+		return usage();
 	sigemptyset(&child);
 	sigaddset(&child, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &child, NULL); /* they wait in a signalfd */
 	signal(SIGINT, SIG_IGN); /* the command's to end; then what there is is written */
+	emulates = window;
 	if (emulates)
-		emulate_open(emulates);
+		emulate_open((unsigned)window);
 	result = follow(start(argv + optind, &flags));
 	if (emulates)
 		emulate_close();
