@@ -105,7 +105,7 @@ FUZZ_SRC     := tests/fuzz.c $(filter-out tests/oracle/oracle.c,$(wildcard tests
 # Units about the default design, or about the chosen rival; the others are about what holds for all.
 UNIT_DEFAULT := tests/unit/test_rmap.c
 # Recordings are of 64-bit programs.
-UNIT_64      := tests/unit/test_replay.c
+UNIT_64      := tests/unit/test_replay.c tests/unit/test_uses.c
 UNIT_SRC     := $(filter-out $(if $(DESIGN),$(UNIT_DEFAULT)) $(if $(filter m32,$(KIND)),$(UNIT_64)),$(wildcard tests/unit/test_*.c tests/unit/rivals/test_$(RMAP).c))
 UNIT_SUPPORT := $(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c)) tests/coroutine.c
 

@@ -13,7 +13,7 @@ compare: ## all reverse-map designs on all workloads: build/compare/index.html; 
 $(COMPARE): $(patsubst compare/%.c,$(B)/compare/%.o,$(filter-out compare/count.c,$(wildcard compare/*.c))) $(PLAYER) $(B)/libparts.a $(SIM)
 	$(LINK) -static -Wl,-Map=$@.map $(filter %.o,$^) $(LIBS)
 
-$(COUNT): compare/count.c
+$(COUNT): compare/count.c trace/qemu_plugin.h
 	@mkdir -p $(@D)
 	@$(CC) -std=c11 -D_GNU_SOURCE -O2 $(WARN) $(PLUGIN) -shared -fPIC -o $@ $<
 

@@ -12,9 +12,6 @@
  * `lines` are the cache lines that change hands: a store of one process to a line that another one
  * has written last. If each process had a CPU of its own, the line would have to travel. The stack
  * does not count, because each process has its own in a kernel.
- *
- * The prototypes are those of the plugin interface of QEMU 4.2 and later that this file needs, as
- * Debian 12 has no header of it. PLUGIN_VERSION is 1 before QEMU 9.0, and 2 from there on.
  */
 #include <inttypes.h>
 #include <stdbool.h>
@@ -23,36 +20,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#ifndef PLUGIN_VERSION
-#define PLUGIN_VERSION 1
-#endif
-#define EXPORT __attribute__((visibility("default")))
-
-/* ---------------------------------------------------------------- QEMU's interface ---------- */
-
-struct qemu_plugin_tb;
-struct qemu_plugin_insn;
-typedef uint64_t plugin_id;
-
-enum { NO_REGISTERS = 0 };
-enum { STORES = 2 };
-
-void qemu_plugin_register_vcpu_tb_trans_cb(plugin_id id,
-                                           void (*fn)(plugin_id id, struct qemu_plugin_tb *tb));
-void qemu_plugin_register_vcpu_tb_exec_cb(struct qemu_plugin_tb *tb,
-                                          void (*fn)(unsigned cpu, void *arg), int flags,
-                                          void *arg);
-void qemu_plugin_register_vcpu_mem_cb(struct qemu_plugin_insn *insn,
-                                      void (*fn)(unsigned cpu, uint32_t info, uint64_t addr,
-                                                 void *arg),
-                                      int flags, int rw, void *arg);
-void qemu_plugin_register_atexit_cb(plugin_id id, void (*fn)(plugin_id id, void *arg), void *arg);
-size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *tb);
-uint64_t qemu_plugin_tb_vaddr(const struct qemu_plugin_tb *tb);
-struct qemu_plugin_insn *qemu_plugin_tb_get_insn(const struct qemu_plugin_tb *tb, size_t i);
+#include "../trace/qemu_plugin.h"
 
 EXPORT int qemu_plugin_version = PLUGIN_VERSION;
-EXPORT int qemu_plugin_install(plugin_id id, const void *info, int argc, char **argv);
 
 /* ---------------------------------------------------------------- where and what ------------ */
 

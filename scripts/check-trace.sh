@@ -21,7 +21,7 @@ value() {
 
 record() {
 	# shellcheck disable=SC2016 # for the shell that is recorded
-	"$bin/objrmap-record" -o "$work/trace" -- sh -c '(sleep 0; echo a) | cat; exit 7' >"$work/out" 2>"$work/err" &&
+	"$bin/objrmap-record" "$@" -o "$work/trace" -- sh -c '(sleep 0; echo a) | cat; exit 7' >"$work/out" 2>"$work/err" &&
 		fail "the status of the command is lost"
 	[ -s "$work/trace" ] || return 1
 	[ "$(cat "$work/out")" = a ] || fail "the command did not do its work"
@@ -37,6 +37,17 @@ if [ -x "$bin/objrmap-record" ] && record; then
 	fi
 else
 	echo "check-trace: nothing can be recorded here: $(cat "$work/err" 2>/dev/null)"
+fi
+
+# The same of each use of a page, which is more than faults.
+if [ -x "$bin/objrmap-record" ] && command -v qemu-x86_64 >/dev/null && record --accesses; then
+	"$bin/objrmap-replay" "$work/trace" --ram 2M --check >"$work/sum" 2>"$work/err" || fail "$(cat "$work/err")"
+	[ "$(value "$work/sum" spaces)" -ge 3 ] || fail "processes are missing from what was emulated"
+	[ "$(value "$work/sum" accesses)" -ge 1000 ] || fail "accesses are missing"
+	[ "$(value "$work/sum" accesses_refused)" = 0 ] || fail "accesses where no memory is"
+	[ "$(value "$work/sum" misses)" -ge "$(value "$work/sum" misses_optimum)" ] || fail "better than the optimum"
+else
+	echo "check-trace: accesses cannot be recorded here"
 fi
 
 # A recording that lacks its end.

@@ -20,25 +20,6 @@
 #endif
 enum { POPULATE_READ = 22, POPULATE_WRITE = 23 };
 
-bool call_matters(uint64_t nr)
-{
-	switch (nr) {
-	case SYS_mmap:
-	case SYS_munmap:
-	case SYS_mprotect:
-	case SYS_pkey_mprotect:
-	case SYS_mremap:
-	case SYS_brk:
-	case SYS_madvise:
-	case SYS_mlock:
-	case SYS_mlock2:
-	case SYS_munlock:
-		return true;
-	default:
-		return false;
-	}
-}
-
 /* The file behind a descriptor, as note_file() has it; 0: a device, whose memory counts as anonymous. */
 static unsigned file_of(pid_t pid, int fd)
 {

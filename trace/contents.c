@@ -58,6 +58,19 @@ static uint64_t page_in_file(const struct om_vmainfo *area, uintptr_t addr)
 	return area->pgoff + (addr - area->start) / PLAY_PAGE;
 }
 
+bool contents_file(struct play *p, const struct play_space *s, uintptr_t addr,
+                   struct play_file **file, uint64_t *page, bool *shared)
+{
+	struct om_vmainfo area;
+
+	if (!area_at(s, addr, &area))
+		return false;
+	*file = file_of(p, &area);
+	*page = page_in_file(&area, addr);
+	*shared = area.flags & OM_VM_SHARED;
+	return true;
+}
+
 static unsigned long file_tag(const struct play_file *f, uint64_t page)
 {
 	unsigned long tag = tags_get(&f->tags, page + 1);
@@ -181,34 +194,43 @@ static void retag(struct tags *t, uint64_t first, uint64_t n, unsigned long tag)
 			t->slot[i].tag = tag;
 }
 
-void contents_drop(struct play_space *s, uint64_t first, uint64_t n)
+void contents_drop(struct play *p, struct play_space *s, uint64_t first, uint64_t n)
 {
 	retag(&s->tags, first, n, 0);
+	pages_drop(p, s, first, n);
 }
 
 /* The ranges do not overlap. */
-void contents_move(struct play_space *s, uint64_t from, uint64_t n, uint64_t to)
+void contents_move(struct play *p, struct play_space *s, uint64_t from, uint64_t n, uint64_t to)
 {
 	struct tags before;
 
 	tags_copy(&before, &s->tags);
-	contents_drop(s, to, n);
-	contents_drop(s, from, n);
+	contents_drop(p, s, to, n);
+	retag(&s->tags, from, n, 0);
 	for (size_t i = 0; i < before.slots; i++)
 		if (before.slot[i].tag && before.slot[i].page - from < n)
 			tags_set(&s->tags, before.slot[i].page - from + to, before.slot[i].tag);
 	tags_free(&before);
+	pages_move(s, from, n, to);
 }
 
-void contents_fork(const struct play_space *parent, struct play_space *child)
+void contents_fork(struct play *p, const struct play_space *parent, struct play_space *child)
 {
 	struct om_vmainfo area = {0};
 
 	tags_copy(&child->tags, &parent->tags);
+	pages_fork(p, parent, child);
 	while (om_vma_next(parent->mm, area.end, &area))
 		if (area.flags & (OM_VM_DONTFORK | OM_VM_WIPEONFORK))
-			contents_drop(child, area.start / PLAY_PAGE,
+			contents_drop(p, child, area.start / PLAY_PAGE,
 			              (area.end - area.start) / PLAY_PAGE);
+}
+
+void contents_leave(struct play *p, struct play_space *s)
+{
+	tags_free(&s->tags);
+	pages_leave(p, s);
 }
 
 /* MADV_REMOVE: of each area's file. */
@@ -230,7 +252,7 @@ void contents_advise(struct play *p, struct play_space *s, uint64_t first, uint6
 	switch (advice) {
 	case OM_MADV_DONTNEED:
 	case OM_MADV_DONTNEED_LOCKED:
-		contents_drop(s, first, n);
+		contents_drop(p, s, first, n);
 		break;
 	case OM_MADV_FREE:
 		retag(&s->tags, first, n, ANY);

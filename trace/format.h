@@ -38,8 +38,9 @@
 #define TRACE_FILES_MAX  (1u << 20)
 
 enum trace_flags {
-	TRACE_FAULTS = 1, /* page faults were recorded */
-	TRACE_KINDS = 2,  /* and of which kind they were */
+	TRACE_FAULTS = 1,   /* page faults were recorded */
+	TRACE_KINDS = 2,    /* and of which kind they were */
+	TRACE_ACCESSES = 4, /* they are accesses, most of which would not fault */
 };
 
 enum trace_kind { TRACE_READ, TRACE_WRITE, TRACE_EXEC, TRACE_UNKNOWN };

@@ -118,8 +118,10 @@ struct play *play_open(const struct play_config *config)
 	p->config = *config;
 	p->ops = config->ops ? *config->ops : sim_port_ops;
 	p->ops.low_memory = low_memory;
-	p->sim = play_must(sim_create(&(struct sim_config){
-	    .nr_frames = config->frames, .swap_cluster = 3, .mode = config->mode, .ops = &p->ops}));
+	p->sim = play_must(sim_create(&(struct sim_config){.nr_frames = config->frames,
+	                                                   .swap_cluster = config->uses ? 0 : 3,
+	                                                   .mode = config->mode,
+	                                                   .ops = &p->ops}));
 	p->sys = sim_system(p->sim);
 	p->cpu = sim_cpu(p->sim, 0);
 	p->swap = config->swap ? config->swap : play_must(sim_store_ram());
@@ -146,7 +148,7 @@ static int leave(struct play *p, struct play_space *s)
 	begin(p, PLAY_EXIT, s);
 	om_mm_destroy(s->mm);
 	end(p, PLAY_EXIT, pages);
-	tags_free(&s->tags);
+	contents_leave(p, s);
 	s->mm = NULL;
 	p->count.spaces--;
 	return wrong;
@@ -162,6 +164,7 @@ void play_close(struct play *p)
 		if (p->file[i]->store)
 			sim_store_free(p->file[i]->store);
 		tags_free(&p->file[i]->tags);
+		tags_free(&p->file[i]->pages);
 		free(p->file[i]);
 	}
 	if (p->config.slots)
@@ -170,6 +173,7 @@ void play_close(struct play *p)
 		fprintf(stderr, "trace: something still uses memory\n"), abort();
 	if (!p->config.swap)
 		sim_store_free(p->swap);
+	uses_free(&p->uses);
 	free(p->space);
 	free(p->file);
 	free(p);
@@ -230,7 +234,7 @@ static int fork_space(struct play *p, unsigned parent)
 	}
 	child = add_space(p, mm);
 	end(p, PLAY_FORK, pages_of(child));
-	contents_fork(&p->space[parent], child);
+	contents_fork(p, &p->space[parent], child);
 	return 0;
 }
 
@@ -242,7 +246,7 @@ static int clear(struct play *p, struct play_space *s)
 	begin(p, PLAY_EXIT, s);
 	om_mm_empty(s->mm);
 	end(p, PLAY_EXIT, pages);
-	tags_free(&s->tags);
+	contents_leave(p, s);
 	return wrong;
 }
 
@@ -289,7 +293,7 @@ static int map(struct play *p, struct play_space *s, const struct trace_record *
 	                  (r->arg[2] & TRACE_MAP_LOCKED ? OM_MAP_LOCKED : 0),
 	              file, r->arg[4] * PLAY_PAGE);
 	if (!err)
-		contents_drop(s, r->addr, r->arg[0]);
+		contents_drop(p, s, r->addr, r->arg[0]);
 	return judge(p, err);
 }
 
@@ -302,7 +306,7 @@ static int unmap(struct play *p, struct play_space *s, const struct trace_record
 	err = om_munmap(s->mm, r->addr * PLAY_PAGE, r->arg[0] * PLAY_PAGE);
 	end(p, PLAY_UNMAP, before - pages_of(s));
 	if (!err)
-		contents_drop(s, r->addr, r->arg[0]);
+		contents_drop(p, s, r->addr, r->arg[0]);
 	return judge(p, err);
 }
 
@@ -329,10 +333,10 @@ static int remap(struct play *p, struct play_space *s, const struct trace_record
 	                to * PLAY_PAGE, &result);
 	end(p, PLAY_MREMAP, least);
 	if (!err && old > new)
-		contents_drop(s, r->addr + new, old - new);
+		contents_drop(p, s, r->addr + new, old - new);
 	if (!err && to != r->addr) {
-		contents_drop(s, to, new);
-		contents_move(s, r->addr, least, to);
+		contents_drop(p, s, to, new);
+		contents_move(p, s, r->addr, least, to);
 	}
 	return judge(p, err);
 }
@@ -409,6 +413,30 @@ static enum om_fault_result touch(struct play *p, struct play_space *s, enum how
 	return result;
 }
 
+static uint64_t reads(struct play *p)
+{
+	struct om_sysinfo info;
+
+	if (!p->config.uses)
+		return 0;
+	om_sysinfo(p->sys, &info);
+	return info.event[OM_EV_PGMAJFAULT];
+}
+
+static void note_use(struct play *p, struct play_space *s, uintptr_t addr, bool store, bool waited)
+{
+	bool before = pages_used(p, s, addr, store);
+	struct om_sysinfo info;
+	om_pfn_t pages;
+
+	p->count.waits += waited && !before;
+	p->count.waits_again += waited && before;
+	om_sysinfo(p->sys, &info);
+	pages = info.frames - info.free - info.tables - info.index - info.objects;
+	if (pages > p->count.most_pages)
+		p->count.most_pages = pages;
+}
+
 static int access_page(struct play *p, struct play_space *s, const struct trace_record *r)
 {
 	uintptr_t addr = r->addr * PLAY_PAGE;
@@ -417,14 +445,18 @@ static int access_page(struct play *p, struct play_space *s, const struct trace_
 	               : is_store(s, r->arg[0], addr) ? STORE
 	                                              : LOAD;
 	enum om_fault_result result;
+	uint64_t before;
 
 	if (how == STORE && contents_before_store(p, s, addr))
 		return -1;
+	before = reads(p);
 	result = touch(p, s, how, addr, &tag);
 	p->count.accesses++;
 	p->count.bad_accesses += result != OM_FAULT_MINOR;
 	if (result == OM_FAULT_OOM)
 		return full(p);
+	if (result == OM_FAULT_MINOR && p->config.uses)
+		note_use(p, s, addr, how == STORE, reads(p) != before);
 	if (result == OM_FAULT_MINOR && how == STORE)
 		contents_stored(p, s, addr, tag);
 	if (result == OM_FAULT_MINOR && how == LOAD)

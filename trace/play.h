@@ -18,6 +18,7 @@
 
 #include "../compare/tags.h"
 #include "format.h"
+#include "pages.h"
 
 #define PLAY_PAGE SIM_PAGE_SIZE
 
@@ -37,6 +38,7 @@ struct play_config {
 	uint32_t slots;         /* of swap */
 	struct sim_store *swap; /* NULL: one in memory */
 	bool check;             /* compare contents */
+	bool uses;              /* note which pages are used; swap is not read ahead */
 	enum sim_mode mode;     /* 0: as the environment says */
 	/*
 	 * Called around what the library does for a process (number and memory; 0 and NULL: for
@@ -50,7 +52,8 @@ struct play_config {
 struct play_space {
 	struct om_mm *mm; /* NULL: gone */
 	unsigned id;
-	struct tags tags; /* of private pages that have been written */
+	struct tags tags;  /* of private pages that have been written */
+	struct tags pages; /* their numbers + 1 (pages.c) */
 };
 
 struct play_file {
@@ -59,13 +62,16 @@ struct play_file {
 	unsigned number;
 	struct tags
 	    tags; /* by page + 1, of pages that have been written through a shared mapping */
+	struct tags pages; /* by page + 1, their numbers + 1 */
 };
 
 struct play_counts {
 	uint64_t records, accesses, calls;
 	uint64_t bad_accesses, bad_calls; /* refused */
 	om_pfn_t most;                    /* frames in use, at the worst moment */
-	unsigned spaces, most_spaces;     /* now, and at most */
+	uint64_t waits, waits_again;  /* for a page to be read: at first use, later; if `uses` */
+	om_pfn_t most_pages;          /* those with pages, not tables and the like; if `uses` */
+	unsigned spaces, most_spaces; /* now, and at most */
 };
 
 struct play {
@@ -83,6 +89,7 @@ struct play {
 	bool low;        /* memory is, says the library */
 	uint64_t offset; /* of the record that is played */
 	struct play_counts count;
+	struct uses uses;
 	char error[TRACE_ERROR_MAX];
 };
 
@@ -110,11 +117,15 @@ extern const struct om_store_ops contents_store_ops;
 int contents_loaded(struct play *p, const struct play_space *s, uintptr_t addr, unsigned long tag);
 int contents_before_store(struct play *p, const struct play_space *s, uintptr_t addr);
 void contents_stored(struct play *p, struct play_space *s, uintptr_t addr, unsigned long tag);
-/* What calls do to what is known. All addresses and lengths are in pages. */
-void contents_drop(struct play_space *s, uint64_t first, uint64_t n);
-void contents_move(struct play_space *s, uint64_t from, uint64_t n, uint64_t to);
-void contents_fork(const struct play_space *parent, struct play_space *child);
+/* What calls do to what is known, here and in pages.c. All addresses and lengths are in pages. */
+void contents_drop(struct play *p, struct play_space *s, uint64_t first, uint64_t n);
+void contents_move(struct play *p, struct play_space *s, uint64_t from, uint64_t n, uint64_t to);
+void contents_fork(struct play *p, const struct play_space *parent, struct play_space *child);
+void contents_leave(struct play *p, struct play_space *s);
 void contents_advise(struct play *p, struct play_space *s, uint64_t first, uint64_t n, int advice);
+/* Of which page of which file (NULL: none) that is; false: no area is there. */
+bool contents_file(struct play *p, const struct play_space *s, uintptr_t addr,
+                   struct play_file **file, uint64_t *page, bool *shared);
 /* Compares all written private pages, without a fault. 0 or -1. */
 int contents_check(struct play *p, const struct play_space *s);
 

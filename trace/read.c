@@ -78,7 +78,7 @@ static int read_header(struct trace_reader *t)
 	    length > TRACE_NAME_MAX || t->used - t->at < length + 4)
 		return fail(t, t->used < t->size ? t->at : t->size, "the header is cut short");
 	if (trace_crc(t->block, t->at + length) != word(t->block + t->at + length) ||
-	    flags > (TRACE_FAULTS | TRACE_KINDS) || shift != TRACE_PAGE_SHIFT)
+	    flags > (TRACE_FAULTS | TRACE_KINDS | TRACE_ACCESSES) || shift != TRACE_PAGE_SHIFT)
 		return fail(t, magic, "the header is damaged");
 	t->flags = (unsigned)flags;
 	memcpy(t->command, t->block + t->at, length);

@@ -1,13 +1,17 @@
 /*
  * record.c: objrmap-record: what a command, and all processes that come from it, do to their memory.
  *
- *     objrmap-record [-o FILE] -- COMMAND [ARGUMENT...]       FILE: objrmap.trace if not given
+ *     objrmap-record [--accesses[=WINDOW]] [-o FILE] -- COMMAND [ARGUMENT...]
  *
- * The command runs under ptrace, and a filter of seccomp lets its processes stop for no system call but those
+ * FILE is objrmap.trace if it is not given. The command runs under ptrace, and a filter of seccomp lets its processes stop for no system call but those
  * about memory and processes. Its exit status is the command's. Huge pages are off, because a trace is about
  * pages. x86-64 only; calls of 32-bit programs are not seen.
+ *
+ * With --accesses, the command runs in an emulator that sees each access (emulate.c), instead of the kernel
+ * that sees each fault: some 30 times as slow, or more. WINDOW, 64 to begin with: accesses.h.
  */
 #include <errno.h>
+#include <getopt.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/sched.h>
@@ -19,13 +23,15 @@
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/signalfd.h>
-#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/user.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "accesses.h"
 #include "record.h"
+
+static bool emulates; /* --accesses */
 
 void die(const char *what)
 {
@@ -72,28 +78,30 @@ static void drop_task(pid_t tid)
 
 /* ---------------------------------------------------------------- the command --------------- */
 
-static const int traced[] = {SYS_mmap,   SYS_munmap,  SYS_mprotect, SYS_pkey_mprotect,
-                             SYS_mremap, SYS_brk,     SYS_madvise,  SYS_mlock,
-                             SYS_mlock2, SYS_munlock, SYS_clone,    SYS_clone3,
-                             SYS_fork,   SYS_vfork,   SYS_execve,   SYS_execveat};
-#define TRACED (sizeof(traced) / sizeof(*traced))
+/* Those about processes, and what emulate.c says; and those about memory, if nothing is emulated. */
+static const int traced[] = {MARK_CALL,         SYS_clone,    SYS_clone3, SYS_fork,    SYS_vfork,
+                             SYS_execve,        SYS_execveat, SYS_mmap,   SYS_munmap,  SYS_mprotect,
+                             SYS_pkey_mprotect, SYS_mremap,   SYS_brk,    SYS_madvise, SYS_mlock,
+                             SYS_mlock2,        SYS_munlock};
+#define TRACED       (sizeof(traced) / sizeof(*traced))
+#define TRACED_FIRST 7
 
 /* Stop for these calls, and let all others run as fast as ever. */
 static int install_filter(void)
 {
 	struct sock_filter code[TRACED + 5];
-	unsigned n = 0;
+	unsigned n = 0, calls = emulates ? TRACED_FIRST : TRACED;
 
 	code[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
 	                                         offsetof(struct seccomp_data, arch));
 	code[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_X86_64, 0,
-	                                         TRACED + 1);
+	                                         (unsigned char)(calls + 1));
 	code[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
 	                                         offsetof(struct seccomp_data, nr));
-	for (unsigned i = 0; i < TRACED; i++)
+	for (unsigned i = 0; i < calls; i++)
 		code[n++] =
 		    (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)traced[i],
-		                                 (unsigned char)(TRACED - i), 0);
+		                                 (unsigned char)(calls - i), 0);
 	code[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
 	code[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRACE);
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
@@ -137,7 +145,7 @@ static pid_t start(char **argv, unsigned *flags)
 		kill(pid, SIGKILL);
 		die("ptrace is not allowed");
 	}
-	*flags = faults_open(pid);
+	*flags = emulates ? TRACE_FAULTS | TRACE_KINDS | TRACE_ACCESSES : faults_open(pid);
 	if (write(go[1], "", 1) != 1)
 		die("pipe");
 	close(go[0]);
@@ -177,6 +185,10 @@ static int on_call(struct task *t)
 	                        .nr = r.orig_rax,
 	                        .arg = {r.rdi, r.rsi, r.rdx, r.r10, r.r8, r.r9}};
 	t->clone_flags = clone_flags(t);
+	if (t->call.nr == SYS_execve && emulates)
+		emulate_exec(t->tid, &r);
+	if (t->call.nr == MARK_CALL && emulates)
+		emulate_mark(t->tid, t->pid, &r, &task_of(t->pid)->brk);
 	return call_matters(t->call.nr) ? PTRACE_SYSCALL : PTRACE_CONT;
 }
 
@@ -221,7 +233,8 @@ static void on_exec(pid_t tid)
 	t = task_of(tid);
 	t->brk = 0;
 	note_exec(entered, t->pid);
-	note_layout(entered, t->pid);
+	if (!emulates)
+		note_layout(entered, t->pid, false);
 }
 
 static void on_stop(pid_t tid, int status)
@@ -313,24 +326,39 @@ static char *join(char **argv)
 	return command;
 }
 
+static int usage(void)
+{
+	fprintf(stderr,
+	        "usage: objrmap-record [--accesses[=WINDOW]] [-o FILE] -- COMMAND [ARGUMENT...]\n");
+	return 2;
+}
+
 int main(int argc, char **argv)
 {
+	static const struct option options[] = {{"accesses", optional_argument, NULL, 'a'}, {0}};
 	const char *path = "objrmap.trace";
 	unsigned flags;
 	sigset_t child;
-	int option, result;
+	int option, window = 0, result;
 
-	while ((option = getopt(argc, argv, "+o:")) == 'o')
-		path = optarg;
-	if (option != -1 || optind == argc) {
-		fprintf(stderr, "usage: objrmap-record [-o FILE] -- COMMAND [ARGUMENT...]\n");
-		return 2;
-	}
+	while ((option = getopt_long(argc, argv, "+o:", options, NULL)) == 'o' || option == 'a')
+		if (option == 'o')
+			path = optarg;
+		else if ((window = optarg ? atoi(optarg) : ACCESS_WINDOW) < 1 ||
+		         window > ACCESS_WINDOW_MAX)
+			return usage();
+	if (option != -1 || optind == argc)
+		return usage();
 	sigemptyset(&child);
 	sigaddset(&child, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &child, NULL); /* they wait in a signalfd */
 	signal(SIGINT, SIG_IGN); /* the command's to end; then what there is is written */
+	emulates = window;
+	if (emulates)
+		emulate_open((unsigned)window);
 	result = follow(start(argv + optind, &flags));
+	if (emulates)
+		emulate_close();
 	if (faults_lost())
 		fprintf(stderr,
 		        "objrmap-record: warning: %llu faults are lost: the buffers were full\n",

@@ -5,6 +5,7 @@
  *     calls.c      what a system call did to memory
  *     layout.c     what a program has when it starts
  *     faults.c     page faults, which the kernel samples
+ *     emulate.c    or each access instead: the command runs in QEMU, with a plugin, accesses.c
  *     events.c     everything that happened, put in order, written
  *
  * Calls are seen one after the other when a process stops for them, faults are read from buffers of the
@@ -15,6 +16,7 @@
 #ifndef TRACE_RECORD_H
 #define TRACE_RECORD_H
 
+#include <sys/syscall.h>
 #include <sys/types.h>
 
 #include "format.h"
@@ -58,11 +60,41 @@ struct call {
 };
 
 /* Is it about memory? */
-bool call_matters(uint64_t nr);
+static inline bool call_matters(uint64_t nr)
+{
+	switch (nr) {
+	case SYS_mmap:
+	case SYS_munmap:
+	case SYS_mprotect:
+	case SYS_pkey_mprotect:
+	case SYS_mremap:
+	case SYS_brk:
+	case SYS_madvise:
+	case SYS_mlock:
+	case SYS_mlock2:
+	case SYS_munlock:
+		return true;
+	default:
+		return false;
+	}
+}
 /* The call has returned `result` to a thread of `pid`, whose program break is *brk, 0: not known. */
 void call_done(pid_t pid, const struct call *c, int64_t result, uint64_t *brk);
 
-/* What `pid` has after exec. */
-void note_layout(uint64_t time, pid_t pid);
+/* What `pid` has after exec; of one that is emulated, what the program has. */
+void note_layout(uint64_t time, pid_t pid, bool emulated);
+
+/* ---------------------------------------------------------------- emulate.c ----------------- */
+
+struct user_regs_struct;
+
+/* From now on, programs run in QEMU; `window` is that of accesses.h. */
+void emulate_open(unsigned window);
+/* A thread of `pid` is going to execute a program: it will be QEMU, with that. */
+void emulate_exec(pid_t tid, struct user_regs_struct *r);
+/* The plugin says something. */
+void emulate_mark(pid_t tid, pid_t pid, const struct user_regs_struct *r, uint64_t *brk);
+/* All accesses are noted, and their file is removed. */
+void emulate_close(void);
 
 #endif

@@ -144,6 +144,20 @@ static void summary(const struct trace_reader *t, const struct play *p)
 		       (unsigned long long)info.event[shown[i]]);
 }
 
+/* Beside what others would have made of the same uses of pages, in as much memory. */
+static void compare_policies(const struct play *p)
+{
+	const struct uses *u = &p->uses;
+	size_t frames = p->count.most_pages;
+
+	printf("frames_pages %zu\nreads_first %llu\nmisses %llu\nmisses_lru %llu\n"
+	       "misses_two_lists %llu\nmisses_optimum %llu\n",
+	       frames, (unsigned long long)p->count.waits, (unsigned long long)p->count.waits_again,
+	       (unsigned long long)policy_lru(u, frames),
+	       (unsigned long long)policy_two_lists(u, frames),
+	       (unsigned long long)policy_optimum(u, frames));
+}
+
 static int replay(const char *path, om_pfn_t frames, const char *swap, bool check)
 {
 	char error[TRACE_ERROR_MAX];
@@ -161,8 +175,11 @@ static int replay(const char *path, om_pfn_t frames, const char *swap, bool chec
 		return 1;
 	if (!(trace_flags(t) & TRACE_FAULTS))
 		fprintf(stderr, "objrmap-replay: warning: no page faults are in this trace\n");
-	p = play_open(&(struct play_config){
-	    .frames = frames, .slots = 4 * frames, .swap = store, .check = check});
+	p = play_open(&(struct play_config){.frames = frames,
+	                                    .slots = 4 * frames,
+	                                    .swap = store,
+	                                    .check = check,
+	                                    .uses = trace_flags(t) & TRACE_ACCESSES});
 	bad = run(t, p, check);
 	if (isatty(2))
 		fprintf(stderr, "\n");
@@ -170,6 +187,8 @@ static int replay(const char *path, om_pfn_t frames, const char *swap, bool chec
 		fprintf(stderr, "objrmap-replay: %s: %s\n", path, play_error(p));
 	else
 		summary(t, p);
+	if (!bad && trace_flags(t) & TRACE_ACCESSES)
+		compare_policies(p);
 	play_close(p);
 	sim_store_free(store);
 	trace_close(t);

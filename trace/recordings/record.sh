@@ -1,5 +1,7 @@
 #!/bin/sh
-# Make the recordings again: trace/recordings/NAME.trace, each by the function of its name below.
+# Make the recordings again: trace/recordings/NAME.trace, each by the function of its name below. Those called
+# NAME_accesses are of each use of a page (--accesses), not of faults,
+# but not if it was used a moment before; they are large, so the programs have a third of the work or less.
 #
 #     trace/recordings/record.sh [NAME...]
 #
@@ -13,17 +15,18 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 record() {
-	"$root/build/trace/objrmap-record" -o "$here/$name.trace" -- "$@"
+	# shellcheck disable=SC2086 # nothing, or one word
+	"$root/build/trace/objrmap-record" $accesses -o "$here/$name.trace" -- "$@"
 }
 
 # A parallel build: make, gcc, cc1, as, and a static library in the end.
 gcc_build() {
-	for i in 1 2 3 4 5 6; do
+	for i in $(seq $((6 / part))); do
 		printf '#include <stdio.h>\n#include <stdlib.h>\n#include <string.h>\n'
-		for f in 1 2 3 4 5 6 7 8; do
+		for f in $(seq $((8 / part))); do
 			echo "int f${i}_$f(const char *s) { int n = 0; for (; *s; s++) n = n * 31 + *s % $f; return printf(\"%d\", n); }"
 		done
-	done | split -l 11 -d -a 1 --additional-suffix=.c - src
+	done | split -l $((3 + 8 / part)) -d -a 1 --additional-suffix=.c - src
 	cat >Makefile <<-'EOF'
 		.RECIPEPREFIX = >
 		lib.a: $(patsubst %.c,%.o,$(wildcard src*.c))
@@ -64,10 +67,10 @@ configure() {
 
 # A pool of four workers that are forked, get pieces of work, and send back results.
 python_pool() {
-	cat >pool.py <<-'EOF'
+	cat >pool.py <<-EOF
 		import multiprocessing as mp
 
-		table = [str(i) for i in range(60000)]
+		table = [str(i) for i in range($((60000 / part)))]
 
 		def work(n):
 		    own = {table[i]: i for i in range(n, len(table), 7)}
@@ -76,7 +79,7 @@ python_pool() {
 		if __name__ == "__main__":
 		    mp.set_start_method("fork")
 		    with mp.Pool(4) as pool:
-		        for turn in range(3):
+		        for turn in range($((3 / part))):
 		            print(sum(pool.map(work, range(8))))
 	EOF
 	record /usr/bin/python3 pool.py
@@ -84,12 +87,12 @@ python_pool() {
 
 # Inserts, an index, updates, a sort that does not fit in the cache, in a file that is also mapped.
 sqlite() {
-	cat >load.sql <<-'EOF'
+	cat >load.sql <<-EOF
 		PRAGMA journal_mode = WAL;
 		PRAGMA mmap_size = 67108864;
 		PRAGMA cache_size = -8000;
 		CREATE TABLE t (id INTEGER PRIMARY KEY, a INTEGER, b TEXT);
-		WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 120000)
+		WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < $((120000 / part)))
 		INSERT INTO t SELECT i, i * 7919 % 100003, hex(i * 65537) || printf('%060d', i) FROM n;
 		CREATE INDEX t_a ON t (a);
 		UPDATE t SET a = a + 1 WHERE a % 17 = 3;
@@ -104,15 +107,18 @@ sqlite() {
 
 # A store of some 30 MB that saves itself by fork, twice, while clients write.
 redis() {
-	cat >load <<-'EOF'
+	cat >load <<-EOF
 		#!/bin/sh
+		keys=$((100000 / part))
+	EOF
+	cat >>load <<-'EOF'
 		redis-server --enable-debug-command yes --port 0 --unixsocket "$PWD/s" --save '' --daemonize no --loglevel warning &
 		cli="redis-cli -s $PWD/s"
 		until [ "$($cli ping)" = PONG ]; do sleep 0.1; done
-		$cli debug populate 100000 key 200 >/dev/null
+		$cli debug populate $keys key 200 >/dev/null
 		for turn in 1 2; do
 			$cli bgsave >/dev/null
-			redis-benchmark -q -s "$PWD/s" -c 4 -n 20000 -r 100000 -d 200 -t set >/dev/null
+			redis-benchmark -q -s "$PWD/s" -c 4 -n $((keys / 5)) -r $keys -d 200 -t set >/dev/null
 			until $cli info persistence | grep -q rdb_bgsave_in_progress:0; do sleep 0.1; done
 		done
 		$cli shutdown nosave
@@ -164,5 +170,7 @@ browser() {
 cd "$work"
 [ $# -gt 0 ] || set -- gcc_build configure python_pool sqlite redis java_gc browser
 for name; do
-	"$name" >/dev/null
+	accesses='' part=1
+	[ "$name" = "${name%_accesses}" ] || accesses=--accesses=512 part=3
+	"${name%_accesses}" >/dev/null
 done
