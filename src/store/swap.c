@@ -267,6 +267,16 @@ bool om_swap_has_room(struct om_system *sys)
 	return room;
 }
 
+bool om_swap_is_roomy(struct om_system *sys)
+{
+	bool roomy;
+
+	lock(sys);
+	roomy = sys->swap.free > sys->swap.total / 2;
+	unlock(sys);
+	return roomy;
+}
+
 struct om_swap_device *om_slot_device(struct om_system *sys, uint32_t slot)
 {
 	struct om_swap_device *device;
@@ -369,6 +379,23 @@ unsigned om_slot_alloc(struct om_system *sys, unsigned n, uint32_t *first)
 	}
 	unlock(sys);
 	return got;
+}
+
+bool om_slot_reserve(struct om_system *sys, uint32_t slot)
+{
+	struct om_swap_device *device;
+	bool free;
+
+	lock(sys);
+	device = find_device(sys, slot);
+	free = device && device->writable && !entry_of(sys, device, om_slot_offset(slot))->count;
+	if (free) {
+		take_slot(sys, device, om_slot_offset(slot));
+		device->used++;
+		sys->swap.free--;
+	}
+	unlock(sys);
+	return free;
 }
 
 /* ---- devices ---- */
