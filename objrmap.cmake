@@ -35,13 +35,15 @@ set(OBJRMAP_SOURCES
   ${OBJRMAP_DIR}/src/ops/swapoff.c
   ${OBJRMAP_DIR}/src/ops/truncate.c
   ${OBJRMAP_DIR}/src/page/frame.c
-  ${OBJRMAP_DIR}/src/page/lru.c
   ${OBJRMAP_DIR}/src/page/page.c
   ${OBJRMAP_DIR}/src/page/put.c
   ${OBJRMAP_DIR}/src/page/slab.c
   ${OBJRMAP_DIR}/src/page/table.c
+  ${OBJRMAP_DIR}/src/page/unevictable.c
+  ${OBJRMAP_DIR}/src/reclaim/balance.c
   ${OBJRMAP_DIR}/src/reclaim/reclaim.c
   ${OBJRMAP_DIR}/src/reclaim/request.c
+  ${OBJRMAP_DIR}/src/reclaim/scan.c
   ${OBJRMAP_DIR}/src/reclaim/sweep.c
   ${OBJRMAP_DIR}/src/reclaim/tables.c
   ${OBJRMAP_DIR}/src/reclaim/unmap.c
@@ -56,7 +58,9 @@ set(OBJRMAP_SOURCES
   ${OBJRMAP_DIR}/src/store/index.c
   ${OBJRMAP_DIR}/src/store/mapping.c
   ${OBJRMAP_DIR}/src/store/swap.c
+  ${OBJRMAP_DIR}/src/store/swapahead.c
   ${OBJRMAP_DIR}/src/store/swapcache.c
+  ${OBJRMAP_DIR}/src/store/swapin.c
   ${OBJRMAP_DIR}/src/system.c
   ${OBJRMAP_DIR}/src/verify/verify.c
   ${OBJRMAP_DIR}/src/verify/verify_frame.c

@@ -124,10 +124,10 @@ static int run(struct trace_reader *t, struct play *p, bool check)
 static void summary(const struct trace_reader *t, const struct play *p)
 {
 	static const enum om_event shown[] = {
-	    OM_EV_PGFAULT,    OM_EV_PGMAJFAULT, OM_EV_FAULT_ANON,   OM_EV_FAULT_COW,
-	    OM_EV_FAULT_FILE, OM_EV_FAULT_SWAP, OM_EV_FORK,         OM_EV_PSWPOUT,
-	    OM_EV_PSWPIN,     OM_EV_PGSTEAL,    OM_EV_RMAP_WALKS,   OM_EV_RMAP_PROBES,
-	    OM_EV_RMAP_COPY,  OM_EV_META_ALLOC, OM_EV_MERGE_REFUSED};
+	    OM_EV_PGFAULT,     OM_EV_PGMAJFAULT,   OM_EV_FAULT_ANON,   OM_EV_FAULT_COW,
+	    OM_EV_FAULT_FILE,  OM_EV_FAULT_SWAP,   OM_EV_FORK,         OM_EV_PSWPOUT,
+	    OM_EV_PSWPIN,      OM_EV_PGSTEAL_ANON, OM_EV_PGSTEAL_FILE, OM_EV_RMAP_WALKS,
+	    OM_EV_RMAP_PROBES, OM_EV_RMAP_COPY,    OM_EV_META_ALLOC,   OM_EV_MERGE_REFUSED};
 	const struct play_counts *c = &p->count;
 	struct om_sysinfo info;
 

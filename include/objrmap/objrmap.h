@@ -67,8 +67,7 @@ struct om_config {
 	void *ctx;                     /* first argument of every hook in `ops` */
 	om_pfn_t nr_frames;            /* frames are numbered 0 .. nr_frames-1; holes are fine */
 	void *storage;                 /* om_system_bytes(nr_frames) bytes, 64-byte aligned */
-	unsigned
-	    swap_cluster; /* log2 of pages read ahead from swap; 0 = none, to OM_SWAP_CLUSTER_MAX */
+	unsigned swap_cluster; /* log2 of most pages in one swap read, 0 to OM_SWAP_CLUSTER_MAX */
 	/*
 	 * A random word, which shapes the trees of areas. Programs choose where areas lie in
 	 * these trees and may find out where the kernel keeps them. If they know the seed as well
@@ -534,6 +533,7 @@ enum om_event {
 	OM_EV_META_ALLOC,   /* objects allocated (areas, anon_vmas, mms, mappings) */
 	OM_EV_PSWPIN,       /* pages read from swap */
 	OM_EV_PSWPOUT,      /* pages written to swap */
+	OM_EV_SWAP_READ,    /* transfers from swap */
 	OM_EV_SWAP_RA,      /* of pswpin, read ahead */
 	OM_EV_SWAP_RA_HIT,  /* read-ahead pages that were then faulted */
 	OM_EV_PGPGIN,       /* pages read from files */

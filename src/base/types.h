@@ -235,11 +235,21 @@ struct om_swap_device {
 	om_pfn_t dir[OM_SWAP_DIR];      /* (c) while the device exists */
 };
 
+/* How far swap read-ahead pays in some part of memory: hints, see store/swapahead.h. */
+#define OM_SWAP_AHEAD_SHIFT 8
+struct om_swap_ahead {
+	_Atomic uint8_t window;      /* (a) pages in the last one: logarithm + 1; 0: not known */
+	_Atomic uint8_t read, hits;  /* (a) of these, read ahead; of these, asked for since */
+	_Atomic uint16_t page, slot; /* (a) of the last transfer, the lowest bits */
+};
+
 struct om_swap {
 	struct om_spinlock lock;
 	struct om_swap_device device[OM_SWAP_DEVICES_MAX]; /* (S) */
 	unsigned next;        /* (S) round robin among equal priorities */
 	uint32_t total, free; /* (S) slots of writable devices */
+	struct om_swap_ahead
+	    ahead[1 << OM_SWAP_AHEAD_SHIFT]; /* (a) of memory or slots, by a hash */
 };
 
 /* For a reverse-map design: what it keeps for the whole system. */

@@ -15,6 +15,7 @@
 #include "reclaim/reclaim.h"
 #include "store/mapping.h"
 #include "store/swap.h"
+#include "store/swapahead.h"
 
 /* ---------------------------------------------------------------- pieces -------------------- */
 
@@ -117,19 +118,27 @@ static int find_piece(struct om_mm *mm, uintptr_t start, uintptr_t end, int advi
 	return 0;
 }
 
-static void do_piece(struct om_system *sys, struct piece *p)
+/* Of the others, all that one transfer can have. What a slot holds by now does no harm (fetch.c). */
+static void read_slot(struct om_system *sys, const struct piece *p, uint32_t slot)
 {
+	struct om_swap_near near = om_swap_near(slot);
 	struct om_page *page;
 	bool read;
 
+	for (unsigned i = 0; i < p->slots; i++)
+		om_swap_near_add(sys, &near, p->slot[i]);
+	if (!om_swap_readpages(sys, &near, &page, &read))
+		om_page_put(sys, page);
+}
+
+static void do_piece(struct om_system *sys, struct piece *p)
+{
 	if (p->mapping) {
 		om_mapping_readahead(p->mapping, p->index, p->pages);
 		om_mapping_put(p->mapping);
 	}
-	/* A slot that holds something else by now does no harm (fetch.c). */
 	for (unsigned i = 0; i < p->slots; i++)
-		if (!om_swap_readpage(sys, p->slot[i], &page, &read))
-			om_page_put(sys, page);
+		read_slot(sys, p, p->slot[i]);
 	if (p->victims)
 		om_reclaim_pages(sys, p->page, p->victims);
 }

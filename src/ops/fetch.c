@@ -67,13 +67,11 @@ int om_fetch_file(struct om_fetch *fetch, struct om_mapping *mapping, uintptr_t 
 	return -OM_EFETCH;
 }
 
-int om_fetch_slot(struct om_fetch *fetch, uint32_t slot)
+int om_fetch_slot(struct om_fetch *fetch, const struct om_swap_near *near)
 {
-	if (fetch) {
-		fetch->kind = OM_FETCH_SLOT;
-		fetch->err = 0;
-		fetch->slot = slot;
-	}
+	fetch->kind = OM_FETCH_SLOT;
+	fetch->err = 0;
+	fetch->near = *near;
 	return -OM_EFETCH;
 }
 
@@ -106,7 +104,7 @@ int om_fetch_file_error(const struct om_fetch *fetch, const struct om_mapping *m
 
 int om_fetch_slot_error(const struct om_fetch *fetch, uint32_t slot)
 {
-	return fetch && fetch->kind == OM_FETCH_SLOT && fetch->slot == slot ? fetch->err : 0;
+	return fetch && fetch->kind == OM_FETCH_SLOT && fetch->near.slot == slot ? fetch->err : 0;
 }
 
 /* ---------------------------------------------------------------- waiting ------------------- */
@@ -145,12 +143,27 @@ static int wait_for_file(struct om_system *sys, struct om_fetch *fetch)
 	return err;
 }
 
+/*
+ * What is read ahead would ask for frames soon, page by page: they are made free at once, here,
+ * where no lock is held.
+ */
+static void make_room(struct om_system *sys, const struct om_swap_near *near)
+{
+	unsigned n = om_swap_near_count(near);
+	om_pfn_t min = atomic_load_explicit(&sys->mark_min, memory_order_relaxed);
+
+	if (n && om_frames_free(sys) < min + n + 1)
+		om_reclaim_step(sys, n + 1);
+}
+
 static int wait_for_slot(struct om_system *sys, struct om_fetch *fetch)
 {
 	struct om_page *page;
 	bool read;
-	int err = om_swap_readpage(sys, fetch->slot, &page, &read);
+	int err;
 
+	make_room(sys, &fetch->near);
+	err = om_swap_readpages(sys, &fetch->near, &page, &read);
 	fetch->read |= read;
 	if (!err) {
 		om_page_lock(sys, page);

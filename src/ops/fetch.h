@@ -11,12 +11,13 @@
 #define OM_FETCH_H
 
 #include "page/page.h"
+#include "store/swapahead.h"
 
 enum om_fetch_kind {
 	OM_FETCH_NOTHING,
 	OM_FETCH_LOCKED, /* `page` is in memory: wait for its lock */
 	OM_FETCH_FILE,   /* page `index` of `mapping`, and up to `ahead` that follow */
-	OM_FETCH_SLOT,   /* the page of swap slot `slot` */
+	OM_FETCH_SLOT,   /* the page of a swap slot, and those near it that are worth reading */
 	OM_FETCH_ASK,    /* the store of `mapping`, whether page `index` may be written */
 };
 
@@ -25,7 +26,7 @@ struct om_fetch {
 	struct om_mapping *mapping; /* referenced, or NULL */
 	uintptr_t index;
 	unsigned ahead;
-	uint32_t slot;
+	struct om_swap_near near;
 	struct om_page *page; /* referenced, or NULL */
 	bool locked;          /* `page` is locked by this thread, for the try that comes */
 	bool read;            /* there was a transfer */
@@ -39,7 +40,7 @@ struct om_fetch {
 int om_fetch_locked(struct om_system *sys, struct om_fetch *fetch, struct om_page *page);
 int om_fetch_file(struct om_fetch *fetch, struct om_mapping *mapping, uintptr_t index,
                   unsigned ahead);
-int om_fetch_slot(struct om_fetch *fetch, uint32_t slot);
+int om_fetch_slot(struct om_fetch *fetch, const struct om_swap_near *near);
 
 /* The page that was waited for, if its lock is the caller's now; or NULL. */
 static inline struct om_page *om_fetch_mine(const struct om_fetch *fetch)

@@ -13,6 +13,13 @@
 #include "page/put.h"
 #include "rmap/rmap.h"
 #include "store/swap.h"
+#include "store/swapahead.h"
+
+/* How read-ahead has paid in this part of memory. */
+static struct om_swap_ahead *account(const struct om_fault *f)
+{
+	return om_swap_ahead_hash(f->sys, om_page_pfn(f->sys, f->table));
+}
 
 /* Page and table are locked, the entry is unchanged, and stays so if the page is refused. */
 static enum om_swapin map_swap_page(struct om_fault *f, struct om_page *page)
@@ -75,6 +82,15 @@ static void leave_slot(struct om_system *sys, struct om_page *page)
 	om_swapcache_del(sys, page);
 }
 
+/*
+ * A page that is written needs its slot no more. But where read-ahead pays, its neighbours in memory
+ * have the slots beside it, and shall have them again: it is written over in place.
+ */
+static bool keeps_slot(const struct om_fault *f)
+{
+	return om_swap_ahead_pays(account(f)) && om_swap_is_roomy(f->sys);
+}
+
 static bool is_in_slot(const struct om_page *page, uint32_t slot)
 {
 	return (om_page_flags(page) & (OM_PG_SWAPCACHE | OM_PG_UPTODATE)) ==
@@ -98,10 +114,73 @@ static int resolve(struct om_fault *f, struct om_page *page, bool *again)
 	if (om_unlikely(how == OM_SWAPIN_REFUSED))
 		return copy_swap_page(f, page);
 	om_count(sys, OM_EV_FAULT_SWAP, 1);
-	if (how == OM_SWAPIN_DIRECT && (f->access & OM_WRITE))
+	if (how == OM_SWAPIN_DIRECT && (f->access & OM_WRITE) && !keeps_slot(f))
 		leave_slot(sys, page);
 	return OM_FAULT_MINOR;
 }
+
+/* ---------------------------------------------------------------- read-ahead ---------------- */
+
+/* Entries [*first, *end) of the table: the aligned block of n around the fault, in its area. */
+static void block(const struct om_fault *f, unsigned n, unsigned *first, unsigned *end)
+{
+	uintptr_t below = (f->addr - f->vma->start) >> OM_PAGE_SHIFT;
+	uintptr_t above = (f->vma->end - f->addr) >> OM_PAGE_SHIFT;
+
+	*first = f->pos & ~(n - 1);
+	*end = *first + n;
+	if (f->pos - *first > below)
+		*first = f->pos - (unsigned)below;
+	if (*end - f->pos > above)
+		*end = f->pos + (unsigned)above;
+}
+
+/*
+ * Add the pages in the block that are in swap, near the wanted one. If most are in swap but
+ * elsewhere, memory order means nothing here, and the slots are those of pages that left memory
+ * together: then these are added. How many there are.
+ *
+ * The entries are read without the table's lock: mmap_lock keeps the table, and a slot that is
+ * given to another page meanwhile is read ahead for that one, which does no harm.
+ */
+static unsigned add_block(const struct om_fault *f, unsigned n, struct om_swap_near *near)
+{
+	unsigned first, end, added = 0, apart = 0;
+
+	block(f, n, &first, &end);
+	for (unsigned pos = first; pos < end; pos++) {
+		om_pte_t pte = om_arch_pte_load(om_table_entry(f->table, pos));
+
+		if (pos == f->pos || !om_pte_is_swap(pte))
+			continue;
+		if (om_swap_near_add(f->sys, near, om_pte_slot(pte)))
+			added++;
+		else
+			apart++;
+	}
+	return added + (apart > added ? om_swap_near_add_block(f->sys, near, n) : 0);
+}
+
+/* The page must be read: note it, and what is worth reading with it. */
+static int fetch_slot(struct om_fault *f, uint32_t slot)
+{
+	struct om_swap_near near = om_swap_near(slot);
+	struct om_swap_ahead *ahead = account(f);
+	unsigned n;
+
+	if (!f->fetch)
+		return -OM_EFETCH;
+	if (om_fetch_slot_error(f->fetch, slot))
+		return OM_FAULT_BUS;
+	if (!(om_vma_flags(f->vma) & OM_VM_RAND_READ)) {
+		n = om_swap_ahead_window(f->sys, ahead, f->addr >> OM_PAGE_SHIFT, slot);
+		if (n > 1)
+			om_swap_ahead_read(ahead, add_block(f, n, &near));
+	}
+	return om_fetch_slot(f->fetch, &near);
+}
+
+/* ---------------------------------------------------------------- the fault ----------------- */
 
 /*
  * The slot's page, locked, if it is in memory and nobody else has it locked. Otherwise the fault
@@ -114,11 +193,10 @@ static int lock_cached(struct om_fault *f, struct om_page **page)
 
 	*page = om_swapcache_lookup(sys, slot);
 	if (!*page)
-		return om_fetch_slot_error(f->fetch, slot) ? OM_FAULT_BUS
-		                                           : om_fetch_slot(f->fetch, slot);
+		return fetch_slot(f, slot);
 	if (!om_fetch_trylock(sys, f->fetch, *page))
 		return om_fetch_locked(sys, f->fetch, *page);
-	om_swapcache_hit(sys, *page);
+	om_swapcache_hit(sys, *page, account(f));
 	return 0;
 }
 

@@ -7,10 +7,11 @@
  * a table frame has its slots in `slot` and counts the used ones in `mapcount`; a frame with a free
  * one is on device->partial.
  *
- * Free slots are found next-fit, from where the last search ended, so that pages that are written
- * together lie together and read-ahead has a point. If the frame in which it ended has none left,
- * the search goes on in the first of the partial ones: so it looks at two frames at most, however
- * large and full the device. Everything here is under sys->swap.lock.
+ * Pages that are written together shall lie together, so that read-ahead has a point. So a search
+ * looks for as many free slots in a row as there are pages: from where the last search ended to the
+ * end of that frame, and if there are not even CLUSTER, in the first of the partial ones; then it
+ * takes the longest run of both. So it looks at two frames at most, however large and full the
+ * device. Of partial frames the emptier ones come first. Everything here is under sys->swap.lock.
  */
 #include "store/swap.h"
 
@@ -28,6 +29,9 @@ struct slot {
 
 /* Allocated, and the page will be named soon. Read-ahead must not claim such a slot meanwhile. */
 #define RESERVED UINT32_MAX
+
+/* So many slots in a row are a place that is good enough. */
+#define CLUSTER 16u
 
 #define TABLE_SLOTS ((uint32_t)(OM_PAGE_SIZE / sizeof(struct slot)))
 #define DIR_TABLES  ((uint32_t)(OM_PAGE_SIZE / sizeof(om_pfn_t)))
@@ -128,8 +132,12 @@ static void free_slot(struct om_system *sys, uint32_t slot, const struct slot *s
 	struct om_swap_device *device = find_device(sys, slot);
 	struct om_page *table = frame_of(sys, s);
 
-	if (table->mapcount-- == table->slot)
+	if (table->mapcount-- == table->slot) {
 		om_pfn_list_push_tail(sys, &device->partial, table);
+	} else if (table->mapcount == table->slot / 2) { /* here are likely to be long runs */
+		om_pfn_list_del(sys, &device->partial, table);
+		om_pfn_list_push(sys, &device->partial, table);
+	}
 	device->used--;
 	if (device->writable)
 		sys->swap.free++;
@@ -273,6 +281,16 @@ bool om_swap_has_room(struct om_system *sys)
 	return room;
 }
 
+bool om_swap_is_roomy(struct om_system *sys)
+{
+	bool roomy;
+
+	lock(sys);
+	roomy = sys->swap.free > sys->swap.total / 2;
+	unlock(sys);
+	return roomy;
+}
+
 struct om_swap_device *om_slot_device(struct om_system *sys, uint32_t slot)
 {
 	struct om_swap_device *device;
@@ -305,30 +323,82 @@ static struct om_swap_device *pick_device(struct om_system *sys)
 	return best;
 }
 
-/* The first free slot of a table frame, from `offset` on; the frame's end if there is none. */
-static uint32_t free_in_frame(struct om_system *sys, const struct om_swap_device *device,
-                              uint32_t offset)
-{
-	const struct slot *s = entry_of(sys, device, offset);
-	uint32_t first = offset / TABLE_SLOTS * TABLE_SLOTS, at = offset;
+/* Free slots in a row. */
+struct run {
+	uint32_t at;
+	unsigned n;
+};
 
-	for (; at < first + frame_of(sys, s)->slot && s->count; at++)
-		s++;
-	om_count(sys, OM_EV_SWAP_SCAN, at - offset + 1);
-	om_work(sys, at - offset + 1);
-	return at;
+/* It goes on at the end of its table frame: as far as n slots. */
+static void extend_run(struct om_system *sys, const struct om_swap_device *device, unsigned n,
+                       struct run *run)
+{
+	while (run->n < n && run->at + run->n < device->slots &&
+	       !entry_of(sys, device, run->at + run->n)->count)
+		run->n++;
 }
 
-/* The next free slot of a device that has one. */
-static uint32_t next_free(struct om_system *sys, const struct om_swap_device *device)
+/*
+ * The first n free slots in a row that begin in a table frame, from `offset` on; or if there are
+ * none, the longest run, if that is longer than *best.
+ */
+static void find_in_frame(struct om_system *sys, const struct om_swap_device *device,
+                          uint32_t offset, unsigned n, struct run *best)
 {
-	uint32_t at = free_in_frame(sys, device, device->cursor);
+	const struct slot *s = entry_of(sys, device, offset);
+	uint32_t end = offset / TABLE_SLOTS * TABLE_SLOTS + frame_of(sys, s)->slot, at = offset;
+	unsigned length = 0;
 
-	if (at < device->slots && !entry_of(sys, device, at)->count)
-		return at;
+	for (; at < end && length < n; at++, s++) {
+		length = s->count ? 0 : length + 1;
+		if (length > best->n)
+			*best = (struct run){at + 1 - length, length};
+	}
+	om_count(sys, OM_EV_SWAP_SCAN, at - offset + 1);
+	om_work(sys, at - offset + 1);
+	if (length && length < n) {
+		struct run last = {at - length, length};
+
+		extend_run(sys, device, n, &last);
+		*best = last.n > best->n ? last : *best;
+	}
+}
+
+static void put_last(struct om_system *sys, struct om_swap_device *device, struct om_page *table)
+{
+	om_pfn_list_del(sys, &device->partial, table);
+	om_pfn_list_push_tail(sys, &device->partial, table);
+}
+
+/* The first frame with a free slot, and not the cursor's if there is another one. */
+static struct om_page *next_partial(struct om_system *sys, struct om_swap_device *device)
+{
+	struct om_page *table;
+
 	OM_BUG_ON(sys, !device->partial.count, "I11", device, device->used, device->slots);
-	at = frame_number(om_page_of(sys, device->partial.head)) * TABLE_SLOTS;
-	return free_in_frame(sys, device, at);
+	table = om_page_of(sys, device->partial.head);
+	if (device->partial.count > 1 && table == table_frame(sys, device, device->cursor)) {
+		put_last(sys, device, table);
+		table = om_page_of(sys, device->partial.head);
+	}
+	return table;
+}
+
+/* Where n pages, or as many of them as possible, find slots side by side; the device has some. */
+static struct run find_run(struct om_system *sys, struct om_swap_device *device, unsigned n)
+{
+	unsigned enough = n < CLUSTER ? n : CLUSTER;
+	struct run best = {0};
+	struct om_page *table;
+
+	find_in_frame(sys, device, device->cursor, n, &best);
+	if (best.n >= enough)
+		return best;
+	table = next_partial(sys, device);
+	find_in_frame(sys, device, frame_number(table) * TABLE_SLOTS, n, &best);
+	if (best.n < enough)
+		put_last(sys, device, table);
+	return best;
 }
 
 static void take_slot(struct om_system *sys, struct om_swap_device *device, uint32_t at)
@@ -346,18 +416,16 @@ static void take_slot(struct om_system *sys, struct om_swap_device *device, uint
 static unsigned take_run(struct om_system *sys, struct om_swap_device *device, unsigned n,
                          uint32_t *offset)
 {
-	uint32_t at = next_free(sys, device);
-	unsigned got = 0;
+	struct run run = find_run(sys, device, n);
+	uint32_t end = run.at + run.n;
 
-	*offset = at;
-	while (got < n && at < device->slots && !entry_of(sys, device, at)->count) {
-		take_slot(sys, device, at++);
-		got++;
-	}
-	device->cursor = at < device->slots ? at : 0;
-	device->used += got;
-	sys->swap.free -= got;
-	return got;
+	for (uint32_t at = run.at; at < end; at++)
+		take_slot(sys, device, at);
+	device->cursor = end < device->slots ? end : 0;
+	device->used += run.n;
+	sys->swap.free -= run.n;
+	*offset = run.at;
+	return run.n;
 }
 
 unsigned om_slot_alloc(struct om_system *sys, unsigned n, uint32_t *first)
@@ -375,6 +443,23 @@ unsigned om_slot_alloc(struct om_system *sys, unsigned n, uint32_t *first)
 	}
 	unlock(sys);
 	return got;
+}
+
+bool om_slot_reserve(struct om_system *sys, uint32_t slot)
+{
+	struct om_swap_device *device;
+	bool free;
+
+	lock(sys);
+	device = find_device(sys, slot);
+	free = device && device->writable && !entry_of(sys, device, om_slot_offset(slot))->count;
+	if (free) {
+		take_slot(sys, device, om_slot_offset(slot));
+		device->used++;
+		sys->swap.free--;
+	}
+	unlock(sys);
+	return free;
 }
 
 /* ---- devices ---- */

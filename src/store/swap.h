@@ -7,7 +7,8 @@
  * the swap cache has OM_PG_SWAPCACHE, `slot`, and a reference for it. Swap-in always goes through
  * the cache, so a slot that a fault looks at cannot be freed and reused behind its back.
  *
- * swap.c: devices and slots. swapcache.c: pages in slots, transfers, read-ahead.
+ * swap.c: devices and slots. swapcache.c: pages in slots, and writing. swapin.c: reading, and with
+ * it what swapahead.c finds worth reading.
  */
 #ifndef OM_SWAP_H
 #define OM_SWAP_H
@@ -55,6 +56,9 @@ om_pfn_t om_slot_pfn(struct om_system *sys, uint32_t slot);
 /* Set (pfn) or forget (OM_NO_PFN) the caching page; the count is not touched. */
 void om_slot_set_pfn(struct om_system *sys, uint32_t slot, om_pfn_t pfn);
 
+/* A slot that nobody holds, reserved until om_slot_put(); false if it is held, or not to be used. */
+bool om_slot_reserve(struct om_system *sys, uint32_t slot);
+
 /* In use, and not cached nor just allocated? */
 bool om_slot_is_unread(struct om_system *sys, uint32_t slot);
 
@@ -63,6 +67,9 @@ bool om_slot_claim(struct om_system *sys, uint32_t slot, om_pfn_t pfn);
 
 /* Are there free slots? (a hint) */
 bool om_swap_has_room(struct om_system *sys);
+
+/* Is more than half of swap free? (a hint) */
+bool om_swap_is_roomy(struct om_system *sys);
 
 /* The store behind a slot; the offset in it is om_slot_offset(). */
 struct om_swap_device *om_slot_device(struct om_system *sys, uint32_t slot);
@@ -117,22 +124,32 @@ void om_swap_free_entry(struct om_system *sys, uint32_t slot);
 /* The cached page, referenced, or NULL. */
 struct om_page *om_swapcache_lookup(struct om_system *sys, uint32_t slot);
 
-/* A fault has found the page in the cache: was it read ahead? Counts it once. */
-void om_swapcache_hit(struct om_system *sys, struct om_page *page);
-
-/*
- * The page of a slot, referenced, reading it (and neighbours) if needed. On success the page was
- * up to date and in the cache under this slot when the function looked: the caller locks it and
- * checks again. `*read` tells whether a transfer took place. Errors: -OM_ENOFRAME, -OM_EIO,
- * -OM_EAGAIN (the slot is no longer in use, or the page went away: look at the entry again). May
- * sleep.
- */
-int om_swap_readpage(struct om_system *sys, uint32_t slot, struct om_page **page, bool *read);
-
 /*
  * Write n pages that are cached in consecutive slots, `page[0]` in the first. Page locks held.
  * Clears OM_PG_DIRTY on success. On an error the pages stay dirty. May sleep.
  */
 int om_swap_write(struct om_system *sys, struct om_page *const page[], unsigned n);
+
+/* ---- reading (swapin.c) ---- */
+
+struct om_swap_near;
+
+/* A fault has found the page in the cache: was it read ahead? Counts it once, in `ahead` as well. */
+bool om_swapcache_hit(struct om_system *sys, struct om_page *page, struct om_swap_ahead *ahead);
+
+/*
+ * The page of a slot, referenced, reading it if needed, and in the same transfer those slots near
+ * it that are worth it, as far as there are frames above mark_min: they enter the cache with
+ * OM_PG_READAHEAD. On success the page was up to date and in the cache under this slot when the
+ * function looked: the caller locks it and checks again. `*read` tells whether a transfer took
+ * place. Errors: -OM_ENOFRAME; -OM_EIO, of this page, whatever became of the others; -OM_EAGAIN
+ * (the slot is no longer in use, or the page went away: look at the entry again).
+ * Context: no spinning lock held, may sleep.
+ */
+int om_swap_readpages(struct om_system *sys, const struct om_swap_near *near, struct om_page **page,
+                      bool *read);
+
+/* om_swap_readpages() for who knows nothing of the slot's neighbours: a block of slots. */
+int om_swap_readpage(struct om_system *sys, uint32_t slot, struct om_page **page, bool *read);
 
 #endif

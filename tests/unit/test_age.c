@@ -382,11 +382,11 @@ static void test_threads(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_age),        cmocka_unit_test(test_touch),
-	    cmocka_unit_test(test_mlock),      cmocka_unit_test(test_mlock_full),
+	    cmocka_unit_test(test_age),         cmocka_unit_test(test_touch),
+	    cmocka_unit_test(test_mlock),       cmocka_unit_test(test_mlock_full),
 	    cmocka_unit_test(test_mlock_rules), cmocka_unit_test(test_die),
-	    cmocka_unit_test(test_grow_old),   cmocka_unit_test(test_passed_by),
-	    cmocka_unit_test(test_hand),       cmocka_unit_test(test_balance),
+	    cmocka_unit_test(test_grow_old),    cmocka_unit_test(test_passed_by),
+	    cmocka_unit_test(test_hand),        cmocka_unit_test(test_balance),
 	    cmocka_unit_test(test_threads),
 	};
 

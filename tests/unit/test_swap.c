@@ -162,6 +162,42 @@ static void test_runs(void **state)
 	end_system(sys);
 }
 
+/* Pages that are written together get slots together, though single ones are free before them. */
+static void test_clusters(void **state)
+{
+	const uint32_t slots = 4 * TABLE_SLOTS;
+	struct om_system *sys = unit_system(10);
+	uint32_t slot;
+
+	(void)state;
+	add(sys, slots, 0);
+	for (uint32_t n = slots; n; n -= om_slot_alloc(sys, 32, &slot))
+		;
+	for (uint32_t i = 0; i < TABLE_SLOTS; i += 2) /* the emptiest frame, but no two in a row */
+		om_slot_put(sys, i);
+	for (uint32_t i = TABLE_SLOTS; i < 2 * TABLE_SLOTS; i += 4)
+		om_slot_put(sys, i);
+	for (uint32_t i = 3 * TABLE_SLOTS + 100; i < 3 * TABLE_SLOTS + 140; i++)
+		om_slot_put(sys, i);
+	assert_int_equal(om_slot_alloc(sys, 1, &slot), 1);
+	assert_int_equal(slot, 0);
+	for (unsigned tries = 0; om_slot_alloc(sys, 40, &slot) == 1; tries++)
+		assert_in_range(tries, 0, 2); /* it looks at another frame each time */
+	assert_int_equal(slot, 3 * TABLE_SLOTS + 100);
+	assert_true(om_slot_count(sys, slot + 39));
+	for (uint32_t i = 0; i < slots; i++)
+		if (om_slot_count(sys, i))
+			om_slot_put(sys, i);
+	/* All is free. A run goes on from one frame of the table to the next. */
+	sys->swap.device[0].cursor = 0;
+	for (uint32_t n = 0; n < TABLE_SLOTS; n += 48)
+		assert_int_equal(om_slot_alloc(sys, 48, &slot), 48);
+	for (uint32_t i = 0; i < slots; i++)
+		if (om_slot_count(sys, i))
+			om_slot_put(sys, i);
+	end_system(sys);
+}
+
 /* A table of many frames: full ones are stepped over, the cut-off last one, too. */
 static void test_big_area(void **state)
 {
@@ -465,12 +501,19 @@ static void test_random(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_one_slot),     cmocka_unit_test(test_count_is_bounded),
-	    cmocka_unit_test(test_no_such_slot), cmocka_unit_test(test_bugs),
-	    cmocka_unit_test(test_runs),         cmocka_unit_test(test_big_area),
-	    cmocka_unit_test(test_nearly_full),  cmocka_unit_test(test_next_used_in_pieces),
-	    cmocka_unit_test(test_priorities),   cmocka_unit_test(test_not_writable),
-	    cmocka_unit_test(test_areas),        cmocka_unit_test(test_random),
+	    cmocka_unit_test(test_one_slot),
+	    cmocka_unit_test(test_count_is_bounded),
+	    cmocka_unit_test(test_no_such_slot),
+	    cmocka_unit_test(test_bugs),
+	    cmocka_unit_test(test_runs),
+	    cmocka_unit_test(test_clusters),
+	    cmocka_unit_test(test_big_area),
+	    cmocka_unit_test(test_nearly_full),
+	    cmocka_unit_test(test_next_used_in_pieces),
+	    cmocka_unit_test(test_priorities),
+	    cmocka_unit_test(test_not_writable),
+	    cmocka_unit_test(test_areas),
+	    cmocka_unit_test(test_random),
 	};
 
 	return unit_run(tests);

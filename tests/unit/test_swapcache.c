@@ -3,6 +3,7 @@
  * wants, and many threads on a few slots with a small reclaim beside them.
  */
 #include "page/put.h"
+#include "store/swapahead.h"
 #include "cache.h"
 
 #include <string.h>
@@ -114,74 +115,217 @@ static void test_no_frame(void **state)
 	finish(sys);
 }
 
+/* Read `slot`, and with it those of [first, end) that are worth it; how many pages came beside it. */
+static unsigned get_near(struct om_system *sys, uint32_t slot, uint32_t first, uint32_t end)
+{
+	struct om_swap_near near = om_swap_near(slot);
+	uint64_t before = cache_event(sys, OM_EV_SWAP_RA);
+	struct om_page *page;
+	bool read;
+
+	while (first < end)
+		om_swap_near_add(sys, &near, first++);
+	assert_int_equal(om_swap_readpages(sys, &near, &page, &read), 0);
+	assert_true(read);
+	assert_true(ram_is(om_page_ptr(sys, page), ram_byte(slot)));
+	assert_false(om_page_test(page, OM_PG_LOCKED | OM_PG_READAHEAD));
+	om_page_put(sys, page);
+	return (unsigned)(cache_event(sys, OM_EV_SWAP_RA) - before);
+}
+
+/* The pages of these slots were read ahead, and are what they should be. */
+static void expect_ahead(struct om_system *sys, uint32_t first, uint32_t end)
+{
+	for (; first < end; first++) {
+		struct om_page *page = om_page_of(sys, om_slot_pfn(sys, first));
+
+		assert_true(om_page_test(page, OM_PG_READAHEAD));
+		assert_false(om_page_test(page, OM_PG_LOCKED));
+		assert_true(ram_is(om_page_ptr(sys, page), ram_byte(first)));
+	}
+}
+
+/* One transfer, over a slot that is free and one whose page is in memory; both stay as they are. */
 static void test_readahead(void **state)
 {
 	struct om_system *sys = start(40, 3);
 	struct om_page *page;
+	om_pfn_t free;
 
 	(void)state;
 	hold_slots(sys, 16);
-	om_slot_put(sys, 5); /* not in use */
-	sys->swap_cluster = 0;
-	om_page_put(sys, get(sys, 2, true)); /* cached already */
-	sys->swap_cluster = 3;
+	om_slot_put(sys, 5);
+	get_near(sys, 2, 2, 2);
+	page = om_page_of(sys, om_slot_pfn(sys, 2));
+	memset(om_page_ptr(sys, page), 0xee, OM_PAGE_SIZE); /* newer than its slot */
+	free = atomic_load(&sys->nr_free);
 	atomic_store(&ram.reads, 0);
-	page = get(sys, 4, true);
-	om_page_put(sys, page);
-	assert_int_equal(atomic_load(&ram.reads), 3); /* 0-1, 3-4, 6-7 */
+	assert_int_equal(get_near(sys, 4, 0, 8), 5);
+	assert_int_equal(atomic_load(&ram.reads), 1);
+	assert_int_equal(cache_event(sys, OM_EV_SWAP_READ), 2);
+	assert_int_equal(cache_event(sys, OM_EV_PSWPIN), 1 + 8);
 	assert_int_equal(atomic_load(&sys->nr_swapcache), 7);
-	assert_int_equal(cache_event(sys, OM_EV_PSWPIN), 7);
-	assert_int_equal(cache_event(sys, OM_EV_SWAP_RA), 5);
+	assert_int_equal(atomic_load(&sys->nr_free), free - 6);
+	expect_ahead(sys, 0, 2);
+	expect_ahead(sys, 3, 4);
+	expect_ahead(sys, 6, 8);
+	assert_int_equal(om_slot_pfn(sys, 2), om_page_pfn(sys, page));
+	assert_true(ram_is(om_page_ptr(sys, page), 0xee));
+	assert_false(om_page_test(page, OM_PG_LOCKED));
+	assert_int_equal(om_page_refs(page), 1);
+	assert_int_equal(om_slot_count(sys, 5), 0);
 	assert_int_equal(cache_event(sys, OM_EV_SWAP_RA_HIT), 0);
-	assert_true(om_page_test(om_page_of(sys, om_slot_pfn(sys, 6)), OM_PG_READAHEAD));
 	om_page_put(sys, get(sys, 6, false));
 	om_page_put(sys, get(sys, 6, false));
-	om_page_put(sys, get(sys, 2, false));
 	assert_int_equal(cache_event(sys, OM_EV_SWAP_RA_HIT), 1);
 	free_slots(sys, 0, 5);
 	free_slots(sys, 6, 10);
 	finish(sys);
 }
 
-/* The window is cut off by the end of the area, and by memory getting low. */
-static void test_readahead_limits(void **state)
+/* What lies between, is in use and not in memory, comes as well: it is read anyhow. */
+static void test_between(void **state)
+{
+	struct om_system *sys = start(40, 3);
+	struct om_swap_near near = om_swap_near(2);
+	struct om_page *page;
+	bool read;
+
+	(void)state;
+	hold_slots(sys, 16);
+	assert_true(om_swap_near_add(sys, &near, 5));
+	assert_int_equal(om_swap_readpages(sys, &near, &page, &read), 0);
+	om_page_put(sys, page);
+	expect_ahead(sys, 3, 6);
+	assert_int_equal(atomic_load(&sys->nr_swapcache), 4);
+	free_slots(sys, 0, 16);
+	finish(sys);
+}
+
+/* Not over too much, nor over a page or a slot that is in somebody's hands. */
+static void test_gaps(void **state)
+{
+	struct om_system *sys = start(80, 5);
+	struct om_page *page;
+
+	(void)state;
+	hold_slots(sys, 60);
+	for (uint32_t i = 10; i < 14; i++)
+		om_slot_put(sys, i);
+	assert_int_equal(get_near(sys, 9, 14, 30), 0); /* four are too many */
+	assert_true(om_slot_reserve(sys, 10));
+	free_slots(sys, 9, 1);
+	assert_int_equal(get_near(sys, 8, 10, 30), 0); /* 10 is about to be written */
+	om_slot_put(sys, 10);
+	page = om_swapcache_lookup(sys, 8);
+	assert_true(om_page_trylock(sys, page));
+	assert_int_equal(get_near(sys, 7, 9, 30), 0);
+	om_page_unlock(sys, page);
+	om_page_put(sys, page);
+	assert_int_equal(get_near(sys, 6, 4, 10), 2); /* over 7 and 8 there is nothing more */
+	assert_int_equal(get_near(sys, 14, 3, 16), 1);
+	assert_true(om_swap_has_room(sys));
+	free_slots(sys, 0, 9);
+	free_slots(sys, 14, 46);
+	finish(sys);
+}
+
+/* A frame is needed to read over a slot, beside those of the pages. */
+static void test_no_scratch(void **state)
+{
+	for (om_pfn_t frames = 4; frames <= 5; frames++) {
+		struct om_system *sys = start(frames, 2);
+
+		(void)state;
+		hold_slots(sys, 3);
+		om_slot_put(sys, 1);
+		assert_int_equal(get_near(sys, 0, 0, 3), frames - 4);
+		assert_int_equal(atomic_load(&sys->nr_free), 1);
+		free_slots(sys, 0, 1);
+		free_slots(sys, 2, 1);
+		finish(sys);
+	}
+}
+
+/* Of slots on both sides that one transfer cannot have all, those that are more. */
+static void test_best_run(void **state)
 {
 	struct om_system *sys = start(80, 5);
 
 	(void)state;
 	hold_slots(sys, SLOTS);
-	om_page_put(sys, get(sys, SLOTS - 1, true));
-	assert_int_equal(atomic_load(&sys->nr_swapcache), SLOTS - 32);
-	atomic_store(&sys->mark_low, atomic_load(&sys->nr_free) - 3);
-	om_page_put(sys, get(sys, 0, true));
-	assert_int_equal(atomic_load(&sys->nr_swapcache), SLOTS - 32 + 4);
-	free_slots(sys, 0, SLOTS);
+	for (uint32_t i = 5; i < 25; i++)
+		if (i % 5)
+			om_slot_put(sys, i);
+	assert_int_equal(get_near(sys, 30, 0, SLOTS), OM_SWAP_RUN - 1);
+	expect_ahead(sys, 31, SLOTS);
+	assert_int_equal(atomic_load(&ram.reads), 1);
+	free_slots(sys, 0, 5);
+	for (uint32_t i = 5; i < 25; i += 5)
+		free_slots(sys, i, 1);
+	free_slots(sys, 25, SLOTS - 25);
+	finish(sys);
+}
+
+/* What cannot be read ahead is not added. */
+static void test_near(void **state)
+{
+	struct om_system *sys = start(40, 0);
+	struct om_swap_near near = om_swap_near(33);
+
+	(void)state;
+	hold_slots(sys, SLOTS);
+	om_page_put(sys, get(sys, 40, true));
+	om_slot_put(sys, 41);
+	assert_false(om_swap_near_add(sys, &near, 33));
+	assert_false(om_swap_near_add(sys, &near, 40)); /* in memory */
+	assert_false(om_swap_near_add(sys, &near, 41)); /* free */
+	assert_false(om_swap_near_add(sys, &near, 1));  /* too far */
+	assert_false(om_swap_near_add(sys, &near, SLOTS));
+	assert_false(om_swap_near_add(sys, &near, 33 + (1u << OM_SWAP_DEVICE_SHIFT)));
+	assert_false(om_swap_near_add(sys, &near, UINT32_MAX));
+	assert_int_equal(om_swap_near_count(&near), 0);
+	assert_true(om_swap_near_add(sys, &near, 2));
+	assert_true(om_swap_near_add(sys, &near, SLOTS - 1));
+	assert_int_equal(om_swap_near_count(&near), 2);
+	assert_int_equal(om_swap_near_add_block(sys, &near, 16), 13); /* 32 to 47 */
+	assert_int_equal(om_swap_near_count(&near), 15);
+	free_slots(sys, 0, 41);
+	free_slots(sys, 42, SLOTS - 42);
 	finish(sys);
 }
 
 static void test_read_errors(void **state)
 {
 	struct om_system *sys = start(40, 3);
+	struct om_swap_near near = om_swap_near(6);
 	struct om_page *page;
 	bool read;
 
 	(void)state;
 	hold_slots(sys, 8);
+	om_slot_put(sys, 3);
+	get_near(sys, 4, 4, 4);
 	/* A neighbour is unreadable: the wanted page comes alone. */
 	atomic_store(&ram.bad_page, 6);
-	om_page_put(sys, get(sys, 1, true));
-	assert_int_equal(atomic_load(&sys->nr_swapcache), 1);
+	assert_int_equal(get_near(sys, 1, 0, 8), 0);
+	assert_int_equal(atomic_load(&sys->nr_swapcache), 2);
 	assert_int_equal(cache_event(sys, OM_EV_SWAP_READ_ERR), 1);
-	assert_int_equal(cache_event(sys, OM_EV_PSWPIN), 1);
+	assert_int_equal(cache_event(sys, OM_EV_PSWPIN), 2);
 	/* The wanted page itself; its neighbours go with it. */
-	assert_int_equal(om_swap_readpage(sys, 6, &page, &read), -OM_EIO);
-	assert_int_equal(atomic_load(&sys->nr_swapcache), 2); /* run 0 was readable */
+	om_swap_near_add_block(sys, &near, 8);
+	assert_int_equal(om_swap_readpages(sys, &near, &page, &read), -OM_EIO);
+	assert_int_equal(atomic_load(&sys->nr_swapcache), 2);
+	assert_int_equal(cache_event(sys, OM_EV_SWAP_READ_ERR), 3);
 	assert_int_equal(om_slot_count(sys, 6), 1);
 	assert_int_equal(om_slot_pfn(sys, 6), OM_NO_PFN);
+	assert_int_equal(om_slot_count(sys, 3), 0);
+	assert_false(om_page_test(om_page_of(sys, om_slot_pfn(sys, 4)), OM_PG_LOCKED));
 	atomic_store(&ram.bad_page, RAM_NEVER);
-	om_page_put(sys, get(sys, 6, true));
-	assert_int_equal(atomic_load(&sys->nr_swapcache), 8);
-	free_slots(sys, 0, 8);
+	assert_int_equal(get_near(sys, 6, 0, 8), 4);
+	assert_int_equal(atomic_load(&sys->nr_swapcache), 7);
+	free_slots(sys, 0, 3);
+	free_slots(sys, 4, 4);
 	finish(sys);
 }
 
@@ -306,8 +450,8 @@ static void shrink(struct om_system *sys)
 	if (!cache_victim(sys, &page))
 		return;
 	om_frame_lock(sys, page);
-	unused = page->mapcount == 0 && om_page_refs(page) == 2 &&
-	         om_page_test(page, OM_PG_SWAPCACHE);
+	unused =
+	    page->mapcount == 0 && om_page_refs(page) == 2 && om_page_test(page, OM_PG_SWAPCACHE);
 	om_frame_unlock(sys, page);
 	if (unused)
 		om_swapcache_del(sys, page);
@@ -321,10 +465,14 @@ static void reader(void *arg, unsigned i)
 
 	for (unsigned step = 0; step < 3000; step++) {
 		uint32_t slot = unit_rand(&seed) % 12;
+		struct om_swap_near near = om_swap_near(slot);
 		struct om_page *page;
 		bool read;
-		int err = om_swap_readpage(sys, slot, &page, &read);
+		int err;
 
+		for (unsigned n = unit_rand(&seed) % 4; n; n--)
+			om_swap_near_add(sys, &near, unit_rand(&seed) % 12);
+		err = om_swap_readpages(sys, &near, &page, &read);
 		if (unit_rand(&seed) % 3 == 0)
 			shrink(sys);
 		if (err) {
@@ -388,7 +536,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_read),        cmocka_unit_test(test_no_frame),
-	    cmocka_unit_test(test_readahead),   cmocka_unit_test(test_readahead_limits),
+	    cmocka_unit_test(test_readahead),   cmocka_unit_test(test_between),
+	    cmocka_unit_test(test_gaps),        cmocka_unit_test(test_no_scratch),
+	    cmocka_unit_test(test_best_run),    cmocka_unit_test(test_near),
 	    cmocka_unit_test(test_read_errors), cmocka_unit_test(test_write),
 	    cmocka_unit_test(test_try_free),    cmocka_unit_test(test_bugs),
 	    cmocka_unit_test(test_threads),     cmocka_unit_test(test_one_transfer),

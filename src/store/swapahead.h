@@ -1,0 +1,88 @@
+/*
+ * swapahead.h: how many pages, and which, are read from swap together with the one that is wanted.
+ *
+ * A request costs as much as forty pages in it, so pages that will be wanted soon should come along;
+ * but each that is not takes a frame from a page that is. Only what became of the pages read ahead
+ * tells: if most of the last ones have been asked for since, the next window is twice as large, if
+ * fewer than half of them, half as large; down to the one page that is wanted. From there a window
+ * of two is tried when a page, or slot, follows the last one. While there is memory that nobody
+ * needs, a page that is read in vain costs next to nothing, so the window does not become small.
+ *
+ * The window is an aligned block: of pages in memory order, and if their contents lie in swap apart
+ * from each other, of slots. So it serves going forwards, backwards and in between alike.
+ *
+ * The account is kept for each page table, because a heap has parts that are gone through in order
+ * and parts that are not; shared memory has one for as many slots.
+ */
+#ifndef OM_SWAPAHEAD_H
+#define OM_SWAPAHEAD_H
+
+#include "base/types.h"
+
+/* The account for a page table, or for the slots around one. */
+static inline struct om_swap_ahead *om_swap_ahead_hash(struct om_system *sys, uint32_t key)
+{
+	return &sys->swap.ahead[key * 0x9e3779b1u >> (32 - OM_SWAP_AHEAD_SHIFT)];
+}
+
+static inline struct om_swap_ahead *om_swap_ahead_of_slot(struct om_system *sys, uint32_t slot)
+{
+	return om_swap_ahead_hash(sys, slot >> OM_TABLE_SHIFT);
+}
+
+/*
+ * The window for a transfer, in pages: a power of two, 1 to 2^om_config.swap_cluster, and no more
+ * than memory can bear. It also settles the account of the pages read ahead the last time. `page`
+ * is the number of the page, if it is one of a program, else of the slot. Context: any; takes
+ * nothing.
+ */
+unsigned om_swap_ahead_window(struct om_system *sys, struct om_swap_ahead *ahead, uintptr_t page,
+                              uint32_t slot);
+
+/* Was the last window a large one? */
+static inline bool om_swap_ahead_pays(const struct om_swap_ahead *ahead)
+{
+	return atomic_load_explicit(&ahead->window, memory_order_relaxed) > 3;
+}
+
+/* So many pages are going to be read ahead. */
+void om_swap_ahead_read(struct om_swap_ahead *ahead, unsigned n);
+
+/* One of them has been asked for. */
+void om_swap_ahead_hit(struct om_swap_ahead *ahead);
+
+/*
+ * The slot that is wanted, and those near it that are worth reading in the same transfer: bit
+ * OM_SWAP_NEAR + d stands for the slot d above it.
+ */
+#define OM_SWAP_NEAR OM_TRANSFER_MAX
+struct om_swap_near {
+	uint32_t slot;
+	uint64_t others;
+};
+
+static inline struct om_swap_near om_swap_near(uint32_t slot)
+{
+	return (struct om_swap_near){.slot = slot};
+}
+
+/*
+ * Is the other slot near enough for one transfer, in use, and not in memory? Then it is added.
+ * `other` may be any number. Takes SWAP.
+ */
+bool om_swap_near_add(struct om_system *sys, struct om_swap_near *near, uint32_t other);
+
+/* How many others there are. */
+static inline unsigned om_swap_near_count(const struct om_swap_near *near)
+{
+	unsigned n = 0;
+
+	for (uint64_t left = near->others; left; left &= left - 1)
+		n++;
+	return n;
+}
+
+/* Add the aligned block of n slots (a power of two) around the wanted one; how many were added. */
+unsigned om_swap_near_add_block(struct om_system *sys, struct om_swap_near *near, unsigned n);
+
+#endif
