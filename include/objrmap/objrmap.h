@@ -52,7 +52,7 @@ enum om_errno {
 
 #define OM_SWAP_DEVICES_MAX 8          /* swap devices at a time */
 #define OM_SWAP_SLOTS_MAX   (1u << 26) /* pages of one */
-#define OM_TRANSFER_MAX     32         /* pages in one call of a store's `read` or `write` */
+#define OM_TRANSFER_MAX     64         /* pages in one call of a store's `read` or `write` */
 #define OM_SWAP_CLUSTER_MAX 5          /* of om_config.swap_cluster */
 #define OM_VMAS_DEFAULT     65530      /* OM_LIMIT_VMAS of a new address space, as in Linux */
 
@@ -521,25 +521,28 @@ OM_API size_t om_reclaim_step(struct om_system *sys, size_t pages);
 
 /* Event counters since om_system_init(), like /proc/vmstat. Names: om_event_name(). */
 enum om_event {
-	OM_EV_PGFAULT,     /* faults that were resolved */
-	OM_EV_PGMAJFAULT,  /* of these, with a transfer */
-	OM_EV_FAULT_ANON,  /* by kind: fresh anonymous page */
-	OM_EV_FAULT_ZERO,  /* read of untouched memory: the zero page */
-	OM_EV_FAULT_COW,   /* copied */
-	OM_EV_FAULT_REUSE, /* sole owner: shared turned direct, or made writable */
-	OM_EV_FAULT_FILE,  /* page of a mapping */
-	OM_EV_FAULT_SWAP,  /* swap entry resolved */
-	OM_EV_PGALLOC,     /* frames allocated */
-	OM_EV_PGFREE,      /* frames freed */
-	OM_EV_META_ALLOC,  /* objects allocated (areas, anon_vmas, mms, mappings) */
-	OM_EV_PSWPIN,      /* pages read from swap */
-	OM_EV_PSWPOUT,     /* pages written to swap */
-	OM_EV_SWAP_RA,     /* of pswpin, read ahead */
-	OM_EV_SWAP_RA_HIT, /* read-ahead pages that were then faulted */
-	OM_EV_PGPGIN,      /* pages read from files */
-	OM_EV_PGPGOUT,     /* pages written to files */
-	OM_EV_PGSCAN,      /* pages reclaim looked at */
-	OM_EV_PGSTEAL,     /* pages reclaim freed */
+	OM_EV_PGFAULT,      /* faults that were resolved */
+	OM_EV_PGMAJFAULT,   /* of these, with a transfer */
+	OM_EV_FAULT_ANON,   /* by kind: fresh anonymous page */
+	OM_EV_FAULT_ZERO,   /* read of untouched memory: the zero page */
+	OM_EV_FAULT_COW,    /* copied */
+	OM_EV_FAULT_REUSE,  /* sole owner: shared turned direct, or made writable */
+	OM_EV_FAULT_FILE,   /* page of a mapping */
+	OM_EV_FAULT_SWAP,   /* swap entry resolved */
+	OM_EV_PGALLOC,      /* frames allocated */
+	OM_EV_PGFREE,       /* frames freed */
+	OM_EV_META_ALLOC,   /* objects allocated (areas, anon_vmas, mms, mappings) */
+	OM_EV_PSWPIN,       /* pages read from swap */
+	OM_EV_PSWPOUT,      /* pages written to swap */
+	OM_EV_SWAP_RA,      /* of pswpin, read ahead */
+	OM_EV_SWAP_RA_HIT,  /* read-ahead pages that were then faulted */
+	OM_EV_PGPGIN,       /* pages read from files */
+	OM_EV_FILE_RA,      /* of pgpgin, read ahead */
+	OM_EV_FILE_RA_HIT,  /* of these, used */
+	OM_EV_FILE_RA_MISS, /* and evicted before they were used */
+	OM_EV_PGPGOUT,      /* pages written to files */
+	OM_EV_PGSCAN,       /* pages reclaim looked at */
+	OM_EV_PGSTEAL,      /* pages reclaim freed */
 	OM_EV_PGACTIVATE,
 	OM_EV_PGDEACTIVATE,
 	OM_EV_PGLAZYFREE,      /* pages marked by MADV_FREE */

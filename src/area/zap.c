@@ -16,6 +16,7 @@
 #include "page/frame.h"
 #include "page/lru.h"
 #include "page/put.h"
+#include "store/readahead.h"
 #include "store/swap.h"
 
 /* ---------------------------------------------------------------- letting go ---------------- */
@@ -107,8 +108,10 @@ static OM_COLD uintptr_t zap_file(struct zap *z, struct om_page *page, om_pte_t 
 {
 	z->file++;
 	z->written |= om_pte_write(pte);
-	if (om_pte_young(pte))
+	if (om_pte_young(pte)) {
 		om_page_set(page, OM_PG_REFERENCED);
+		om_readahead_used(page->object, page);
+	}
 	return (uintptr_t)page | bits;
 }
 

@@ -60,7 +60,7 @@ static bool note_page(struct om_fetch *fetch, enum om_fetch_kind kind, struct om
 }
 
 int om_fetch_file(struct om_fetch *fetch, struct om_mapping *mapping, uintptr_t index,
-                  unsigned ahead)
+                  struct om_ahead ahead)
 {
 	if (fetch && note_page(fetch, OM_FETCH_FILE, mapping, index))
 		fetch->ahead = ahead;

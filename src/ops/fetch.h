@@ -10,12 +10,12 @@
 #ifndef OM_FETCH_H
 #define OM_FETCH_H
 
-#include "page/page.h"
+#include "store/readahead.h"
 
 enum om_fetch_kind {
 	OM_FETCH_NOTHING,
 	OM_FETCH_LOCKED, /* `page` is in memory: wait for its lock */
-	OM_FETCH_FILE,   /* page `index` of `mapping`, and up to `ahead` that follow */
+	OM_FETCH_FILE,   /* page `index` of `mapping`, and what `ahead` says */
 	OM_FETCH_SLOT,   /* the page of swap slot `slot` */
 	OM_FETCH_ASK,    /* the store of `mapping`, whether page `index` may be written */
 };
@@ -24,7 +24,7 @@ struct om_fetch {
 	enum om_fetch_kind kind;
 	struct om_mapping *mapping; /* referenced, or NULL */
 	uintptr_t index;
-	unsigned ahead;
+	struct om_ahead ahead;
 	uint32_t slot;
 	struct om_page *page; /* referenced, or NULL */
 	bool locked;          /* `page` is locked by this thread, for the try that comes */
@@ -38,7 +38,7 @@ struct om_fetch {
  */
 int om_fetch_locked(struct om_system *sys, struct om_fetch *fetch, struct om_page *page);
 int om_fetch_file(struct om_fetch *fetch, struct om_mapping *mapping, uintptr_t index,
-                  unsigned ahead);
+                  struct om_ahead ahead);
 int om_fetch_slot(struct om_fetch *fetch, uint32_t slot);
 
 /* The page that was waited for, if its lock is the caller's now; or NULL. */

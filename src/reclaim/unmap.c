@@ -153,6 +153,8 @@ unsigned om_page_referenced(struct om_system *sys, struct om_page *page)
 	om_rmap_walk(sys, page, &w);
 	if (om_page_clear(page, OM_PG_REFERENCED) & OM_PG_REFERENCED)
 		used++;
+	if (used && !om_page_test(page, OM_PG_ANON) && page->object)
+		om_readahead_used(page->object, page);
 	return used;
 }
 
