@@ -145,10 +145,10 @@ static void show_features(struct text *text)
 	static const char *const ecx[32] = {
 	    "pni",    "pclmulqdq", "dtes64", "monitor", "ds_cpl",
 	    "vmx",    "smx",       "est",    "tm2",     "ssse3",
-	    "cid",    "sdbg",      NULL,     "cx16",    "xtpr",
+	    "cid",    "sdbg",      "fma",    "cx16",    "xtpr",
 	    "pdcm",   NULL,        "pcid",   "dca",     "sse4_1",
 	    "sse4_2", "x2apic",    "movbe",  "popcnt",  "tsc_deadline_timer",
-	    "aes",    NULL,        NULL,     NULL,      NULL,
+	    "aes",    "xsave",     NULL,     "avx",     "f16c",
 	    "rdrand", "hypervisor"};
 	struct cpuid leaf = cpuid(1);
 
