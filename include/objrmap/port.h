@@ -158,6 +158,13 @@ struct om_port_ops {
 	void (*low_memory)(void *ctx);
 
 	/*
+	 * Optional. The running thread begins to wait for memory (`begin`), or has it: it reclaims, or
+	 * waits for a page that was taken away and is wanted again. For figures such as those of
+	 * /proc/pressure/memory. Never nested. Context: no spinning lock is held; must not sleep.
+	 */
+	void (*stall)(void *ctx, bool begin);
+
+	/*
 	 * Optional. The lock record of the running thread of execution (not of the CPU, if threads
 	 * may migrate). Debug builds check lock ranks with it; NULL switches the check off.
 	 */

@@ -13,6 +13,7 @@
  * when it gets to schedule().
  */
 #include "kmem.h"
+#include "pressure.h"
 #include "sched.h"
 
 static struct spin lock;
@@ -166,6 +167,7 @@ static void switch_away(bool ready)
 	prev->on_cpu = false;
 	next->on_cpu = true;
 	next->cpu = cpu->port.number;
+	pressure_switch(cpu, next);
 	space_switch(next->space);
 	cpu_switch(prev, next);
 }

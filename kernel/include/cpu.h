@@ -74,6 +74,7 @@ struct cpu {
 	struct list queue;     /* sched.c: threads ready to run here */
 	unsigned nr_ready;
 	uint64_t slice_end;
+	_Atomic bool gets_on; /* pressure.c: a program runs here that does not wait for memory */
 	uint64_t idle_ns, idle_since; /* since: 0 = not idle */
 	uint64_t accounted;           /* until when the running thread's time has been counted */
 	struct tss *tss;

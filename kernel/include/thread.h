@@ -47,6 +47,7 @@ struct thread {
 	void *fpu_object;          /* (c) from kmalloc(), with `fpu` in it */
 	uint64_t fs_base, gs_base; /* (o) user's */
 	struct space *space;       /* (o) proc->space; NULL without a process, or when that ends */
+	unsigned waits_for_memory; /* (o) pressure_begin(), less pressure_end() */
 	struct om_held held;       /* (o) objrmap's lock record, debug builds */
 	char name[16];
 

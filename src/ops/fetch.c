@@ -149,8 +149,11 @@ static int wait_for_slot(struct om_system *sys, struct om_fetch *fetch)
 {
 	struct om_page *page;
 	bool read;
-	int err = om_swap_readpage(sys, fetch->slot, &page, &read);
+	int err;
 
+	om_stall_begin(sys);
+	err = om_swap_readpage(sys, fetch->slot, &page, &read);
+	om_stall_end(sys);
 	fetch->read |= read;
 	if (!err) {
 		om_page_lock(sys, page);

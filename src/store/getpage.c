@@ -306,8 +306,11 @@ static int swap_in(struct om_mapping *mapping, uintptr_t index, om_ientry_t e,
 	uint32_t slot = om_ientry_value(e);
 	struct om_page *page;
 	bool transfer;
-	int err = om_swap_readpage(sys, slot, &page, &transfer);
+	int err;
 
+	om_stall_begin(sys);
+	err = om_swap_readpage(sys, slot, &page, &transfer);
+	om_stall_end(sys);
 	*read |= transfer;
 	if (err)
 		return err;
