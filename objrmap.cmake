@@ -57,6 +57,7 @@ set(OBJRMAP_SOURCES
   ${OBJRMAP_DIR}/src/store/getpage.c
   ${OBJRMAP_DIR}/src/store/index.c
   ${OBJRMAP_DIR}/src/store/mapping.c
+  ${OBJRMAP_DIR}/src/store/readahead.c
   ${OBJRMAP_DIR}/src/store/swap.c
   ${OBJRMAP_DIR}/src/store/swapahead.c
   ${OBJRMAP_DIR}/src/store/swapcache.c

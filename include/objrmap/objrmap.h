@@ -52,7 +52,7 @@ enum om_errno {
 
 #define OM_SWAP_DEVICES_MAX 8          /* swap devices at a time */
 #define OM_SWAP_SLOTS_MAX   (1u << 26) /* pages of one */
-#define OM_TRANSFER_MAX     32         /* pages in one call of a store's `read` or `write` */
+#define OM_TRANSFER_MAX     64         /* pages in one call of a store's `read` or `write` */
 #define OM_SWAP_CLUSTER_MAX 5          /* of om_config.swap_cluster */
 #define OM_VMAS_DEFAULT     65530      /* OM_LIMIT_VMAS of a new address space, as in Linux */
 
@@ -537,6 +537,9 @@ enum om_event {
 	OM_EV_SWAP_RA,      /* of pswpin, read ahead */
 	OM_EV_SWAP_RA_HIT,  /* read-ahead pages that were then faulted */
 	OM_EV_PGPGIN,       /* pages read from files */
+	OM_EV_FILE_RA,      /* of pgpgin, read ahead */
+	OM_EV_FILE_RA_HIT,  /* of these, used */
+	OM_EV_FILE_RA_MISS, /* and evicted before they were used */
 	OM_EV_PGPGOUT,      /* pages written to files */
 	OM_EV_PGSCAN,       /* frames reclaim looked at */
 	OM_EV_PGSTEAL_ANON, /* pages reclaim freed: that go to swap */

@@ -54,7 +54,7 @@ struct om_held {
 		const void *lock;
 		uint8_t rank;
 		uint32_t steps; /* of work done since it was taken: src/base/held.c */
-	} entry[64];
+	} entry[96];            /* the page locks of a transfer are among them */
 };
 
 /* What a flush is about, a set: see `flush`. */
@@ -158,6 +158,13 @@ struct om_port_ops {
 	void (*low_memory)(void *ctx);
 
 	/*
+	 * Optional. The running thread begins to wait for memory (`begin`), or has it: it reclaims, or
+	 * waits for a page that was taken away and is wanted again. For figures such as those of
+	 * /proc/pressure/memory. Never nested. Context: no spinning lock is held; must not sleep.
+	 */
+	void (*stall)(void *ctx, bool begin);
+
+	/*
 	 * Optional. The lock record of the running thread of execution (not of the CPU, if threads
 	 * may migrate). Debug builds check lock ranks with it; NULL switches the check off.
 	 */
@@ -180,6 +187,15 @@ struct om_store_ops {
 	 * contents of all n frames are then undefined and objrmap forgets them.
 	 */
 	int (*read)(void *store, uint64_t first, unsigned n, void *const frame[]);
+
+	/*
+	 * Optional: how many pages in a row `read` can leave out. A file page that lies between others that
+	 * are wanted may be in memory already; then its frame[i] is NULL, and the store reads it to
+	 * nowhere, or skips it, instead of being asked twice. Worth as many pages as can be
+	 * transferred in the time of one more request. 0: frame[i] is never NULL. Unused for swap
+	 * devices.
+	 */
+	unsigned read_gap;
 
 	/*
 	 * Required for swap and for files with shared writable mappings; may be NULL for a file

@@ -77,12 +77,18 @@ _Noreturn void ap_main(void);
 void trap(struct regs *regs);
 void user_work(struct regs *regs);
 
+/* fpu.c: switch it on for this CPU. And the halves of a switch; see cpu_fpu_save(). */
+void fpu_init(void);
+void fpu_save_changed(struct thread *t);
+void fpu_load(const struct thread *t);
+
 /* ---------------------------------------------------------------- instructions -------------- */
 
 #define CR4_OSFXSR     0x200ul
 #define CR4_OSXMMEXCPT 0x400ul
 #define CR4_UMIP       0x800ul
 #define CR4_PCIDE      0x20000ul
+#define CR4_OSXSAVE    0x40000ul
 #define CR4_SMEP       0x100000ul
 #define CR4_SMAP       0x200000ul
 
@@ -143,14 +149,19 @@ struct cpuid {
 	uint32_t eax, ebx, ecx, edx;
 };
 
-static inline struct cpuid cpuid(uint32_t leaf)
+static inline struct cpuid cpuid_sub(uint32_t leaf, uint32_t sub)
 {
 	struct cpuid c;
 
 	__asm__ volatile("cpuid"
 	                 : "=a"(c.eax), "=b"(c.ebx), "=c"(c.ecx), "=d"(c.edx)
-	                 : "a"(leaf), "c"(0));
+	                 : "a"(leaf), "c"(sub));
 	return c;
+}
+
+static inline struct cpuid cpuid(uint32_t leaf)
+{
+	return cpuid_sub(leaf, 0);
 }
 
 #endif

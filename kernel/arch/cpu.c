@@ -4,10 +4,8 @@
  * Features are switched on if the CPU has them: PCID (mmu.c tells the port), SMEP, SMAP and UMIP.
  * The kernel never touches user addresses, so SMAP costs nothing.
  *
- * CR4.OSXSAVE stays off on purpose: the FPU state is that of FXSAVE, 512 bytes. CPUID then tells
- * programs that there is no AVX, and the C library chooses its SSE2 functions. CR4.FSGSBASE stays
- * off, too: programs set their FS base by arch_prctl() and clone() only, so the kernel always knows
- * it without reading it.
+ * CR4.FSGSBASE stays off: programs set their FS base by arch_prctl() and clone() only, so the kernel
+ * always knows it without reading it.
  */
 #include "arch.h"
 
@@ -33,5 +31,5 @@ void control_init(void)
 		cr4 |= c.ecx & 1u << 2 ? CR4_UMIP : 0;
 	}
 	write_cr4(cr4);
-	__asm__ volatile("fninit");
+	fpu_init();
 }

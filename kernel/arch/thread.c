@@ -53,9 +53,9 @@ void cpu_switch(struct thread *prev, struct thread *next)
 	struct cpu *cpu = this_cpu();
 
 	if (prev->proc)
-		cpu_fpu_save(prev);
+		fpu_save_changed(prev);
 	if (next->proc) {
-		cpu_fpu_load((struct thread *)next);
+		fpu_load(next);
 		wrmsr(MSR_FS_BASE, next->fs_base);
 	}
 	cpu->kernel_rsp = (uintptr_t)next->stack + KSTACK_SIZE;

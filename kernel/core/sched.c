@@ -13,6 +13,7 @@
  * when it gets to schedule().
  */
 #include "kmem.h"
+#include "pressure.h"
 #include "sched.h"
 
 static struct spin lock;
@@ -166,6 +167,7 @@ static void switch_away(bool ready)
 	prev->on_cpu = false;
 	next->on_cpu = true;
 	next->cpu = cpu->port.number;
+	pressure_switch(cpu, next);
 	space_switch(next->space);
 	cpu_switch(prev, next);
 }
@@ -241,9 +243,10 @@ static bool thread_parts(struct thread *t, bool user)
 		return false;
 	if (!user)
 		return true;
-	t->fpu = kmalloc(512);
-	if (!t->fpu)
+	t->fpu_object = kmalloc(cpu_fpu_bytes() + FPU_ALIGN - 1);
+	if (!t->fpu_object)
 		return false;
+	t->fpu = (void *)ALIGN_UP((uintptr_t)t->fpu_object, FPU_ALIGN);
 	cpu_fpu_reset(t);
 	return true;
 }
@@ -267,7 +270,7 @@ void thread_free(struct thread *t)
 {
 	if (t->stack)
 		kstack_free(t->stack);
-	kfree(t->fpu);
+	kfree(t->fpu_object);
 	kfree(t);
 }
 

@@ -42,6 +42,7 @@ struct blkdev {
 	struct request *free;
 	struct waitq free_wait;
 	struct request *request[NR_REQUESTS];
+	uint64_t nowhere; /* frame to which is read what nobody wants */
 	uint64_t sectors;
 	bool readonly;
 	_Atomic uint64_t fail_first, fail_last; /* reads of these sectors fail */
@@ -129,8 +130,8 @@ static void init_request(struct blkdev *dev, struct request *r, unsigned i)
 	dev->free = r;
 }
 
-static void request_fill(struct request *r, bool write, uint64_t sector, const struct blk_seg *seg,
-                         unsigned n)
+static void request_fill(const struct blkdev *dev, struct request *r, bool write, uint64_t sector,
+                         const struct blk_seg *seg, unsigned n)
 {
 	const uint16_t flags = write ? VRING_DESC_F_NEXT : VRING_DESC_F_NEXT | VRING_DESC_F_WRITE;
 	struct vring_desc *d = r->table + 1;
@@ -138,7 +139,7 @@ static void request_fill(struct request *r, bool write, uint64_t sector, const s
 	r->header.type = write ? VIRTIO_BLK_T_OUT : VIRTIO_BLK_T_IN;
 	r->header.sector = sector;
 	for (const struct blk_seg *end = seg + n; seg < end; seg++, d++) {
-		d->addr = seg->phys;
+		d->addr = seg->phys == BLK_NOWHERE ? dev->nowhere : seg->phys;
 		d->len = seg->len;
 		d->flags = flags;
 	}
@@ -206,7 +207,7 @@ int blk_rw(struct blkdev *dev, bool write, uint64_t sector, const struct blk_seg
 	if (!write && is_to_fail(dev, sector, sector + bytes / SECTOR - 1))
 		return -EIO;
 	r = wait_request(dev);
-	request_fill(r, write, sector, seg, n);
+	request_fill(dev, r, write, sector, seg, n);
 	request_submit(dev, r, n);
 	wait_event(&r->wait, atomic_load(&r->done));
 	err = r->status == VIRTIO_BLK_S_OK ? 0 : -EIO;
@@ -218,8 +219,14 @@ int blk_rw(struct blkdev *dev, bool write, uint64_t sector, const struct blk_seg
 
 static int alloc_requests(struct blkdev *dev)
 {
+	void *nowhere;
+
 	if (dev->virtio.size < NR_REQUESTS)
 		return -ENODEV;
+	nowhere = kframe_alloc();
+	if (!nowhere)
+		return -ENOMEM;
+	dev->nowhere = virt_to_phys(nowhere);
 	for (unsigned i = 0; i < NR_REQUESTS; i++) {
 		struct request *r = kmalloc(sizeof(*r));
 

@@ -126,6 +126,8 @@ void ext2_map_free(struct ext2_inode *ei);
 /* The extent with `block` or else the first one behind it; NULL: only a hole follows. */
 const struct ext2_extent *ext2_map_find(const struct ext2_inode *ei, uint64_t block);
 
+/* So many pages that nobody wants are read rather than that a second request is made. */
+#define EXT2_GAP 16u
 /* ext2_file.c: the hook `read` of regular files, and all there is of `meta`. */
 int ext2_read_pages(void *store, uint64_t first, unsigned n, void *const frame[]);
 extern const struct om_store_ops ext2_meta_store;

@@ -2,7 +2,9 @@
  * ext2_file.c: filling pages from the disk: pages of a file, and pages of the disk itself.
  *
  * These are hooks of objrmap: they allocate nothing and call nothing of it. Pieces that lie side by
- * side on the disk are gathered into one transfer.
+ * side on the disk are gathered into one transfer. So are those with a few pages between them that
+ * nobody wants: another file's blocks, an indirect block, pages that are in memory already. They are
+ * read to nowhere.
  */
 #include "blk.h"
 #include "ext2.h"
@@ -13,7 +15,7 @@ struct transfer {
 	struct blkdev *dev;
 	uint64_t sector, next; /* the first one, and the one behind the last */
 	unsigned n;
-	struct blk_seg seg[16]; /* as many as objrmap asks pages for at a time */
+	struct blk_seg seg[BLK_MAX_SEGS];
 };
 
 static int finish_transfer(struct transfer *t)
@@ -24,13 +26,33 @@ static int finish_transfer(struct transfer *t)
 	return n ? blk_rw(t->dev, false, t->sector, t->seg, n) : 0;
 }
 
+static void add_seg(struct transfer *t, uint64_t phys, uint32_t len)
+{
+	t->seg[t->n++] = (struct blk_seg){.phys = phys, .len = len};
+	t->next += len / SECTOR;
+}
+
+/* Read on to `sector`, if it is near. */
+static void add_gap(struct transfer *t, uint64_t sector)
+{
+	uint64_t bytes = (sector - t->next) * SECTOR;
+
+	if (!t->n || sector < t->next || bytes > EXT2_GAP * PAGE_SIZE ||
+	    t->n + (bytes + PAGE_SIZE - 1) / PAGE_SIZE >= ARRAY_SIZE(t->seg))
+		return;
+	while (t->next < sector)
+		add_seg(t, BLK_NOWHERE, (uint32_t)MIN((sector - t->next) * SECTOR, PAGE_SIZE));
+}
+
 /* Read `len` bytes at `sector` to `to`, now or with finish_transfer(). */
 static int add_piece(struct transfer *t, uint64_t sector, void *to, uint32_t len)
 {
 	uint64_t phys = virt_to_phys(to);
-	struct blk_seg *last = t->n ? &t->seg[t->n - 1] : NULL;
+	struct blk_seg *last;
 	int err = 0;
 
+	add_gap(t, sector);
+	last = t->n ? &t->seg[t->n - 1] : NULL;
 	if (last && sector == t->next && last->phys + last->len == phys && phys % PAGE_SIZE) {
 		last->len += len; /* goes on in the same frame */
 		t->next += len / SECTOR;
@@ -39,9 +61,8 @@ static int add_piece(struct transfer *t, uint64_t sector, void *to, uint32_t len
 	if (t->n == ARRAY_SIZE(t->seg) || sector != t->next)
 		err = finish_transfer(t);
 	if (!t->n)
-		t->sector = sector;
-	t->seg[t->n++] = (struct blk_seg){.phys = phys, .len = len};
-	t->next = sector + len / SECTOR;
+		t->sector = t->next = sector;
+	add_seg(t, phys, len);
 	return err;
 }
 
@@ -71,7 +92,7 @@ static void clear_file_tail(const struct ext2_inode *ei, uint64_t first, unsigne
 {
 	uint64_t page = ei->size / PAGE_SIZE, used = ei->size % PAGE_SIZE;
 
-	if (used && page >= first && page - first < n)
+	if (used && page >= first && page - first < n && frame[page - first])
 		memset((char *)frame[page - first] + used, 0, PAGE_SIZE - used);
 }
 
@@ -82,7 +103,8 @@ int ext2_read_pages(void *store, uint64_t first, unsigned n, void *const frame[]
 	int err = ei->mapped ? 0 : -EIO;
 
 	for (unsigned i = 0; !err && i < n; i++)
-		err = add_page(&t, ei, first + i, frame[i]);
+		if (frame[i])
+			err = add_page(&t, ei, first + i, frame[i]);
 	if (!err)
 		err = finish_transfer(&t);
 	if (!err)

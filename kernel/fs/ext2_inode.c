@@ -137,7 +137,9 @@ static void mapping_gone(void *store)
 	inode_destroy(ext2_inode(store));
 }
 
-static const struct om_store_ops store_ops = {.read = ext2_read_pages, .release = mapping_gone};
+static const struct om_store_ops store_ops = {.read = ext2_read_pages,
+                                              .read_gap = EXT2_GAP,
+                                              .release = mapping_gone};
 
 static const struct inode_ops dir_ops = {.fs_type = "ext2",
                                          .statfs = fs_statfs,

@@ -77,6 +77,7 @@ void proc_show_mountinfo(struct text *text, const struct proc_node *node);
 /* procfs_memory.c */
 void proc_show_meminfo(struct text *text, const struct proc_node *node);
 void proc_show_vmstat(struct text *text, const struct proc_node *node);
+void proc_show_pressure(struct text *text, const struct proc_node *node);
 void proc_show_swaps(struct text *text, const struct proc_node *node);
 void proc_show_objrmap(struct text *text, const struct proc_node *node);
 

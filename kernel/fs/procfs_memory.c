@@ -1,8 +1,9 @@
 /*
- * procfs_memory.c: /proc/meminfo, vmstat and swaps, in Linux's words, and /proc/objrmap, all of
- * objrmap's own figures.
+ * procfs_memory.c: /proc/meminfo, vmstat, swaps and pressure/memory, in Linux's words, and
+ * /proc/objrmap, all of objrmap's own figures.
  */
 #include "kmem.h"
+#include "pressure.h"
 #include "procfs.h"
 
 /* ---------------------------------------------------------------- meminfo ------------------- */
@@ -54,45 +55,63 @@ static void show_states(struct text *text, const struct om_sysinfo *i)
 	text_add(text, "nr_page_table_pages %u\nnr_swapcached %u\n", i->tables, i->swap_cached);
 }
 
+/*
+ * An event is shown under the name that the library gives it. Here are those that Linux counts in
+ * the same way under another name, or in other units.
+ */
+static const struct {
+	const char *name;
+	unsigned factor; /* 0: 1 */
+} linux_events[OM_NR_EVENTS] = {
+    [OM_EV_PGPGIN] = {"pgpgin", PAGE_SIZE / 1024},
+    [OM_EV_PGPGOUT] = {"pgpgout", PAGE_SIZE / 1024},
+    [OM_EV_ALLOCSTALL] = {"allocstall_normal", 0},
+    [OM_EV_PGALLOC] = {"pgalloc_normal", 0},
+    [OM_EV_UNEVICTABLE_IN] = {"unevictable_pgs_culled", 0},
+    [OM_EV_UNEVICTABLE_OUT] = {"unevictable_pgs_rescued", 0},
+};
+
+/* Who has freed pages: threads that wanted one, or the thread that does it for all. */
+static void show_who(struct text *text, uint64_t stolen)
+{
+	uint64_t background = MIN(vm_reclaimed(), stolen);
+
+	text_add(text, "pgsteal_kswapd %lu\npgsteal_direct %lu\n", background, stolen - background);
+}
+
 void proc_show_vmstat(struct text *text, const struct proc_node *node)
 {
-	/* What Linux counts in the same way under another name, or in other units. */
-	static const struct {
-		enum om_event event;
-		unsigned factor;
-		const char *name;
-	} events[] = {
-	    {OM_EV_PGPGIN, PAGE_SIZE / 1024, "pgpgin"},
-	    {OM_EV_PGPGOUT, PAGE_SIZE / 1024, "pgpgout"},
-	    {OM_EV_PSWPIN, 1, "pswpin"},
-	    {OM_EV_PSWPOUT, 1, "pswpout"},
-	    {OM_EV_ALLOCSTALL, 1, "allocstall_normal"},
-	    {OM_EV_PGALLOC, 1, "pgalloc_normal"},
-	    {OM_EV_PGFREE, 1, "pgfree"},
-	    {OM_EV_PGACTIVATE, 1, "pgactivate"},
-	    {OM_EV_PGDEACTIVATE, 1, "pgdeactivate"},
-	    {OM_EV_PGLAZYFREE, 1, "pglazyfree"},
-	    {OM_EV_PGLAZYFREED, 1, "pglazyfreed"},
-	    {OM_EV_PGFAULT, 1, "pgfault"},
-	    {OM_EV_PGMAJFAULT, 1, "pgmajfault"},
-	    {OM_EV_PGSCAN, 1, "pgscan"},
-	    {OM_EV_PGSTEAL_ANON, 1, "pgsteal_anon"},
-	    {OM_EV_PGSTEAL_FILE, 1, "pgsteal_file"},
-	    {OM_EV_REFAULT_ANON, 1, "workingset_refault_anon"},
-	    {OM_EV_REFAULT_FILE, 1, "workingset_refault_file"},
-	    {OM_EV_UNEVICTABLE_IN, 1, "unevictable_pgs_culled"},
-	    {OM_EV_UNEVICTABLE_OUT, 1, "unevictable_pgs_rescued"},
-	    {OM_EV_SWAP_RA, 1, "swap_ra"},
-	    {OM_EV_SWAP_RA_HIT, 1, "swap_ra_hit"},
-	};
 	struct om_sysinfo info;
 
 	(void)node;
 	om_sysinfo(vm, &info);
 	show_states(text, &info);
-	for (unsigned i = 0; i < ARRAY_SIZE(events); i++)
-		text_add(text, "%s %lu\n", events[i].name,
-		         info.event[events[i].event] * events[i].factor);
+	for (unsigned e = 0; e < OM_NR_EVENTS; e++) {
+		const char *name = linux_events[e].name;
+
+		text_add(text, "%s %lu\n", name ? name : om_event_name(e),
+		         info.event[e] * MAX(linux_events[e].factor, 1u));
+	}
+	show_who(text, info.event[OM_EV_PGSTEAL_ANON] + info.event[OM_EV_PGSTEAL_FILE]);
+}
+
+/* ---------------------------------------------------------------- pressure ------------------ */
+
+static void show_pressure(struct text *text, const char *name, const struct pressure *p)
+{
+	text_add(text, "%s avg10=%u.%02u avg60=%u.%02u avg300=%u.%02u total=%lu\n", name,
+	         p->avg10 / 100, p->avg10 % 100, p->avg60 / 100, p->avg60 % 100, p->avg300 / 100,
+	         p->avg300 % 100, p->total_us);
+}
+
+void proc_show_pressure(struct text *text, const struct proc_node *node)
+{
+	struct pressure pressure[NR_PRESSURES];
+
+	(void)node;
+	pressure_read(pressure);
+	show_pressure(text, "some", &pressure[PRESSURE_SOME]);
+	show_pressure(text, "full", &pressure[PRESSURE_FULL]);
 }
 
 /* ---------------------------------------------------------------- swaps --------------------- */

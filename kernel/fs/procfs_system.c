@@ -145,10 +145,10 @@ static void show_features(struct text *text)
 	static const char *const ecx[32] = {
 	    "pni",    "pclmulqdq", "dtes64", "monitor", "ds_cpl",
 	    "vmx",    "smx",       "est",    "tm2",     "ssse3",
-	    "cid",    "sdbg",      NULL,     "cx16",    "xtpr",
+	    "cid",    "sdbg",      "fma",    "cx16",    "xtpr",
 	    "pdcm",   NULL,        "pcid",   "dca",     "sse4_1",
 	    "sse4_2", "x2apic",    "movbe",  "popcnt",  "tsc_deadline_timer",
-	    "aes",    NULL,        NULL,     NULL,      NULL,
+	    "aes",    "xsave",     NULL,     "avx",     "f16c",
 	    "rdrand", "hypervisor"};
 	struct cpuid leaf = cpuid(1);
 
@@ -337,6 +337,9 @@ static const struct proc_entry kernel_entries[] = {
     {"random", DIR, .children = random_entries}, {.name = NULL},
 };
 
+static const struct proc_entry pressure_entries[] = {{"memory", FILE_R, .show = proc_show_pressure},
+                                                     {.name = NULL}};
+
 static const struct proc_entry vm_entries[] = {
     {"max_map_count", FILE_R, .show = show_max_map_count},
     {"mmap_min_addr", FILE_R, .show = show_mmap_min_addr},
@@ -357,6 +360,7 @@ const struct proc_entry proc_system_entries[] = {
     {"meminfo", FILE_R, .show = proc_show_meminfo},
     {"mounts", LINK, .link = link_mounts},
     {"objrmap", FILE_R, .show = proc_show_objrmap},
+    {"pressure", DIR, .children = pressure_entries},
     {"self", LINK, .link = link_self},
     {"stat", FILE_R, .show = show_stat},
     {"swaps", FILE_R, .show = proc_show_swaps},

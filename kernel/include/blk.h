@@ -10,10 +10,11 @@ struct blkdev;
 
 /* A piece of memory that takes part in a transfer. It lies within one frame. */
 struct blk_seg {
-	uint64_t phys;
-	uint32_t len; /* a multiple of 512 */
+	uint64_t phys; /* or BLK_NOWHERE: what is read here is not wanted */
+	uint32_t len;  /* a multiple of 512 */
 };
-#define BLK_MAX_SEGS 64
+#define BLK_NOWHERE  0
+#define BLK_MAX_SEGS 72 /* the pages of a transfer, and a gap */
 
 /* Find the disks. */
 void blk_init(void);

@@ -74,6 +74,7 @@ struct cpu {
 	struct list queue;     /* sched.c: threads ready to run here */
 	unsigned nr_ready;
 	uint64_t slice_end;
+	_Atomic bool gets_on; /* pressure.c: a program runs here that does not wait for memory */
 	uint64_t idle_ns, idle_since; /* since: 0 = not idle */
 	uint64_t accounted;           /* until when the running thread's time has been counted */
 	struct tss *tss;
@@ -198,11 +199,26 @@ void cpu_set_fs(uint64_t base);
 
 /* ---------------------------------------------------------------- FPU (arch/fpu.c) ---------- */
 
+/* Bytes of a thread's area, t->fpu: 512, or more if the CPUs have XSAVE (`extended`). */
+unsigned cpu_fpu_bytes(void);
+bool cpu_fpu_extended(void);
 /* Empty FPU state for exec. */
 void cpu_fpu_reset(struct thread *t);
-/* Copy the running thread's live FPU registers into its save area, and back (signals, fork). */
+/*
+ * Copy the running thread's registers into its area, all of them: now it is what a signal frame has,
+ * and stays so until the thread is back in user mode.
+ */
 void cpu_fpu_save(struct thread *t);
-void cpu_fpu_load(struct thread *t);
+/*
+ * The first 512 bytes of a signal frame's FPU state say how long it is; 0: no longer, or nonsense. At
+ * its end there must be FP_XSTATE_MAGIC2, too.
+ */
+unsigned cpu_fpu_frame_bytes(const void *first);
+/*
+ * Load the running thread's registers from a program's `image`, cpu_fpu_bytes() long, of which these
+ * are valid (0: the first 512). It is not trusted, and changed.
+ */
+void cpu_fpu_set(struct thread *t, void *image, unsigned bytes);
 
 /* ---------------------------------------------------------------- other CPUs ---------------- */
 

@@ -14,6 +14,7 @@
 #include "lib.h"
 
 #define KSTACK_SIZE 16384ul
+#define FPU_ALIGN   64ul
 
 enum thread_state {
 	THREAD_RUNNING,       /* or ready */
@@ -42,9 +43,11 @@ struct thread {
 	uint64_t cpu_ns, user_ns;  /* (s) time used; of it in user mode (by ticks) */
 	void *sp;                  /* (s) saved stack pointer while switched away */
 	char *stack;               /* (c) KSTACK_SIZE bytes */
-	void *fpu;                 /* (c) 512 bytes, 16-byte aligned (FXSAVE) */
+	void *fpu;                 /* (c) cpu_fpu_bytes(), aligned to FPU_ALIGN (XSAVE) */
+	void *fpu_object;          /* (c) from kmalloc(), with `fpu` in it */
 	uint64_t fs_base, gs_base; /* (o) user's */
 	struct space *space;       /* (o) proc->space; NULL without a process, or when that ends */
+	unsigned waits_for_memory; /* (o) pressure_begin(), less pressure_end() */
 	struct om_held held;       /* (o) objrmap's lock record, debug builds */
 	char name[16];
 

@@ -27,6 +27,7 @@ void vm_init(const struct memory_range *ranges, unsigned n, uint64_t first_free)
 /* Start the reclaim thread. */
 void vm_start(void);
 /* Memory was short, and the kernel's own thread has not done yet with reclaiming some. */
+uint64_t vm_reclaimed(void); /* pages that the thread for it has freed since boot */
 bool vm_is_reclaiming(void);
 /* One more than the highest frame number. */
 om_pfn_t vm_nr_frames(void);

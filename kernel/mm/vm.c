@@ -7,6 +7,7 @@
  */
 #include "boot.h"
 #include "kmem.h"
+#include "pressure.h"
 #include "random.h"
 #include "om_arch.h"
 #include "vm.h"
@@ -80,6 +81,7 @@ static void hook_wake(void *ctx, const void *key)
 
 static struct waitq reclaim_queue = WAITQ_INIT(reclaim_queue);
 static atomic_bool memory_low;
+static _Atomic uint64_t reclaimed; /* pages, by this thread */
 
 /* Comes with every allocation while memory is short, so look before anything is written. */
 static void hook_low_memory(void *ctx)
@@ -95,9 +97,13 @@ static void hook_low_memory(void *ctx)
 static bool reclaim_to(om_pfn_t high)
 {
 	kstack_trim();
-	while (om_free_frames(vm) < high)
-		if (om_reclaim_step(vm, RECLAIM_BATCH) == 0)
+	while (om_free_frames(vm) < high) {
+		size_t n = om_reclaim_step(vm, RECLAIM_BATCH);
+
+		if (!n)
 			return false;
+		atomic_fetch_add_explicit(&reclaimed, n, memory_order_relaxed);
+	}
 	return true;
 }
 
@@ -112,6 +118,11 @@ static void reclaim_thread(void *arg)
 			sleep_until(now_ns() + RECLAIM_PAUSE);
 		atomic_store(&memory_low, false);
 	}
+}
+
+uint64_t vm_reclaimed(void)
+{
+	return atomic_load_explicit(&reclaimed, memory_order_relaxed);
 }
 
 bool vm_is_reclaiming(void)
@@ -143,6 +154,15 @@ static bool hook_dying(void *ctx)
 	return current->dying;
 }
 
+static void hook_stall(void *ctx, bool begin)
+{
+	(void)ctx;
+	if (begin)
+		pressure_begin();
+	else
+		pressure_end();
+}
+
 static struct om_held *hook_held(void *ctx)
 {
 	(void)ctx;
@@ -157,6 +177,7 @@ static const struct om_port_ops ops = {
     .wake = hook_wake,
     .dying = hook_dying,
     .low_memory = hook_low_memory,
+    .stall = hook_stall,
     .held = hook_held,
 };
 

@@ -236,7 +236,7 @@ static void put_auxv(struct writer *w, const struct exec *e, const struct plan *
 	put_aux(w, AT_HWCAP2, 0);
 	put_aux(w, AT_EXECFN, p->path);
 	put_aux(w, AT_PLATFORM, p->platform);
-	put_aux(w, AT_MINSIGSTKSZ, 2048);
+	put_aux(w, AT_MINSIGSTKSZ, sigframe_bytes());
 	put_aux(w, AT_NULL, 0);
 }
 

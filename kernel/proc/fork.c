@@ -54,7 +54,7 @@ static void thread_copy(struct thread *t, const struct clone *c)
 	if (c->stack)
 		regs.rsp = c->stack;
 	cpu_fpu_save(current);
-	memcpy(t->fpu, me->fpu, 512);
+	memcpy(t->fpu, me->fpu, cpu_fpu_bytes());
 	t->fs_base = c->flags & CLONE_SETTLS ? c->tls : me->fs_base;
 	t->gs_base = me->gs_base;
 	strlcpy(t->name, me->name, sizeof(t->name));

@@ -155,6 +155,8 @@ void parent_notify(struct proc *p, int code, int status);
 
 /* ---- sigframe.c */
 /* Push a frame and enter the handler; -EFAULT if the stack cannot be written. */
+/* At most so many bytes of the stack: AT_MINSIGSTKSZ. */
+unsigned sigframe_bytes(void);
 int sigframe_push(struct regs *regs, int sig, const siginfo_t *info,
                   const struct kernel_sigaction *action, sigmask_t mask);
 

@@ -2,10 +2,11 @@
  * sigframe.c: entering a signal handler and coming back: the frame on the user stack, rt_sigreturn,
  * and the alternate stack.
  *
- * From high to low addresses a frame is: the FPU state, then struct frame, whose first word is the
- * return address (SA_RESTORER, the C library's call of rt_sigreturn). The program may have changed
- * anything in it when it comes back, so nothing of it is trusted: only user segments, only harmless
- * flags, no address beyond user space.
+ * From high to low addresses a frame is: the FPU state as XSAVE writes it, with a word behind it
+ * that says so, then struct frame, whose first word is the return address (SA_RESTORER, the C
+ * library's call of rt_sigreturn). The program may have changed anything in it when it comes back,
+ * so nothing of it is trusted: only user segments, only harmless flags, no address beyond user
+ * space, no FPU state that traps.
  */
 #include <linux/signal.h>
 
@@ -13,10 +14,10 @@
 #include <asm/ucontext.h>
 
 #include "internal.h"
+#include "kmem.h"
 #include "sys.h"
 
-#define RED_ZONE  128
-#define FPU_BYTES 512
+#define RED_ZONE 128
 
 /* Flags a program may set: CF PF AF ZF SF TF DF OF, NT not, RF, AC, ID. */
 #define FLAGS_USER  0x250dd5ul
@@ -138,16 +139,32 @@ static void fill_frame(struct frame *f, struct thread *t, const struct regs *reg
 	memset(f, 0, sizeof(*f));
 	f->return_address = action->restorer;
 	f->uc.uc_flags = UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS;
+	if (cpu_fpu_extended())
+		f->uc.uc_flags |= UC_FP_XSTATE;
 	f->uc.uc_stack = altstack_get(t, regs->rsp);
 	f->uc.uc_sigmask = mask;
 	save_registers(&f->uc.uc_mcontext, regs, t);
 }
 
+/* The FPU state on the user stack, and FP_XSTATE_MAGIC2. */
+static unsigned fpu_frame_bytes(void)
+{
+	return cpu_fpu_bytes() + (cpu_fpu_extended() ? sizeof(uint32_t) : 0);
+}
+
+unsigned sigframe_bytes(void)
+{
+	return sizeof(struct frame) + ALIGN_UP(fpu_frame_bytes(), 64u) + 64 + RED_ZONE;
+}
+
 static int write_frame(uintptr_t at, uintptr_t fpu, struct frame *f, struct thread *t)
 {
+	const uint32_t magic = FP_XSTATE_MAGIC2;
+
 	f->uc.uc_mcontext.fpstate = (void *)fpu;
 	cpu_fpu_save(t);
-	if (user_write(fpu, t->fpu, FPU_BYTES))
+	if (user_write(fpu, t->fpu, cpu_fpu_bytes()) ||
+	    (cpu_fpu_extended() && user_put(fpu + cpu_fpu_bytes(), magic)))
 		return -EFAULT;
 	return user_write(at, f, sizeof(*f)) ? -EFAULT : 0;
 }
@@ -158,7 +175,7 @@ int sigframe_push(struct regs *regs, int sig, const siginfo_t *info,
 	struct thread *t = current;
 	struct frame f;
 	uintptr_t sp = stack_for(t, regs, action->flags);
-	uintptr_t fpu = ALIGN_DOWN(sp - FPU_BYTES, (uintptr_t)64);
+	uintptr_t fpu = ALIGN_DOWN(sp - fpu_frame_bytes(), (uintptr_t)64);
 	/* As after a call: the stack was aligned to 16 before the return address was pushed. */
 	uintptr_t at = ALIGN_DOWN(fpu - sizeof(f), (uintptr_t)16) - sizeof(uintptr_t);
 
@@ -213,25 +230,42 @@ static int restore_registers(struct regs *regs, const struct sigcontext *sc)
 	return 0;
 }
 
-/* Reserved bits of MXCSR must be 0, or loading the state traps. */
+/* Read a frame's FPU state. A damaged one counts as the 512 bytes that always were there. */
+static int read_fpu(void *image, uintptr_t from, unsigned *bytes)
+{
+	const unsigned first = sizeof(struct _fpstate_64);
+	uint32_t magic;
+
+	if (user_read(image, from, first))
+		return -EFAULT;
+	*bytes = cpu_fpu_frame_bytes(image);
+	if (!*bytes)
+		return 0;
+	if (user_get(magic, from + *bytes))
+		return -EFAULT;
+	if (magic != FP_XSTATE_MAGIC2)
+		*bytes = 0;
+	else if (user_read((char *)image + first, from + first, *bytes - first))
+		return -EFAULT;
+	return 0;
+}
+
 static int restore_fpu(struct thread *t, uintptr_t from)
 {
-	struct _fpstate fpu;
-	uint32_t valid;
+	unsigned bytes;
+	void *image;
+	int err;
 
 	if (!from)
 		return 0;
-	if (user_get(fpu, from))
-		return -EFAULT;
-	cpu_fpu_save(t);
-	valid = ((const struct _fpstate *)t->fpu)->mxcsr_mask;
-	fpu.mxcsr &= valid ? valid : 0xffbf;
-	fpu.mxcsr_mask = valid;
-	preempt_disable(); /* a switch would save over what is about to be loaded */
-	memcpy(t->fpu, &fpu, sizeof(fpu));
-	cpu_fpu_load(t);
-	preempt_enable();
-	return 0;
+	image = kmalloc(cpu_fpu_bytes());
+	if (!image)
+		return -ENOMEM;
+	err = read_fpu(image, from, &bytes);
+	if (!err)
+		cpu_fpu_set(t, image, bytes);
+	kfree(image);
+	return err;
 }
 
 long sys_rt_sigreturn(void)

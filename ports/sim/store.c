@@ -19,6 +19,7 @@
 struct transfer {
 	struct transfer *next;
 	uint64_t first, last; /* pages */
+	void *const *frame;   /* NULL in it: that page is not transferred */
 };
 
 struct failing {
@@ -74,6 +75,8 @@ static bool ram_read(struct sim_store *store, uint64_t first, unsigned n, void *
 	for (unsigned i = 0; i < n; i++) {
 		const unsigned char *page = ram_page_locked(store, first + i, false);
 
+		if (!frame[i])
+			continue;
 		if (page)
 			memcpy(frame[i], page, SIM_PAGE_SIZE);
 		else
@@ -134,7 +137,8 @@ static bool fd_write(int fd, uint64_t offset, const void *buf, size_t n)
 static bool file_read(struct sim_store *store, uint64_t first, unsigned n, void *const frame[])
 {
 	for (unsigned i = 0; i < n; i++) {
-		if (!fd_read(store->fd, (first + i) * SIM_PAGE_SIZE, frame[i], SIM_PAGE_SIZE))
+		if (frame[i] &&
+		    !fd_read(store->fd, (first + i) * SIM_PAGE_SIZE, frame[i], SIM_PAGE_SIZE))
 			return false;
 	}
 	return true;
@@ -151,6 +155,9 @@ static bool file_write(struct sim_store *store, uint64_t first, unsigned n, void
 
 /* ---------------------------------------------------------------- transfers ----------------- */
 
+/* Pages that are left out of a transfer: as many as an ordinary disk would, so that it is tried. */
+#define READ_GAP 8
+
 /* Must this transfer fail? Lock held. */
 static bool fails_now(struct failing *f)
 {
@@ -165,17 +172,34 @@ static bool fails_now(struct failing *f)
 	return true;
 }
 
+/* The first page that both transfer, or UINT64_MAX. */
+static uint64_t common_page(const struct transfer *a, const struct transfer *b)
+{
+	uint64_t first = a->first > b->first ? a->first : b->first;
+	uint64_t last = a->last < b->last ? a->last : b->last;
+
+	for (uint64_t i = first; i <= last; i++)
+		if (a->frame[i - a->first] && b->frame[i - b->first])
+			return i;
+	return UINT64_MAX;
+}
+
 /* Enter a transfer; returns whether it shall fail. */
 static bool transfer_begin(struct sim_store *store, enum sim_transfer which, struct transfer *t)
 {
-	uint64_t n = t->last - t->first + 1;
+	uint64_t n = 0;
 	bool fail;
+
+	for (uint64_t i = t->first; i <= t->last; i++)
+		n += t->frame[i - t->first] != NULL;
 
 	pthread_mutex_lock(&store->lock);
 	for (const struct transfer *o = store->active; o; o = o->next) {
-		if (o->first <= t->last && t->first <= o->last) {
+		uint64_t both = common_page(o, t);
+
+		if (both != UINT64_MAX) {
 			fprintf(stderr, "sim store: two transfers of page %llu at a time\n",
-			        (unsigned long long)(o->first > t->first ? o->first : t->first));
+			        (unsigned long long)both);
 			abort();
 		}
 	}
@@ -227,14 +251,15 @@ static void sleep_us(unsigned us)
 static int store_read(void *arg, uint64_t first, unsigned n, void *const frame[])
 {
 	struct sim_store *store = arg;
-	struct transfer t = {.first = first, .last = first + n - 1};
+	struct transfer t = {.first = first, .last = first + n - 1, .frame = frame};
 	bool ok = !transfer_begin(store, SIM_READ, &t);
 
 	sleep_us(store->latency[SIM_READ]);
 	if (ok)
 		ok = (store->fd < 0 ? ram_read : file_read)(store, first, n, frame);
 	for (unsigned i = 0; i < n && !ok; i++)
-		memset(frame[i], 0xee, SIM_PAGE_SIZE);
+		if (frame[i])
+			memset(frame[i], 0xee, SIM_PAGE_SIZE);
 	transfer_end(store, SIM_READ, &t, ok);
 	return ok ? 0 : -OM_EIO;
 }
@@ -242,7 +267,7 @@ static int store_read(void *arg, uint64_t first, unsigned n, void *const frame[]
 static int store_write(void *arg, uint64_t first, unsigned n, void *const frame[])
 {
 	struct sim_store *store = arg;
-	struct transfer t = {.first = first, .last = first + n - 1};
+	struct transfer t = {.first = first, .last = first + n - 1, .frame = frame};
 	bool ok = !transfer_begin(store, SIM_WRITE, &t);
 
 	sleep_us(store->latency[SIM_WRITE]);
@@ -297,12 +322,14 @@ static int store_mkwrite(void *arg, uint64_t index)
 
 const struct om_store_ops sim_store_ops = {
     .read = store_read,
+    .read_gap = READ_GAP,
     .write = store_write,
     .release = store_release,
 };
 
 const struct om_store_ops sim_store_mkwrite_ops = {
     .read = store_read,
+    .read_gap = READ_GAP,
     .write = store_write,
     .page_mkwrite = store_mkwrite,
     .release = store_release,

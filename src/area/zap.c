@@ -16,6 +16,7 @@
 #include "page/age.h"
 #include "page/frame.h"
 #include "page/put.h"
+#include "store/readahead.h"
 #include "store/swap.h"
 
 /* ---------------------------------------------------------------- letting go ---------------- */
@@ -105,8 +106,10 @@ static OM_COLD uintptr_t zap_file(struct om_system *sys, struct zap *z, struct o
 {
 	z->file++;
 	z->written |= om_pte_write(pte);
-	if (om_pte_young(pte))
+	if (om_pte_young(pte)) {
 		om_page_touch(sys, page);
+		om_readahead_used(page->object, page);
+	}
 	return (uintptr_t)page | bits;
 }
 

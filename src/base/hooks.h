@@ -28,4 +28,21 @@ static inline bool om_dying(const struct om_system *sys)
 	return h->ops->dying && h->ops->dying(h->ctx);
 }
 
+/* The running thread waits for memory from here to om_stall_end(). */
+static inline void om_stall_begin(const struct om_system *sys)
+{
+	const struct om_hooks *h = om_hooks(sys);
+
+	if (h->ops->stall)
+		h->ops->stall(h->ctx, true);
+}
+
+static inline void om_stall_end(const struct om_system *sys)
+{
+	const struct om_hooks *h = om_hooks(sys);
+
+	if (h->ops->stall)
+		h->ops->stall(h->ctx, false);
+}
+
 #endif

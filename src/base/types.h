@@ -61,7 +61,7 @@ enum om_pageflag {
 	OM_PG_UPTODATE = 0x0100,    /* (P) contents are valid; from now on reclaim may take it */
 	OM_PG_LAZYFREE = 0x0200,    /* (F) MADV_FREE: may be dropped while clean */
 	OM_PG_SWAPBACKED = 0x0400,  /* (F) goes to swap */
-	OM_PG_READAHEAD = 0x0800,   /* (a) read ahead, not asked for yet */
+	OM_PG_READAHEAD = 0x0800,   /* (a) read ahead, not used yet */
 	OM_PG_AGE = 0xf000,         /* (a) how often reclaim has looked since it was used: age.h */
 };
 
@@ -117,6 +117,19 @@ struct om_index {
 	uint32_t nodes : 28;              /* (O) frames of the tree */
 };
 
+/* Who goes through a file in order, and whether it pays to read ahead: readahead.c. */
+#define OM_NR_STREAMS 4
+struct om_stream {
+	uintptr_t first; /* (O) the window that was read last: [first, first + pages) */
+	uint32_t pages;  /* (O) 0: none */
+	uint32_t size;   /* (O) what it should have been; 1: a miss that may be random */
+};
+
+struct om_readahead {
+	struct om_stream stream[OM_NR_STREAMS]; /* (O) */
+	_Atomic uint16_t used, wasted;          /* (a) pages read ahead, lately */
+};
+
 struct om_mapping {
 	struct om_system *sys;          /* (c) */
 	const struct om_store_ops *ops; /* (c) NULL: shared memory */
@@ -134,6 +147,7 @@ struct om_mapping {
 	struct om_index index;          /* (O) page index -> page, or swap slot of shared memory */
 	om_pfn_t nr_pages;              /* (O) pages in the index */
 	uint32_t nr_swapped;            /* (O) slots in the index */
+	struct om_readahead readahead;  /* (O) */
 	struct om_mapping *prev, *next; /* (g) in sys->mappings */
 };
 

@@ -60,7 +60,7 @@ static bool note_page(struct om_fetch *fetch, enum om_fetch_kind kind, struct om
 }
 
 int om_fetch_file(struct om_fetch *fetch, struct om_mapping *mapping, uintptr_t index,
-                  unsigned ahead)
+                  struct om_ahead ahead)
 {
 	if (fetch && note_page(fetch, OM_FETCH_FILE, mapping, index))
 		fetch->ahead = ahead;
@@ -163,7 +163,9 @@ static int wait_for_slot(struct om_system *sys, struct om_fetch *fetch)
 	int err;
 
 	make_room(sys, &fetch->near);
+	om_stall_begin(sys);
 	err = om_swap_readpages(sys, &fetch->near, &page, &read);
+	om_stall_end(sys);
 	fetch->read |= read;
 	if (!err) {
 		om_page_lock(sys, page);

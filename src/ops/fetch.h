@@ -11,12 +11,13 @@
 #define OM_FETCH_H
 
 #include "page/page.h"
+#include "store/readahead.h"
 #include "store/swapahead.h"
 
 enum om_fetch_kind {
 	OM_FETCH_NOTHING,
 	OM_FETCH_LOCKED, /* `page` is in memory: wait for its lock */
-	OM_FETCH_FILE,   /* page `index` of `mapping`, and up to `ahead` that follow */
+	OM_FETCH_FILE,   /* page `index` of `mapping`, and what `ahead` says */
 	OM_FETCH_SLOT,   /* the page of a swap slot, and those near it that are worth reading */
 	OM_FETCH_ASK,    /* the store of `mapping`, whether page `index` may be written */
 };
@@ -25,7 +26,7 @@ struct om_fetch {
 	enum om_fetch_kind kind;
 	struct om_mapping *mapping; /* referenced, or NULL */
 	uintptr_t index;
-	unsigned ahead;
+	struct om_ahead ahead;
 	struct om_swap_near near;
 	struct om_page *page; /* referenced, or NULL */
 	bool locked;          /* `page` is locked by this thread, for the try that comes */
@@ -39,7 +40,7 @@ struct om_fetch {
  */
 int om_fetch_locked(struct om_system *sys, struct om_fetch *fetch, struct om_page *page);
 int om_fetch_file(struct om_fetch *fetch, struct om_mapping *mapping, uintptr_t index,
-                  unsigned ahead);
+                  struct om_ahead ahead);
 int om_fetch_slot(struct om_fetch *fetch, const struct om_swap_near *near);
 
 /* The page that was waited for, if its lock is the caller's now; or NULL. */

@@ -154,6 +154,8 @@ static inline bool map_one(struct om_fault *f, unsigned pos, uintptr_t index)
 	done = om_rmap_file_add(sys, page, f->vma);
 	if (done)
 		om_entry_fill(sys, f->table, pos, pos == f->pos ? om_pte_mkyoung(pte) : pte);
+	if (done && pos == f->pos)
+		om_readahead_used(f->vma->mapping, page);
 	om_page_unlock(sys, page);
 	return done;
 }
@@ -205,10 +207,14 @@ static bool map_around(struct om_fault *f, uintptr_t index)
 	return resolved;
 }
 
-/* Programs and data are mostly read in order; MADV_RANDOM says that these are not. */
-static unsigned ahead(const struct om_fault *f)
+/* Programs and data are mostly used together with what is near them. */
+static struct om_ahead ahead(const struct om_fault *f)
 {
-	return om_vma_flags(f->vma) & OM_VM_RAND_READ ? 0 : AROUND_PAGES - 1;
+	enum om_vma_flags flags = om_vma_flags(f->vma);
+
+	if (flags & OM_VM_RAND_READ)
+		return OM_ALONE;
+	return (struct om_ahead){flags & OM_VM_SEQ_READ ? OM_READ_SEQUENTIAL : OM_READ_AROUND, 1};
 }
 
 /* ---------------------------------------------------------------- the fault ----------------- */

@@ -43,12 +43,14 @@ static size_t in_page(uint64_t offset, size_t len)
 static int lock_page(struct om_mapping *mapping, uint64_t offset, size_t len, struct om_page **page)
 {
 	uintptr_t index = (uintptr_t)(offset >> OM_PAGE_SHIFT);
+	size_t pages = (((size_t)offset & (OM_PAGE_SIZE - 1)) + len - 1) / OM_PAGE_SIZE + 1;
+	struct om_ahead ahead = {OM_READ_IN_ORDER,
+	                         pages < OM_TRANSFER_MAX ? (unsigned)pages : OM_TRANSFER_MAX};
 	unsigned tries = 0;
 	int err;
 
 	do
-		err = om_mapping_getpage_noalloc(mapping, index, (len - 1) >> OM_PAGE_SHIFT, page,
-		                                 NULL);
+		err = om_mapping_getpage_noalloc(mapping, index, ahead, page, NULL);
 	while (om_try_again(mapping->sys, &tries, 1, &err));
 	return err;
 }
@@ -113,7 +115,8 @@ static int write_inside(struct om_mapping *mapping, uint64_t offset, const void 
 {
 	struct om_system *sys = mapping->sys;
 	struct om_page *page;
-	int err = om_file_getpage(mapping, (uintptr_t)(offset >> OM_PAGE_SHIFT), 0, &page, NULL);
+	int err = om_file_getpage(mapping, (uintptr_t)(offset >> OM_PAGE_SHIFT),
+	                          (struct om_ahead){OM_READ_IN_ORDER, 1}, &page, NULL);
 
 	if (err)
 		return err == -OM_EFAULT ? -OM_EAGAIN : err;

@@ -61,7 +61,7 @@ static int bring(struct om_mapping *mapping, uintptr_t index, struct om_page **h
 	int err;
 
 	om_file_release(mapping, held);
-	err = om_file_getpage(mapping, index, 0, &page, NULL);
+	err = om_file_getpage(mapping, index, OM_ALONE, &page, NULL);
 	if (!err) {
 		om_page_unlock(mapping->sys, page);
 		*held = page;

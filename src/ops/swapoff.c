@@ -202,7 +202,7 @@ static int swap_in_next(struct om_mapping *mapping, unsigned device, uintptr_t *
 	if (page) {
 		om_page_put(sys, page);
 	} else if (on_device(om_ientry_value(e), device)) {
-		err = om_file_getpage(mapping, *i, 0, &page, NULL);
+		err = om_file_getpage(mapping, *i, OM_ALONE, &page, NULL);
 		if (err)
 			return err == -OM_EFAULT ? 0 : err;
 		om_page_unlock_put(sys, page);

@@ -112,7 +112,7 @@ static int fill_hole(struct om_mapping *mapping, uintptr_t index)
 	return 0;
 }
 
-int om_file_getpage(struct om_mapping *mapping, uintptr_t index, size_t ahead,
+int om_file_getpage(struct om_mapping *mapping, uintptr_t index, struct om_ahead ahead,
                     struct om_page **page, bool *read)
 {
 	int err = om_mapping_getpage(mapping, index, ahead, page, read);
@@ -208,7 +208,7 @@ static int hold_page(struct om_mapping *mapping, uint64_t offset, struct om_page
 		return 0;
 	if (*page)
 		return 0;
-	err = om_file_getpage(mapping, index, 0, page, NULL);
+	err = om_file_getpage(mapping, index, OM_ALONE, page, NULL);
 	if (err) {
 		*page = NULL;
 		return err == -OM_EFAULT ? 0 : err;

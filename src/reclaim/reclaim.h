@@ -45,7 +45,7 @@ static inline void om_check_low(struct om_system *sys)
 }
 
 /* Pages a reclaim batch handles together. */
-#define OM_RECLAIM_BATCH OM_TRANSFER_MAX
+#define OM_RECLAIM_BATCH 32
 
 /*
  * Write out and free what can be freed of these pages, even if they were used a moment ago. Each

@@ -76,7 +76,7 @@ static bool enough_free(struct om_system *sys, size_t want)
  * Reclaim until something has been freed; *freed says how much, 0 if it was others who did. A
  * thread that is to die tries, too, but waits for nobody.
  */
-static int free_some(struct om_system *sys, unsigned *tries, size_t want, size_t *freed)
+static int do_rounds(struct om_system *sys, unsigned *tries, size_t want, size_t *freed)
 {
 	size_t target = want < OM_RECLAIM_BATCH ? OM_RECLAIM_BATCH : want;
 	unsigned dry = 0;
@@ -92,6 +92,16 @@ static int free_some(struct om_system *sys, unsigned *tries, size_t want, size_t
 			return 0;
 	}
 	return om_dying(sys) ? -OM_EINTR : -OM_ENOMEM;
+}
+
+static int free_some(struct om_system *sys, unsigned *tries, size_t want, size_t *freed)
+{
+	int err;
+
+	om_stall_begin(sys);
+	err = do_rounds(sys, tries, want, freed);
+	om_stall_end(sys);
+	return err;
 }
 
 int om_reclaim_retry(struct om_system *sys, unsigned *tries, size_t want)

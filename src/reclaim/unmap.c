@@ -245,6 +245,8 @@ void om_page_referenced(struct om_system *sys, struct om_page *page, struct om_u
 	uses->young = 0;
 	uses->exec = false;
 	om_rmap_walk(sys, page, &w);
+	if (uses->young && !om_page_test(page, OM_PG_ANON) && page->object)
+		om_readahead_used(page->object, page);
 }
 
 static enum om_walk_verdict clean_one(struct om_walk *w, struct om_page *page, struct om_vma *vma,

@@ -12,12 +12,9 @@
 #include "page/age.h"
 #include "page/put.h"
 #include "store/mapping.h"
+#include "store/readahead.h"
 #include "store/shadow.h"
 #include "store/swap.h"
-
-/* Most pages that are read ahead in one transfer. */
-#define READ_RUN 16
-_Static_assert(READ_RUN <= OM_TRANSFER_MAX, "stores rely on it");
 
 /* ---- entering ---- */
 
@@ -37,30 +34,51 @@ static void attach(struct om_mapping *mapping, struct om_page *page, uintptr_t i
 	om_mapping_count(mapping, 1);
 }
 
-/*
- * A fresh page in the index, locked and not up to date, with a reference for the caller.
- * -OM_EAGAIN if there is an entry already or the file has become shorter, -OM_ENOFRAME.
- */
-static int enter_new(struct om_mapping *mapping, uintptr_t index, struct om_page **result)
+/* A fresh page, locked and not up to date, with a reference for the caller; NULL: no frame. */
+static struct om_page *fresh_page(struct om_mapping *mapping)
 {
 	struct om_system *sys = mapping->sys;
 	unsigned flags = om_mapping_is_shmem(mapping) ? OM_PG_SWAPBACKED : 0;
 	struct om_page *page = om_frame_get(sys, OM_KIND_DATA, flags);
-	bool locked;
+	bool locked = page && om_page_trylock(sys, page);
+
+	OM_BUG_ON(sys, page && !locked, "page lock", page, om_page_flags(page), 0);
+	return page;
+}
+
+static bool is_absent(struct om_mapping *mapping, uintptr_t index)
+{
+	return !om_index_get(mapping->sys, &mapping->index, index);
+}
+
+/*
+ * A fresh page takes its place in the index. -OM_EAGAIN if there is an entry already or the file
+ * has become shorter, -OM_ENOFRAME. mapping->lock held for writing.
+ */
+static int enter(struct om_mapping *mapping, uintptr_t index, struct om_page *page)
+{
+	struct om_system *sys = mapping->sys;
+	int err;
+
+	if (index >= om_mapping_pages(mapping) || !is_absent(mapping, index))
+		return -OM_EAGAIN;
+	err = om_index_set(sys, &mapping->index, index, om_ientry_page(om_page_pfn(sys, page)));
+	if (!err)
+		attach(mapping, page, index);
+	return err;
+}
+
+/* A fresh page in the index, as enter() puts it there. On failure *result is not changed. */
+static int enter_new(struct om_mapping *mapping, uintptr_t index, struct om_page **result)
+{
+	struct om_system *sys = mapping->sys;
+	struct om_page *page = fresh_page(mapping);
 	int err;
 
 	if (!page)
 		return -OM_ENOFRAME;
-	locked = om_page_trylock(sys, page);
-	OM_BUG_ON(sys, !locked, "page lock", page, om_page_flags(page), index);
 	om_write_lock(sys, &mapping->lock, OM_RANK_MAPPING);
-	if (index >= om_mapping_pages(mapping) || om_index_get(sys, &mapping->index, index))
-		err = -OM_EAGAIN;
-	else
-		err = om_index_set(sys, &mapping->index, index,
-		                   om_ientry_page(om_page_pfn(sys, page)));
-	if (!err)
-		attach(mapping, page, index);
+	err = enter(mapping, index, page);
 	om_write_unlock(sys, &mapping->lock);
 	if (err)
 		om_page_unlock_put(sys, page);
@@ -69,42 +87,95 @@ static int enter_new(struct om_mapping *mapping, uintptr_t index, struct om_page
 	return err;
 }
 
-static bool is_absent(struct om_mapping *mapping, uintptr_t index)
-{
-	bool absent;
+/* ---- the pages of a transfer ---- */
 
-	om_read_lock(mapping->sys, &mapping->lock, OM_RANK_MAPPING);
-	absent = !om_index_get(mapping->sys, &mapping->index, index);
-	om_read_unlock(mapping->sys, &mapping->lock);
-	return absent;
+/*
+ * Places [first, end) of `page` are the pages of the file from `index` on: new ones that this
+ * thread has entered, or NULL, those that were there already.
+ */
+struct run {
+	uintptr_t index;
+	unsigned first, end;
+	struct om_page *page[OM_TRANSFER_MAX];
+};
+
+/* A fresh page at a place that is absent; NULL: there is none for it. MAPPING held for writing. */
+static struct om_page *enter_ahead(struct om_mapping *mapping, uintptr_t index)
+{
+	struct om_page *page = fresh_page(mapping);
+
+	if (page && enter(mapping, index, page)) {
+		om_page_unlock_put(mapping->sys, page);
+		return NULL;
+	}
+	return page;
 }
 
-/* Make pages from `first` on, as long as they are absent, below `end`, and frames are free. */
-static unsigned enter_run(struct om_mapping *mapping, uintptr_t first, uintptr_t end,
-                          struct om_page **page)
+/*
+ * Enter pages from place `at` on, up or down (`step`), `n` at most; what is there already is left
+ * out, if the store can do that and it is not too much. Returns the last place that was entered, or
+ * the one before `at`. MAPPING held for writing.
+ */
+static unsigned extend(struct om_mapping *mapping, struct run *run, unsigned at, int step,
+                       unsigned n)
 {
-	unsigned n = 0;
+	unsigned last = at - (unsigned)step, gap = 0;
 
-	while (n < READ_RUN && first + n < end && !om_frames_low(mapping->sys) &&
-	       is_absent(mapping, first + n) && !enter_new(mapping, first + n, &page[n]))
-		n++;
-	return n;
+	for (; n; n--, at += (unsigned)step) {
+		run->page[at] = NULL;
+		if (!is_absent(mapping, run->index + at)) {
+			if (++gap > mapping->ops->read_gap)
+				break;
+			continue;
+		}
+		run->page[at] = enter_ahead(mapping, run->index + at);
+		if (!run->page[at])
+			break;
+		last = at;
+		gap = 0;
+	}
+	return last;
+}
+
+/* `page` was missed at `index` and has been entered: enter what shall be read along. */
+static void enter_window(struct om_mapping *mapping, uintptr_t index, struct om_ahead ahead,
+                         struct om_page *page, struct run *run)
+{
+	struct om_system *sys = mapping->sys;
+	struct om_window w;
+	unsigned at;
+
+	om_write_lock(sys, &mapping->lock, OM_RANK_MAPPING);
+	w = om_readahead_plan(mapping, index, ahead);
+	at = (unsigned)(index - w.first);
+	run->index = w.first;
+	run->page[at] = page;
+	run->first = extend(mapping, run, at - 1, -1, at);
+	run->end = extend(mapping, run, at + 1, 1, w.n - at - 1) + 1;
+	w.first += run->first;
+	w.n = run->end - run->first;
+	om_readahead_done(mapping, w);
+	om_write_unlock(sys, &mapping->lock);
 }
 
 /* ---- filling ---- */
 
-static int read_pages(struct om_mapping *mapping, uintptr_t first, struct om_page *const page[],
-                      unsigned n)
+static int read_pages(struct om_mapping *mapping, const struct run *run)
 {
 	struct om_system *sys = mapping->sys;
-	void *frame[READ_RUN];
+	unsigned n = run->end - run->first, pages = 0;
+	void *frame[OM_TRANSFER_MAX];
 
-	for (unsigned i = 0; i < n; i++)
-		frame[i] = om_page_ptr(sys, page[i]);
+	for (unsigned i = 0; i < n; i++) {
+		struct om_page *page = run->page[run->first + i];
+
+		frame[i] = page ? om_page_ptr(sys, page) : NULL;
+		pages += page != NULL;
+	}
 	om_might_transfer(sys);
-	if (mapping->ops->read(mapping->store, first, n, frame))
+	if (mapping->ops->read(mapping->store, run->index + run->first, n, frame))
 		return -OM_EIO;
-	om_count(sys, OM_EV_PGPGIN, n);
+	om_count(sys, OM_EV_PGPGIN, pages);
 	return 0;
 }
 
@@ -116,12 +187,10 @@ static void page_arrived(struct om_system *sys, struct om_page *page, unsigned f
 	om_page_set(page, OM_PG_UPTODATE | flags);
 }
 
-/* Evicted a short time ago: it should have stayed. */
-static void wanted_arrived(struct om_mapping *mapping, struct om_page *page, uintptr_t index)
+/* A wanted page that was evicted a short time ago: it should have stayed. */
+static void note_refault(struct om_mapping *mapping, struct om_page *page, uintptr_t index)
 {
 	struct om_system *sys = mapping->sys;
-
-	page_arrived(sys, page, 0);
 	if (!om_shadow_take(sys, mapping, index))
 		return;
 	om_age_note_refault(sys, OM_AGE_FILE);
@@ -129,44 +198,53 @@ static void wanted_arrived(struct om_mapping *mapping, struct om_page *page, uin
 	om_page_set(page, OM_PG_REFERENCED);
 }
 
-/* Pages that were read ahead are there for whoever wants them, or could not be read. */
-static void put_run(struct om_mapping *mapping, struct om_page *const page[], unsigned n,
-                    bool valid)
+/*
+ * Pages that were read ahead are there for whoever wants them, or could not be read. The one at
+ * place `keep`, which was not, stays locked and referenced; of those behind it, `asked` were not
+ * either.
+ */
+static void put_run(struct om_mapping *mapping, const struct run *run, unsigned keep,
+                    unsigned asked, bool valid)
 {
 	struct om_system *sys = mapping->sys;
 
-	for (unsigned i = 0; i < n; i++) {
+	for (unsigned i = run->first; i < run->end; i++) {
+		struct om_page *page = run->page[i];
+		bool ahead = i < keep || i - keep > asked;
+
+		if (!page || (i == keep && !valid))
+			continue;
 		if (valid)
-			page_arrived(sys, page[i], 0);
+			page_arrived(sys, page, ahead ? OM_PG_READAHEAD : 0);
 		else
-			om_mapping_remove(mapping, page[i]);
-		om_page_unlock_put(sys, page[i]);
+			om_mapping_remove(mapping, page);
+		if (valid && ahead)
+			om_count(sys, OM_EV_FILE_RA, 1);
+		if (i != keep)
+			om_page_unlock_put(sys, page);
 	}
 }
 
-/*
- * Fill a new page from the store, and up to `ahead` that follow. An error of theirs alone does
- * not count. 
- */
-static int fill_from_store(struct om_mapping *mapping, uintptr_t index, size_t ahead,
+/* Fill a new page from the store, and others with it. An error of theirs alone does not count. */
+static int fill_from_store(struct om_mapping *mapping, uintptr_t index, struct om_ahead ahead,
                            struct om_page *page)
 {
-	struct om_page *run[READ_RUN] = {page};
-	unsigned n = 1;
+	unsigned keep, asked = ahead.pages ? ahead.pages - 1 : 0;
+	struct run run;
 	int err;
 
-	if (ahead > READ_RUN - 1)
-		ahead = READ_RUN - 1;
-	n += enter_run(mapping, index + 1, index + 1 + ahead, run + 1);
-	err = read_pages(mapping, index, run, n);
-	if (err && n > 1) {
-		put_run(mapping, run + 1, n - 1, false);
-		n = 1;
-		err = read_pages(mapping, index, run, 1);
+	enter_window(mapping, index, ahead, page, &run);
+	keep = (unsigned)(index - run.index);
+	err = read_pages(mapping, &run);
+	put_run(mapping, &run, keep, asked, !err);
+	if (err && run.end - run.first > 1) {
+		run.first = keep;
+		run.end = keep + 1;
+		err = read_pages(mapping, &run);
+		put_run(mapping, &run, keep, asked, !err);
 	}
 	if (!err)
-		wanted_arrived(mapping, page, index);
-	put_run(mapping, run + 1, n - 1, !err);
+		note_refault(mapping, page, index);
 	return err;
 }
 
@@ -186,8 +264,8 @@ static int fill_with_zeros(struct om_mapping *mapping, uintptr_t index, struct o
 }
 
 /* Nothing is at `index`: make a page and fill it. */
-static int fill(struct om_mapping *mapping, uintptr_t index, size_t ahead, struct om_page **page,
-                bool *read)
+static int fill(struct om_mapping *mapping, uintptr_t index, struct om_ahead ahead,
+                struct om_page **page, bool *read)
 {
 	struct om_system *sys = mapping->sys;
 	int err;
@@ -241,8 +319,11 @@ static int swap_in(struct om_mapping *mapping, uintptr_t index, om_ientry_t e,
 	uint32_t slot = om_ientry_value(e);
 	struct om_page *page;
 	bool transfer;
-	int err = om_swap_readpage(sys, slot, &page, &transfer);
+	int err;
 
+	om_stall_begin(sys);
+	err = om_swap_readpage(sys, slot, &page, &transfer);
+	om_stall_end(sys);
 	*read |= transfer;
 	if (err)
 		return err;
@@ -265,8 +346,10 @@ static int lock_found(struct om_mapping *mapping, uintptr_t index, struct om_pag
 	struct om_system *sys = mapping->sys;
 
 	om_page_lock(sys, page);
-	if (om_mapping_has(mapping, page, index) && om_page_test(page, OM_PG_UPTODATE))
+	if (om_mapping_has(mapping, page, index) && om_page_test(page, OM_PG_UPTODATE)) {
+		om_readahead_used(mapping, page);
 		return 0;
+	}
 	om_page_unlock_put(sys, page);
 	return -OM_EAGAIN;
 }
@@ -297,8 +380,10 @@ int om_mapping_trypage(struct om_mapping *mapping, uintptr_t index, bool keep_ho
 	} else if (!*page || (*page != mine && !om_page_trylock(mapping->sys, *page))) {
 		return -OM_EAGAIN;
 	}
-	if (is_still_there(mapping, index, *page))
+	if (is_still_there(mapping, index, *page)) {
+		om_readahead_used(mapping, *page);
 		return err;
+	}
 	if (*page != mine)
 		om_page_unlock(mapping->sys, *page);
 	om_page_put(mapping->sys, *page);
@@ -306,8 +391,8 @@ int om_mapping_trypage(struct om_mapping *mapping, uintptr_t index, bool keep_ho
 	return -OM_EAGAIN;
 }
 
-static inline int getpage(struct om_mapping *mapping, uintptr_t index, size_t ahead, bool alloc,
-                          struct om_page **page, bool *read)
+static inline int getpage(struct om_mapping *mapping, uintptr_t index, struct om_ahead ahead,
+                          bool alloc, struct om_page **page, bool *read)
 {
 	bool transfer = false;
 	int err = -OM_EAGAIN;
@@ -338,13 +423,13 @@ static inline int getpage(struct om_mapping *mapping, uintptr_t index, size_t ah
 	return err;
 }
 
-int om_mapping_getpage(struct om_mapping *mapping, uintptr_t index, size_t ahead,
+int om_mapping_getpage(struct om_mapping *mapping, uintptr_t index, struct om_ahead ahead,
                        struct om_page **page, bool *read)
 {
 	return getpage(mapping, index, ahead, true, page, read);
 }
 
-int om_mapping_getpage_noalloc(struct om_mapping *mapping, uintptr_t index, size_t ahead,
+int om_mapping_getpage_noalloc(struct om_mapping *mapping, uintptr_t index, struct om_ahead ahead,
                                struct om_page **page, bool *read)
 {
 	return getpage(mapping, index, ahead, false, page, read);
@@ -364,7 +449,7 @@ static void readahead_slots(struct om_mapping *mapping, uintptr_t first, uintptr
 		if (page) {
 			om_page_put(sys, page);
 		} else {
-			if (om_frames_low(sys))
+			if (!om_readahead_room(sys))
 				return;
 			if (!om_swap_readpage(sys, om_ientry_value(e), &page, &read))
 				om_page_put(sys, page);
@@ -374,12 +459,42 @@ static void readahead_slots(struct om_mapping *mapping, uintptr_t first, uintptr
 	}
 }
 
+/* Enter pages from `index` on that are absent, below `end`; the first of them is. */
+static void enter_range(struct om_mapping *mapping, uintptr_t index, uintptr_t end, struct run *run)
+{
+	om_pfn_t room = om_readahead_room(mapping->sys);
+	uintptr_t n = end - index;
+
+	n = n < OM_TRANSFER_MAX ? n : OM_TRANSFER_MAX;
+	n = n < room ? n : room;
+	run->index = index;
+	run->first = 0;
+	om_write_lock(mapping->sys, &mapping->lock, OM_RANK_MAPPING);
+	run->end = extend(mapping, run, 0, 1, (unsigned)n) + 1;
+	om_write_unlock(mapping->sys, &mapping->lock);
+}
+
+/* The first place in [index, end) that is absent, or `end`; not too many looks at a time. */
+static uintptr_t next_absent(struct om_mapping *mapping, uintptr_t index, uintptr_t end)
+{
+	bool found = false;
+
+	while (!found && index < end) {
+		om_read_lock(mapping->sys, &mapping->lock, OM_RANK_MAPPING);
+		for (unsigned n = OM_TRANSFER_MAX; !found && n && index < end; n--) {
+			found = is_absent(mapping, index);
+			index += !found;
+		}
+		om_read_unlock(mapping->sys, &mapping->lock);
+	}
+	return index;
+}
+
 void om_mapping_readahead(struct om_mapping *mapping, uintptr_t first, size_t n)
 {
 	uint64_t pages = om_mapping_pages(mapping);
-	struct om_page *run[READ_RUN];
+	struct run run;
 	uintptr_t i, end;
-	unsigned have;
 	int err = 0;
 
 	om_might_sleep(mapping->sys);
@@ -390,11 +505,11 @@ void om_mapping_readahead(struct om_mapping *mapping, uintptr_t first, size_t n)
 		readahead_slots(mapping, first, end - 1);
 		return;
 	}
-	for (i = first; i < end && !err && !om_frames_low(mapping->sys); i += have ? have : 1) {
-		have = enter_run(mapping, i, end, run);
-		if (!have)
-			continue;
-		err = read_pages(mapping, i, run, have);
-		put_run(mapping, run, have, !err);
+	for (i = first; !err && (i = next_absent(mapping, i, end)) < end; i += run.end) {
+		enter_range(mapping, i, end, &run);
+		if (!run.end)
+			return;
+		err = read_pages(mapping, &run);
+		put_run(mapping, &run, OM_TRANSFER_MAX, 0, !err);
 	}
 }

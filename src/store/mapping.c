@@ -143,6 +143,7 @@ bool om_mapping_evict(struct om_mapping *mapping, struct om_page *page)
 		om_index_set(sys, &mapping->index, page->index, om_ientry_slot(page->slot));
 		mapping->nr_swapped++;
 	} else if (done) {
+		om_readahead_evicted(mapping, page);
 		om_index_clear(sys, &mapping->index, page->index);
 		om_shadow_leave(sys, mapping, page->index);
 	}

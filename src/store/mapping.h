@@ -11,6 +11,7 @@
 
 #include "page/frame.h"
 #include "store/index.h"
+#include "store/readahead.h"
 
 /* Pages of a mapping, rounded up from its size. */
 static inline uint64_t om_mapping_pages(const struct om_mapping *mapping)
@@ -47,15 +48,15 @@ struct om_page *om_mapping_lookup(struct om_mapping *mapping, uintptr_t index);
 
 /*
  * The page at `index`, locked, referenced, up to date, and inside the file's size: read, swapped in
- * or zero-filled if it was not there. If it must be read from the store, up to `ahead` pages that
- * follow it and are not there either come along in one transfer; that they cannot be read is no
- * error. `*read` (may be NULL) is set if there was a transfer. 0, or OM_FILLED_HOLE: the page is
+ * or zero-filled if it was not there. If it must be read from the store, others that are
+ * not there either come along in one transfer, as `ahead` says (readahead.h); that they cannot be
+ * read is no error. `*read` (may be NULL) is set if there was a transfer. 0, or OM_FILLED_HOLE: the page is
  * new, holds zeros, and areas may show the zero page in its place, which must end before the page
  * is written or unlocked (om_file_getpage() sees to it).
  * Errors: -OM_ENOFRAME, -OM_EIO, -OM_EFAULT (beyond the end). May sleep; no spinning lock held.
  */
 #define OM_FILLED_HOLE 1
-int om_mapping_getpage(struct om_mapping *mapping, uintptr_t index, size_t ahead,
+int om_mapping_getpage(struct om_mapping *mapping, uintptr_t index, struct om_ahead ahead,
                        struct om_page **page, bool *read);
 
 /*
@@ -74,7 +75,7 @@ int om_mapping_trypage(struct om_mapping *mapping, uintptr_t index, bool keep_ho
  * As om_mapping_getpage(), but a hole of shared memory stays one: OM_HOLE, and *page is NULL. It
  * may have been filled, or cut off, by the time this returns.
  */
-int om_mapping_getpage_noalloc(struct om_mapping *mapping, uintptr_t index, size_t ahead,
+int om_mapping_getpage_noalloc(struct om_mapping *mapping, uintptr_t index, struct om_ahead ahead,
                                struct om_page **page, bool *read);
 
 /*

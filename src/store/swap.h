@@ -90,7 +90,7 @@ void om_swapdev_remove(struct om_system *sys, unsigned device);
 /* ---- pages in slots (swapcache.c) ---- */
 
 /* Most pages in one transfer. */
-#define OM_SWAP_RUN OM_TRANSFER_MAX
+#define OM_SWAP_RUN 32
 
 /*
  * Put a page into the cache under a slot reserved by om_slot_alloc(). Page lock held. Takes a

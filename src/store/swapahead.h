@@ -55,7 +55,7 @@ void om_swap_ahead_hit(struct om_swap_ahead *ahead);
  * The slot that is wanted, and those near it that are worth reading in the same transfer: bit
  * OM_SWAP_NEAR + d stands for the slot d above it.
  */
-#define OM_SWAP_NEAR OM_TRANSFER_MAX
+#define OM_SWAP_NEAR 32
 struct om_swap_near {
 	uint32_t slot;
 	uint64_t others;

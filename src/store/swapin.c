@@ -22,6 +22,8 @@
  */
 #define GAP_MAX 3
 
+_Static_assert(OM_SWAP_NEAR == OM_SWAP_RUN, "as far as one transfer reaches");
+
 /* Why a slot is in the transfer. */
 enum part {
 	NOT_READ,

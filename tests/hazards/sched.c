@@ -300,20 +300,29 @@ static struct {
 	void *store;
 	uint64_t first;
 	unsigned n;
+	void *const *frame; /* NULL in it: that page is not transferred */
 } active[SCHED_TASKS];
 
-static void transfer_begin(void *store, uint64_t first, unsigned n)
+/* Does task i transfer page `index` of the store? */
+static bool is_active(unsigned i, const void *store, uint64_t index)
+{
+	uint64_t at = index - active[i].first;
+
+	return active[i].n && active[i].store == store && at < active[i].n && active[i].frame[at];
+}
+
+static void transfer_begin(void *store, uint64_t first, unsigned n, void *const frame[])
 {
 	if (me == NOBODY)
 		return;
-	for (unsigned i = 0; i < SCHED_TASKS; i++)
-		if (active[i].n && active[i].store == store &&
-		    first < active[i].first + active[i].n && active[i].first < first + n)
+	for (unsigned i = 0; i < SCHED_TASKS * n; i++)
+		if (frame[i % n] && is_active(i / n, store, first + i % n))
 			rig_fail(__FILE__, __LINE__, "two transfers of page %llu at a time",
-			         (unsigned long long)first);
+			         (unsigned long long)(first + i % n));
 	active[me].store = store;
 	active[me].first = first;
 	active[me].n = n;
+	active[me].frame = frame;
 	sched_step();
 }
 
@@ -329,7 +338,7 @@ static int store_read(void *store, uint64_t first, unsigned n, void *const frame
 {
 	int err;
 
-	transfer_begin(store, first, n);
+	transfer_begin(store, first, n, frame);
 	err = sim_store_ops.read(store, first, n, frame);
 	transfer_end();
 	return err;
@@ -339,7 +348,7 @@ static int store_write(void *store, uint64_t first, unsigned n, void *const fram
 {
 	int err;
 
-	transfer_begin(store, first, n);
+	transfer_begin(store, first, n, frame);
 	err = sim_store_ops.write(store, first, n, frame);
 	transfer_end();
 	return err;
@@ -366,6 +375,7 @@ static void store_release(void *store)
 
 const struct om_store_ops sched_store_ops = {
     .read = store_read,
+    .read_gap = 8,
     .write = store_write,
     .page_mkwrite = store_mkwrite,
     .release = store_release,

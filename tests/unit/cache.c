@@ -74,7 +74,7 @@ struct om_page *cache_get(struct om_mapping *m, uintptr_t index, bool transfer)
 	struct om_page *page;
 	bool read = false;
 
-	assert_int_equal(om_mapping_getpage(m, index, 0, &page, &read), 0);
+	assert_int_equal(om_mapping_getpage(m, index, OM_ALONE, &page, &read), 0);
 	assert_int_equal(read, transfer);
 	assert_ptr_equal(page->object, m);
 	assert_int_equal(page->index, index);

@@ -52,18 +52,20 @@ static bool shall_fail(atomic_int *countdown, struct ram *ram, uint64_t first, u
 	return left != 0;
 }
 
-static void begin(struct ram *ram, uint64_t first, unsigned n)
+static void begin(struct ram *ram, uint64_t first, unsigned n, void *const frame[])
 {
 	for (uint64_t i = first; i < first + n && i < ram->pages; i++)
-		unit_check(atomic_exchange(&ram->busy[i], 1) == 0);
+		if (frame[i - first])
+			unit_check(atomic_exchange(&ram->busy[i], 1) == 0);
 	if (atomic_load(&ram->delay))
 		usleep(atomic_load(&ram->delay));
 }
 
-static void end(struct ram *ram, uint64_t first, unsigned n)
+static void end(struct ram *ram, uint64_t first, unsigned n, void *const frame[])
 {
 	for (uint64_t i = first; i < first + n && i < ram->pages; i++)
-		atomic_store(&ram->busy[i], 0);
+		if (frame[i - first])
+			atomic_store(&ram->busy[i], 0);
 }
 
 static int ram_read(void *store, uint64_t first, unsigned n, void *const frame[])
@@ -71,13 +73,15 @@ static int ram_read(void *store, uint64_t first, unsigned n, void *const frame[]
 	struct ram *ram = store;
 	int err = 0;
 
-	begin(ram, first, n);
+	begin(ram, first, n, frame);
 	atomic_fetch_add(&ram->reads, 1);
 	if (shall_fail(&ram->fail_reads, ram, first, n)) {
 		err = -OM_EIO;
 	} else {
-		atomic_fetch_add(&ram->pages_read, n);
 		for (unsigned i = 0; i < n; i++) {
+			if (!frame[i])
+				continue;
+			atomic_fetch_add(&ram->pages_read, 1);
 			if (first + i < ram->pages)
 				memcpy(frame[i], ram->data + (first + i) * OM_PAGE_SIZE,
 				       OM_PAGE_SIZE);
@@ -85,7 +89,7 @@ static int ram_read(void *store, uint64_t first, unsigned n, void *const frame[]
 				memset(frame[i], 0, OM_PAGE_SIZE);
 		}
 	}
-	end(ram, first, n);
+	end(ram, first, n, frame);
 	return err;
 }
 
@@ -94,7 +98,7 @@ static int ram_write(void *store, uint64_t first, unsigned n, void *const frame[
 	struct ram *ram = store;
 	int err = 0;
 
-	begin(ram, first, n);
+	begin(ram, first, n, frame);
 	atomic_fetch_add(&ram->writes, 1);
 	if (shall_fail(&ram->fail_writes, ram, first, n) || first + n > ram->pages) {
 		err = -OM_EIO;
@@ -103,7 +107,7 @@ static int ram_write(void *store, uint64_t first, unsigned n, void *const frame[
 		for (unsigned i = 0; i < n; i++)
 			memcpy(ram->data + (first + i) * OM_PAGE_SIZE, frame[i], OM_PAGE_SIZE);
 	}
-	end(ram, first, n);
+	end(ram, first, n, frame);
 	return err;
 }
 
@@ -116,6 +120,13 @@ static void ram_release(void *store)
 
 const struct om_store_ops ram_ops = {
     .read = ram_read,
+    .write = ram_write,
+    .release = ram_release,
+};
+
+const struct om_store_ops ram_ops_gap = {
+    .read = ram_read,
+    .read_gap = 4,
     .write = ram_write,
     .release = ram_release,
 };

@@ -30,5 +30,7 @@ unsigned char ram_byte(uint64_t page);
 bool ram_is(const void *page, unsigned char byte);
 
 extern const struct om_store_ops ram_ops, ram_ops_readonly;
+/* One that leaves out up to 4 pages in a row. */
+extern const struct om_store_ops ram_ops_gap;
 
 #endif

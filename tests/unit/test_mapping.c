@@ -24,8 +24,8 @@ static void test_getpage(void **state)
 	cache_release(sys, page);
 	assert_int_equal(om_page_refs(page), 1);
 	cache_touch(m, 2, true);
-	assert_int_equal(om_mapping_getpage(m, 3, 0, &page, NULL), -OM_EFAULT);
-	assert_int_equal(om_mapping_getpage(m, UINTPTR_MAX, 0, &page, NULL), -OM_EFAULT);
+	assert_int_equal(om_mapping_getpage(m, 3, OM_ALONE, &page, NULL), -OM_EFAULT);
+	assert_int_equal(om_mapping_getpage(m, UINTPTR_MAX, OM_ALONE, &page, NULL), -OM_EFAULT);
 	assert_int_equal(atomic_load(&sys->nr_cached), 2);
 	assert_int_equal(m->nr_pages, 2);
 	assert_int_equal(cache_event(sys, OM_EV_PGPGIN), 2);
@@ -44,17 +44,17 @@ static void test_errors(void **state)
 
 	(void)state;
 	atomic_store(&cache_file_store.fail_reads, 1);
-	assert_int_equal(om_mapping_getpage(m, 0, 0, &page, NULL), -OM_EIO);
+	assert_int_equal(om_mapping_getpage(m, 0, OM_ALONE, &page, NULL), -OM_EIO);
 	assert_null(om_mapping_lookup(m, 0));
 	assert_int_equal(atomic_load(&sys->nr_cached), 0);
 	cache_touch(m, 0, true);
 	for (i = 1; i < 7; i++)
 		cache_touch(m, i, true);
 	assert_int_equal(atomic_load(&sys->nr_free), 0); /* seven pages, one frame of objects */
-	assert_int_equal(om_mapping_getpage(m, i, 0, &page, NULL), -OM_ENOFRAME);
+	assert_int_equal(om_mapping_getpage(m, i, OM_ALONE, &page, NULL), -OM_ENOFRAME);
 	assert_true(cache_evict(m, 3));
 	/* A frame for the page but none for its node: */
-	assert_int_equal(om_mapping_getpage(m, 20, 0, &page, NULL), -OM_ENOFRAME);
+	assert_int_equal(om_mapping_getpage(m, 20, OM_ALONE, &page, NULL), -OM_ENOFRAME);
 	assert_int_equal(atomic_load(&sys->nr_free), 1);
 	cache_touch(m, i, true);
 	om_mapping_put(m);
@@ -227,11 +227,13 @@ static void expect_run(struct om_mapping *m, struct om_run *run, uintptr_t first
 	om_run_put(m->sys, run);
 }
 
+#define BIG (OM_TRANSFER_MAX + 8u)
+
 /* Neighbours go together, as many as fit; a page that somebody holds begins the next run. */
 static void test_runs(void **state)
 {
-	struct om_system *sys = cache_start(60);
-	struct om_mapping *m = cache_file(sys, CACHE_PAGES * OM_PAGE_SIZE);
+	struct om_system *sys = cache_start(2 * BIG);
+	struct om_mapping *m = cache_file(sys, BIG * OM_PAGE_SIZE);
 	struct om_run run = {.last = UINTPTR_MAX};
 	struct om_page *page;
 
@@ -264,15 +266,15 @@ static void test_runs(void **state)
 	om_page_put(sys, page);
 	/* And no more than fits a transfer. */
 	assert_int_equal(om_mapping_sync(m, 0, 0), 0);
-	om_mapping_readahead(m, 0, CACHE_PAGES);
-	for (uintptr_t i = 0; i < CACHE_PAGES; i++) {
+	om_mapping_readahead(m, 0, BIG);
+	for (uintptr_t i = 0; i < BIG; i++) {
 		page = cache_get(m, i, false);
 		om_page_set(page, OM_PG_DIRTY);
 		cache_release(sys, page);
 	}
 	run = (struct om_run){.last = UINTPTR_MAX};
 	expect_run(m, &run, 0, OM_TRANSFER_MAX);
-	expect_run(m, &run, OM_TRANSFER_MAX, CACHE_PAGES - OM_TRANSFER_MAX);
+	expect_run(m, &run, OM_TRANSFER_MAX, BIG - OM_TRANSFER_MAX);
 	expect_run(m, &run, 0, 0);
 	om_mapping_put(m);
 	cache_finish(sys);
@@ -355,10 +357,13 @@ static void test_readahead(void **state)
 	assert_int_equal(m->nr_pages, 20);
 	om_mapping_readahead(m, 36, 3);
 	assert_int_equal(m->nr_pages, 23);
-	/* Memory gets low. */
-	atomic_store(&sys->mark_low, atomic_load(&sys->nr_free) - 1);
-	om_mapping_readahead(m, 22, 10);
-	assert_int_equal(m->nr_pages, 25);
+	/* Not more than half of what is free above the reserve; and nothing of that. */
+	atomic_store(&sys->mark_min, atomic_load(&sys->nr_free) - 4);
+	om_mapping_readahead(m, 22, 3);
+	assert_int_equal(m->nr_pages, 26);
+	atomic_store(&sys->mark_min, atomic_load(&sys->nr_free));
+	om_mapping_readahead(m, 30, 3);
+	assert_int_equal(m->nr_pages, 26);
 	om_mapping_put(m);
 	cache_finish(sys);
 }
@@ -371,7 +376,7 @@ static void read_page_3(void *arg, unsigned i)
 	struct om_page *page;
 
 	(void)i;
-	unit_check(om_mapping_getpage(m, 3, 0, &page, NULL) == 0);
+	unit_check(om_mapping_getpage(m, 3, OM_ALONE, &page, NULL) == 0);
 	unit_check(ram_is(om_page_ptr(m->sys, page), ram_byte(3)));
 	cache_release(m->sys, page);
 }
@@ -382,7 +387,7 @@ static void read_page_4(void *arg, unsigned i)
 {
 	struct om_mapping *m = arg;
 	struct om_page *page;
-	int err = om_mapping_getpage(m, 4, 0, &page, NULL);
+	int err = om_mapping_getpage(m, 4, OM_ALONE, &page, NULL);
 
 	(void)i;
 	if (err) {

@@ -82,7 +82,7 @@ static void test_shmem_errors(void **state)
 	cache_touch(m, 1, false);
 	assert_true(swap_out(m, 0));
 	atomic_store(&cache_swap_store.fail_reads, 1);
-	assert_int_equal(om_mapping_getpage(m, 0, 0, &page, NULL), -OM_EIO);
+	assert_int_equal(om_mapping_getpage(m, 0, OM_ALONE, &page, NULL), -OM_EIO);
 	assert_int_equal(m->nr_swapped, 1);
 	/* Removed while it is in the swap cache: that goes, too. */
 	cached = cache_get(m, 1, false);
@@ -93,7 +93,7 @@ static void test_shmem_errors(void **state)
 	assert_int_equal(sys->swap.total - sys->swap.free, 1);
 	/* The file has become shorter, but its slots have not been dropped yet. */
 	atomic_store(&m->size, 0);
-	assert_int_equal(om_mapping_getpage(m, 0, 0, &page, NULL), -OM_EFAULT);
+	assert_int_equal(om_mapping_getpage(m, 0, OM_ALONE, &page, NULL), -OM_EFAULT);
 	om_mapping_put(m);
 	cache_finish(sys);
 }
@@ -198,7 +198,7 @@ static void count_up(void *arg, unsigned i)
 		unsigned index = unit_rand(&seed) % s->pages;
 		struct om_page *page;
 		uint32_t *cell;
-		int err = om_mapping_getpage(s->m, index, 0, &page, NULL);
+		int err = om_mapping_getpage(s->m, index, OM_ALONE, &page, NULL);
 
 		if (unit_rand(&seed) % 2)
 			shrink(s->sys);
@@ -268,7 +268,7 @@ static void test_put_against_reclaim(void **state)
 		struct om_page *page;
 
 		for (uintptr_t i = 0; i < 20; i++) {
-			if (om_mapping_getpage(m, i, 0, &page, NULL) == 0) {
+			if (om_mapping_getpage(m, i, OM_ALONE, &page, NULL) == 0) {
 				om_page_set(page, OM_PG_DIRTY);
 				cache_release(sys, page);
 			}
