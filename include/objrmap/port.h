@@ -158,8 +158,8 @@ struct om_port_ops {
 	void (*low_memory)(void *ctx);
 
 	/*
-	 * Optional. The running thread begins to wait for memory (`begin`), or has it: it reclaims, or
-	 * waits for a page that was taken away and is wanted again. For figures such as those of
+	 * Optional. The running thread begins to wait for memory (`begin`), or has it: it reclaims,
+	 * or waits for a page that was taken away and is wanted again. For figures such as those of
 	 * /proc/pressure/memory. Never nested. Context: no spinning lock is held; must not sleep.
 	 */
 	void (*stall)(void *ctx, bool begin);
@@ -189,11 +189,11 @@ struct om_store_ops {
 	int (*read)(void *store, uint64_t first, unsigned n, void *const frame[]);
 
 	/*
-	 * Optional: how many pages in a row `read` can leave out. A file page that lies between others that
-	 * are wanted may be in memory already; then its frame[i] is NULL, and the store reads it to
-	 * nowhere, or skips it, instead of being asked twice. Worth as many pages as can be
-	 * transferred in the time of one more request. 0: frame[i] is never NULL. Unused for swap
-	 * devices.
+	 * Optional: how many pages in a row `read` can leave out. A file page that lies between
+	 * others that are wanted may be in memory already; then its frame[i] is NULL, and the store
+	 * reads it to nowhere, or skips it, instead of being asked twice. Worth as many pages as
+	 * can be transferred in the time of one more request. 0: frame[i] is never NULL. Unused for
+	 * swap devices.
 	 */
 	unsigned read_gap;
 

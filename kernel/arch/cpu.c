@@ -4,8 +4,8 @@
  * Features are switched on if the CPU has them: PCID (mmu.c tells the port), SMEP, SMAP and UMIP.
  * The kernel never touches user addresses, so SMAP costs nothing.
  *
- * CR4.FSGSBASE stays off: programs set their FS base by arch_prctl() and clone() only, so the kernel
- * always knows it without reading it.
+ * CR4.FSGSBASE stays off: programs set their FS base by arch_prctl() and clone() only, so the
+ * kernel always knows it without reading it.
  */
 #include "arch.h"
 

@@ -2,10 +2,10 @@
  * fpu.c: the FPU state of threads: x87, SSE, and what the CPU has beyond: AVX, AVX-512.
  *
  * The kernel itself uses no FPU registers, so they belong to the program of the running thread all
- * the time and change hands in cpu_switch() only. With XSAVE a thread's area has the standard format,
- * which is that of signal frames, too. A switch writes what the thread has changed since it was
- * switched to, and what is not as at the beginning (XSAVEOPT): a program that uses no AVX pays for
- * none. Whoever looks into the area needs all of it, and calls cpu_fpu_save().
+ * the time and change hands in cpu_switch() only. With XSAVE the area of a thread has the standard
+ * format, which is that of signal frames, too. A switch writes what the thread has changed since it
+ * was switched to, and what is not as at the beginning (XSAVEOPT): a program that uses no AVX pays
+ * for none. Whoever looks into the area needs all of it, and calls cpu_fpu_save().
  *
  * The last 48 bytes of the first 512 are the software's: Linux says there, in a signal frame, that
  * more follows (struct _fpx_sw_bytes). They are in every area all the time.

@@ -3,7 +3,7 @@
  *
  * These are hooks of objrmap: they allocate nothing and call nothing of it. Pieces that lie side by
  * side on the disk are gathered into one transfer. So are those with a few pages between them that
- * nobody wants: another file's blocks, an indirect block, pages that are in memory already. They are
+ * nobody wants (blocks of others, an indirect block, pages that are in memory already); they are
  * read to nowhere.
  */
 #include "blk.h"

@@ -199,24 +199,25 @@ void cpu_set_fs(uint64_t base);
 
 /* ---------------------------------------------------------------- FPU (arch/fpu.c) ---------- */
 
-/* Bytes of a thread's area, t->fpu: 512, or more if the CPUs have XSAVE (`extended`). */
+/* Bytes of t->fpu: 512, or more where the CPUs have XSAVE. */
 unsigned cpu_fpu_bytes(void);
+/* Is it more? */
 bool cpu_fpu_extended(void);
 /* Empty FPU state for exec. */
 void cpu_fpu_reset(struct thread *t);
 /*
- * Copy the running thread's registers into its area, all of them: now it is what a signal frame has,
- * and stays so until the thread is back in user mode.
+ * Copy the running thread's registers into its area, all of them: now it is what a signal frame
+ * has, and stays so until the thread is back in user mode.
  */
 void cpu_fpu_save(struct thread *t);
 /*
- * The first 512 bytes of a signal frame's FPU state say how long it is; 0: no longer, or nonsense. At
- * its end there must be FP_XSTATE_MAGIC2, too.
+ * The first 512 bytes of a signal frame's FPU state say how long it is; 0: no longer, or nonsense.
+ * At its end there must be FP_XSTATE_MAGIC2, too.
  */
 unsigned cpu_fpu_frame_bytes(const void *first);
 /*
- * Load the running thread's registers from a program's `image`, cpu_fpu_bytes() long, of which these
- * are valid (0: the first 512). It is not trusted, and changed.
+ * Load the running thread's registers from a program's `image`, cpu_fpu_bytes() long, of which so
+ * many bytes are valid (0: the first 512). It is not trusted, and changed.
  */
 void cpu_fpu_set(struct thread *t, void *image, unsigned bytes);
 

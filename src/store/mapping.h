@@ -48,9 +48,9 @@ struct om_page *om_mapping_lookup(struct om_mapping *mapping, uintptr_t index);
 
 /*
  * The page at `index`, locked, referenced, up to date, and inside the file's size: read, swapped in
- * or zero-filled if it was not there. If it must be read from the store, others that are
- * not there either come along in one transfer, as `ahead` says (readahead.h); that they cannot be
- * read is no error. `*read` (may be NULL) is set if there was a transfer. 0, or OM_FILLED_HOLE: the page is
+ * or zero-filled if it was not there. If it must be read from the store, others that are not there
+ * either come along in one transfer, as `ahead` says (readahead.h); that they cannot be read is no
+ * error. `*read` (may be NULL) is set if there was a transfer. 0, or OM_FILLED_HOLE: the page is
  * new, holds zeros, and areas may show the zero page in its place, which must end before the page
  * is written or unlocked (om_file_getpage() sees to it).
  * Errors: -OM_ENOFRAME, -OM_EIO, -OM_EFAULT (beyond the end). May sleep; no spinning lock held.

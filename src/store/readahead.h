@@ -1,8 +1,9 @@
 /*
  * readahead.h: which pages of a file are read with the one that is missed.
  *
- * What is known of a file's readers is in its mapping (struct om_readahead), so it serves read() and
- * page faults alike, and costs nothing as long as pages are found. See readahead.c for the rules.
+ * What is known of the readers of a file is in its mapping (struct om_readahead), so it serves
+ * read() and page faults alike, and costs nothing as long as pages are found. See readahead.c for
+ * the rules.
  */
 #ifndef OM_READAHEAD_H
 #define OM_READAHEAD_H
@@ -11,10 +12,10 @@
 
 /* How a page is wanted. */
 enum om_pattern {
-	OM_READ_ALONE,    /* no other is going to be: MADV_RANDOM */
-	OM_READ_IN_ORDER, /* as read() does: if it follows what was missed last, the next ones are */
-	OM_READ_AROUND,   /* through a mapping: those near it are, on both sides */
-	OM_READ_SEQUENTIAL, /* through a mapping, and the next ones are: MADV_SEQUENTIAL */
+	OM_READ_ALONE,      /* no other is going to be: MADV_RANDOM */
+	OM_READ_IN_ORDER,   /* by read(): if it follows what was missed last, the next ones are */
+	OM_READ_AROUND,     /* through a mapping: those near it are, on both sides */
+	OM_READ_SEQUENTIAL, /* through a mapping, and those behind it are: MADV_SEQUENTIAL */
 };
 
 struct om_ahead {

@@ -461,6 +461,91 @@ static void test_filled_hole(void **state)
 	         .check = check_full});
 }
 
+/* ---------------------------------------------------------------- read-ahead ---------------- */
+
+/* A file of 8 pages, none in memory, but for page 3, which is newer than the store. */
+static void cold_file(struct play *p)
+{
+	unsigned char page[PAGES(1)];
+
+	play_file(p, 8, OM_MAP_SHARED);
+	memset(page, 0, sizeof(page));
+	rig_set_tag(page, 303);
+	rig_ok(om_mapping_write(p->file, PAGES(3), page, sizeof(page), NULL));
+}
+
+/* Reads the page that was cut off, or what it has been all the time. */
+static void task_read_all(struct play *p)
+{
+	unsigned char page[PAGES(1)];
+	size_t n;
+
+	for (unsigned i = 0; i < 8; i++) {
+		rig_ok(om_mapping_read(p->file, PAGES(i), page, sizeof(page), &n));
+		rig_check(!n || rig_tag(page) == (i == 3 ? 303 : 200 + i));
+	}
+}
+
+static void task_fault_last(struct play *p)
+{
+	unsigned long tag;
+	enum om_fault_result result = rig_get(sched_cpu(p), p->mm, p->a + PAGES(7), &tag);
+
+	rig_check(result == OM_FAULT_BUS || tag == 207);
+}
+
+static void task_sync_file(struct play *p)
+{
+	rig_ok(om_mapping_sync(p->file, 0, 0));
+}
+
+static void check_all(struct play *p)
+{
+	for (unsigned i = 0; i < 8; i++)
+		rig_equal(get_tag(p, p->mm, p->a + PAGES(i)), i == 3 ? 303 : 200 + i);
+}
+
+static void check_synced(struct play *p)
+{
+	check_all(p);
+	rig_ok(om_mapping_sync(p->file, 0, 0));
+	rig_equal(rig_store_tag(rig_store(p->r, p->file), 3), 303);
+}
+
+static void check_cut(struct play *p)
+{
+	unsigned long tag;
+
+	for (unsigned i = 0; i < 8; i++) {
+		enum om_fault_result result = rig_get(sched_cpu(p), p->mm, p->a + PAGES(i), &tag);
+
+		rig_check(i < 2 ? result == OM_FAULT_MINOR || result == OM_FAULT_MAJOR
+		                : result == OM_FAULT_BUS);
+	}
+}
+
+/* Windows meet each other, and whatever else can happen to a page that is in one, or left out. */
+static void test_read_ahead_x_others(void **state)
+{
+	(void)state;
+	EXPLORE({.name = "ahead_readers",
+	         .setup = cold_file,
+	         .task = {task_read_all, task_fault_last, task_read_all},
+	         .check = check_all},
+	        {.name = "ahead_sync",
+	         .setup = cold_file,
+	         .task = {task_fault_last, task_sync_file, task_read_all},
+	         .check = check_synced},
+	        {.name = "ahead_reclaim",
+	         .setup = cold_file,
+	         .task = {task_read_all, task_reclaim, task_fault_last},
+	         .check = check_synced},
+	        {.name = "ahead_truncate",
+	         .setup = cold_file,
+	         .task = {task_truncate2, task_read_all, task_fault_last},
+	         .check = check_cut});
+}
+
 static const struct CMUnitTest list[] = {
     cmocka_unit_test(test_h54_truncate_x_fault),
     cmocka_unit_test(test_h55_punch_x_faults),
@@ -471,5 +556,6 @@ static const struct CMUnitTest list[] = {
     cmocka_unit_test(test_h62_failing_fork),
     cmocka_unit_test(test_h64_reclaim_x_truncate),
     cmocka_unit_test(test_filled_hole),
+    cmocka_unit_test(test_read_ahead_x_others),
 };
 TESTS(file_tests, list);
