@@ -69,9 +69,11 @@ int om_fetch_file(struct om_fetch *fetch, struct om_mapping *mapping, uintptr_t 
 
 int om_fetch_slot(struct om_fetch *fetch, const struct om_swap_near *near)
 {
-	fetch->kind = OM_FETCH_SLOT;
-	fetch->err = 0;
-	fetch->near = *near;
+	if (fetch) {
+		fetch->kind = OM_FETCH_SLOT;
+		fetch->err = 0;
+		fetch->near = *near;
+	}
 	return -OM_EFETCH;
 }
 
