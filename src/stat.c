@@ -26,6 +26,7 @@ static const char *const event_name[OM_NR_EVENTS] = {
     [OM_EV_PSWPIN] = "pswpin",
     [OM_EV_PSWPOUT] = "pswpout",
     [OM_EV_SWAP_READ] = "swap_read",
+    [OM_EV_SWAP_OVER] = "swap_over",
     [OM_EV_SWAP_RA] = "swap_ra",
     [OM_EV_SWAP_RA_HIT] = "swap_ra_hit",
     [OM_EV_PGPGIN] = "pgpgin",

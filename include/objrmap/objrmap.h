@@ -534,6 +534,7 @@ enum om_event {
 	OM_EV_PSWPIN,       /* pages read from swap */
 	OM_EV_PSWPOUT,      /* pages written to swap */
 	OM_EV_SWAP_READ,    /* transfers from swap */
+	OM_EV_SWAP_OVER,    /* pages read with those of pswpin, and thrown away */
 	OM_EV_SWAP_RA,      /* of pswpin, read ahead */
 	OM_EV_SWAP_RA_HIT,  /* read-ahead pages that were then faulted */
 	OM_EV_PGPGIN,       /* pages read from files */

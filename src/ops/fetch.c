@@ -69,9 +69,11 @@ int om_fetch_file(struct om_fetch *fetch, struct om_mapping *mapping, uintptr_t 
 
 int om_fetch_slot(struct om_fetch *fetch, const struct om_swap_near *near)
 {
-	fetch->kind = OM_FETCH_SLOT;
-	fetch->err = 0;
-	fetch->near = *near;
+	if (fetch) {
+		fetch->kind = OM_FETCH_SLOT;
+		fetch->err = 0;
+		fetch->near = *near;
+	}
 	return -OM_EFETCH;
 }
 
@@ -145,15 +147,16 @@ static int wait_for_file(struct om_system *sys, struct om_fetch *fetch)
 
 /*
  * What is read ahead would ask for frames soon, page by page: they are made free at once, here,
- * where no lock is held.
+ * where no lock is held. If there are not so many, nothing is read ahead; then nothing is asked for
+ * either, and the window becomes small: so this is not tried for long.
  */
-static void make_room(struct om_system *sys, const struct om_swap_near *near)
+static void make_room(struct om_system *sys, struct om_swap_near *near)
 {
 	unsigned n = om_swap_near_count(near);
 	om_pfn_t min = atomic_load_explicit(&sys->mark_min, memory_order_relaxed);
 
-	if (n && om_frames_free(sys) < min + n + 1)
-		om_reclaim_step(sys, n + 1);
+	if (n && om_frames_free(sys) < min + n + 1 && om_reclaim_step(sys, n + 1) <= n)
+		near->others = 0;
 }
 
 static int wait_for_slot(struct om_system *sys, struct om_fetch *fetch)

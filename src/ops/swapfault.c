@@ -137,28 +137,31 @@ static void block(const struct om_fault *f, unsigned n, unsigned *first, unsigne
 
 /*
  * Add the pages in the block that are in swap, near the wanted one. If most are in swap but
- * elsewhere, memory order means nothing here, and the slots are those of pages that left memory
- * together: then these are added. How many there are.
+ * elsewhere, or the block is mostly empty, memory order means little here; then the slots beside
+ * the wanted one are added, because their pages have left memory together. How many there are.
  *
  * The entries are read without the table's lock: mmap_lock keeps the table, and a slot that is
  * given to another page meanwhile is read ahead for that one, which does no harm.
  */
 static unsigned add_block(const struct om_fault *f, unsigned n, struct om_swap_near *near)
 {
-	unsigned first, end, added = 0, apart = 0;
+	unsigned first, end, added = 0, apart = 0, others = 0;
 
 	block(f, n, &first, &end);
 	for (unsigned pos = first; pos < end; pos++) {
 		om_pte_t pte = om_arch_pte_load(om_table_entry(f->table, pos));
 
-		if (pos == f->pos || !om_pte_is_swap(pte))
+		if (pos == f->pos || om_pte_none(pte))
 			continue;
-		if (om_swap_near_add(f->sys, near, om_pte_slot(pte)))
-			added++;
-		else
-			apart++;
+		others++;
+		if (!om_pte_is_swap(pte))
+			continue;
+		added += om_swap_near_add(f->sys, near, om_pte_slot(pte));
+		apart += !om_swap_near_reaches(near, om_pte_slot(pte));
 	}
-	return added + (apart > added ? om_swap_near_add_block(f->sys, near, n) : 0);
+	if (others < n / 2 || apart > added)
+		added += om_swap_near_add_block(f->sys, near, n);
+	return added;
 }
 
 /* The page must be read: note it, and what is worth reading with it. */

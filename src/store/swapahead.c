@@ -86,13 +86,14 @@ void om_swap_ahead_hit(struct om_swap_ahead *ahead)
 
 bool om_swap_near_add(struct om_system *sys, struct om_swap_near *near, uint32_t other)
 {
-	uint32_t bit = other - near->slot + OM_SWAP_NEAR;
+	uint64_t bit;
 
-	if (bit == 0 || bit >= 2 * OM_SWAP_NEAR || bit == OM_SWAP_NEAR)
+	if (other == near->slot || !om_swap_near_reaches(near, other))
 		return false;
-	if ((other ^ near->slot) >> OM_SWAP_DEVICE_SHIFT || !om_slot_is_unread(sys, other))
+	bit = 1ull << (other - near->slot + OM_SWAP_NEAR);
+	if (near->others & bit || !om_slot_is_unread(sys, other))
 		return false;
-	near->others |= 1ull << bit;
+	near->others |= bit;
 	return true;
 }
 

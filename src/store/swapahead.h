@@ -66,9 +66,17 @@ static inline struct om_swap_near om_swap_near(uint32_t slot)
 	return (struct om_swap_near){.slot = slot};
 }
 
+/* Can one transfer have both slots? `other` may be any number. */
+static inline bool om_swap_near_reaches(const struct om_swap_near *near, uint32_t other)
+{
+	uint32_t above = other - near->slot + OM_SWAP_NEAR;
+
+	return above - 1 < 2 * OM_SWAP_NEAR - 1 && !((other ^ near->slot) >> OM_SWAP_DEVICE_SHIFT);
+}
+
 /*
- * Is the other slot near enough for one transfer, in use, and not in memory? Then it is added.
- * `other` may be any number. Takes SWAP.
+ * Is another slot near enough, in use, and not in memory? Then it is added. `other` may be any
+ * number. Takes SWAP.
  */
 bool om_swap_near_add(struct om_system *sys, struct om_swap_near *near, uint32_t other);
 

@@ -242,12 +242,53 @@ static void test_roomy(void **state)
 	}
 }
 
+/* Only every 16th page has ever been touched: the neighbours are those beside it in swap. */
+static void test_sparse(void **state)
+{
+	struct program p;
+	struct figures f;
+
+	(void)state;
+	begin(&p, 1);
+	space_map(&p.s, 1, 200 * STEP, RW, 0);
+	for (uintptr_t i = 0; i < 200 * STEP; i += STEP)
+		space_put(&p.s, p.s.mm, i, (int)(i % 127));
+	push_out(&p);
+	count_from_here(&p);
+	for (uintptr_t i = 0; i < 200 * STEP; i += STEP)
+		look(&p, i);
+	f = end(&p);
+	assert_in_range(f.pages, 180, 210);
+	assert_in_range(f.reads, 1, 25);
+}
+
+/* What shall be read is known: it takes as few transfers as there are runs of slots. */
+static void test_willneed(void **state)
+{
+	const size_t bytes = 48 << OM_PAGE_SHIFT;
+	struct program p;
+	struct figures f;
+
+	(void)state;
+	begin(&p, 64);
+	p.s.sys->swap_cluster = 0; /* no window */
+	assert_int_equal(om_madvise(p.s.mm, at(8), bytes, OM_MADV_PAGEOUT), 0);
+	count_from_here(&p);
+	assert_int_equal(om_madvise(p.s.mm, at(8), bytes, OM_MADV_WILLNEED), 0);
+	for (uintptr_t i = 0; i < 64; i++)
+		look(&p, i);
+	f = end(&p);
+	assert_int_equal(f.pages, 48);
+	assert_in_range(f.reads, 2, 4);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_window),     cmocka_unit_test(test_window_limits),
 	    cmocka_unit_test(test_sequential), cmocka_unit_test(test_scattered),
-	    cmocka_unit_test(test_roomy),
+	    cmocka_unit_test(test_roomy),      cmocka_unit_test(test_sparse),
+	    cmocka_unit_test(test_willneed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

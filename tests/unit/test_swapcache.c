@@ -163,7 +163,8 @@ static void test_readahead(void **state)
 	assert_int_equal(get_near(sys, 4, 0, 8), 5);
 	assert_int_equal(atomic_load(&ram.reads), 1);
 	assert_int_equal(cache_event(sys, OM_EV_SWAP_READ), 2);
-	assert_int_equal(cache_event(sys, OM_EV_PSWPIN), 1 + 8);
+	assert_int_equal(cache_event(sys, OM_EV_PSWPIN), 1 + 6);
+	assert_int_equal(cache_event(sys, OM_EV_SWAP_OVER), 2);
 	assert_int_equal(atomic_load(&sys->nr_swapcache), 7);
 	assert_int_equal(atomic_load(&sys->nr_free), free - 6);
 	expect_ahead(sys, 0, 2);
@@ -210,23 +211,25 @@ static void test_gaps(void **state)
 
 	(void)state;
 	hold_slots(sys, 60);
-	for (uint32_t i = 10; i < 14; i++)
+	for (uint32_t i = 10; i < 19; i++)
 		om_slot_put(sys, i);
-	assert_int_equal(get_near(sys, 9, 14, 30), 0); /* four are too many */
-	assert_true(om_slot_reserve(sys, 10));
-	free_slots(sys, 9, 1);
-	assert_int_equal(get_near(sys, 8, 10, 30), 0); /* 10 is about to be written */
-	om_slot_put(sys, 10);
-	page = om_swapcache_lookup(sys, 8);
+	assert_int_equal(get_near(sys, 9, 19, 25), 0); /* nine are too many */
+	for (uint32_t i = 30; i < 34; i++)
+		om_slot_put(sys, i);
+	assert_true(om_slot_reserve(sys, 31));
+	assert_int_equal(get_near(sys, 29, 34, 38), 0); /* it is about to be written */
+	om_slot_put(sys, 31);
+	assert_int_equal(get_near(sys, 34, 28, 29), 1); /* over 29, and what is free again */
+	page = om_swapcache_lookup(sys, 34);
 	assert_true(om_page_trylock(sys, page));
-	assert_int_equal(get_near(sys, 7, 9, 30), 0);
+	assert_int_equal(get_near(sys, 35, 26, 38), 2); /* 36 and 37 */
 	om_page_unlock(sys, page);
 	om_page_put(sys, page);
-	assert_int_equal(get_near(sys, 6, 4, 10), 2); /* over 7 and 8 there is nothing more */
-	assert_int_equal(get_near(sys, 14, 3, 16), 1);
+	assert_false(om_slot_reserve(sys, 34));
 	assert_true(om_swap_has_room(sys));
-	free_slots(sys, 0, 9);
-	free_slots(sys, 14, 46);
+	free_slots(sys, 0, 10);
+	free_slots(sys, 19, 11);
+	free_slots(sys, 34, 26);
 	finish(sys);
 }
 
@@ -289,6 +292,7 @@ static void test_near(void **state)
 	assert_true(om_swap_near_add(sys, &near, SLOTS - 1));
 	assert_int_equal(om_swap_near_count(&near), 2);
 	assert_int_equal(om_swap_near_add_block(sys, &near, 16), 13); /* 32 to 47 */
+	assert_int_equal(om_swap_near_add_block(sys, &near, 16), 0);
 	assert_int_equal(om_swap_near_count(&near), 15);
 	free_slots(sys, 0, 41);
 	free_slots(sys, 42, SLOTS - 42);
