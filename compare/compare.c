@@ -3,12 +3,15 @@
  *
  *     compare WORKLOAD [--scale PERCENT]     100 if not given; more for a larger machine
  *     compare CURVE --size N                 children, depth, areas
+ *     compare ... --walks                   walk from all mapped pages; a run of its own, because a walk may
+ *                                           leave things better than it found them
  *     compare --list
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "measure.h"
 #include "rmap/rmap.h"
 #include "workloads.h"
 
@@ -48,7 +51,8 @@ static unsigned scaled(const struct workload *w, unsigned long percent)
 
 static int usage(void)
 {
-	fprintf(stderr, "usage: compare WORKLOAD [--scale PERCENT | --size N] | --list\n");
+	fprintf(stderr,
+	        "usage: compare WORKLOAD [--scale PERCENT | --size N] [--walks] | --list\n");
 	return 2;
 }
 
@@ -59,6 +63,10 @@ int main(int argc, char **argv)
 
 	if (argc == 2 && !strcmp(argv[1], "--list"))
 		return list();
+	if (argc > 2 && !strcmp(argv[argc - 1], "--walks")) {
+		measure_want_walks();
+		argc--;
+	}
 	if (argc != 2 && argc != 4)
 		return usage();
 	w = find(argv[1]);

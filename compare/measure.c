@@ -84,6 +84,7 @@ void measure_end(uint64_t n)
 
 static unsigned *probes; /* of each walk */
 static size_t walks, missed;
+static bool wanted;
 
 static enum om_walk_verdict just_look(struct om_walk *w, struct om_page *page, struct om_vma *vma,
                                       struct om_page *table, unsigned pos)
@@ -108,11 +109,18 @@ static unsigned walk(struct om_page *page)
 	return w.probed;
 }
 
+void measure_want_walks(void)
+{
+	wanted = true;
+}
+
 void measure_survey(void)
 {
 	om_pfn_t n = sys->nr_frames;
 	uint64_t sum = 0;
 
+	if (!wanted)
+		return;
 	probes = realloc(probes, (walks + n) * sizeof(*probes));
 	if (!probes)
 		abort();

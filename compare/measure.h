@@ -20,7 +20,8 @@ void measure_begin(enum op op, unsigned who, const struct om_mm *mm);
 void measure_end(uint64_t units);
 enum op measure_op(void);
 
-/* Walks from the mapped pages; nothing else may be under way. */
+/* Walks from the mapped pages, if they are wanted; nothing else may be under way. */
+void measure_want_walks(void);
 void measure_survey(void);
 
 /* "KEY VALUE" lines on standard output. */

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Play one workload on one design, under QEMU's user mode with the plugin that counts (compare/count.c), then
-# in a debug build, which sees locks; write "METRIC VALUE" lines.
+# in a debug build, which sees locks, then once more to walk from all pages; write "METRIC VALUE" lines.
 #
 #     scripts/compare-run.sh DESIGN OUTPUT WORKLOAD [ARGUMENT...]
 set -eu
@@ -30,5 +30,6 @@ cells=$(nm "$release" | awk '$3 == "compare_cells" { print $1 }')
 qemu-x86_64 -plugin "build/compare/libcount.so$text$(span mark "${mark% *}" "${mark#* }")\
 ,cells=$cells,out=$work/count" "$release" "$@" >"$work/release"
 "$debug" "$@" >"$work/debug"
-awk -f scripts/compare-run.awk "$work/release" "$work/count" "$work/debug" >"$out.new"
+"$release" "$@" --walks >"$work/walks"
+awk -f scripts/compare-run.awk "$work/release" "$work/count" "$work/debug" "$work/walks" >"$out.new"
 mv "$out.new" "$out"

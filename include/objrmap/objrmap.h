@@ -558,7 +558,7 @@ enum om_event {
 	OM_EV_FORK,
 	OM_EV_FORK_COPY,        /* pages copied by fork because they were pinned */
 	OM_EV_DIRECT_TO_SHARED, /* pages fork made shared */
-	OM_EV_SHARED_TO_DIRECT, /* pages a fault found exclusive again */
+	OM_EV_SHARED_TO_DIRECT, /* pages that were found exclusive again, by a fault or a walk */
 	OM_EV_TABLE_MOVE,       /* whole page tables moved by mremap */
 	OM_EV_RMAP_WALKS,       /* reverse-map walks */
 	OM_EV_RMAP_PROBES,      /* page-table entries looked at in walks */

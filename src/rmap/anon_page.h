@@ -144,29 +144,38 @@ OM_INLINE void om_rmap_page_move(struct om_system *sys, struct om_page *page, st
 	om_anon_page_move(sys, page, from, old, table, pos);
 }
 
+/*
+ * The page has an entry here. Is it the only one, and will it be? Then the page is exclusive from
+ * now on. A mapcount of one can only grow by a fork of this mm, which wants the table's lock, or by
+ * a swap-in of somebody who still holds the slot. Frame lock held.
+ */
+OM_INLINE bool om_rmap_page_claim(struct om_system *sys, struct om_page *page, struct om_vma *vma,
+                                  struct om_page *table, unsigned pos)
+{
+	unsigned flags = om_page_flags(page);
+
+	OM_ASSERT(sys, om_held(sys, &table->lock), "I9", table);
+	OM_ASSERT(sys, om_held(sys, &page->lock), "frame lock", page);
+	if (flags & OM_PG_DIRECT)
+		return true;
+	if (page->mapcount != 1 || !(flags & OM_PG_ANON) ||
+	    ((flags & OM_PG_SWAPCACHE) && !om_swapcache_is_sole(sys, page)))
+		return false;
+	om_anon_page_own(sys, page, vma, table, pos);
+	om_page_set(page, OM_PG_DIRECT);
+	om_count(sys, OM_EV_SHARED_TO_DIRECT, 1);
+	return true;
+}
+
 OM_INLINE bool om_rmap_page_reuse(struct om_system *sys, struct om_page *page, struct om_vma *vma,
                                   struct om_page *table, unsigned pos)
 {
-	unsigned flags;
 	bool sole;
 
-	OM_ASSERT(sys, om_held(sys, &table->lock), "I9", table);
 	om_frame_lock(sys, page);
-	flags = om_page_flags(page);
-	/*
-	 * A mapcount of one can only grow by a fork of this mm, which mmap_lock keeps out, or by
-	 * a swap-in of somebody who still holds the slot.
-	 */
-	sole = (flags & OM_PG_DIRECT) ||
-	       (page->mapcount == 1 && (flags & OM_PG_ANON) &&
-	        (!(flags & OM_PG_SWAPCACHE) || om_swapcache_is_sole(sys, page)));
-	if (!sole) {
+	sole = om_rmap_page_claim(sys, page, vma, table, pos);
+	if (!sole)
 		om_page_ref_locked(sys, page);
-	} else if (!(flags & OM_PG_DIRECT)) {
-		om_anon_page_own(sys, page, vma, table, pos);
-		om_page_set(page, OM_PG_DIRECT);
-		om_count(sys, OM_EV_SHARED_TO_DIRECT, 1);
-	}
 	om_frame_unlock(sys, page);
 	return sole;
 }

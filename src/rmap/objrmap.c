@@ -8,10 +8,11 @@
  *     shared   object = om_anon_vma    look in the areas of the anon_vma that cover `index`
  *
  * Nothing is kept per entry, and a fault allocates nothing (I6). Fork turns direct pages into
- * shared ones and makes the anon_vma, one for a whole lineage of areas; the sole owner's write
- * fault turns a shared page direct again. A table page rather than the area stands behind a
- * direct page, so areas can be split, merged, moved and renumbered without a look at their pages:
- * the change to the RFC of 10 March 2004 that makes it work (docs/design.md).
+ * shared ones and makes the anon_vma, one for a whole lineage of areas; a write fault of the sole
+ * owner, or a walk that finds the only entry, turns a shared page direct again. A table page rather
+ * than the area stands behind a direct page, so areas can be split, merged, moved and renumbered
+ * without a look at their pages: the change to the RFC of 10 March 2004 that makes it work
+ * (docs/design.md).
  *
  * (object, index, ANON, DIRECT, mapcount) change together under the page's frame lock, and DIRECT
  * and its table only with that table's lock as well. So whoever holds the table's lock and finds
@@ -278,13 +279,33 @@ static bool walk_direct(struct om_walk *w, const struct om_target *t)
 	return still;
 }
 
+/* The only entry, as it seemed: if it is, and will be, the next walk need not look for it. */
+static enum om_walk_verdict visit_only(struct om_walk *w, struct om_page *page, struct om_vma *vma,
+                                       struct om_page *table, unsigned pos)
+{
+	struct om_walk *asked = w->arg;
+
+	om_frame_lock(w->sys, page);
+	om_rmap_page_claim(w->sys, page, vma, table, pos);
+	om_frame_unlock(w->sys, page);
+	return asked->visit(asked, page, vma, table, pos);
+}
+
 static OM_NOINLINE void walk_shared(struct om_walk *w, const struct om_target *t)
 {
 	struct om_anon_vma *av = t->object;
+	struct om_areas areas = {&anon_tree, &av->root, &av->lock, OM_RANK_ANON, anon_area};
+	struct om_walk only = *w;
 
-	om_probe_areas(w, t,
-	               &(struct om_areas){&anon_tree, &av->root, &av->lock, OM_RANK_ANON,
-	                                  anon_area});
+	if (t->mapcount > 1) {
+		om_probe_areas(w, t, &areas);
+	} else {
+		only.visit = visit_only;
+		only.arg = w;
+		om_probe_areas(&only, t, &areas);
+		w->probed = only.probed;
+		w->found = only.found;
+	}
 	anon_vma_put(w->sys, av);
 }
 

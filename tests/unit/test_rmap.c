@@ -568,6 +568,48 @@ static void test_swapin(void **state)
 }
 
 /* om_verify() reads an anon_vma's tree. */
+/*
+ * The others have copies of their own: the first walk looks for the page in all of them, and the next
+ * one no more. Not so as long as somebody can bring it back from swap.
+ */
+static void test_claim(void **state)
+{
+	struct space s = space_start(256, 64);
+	struct om_mm *child[8];
+	struct om_page *page;
+
+	(void)state;
+	space_map(&s, 0, 2, RW, 0);
+	space_fill(&s, s.mm, 0, 2, 'a');
+	push_out(&s, s.mm, 1, 1);
+	for (unsigned i = 0; i < 8; i++) {
+		assert_int_equal(om_fork(s.mm, NULL, &child[i]), 0);
+		space_put(&s, child[i], 0, 'x');
+	}
+	page = space_page(s.mm, 0, NULL, NULL);
+	assert_false(is_direct(page));
+	assert_true(walk_some(s.sys, page, 0).probed >= 1);
+	assert_true(is_direct(page));
+	expect_walk(s.sys, page, 1, 1);
+	assert_int_equal(space_event(s.sys, OM_EV_SHARED_TO_DIRECT), 1);
+
+	for (unsigned i = 0; i < 7; i++)
+		om_mm_destroy(child[i]);
+	assert_int_equal(space_kind(child[7], 1), OM_PAGE_SWAP);
+	assert_int_equal(space_get(&s, s.mm, 1), 'b');
+	page = space_page(s.mm, 1, NULL, NULL);
+	assert_int_equal(page->mapcount, 1);
+	walk_some(s.sys, page, 0);
+	assert_false(is_direct(page));
+	space_check(&s);
+	assert_int_equal(om_madvise(child[7], at(1), OM_PAGE_SIZE, OM_MADV_DONTNEED), 0);
+	walk_some(s.sys, page, 0);
+	assert_true(is_direct(page));
+	space_check(&s);
+	om_mm_destroy(child[7]);
+	space_finish(&s);
+}
+
 static void test_verify_tree(void **state)
 {
 	struct space s = space_start(128, 0);
@@ -600,7 +642,7 @@ int main(void)
 	    cmocka_unit_test(test_generations),  cmocka_unit_test(test_family),
 	    cmocka_unit_test(test_split_family), cmocka_unit_test(test_file_walk),
 	    cmocka_unit_test(test_retries),      cmocka_unit_test(test_swapin),
-	    cmocka_unit_test(test_verify_tree),
+	    cmocka_unit_test(test_claim),        cmocka_unit_test(test_verify_tree),
 	};
 
 	return unit_run(tests);
