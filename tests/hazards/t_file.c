@@ -1,6 +1,8 @@
 /*
  * t_file.c: truncation, holes, nonlinear areas: rows 54-56, 58, 62, 64, 73.
  */
+#include <string.h>
+
 #include "calls.h"
 #include "hazards.h"
 
