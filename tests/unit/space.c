@@ -10,6 +10,7 @@
 #include "page/table.h"
 
 struct space_flushes space_flushes;
+atomic_uint space_stalls, space_stalls_over;
 void (*space_on_lock)(void *arg);
 void *space_on_lock_arg;
 
@@ -39,6 +40,12 @@ static struct om_held *watch_held(void *ctx)
 	return sim_port_ops.held(ctx);
 }
 
+static void count_stall(void *ctx, bool begin)
+{
+	(void)ctx;
+	atomic_fetch_add(begin ? &space_stalls : &space_stalls_over, 1);
+}
+
 struct space space_start(om_pfn_t frames, uint32_t slots)
 {
 	static struct om_port_ops ops;
@@ -48,6 +55,7 @@ struct space space_start(om_pfn_t frames, uint32_t slots)
 	ops = sim_port_ops;
 	ops.flush = count_flush;
 	ops.held = watch_held;
+	ops.stall = count_stall;
 	space_on_lock = NULL;
 	s.sim = sim_create(&config);
 	assert_non_null(s.sim);
@@ -61,11 +69,14 @@ struct space space_start(om_pfn_t frames, uint32_t slots)
 	}
 	assert_int_equal(om_mm_create(s.sys, &sim_layout, NULL, &s.mm), 0);
 	memset(&space_flushes, 0, sizeof(space_flushes));
+	atomic_store(&space_stalls, 0);
+	atomic_store(&space_stalls_over, 0);
 	return s;
 }
 
 void space_finish(struct space *s)
 {
+	assert_int_equal(atomic_load(&space_stalls), atomic_load(&space_stalls_over));
 	space_on_lock = NULL;
 	if (s->mm)
 		om_mm_destroy(s->mm);

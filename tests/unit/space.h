@@ -70,6 +70,8 @@ extern struct space_flushes {
 	struct om_mm *mm;
 	uintptr_t start, end;
 } space_flushes;
+/* Times that a thread began to wait for memory, and that it was over with it. */
+extern atomic_uint space_stalls, space_stalls_over;
 /* Called by the `held` hook, that is at every lock and unlock of a debug build. NULL: nothing. */
 extern void (*space_on_lock)(void *arg);
 extern void *space_on_lock_arg;

@@ -106,6 +106,36 @@ static void test_file_faults(void **state)
 	end(&c);
 }
 
+/* Who waits for memory says so: for a page that was taken away, and for one that is to be taken. */
+static void test_stalls(void **state)
+{
+	struct scene c;
+
+	(void)state;
+	begin(&c);
+	space_map_file(&c.s, 100, 40, R, 0, c.file, 0);
+	assert_int_equal(space_get(&c.s, c.s.mm, 103), 0);
+	space_map(&c.s, 0, 40, RW, 0);
+	space_fill(&c.s, c.s.mm, 0, 40, 1);
+	assert_int_equal(advise(&c, 0, 40, OM_MADV_PAGEOUT), 0);
+	assert_int_equal(atomic_load(&space_stalls), 0);
+	assert_int_equal(space_get(&c.s, c.s.mm, 20), 21);
+	assert_int_equal(atomic_load(&space_stalls), 1);
+	space_put(&c.s, c.s.mm, 20, 1);
+	assert_int_equal(atomic_load(&space_stalls), 1);
+	space_fill(&c.s, c.s.mm, 0, 40, 1);
+	space_map(&c.s, 200, 4, RW, 0);
+	atomic_store(&space_stalls, 0);
+	atomic_store(&space_stalls_over, 0);
+	space_hog(c.s.sys, 0);
+	space_put(&c.s, c.s.mm, 200, 9);
+	assert_int_equal(atomic_load(&space_stalls), 1);
+	space_unhog(c.s.sys);
+	assert_int_equal(om_munmap(c.s.mm, at(100), 40 << OM_PAGE_SHIFT), 0);
+	om_mapping_put(c.file);
+	end(&c);
+}
+
 static void test_swap(void **state)
 {
 	struct scene c;
@@ -214,9 +244,9 @@ static void test_unmapped_meanwhile(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_file_faults),        cmocka_unit_test(test_swap),
-	    cmocka_unit_test(test_last_area),          cmocka_unit_test(test_errors),
-	    cmocka_unit_test(test_unmapped_meanwhile),
+	    cmocka_unit_test(test_file_faults), cmocka_unit_test(test_swap),
+	    cmocka_unit_test(test_stalls),      cmocka_unit_test(test_last_area),
+	    cmocka_unit_test(test_errors),      cmocka_unit_test(test_unmapped_meanwhile),
 	};
 
 	return unit_run(tests);
