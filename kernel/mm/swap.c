@@ -26,7 +26,8 @@ static struct mutex areas_lock = MUTEX_INIT(areas_lock); /* guards `areas`; held
 
 /* ---------------------------------------------------------------- the store ----------------- */
 
-#define BATCH OM_TRANSFER_MAX /* pages a transfer; their segments are on the stack, which may be deep here */
+/* Pages a transfer; their segments are on the stack, which may be deep here. */
+#define BATCH OM_TRANSFER_MAX
 
 static int swap_transfer(struct swap_area *a, bool write, uint64_t slot, unsigned n,
                          void *const frame[])

@@ -80,7 +80,8 @@ struct om_page {
 			uint32_t
 			    mlocked : 8; /* (F) of these in VM_LOCKED areas (I12): unevictable.h */
 #else
-			uint32_t mlocked : 8, mapcount : 24;
+			uint32_t mlocked : 8;   /* (F) */
+			uint32_t mapcount : 24; /* (F) */
 #endif
 		};
 		uint32_t counts; /* (F) both: the same with one more entry is one more */

@@ -118,7 +118,7 @@ static int find_piece(struct om_mm *mm, uintptr_t start, uintptr_t end, int advi
 	return 0;
 }
 
-/* Of the others, all that one transfer can have. What a slot holds by now does no harm (fetch.c). */
+/* Of the others, all that a transfer can have. What a slot holds by now does no harm (fetch.c). */
 static void read_slot(struct om_system *sys, const struct piece *p, uint32_t slot)
 {
 	struct om_swap_near near = om_swap_near(slot);

@@ -83,8 +83,8 @@ static void leave_slot(struct om_system *sys, struct om_page *page)
 }
 
 /*
- * A page that is written needs its slot no more. But where read-ahead pays, its neighbours in memory
- * have the slots beside it, and shall have them again: it is written over in place.
+ * A page that is written needs its slot no more. But where read-ahead pays, its neighbours in
+ * memory have the slots beside it, and shall have them again: it is written over in place.
  */
 static bool keeps_slot(const struct om_fault *f)
 {

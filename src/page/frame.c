@@ -1,10 +1,10 @@
 /*
  * frame.c: the free list, and lists of frames in general.
  *
- * Free frames are linked through link.next from sys->free_head, last in, first out, under free_lock.
- * A walker that learnt a frame number some time ago may lock any frame at any moment and look what
- * has become of it. Hence the two rules here: the frame lock itself is never written, only taken,
- * and all else in a descriptor changes under it.
+ * Free frames are linked through link.next from sys->free_head, last in, first out, under
+ * free_lock. A walker that learnt a frame number some time ago may lock any frame at any moment and
+ * look what has become of it. Hence the two rules here: the frame lock itself is never written,
+ * only taken, and all else in a descriptor changes under it.
  */
 #include "page/frame.h"
 

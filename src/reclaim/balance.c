@@ -3,9 +3,9 @@
  * pages of files.
  *
  * What counts is how many of the pages that were evicted are missed: read again, from swap or from
- * their file. If that is a greater part of one kind than of the other, the wrong pages have gone: the
- * one kind is kept longer, or the other leaves earlier. How hard the hand has to look for a victim
- * says whether both limits are too high, or too low to tell pages apart.
+ * their file. If that is a greater part of one kind than of the other, the wrong pages have gone:
+ * the one kind is kept longer, or the other leaves earlier. How hard the hand has to look for a
+ * victim says whether both limits are too high, or too low to tell pages apart.
  */
 #include "reclaim/balance.h"
 

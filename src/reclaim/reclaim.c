@@ -2,14 +2,14 @@
  * reclaim.c: choosing victims and getting their frames back.
  *
  * The hand finds pages that have not been used for long enough (scan.c, balance.c). If it has been
- * round all frames and there were too few of them, what was merely not used leaves, too, and at last
- * everything that can.
+ * round all frames and there were too few of them, what was merely not used leaves, too, and at
+ * last everything that can.
  *
  * Page tables that hold nothing are frames, too: tables.c. What somebody does who needs a frame:
  * request.c.
  *
- * A batch of victims goes through stages, so that neighbours in memory are neighbours in swap and one
- * transfer: sort, back (find a slot for what has no store), unmap, write, free.
+ * A batch of victims goes through stages, so that neighbours in memory are neighbours in swap and
+ * one transfer: sort, back (find a slot for what has no store), unmap, write, free.
  */
 #include "reclaim/reclaim.h"
 

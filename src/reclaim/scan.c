@@ -7,8 +7,8 @@
  *
  * Neighbours among the frames were mostly taken by one fault after the other. So they are likely to
  * be in one table, whose lock is kept from one exclusive page to the next: such a page names its
- * table, and costs a look at one entry. A page that others map too is looked for by the reverse map,
- * but not before it is about to leave; until then it grows older unseen.
+ * table, and costs a look at one entry. A page that others map too is looked for by the reverse
+ * map, but not before it is about to leave; until then it grows older unseen.
  */
 #include "reclaim/scan.h"
 
@@ -47,8 +47,8 @@ static bool may_leave(const struct scan *s, const struct om_page *page)
 }
 
 /*
- * It was used. The first time may be all that ever happens to it: unless it is used again, it leaves
- * when the hand comes next. Who is known to be used more often is young.
+ * It was used. The first time may be all that ever happens to it: unless it is used again, it
+ * leaves when the hand comes next. Who is known to be used more often is young.
  */
 static void note_use(struct om_system *sys, struct om_page *page, bool often)
 {

@@ -1,11 +1,11 @@
 /*
  * shadow.h: which pages of files were evicted a short time ago.
  *
- * An evicted page leaves a shadow: 16 bits, in a table at a place that its file and index give. Later
- * shadows fall on it: it stays for about as many evictions as the table has places, which is half as
- * many as there are frames. So a page that still has one when it is wanted again would have stayed,
- * if its kind had been kept a little longer. (The idea is Linux's, which keeps shadows in the file's
- * tree; here a file that is not in memory costs nothing.)
+ * An evicted page leaves a shadow: 16 bits, in a table at a place that its file and index give.
+ * Later shadows fall on it: it stays for about as many evictions as the table has places, which is
+ * half as many as there are frames. So a page that still has one when it is wanted again would have
+ * stayed, if its kind had been kept a little longer. (The idea is Linux's, which keeps shadows in
+ * the file's tree; here a file that is not in memory costs nothing.)
  *
  * A shadow is a hint: it may be taken for that of another page, once in 65,536 times. Any context;
  * nothing is locked.

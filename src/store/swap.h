@@ -56,7 +56,7 @@ om_pfn_t om_slot_pfn(struct om_system *sys, uint32_t slot);
 /* Set (pfn) or forget (OM_NO_PFN) the caching page; the count is not touched. */
 void om_slot_set_pfn(struct om_system *sys, uint32_t slot, om_pfn_t pfn);
 
-/* A slot that nobody holds, reserved until om_slot_put(); false if it is held, or not to be used. */
+/* Reserve a slot that nobody holds until om_slot_put(); false if it is held, or not to be used. */
 bool om_slot_reserve(struct om_system *sys, uint32_t slot);
 
 /* In use, and not cached nor just allocated? */
@@ -110,8 +110,9 @@ bool om_swapcache_is_sole(struct om_system *sys, struct om_page *page);
 
 /*
  * Nobody maps the page, and only the cache holds its slot: let both go, so that the caller's
- * om_page_put() frees the page. Does nothing if anybody else has a reference: then that one, or reclaim, comes across it. Call after an entry of either kind has gone.
- * The caller holds a reference. Never sleeps and takes no page lock. Takes FRAME, SWAP.
+ * om_page_put() frees the page. Does nothing if anybody else has a reference: then that one, or
+ * reclaim, comes across it. Call after an entry of either kind has gone. The caller holds a
+ * reference. Never sleeps and takes no page lock. Takes FRAME, SWAP.
  */
 void om_swapcache_try_free(struct om_system *sys, struct om_page *page);
 
@@ -134,7 +135,7 @@ int om_swap_write(struct om_system *sys, struct om_page *const page[], unsigned 
 
 struct om_swap_near;
 
-/* A fault has found the page in the cache: was it read ahead? Counts it once, in `ahead` as well. */
+/* A fault has found the page in the cache: was it read ahead? Counts once, in `ahead`, too. */
 bool om_swapcache_hit(struct om_system *sys, struct om_page *page, struct om_swap_ahead *ahead);
 
 /*

@@ -1,12 +1,13 @@
 /*
  * swapahead.h: how many pages, and which, are read from swap together with the one that is wanted.
  *
- * A request costs as much as forty pages in it, so pages that will be wanted soon should come along;
- * but each that is not takes a frame from a page that is. Only what became of the pages read ahead
- * tells: if most of the last ones have been asked for since, the next window is twice as large, if
- * fewer than half of them, half as large; down to the one page that is wanted. From there a window
- * of two is tried when a page, or slot, follows the last one. While there is memory that nobody
- * needs, a page that is read in vain costs next to nothing, so the window does not become small.
+ * A request costs as much as forty pages in it, so pages that will be wanted soon should come
+ * along; but each that is not takes a frame from a page that is. Only what became of the pages read
+ * ahead tells: if most of the last ones have been asked for since, the next window is twice as
+ * large, if fewer than half of them, half as large; down to the one page that is wanted. From there
+ * a window of two is tried when a page, or slot, follows the last one. While there is memory that
+ * nobody needs, a page that is read in vain costs next to nothing, so the window does not become
+ * small.
  *
  * The window is an aligned block: of pages in memory order, and if their contents lie in swap apart
  * from each other, of slots. So it serves going forwards, backwards and in between alike.

@@ -17,8 +17,8 @@
 #include "store/swapahead.h"
 
 /*
- * Slots in a row that are read over, at most. Eight take 16 us at 2 GB/s, a request 80: it pays if a
- * page behind them is wanted in one case of five.
+ * Slots in a row that are read over, at most. Eight take 16 us at 2 GB/s, a request 80: it pays if
+ * a page behind them is wanted in one case of five.
  */
 #define GAP_MAX 8
 
@@ -82,8 +82,8 @@ static void abandon(struct om_system *sys, struct om_page *page)
 }
 
 /*
- * The contents are here. The caller's reference stays. What was read ahead leaves again unless it is
- * used before the hand comes.
+ * The contents are here. The caller's reference stays. What was read ahead leaves again unless it
+ * is used before the hand comes.
  */
 static void slot_arrived(struct om_system *sys, struct om_page *page, unsigned flags)
 {
