@@ -86,7 +86,7 @@ void om_frame_release(struct om_system *sys, struct om_page *page)
 	om_frame_make_free(sys, page);
 }
 
-void om_frame_free_chain(struct om_system *sys, const struct om_chain *chain)
+void om_frame_free_chain(struct om_system *sys, const struct om_frame_chain *chain)
 {
 	uncount_kind(sys, OM_KIND_DATA, chain->n);
 	om_count(sys, OM_EV_PGFREE, chain->n);

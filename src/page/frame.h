@@ -81,13 +81,14 @@ void om_frame_release(struct om_system *sys, struct om_page *page);
 void om_frame_make_free(struct om_system *sys, struct om_page *page);
 
 /* Frames on their way to the free list, linked through link.next from `first` to `last`. */
-struct om_chain {
+struct om_frame_chain {
 	struct om_page *first, *last;
 	om_pfn_t n;
 };
 
 /* A FREE frame that nobody else has goes to the front. */
-OM_INLINE void om_chain_add(struct om_system *sys, struct om_chain *chain, struct om_page *page)
+OM_INLINE void om_frame_chain_add(struct om_system *sys, struct om_frame_chain *chain,
+                                  struct om_page *page)
 {
 	if (chain->n++)
 		page->link.next = om_page_pfn(sys, chain->first);
@@ -97,7 +98,7 @@ OM_INLINE void om_chain_add(struct om_system *sys, struct om_chain *chain, struc
 }
 
 /* Put a chain of one frame or more, which were DATA, on the free list. Takes FREE. */
-void om_frame_free_chain(struct om_system *sys, const struct om_chain *chain);
+void om_frame_free_chain(struct om_system *sys, const struct om_frame_chain *chain);
 
 /*
  * A RESERVED frame is handed over: it is free now. The caller counts nr_owned. Takes FRAME, FREE.

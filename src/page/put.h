@@ -29,7 +29,8 @@ void om_frame_release_dead(struct om_system *sys, struct om_page *page);
  * once: it is FREE, and waits in the chain for om_frame_free_chain(). False, and nothing done: it
  * is not such a page. Frame lock held.
  */
-OM_INLINE bool om_page_die(struct om_system *sys, struct om_page *page, struct om_chain *chain)
+OM_INLINE bool om_page_die(struct om_system *sys, struct om_page *page,
+                           struct om_frame_chain *chain)
 {
 	const unsigned plain = OM_PG_ANON | OM_PG_DIRECT | OM_PG_REFERENCED | OM_PG_DIRTY |
 	                       OM_PG_UPTODATE | OM_PG_SWAPBACKED | OM_PG_LAZYFREE |
@@ -42,7 +43,7 @@ OM_INLINE bool om_page_die(struct om_system *sys, struct om_page *page, struct o
 	page->kind = OM_KIND_FREE;
 	page->object = NULL;
 	atomic_store_explicit(&page->flags, 0, memory_order_release);
-	om_chain_add(sys, chain, page);
+	om_frame_chain_add(sys, chain, page);
 	return true;
 }
 

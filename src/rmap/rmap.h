@@ -87,7 +87,7 @@ OM_INLINE void om_rmap_page_forget(struct om_system *sys, struct om_page *page);
 
 /* Pages of one batch that died: om_page_die(). The caller begins with none. */
 struct om_dead {
-	struct om_chain chain;
+	struct om_frame_chain chain;
 	om_pfn_t shared; /* of these, so many were not exclusive */
 };
 

@@ -157,7 +157,7 @@ static void test_mlock_rules(void **state)
 
 /* ---- dying in a batch ---------------------------------------------------------------------- */
 
-static bool die(struct om_system *sys, struct om_page *page, struct om_chain *chain)
+static bool die(struct om_system *sys, struct om_page *page, struct om_frame_chain *chain)
 {
 	bool dead;
 
@@ -172,7 +172,7 @@ static void test_die(void **state)
 	const unsigned plain = OM_PG_ANON | OM_PG_DIRECT | OM_PG_SWAPBACKED | OM_PG_DIRTY;
 	struct om_system *sys = unit_system(4);
 	struct om_page *page[3], *held = new_page(sys, plain);
-	struct om_chain chain = {.n = 0};
+	struct om_frame_chain chain = {.n = 0};
 
 	(void)state;
 	held->holds = OM_ONE_REF;
