@@ -183,6 +183,9 @@ static void test_die(void **state)
 	om_page_clear(held, OM_PG_SWAPCACHE);
 	with_lock(sys, held, om_page_mlock);
 	assert_false(die(sys, held, &chain));
+	with_lock(sys, held, om_page_munlock);
+	om_page_clear(held, OM_PG_ANON);
+	assert_false(die(sys, held, &chain)); /* a file's */
 	assert_int_equal(chain.n, 0);
 	unmap(sys, held);
 

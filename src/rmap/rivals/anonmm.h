@@ -55,8 +55,8 @@ OM_INLINE void om_anon_page_move(struct om_system *sys, struct om_page *page, st
 
 OM_INLINE void om_anon_page_leave(struct om_system *sys, struct om_page *page, void *object)
 {
-	if (om_likely(om_page_test(page, OM_PG_ANON)))
-		om_kin_put(sys, object);
+	(void)page;
+	om_kin_put(sys, object);
 }
 
 /* Pages are found by their addresses: an area may have any numbers, and be cut and merged. */

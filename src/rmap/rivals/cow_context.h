@@ -61,8 +61,8 @@ OM_INLINE bool om_anon_page_share(struct om_system *sys, struct om_page *page,
 
 OM_INLINE void om_anon_page_leave(struct om_system *sys, struct om_page *page, void *object)
 {
-	if (om_likely(om_page_test(page, OM_PG_ANON)))
-		om_kin_put(sys, object);
+	(void)page;
+	om_kin_put(sys, object);
 }
 
 /* The first write to a private file area: its numbers are the file's. */
