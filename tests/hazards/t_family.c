@@ -305,12 +305,24 @@ static void test_h23_fork_x_reclaim(void **state)
 	         .check = check_parent_child});
 }
 
-/* The second fork, of an area that has its object, and pages that are shared already. */
+/* The child has copies of its own, so a walk makes the parent's pages exclusive again. */
+static void cold_parent(struct play *p)
+{
+	play_family(p, 8);
+	rig_put(p->r, p->child, p->a, 8, 500);
+	play_cold(p, p->mm, 8);
+}
+
+/* The second fork, of an area that has its object, and pages that are shared already, or were. */
 static void test_h53_second_fork_x_reclaim(void **state)
 {
 	(void)state;
 	EXPLORE({.name = "h53",
 	         .setup = cold_family,
+	         .task = {task_fork, task_reclaim},
+	         .check = check_parent_child},
+	        {.name = "h53_alone",
+	         .setup = cold_parent,
 	         .task = {task_fork, task_reclaim},
 	         .check = check_parent_child});
 }

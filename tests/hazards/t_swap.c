@@ -172,6 +172,14 @@ static void test_h50_reuse_x_swapin_of_sibling(void **state)
 	        {.name = "h50_reuse2",
 	         .setup = half_swapped,
 	         .task = {task_parent_sets, task_child_sets},
+	         .check = check_two},
+	        {.name = "h50_walk",
+	         .setup = half_swapped,
+	         .task = {task_reclaim, task_child_reads},
+	         .check = check_none_set},
+	        {.name = "h50_walk2",
+	         .setup = half_swapped,
+	         .task = {task_reclaim, task_parent_sets, task_child_sets},
 	         .check = check_two});
 }
 
