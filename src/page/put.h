@@ -25,9 +25,9 @@ bool om_page_unlock_or_free(struct om_system *sys, struct om_page *page);
 void om_frame_release_dead(struct om_system *sys, struct om_page *page);
 
 /*
- * Freeing many pages at once. An anonymous page that nothing holds but its last entry, which is gone, dies at
- * once: it is FREE, and waits in the chain for om_frame_free_chain(). False, and nothing done: it
- * is not such a page. Frame lock held.
+ * Freeing many pages at once. An anonymous page that nothing holds but its last entry, which is
+ * gone, dies at once: it is FREE, and waits in the chain for om_frame_free_chain(). False, and
+ * nothing done: it is not such a page. Frame lock held.
  */
 OM_INLINE bool om_page_die(struct om_system *sys, struct om_page *page,
                            struct om_frame_chain *chain)
