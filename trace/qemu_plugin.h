@@ -1,6 +1,6 @@
 /*
- * qemu_plugin.h: as much of the plugin interface of QEMU's user mode as the plugins of this project
- * need, because Debian 12 has no header of it.
+ * qemu_plugin.h: as much of the plugin interface of QEMU as the plugins of this project need, because
+ * Debian 12 has no header of it.
  *
  * Prototypes are those of QEMU 7.2 and later. PLUGIN_VERSION is 1 before QEMU 9.0, and 2 from there on.
  */
@@ -32,6 +32,9 @@ void qemu_plugin_register_vcpu_mem_cb(struct qemu_plugin_insn *insn,
                                       void (*fn)(unsigned cpu, uint32_t info, uint64_t addr,
                                                  void *arg),
                                       int flags, int rw, void *arg);
+void qemu_plugin_register_vcpu_insn_exec_cb(struct qemu_plugin_insn *insn,
+                                            void (*fn)(unsigned cpu, void *arg), int flags,
+                                            void *arg);
 bool qemu_plugin_mem_is_store(uint32_t info);
 void qemu_plugin_register_vcpu_syscall_cb(plugin_id id,
                                           void (*fn)(plugin_id id, unsigned cpu, int64_t nr,
@@ -45,6 +48,8 @@ size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *tb);
 uint64_t qemu_plugin_tb_vaddr(const struct qemu_plugin_tb *tb);
 struct qemu_plugin_insn *qemu_plugin_tb_get_insn(const struct qemu_plugin_tb *tb, size_t i);
 uint64_t qemu_plugin_insn_vaddr(const struct qemu_plugin_insn *insn);
+const void *qemu_plugin_insn_data(const struct qemu_plugin_insn *insn);
+size_t qemu_plugin_insn_size(const struct qemu_plugin_insn *insn);
 
 EXPORT extern int qemu_plugin_version;
 EXPORT int qemu_plugin_install(plugin_id id, const void *info, int argc, char **argv);

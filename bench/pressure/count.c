@@ -6,9 +6,6 @@
  *
  * Whenever a program executes the marker of guest/moment.h, which is a nop to the processor, FILE
  * gets a line "USER KERNEL": how many there have been so far. For machines with one CPU.
- *
- * The prototypes are those of the plugin interface of QEMU 4.2 and later that this file needs, as
- * Debian 12 has no header of it. PLUGIN_VERSION is 1 before QEMU 9.0, and 2 from there on.
  */
 #include <inttypes.h>
 #include <stdbool.h>
@@ -16,37 +13,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "../../trace/qemu_plugin.h"
 #include "guest/moment.h"
 
-#ifndef PLUGIN_VERSION
-#define PLUGIN_VERSION 1
-#endif
-#define EXPORT __attribute__((visibility("default")))
-
-/* ---------------------------------------------------------------- QEMU's interface ---------- */
-
-struct qemu_plugin_tb;
-struct qemu_plugin_insn;
-typedef uint64_t plugin_id;
-
-enum { NO_REGISTERS = 0 };
-
-void qemu_plugin_register_vcpu_tb_trans_cb(plugin_id id,
-                                           void (*fn)(plugin_id id, struct qemu_plugin_tb *tb));
-void qemu_plugin_register_vcpu_tb_exec_cb(struct qemu_plugin_tb *tb,
-                                          void (*fn)(unsigned cpu, void *arg), int flags,
-                                          void *arg);
-void qemu_plugin_register_vcpu_insn_exec_cb(struct qemu_plugin_insn *insn,
-                                            void (*fn)(unsigned cpu, void *arg), int flags,
-                                            void *arg);
-size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *tb);
-uint64_t qemu_plugin_tb_vaddr(const struct qemu_plugin_tb *tb);
-struct qemu_plugin_insn *qemu_plugin_tb_get_insn(const struct qemu_plugin_tb *tb, size_t i);
-const void *qemu_plugin_insn_data(const struct qemu_plugin_insn *insn);
-size_t qemu_plugin_insn_size(const struct qemu_plugin_insn *insn);
-
 EXPORT int qemu_plugin_version = PLUGIN_VERSION;
-EXPORT int qemu_plugin_install(plugin_id id, const void *info, int argc, char **argv);
 
 /* ---------------------------------------------------------------- counting ------------------ */
 

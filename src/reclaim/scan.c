@@ -23,9 +23,10 @@
 struct scan {
 	struct om_system *sys;
 	enum om_scan how;
-	bool swap;             /* there is a slot for who needs one */
-	struct om_page *table; /* locked; NULL: none is */
-	unsigned looks;        /* at entries of exclusive pages */
+	bool swap;                        /* there is a slot for who needs one */
+	struct om_page *table;            /* locked; NULL: none is */
+	unsigned looks;                   /* at entries of exclusive pages */
+	unsigned unused[OM_NR_AGE_KINDS]; /* pages that were found not used */
 	struct om_victims *v;
 };
 
@@ -56,7 +57,7 @@ static void note_use(struct om_system *sys, struct om_page *page, bool often)
 
 	if (!often && !(flags & OM_PG_REFERENCED)) {
 		om_page_set(page, OM_PG_REFERENCED);
-		om_page_set_age(page, om_age_limit(sys, om_age_kind_of(flags)) - 1);
+		om_page_set_unproven(sys, page);
 	} else if (om_page_clear(page, OM_PG_AGE) & OM_PG_AGE) {
 		om_count(sys, OM_EV_PGACTIVATE, 1);
 	}
@@ -72,7 +73,7 @@ static bool grow_older(struct scan *s, struct om_page *page)
 		om_count(s->sys, OM_EV_PGDEACTIVATE, 1);
 	if (age < OM_AGE_MAX)
 		om_page_set_age(page, ++age);
-	atomic_fetch_add_explicit(&s->sys->ages.unused[0][kind], 1, memory_order_relaxed);
+	s->unused[kind]++;
 	return s->how != OM_SCAN_OLD || age >= om_age_limit(s->sys, kind);
 }
 
@@ -218,6 +219,17 @@ static void give_back(struct om_system *sys, om_pfn_t at, om_pfn_t end)
 	atomic_compare_exchange_strong(&sys->ages.hand, &hand, at);
 }
 
+/* What was counted in passing, all at once: others count there, too. */
+static void settle(const struct scan *s)
+{
+	for (unsigned k = 0; k < OM_NR_AGE_KINDS; k++)
+		if (s->unused[k])
+			atomic_fetch_add_explicit(&s->sys->ages.unused[0][k], s->unused[k],
+			                          memory_order_relaxed);
+	if (s->looks)
+		om_rmap_count(s->sys, s->looks, s->looks, s->looks);
+}
+
 void om_scan(struct om_system *sys, enum om_scan how, unsigned want, size_t *budget,
              struct om_victims *v)
 {
@@ -233,6 +245,5 @@ void om_scan(struct om_system *sys, enum om_scan how, unsigned want, size_t *bud
 		if (at < end)
 			give_back(sys, at, end);
 	}
-	if (s.looks)
-		om_rmap_count(sys, s.looks, s.looks, s.looks);
+	settle(&s);
 }

@@ -18,7 +18,7 @@ struct om_victims {
 /*
  * Let the hand go on until there are `want` victims (up to OM_RECLAIM_BATCH), or it has looked at
  * *budget frames, which decreases by those it has. Several threads may do this at a time, each with
- * other frames. Takes page locks by trylock; MAPPING, ANON, TABLE, FRAME. Cost: three loads for a
+ * other frames. Takes page locks by trylock; MAPPING, ANON, TABLE, FRAME. Cost: a load for a
  * frame that has no page, a look at its entry for an exclusive page, a walk for another one.
  */
 void om_scan(struct om_system *sys, enum om_scan how, unsigned want, size_t *budget,

@@ -191,6 +191,7 @@ static void page_arrived(struct om_system *sys, struct om_page *page, unsigned f
 static void note_refault(struct om_mapping *mapping, struct om_page *page, uintptr_t index)
 {
 	struct om_system *sys = mapping->sys;
+
 	if (!om_shadow_take(sys, mapping, index))
 		return;
 	om_age_note_refault(sys, OM_AGE_FILE);

@@ -29,8 +29,10 @@ struct om_shadow {
 static inline struct om_shadow om_shadow_of(struct om_system *sys, const void *file,
                                             uintptr_t index)
 {
-	uint64_t hash =
-	    ((uint64_t)(uintptr_t)file ^ (uint64_t)index << 40 ^ index) * 0x9e3779b97f4a7c15u;
+	/* By its frame, not by its address: so a run can be repeated, wherever memory lies. */
+	uint64_t key = (uint64_t)om_arch_pfn(&sys->arch, (void *)(uintptr_t)file) << OM_PAGE_SHIFT |
+	               ((uintptr_t)file & ~OM_PAGE_MASK);
+	uint64_t hash = (key ^ (uint64_t)index << 40 ^ index) * 0x9e3779b97f4a7c15u;
 	om_pfn_t places = sys->nr_frames / 2;
 
 	hash ^= hash >> 29;

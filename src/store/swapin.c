@@ -88,7 +88,7 @@ static void abandon(struct om_system *sys, struct om_page *page)
 static void slot_arrived(struct om_system *sys, struct om_page *page, unsigned flags)
 {
 	if (flags & OM_PG_READAHEAD)
-		om_page_set_age(page, om_age_limit(sys, OM_AGE_ANON) - 1);
+		om_page_set_unproven(sys, page);
 	om_page_set(page, OM_PG_UPTODATE | flags);
 	om_page_unlock(sys, page);
 }
