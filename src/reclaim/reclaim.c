@@ -361,16 +361,15 @@ static size_t go_round(struct om_system *sys, enum om_scan how, size_t pages)
 	return freed;
 }
 
-/*
- * Tables that hold nothing, in halves of all of them: the first look at one that was used lately is
- * for its next to last chance.
- */
-static size_t shrink_tables(struct om_system *sys, unsigned halves, size_t pages)
+/* Halves of all tables: the first look at one that was used lately is for its next to last chance. */
+#define HALVES 5
+
+static size_t shrink_tables(struct om_system *sys, size_t pages)
 {
 	size_t freed = 0;
 
-	for (; halves && freed < pages; halves--)
-		freed += om_reclaim_tables(sys, 1, pages - freed);
+	for (unsigned n = 0; n < HALVES && freed < pages; n++)
+		freed += om_reclaim_tables(sys, OM_TABLES_UNUSED, pages - freed);
 	return freed;
 }
 
@@ -379,16 +378,16 @@ static size_t shrink(struct om_system *sys, size_t pages)
 	size_t freed = go_round(sys, OM_SCAN_OLD, pages);
 
 	if (freed < pages)
-		freed += shrink_tables(sys, 1, pages - freed);
+		freed += om_reclaim_tables(sys, OM_TABLES_FREE, pages - freed);
 	if (freed < pages)
 		freed += go_round(sys, OM_SCAN_UNUSED, pages - freed);
 	/* Before what is in use. */
 	if (freed < pages)
-		freed += shrink_tables(sys, 5, pages - freed);
+		freed += shrink_tables(sys, pages - freed);
 	if (freed < pages)
 		freed += go_round(sys, OM_SCAN_ALL, pages - freed);
 	if (!freed)
-		freed = om_reclaim_tables(sys, 0, pages);
+		freed = om_reclaim_tables(sys, OM_TABLES_ALL, pages);
 	return freed;
 }
 

@@ -3,8 +3,9 @@
  *
  * One address space after the other, and in each from the lowest table to the highest, a piece at a
  * time (area/trim.c). Where to go on is kept in the system: all reclaimers share the way. An
- * mmap_lock is only tried; but when there is nothing else to be reclaimed, somebody who is in an
- * address space with many tables is waited for, a moment.
+ * mmap_lock is only tried at first; but before pages go that are in use, somebody who is in an
+ * address space with many tables is waited for, a moment: a CPU may be at a fault there for as long
+ * as a hypervisor keeps it from going on.
  */
 #include "reclaim/tables.h"
 
@@ -51,18 +52,20 @@ static void turn_over(struct om_system *sys, struct om_mm *mm, uintptr_t addr)
 /* Part of all tables that is worth waiting for. */
 #define WORTH 64
 
-static bool lock_mm(struct om_mm *mm, unsigned prio, size_t all)
+static bool lock_mm(struct om_mm *mm, enum om_tables how, size_t all)
 {
-	if (prio || atomic_load_explicit(&mm->nr_tables, memory_order_relaxed) < all / WORTH)
+	size_t own = atomic_load_explicit(&mm->nr_tables, memory_order_relaxed);
+
+	if (how == OM_TABLES_FREE || own < all / WORTH)
 		return om_mm_try_write_lock(mm);
 	return om_mm_write_lock_briefly(mm);
 }
 
-size_t om_reclaim_tables(struct om_system *sys, unsigned prio, size_t target)
+size_t om_reclaim_tables(struct om_system *sys, enum om_tables how, size_t target)
 {
 	om_pfn_t all = atomic_load_explicit(&sys->nr_kind[OM_KIND_TABLE], memory_order_relaxed);
-	enum om_trim how = prio ? OM_TRIM_UNUSED : OM_TRIM_ZERO;
-	size_t freed = 0, budget = (all >> prio) + 1;
+	enum om_trim which = how == OM_TABLES_ALL ? OM_TRIM_ZERO : OM_TRIM_UNUSED;
+	size_t freed = 0, budget = (how == OM_TABLES_ALL ? all : all / 2) + 1;
 	unsigned rounds = 0;
 	uintptr_t addr;
 
@@ -72,8 +75,8 @@ size_t om_reclaim_tables(struct om_system *sys, unsigned prio, size_t target)
 
 		if (!mm)
 			break;
-		if (lock_mm(mm, prio, all)) {
-			freed += om_trim(mm, &addr, OM_VA_LIMIT, how, &looked);
+		if (lock_mm(mm, how, all)) {
+			freed += om_trim(mm, &addr, OM_VA_LIMIT, which, &looked);
 			om_mm_write_unlock(mm);
 		} else {
 			addr = OM_VA_LIMIT;

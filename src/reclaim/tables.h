@@ -6,12 +6,17 @@
 
 #include "base/types.h"
 
+enum om_tables {
+	OM_TABLES_FREE,   /* not used lately; passes over an address space that somebody is in */
+	OM_TABLES_UNUSED, /* the same, but waits a moment for whoever is in one with many tables */
+	OM_TABLES_ALL,    /* those that are new, or in use for reading zeros, too */
+};
+
 /*
- * Look at about 1 / 2^prio of all page tables, beginning where the last one stopped, until `target`
- * have been freed; returns how many were. prio 0 looks at all of them, takes those that are new, or
- * in use for reading zeros, too, and may sleep a moment to get into an address space that somebody
- * is in. Otherwise such address spaces are passed over. Context: no lock held.
+ * Look at about half of all page tables, or at all of them for OM_TABLES_ALL, beginning where the
+ * last one stopped, until `target` have been freed; returns how many were. Context: no lock held;
+ * may sleep.
  */
-size_t om_reclaim_tables(struct om_system *sys, unsigned prio, size_t target);
+size_t om_reclaim_tables(struct om_system *sys, enum om_tables how, size_t target);
 
 #endif

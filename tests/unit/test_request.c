@@ -3,10 +3,12 @@
  */
 #include "space.h"
 
+#include <sched.h>
 #include <string.h>
 
 #include "base/hooks.h"
 #include "reclaim/reclaim.h"
+#include "reclaim/tables.h"
 
 /* ---------------------------------------------------------------- thrashing ----------------- */
 
@@ -59,6 +61,79 @@ static void test_thrashing_is_ones_own(void **state)
 	assert_in_range(turns, 16, 60);
 	om_mm_destroy(other);
 	om_mapping_put(file);
+	space_finish(&s);
+}
+
+/* ---------------------------------------------------------------- tables -------------------- */
+
+/* A CPU at a fault in `mm`, which does not get on until reclaim waits for it. */
+struct slow_fault {
+	struct om_mm *mm;
+	atomic_bool inside, go_on;
+	struct unit_thread *thread;
+};
+
+static struct slow_fault slow;
+
+static void be_slow(void *arg, unsigned i)
+{
+	struct slow_fault *f = arg;
+
+	(void)i;
+	om_mm_read_lock(f->mm);
+	atomic_store(&f->inside, true);
+	while (!atomic_load(&f->go_on))
+		sched_yield();
+	om_mm_read_unlock(f->mm);
+}
+
+static void let_it_go_on(void *ctx, const void *key, bool (*blocked)(const void *arg),
+                         const void *arg)
+{
+	(void)ctx;
+	(void)key;
+	assert_true(blocked(arg));
+	atomic_store(&slow.go_on, true);
+	unit_thread_join(slow.thread);
+}
+
+static void start_slow_fault(struct space *s)
+{
+	static struct om_port_ops ops;
+
+	ops = *s->sys->hooks.ops;
+	ops.wait_briefly = let_it_go_on;
+	s->sys->hooks.ops = &ops;
+	slow.mm = s->mm;
+	slow.thread = unit_thread_start(be_slow, &slow, 0);
+	while (!atomic_load(&slow.inside))
+		sched_yield();
+}
+
+/*
+ * All memory there is to be had is tables that hold nothing, and their address space is busy: only
+ * the program text of others would be left, and once taken it is read back in, again and again.
+ */
+static void test_waits_for_tables(void **state)
+{
+	const uintptr_t spans = 64;
+	struct space s = space_start(512, 0);
+	size_t freed = 0;
+
+	(void)state;
+	space_map(&s, 0, spans * OM_TABLE_ENTRIES, R, 0);
+	for (uintptr_t i = 0; i < spans; i++)
+		(void)space_get(&s, s.mm, i * OM_TABLE_ENTRIES);
+	start_slow_fault(&s);
+	for (unsigned i = 0; i < 6; i++)
+		freed += om_reclaim_tables(s.sys, OM_TABLES_FREE, spans);
+	assert_int_equal(freed, 0);
+	assert_false(atomic_load(&slow.go_on));
+	for (unsigned i = 0; i < 6; i++)
+		freed += om_reclaim_tables(s.sys, OM_TABLES_UNUSED, spans);
+	assert_true(atomic_load(&slow.go_on));
+	assert_true(freed >= spans);
+	space_check(&s);
 	space_finish(&s);
 }
 
@@ -309,6 +384,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_thrashing_is_ones_own),
+	    cmocka_unit_test(test_waits_for_tables),
 	    cmocka_unit_test(test_populate_ends),
 	    cmocka_unit_test(test_copies_end),
 	    cmocka_unit_test(test_fork_ends),
