@@ -295,6 +295,13 @@ struct om_sleep_queue {
  */
 enum om_mapped { OM_MAPPED_ANON, OM_MAPPED_SHARED, OM_MAPPED_FILE, OM_NR_MAPPED };
 
+/* Those who write to a swap device for reclaim. */
+struct om_swap_writers {
+	_Atomic uint32_t inside; /* (a) OM_SWAP_WRITERS at most */
+	_Atomic uint32_t ended;  /* (a) transfers so far */
+	_Atomic uint32_t hung;   /* (a) `ended` + 1 when the next one was waited for in vain */
+};
+
 /* The threads inside om_reclaim_step(). */
 struct om_reclaimers {
 	struct om_spinlock lock;
@@ -302,8 +309,8 @@ struct om_reclaimers {
 	_Atomic uint32_t hung;   /* (a) of these, taken for hung in a transfer; written under (l) */
 	_Atomic uint32_t won;    /* (a) times one has left that had freed something */
 	uint32_t hangs;          /* (l) times those inside were taken for hung */
-	struct om_mapping *being_written[OM_RECLAIM_WRITERS]; /* (l) names, no references */
-	uint8_t swap_writers[OM_SWAP_DEVICES_MAX];            /* (l) of each device */
+	struct om_mapping *being_written[OM_RECLAIM_WRITERS];     /* (l) names, no references */
+	struct om_swap_writers swap_writers[OM_SWAP_DEVICES_MAX]; /* (a) of each device */
 };
 
 struct om_shard {

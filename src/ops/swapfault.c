@@ -199,7 +199,8 @@ static int lock_cached(struct om_fault *f, struct om_page **page)
 		return fetch_slot(f, slot);
 	if (!om_fetch_trylock(sys, f->fetch, *page))
 		return om_fetch_locked(sys, f->fetch, *page);
-	om_swapcache_hit(sys, *page, account(f));
+	if (!om_swapcache_hit(sys, *page, account(f)))
+		om_swap_ahead_found(account(f), f->addr >> OM_PAGE_SHIFT);
 	return 0;
 }
 

@@ -13,6 +13,7 @@
  */
 #include "reclaim/reclaim.h"
 
+#include "base/hooks.h"
 #include "page/age.h"
 #include "page/put.h"
 #include "reclaim/balance.h"
@@ -22,7 +23,7 @@
 #include "store/mapping.h"
 #include "store/swap.h"
 
-/* It does not leave now; `keep`: nor when the hand comes again. */
+/* It does not leave now; `keep`: nor when the hand comes again, because it cannot. */
 static void give_up(struct om_system *sys, struct om_page **page, bool keep)
 {
 	if (keep)
@@ -132,8 +133,8 @@ static void unmap(struct om_system *sys, struct om_victims *b)
 
 /*
  * A store may be slow, or hang, and must not get hold of everybody who needs a frame. So only one
- * thread at a time writes to one file, OM_RECLAIM_WRITERS to files at all, OM_SWAP_WRITERS to one
- * swap device. For the others the pages stay: NULL, false.
+ * thread at a time writes to one file, OM_RECLAIM_WRITERS to files at all: NULL for the others,
+ * whose pages stay.
  */
 static struct om_mapping **begin_write(struct om_system *sys, struct om_mapping *mapping)
 {
@@ -162,23 +163,53 @@ static void end_write(struct om_system *sys, struct om_mapping **place)
 	om_spin_unlock(sys, &sys->reclaimers.lock);
 }
 
-static bool begin_swap(struct om_system *sys, unsigned device)
+static bool is_full(const void *arg)
 {
-	struct om_reclaimers *r = &sys->reclaimers;
-	bool free;
+	const struct om_swap_writers *w = arg;
 
-	om_spin_lock(sys, &r->lock, OM_RANK_LIST);
-	free = r->swap_writers[device] < OM_SWAP_WRITERS;
-	r->swap_writers[device] += free;
-	om_spin_unlock(sys, &r->lock);
-	return free;
+	return atomic_load(&w->inside) >= OM_SWAP_WRITERS;
 }
 
-static void end_swap(struct om_system *sys, unsigned device)
+static bool try_swap(struct om_swap_writers *w)
 {
-	om_spin_lock(sys, &sys->reclaimers.lock, OM_RANK_LIST);
-	sys->reclaimers.swap_writers[device]--;
-	om_spin_unlock(sys, &sys->reclaimers.lock);
+	uint32_t inside = atomic_load(&w->inside);
+
+	do {
+		if (inside >= OM_SWAP_WRITERS)
+			return false;
+	} while (!atomic_compare_exchange_weak(&w->inside, &inside, inside + 1));
+	return true;
+}
+
+/*
+ * OM_SWAP_WRITERS threads at most write to one swap device. Others wait, and find what can leave
+ * still there; unless no transfer has ended since somebody waited in vain, or nobody can tell how
+ * long it takes.
+ */
+static bool begin_swap(struct om_system *sys, struct om_swap_writers *w)
+{
+	uint32_t ended;
+
+	do {
+		ended = atomic_load(&w->ended);
+		if (try_swap(w))
+			return true;
+		if (!om_hooks(sys)->ops->wait_briefly || om_dying(sys) ||
+		    atomic_load(&w->hung) == ended + 1)
+			return false;
+		om_wait_briefly(sys, w, is_full, w);
+	} while (atomic_load(&w->ended) != ended);
+	atomic_store(&w->hung, ended + 1);
+	return false;
+}
+
+static void end_swap(struct om_system *sys, struct om_swap_writers *w)
+{
+	bool full = atomic_fetch_sub(&w->inside, 1) == OM_SWAP_WRITERS;
+
+	atomic_fetch_add(&w->ended, 1);
+	if (full)
+		om_wake(sys, w);
 }
 
 static bool is_dirty_swap(const struct om_page *page)
@@ -202,7 +233,8 @@ static bool is_orphan(struct om_system *sys, struct om_page *page)
 static unsigned write_run(struct om_system *sys, struct om_victims *b, unsigned i)
 {
 	unsigned n = 1, device = b->page[i]->slot >> OM_SWAP_DEVICE_SHIFT;
-	bool may = begin_swap(sys, device);
+	struct om_swap_writers *w = &sys->reclaimers.swap_writers[device];
+	bool may = begin_swap(sys, w);
 
 	while (i + n < b->n && is_dirty_swap(b->page[i + n]) &&
 	       b->page[i + n]->slot == b->page[i]->slot + n &&
@@ -210,9 +242,9 @@ static unsigned write_run(struct om_system *sys, struct om_victims *b, unsigned 
 		n++;
 	if (!may || om_swap_write(sys, &b->page[i], n))
 		for (unsigned k = 0; k < n; k++)
-			give_up(sys, &b->page[i + k], true);
+			give_up(sys, &b->page[i + k], may);
 	if (may)
-		end_swap(sys, device);
+		end_swap(sys, w);
 	return n;
 }
 
@@ -248,7 +280,7 @@ static unsigned write_file_run(struct om_system *sys, struct om_victims *b, unsi
 	if (!place || om_mapping_writepages(mapping, run, n))
 		for (unsigned k = 0; k < n; k++)
 			if (om_page_test(run[k], OM_PG_DIRTY))
-				give_up(sys, &run[k], true);
+				give_up(sys, &run[k], place);
 	if (place)
 		end_write(sys, place);
 	return n;
@@ -361,7 +393,9 @@ static size_t go_round(struct om_system *sys, enum om_scan how, size_t pages)
 	return freed;
 }
 
-/* Halves of all tables: the first look at one that was used lately is for its next to last chance. */
+/*
+ * Halves of all tables: the first look at one that was used lately is for its next to last chance.
+ */
 #define HALVES 5
 
 static size_t shrink_tables(struct om_system *sys, size_t pages)

@@ -8,7 +8,7 @@
 
 enum om_tables {
 	OM_TABLES_FREE,   /* not used lately; passes over an address space that somebody is in */
-	OM_TABLES_UNUSED, /* the same, but waits a moment for whoever is in one with many tables */
+	OM_TABLES_UNUSED, /* not used lately; waits a moment for who is in one with many */
 	OM_TABLES_ALL,    /* those that are new, or in use for reading zeros, too */
 };
 

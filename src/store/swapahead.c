@@ -82,6 +82,15 @@ void om_swap_ahead_hit(struct om_swap_ahead *ahead)
 		store(&ahead->hits, (uint8_t)(hits + 1));
 }
 
+void om_swap_ahead_found(struct om_swap_ahead *ahead, uintptr_t page)
+{
+	uint16_t apart = (uint16_t)(page ^ load(&ahead->page));
+	unsigned window = load(&ahead->window);
+
+	if (apart && window && !(apart >> (window - 1)))
+		om_swap_ahead_hit(ahead);
+}
+
 /* ---------------------------------------------------------------- what lies in it ----------- */
 
 bool om_swap_near_add(struct om_system *sys, struct om_swap_near *near, uint32_t other)

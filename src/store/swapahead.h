@@ -53,6 +53,13 @@ void om_swap_ahead_read(struct om_swap_ahead *ahead, unsigned n);
 void om_swap_ahead_hit(struct om_swap_ahead *ahead);
 
 /*
+ * This page, of memory, was in the cache already, and somebody has asked for it before. If it lies
+ * in the last window, and is not the one that was wanted then, it is a hit, too: those who share
+ * memory read ahead for each other.
+ */
+void om_swap_ahead_found(struct om_swap_ahead *ahead, uintptr_t page);
+
+/*
  * The slot that is wanted, and those near it that are worth reading in the same transfer: bit
  * OM_SWAP_NEAR + d stands for the slot d above it.
  */

@@ -337,6 +337,64 @@ static void test_swap_that_hangs(void **state)
 	space_finish(&s);
 }
 
+/* As many write to swap as may, and this happens to one of them when somebody waits for it. */
+static struct {
+	struct om_swap_writers *writers;
+	bool ends;
+	unsigned waits;
+} busy;
+
+static void wait_for_writer(void *ctx, const void *key, bool (*blocked)(const void *arg),
+                            const void *arg)
+{
+	(void)ctx;
+	if (key != busy.writers)
+		return;
+	assert_true(blocked(arg));
+	busy.waits++;
+	if (busy.ends) {
+		atomic_fetch_add(&busy.writers->ended, 1);
+		atomic_fetch_sub(&busy.writers->inside, 1);
+		assert_false(blocked(arg));
+	}
+}
+
+/*
+ * A device that is busy is waited for, so that what is old leaves, and not what is in use. One that
+ * hangs is waited for once; and who finds it busy does not make the pages young for that.
+ */
+static void test_swap_that_is_busy(void **state)
+{
+	struct space s = space_start(512, 512);
+	struct om_port_ops ops = *s.sys->hooks.ops;
+	uint64_t aged;
+
+	(void)state;
+	ops.wait_briefly = wait_for_writer;
+	s.sys->hooks.ops = &ops;
+	busy.writers = &s.sys->reclaimers.swap_writers[s.area];
+	busy.ends = false;
+	busy.waits = 0;
+	atomic_store(&busy.writers->inside, OM_SWAP_WRITERS);
+	space_map(&s, 0, 400, RW, 0);
+	space_fill(&s, s.mm, 0, 400, 'a');
+	assert_int_equal(om_reclaim_step(s.sys, 32), 0);
+	assert_int_equal(busy.waits, 1);
+	aged = space_event(s.sys, OM_EV_PGDEACTIVATE);
+	assert_int_equal(om_reclaim_step(s.sys, 32), 0);
+	assert_int_equal(busy.waits, 1);
+	assert_int_equal(space_event(s.sys, OM_EV_PGDEACTIVATE), aged);
+	/* One is through, and then there is reason to wait again. */
+	atomic_fetch_add(&busy.writers->ended, 1);
+	busy.ends = true;
+	assert_true(om_reclaim_step(s.sys, 32) >= 32);
+	assert_int_equal(busy.waits, 2);
+	assert_int_equal(atomic_load(&busy.writers->inside), OM_SWAP_WRITERS - 1);
+	s.sys->hooks.ops = &sim_port_ops;
+	space_expect(&s, s.mm, 0, 400, 'a');
+	space_finish(&s);
+}
+
 /* ---------------------------------------------------------------- waiting ------------------- */
 
 static unsigned waited, waited_briefly;
@@ -391,6 +449,7 @@ int main(void)
 	    cmocka_unit_test(test_swapoff_ends),
 	    cmocka_unit_test(test_no_memory_ends),
 	    cmocka_unit_test(test_swap_that_hangs),
+	    cmocka_unit_test(test_swap_that_is_busy),
 	    cmocka_unit_test(test_wait_briefly),
 	};
 

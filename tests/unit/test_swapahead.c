@@ -53,6 +53,32 @@ static void test_window(void **state)
 	space_finish(&s);
 }
 
+/* Somebody else has asked for a page of the window first: it was not read in vain. */
+static void test_found(void **state)
+{
+	struct space s = space_start(1000, 0);
+	struct om_system *sys = s.sys;
+	struct om_swap_ahead a = {0};
+
+	(void)state;
+	sys->swap_cluster = 5;
+	atomic_store(&sys->mark_high, 1000); /* memory is short */
+	om_swap_ahead_found(&a, 7);          /* of an account that knows nothing */
+	assert_int_equal(om_swap_ahead_window(sys, &a, 70, 170), 4);
+	om_swap_ahead_read(&a, 3);
+	om_swap_ahead_found(&a, 68);
+	om_swap_ahead_found(&a, 69);
+	om_swap_ahead_found(&a, 71);
+	assert_int_equal(om_swap_ahead_window(sys, &a, 90, 0), 8);
+	om_swap_ahead_read(&a, 3);
+	om_swap_ahead_found(&a, 90); /* the wanted one itself, and the blocks beside it */
+	om_swap_ahead_found(&a, 87);
+	om_swap_ahead_found(&a, 90);
+	om_swap_ahead_found(&a, 96);
+	assert_int_equal(om_swap_ahead_window(sys, &a, 90, 0), 4);
+	space_finish(&s);
+}
+
 /* Memory that nobody needs, a limit by the embedder, and little memory. */
 static void test_window_limits(void **state)
 {
@@ -219,6 +245,32 @@ static void test_sequential(void **state)
 	}
 }
 
+/*
+ * A parent and its child go through what they share, a few pages apart, and take turns in front:
+ * each finds half of what it has read ahead used by the other one before.
+ */
+static void test_family(void **state)
+{
+	const uintptr_t n = FRAMES * 3 / 2;
+	struct om_mm *child, *mm;
+	struct program p;
+	struct figures f;
+
+	(void)state;
+	begin(&p, n);
+	assert_int_equal(om_fork(p.s.mm, NULL, &child), 0);
+	count_from_here(&p);
+	for (uintptr_t k = 0; k < 4 * n; k++) {
+		mm = k % 2 ? child : p.s.mm;
+		assert_int_equal(space_get(&p.s, mm, k % n), (int)(k % n % 127));
+		mm = k % 2 ? p.s.mm : child;
+		assert_int_equal(space_get(&p.s, mm, k % n), (int)(k % n % 127));
+	}
+	om_mm_destroy(child);
+	f = end(&p);
+	assert_in_range(f.reads, 1, f.pages / 6);
+}
+
 /* Neighbours are of no use: one request each, and hardly a page in vain. */
 static void test_scattered(void **state)
 {
@@ -286,6 +338,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_window),     cmocka_unit_test(test_window_limits),
+	    cmocka_unit_test(test_found),      cmocka_unit_test(test_family),
 	    cmocka_unit_test(test_sequential), cmocka_unit_test(test_scattered),
 	    cmocka_unit_test(test_roomy),      cmocka_unit_test(test_sparse),
 	    cmocka_unit_test(test_willneed),
