@@ -8,7 +8,7 @@
  * Neighbours among the frames were mostly taken by one fault after the other. So they are likely to
  * be in one table, whose lock is kept from one exclusive page to the next: such a page names its
  * table, and costs a look at one entry. A page that others map too is looked for by the reverse
- * map, but not before it is about to leave; until then it grows older unseen.
+ * map; if many do, not before it is about to leave: until then it grows older unseen.
  */
 #include "reclaim/scan.h"
 
@@ -19,6 +19,9 @@
 
 /* Frames that one thread takes at a time: the descriptors of half a kilobyte, eight lines. */
 #define CHUNK 16
+
+/* Entries that are looked at each time the hand comes to a page. */
+#define FEW_ENTRIES 8
 
 struct scan {
 	struct om_system *sys;
@@ -119,13 +122,13 @@ static bool take(struct scan *s, struct om_page *page)
 
 /* ---------------------------------------------------------------- other pages --------------- */
 
-/* A page of a file, or one that others map, too: locked and referenced. */
-static bool is_too_old_by_walk(struct scan *s, struct om_page *page)
+/* A page of a file, or one that others map, too, or `many` do: locked and referenced. */
+static bool is_too_old_by_walk(struct scan *s, struct om_page *page, bool many)
 {
 	unsigned flags = om_page_flags(page);
 	struct om_uses uses;
 
-	if (s->how == OM_SCAN_OLD &&
+	if (many && s->how == OM_SCAN_OLD &&
 	    om_age_of(flags) + 1 < om_age_limit(s->sys, om_age_kind_of(flags)))
 		return grow_older(s, page);
 	om_page_referenced(s->sys, page, &uses);
@@ -137,10 +140,10 @@ static bool is_too_old_by_walk(struct scan *s, struct om_page *page)
 
 /* ---------------------------------------------------------------- one frame ----------------- */
 
-static void look_by_walk(struct scan *s, struct om_page *page)
+static void look_by_walk(struct scan *s, struct om_page *page, bool many)
 {
 	keep_table(s, NULL);
-	if (is_too_old_by_walk(s, page))
+	if (is_too_old_by_walk(s, page, many))
 		s->v->page[s->v->n++] = page;
 	else
 		om_page_unlock_put(s->sys, page);
@@ -153,7 +156,7 @@ static void look_by_walk(struct scan *s, struct om_page *page)
 static bool look(struct scan *s, struct om_page *page, struct om_page **table)
 {
 	struct om_system *sys = s->sys;
-	bool taken = false;
+	bool taken = false, many;
 
 	om_frame_lock(sys, page);
 	*table = may_leave(s, page) ? om_anon_page_table(page) : NULL;
@@ -164,9 +167,10 @@ static bool look(struct scan *s, struct om_page *page, struct om_page **table)
 	} else if (!*table) {
 		taken = may_leave(s, page) && take(s, page);
 	}
+	many = page->mapcount > FEW_ENTRIES;
 	om_frame_unlock(sys, page);
 	if (taken)
-		look_by_walk(s, page);
+		look_by_walk(s, page, many);
 	return *table;
 }
 
