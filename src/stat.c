@@ -86,9 +86,7 @@ static om_pfn_t load(const _Atomic om_pfn_t *n)
 
 static void count_kinds(struct om_system *sys, struct om_sysinfo *info)
 {
-	om_spin_lock(sys, &sys->free_lock, OM_RANK_FREE);
-	info->frames = sys->nr_owned;
-	om_spin_unlock(sys, &sys->free_lock);
+	info->frames = load(&sys->nr_owned);
 	info->free = load(&sys->nr_free);
 	info->tables = load(&sys->nr_kind[OM_KIND_TABLE]);
 	info->index = load(&sys->nr_kind[OM_KIND_INDEX]);

@@ -332,7 +332,7 @@ struct om_system {
 	struct om_spinlock free_lock;
 	om_pfn_t free_head;                             /* (f) */
 	_Atomic om_pfn_t nr_free;                       /* (a) written under (f) */
-	om_pfn_t nr_owned;                              /* (f) */
+	_Atomic om_pfn_t nr_owned;                      /* (a) written under (f) */
 	_Atomic om_pfn_t mark_min, mark_low, mark_high; /* (a) written under (f) */
 	bool marks_fixed;                               /* (f) by the embedder, not derived */
 	struct om_rwsem adding;                         /* one om_add_memory() at a time */

@@ -124,20 +124,12 @@ int om_reclaim_retry(struct om_system *sys, unsigned *tries, size_t want)
 #define FEW_PART   512
 #define FEW_ROUNDS 16
 
-static om_pfn_t frames_owned(struct om_system *sys)
-{
-	om_pfn_t n;
-
-	om_spin_lock(sys, &sys->free_lock, OM_RANK_FREE);
-	n = sys->nr_owned;
-	om_spin_unlock(sys, &sys->free_lock);
-	return n;
-}
-
 /* Has too little been freed for a fault of this address space, once too often? */
 static bool is_thrashing(struct om_mm *mm, size_t freed)
 {
-	if (freed >= OM_RECLAIM_BATCH || freed >= frames_owned(mm->sys) / FEW_PART) {
+	om_pfn_t owned = atomic_load_explicit(&mm->sys->nr_owned, memory_order_relaxed);
+
+	if (freed >= OM_RECLAIM_BATCH || freed >= owned / FEW_PART) {
 		atomic_store_explicit(&mm->few_rounds, 0, memory_order_relaxed);
 		return false;
 	}

@@ -59,7 +59,7 @@ unsigned om_swap_ahead_window(struct om_system *sys, struct om_swap_ahead *ahead
 		window = ROOMY_WINDOW;
 	if (window > sys->swap_cluster)
 		window = sys->swap_cluster;
-	while (window && 1u << window > sys->nr_owned / MEMORY_PART)
+	while (window && 1u << window > load(&sys->nr_owned) / MEMORY_PART)
 		window--;
 	store(&ahead->window, (uint8_t)(window + 1));
 	store(&ahead->read, 0);
