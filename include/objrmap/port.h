@@ -127,8 +127,8 @@ struct om_port_ops {
 	 * Optional, beside `wait`: wait for a tenth of a second at most. Returns when that has
 	 * passed or `blocked(arg)` is false, and not earlier. Reclaim waits in this way for what
 	 * other threads have in hand, a hundred times at most: so a disk may be slow, but one that
-	 * never answers does not keep everybody from hearing that memory is out. So does who finds
-	 * as many threads writing to a swap device as may.
+	 * never answers does not keep everybody from hearing that memory is out. A thread
+	 * that may not write to a swap device yet, since others do, waits in this way for its turn.
 	 * Default: `wait`; then a request waits as long as the disk hangs, and nobody waits for a
 	 * turn to write to swap: what is in use may go for want of what is old.
 	 */

@@ -122,7 +122,10 @@ static bool take(struct scan *s, struct om_page *page)
 
 /* ---------------------------------------------------------------- other pages --------------- */
 
-/* A page of a file, or one that others map, too, or `many` do: locked and referenced. */
+/*
+ * A page of a file, or one that others map, too: locked and referenced. `many`: by so many entries
+ * that they are looked at once, at the end.
+ */
 static bool is_too_old_by_walk(struct scan *s, struct om_page *page, bool many)
 {
 	unsigned flags = om_page_flags(page);

@@ -133,6 +133,7 @@ static void test_waits_for_tables(void **state)
 		freed += om_reclaim_tables(s.sys, OM_TABLES_UNUSED, spans);
 	assert_true(atomic_load(&slow.go_on));
 	assert_true(freed >= spans);
+	s.sys->hooks.ops = &sim_port_ops;
 	space_check(&s);
 	space_finish(&s);
 }

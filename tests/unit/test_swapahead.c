@@ -19,15 +19,23 @@ static unsigned next(struct om_system *sys, struct om_swap_ahead *a, unsigned re
 	return om_swap_ahead_window(sys, a, page, slot);
 }
 
-static void test_window(void **state)
+/* Memory is short, so that the account alone decides. */
+static struct space start_short(void)
 {
 	struct space s = space_start(1000, 0);
+
+	s.sys->swap_cluster = 5;
+	atomic_store(&s.sys->mark_high, 1000);
+	return s;
+}
+
+static void test_window(void **state)
+{
+	struct space s = start_short();
 	struct om_system *sys = s.sys;
 	struct om_swap_ahead a = {0};
 
 	(void)state;
-	sys->swap_cluster = 5;
-	atomic_store(&sys->mark_high, 1000); /* memory is short */
 	assert_int_equal(om_swap_ahead_window(sys, &a, 70, 170), 4);
 	assert_int_equal(next(sys, &a, 3, 3, 90, 0), 8);
 	assert_int_equal(next(sys, &a, 7, 6, 90, 0), 16);
@@ -56,14 +64,12 @@ static void test_window(void **state)
 /* Somebody else has asked for a page of the window first: it was not read in vain. */
 static void test_found(void **state)
 {
-	struct space s = space_start(1000, 0);
+	struct space s = start_short();
 	struct om_system *sys = s.sys;
 	struct om_swap_ahead a = {0};
 
 	(void)state;
-	sys->swap_cluster = 5;
-	atomic_store(&sys->mark_high, 1000); /* memory is short */
-	om_swap_ahead_found(&a, 7);          /* of an account that knows nothing */
+	om_swap_ahead_found(&a, 7); /* of an account that knows nothing */
 	assert_int_equal(om_swap_ahead_window(sys, &a, 70, 170), 4);
 	om_swap_ahead_read(&a, 3);
 	om_swap_ahead_found(&a, 68);
@@ -246,8 +252,8 @@ static void test_sequential(void **state)
 }
 
 /*
- * A parent and its child go through what they share, a few pages apart, and take turns in front:
- * each finds half of what it has read ahead used by the other one before.
+ * A parent and its child go through what they share together, and take turns at each page in who
+ * comes first: each finds half of what it has read ahead used by the other one before.
  */
 static void test_family(void **state)
 {
