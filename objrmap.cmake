@@ -30,6 +30,7 @@ set(OBJRMAP_SOURCES
   ${OBJRMAP_DIR}/src/ops/mremap.c
   ${OBJRMAP_DIR}/src/ops/msync.c
   ${OBJRMAP_DIR}/src/ops/nonlinear.c
+  ${OBJRMAP_DIR}/src/ops/punch.c
   ${OBJRMAP_DIR}/src/ops/resize.c
   ${OBJRMAP_DIR}/src/ops/swapfault.c
   ${OBJRMAP_DIR}/src/ops/swapoff.c

@@ -366,8 +366,9 @@ enum om_advice {
 /*
  * madvise(2). Errors: EINVAL (alignment, unknown advice, advice that does not fit the area, locked
  * area), ENOMEM (hole: partial, the mapped parts have been advised), EAGAIN (a split would pass
- * OM_LIMIT_VMAS or no frame), EFAULT (POPULATE beyond EOF), EIO (WILLNEED, POPULATE), EACCES, EINTR
- * (POPULATE, between two pages). DONTNEED gives back the page tables, too, that it empties.
+ * OM_LIMIT_VMAS or no frame), EFAULT (POPULATE beyond EOF), EIO (WILLNEED, POPULATE, REMOVE),
+ * EACCES, EOPNOTSUPP (REMOVE, as om_mapping_punch()), EINTR (POPULATE, between two pages). DONTNEED
+ * gives back the page tables, too, that it empties.
  */
 OM_API int om_madvise(struct om_mm *mm, uintptr_t addr, size_t len, int advice);
 
@@ -443,16 +444,18 @@ OM_API void om_mapping_usage(struct om_mapping *mapping, struct om_mapping_usage
  * Set the size (ftruncate(2)). Growing: new bytes read as zero. Shrinking: pages beyond the end
  * leave the cache and every address space, private copies too, and the tail of the last page is
  * zeroed; what is written behind the new end, once it has been seen, stays. Call it before
- * shrinking the store itself. Errors: ENOMEM, EIO (the last page must be read to zero its tail),
- * EOVERFLOW. May sleep.
+ * shrinking the store itself, and let nobody make the file longer in between. Errors: ENOMEM, EIO
+ * (the last page must be read to zero its tail), EOVERFLOW. May sleep.
  */
 OM_API int om_mapping_truncate(struct om_mapping *mapping, uint64_t size);
 
 /*
- * Drop the pages that lie wholly in [offset, offset + len) without changing the size, and zero the
- * partial ones (fallocate(2) PUNCH_HOLE). Private copies stay. Each page leaves at one moment: what
- * is written to its place after that stays. Files behind a store: the embedder punches the store
- * afterwards, and what is read in between comes from there. Errors: EIO, ENOMEM. May sleep.
+ * Make a hole: bytes [offset, offset + len) read as zero, and the size stays (fallocate(2)
+ * PUNCH_HOLE). Whole pages leave the cache and every area, but for private copies, and the store
+ * (`punch` of om_store_ops); partial pages are zeroed in memory. Each page leaves at one moment:
+ * what is written to its place after that stays. Errors: EOPNOTSUPP (the store has no `punch`);
+ * ENOMEM or EIO, if a partial page cannot be read: nothing has changed; EIO, if the store could not
+ * punch: of the whole pages, what was not written back is lost. May sleep.
  */
 OM_API int om_mapping_punch(struct om_mapping *mapping, uint64_t offset, uint64_t len);
 

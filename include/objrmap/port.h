@@ -223,6 +223,15 @@ struct om_store_ops {
 	int (*page_mkwrite)(void *store, uint64_t index);
 
 	/*
+	 * Optional, and not without `write`; a file that does not have it can get no holes. Pages
+	 * [first, first + n) read as zero from now on: called by om_mapping_punch(). None of them
+	 * is in memory, and none is read or written until this returns. Returns 0, or a negative
+	 * OM_E... value: then each page holds what it did, or zeros.
+	 * Context: may sleep; whoever wants one of these pages waits, and so does another punch.
+	 */
+	int (*punch)(void *store, uint64_t first, uint64_t n);
+
+	/*
 	 * Optional. The last reference to the om_mapping is gone and its pages are dropped; it is
 	 * not used again. Unused for swap devices. Context: no lock held, may sleep.
 	 */

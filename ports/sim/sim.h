@@ -206,6 +206,7 @@ struct sim_store_stats {
 	uint64_t pages_read, pages_written; /* pages they moved */
 	uint64_t read_errors, write_errors; /* transfers that failed */
 	uint64_t mkwrites, mkwrite_errors;  /* calls of page_mkwrite; those that said no */
+	uint64_t punches, punch_errors;     /* holes; those that could not be made */
 	uint64_t unasked; /* pages written though page_mkwrite was not called since the last time */
 	unsigned released; /* calls of the release hook */
 };
@@ -215,10 +216,10 @@ void sim_store_stats(struct sim_store *store, struct sim_store_stats *stats);
 void sim_store_latency(struct sim_store *store, unsigned read_us, unsigned write_us);
 
 /*
- * Let the k-th read or write transfer, or question, from now fail with -OM_EIO (1 = the next one),
- * it alone or it and all after it. k = 0 heals the store.
+ * Let the k-th read or write transfer, question, or hole from now fail with -OM_EIO (1 = the next
+ * one), it alone or it and all after it. k = 0 heals the store.
  */
-enum sim_transfer { SIM_READ, SIM_WRITE, SIM_MKWRITE };
+enum sim_transfer { SIM_READ, SIM_WRITE, SIM_MKWRITE, SIM_PUNCH };
 void sim_store_fail(struct sim_store *store, enum sim_transfer which, unsigned long k,
                     bool forever);
 

@@ -2,7 +2,8 @@
  * store.c: what lies behind mappings and swap devices: a growing array of pages in memory, or a
  * file of the host. One implementation of om_store_ops serves both.
  *
- * The store checks what port.h promises to a driver: no two transfers of one page at a time. It
+ * The store checks what port.h promises to a driver: no two transfers of one page at a time, and
+ * none where a hole is being made. It
  * fails on request, waits on request, and counts. A failed read leaves junk in the frames, as the
  * contract allows; a failed write leaves the store as it was.
  */
@@ -15,11 +16,11 @@
 #include <time.h>
 #include <unistd.h>
 
-/* One call of the read or write hook, on the caller's stack. */
+/* One call of the read, write or punch hook, on the caller's stack. */
 struct transfer {
 	struct transfer *next;
 	uint64_t first, last; /* pages */
-	void *const *frame;   /* NULL in it: that page is not transferred */
+	void *const *frame;   /* NULL in it: that page is not transferred; NULL: a hole */
 };
 
 struct failing {
@@ -35,7 +36,7 @@ struct sim_store {
 	bool *asked;       /* page_mkwrite has been called, and the page not been written since */
 	uint64_t nr_asked; /* length of `asked` */
 	struct transfer *active;
-	struct failing failing[3]; /* by enum sim_transfer */
+	struct failing failing[4]; /* by enum sim_transfer */
 	unsigned latency[2];
 	struct sim_store_stats stats;
 };
@@ -172,6 +173,11 @@ static bool fails_now(struct failing *f)
 	return true;
 }
 
+static bool concerns(const struct transfer *t, uint64_t i)
+{
+	return !t->frame || t->frame[i - t->first];
+}
+
 /* The first page that both transfer, or UINT64_MAX. */
 static uint64_t common_page(const struct transfer *a, const struct transfer *b)
 {
@@ -179,19 +185,30 @@ static uint64_t common_page(const struct transfer *a, const struct transfer *b)
 	uint64_t last = a->last < b->last ? a->last : b->last;
 
 	for (uint64_t i = first; i <= last; i++)
-		if (a->frame[i - a->first] && b->frame[i - b->first])
+		if (concerns(a, i) && concerns(b, i))
 			return i;
 	return UINT64_MAX;
+}
+
+/* What is read or written. Lock held. */
+static void count(struct sim_store *store, enum sim_transfer which, const struct transfer *t)
+{
+	uint64_t n = 0;
+
+	if (which == SIM_PUNCH) {
+		store->stats.punches++;
+		return;
+	}
+	for (uint64_t i = t->first; i <= t->last; i++)
+		n += concerns(t, i);
+	*(which == SIM_READ ? &store->stats.reads : &store->stats.writes) += 1;
+	*(which == SIM_READ ? &store->stats.pages_read : &store->stats.pages_written) += n;
 }
 
 /* Enter a transfer; returns whether it shall fail. */
 static bool transfer_begin(struct sim_store *store, enum sim_transfer which, struct transfer *t)
 {
-	uint64_t n = 0;
 	bool fail;
-
-	for (uint64_t i = t->first; i <= t->last; i++)
-		n += t->frame[i - t->first] != NULL;
 
 	pthread_mutex_lock(&store->lock);
 	for (const struct transfer *o = store->active; o; o = o->next) {
@@ -205,8 +222,7 @@ static bool transfer_begin(struct sim_store *store, enum sim_transfer which, str
 	}
 	t->next = store->active;
 	store->active = t;
-	*(which == SIM_READ ? &store->stats.reads : &store->stats.writes) += 1;
-	*(which == SIM_READ ? &store->stats.pages_read : &store->stats.pages_written) += n;
+	count(store, which, t);
 	fail = fails_now(&store->failing[which]);
 	pthread_mutex_unlock(&store->lock);
 	return fail;
@@ -224,6 +240,15 @@ static void clear_asked(struct sim_store *store, const struct transfer *t)
 	}
 }
 
+static uint64_t *errors(struct sim_store *store, enum sim_transfer which)
+{
+	struct sim_store_stats *st = &store->stats;
+
+	return which == SIM_READ    ? &st->read_errors
+	       : which == SIM_WRITE ? &st->write_errors
+	                            : &st->punch_errors;
+}
+
 static void transfer_end(struct sim_store *store, enum sim_transfer which, struct transfer *t,
                          bool ok)
 {
@@ -236,7 +261,7 @@ static void transfer_end(struct sim_store *store, enum sim_transfer which, struc
 		p = &(*p)->next;
 	*p = t->next;
 	if (!ok)
-		*(which == SIM_READ ? &store->stats.read_errors : &store->stats.write_errors) += 1;
+		*errors(store, which) += 1;
 	pthread_mutex_unlock(&store->lock);
 }
 
@@ -274,6 +299,48 @@ static int store_write(void *arg, uint64_t first, unsigned n, void *const frame[
 	if (ok)
 		ok = (store->fd < 0 ? ram_write : file_write)(store, first, n, frame);
 	transfer_end(store, SIM_WRITE, &t, ok);
+	return ok ? 0 : -OM_EIO;
+}
+
+/* Lock held. */
+static void ram_punch(struct sim_store *store, uint64_t first, uint64_t last)
+{
+	for (uint64_t i = first; i <= last && i < store->nr_pages; i++) {
+		free(store->page[i]);
+		store->page[i] = NULL;
+	}
+}
+
+static bool file_punch(struct sim_store *store, uint64_t first, uint64_t last)
+{
+	static const unsigned char zeros[SIM_PAGE_SIZE];
+	uint64_t end = (uint64_t)lseek(store->fd, 0, SEEK_END);
+
+	for (uint64_t at = first * SIM_PAGE_SIZE; first <= last && at < end; first++) {
+		size_t n = end - at < SIM_PAGE_SIZE ? (size_t)(end - at) : SIM_PAGE_SIZE;
+
+		if (!fd_write(store->fd, at, zeros, n))
+			return false;
+		at += n;
+	}
+	return true;
+}
+
+static int store_punch(void *arg, uint64_t first, uint64_t n)
+{
+	struct sim_store *store = arg;
+	struct transfer t = {.first = first, .last = first + n - 1};
+	bool ok = !transfer_begin(store, SIM_PUNCH, &t);
+
+	sleep_us(store->latency[SIM_WRITE]);
+	if (ok && store->fd < 0) {
+		pthread_mutex_lock(&store->lock);
+		ram_punch(store, t.first, t.last);
+		pthread_mutex_unlock(&store->lock);
+	} else if (ok) {
+		ok = file_punch(store, t.first, t.last);
+	}
+	transfer_end(store, SIM_PUNCH, &t, ok);
 	return ok ? 0 : -OM_EIO;
 }
 
@@ -324,6 +391,7 @@ const struct om_store_ops sim_store_ops = {
     .read = store_read,
     .read_gap = READ_GAP,
     .write = store_write,
+    .punch = store_punch,
     .release = store_release,
 };
 
@@ -332,6 +400,7 @@ const struct om_store_ops sim_store_mkwrite_ops = {
     .read_gap = READ_GAP,
     .write = store_write,
     .page_mkwrite = store_mkwrite,
+    .punch = store_punch,
     .release = store_release,
 };
 

@@ -110,9 +110,12 @@ void om_assert_may_transfer(struct om_system *sys)
 
 	if (!held)
 		return;
-	for (unsigned i = 0; i < held->depth; i++)
-		OM_BUG_ON(sys, held->entry[i].rank != OM_RANK_PAGE, "lock rank",
-		          held->entry[i].lock, held->entry[i].rank, 0);
+	for (unsigned i = 0; i < held->depth; i++) {
+		unsigned rank = held->entry[i].rank;
+
+		OM_BUG_ON(sys, rank != OM_RANK_PAGE && rank != OM_RANK_HOLE, "lock rank",
+		          held->entry[i].lock, rank, 0);
+	}
 }
 
 /* How far beyond its bound is a lock? Sleeping ones have none. */

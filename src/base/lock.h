@@ -5,6 +5,8 @@
  *
  *     MEMORY     sys->adding, sleeping: one om_add_memory() at a time; nothing else is held
  *     SIZE       mapping->size_lock, sleeping: read = write() at the end, write = truncate
+ *     HOLE       mapping->hole_lock, sleeping: write = punch, while the store works; read = a page
+ *                is wanted there
  *       PAGE       OM_PG_LOCKED, a sleeping bit; a store works while it is held, alone
  *       MMAP       mm->mmap_lock, sleeping: read = fault, write = map, unmap, fork
  *         SHAPE      mapping->shape, sleeping: read = areas or entries change their places,
@@ -36,6 +38,7 @@
 enum om_rank {
 	OM_RANK_MEMORY = 1,
 	OM_RANK_SIZE,
+	OM_RANK_HOLE,
 	OM_RANK_PAGE,
 	OM_RANK_MMAP,
 	OM_RANK_MMAP2, /* the child's, in fork: nobody else wants it but by trywrite */

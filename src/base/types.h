@@ -137,6 +137,7 @@ struct om_mapping {
 	void *store;                    /* (c) */
 	struct om_rwspin lock;
 	struct om_rwsem size_lock;       /* sleeping: read = write() at the end, write = truncate */
+	struct om_rwsem hole_lock;       /* sleeping: write = punch, read = waits for its end */
 	struct om_rwsem shape;           /* see lock.h */
 	_Atomic uintptr_t refs;          /* (a) the embedder's, and one for each area */
 	_Atomic int32_t i_mmap_writable; /* (a) shared areas with MAYWRITE; < 0: none is allowed */
@@ -148,6 +149,7 @@ struct om_mapping {
 	struct om_index index;          /* (O) page index -> page, or swap slot of shared memory */
 	om_pfn_t nr_pages;              /* (O) pages in the index */
 	uint32_t nr_swapped;            /* (O) slots in the index */
+	uintptr_t hole_first, hole_end; /* (O) no page enters here: the store is being punched */
 	struct om_readahead readahead;  /* (O) */
 	struct om_mapping *prev, *next; /* (g) in sys->mappings */
 };

@@ -202,9 +202,8 @@ static int remove_part(struct om_mm *mm, uintptr_t start, uintptr_t end, uintptr
 		err = -OM_EINVAL;
 	} else if (!(om_vma_flags(vma) & OM_VM_SHARED) || !(om_vma_flags(vma) & OM_VM_MAYWRITE)) {
 		err = -OM_EACCES;
-	} else if (!om_mapping_is_shmem(vma->mapping)) {
-		err =
-		    -OM_EOPNOTSUPP; /* the store keeps its contents: that is the embedder's to do */
+	} else if (!om_mapping_has_holes(vma->mapping)) {
+		err = -OM_EOPNOTSUPP;
 	} else {
 		*stop = vma->end < end ? vma->end : end;
 		offset = (uint64_t)om_vma_index(vma, start) << OM_PAGE_SHIFT;

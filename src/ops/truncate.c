@@ -1,6 +1,6 @@
 /*
  * truncate.c: pages leave a file, and every address space with it: behind a new end (resize.c), or
- * in a hole.
+ * in a hole (punch.c).
  *
  * Entries are cleared in all areas, some at a time, while mapping->shape keeps fork and mremap from
  * carrying one to where we have been (i_mmap.h). Then the pages go, one by one under the page lock,
@@ -14,9 +14,7 @@
 
 #include "area/mm.h"
 #include "area/zap.h"
-#include "ops/bytes.h"
 #include "page/put.h"
-#include "reclaim/reclaim.h"
 #include "rmap/rmap.h"
 #include "store/mapping.h"
 
@@ -165,8 +163,8 @@ static bool evict_page(struct om_mapping *mapping, uintptr_t index, struct om_pa
 }
 
 /*
- * Pages [first, last] leave the file and all areas. A place whose page has turned into a slot under
- * our eyes (reclaim), or whose slot into a page (a fault), is looked at again.
+ * A place whose page has turned into a slot under our eyes (reclaim), or whose slot into a page (a
+ * fault), is looked at again.
  */
 static void evict_range(struct om_mapping *mapping, uintptr_t first, uintptr_t last,
                         bool files_only)
@@ -184,112 +182,15 @@ static void evict_range(struct om_mapping *mapping, uintptr_t first, uintptr_t l
 	}
 }
 
+void om_file_evict(struct om_mapping *mapping, uintptr_t first, uintptr_t last)
+{
+	evict_range(mapping, first, last, true);
+}
+
 void om_file_cut(struct om_mapping *mapping, uintptr_t first)
 {
 	OM_ASSERT(mapping->sys, om_rwsem_is_write_locked(&mapping->size_lock), "size lock",
 	          mapping);
 	evict_range(mapping, first, UINTPTR_MAX, false);
 	unmap_mapping(mapping, first, UINTPTR_MAX, false, NULL);
-}
-
-/* ---------------------------------------------------------------- holes --------------------- */
-
-/*
- * The page of a byte, referenced and so there to stay, if it is in memory or, for shared memory,
- * in swap. Otherwise NULL: the store answers for its own zeros.
- */
-static int hold_page(struct om_mapping *mapping, uint64_t offset, struct om_page **page)
-{
-	struct om_system *sys = mapping->sys;
-	uintptr_t index = (uintptr_t)(offset >> OM_PAGE_SHIFT), i = index;
-	int err;
-
-	if (!om_mapping_next(mapping, &i, index, page))
-		return 0;
-	if (*page)
-		return 0;
-	err = om_file_getpage(mapping, index, OM_ALONE, page, NULL);
-	if (err) {
-		*page = NULL;
-		return err == -OM_EFAULT ? 0 : err;
-	}
-	om_page_unlock(sys, *page);
-	return 0;
-}
-
-/*
- * Zero bytes [from, to) of a held page (or NULL), unless it has left the file since, and put it.
- */
-static void zero_held(struct om_mapping *mapping, struct om_page *page, uint64_t from, uint64_t to)
-{
-	struct om_system *sys = mapping->sys;
-
-	if (!page)
-		return;
-	om_page_lock(sys, page);
-	if (om_mapping_has(mapping, page, (uintptr_t)(from >> OM_PAGE_SHIFT)))
-		om_bytes_zero(sys, page, from, to);
-	om_page_unlock_put(sys, page);
-}
-
-/* Zero bytes [from, to) of one page. */
-static int zero_part(struct om_mapping *mapping, uint64_t from, uint64_t to)
-{
-	struct om_page *page = NULL;
-	int err = from < to ? hold_page(mapping, from, &page) : 0;
-
-	if (!err)
-		zero_held(mapping, page, from, to);
-	return err;
-}
-
-/*
- * Both partial pages are held before either changes: a punch that fails has changed nothing
- * (I10).
- */
-static int zero_ends(struct om_mapping *mapping, uint64_t offset, uint64_t first, uint64_t last,
-                     uint64_t end)
-{
-	struct om_page *head = NULL, *tail = NULL;
-	int err = 0;
-
-	if (offset < first)
-		err = hold_page(mapping, offset, &head);
-	if (!err && last < end)
-		err = hold_page(mapping, last, &tail);
-	if (!err) {
-		zero_held(mapping, head, offset, first);
-		zero_held(mapping, tail, last, end);
-	} else if (head) {
-		om_page_put(mapping->sys, head);
-	}
-	return err;
-}
-
-static int punch(struct om_mapping *mapping, uint64_t offset, uint64_t end)
-{
-	uint64_t first = (offset + OM_PAGE_SIZE - 1) & ~(uint64_t)(OM_PAGE_SIZE - 1);
-	uint64_t last = end & ~(uint64_t)(OM_PAGE_SIZE - 1);
-	int err;
-
-	if (first < offset || first > last) /* inside one page */
-		return zero_part(mapping, offset, end);
-	err = zero_ends(mapping, offset, first, last, end);
-	if (!err && first < last)
-		evict_range(mapping, (uintptr_t)(first >> OM_PAGE_SHIFT),
-		            (uintptr_t)((last >> OM_PAGE_SHIFT) - 1), true);
-	return err;
-}
-
-int om_mapping_punch(struct om_mapping *mapping, uint64_t offset, uint64_t len)
-{
-	uint64_t end = offset + len < offset ? UINT64_MAX : offset + len;
-	unsigned tries = 0;
-	int err;
-
-	om_might_sleep(mapping->sys);
-	do
-		err = punch(mapping, offset, end);
-	while (om_try_again(mapping->sys, &tries, 2, &err));
-	return err;
 }

@@ -22,4 +22,10 @@ int om_file_trypage(struct om_mapping *mapping, uintptr_t index, bool keep_hole,
  */
 void om_file_cut(struct om_mapping *mapping, uintptr_t first);
 
+/*
+ * Pages [first, last] leave the file and all areas, but for private copies. Each leaves once: what
+ * comes to its place after that stays. Takes PAGE and below; may sleep.
+ */
+void om_file_evict(struct om_mapping *mapping, uintptr_t first, uintptr_t last);
+
 #endif

@@ -53,7 +53,8 @@ static bool is_absent(struct om_mapping *mapping, uintptr_t index)
 
 /*
  * A fresh page takes its place in the index. -OM_EAGAIN if there is an entry already or the file
- * has become shorter, -OM_ENOFRAME. mapping->lock held for writing.
+ * has become shorter, -OM_EBUSY if a hole is being made there, -OM_ENOFRAME. mapping->lock held for
+ * writing.
  */
 static int enter(struct om_mapping *mapping, uintptr_t index, struct om_page *page)
 {
@@ -62,6 +63,8 @@ static int enter(struct om_mapping *mapping, uintptr_t index, struct om_page *pa
 
 	if (index >= om_mapping_pages(mapping) || !is_absent(mapping, index))
 		return -OM_EAGAIN;
+	if (om_unlikely(index >= mapping->hole_first && index < mapping->hole_end))
+		return -OM_EBUSY;
 	err = om_index_set(sys, &mapping->index, index, om_ientry_page(om_page_pfn(sys, page)));
 	if (!err)
 		attach(mapping, page, index);
@@ -392,6 +395,14 @@ int om_mapping_trypage(struct om_mapping *mapping, uintptr_t index, bool keep_ho
 	return -OM_EAGAIN;
 }
 
+/* The page is in a hole that is being made: until it has been. */
+static int wait_for_hole(struct om_mapping *mapping)
+{
+	om_rwsem_read(mapping->sys, &mapping->hole_lock, OM_RANK_HOLE);
+	om_rwsem_read_done(mapping->sys, &mapping->hole_lock);
+	return -OM_EAGAIN;
+}
+
 static inline int getpage(struct om_mapping *mapping, uintptr_t index, struct om_ahead ahead,
                           bool alloc, struct om_page **page, bool *read)
 {
@@ -413,6 +424,8 @@ static inline int getpage(struct om_mapping *mapping, uintptr_t index, struct om
 			err = swap_in(mapping, index, e, page, &transfer);
 		else
 			err = lock_found(mapping, index, *page);
+		if (om_unlikely(err == -OM_EBUSY))
+			err = wait_for_hole(mapping);
 		/* A later shrinking waits for the page lock. */
 		if (err >= 0 && index >= om_mapping_pages(mapping)) {
 			om_page_unlock_put(mapping->sys, *page);

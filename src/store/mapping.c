@@ -346,6 +346,7 @@ int om_mapping_new(struct om_system *sys, const struct om_store_ops *ops, void *
 	struct om_mapping *m;
 
 	OM_BUG_ON(sys, ops && !ops->read && ops->write, "om_store_ops.read", ops, 0, 0);
+	OM_BUG_ON(sys, ops && ops->punch && !ops->write, "om_store_ops.write", ops, 0, 0);
 	if (size > OM_MAPPING_MAX)
 		return -OM_EOVERFLOW;
 	m = om_object_alloc(sys, OM_CACHE_MAPPING);

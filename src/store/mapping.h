@@ -26,6 +26,12 @@ static inline bool om_mapping_is_shmem(const struct om_mapping *mapping)
 	return !mapping->ops || !mapping->ops->read;
 }
 
+/* Can there be holes in it (om_mapping_punch())? */
+static inline bool om_mapping_has_holes(const struct om_mapping *mapping)
+{
+	return om_mapping_is_shmem(mapping) || mapping->ops->punch;
+}
+
 /* n pages more (or fewer) in the index. mapping->lock held for writing. */
 static inline void om_mapping_count(struct om_mapping *mapping, om_pfn_t n)
 {

@@ -39,6 +39,8 @@ static void check_i_mmap(struct om_check *c, struct om_mapping *mapping)
 	OM_CHECK(c, atomic_load(&mapping->lock.state) == 0, "rest", mapping,
 	         atomic_load(&mapping->lock.state), 0);
 	OM_CHECK(c, !om_rwsem_is_locked(&mapping->size_lock), "rest", mapping, 0, 0);
+	OM_CHECK(c, !om_rwsem_is_locked(&mapping->hole_lock), "rest", mapping, mapping->hole_end,
+	         0);
 	for (struct om_node *node =
 	         om_interval_first(&it, c->sys, mapping->i_mmap, &om_file_tree, 0, UINTPTR_MAX);
 	     node; node = om_interval_next(&it)) {

@@ -123,6 +123,15 @@ bool disk_write(uint64_t disk_page, const void *frame)
 	return true;
 }
 
+bool disk_clear(uint64_t disk_page, uint64_t n);
+bool disk_clear(uint64_t disk_page, uint64_t n)
+{
+	if (n > DISK_PAGES || disk_page > DISK_PAGES - n)
+		return false;
+	memset(disk[disk_page], 0, n * PAGE);
+	return true;
+}
+
 void inode_is_modified(struct inode *inode);
 void inode_is_modified(struct inode *inode)
 {

@@ -27,9 +27,18 @@
 
 #include "fail.h"
 
-enum what { ALLOC, SWAP_READ, SWAP_WRITE, FILE_READ, FILE_WRITE, FILE_MKWRITE, NR_WHAT };
-static const char *const what_name[] = {"alloc",     "swap-read",  "swap-write",
-                                        "file-read", "file-write", "file-mkwrite"};
+enum what {
+	ALLOC,
+	SWAP_READ,
+	SWAP_WRITE,
+	FILE_READ,
+	FILE_WRITE,
+	FILE_MKWRITE,
+	FILE_PUNCH,
+	NR_WHAT
+};
+static const char *const what_name[] = {"alloc",      "swap-read",    "swap-write", "file-read",
+                                        "file-write", "file-mkwrite", "file-punch"};
 
 static const char *const world_name[] = {"roomy", "tight", "areas0", "areas1", "areas2"};
 
@@ -71,14 +80,14 @@ static bool store_failed(const struct sim_store *store)
 	if (!store)
 		return false;
 	sim_store_stats((struct sim_store *)(uintptr_t)store, &st);
-	return st.read_errors || st.write_errors || st.mkwrite_errors;
+	return st.read_errors || st.write_errors || st.mkwrite_errors || st.punch_errors;
 }
 
 static void arm(struct stage *s, const struct mode *m, unsigned long k)
 {
 	static const enum sim_transfer which[] = {
 	    [SWAP_READ] = SIM_READ,   [SWAP_WRITE] = SIM_WRITE,     [FILE_READ] = SIM_READ,
-	    [FILE_WRITE] = SIM_WRITE, [FILE_MKWRITE] = SIM_MKWRITE,
+	    [FILE_WRITE] = SIM_WRITE, [FILE_MKWRITE] = SIM_MKWRITE, [FILE_PUNCH] = SIM_PUNCH,
 	};
 
 	if (m->what == ALLOC)
@@ -102,6 +111,7 @@ static bool disarm(struct stage *s, const struct mode *m, unsigned long k)
 		fail_stores(s->r, f, SIM_READ, 0, false);
 		fail_stores(s->r, f, SIM_WRITE, 0, false);
 		fail_stores(s->r, f, SIM_MKWRITE, 0, false);
+		fail_stores(s->r, f, SIM_PUNCH, 0, false);
 	}
 	return failed;
 }

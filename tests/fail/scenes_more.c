@@ -127,6 +127,17 @@ static int punch_file(struct stage *s)
 	return om_mapping_punch(s->file[1], PAGES(4) + 100, PAGES(1));
 }
 
+static void sync_all(struct stage *s)
+{
+	rig_ok(om_mapping_sync(s->file[1], 0, 0));
+}
+
+/* What has been written back is still there if the store cannot punch. */
+static int punch_pages(struct stage *s)
+{
+	return om_mapping_punch(s->file[1], PAGES(2) + 100, PAGES(4));
+}
+
 /* Both partial pages are in swap. */
 static int punch_shmem(struct stage *s)
 {
@@ -342,6 +353,7 @@ static const struct scene list[] = {
     CALL(truncate_shmem, 0, NULL),
     CALL(truncate_longer, 0, NULL),
     CALL(punch_file, 0, NULL),
+    CALL(punch_pages, 0, sync_all),
     CALL(punch_shmem, 0, NULL),
     CALL(read_file, 0, NULL),
     CALL(write_file, 0, NULL),

@@ -300,7 +300,7 @@ static struct {
 	void *store;
 	uint64_t first;
 	unsigned n;
-	void *const *frame; /* NULL in it: that page is not transferred */
+	void *const *frame; /* NULL in it: that page is not transferred; NULL: a hole */
 } active[SCHED_TASKS];
 
 /* Does task i transfer page `index` of the store? */
@@ -308,7 +308,8 @@ static bool is_active(unsigned i, const void *store, uint64_t index)
 {
 	uint64_t at = index - active[i].first;
 
-	return active[i].n && active[i].store == store && at < active[i].n && active[i].frame[at];
+	return active[i].n && active[i].store == store && at < active[i].n &&
+	       (!active[i].frame || active[i].frame[at]);
 }
 
 static void transfer_begin(void *store, uint64_t first, unsigned n, void *const frame[])
@@ -316,7 +317,7 @@ static void transfer_begin(void *store, uint64_t first, unsigned n, void *const 
 	if (me == NOBODY)
 		return;
 	for (unsigned i = 0; i < SCHED_TASKS * n; i++)
-		if (frame[i % n] && is_active(i / n, store, first + i % n))
+		if ((!frame || frame[i % n]) && is_active(i / n, store, first + i % n))
 			rig_fail(__FILE__, __LINE__, "two transfers of page %llu at a time",
 			         (unsigned long long)(first + i % n));
 	active[me].store = store;
@@ -354,6 +355,16 @@ static int store_write(void *store, uint64_t first, unsigned n, void *const fram
 	return err;
 }
 
+static int store_punch(void *store, uint64_t first, uint64_t n)
+{
+	int err;
+
+	transfer_begin(store, first, (unsigned)n, NULL);
+	err = sim_store_ops.punch(store, first, n);
+	transfer_end();
+	return err;
+}
+
 /* No lock is held here: whatever can happen may happen. */
 static int store_mkwrite(void *store, uint64_t index)
 {
@@ -378,6 +389,7 @@ const struct om_store_ops sched_store_ops = {
     .read_gap = 8,
     .write = store_write,
     .page_mkwrite = store_mkwrite,
+    .punch = store_punch,
     .release = store_release,
 };
 

@@ -1,5 +1,6 @@
 /*
- * t_write_back.c: stores, of programs and devices, while their page is written back: rows 84, 85.
+ * t_write_back.c: stores, of programs and devices, while their page is written back: rows 84, 85;
+ * and holes, which the store gets, too.
  */
 #include "calls.h"
 #include "hazards.h"
@@ -234,10 +235,80 @@ static void test_device_x_write_back(void **state)
 	         .check = check_device});
 }
 
+/* ---------------------------------------------------------------- holes x write-back -------- */
+
+static void task_hole(struct play *p)
+{
+	rig_ok(om_mapping_punch(p->file, PAGES(2), PAGES(2)));
+}
+
+/* Dirty, without a change of what is there. */
+static void task_touch(struct play *p)
+{
+	rig_ok(om_madvise(p->mm, p->a + PAGES(2), PAGES(2), OM_MADV_POPULATE_WRITE));
+}
+
+/* What was there before the hole must not come back, neither from memory nor from the store. */
+static void check_hole(struct play *p)
+{
+	for (unsigned n = 0; n < 2; n++) {
+		rig_equal(rig_file_tag(p->file, 1), 301);
+		rig_equal(rig_file_tag(p->file, 2), 0);
+		rig_equal(rig_file_tag(p->file, 3), 0);
+		rig_equal(rig_file_tag(p->file, 4), 304);
+		rig_ok(om_mapping_sync(p->file, 0, 0));
+		rig_pageout(p->r, p->mm, p->a, 8);
+		rig_reclaim(p->r);
+	}
+	rig_equal(rig_store_tag(rig_store(p->r, p->file), 3), 0);
+}
+
+/* Waits a while for the hole to be seen, and stores there. */
+static void task_fill(struct play *p)
+{
+	for (unsigned i = 0; i < 40 && get_tag(p, p->mm, p->a + PAGES(2)); i++)
+		sched_step();
+	if (get_tag(p, p->mm, p->a + PAGES(2)))
+		return;
+	p->flag[0] = true;
+	rig_equal(rig_set(sched_cpu(p), p->mm, p->a + PAGES(2), 777), OM_FAULT_MINOR);
+}
+
+static void check_filled(struct play *p)
+{
+	if (!p->flag[0])
+		return;
+	rig_equal(rig_file_tag(p->file, 2), 777);
+	rig_ok(om_mapping_sync(p->file, 0, 0));
+	rig_equal(rig_store_tag(rig_store(p->r, p->file), 2), 777);
+}
+
+static void test_hole_x_write_back(void **state)
+{
+	(void)state;
+	EXPLORE({.name = "hole_touch",
+	         .setup = clean_file,
+	         .task = {task_hole, task_touch, task_sync_often},
+	         .check = check_hole},
+	        {.name = "hole_reclaim",
+	         .setup = clean_file,
+	         .task = {task_hole, task_touch, task_reclaim},
+	         .check = check_hole},
+	        {.name = "hole_filled",
+	         .setup = clean_file,
+	         .task = {task_hole, task_fill, task_sync_often},
+	         .check = check_filled},
+	        {.name = "hole_two",
+	         .setup = clean_file,
+	         .task = {task_hole, task_hole, task_touch},
+	         .check = check_hole});
+}
+
 static const struct CMUnitTest list[] = {
     cmocka_unit_test(test_first_store_x_write_back),
     cmocka_unit_test(test_h84_write_back_x_new_mapping),
     cmocka_unit_test(test_h85_protected_and_back),
     cmocka_unit_test(test_device_x_write_back),
+    cmocka_unit_test(test_hole_x_write_back),
 };
 TESTS(write_back_tests, list);

@@ -45,7 +45,7 @@ static int area_answer(const struct mpage *p, int advice)
 			return -OM_EINVAL;
 		if (!(p->flags & OM_VM_SHARED) || !(p->flags & OM_VM_MAYWRITE))
 			return -OM_EACCES;
-		return p->object->store ? -OM_EOPNOTSUPP : 0;
+		return 0;
 	case OM_MADV_WIPEONFORK:
 		return p->object ? -OM_EINVAL : 0;
 	case OM_MADV_FREE:

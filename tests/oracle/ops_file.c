@@ -2,7 +2,7 @@
  * ops_file.c: files and shared memory: opened, closed, cut, punched, read, written, synced.
  *
  * The test is the file system here: what lies in a store beyond a file's end is cut off before the
- * file grows, and a hole is punched into the store after it has been punched into the mapping.
+ * file grows.
  */
 #include "ops.h"
 
@@ -134,18 +134,6 @@ void op_truncate(struct world *w, const uint32_t *a)
 	note_size(w, o, size);
 }
 
-static void punch_store(struct object *o, uint64_t from, uint64_t to)
-{
-	static const uint8_t zeros[SIM_PAGE_SIZE];
-
-	while (o->store && from < to) {
-		size_t n = to - from < PAGE ? (size_t)(to - from) : PAGE;
-
-		sim_store_poke(o->store, from, zeros, n);
-		from += n;
-	}
-}
-
 void op_punch(struct world *w, const uint32_t *a)
 {
 	struct object *o = pick_file(w, a[0]);
@@ -157,7 +145,6 @@ void op_punch(struct world *w, const uint32_t *a)
 	if (!agree(w, om_mapping_punch(o->mapping, from, len), 0))
 		return;
 	to = from + len < o->size ? from + len : o->size;
-	punch_store(o, from, to);
 	object_zero(o, from, to);
 	/* Whole pages have left the cache. */
 	orphan_pins(w, o, (size_t)((from + PAGE - 1) / PAGE), (size_t)((from + len) / PAGE));

@@ -157,51 +157,39 @@ void op_truncate(struct thread *t)
 /* ---------------------------------------------------------------- holes --------------------- */
 
 /* Through a mapping; false if there is none of t's that shows the pages. */
-static bool remove_mapped(struct thread *t, struct file *f, unsigned k, unsigned n)
+static bool remove_mapped(struct thread *t, const struct file *f, unsigned nr, unsigned k,
+                          unsigned n)
 {
+	unsigned r = nr ? FILEMAP : SHM;
 	struct proc *p = pick_proc(t);
-	uint32_t attr = attr_of(spot_of(p, SHM, k));
+	uint32_t attr = attr_of(spot_of(p, r, k));
 	int err;
 
-	if (f != t->w->file[0])
+	if (file_of(t, p, r) != f)
 		return false;
 	for (unsigned j = k; j < k + n; j++)
-		if (!is_mine(t, p, SHM, j) || !(attr_of(spot_of(p, SHM, j)) & A_MAPPED) ||
-		    (attr_of(spot_of(p, SHM, j)) & (A_LOC | A_LOCKED)) != (attr & A_LOC))
+		if (!is_mine(t, p, r, j) || !(attr_of(spot_of(p, r, j)) & A_MAPPED) ||
+		    (attr_of(spot_of(p, r, j)) & (A_LOC | A_LOCKED)) != (attr & A_LOC))
 			return false;
-	RETRY(t, err, om_madvise(p->mm, addr_at(SHM, k, loc_of(attr)), n * PAGE, OM_MADV_REMOVE));
+	RETRY(t, err, om_madvise(p->mm, addr_at(r, k, loc_of(attr)), n * PAGE, OM_MADV_REMOVE));
 	CHECK(t, !err, "MADV_REMOVE: %d", err);
 	return true;
 }
 
-static void punch(struct thread *t, struct file *f, unsigned k, unsigned n)
-{
-	int err;
-
-	RETRY(t, err, om_mapping_punch(f->mapping, k * PAGE, n * PAGE));
-	CHECK(t, !err, "om_mapping_punch: %d", err);
-}
-
 void op_punch(struct thread *t)
 {
-	static const uint64_t zero[PAGE_WORDS];
 	unsigned nr, k, n;
 	struct file *f = any_file(t, &nr);
+	int err;
 
 	n = pick_pages(t, f, 4, &k);
 	if (!n)
 		return;
 	for (unsigned j = k; j < k + n; j++)
 		content_begin(&f->page[j].c);
-	if (!remove_mapped(t, f, k, n)) {
-		punch(t, f, k, n);
-		if (f->store) {
-			/* Somebody may have read the old contents again before the store was
-			 * punched. */
-			for (unsigned j = k; j < k + n; j++)
-				sim_store_poke(f->store, j * PAGE, zero, PAGE);
-			punch(t, f, k, n);
-		}
+	if (!remove_mapped(t, f, nr, k, n)) {
+		RETRY(t, err, om_mapping_punch(f->mapping, k * PAGE, n * PAGE));
+		CHECK(t, !err, "om_mapping_punch: %d", err);
 	}
 	for (unsigned j = k; j < k + n; j++) {
 		content_set(&f->page[j].c, 0, BLOCKS, 0);

@@ -18,9 +18,6 @@
  * - leak: mremap(DONTUNMAP) of locked memory. Linux unlocks the old area but goes on counting it in
  *   VmLck.
  *
- * - store: MADV_REMOVE of a file behind a store. The library leaves it to the embedder
- *   (EOPNOTSUPP); the host's file is a memfd.
- *
  * - code: C_EXEC of anything but a return instruction.
  *
  * - free (l): after MADV_FREE a page is old or zero until it is written. Copies by the kernel over
@@ -65,7 +62,6 @@ enum reason {
 	SEVERAL,
 	EMPTIED,
 	LEAK,
-	STORE,
 	CODE,
 	FREE,
 	BRK_DATA,
@@ -83,7 +79,6 @@ static const char *const names[NR_REASONS] = {
     [SEVERAL] = "mremap of several areas",
     [EMPTIED] = "mremap that fails late",
     [LEAK] = "DONTUNMAP of locked memory",
-    [STORE] = "MADV_REMOVE behind a store",
     [CODE] = "no return instruction to call",
     [FREE] = "kernel copy over MADV_FREE'd pages",
     [BRK_DATA] = "brk near RLIMIT_DATA",
@@ -289,9 +284,6 @@ static int exempt_madvise(const struct call *c)
 			return -1;
 		if (quirk(QUIRK_REMOVES_WRITABLE) && !(info.flags & OM_VM_WRITE))
 			return QUIRKS + QUIRK_REMOVES_WRITABLE;
-		for (unsigned i = 0; i < NR_FILES; i++)
-			if (info.mapping == twin.file[i].mapping && twin.file[i].store)
-				return STORE;
 	}
 	return -1;
 }

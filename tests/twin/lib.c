@@ -295,21 +295,6 @@ static int64_t truncate_file(struct file *f, uint64_t size)
 	return err;
 }
 
-static int64_t punch_file(struct file *f, uint64_t offset, uint64_t len)
-{
-	static const uint8_t zeros[PAGE];
-	int err = om_mapping_punch(f->mapping, offset, len);
-
-	for (uint64_t at = offset; !err && f->store && at < offset + len;) {
-		size_t n = (size_t)(PAGE - at % PAGE);
-
-		n = n < offset + len - at ? n : (size_t)(offset + len - at);
-		sim_store_poke(f->store, at, zeros, n);
-		at += n;
-	}
-	return err;
-}
-
 static void file_call(const struct call *c, struct result *r)
 {
 	struct file *f = &twin.file[c->a[0]];
@@ -321,7 +306,7 @@ static void file_call(const struct call *c, struct result *r)
 		r->ret = truncate_file(f, c->a[1]);
 		break;
 	case C_PUNCH:
-		r->ret = punch_file(f, c->a[1], c->a[2]);
+		r->ret = om_mapping_punch(f->mapping, c->a[1], c->a[2]);
 		break;
 	case C_PREAD:
 		err = om_mapping_read(f->mapping, c->a[1], buffer, (size_t)c->a[2], &done);

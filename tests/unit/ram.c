@@ -111,6 +111,17 @@ static int ram_write(void *store, uint64_t first, unsigned n, void *const frame[
 	return err;
 }
 
+static int ram_punch(void *store, uint64_t first, uint64_t n)
+{
+	struct ram *ram = store;
+
+	for (uint64_t i = first; i < first + n && i < ram->pages; i++) {
+		unit_check(atomic_load(&ram->busy[i]) == 0);
+		memset(ram->data + i * OM_PAGE_SIZE, 0, OM_PAGE_SIZE);
+	}
+	return 0;
+}
+
 static void ram_release(void *store)
 {
 	struct ram *ram = store;
@@ -121,6 +132,7 @@ static void ram_release(void *store)
 const struct om_store_ops ram_ops = {
     .read = ram_read,
     .write = ram_write,
+    .punch = ram_punch,
     .release = ram_release,
 };
 
@@ -128,6 +140,7 @@ const struct om_store_ops ram_ops_gap = {
     .read = ram_read,
     .read_gap = 4,
     .write = ram_write,
+    .punch = ram_punch,
     .release = ram_release,
 };
 

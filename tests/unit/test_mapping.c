@@ -67,6 +67,12 @@ static int no_write(void *store, uint64_t first, unsigned n, void *const frame[]
 	return -OM_EIO;
 }
 
+static int no_punch(void *store, uint64_t first, uint64_t n)
+{
+	(void)store, (void)first, (void)n;
+	return -OM_EIO;
+}
+
 static void test_new(void **state)
 {
 	struct om_system *sys = cache_start(1);
@@ -97,6 +103,10 @@ static void test_new(void **state)
 	om_mapping_put(b);
 	expect_bug("om_store_ops.read",
 	           om_mapping_new(sys, &(struct om_store_ops){.write = no_write}, NULL, 0, &a));
+	expect_bug("om_store_ops.write",
+	           om_mapping_new(sys,
+	                          &(struct om_store_ops){.read = ram_ops.read, .punch = no_punch},
+	                          NULL, 0, &a));
 	cache_finish(sys);
 }
 
@@ -171,6 +181,7 @@ static void test_writepage(void **state)
 	assert_int_equal(om_mapping_writepage(readonly, page), -OM_EIO);
 	assert_true(om_page_test(page, OM_PG_DIRTY));
 	cache_release(sys, page);
+	assert_int_equal(om_mapping_punch(readonly, 0, OM_PAGE_SIZE), -OM_EOPNOTSUPP);
 	om_mapping_put(readonly);
 	cache_finish(sys);
 }

@@ -43,6 +43,11 @@ static int note_write(void *store, uint64_t first, unsigned n, void *const frame
 	return sim_store_ops.write(((struct asked *)store)->disk, first, n, frame);
 }
 
+static int note_punch(void *store, uint64_t first, uint64_t n)
+{
+	return sim_store_ops.punch(((struct asked *)store)->disk, first, n);
+}
+
 static void note_release(void *store)
 {
 	((struct asked *)store)->released++;
@@ -51,6 +56,7 @@ static void note_release(void *store)
 static const struct om_store_ops file_ops = {.read = note_read,
                                              .write = note_write,
                                              .page_mkwrite = note_mkwrite,
+                                             .punch = note_punch,
                                              .release = note_release};
 static const struct om_store_ops memory_ops = {.page_mkwrite = note_mkwrite,
                                                .release = note_release};
