@@ -57,19 +57,18 @@ static inline void put_zapped(struct om_system *sys, struct om_page *page, uintp
 void om_gather_finish(struct om_gather *g)
 {
 	struct om_system *sys = g->mm->sys;
-	struct om_dead dead = {.chain = {.n = 0}};
+	uintptr_t *end = g->page + g->nr;
+	struct om_dead dead;
 
 	/* Only these may put it off: see om_mm_flush_pending(). */
 	OM_ASSERT(sys, om_rwsem_is_write_locked(&g->mm->mmap_lock) || om_mm_flush_pending(g->mm),
 	          "I9", g->mm);
 	if (g->start < g->end)
 		om_tlb_flush(g->mm, g->start, g->end, OM_FLUSH_PAGES);
-	for (unsigned i = 0; i < g->nr; i++) {
-		uintptr_t bits = g->page[i] & OM_GATHER_BITS;
-		struct om_page *page = (struct om_page *)(g->page[i] & ~OM_GATHER_BITS);
-
-		put_zapped(sys, page, bits, &dead);
-	}
+	om_rmap_dead_init(&dead);
+	for (uintptr_t *p = g->page; p < end; p++)
+		put_zapped(sys, (struct om_page *)(*p & ~OM_GATHER_BITS), *p & OM_GATHER_BITS,
+		           &dead);
 	om_rmap_dead_done(sys, &dead);
 	om_gather_init(g, g->mm);
 }

@@ -92,7 +92,7 @@ void om_frame_free_chain(struct om_system *sys, const struct om_frame_chain *cha
 	om_count(sys, OM_EV_PGFREE, chain->n);
 	om_spin_lock(sys, &sys->free_lock, OM_RANK_FREE);
 	chain->last->link.next = sys->free_head;
-	sys->free_head = om_page_pfn(sys, chain->first);
+	sys->free_head = chain->head.link.next;
 	set_nr_free(sys, atomic_load_explicit(&sys->nr_free, memory_order_relaxed) + chain->n);
 	om_spin_unlock(sys, &sys->free_lock);
 }

@@ -80,21 +80,26 @@ void om_frame_release(struct om_system *sys, struct om_page *page);
  */
 void om_frame_make_free(struct om_system *sys, struct om_page *page);
 
-/* Frames on their way to the free list, linked through link.next from `first` to `last`. */
+/* Frames on their way to the free list, linked through link.next up to `last`. */
 struct om_frame_chain {
-	struct om_page *first, *last;
+	struct om_page head; /* of no frame; its link.next is the first */
+	struct om_page *last;
 	om_pfn_t n;
 };
 
-/* A FREE frame that nobody else has goes to the front. */
+OM_INLINE void om_frame_chain_init(struct om_frame_chain *chain)
+{
+	chain->last = &chain->head;
+	chain->n = 0;
+}
+
+/* A FREE frame that nobody else has comes last. */
 OM_INLINE void om_frame_chain_add(struct om_system *sys, struct om_frame_chain *chain,
                                   struct om_page *page)
 {
-	if (chain->n++)
-		page->link.next = om_page_pfn(sys, chain->first);
-	else
-		chain->last = page;
-	chain->first = page;
+	chain->last->link.next = om_page_pfn(sys, page);
+	chain->last = page;
+	chain->n++;
 }
 
 /* Put a chain of one frame or more, which were DATA, on the free list. Takes FREE. */

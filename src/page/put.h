@@ -27,16 +27,16 @@ void om_frame_release_dead(struct om_system *sys, struct om_page *page);
 /*
  * Freeing many pages at once. An anonymous page that nothing holds but its last entry, which is
  * gone, dies at once: it is FREE, and waits in the chain for om_frame_free_chain(). False, and
- * nothing done: it is not such a page. Frame lock held.
+ * nothing done: it is not such a page. `flags` are its flags. Frame lock held.
  */
-OM_INLINE bool om_page_die(struct om_system *sys, struct om_page *page,
+OM_INLINE bool om_page_die(struct om_system *sys, struct om_page *page, unsigned flags,
                            struct om_frame_chain *chain)
 {
 	const unsigned plain = OM_PG_DIRECT | OM_PG_REFERENCED | OM_PG_DIRTY | OM_PG_UPTODATE |
 	                       OM_PG_SWAPBACKED | OM_PG_LAZYFREE | OM_PG_READAHEAD | OM_PG_AGE;
 
 	OM_ASSERT(sys, om_held(sys, &page->lock) && page->mapcount == 1, "I1", page);
-	if (om_unlikely((om_page_flags(page) & ~plain) != OM_PG_ANON || page->holds))
+	if (om_unlikely((flags & ~plain) != OM_PG_ANON || page->holds))
 		return false;
 	page->counts = 0;
 	page->kind = OM_KIND_FREE;

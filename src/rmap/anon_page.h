@@ -89,14 +89,20 @@ OM_INLINE void om_rmap_page_forget(struct om_system *sys, struct om_page *page)
 
 OM_INLINE bool om_rmap_page_die(struct om_system *sys, struct om_page *page, struct om_dead *dead)
 {
-	void *object = om_rmap_object(page);
-	unsigned direct = om_page_flags(page) & OM_PG_DIRECT;
+	void *object = page->object; /* with its last entry gone, nobody moves it any more */
+	unsigned flags = om_page_flags(page);
 
-	if (om_unlikely(!om_page_die(sys, page, &dead->chain)))
+	if (om_unlikely(!om_page_die(sys, page, flags, &dead->chain)))
 		return false;
-	dead->shared += !direct;
+	dead->shared += !(flags & OM_PG_DIRECT);
 	om_anon_page_leave(sys, page, object);
 	return true;
+}
+
+OM_INLINE void om_rmap_dead_init(struct om_dead *dead)
+{
+	om_frame_chain_init(&dead->chain);
+	dead->shared = 0;
 }
 
 OM_INLINE void om_rmap_dead_done(struct om_system *sys, const struct om_dead *dead)

@@ -85,14 +85,18 @@ OM_INLINE void om_rmap_page_remove(struct om_system *sys, struct om_page *page, 
  */
 OM_INLINE void om_rmap_page_forget(struct om_system *sys, struct om_page *page);
 
-/* Pages of one batch that died: om_page_die(). The caller begins with none. */
+/* Pages of one batch that died: om_page_die(). */
 struct om_dead {
 	struct om_frame_chain chain;
 	om_pfn_t shared; /* of these, so many were not exclusive */
 };
 
-/* Instead of both, for the last entry: om_page_die(). And the end of the batch. Takes FREE. */
+/*
+ * Instead of both, for the last entry: om_page_die(). The batch begins with none; its end takes
+ * FREE.
+ */
 OM_INLINE bool om_rmap_page_die(struct om_system *sys, struct om_page *page, struct om_dead *dead);
+OM_INLINE void om_rmap_dead_init(struct om_dead *dead);
 OM_INLINE void om_rmap_dead_done(struct om_system *sys, const struct om_dead *dead);
 
 /*

@@ -162,7 +162,7 @@ static bool die(struct om_system *sys, struct om_page *page, struct om_frame_cha
 	bool dead;
 
 	om_frame_lock(sys, page);
-	dead = om_page_die(sys, page, chain);
+	dead = om_page_die(sys, page, om_page_flags(page), chain);
 	om_frame_unlock(sys, page);
 	return dead;
 }
@@ -172,9 +172,10 @@ static void test_die(void **state)
 	const unsigned plain = OM_PG_ANON | OM_PG_DIRECT | OM_PG_SWAPBACKED | OM_PG_DIRTY;
 	struct om_system *sys = unit_system(4);
 	struct om_page *page[3], *held = new_page(sys, plain);
-	struct om_frame_chain chain = {.n = 0};
+	struct om_frame_chain chain;
 
 	(void)state;
+	om_frame_chain_init(&chain);
 	held->holds = OM_ONE_REF;
 	assert_false(die(sys, held, &chain));
 	held->holds = 0;
