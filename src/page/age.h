@@ -50,6 +50,12 @@ static inline void om_page_set_old(struct om_page *page)
 	om_page_set_age(page, OM_AGE_MAX);
 }
 
+/* A page that has come before anybody used it: if nobody does, it leaves when the hand comes. */
+static inline void om_page_set_unused(struct om_system *sys, struct om_page *page)
+{
+	om_page_set_age(page, om_age_limit(sys, om_age_kind_of(om_page_flags(page))) - 1);
+}
+
 /*
  * A page of which nobody knows yet whether it is used twice: it has a quarter of the time of others
  * to be used again; if they have little, it leaves when the hand comes, which has just been where

@@ -2,8 +2,8 @@
  * reclaim.c: choosing victims and getting their frames back.
  *
  * The hand finds pages that have not been used for long enough (scan.c, balance.c). If it has been
- * round all frames and there were too few of them, what was merely not used leaves, too, and at
- * last everything that can.
+ * round all frames and there were too few of them, those that would have been the next ones leave,
+ * too, and at last everything that can.
  *
  * Page tables that hold nothing are frames, too: tables.c. What somebody does who needs a frame:
  * request.c.
@@ -372,25 +372,37 @@ unsigned om_reclaim_pages(struct om_system *sys, struct om_page *const page[], u
 
 /* ---------------------------------------------------------------- rounds -------------------- */
 
-/* Once round all frames at most. */
-static size_t go_round(struct om_system *sys, enum om_scan how, size_t pages)
+static size_t go_round(struct om_system *sys, struct om_round *round, enum om_scan how,
+                       size_t pages)
 {
-	size_t freed = 0, left = sys->nr_frames;
+	size_t freed = 0;
 
-	while (freed < pages && left) {
+	round->how = how;
+	round->left = sys->nr_frames;
+	while (freed < pages && round->left) {
 		unsigned evicted[OM_NR_AGE_KINDS] = {0};
 		struct om_victims b = {.n = 0};
-		size_t want = pages - freed, before = left;
+		size_t want = pages - freed, before = round->left;
 
-		om_scan(sys, how, want < OM_RECLAIM_BATCH ? (unsigned)want : OM_RECLAIM_BATCH,
-		        &left, &b);
+		om_scan(sys, round, want < OM_RECLAIM_BATCH ? (unsigned)want : OM_RECLAIM_BATCH,
+		        &b);
 		reclaim_victims(sys, &b, evicted);
 		freed += evicted[OM_AGE_ANON] + evicted[OM_AGE_FILE];
-		om_count(sys, OM_EV_PGSCAN, before - left);
+		om_count(sys, OM_EV_PGSCAN, before - round->left);
 		if (how == OM_SCAN_OLD)
-			om_balance(sys, before - left, evicted);
+			om_balance(sys, before - round->left, evicted);
 	}
 	return freed;
+}
+
+/* How early must they leave, so that there are `pages` of them? */
+static unsigned how_early(const struct om_round *old, size_t pages)
+{
+	unsigned early = 0;
+
+	for (size_t n = 0; n < pages && early < OM_AGE_MAX;)
+		n += old->stay[++early];
+	return early;
 }
 
 /*
@@ -409,17 +421,20 @@ static size_t shrink_tables(struct om_system *sys, size_t pages)
 
 static size_t shrink(struct om_system *sys, size_t pages)
 {
-	size_t freed = go_round(sys, OM_SCAN_OLD, pages);
+	struct om_round round = {.early = 0};
+	size_t freed = go_round(sys, &round, OM_SCAN_OLD, pages);
 
 	if (freed < pages)
 		freed += om_reclaim_tables(sys, OM_TABLES_FREE, pages - freed);
-	if (freed < pages)
-		freed += go_round(sys, OM_SCAN_UNUSED, pages - freed);
+	if (freed < pages) {
+		round.early = how_early(&round, pages - freed);
+		freed += go_round(sys, &round, OM_SCAN_NEXT, pages - freed);
+	}
 	/* Before what is in use. */
 	if (freed < pages)
 		freed += shrink_tables(sys, pages - freed);
 	if (freed < pages)
-		freed += go_round(sys, OM_SCAN_ALL, pages - freed);
+		freed += go_round(sys, &round, OM_SCAN_ALL, pages - freed);
 	if (!freed)
 		freed = om_reclaim_tables(sys, OM_TABLES_ALL, pages);
 	return freed;

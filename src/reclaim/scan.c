@@ -25,7 +25,7 @@
 
 struct scan {
 	struct om_system *sys;
-	enum om_scan how;
+	struct om_round *round;
 	bool swap;                        /* there is a slot for who needs one */
 	struct om_page *table;            /* locked; NULL: none is */
 	unsigned looks;                   /* at entries of exclusive pages */
@@ -71,13 +71,20 @@ static bool grow_older(struct scan *s, struct om_page *page)
 {
 	unsigned flags = om_page_flags(page), age = om_age_of(flags);
 	enum om_age_kind kind = om_age_kind_of(flags);
+	unsigned limit = om_age_limit(s->sys, kind);
 
+	if (s->round->how == OM_SCAN_ALL)
+		return true;
+	if (s->round->how == OM_SCAN_NEXT) /* it has just grown older */
+		return age + s->round->early >= limit;
 	if (age == 0)
 		om_count(s->sys, OM_EV_PGDEACTIVATE, 1);
 	if (age < OM_AGE_MAX)
 		om_page_set_age(page, ++age);
 	s->unused[kind]++;
-	return s->how != OM_SCAN_OLD || age >= om_age_limit(s->sys, kind);
+	if (age < limit)
+		s->round->stay[limit - age]++;
+	return age >= limit;
 }
 
 /* ---------------------------------------------------------------- exclusive pages ----------- */
@@ -108,7 +115,7 @@ static bool is_too_old(struct scan *s, struct om_page *page)
 		return grow_older(s, page);
 	om_entry_age(s->sys, s->table, pos);
 	note_use(s->sys, page, false);
-	return s->how == OM_SCAN_ALL;
+	return s->round->how == OM_SCAN_ALL;
 }
 
 /* FRAME held: the page is ours, locked and referenced. False: somebody else has it locked. */
@@ -122,23 +129,29 @@ static bool take(struct scan *s, struct om_page *page)
 
 /* ---------------------------------------------------------------- other pages --------------- */
 
+/* Even if it was not used it stays this time. */
+static bool has_time(const struct scan *s, unsigned flags)
+{
+	unsigned sooner = s->round->how == OM_SCAN_OLD ? 1 : s->round->early;
+
+	return om_age_of(flags) + sooner < om_age_limit(s->sys, om_age_kind_of(flags));
+}
+
 /*
  * A page of a file, or one that others map, too: locked and referenced. `many`: by so many entries
  * that they are looked at once, at the end.
  */
 static bool is_too_old_by_walk(struct scan *s, struct om_page *page, bool many)
 {
-	unsigned flags = om_page_flags(page);
 	struct om_uses uses;
 
-	if (many && s->how == OM_SCAN_OLD &&
-	    om_age_of(flags) + 1 < om_age_limit(s->sys, om_age_kind_of(flags)))
+	if (many && s->round->how != OM_SCAN_ALL && has_time(s, om_page_flags(page)))
 		return grow_older(s, page);
 	om_page_referenced(s->sys, page, &uses);
 	if (!uses.young)
 		return grow_older(s, page);
 	note_use(s->sys, page, uses.young > 1 || uses.exec);
-	return s->how == OM_SCAN_ALL;
+	return s->round->how == OM_SCAN_ALL;
 }
 
 /* ---------------------------------------------------------------- one frame ----------------- */
@@ -237,16 +250,15 @@ static void settle(const struct scan *s)
 		om_rmap_count(s->sys, s->looks, s->looks, s->looks);
 }
 
-void om_scan(struct om_system *sys, enum om_scan how, unsigned want, size_t *budget,
-             struct om_victims *v)
+void om_scan(struct om_system *sys, struct om_round *round, unsigned want, struct om_victims *v)
 {
-	struct scan s = {.sys = sys, .how = how, .swap = om_swap_has_room(sys), .v = v};
+	struct scan s = {.sys = sys, .round = round, .swap = om_swap_has_room(sys), .v = v};
 
 	OM_ASSERT(sys, want <= OM_RECLAIM_BATCH, "batch", v);
-	while (v->n < want && *budget) {
+	while (v->n < want && round->left) {
 		om_pfn_t at, end = claim(sys, &at);
 
-		for (end += at; at < end && v->n < want && *budget; at++, --*budget)
+		for (end += at; at < end && v->n < want && round->left; at++, round->left--)
 			look_at_frame(&s, om_page_of(sys, at));
 		keep_table(&s, NULL);
 		if (at < end)

@@ -186,7 +186,7 @@ static int read_pages(struct om_mapping *mapping, const struct run *run)
 static void page_arrived(struct om_system *sys, struct om_page *page, unsigned flags)
 {
 	if (!om_page_test(page, OM_PG_SWAPBACKED))
-		om_page_set_unproven(sys, page);
+		om_page_set_unused(sys, page);
 	om_page_set(page, OM_PG_UPTODATE | flags);
 }
 

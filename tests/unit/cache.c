@@ -105,9 +105,9 @@ bool cache_catch(struct om_system *sys, struct om_page *page)
 bool cache_victim(struct om_system *sys, struct om_page **page)
 {
 	struct om_victims v = {.n = 0};
-	size_t budget = sys->nr_frames;
+	struct om_round round = {.how = OM_SCAN_ALL, .left = sys->nr_frames};
 
-	om_scan(sys, OM_SCAN_ALL, 1, &budget, &v);
+	om_scan(sys, &round, 1, &v);
 	*page = v.page[0];
 	return v.n;
 }

@@ -63,8 +63,11 @@ static void test_age(void **state)
 	assert_int_equal(om_page_flags(page) & ~(unsigned)OM_PG_AGE, OM_PG_DIRTY | OM_PG_UPTODATE);
 	om_page_set_old(page);
 	assert_int_equal(age(page), OM_AGE_MAX);
+	atomic_store(&sys->ages.limit[OM_AGE_FILE], 8);
+	om_page_set_unused(sys, page);
+	assert_int_equal(age(page), 7);
 	om_page_set_unproven(sys, page);
-	assert_int_equal(age(page), om_age_limit(sys, OM_AGE_FILE) - 1);
+	assert_int_equal(age(page), 5);
 	assert_int_equal(om_age_kind_of(om_page_flags(page)), OM_AGE_FILE);
 	om_page_set(page, OM_PG_SWAPBACKED);
 	assert_int_equal(om_age_kind_of(om_page_flags(page)), OM_AGE_ANON);
@@ -222,10 +225,11 @@ static void drop(struct om_system *sys, struct om_victims *v)
 
 static unsigned scan(struct om_system *sys, enum om_scan how, size_t budget)
 {
+	struct om_round round = {.how = how, .left = budget};
 	struct om_victims v = {.n = 0};
 	unsigned n;
 
-	om_scan(sys, how, OM_RECLAIM_BATCH, &budget, &v);
+	om_scan(sys, &round, OM_RECLAIM_BATCH, &v);
 	n = v.n;
 	drop(sys, &v);
 	return n;
@@ -245,9 +249,37 @@ static void test_grow_old(void **state)
 	assert_int_equal(scan(sys, OM_SCAN_OLD, sys->nr_frames), 0);
 	assert_int_equal(age(page), 2);
 	assert_int_equal(scan(sys, OM_SCAN_OLD, sys->nr_frames), 1);
-	om_page_set_age(page, 0);
-	assert_int_equal(scan(sys, OM_SCAN_UNUSED, sys->nr_frames), 1);
 	om_page_put(sys, page);
+	unit_assert_all_free(sys);
+	unit_system_free(sys);
+}
+
+/* A round says how long the others have; the next one takes them earlier, and makes nothing older. */
+static void test_leave_early(void **state)
+{
+	struct om_system *sys = unit_system(40);
+	struct om_page *page[3];
+	struct om_round round = {.left = sys->nr_frames};
+	struct om_victims v = {.n = 0};
+
+	(void)state;
+	atomic_store(&sys->ages.limit[OM_AGE_FILE], 8);
+	for (unsigned i = 0; i < 3; i++)
+		page[i] = cached_page(sys, 0, 2 * i);
+	om_scan(sys, &round, OM_RECLAIM_BATCH, &v);
+	assert_int_equal(v.n, 0);
+	for (unsigned i = 0; i < 3; i++) {
+		assert_int_equal(age(page[i]), 2 * i + 1);
+		assert_int_equal(round.stay[8 - (2 * i + 1)], 1);
+	}
+	round = (struct om_round){.how = OM_SCAN_NEXT, .left = sys->nr_frames, .early = 3};
+	om_scan(sys, &round, OM_RECLAIM_BATCH, &v);
+	assert_int_equal(v.n, 1);
+	assert_ptr_equal(v.page[0], page[2]);
+	assert_int_equal(age(page[1]), 3);
+	drop(sys, &v);
+	for (unsigned i = 0; i < 3; i++)
+		om_page_put(sys, page[i]);
 	unit_assert_all_free(sys);
 	unit_system_free(sys);
 }
@@ -285,7 +317,7 @@ static void test_hand(void **state)
 	enum { N = 30 };
 	struct om_system *sys = unit_system(40);
 	struct om_page *page[N];
-	size_t budget = sys->nr_frames;
+	struct om_round round = {.left = sys->nr_frames};
 
 	(void)state;
 	for (unsigned i = 0; i < N; i++)
@@ -293,7 +325,7 @@ static void test_hand(void **state)
 	for (unsigned i = 0; i < N / 3; i++) {
 		struct om_victims v = {.n = 0};
 
-		om_scan(sys, OM_SCAN_OLD, 3, &budget, &v);
+		om_scan(sys, &round, 3, &v);
 		assert_int_equal(v.n, 3);
 		for (unsigned k = 0; k < 3; k++) {
 			assert_int_not_equal(age(v.page[k]), 0);
@@ -301,7 +333,7 @@ static void test_hand(void **state)
 		}
 		drop(sys, &v);
 	}
-	assert_in_range(budget, 0, sys->nr_frames - N);
+	assert_in_range(round.left, 0, sys->nr_frames - N);
 	for (unsigned i = 0; i < N; i++)
 		om_page_put(sys, page[i]);
 	unit_assert_all_free(sys);
@@ -355,9 +387,9 @@ static void scan_and_touch(void *arg, unsigned i)
 
 	for (unsigned step = 0; step < 2000; step++) {
 		struct om_victims v = {.n = 0};
-		size_t budget = 40;
+		struct om_round round = {.left = 40};
 
-		om_scan(s->sys, OM_SCAN_OLD, 4, &budget, &v);
+		om_scan(s->sys, &round, 4, &v);
 		for (unsigned k = 0; k < v.n; k++) {
 			unit_check(om_page_test(v.page[k], OM_PG_LOCKED));
 			om_page_set_age(v.page[k], 0);
@@ -389,9 +421,9 @@ int main(void)
 	    cmocka_unit_test(test_age),         cmocka_unit_test(test_touch),
 	    cmocka_unit_test(test_mlock),       cmocka_unit_test(test_mlock_full),
 	    cmocka_unit_test(test_mlock_rules), cmocka_unit_test(test_die),
-	    cmocka_unit_test(test_grow_old),    cmocka_unit_test(test_passed_by),
-	    cmocka_unit_test(test_hand),        cmocka_unit_test(test_balance),
-	    cmocka_unit_test(test_threads),
+	    cmocka_unit_test(test_grow_old),    cmocka_unit_test(test_leave_early),
+	    cmocka_unit_test(test_passed_by),   cmocka_unit_test(test_hand),
+	    cmocka_unit_test(test_balance),     cmocka_unit_test(test_threads),
 	};
 
 	return unit_run(tests);

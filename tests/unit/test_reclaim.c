@@ -43,9 +43,9 @@ static void set_old(struct om_mm *mm, uintptr_t first, size_t n)
 static unsigned go_round(struct space *s, enum om_scan how, unsigned n)
 {
 	struct om_victims v = {.n = 0};
-	size_t budget = s->sys->nr_frames;
+	struct om_round round = {.how = how, .left = s->sys->nr_frames};
 
-	om_scan(s->sys, how, n, &budget, &v);
+	om_scan(s->sys, &round, n, &v);
 	for (unsigned i = 0; i < v.n; i++)
 		om_page_unlock(s->sys, v.page[i]);
 	return om_reclaim_pages(s->sys, v.page, v.n);
@@ -53,12 +53,13 @@ static unsigned go_round(struct space *s, enum om_scan how, unsigned n)
 
 /* ---------------------------------------------------------------- second chance ------------- */
 
-/* A file page starts unproven. Used once: it stays, unproven. Used again: young. Not used: gone. */
+/* A file page starts unused. Used once: it stays, unproven. Used again: young. Not used: gone. */
 static void test_second_chance(void **state)
 {
 	struct space s = space_start(128, 0);
 	struct om_mapping *file = space_file(&s, 10);
-	unsigned unproven = om_age_limit(s.sys, OM_AGE_FILE) - 1;
+	unsigned unused = om_age_limit(s.sys, OM_AGE_FILE) - 1,
+	         unproven = unused - (unused + 1) / 4;
 	struct om_page *page;
 
 	(void)state;
@@ -66,7 +67,7 @@ static void test_second_chance(void **state)
 	space_random(&s, 0, 10);
 	assert_int_equal(space_get(&s, s.mm, 3), 4);
 	page = space_page(s.mm, 3, NULL, NULL);
-	assert_int_equal(age(&s, s.mm, 3), unproven);
+	assert_int_equal(age(&s, s.mm, 3), unused);
 	assert_int_equal(go_round(&s, OM_SCAN_OLD, 1), 0);
 	assert_int_equal(age(&s, s.mm, 3), unproven);
 	assert_true(om_page_test(page, OM_PG_REFERENCED));
@@ -79,7 +80,7 @@ static void test_second_chance(void **state)
 
 	forget(&s, s.mm, 3, 1);
 	while (!go_round(&s, OM_SCAN_OLD, 1))
-		assert_in_range(age(&s, s.mm, 3), 1, unproven);
+		assert_in_range(age(&s, s.mm, 3), 1, unused);
 	assert_int_equal(space_kind(s.mm, 3), OM_PAGE_NONE);
 	assert_int_equal(space_get(&s, s.mm, 3), 4);
 	om_mapping_put(file);
@@ -100,11 +101,30 @@ static void test_anon_used(void **state)
 	assert_int_equal(go_round(&s, OM_SCAN_OLD, 2), 1);
 	assert_int_equal(space_kind(s.mm, 0), OM_PAGE_SWAP);
 	assert_int_equal(space_kind(s.mm, 1), OM_PAGE_DIRECT);
-	assert_int_equal(age(&s, s.mm, 1), om_age_limit(s.sys, OM_AGE_ANON) - 1);
+	assert_in_range(age(&s, s.mm, 1), 1, om_age_limit(s.sys, OM_AGE_ANON) - 1);
 	/* Unless there is need. */
 	assert_int_equal(go_round(&s, OM_SCAN_ALL, 1), 1);
 	assert_int_equal(space_get(&s, s.mm, 0), 'a');
 	assert_int_equal(space_get(&s, s.mm, 1), 'B');
+	space_check(&s);
+	space_finish(&s);
+}
+
+/* A round in which nothing was old enough makes those leave that are nearest to it. */
+static void test_next_ones(void **state)
+{
+	struct space s = space_start(128, 64);
+
+	(void)state;
+	atomic_store(&s.sys->ages.limit[OM_AGE_ANON], OM_AGE_MAX);
+	space_map(&s, 0, 16, RW, 0);
+	space_fill(&s, s.mm, 0, 16, 'a');
+	forget(&s, s.mm, 0, 16);
+	for (uintptr_t i = 12; i < 16; i++)
+		om_page_set_age(space_page(s.mm, i, NULL, NULL), 5);
+	assert_int_equal(om_reclaim_step(s.sys, 4), 4);
+	for (uintptr_t i = 0; i < 16; i++)
+		assert_int_equal(space_kind(s.mm, i), i < 12 ? OM_PAGE_DIRECT : OM_PAGE_SWAP);
 	space_check(&s);
 	space_finish(&s);
 }
@@ -438,13 +458,13 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_second_chance), cmocka_unit_test(test_anon_used),
-	    cmocka_unit_test(test_hot_and_cold),  cmocka_unit_test(test_mlocked),
-	    cmocka_unit_test(test_pinned),        cmocka_unit_test(test_no_swap),
-	    cmocka_unit_test(test_few_left),      cmocka_unit_test(test_full_swap),
-	    cmocka_unit_test(test_file_write),    cmocka_unit_test(test_write_fails),
-	    cmocka_unit_test(test_clusters),      cmocka_unit_test(test_clean_swap),
-	    cmocka_unit_test(test_lazyfree),      cmocka_unit_test(test_direct),
-	    cmocka_unit_test(test_oom),
+	    cmocka_unit_test(test_next_ones),     cmocka_unit_test(test_hot_and_cold),
+	    cmocka_unit_test(test_mlocked),       cmocka_unit_test(test_pinned),
+	    cmocka_unit_test(test_no_swap),       cmocka_unit_test(test_few_left),
+	    cmocka_unit_test(test_full_swap),     cmocka_unit_test(test_file_write),
+	    cmocka_unit_test(test_write_fails),   cmocka_unit_test(test_clusters),
+	    cmocka_unit_test(test_clean_swap),    cmocka_unit_test(test_lazyfree),
+	    cmocka_unit_test(test_direct),        cmocka_unit_test(test_oom),
 	};
 
 	return unit_run(tests);
