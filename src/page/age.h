@@ -58,14 +58,13 @@ static inline void om_page_set_unused(struct om_system *sys, struct om_page *pag
 
 /*
  * A page of which nobody knows yet whether it is used twice: it has a quarter of the time of others
- * to be used again; if they have little, it leaves when the hand comes, which has just been where
- * frames are free.
+ * to be used again, rounded, which leaves it one round of two.
  */
 static inline void om_page_set_unproven(struct om_system *sys, struct om_page *page)
 {
 	unsigned limit = om_age_limit(sys, om_age_kind_of(om_page_flags(page)));
 
-	om_page_set_age(page, limit - 1 - limit / 4);
+	om_page_set_age(page, limit - 1 - (limit + 2) / 4);
 }
 
 /*

@@ -18,7 +18,7 @@
 #define FEW  2
 #define MANY 4
 
-#define FIRST_LIMIT 4
+#define FIRST_LIMIT 2
 
 void om_ages_init(struct om_system *sys)
 {

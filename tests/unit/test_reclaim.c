@@ -59,7 +59,7 @@ static void test_second_chance(void **state)
 	struct space s = space_start(128, 0);
 	struct om_mapping *file = space_file(&s, 10);
 	unsigned unused = om_age_limit(s.sys, OM_AGE_FILE) - 1,
-	         unproven = unused - (unused + 1) / 4;
+	         unproven = unused - (unused + 3) / 4;
 	struct om_page *page;
 
 	(void)state;
@@ -101,7 +101,7 @@ static void test_anon_used(void **state)
 	assert_int_equal(go_round(&s, OM_SCAN_OLD, 2), 1);
 	assert_int_equal(space_kind(s.mm, 0), OM_PAGE_SWAP);
 	assert_int_equal(space_kind(s.mm, 1), OM_PAGE_DIRECT);
-	assert_in_range(age(&s, s.mm, 1), 1, om_age_limit(s.sys, OM_AGE_ANON) - 1);
+	assert_int_not_equal(age(&s, s.mm, 1), OM_AGE_MAX);
 	/* Unless there is need. */
 	assert_int_equal(go_round(&s, OM_SCAN_ALL, 1), 1);
 	assert_int_equal(space_get(&s, s.mm, 0), 'a');
