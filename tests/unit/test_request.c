@@ -373,6 +373,8 @@ static void test_swap_that_is_busy(void **state)
 	(void)state;
 	ops.wait_briefly = wait_for_writer;
 	s.sys->hooks.ops = &ops;
+	/* High enough that a page which was used once has an age: at 0 it would have been made young. */
+	atomic_store(&s.sys->ages.limit[OM_AGE_ANON], 8);
 	busy.writers = &s.sys->reclaimers.swap_writers[s.area];
 	busy.ends = false;
 	busy.waits = 0;
