@@ -455,7 +455,7 @@ OM_API int om_mapping_truncate(struct om_mapping *mapping, uint64_t size);
  * (`punch` of om_store_ops); partial pages are zeroed in memory. Each page leaves at one moment:
  * what is written to its place after that stays. Errors: EOPNOTSUPP (the store has no `punch`);
  * ENOMEM or EIO, if a partial page cannot be read: nothing has changed; EIO, if the store could not
- * punch: of the whole pages, what was not written back is lost. May sleep.
+ * punch: what the whole pages held and the store has not is lost. May sleep.
  */
 OM_API int om_mapping_punch(struct om_mapping *mapping, uint64_t offset, uint64_t len);
 

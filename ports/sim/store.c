@@ -3,9 +3,8 @@
  * file of the host. One implementation of om_store_ops serves both.
  *
  * The store checks what port.h promises to a driver: no two transfers of one page at a time, and
- * none where a hole is being made. It
- * fails on request, waits on request, and counts. A failed read leaves junk in the frames, as the
- * contract allows; a failed write leaves the store as it was.
+ * none where a hole is being made. It fails on request, waits on request, and counts. A failed read
+ * leaves junk in the frames, as the contract allows; a failed write leaves the store as it was.
  */
 #include "machine.h"
 

@@ -66,6 +66,14 @@ static void note_use(struct om_system *sys, struct om_page *page, bool often)
 	}
 }
 
+/* Even if it was not used it stays this time. */
+static bool has_time(const struct scan *s, unsigned flags)
+{
+	unsigned sooner = s->round->how == OM_SCAN_OLD ? 1 : s->round->early;
+
+	return om_age_of(flags) + sooner < om_age_limit(s->sys, om_age_kind_of(flags));
+}
+
 /* It was not used. Is it old enough to leave now? */
 static bool grow_older(struct scan *s, struct om_page *page)
 {
@@ -76,7 +84,7 @@ static bool grow_older(struct scan *s, struct om_page *page)
 	if (s->round->how == OM_SCAN_ALL)
 		return true;
 	if (s->round->how == OM_SCAN_NEXT) /* it has just grown older */
-		return age + s->round->early >= limit;
+		return !has_time(s, flags);
 	if (age == 0)
 		om_count(s->sys, OM_EV_PGDEACTIVATE, 1);
 	if (age < OM_AGE_MAX)
@@ -128,14 +136,6 @@ static bool take(struct scan *s, struct om_page *page)
 }
 
 /* ---------------------------------------------------------------- other pages --------------- */
-
-/* Even if it was not used it stays this time. */
-static bool has_time(const struct scan *s, unsigned flags)
-{
-	unsigned sooner = s->round->how == OM_SCAN_OLD ? 1 : s->round->early;
-
-	return om_age_of(flags) + sooner < om_age_limit(s->sys, om_age_kind_of(flags));
-}
 
 /*
  * A page of a file, or one that others map, too: locked and referenced. `many`: by so many entries

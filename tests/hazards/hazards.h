@@ -60,6 +60,8 @@ enum om_fault_result set_word(struct play *p, struct om_mm *mm, uintptr_t addr, 
 /* A whole page by om_write(), and by the task's CPU. */
 int write_tag(struct om_mm *mm, uintptr_t addr, unsigned long tag);
 unsigned long get_tag(struct play *p, struct om_mm *mm, uintptr_t addr);
+/* Wait a while for a hole to be seen at `addr`, and store there; true if it was. */
+bool fill_hole(struct play *p, uintptr_t addr, unsigned long tag);
 
 /* Skip a test that needs the scheduler, or 64 bits. */
 #define NEEDS(cond)                                                                                \

@@ -105,3 +105,13 @@ unsigned long get_tag(struct play *p, struct om_mm *mm, uintptr_t addr)
 	rig_equal(rig_get(sched_cpu(p), mm, addr, &tag), OM_FAULT_MINOR);
 	return tag;
 }
+
+bool fill_hole(struct play *p, uintptr_t addr, unsigned long tag)
+{
+	for (unsigned i = 0; i < 40 && get_tag(p, p->mm, addr); i++)
+		sched_step();
+	if (get_tag(p, p->mm, addr))
+		return false;
+	rig_equal(rig_set(sched_cpu(p), p->mm, addr, tag), OM_FAULT_MINOR);
+	return true;
+}

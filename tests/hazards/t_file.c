@@ -174,15 +174,9 @@ static void check_written(struct play *p)
 	rig_equal(rig_file_tag(p->file, 0), 777);
 }
 
-/* Waits a while for the hole to be seen at page 5, and fills it. */
 static void task_fill_hole(struct play *p)
 {
-	for (unsigned i = 0; i < 40 && get_tag(p, p->mm, p->a + PAGES(5)); i++)
-		sched_step();
-	if (get_tag(p, p->mm, p->a + PAGES(5)))
-		return;
-	p->flag[1] = true;
-	rig_equal(rig_set(sched_cpu(p), p->mm, p->a + PAGES(5), 777), OM_FAULT_MINOR);
+	p->flag[1] = fill_hole(p, p->a + PAGES(5), 777);
 }
 
 static void check_filled(struct play *p)

@@ -263,15 +263,9 @@ static void check_hole(struct play *p)
 	rig_equal(rig_store_tag(rig_store(p->r, p->file), 3), 0);
 }
 
-/* Waits a while for the hole to be seen, and stores there. */
 static void task_fill(struct play *p)
 {
-	for (unsigned i = 0; i < 40 && get_tag(p, p->mm, p->a + PAGES(2)); i++)
-		sched_step();
-	if (get_tag(p, p->mm, p->a + PAGES(2)))
-		return;
-	p->flag[0] = true;
-	rig_equal(rig_set(sched_cpu(p), p->mm, p->a + PAGES(2), 777), OM_FAULT_MINOR);
+	p->flag[0] = fill_hole(p, p->a + PAGES(2), 777);
 }
 
 static void check_filled(struct play *p)

@@ -91,6 +91,26 @@ static void test_kswapd(void **state)
 
 /* ---------------------------------------------------------------- stores -------------------- */
 
+/* The middle one of three pages; and behind the end there is nothing to do. */
+static void check_punch(struct sim_store *store)
+{
+	static unsigned char page[3][4096];
+	void *const frame[] = {page[0], page[1], page[2]};
+
+	memset(page, 9, sizeof(page));
+	assert_int_equal(sim_store_ops.write(store, 20, 3, frame), 0);
+	assert_int_equal(sim_store_ops.punch(store, 21, 1), 0);
+	assert_int_equal(sim_store_ops.punch(store, 5000, 1u << 20), 0);
+	assert_int_equal(sim_store_ops.read(store, 20, 3, frame), 0);
+	assert_int_equal(page[0][4095], 9);
+	assert_int_equal(page[1][0] | page[1][4095], 0);
+	assert_int_equal(page[2][0], 9);
+	sim_store_fail(store, SIM_PUNCH, 1, false);
+	assert_int_equal(sim_store_ops.punch(store, 20, 1), -OM_EIO);
+	assert_int_equal(sim_store_ops.read(store, 20, 1, frame), 0);
+	assert_int_equal(page[0][0], 9);
+}
+
 static void check_store(struct sim_store *store)
 {
 	static unsigned char in[3][4096], out[3][4096];
@@ -138,6 +158,7 @@ static void check_store(struct sim_store *store)
 	assert_int_equal(stats.read_errors, 2);
 	assert_int_equal(stats.write_errors, 1);
 	assert_int_equal(stats.released, 1);
+	check_punch(store);
 	sim_store_free(store);
 }
 
