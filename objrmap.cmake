@@ -36,6 +36,7 @@ set(OBJRMAP_SOURCES
   ${OBJRMAP_DIR}/src/ops/swapoff.c
   ${OBJRMAP_DIR}/src/ops/truncate.c
   ${OBJRMAP_DIR}/src/page/frame.c
+  ${OBJRMAP_DIR}/src/page/frame_cache.c
   ${OBJRMAP_DIR}/src/page/page.c
   ${OBJRMAP_DIR}/src/page/put.c
   ${OBJRMAP_DIR}/src/page/slab.c

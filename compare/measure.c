@@ -25,7 +25,7 @@ static uint64_t event(enum om_event ev)
 {
 	uint64_t sum = 0;
 
-	for (unsigned i = 0; i < OM_NR_CPU_SHARDS; i++)
+	for (unsigned i = 0; i <= sys->cpu_mask; i++)
 		sum += sys->shard[i].event[ev];
 	return sum;
 }

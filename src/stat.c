@@ -73,7 +73,7 @@ const char *om_event_name(enum om_event ev)
 
 static void sum_events(struct om_system *sys, uint64_t *event)
 {
-	for (unsigned s = 0; s < OM_NR_CPU_SHARDS; s++)
+	for (unsigned s = 0; s <= sys->cpu_mask; s++)
 		for (unsigned ev = 0; ev < OM_NR_EVENTS; ev++)
 			event[ev] +=
 			    atomic_load_explicit(&sys->shard[s].event[ev], memory_order_relaxed);
@@ -87,14 +87,24 @@ static om_pfn_t load(const _Atomic om_pfn_t *n)
 static void count_kinds(struct om_system *sys, struct om_sysinfo *info)
 {
 	info->frames = load(&sys->nr_owned);
-	info->free = load(&sys->nr_free);
-	info->tables = load(&sys->nr_kind[OM_KIND_TABLE]);
-	info->index = load(&sys->nr_kind[OM_KIND_INDEX]);
-	info->objects = load(&sys->nr_kind[OM_KIND_OBJECT]);
+	info->free = om_frames_free(sys);
+	info->tables = om_frames_of_kind(sys, OM_KIND_TABLE);
+	info->index = om_frames_of_kind(sys, OM_KIND_INDEX);
+	info->objects = om_frames_of_kind(sys, OM_KIND_OBJECT);
 	info->file_cached = load(&sys->nr_cached);
 	info->shmem = load(&sys->nr_shmem);
 	info->swap_cached = load(&sys->nr_swapcache);
 	info->unevictable = load(&sys->nr_unevictable);
+}
+
+/* Nobody counts them: each frame that is not free was taken once more than it was freed. */
+static void count_allocations(struct om_sysinfo *info, bool has_zero_page)
+{
+	om_pfn_t free = info->free + has_zero_page;
+
+	info->event[OM_EV_PGALLOC] = info->event[OM_EV_PGFREE];
+	if (info->frames > free)
+		info->event[OM_EV_PGALLOC] += info->frames - free;
 }
 
 static void count_mapped(struct om_system *sys, struct om_sysinfo *info)
@@ -152,6 +162,7 @@ void om_sysinfo(struct om_system *sys, struct om_sysinfo *info)
 	memset(info, 0, sizeof(*info));
 	sum_events(sys, info->event);
 	count_kinds(sys, info);
+	count_allocations(info, sys->zero_pfn != OM_NO_PFN);
 	count_mapped(sys, info);
 	count_ages(sys, info);
 	count_swap(sys, info);

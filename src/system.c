@@ -11,15 +11,16 @@
 
 #define CACHE_LINE 64u
 
-static size_t round_up(size_t n, size_t to)
+/* The system and its shards; the page array comes next, at a line. */
+static size_t head_bytes(unsigned nr_cpus)
 {
-	return (n + to - 1) / to * to;
+	return offsetof(struct om_system, shard) + om_nr_shards(nr_cpus) * sizeof(struct om_shard);
 }
 
-size_t om_system_bytes(om_pfn_t nr_frames)
+size_t om_system_bytes(const struct om_config *c)
 {
-	return round_up(sizeof(struct om_system), CACHE_LINE) +
-	       (size_t)nr_frames * sizeof(struct om_page) + om_shadow_bytes(nr_frames);
+	return head_bytes(c->nr_cpus) + (size_t)c->nr_frames * sizeof(struct om_page) +
+	       om_shadow_bytes(c->nr_frames);
 }
 
 static bool config_is_sane(const struct om_config *c)
@@ -36,23 +37,23 @@ struct om_system *om_system_init(const struct om_config *config)
 
 	if (!config_is_sane(config))
 		return NULL;
-	memset(config->storage, 0, om_system_bytes(config->nr_frames));
+	memset(config->storage, 0, om_system_bytes(config));
 	sys->arch = *config->arch;
 	sys->hooks.ops = config->ops;
 	sys->hooks.ctx = config->ctx;
 	sys->hooks.seed = om_tree_seed(config->seed);
-	sys->page = (void *)((char *)config->storage + round_up(sizeof(*sys), CACHE_LINE));
+	sys->page = (void *)((char *)config->storage + head_bytes(config->nr_cpus));
 	sys->nr_frames = config->nr_frames;
 	sys->shadow = (void *)(sys->page + config->nr_frames);
 	sys->zero_pfn = OM_NO_PFN;
 	sys->swap_cluster = config->swap_cluster;
-	sys->free_head = OM_NO_PFN;
+	om_free_init(sys, config->nr_cpus);
 	om_ages_init(sys);
 	om_slab_init(sys, om_rmap_traits.object_bytes);
 	return sys;
 }
 
-/* Everything back in the free list but the zero page? */
+/* Is every frame free but the zero page? */
 static bool is_idle(struct om_system *sys)
 {
 	bool idle = !sys->mms && !sys->mappings;
@@ -91,7 +92,7 @@ static void derive_watermarks(struct om_system *sys)
 {
 	if (sys->marks_fixed)
 		return;
-	atomic_store_explicit(&sys->mark_min, sys->nr_owned / 256, memory_order_relaxed);
+	atomic_store_explicit(&sys->free.min, sys->nr_owned / 256, memory_order_relaxed);
 	atomic_store_explicit(&sys->mark_low, sys->nr_owned / 64, memory_order_relaxed);
 	atomic_store_explicit(&sys->mark_high, sys->nr_owned / 32, memory_order_relaxed);
 }
@@ -106,23 +107,22 @@ static void make_zero_page(struct om_system *sys, om_pfn_t pfn)
 	page->kind = OM_KIND_ZERO;
 	om_frame_unlock(sys, page);
 	sys->zero_pfn = pfn;
-	atomic_fetch_add_explicit(&sys->nr_kind[OM_KIND_ZERO], 1, memory_order_relaxed);
 }
 
 static int add_memory(struct om_system *sys, om_pfn_t first, om_pfn_t n)
 {
-	om_pfn_t i = first;
+	bool zero = sys->zero_pfn == OM_NO_PFN;
 
 	if (!range_is_new(sys, first, n))
 		return -OM_EINVAL;
-	if (sys->zero_pfn == OM_NO_PFN)
-		make_zero_page(sys, i++);
-	for (; i < first + n; i++)
-		om_frame_donate(sys, &sys->page[i]);
-	om_spin_lock(sys, &sys->free_lock, OM_RANK_FREE);
+	if (zero)
+		make_zero_page(sys, first);
+	om_frames_donate(sys, first + zero, n - zero);
+	om_spin_lock(sys, &sys->free.lock, OM_RANK_FREE);
 	sys->nr_owned += n;
 	derive_watermarks(sys);
-	om_spin_unlock(sys, &sys->free_lock);
+	om_spin_unlock(sys, &sys->free.lock);
+	om_free_settle(sys);
 	return 0;
 }
 
@@ -141,23 +141,25 @@ int om_set_watermarks(struct om_system *sys, om_pfn_t min, om_pfn_t low, om_pfn_
 {
 	int err = 0;
 
-	om_spin_lock(sys, &sys->free_lock, OM_RANK_FREE);
+	om_spin_lock(sys, &sys->free.lock, OM_RANK_FREE);
 	if (min > low || low > high || high > sys->nr_owned) {
 		err = -OM_EINVAL;
 	} else {
 		sys->marks_fixed = true;
-		atomic_store_explicit(&sys->mark_min, min, memory_order_relaxed);
+		atomic_store_explicit(&sys->free.min, min, memory_order_relaxed);
 		atomic_store_explicit(&sys->mark_low, low, memory_order_relaxed);
 		atomic_store_explicit(&sys->mark_high, high, memory_order_relaxed);
 	}
-	om_spin_unlock(sys, &sys->free_lock);
+	om_spin_unlock(sys, &sys->free.lock);
+	if (!err)
+		om_free_settle(sys);
 	return err;
 }
 
 void om_get_watermarks(const struct om_system *sys, om_pfn_t *min, om_pfn_t *low, om_pfn_t *high)
 {
 	if (min)
-		*min = atomic_load_explicit(&sys->mark_min, memory_order_relaxed);
+		*min = om_frames_reserve(sys);
 	if (low)
 		*low = atomic_load_explicit(&sys->mark_low, memory_order_relaxed);
 	if (high)

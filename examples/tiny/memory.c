@@ -85,7 +85,7 @@ void memory_init(const uint64_t *start_info)
 	    .arch = &arch, .ops = &ops, .ctx = &held, .nr_frames = end, .storage = kernel_end};
 	char *swap_store;
 
-	scratch = kernel_end + om_system_bytes(end);
+	scratch = kernel_end + om_system_bytes(&config);
 	swap_store = scratch + end * sizeof(uint64_t);
 	first = om_arch_pfn(&arch, swap_store + SWAP_PAGES * PAGE) + 1;
 	vm = first < end ? om_system_init(&config) : NULL;

@@ -54,6 +54,7 @@ enum om_errno {
 #define OM_SWAP_SLOTS_MAX   (1u << 26) /* pages of one */
 #define OM_TRANSFER_MAX     64         /* pages in one call of a store's `read` or `write` */
 #define OM_SWAP_CLUSTER_MAX 5          /* of om_config.swap_cluster */
+#define OM_CPUS_MAX         256        /* that have caches of their own; of more, some share */
 #define OM_VMAS_DEFAULT     65530      /* OM_LIMIT_VMAS of a new address space, as in Linux */
 
 /* ---------------------------------------------------------------- the system ---------------- */
@@ -66,7 +67,7 @@ struct om_config {
 	const struct om_port_ops *ops; /* the run-time half */
 	void *ctx;                     /* first argument of every hook in `ops` */
 	om_pfn_t nr_frames;            /* frames are numbered 0 .. nr_frames-1; holes are fine */
-	void *storage;                 /* om_system_bytes(nr_frames) bytes, 64-byte aligned */
+	void *storage;                 /* om_system_bytes() bytes, 64-byte aligned */
 	unsigned swap_cluster; /* log2 of most pages in one swap read, 0 to OM_SWAP_CLUSTER_MAX */
 	/*
 	 * A random word, which shapes the trees of areas. Programs choose where areas lie in
@@ -75,13 +76,20 @@ struct om_config {
 	 * calls and those on the files they map; no more than that.
 	 */
 	uintptr_t seed;
+	/*
+	 * CPUs that the machine may have, numbered by om_arch_cpu() from 0. Each gets counters and
+	 * a cache of free frames, and works mostly there. 0 is 1, and right for a port whose
+	 * om_arch_cpu() is always 0. One too small is not wrong: some share.
+	 */
+	unsigned nr_cpus;
 };
 
 /*
- * Bytes of storage a system of `nr_frames` frames needs: a fixed part and 40 bytes a frame
- * (32 on 32-bit machines).
+ * Bytes of storage that a system needs: a fixed part, half a kilobyte a CPU (their number rounded
+ * up to a power of two), and 33 bytes a frame (25 on 32-bit machines). Reads nr_frames and nr_cpus
+ * of the configuration, nothing else.
  */
-OM_API size_t om_system_bytes(om_pfn_t nr_frames);
+OM_API size_t om_system_bytes(const struct om_config *config);
 
 /*
  * Build a system in `config->storage`. It owns no frame until om_add_memory() gives it some.
@@ -116,7 +124,11 @@ OM_API int om_set_watermarks(struct om_system *sys, om_pfn_t min, om_pfn_t low, 
 OM_API void om_get_watermarks(const struct om_system *sys, om_pfn_t *min, om_pfn_t *low,
                               om_pfn_t *high);
 
-/* Frames free at this moment. */
+/*
+ * Frames free at this moment, those in the CPUs' caches, too. While other CPUs take and free some, a
+ * few that change their place may be left out or be counted twice. Cost: linear in the number of CPUs,
+ * or none when memory is short.
+ */
 OM_API om_pfn_t om_free_frames(const struct om_system *sys);
 
 /*

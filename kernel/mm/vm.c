@@ -219,14 +219,15 @@ void vm_init(const struct memory_range *ranges, unsigned n, uint64_t first_free)
 {
 	static const struct om_arch arch;
 	uint64_t storage = ALIGN_UP(first_free, PAGE_SIZE), end;
-	struct om_config config = {.arch = &arch, .ops = &ops, .ctx = &mmu, .swap_cluster = 5};
+	struct om_config config = {.arch = &arch, .ops = &ops, .ctx = &mmu, .swap_cluster = 5,
+	                           .nr_cpus = MAX_CPUS};
 
 	for (unsigned i = 0; i < NR_QUEUES; i++)
 		waitq_init(&queues[i]);
 	nr_frames = count_frames(ranges, n);
-	end = storage + om_system_bytes(nr_frames);
-	check_storage(ranges, n, storage, end);
 	config.nr_frames = nr_frames;
+	end = storage + om_system_bytes(&config);
+	check_storage(ranges, n, storage, end);
 	config.storage = phys_to_virt(storage);
 	config.seed = random_word();
 	vm = om_system_init(&config);

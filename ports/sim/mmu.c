@@ -200,6 +200,7 @@ static enum om_fault_result take_fault(struct sim_cpu *cpu, struct om_mm *mm, ui
 	pthread_mutex_lock(&cpu->lock);
 	cpu->fault = fault;
 	pthread_mutex_unlock(&cpu->lock);
+	sim_run_on(cpu);
 	result = om_fault(mm, addr, access);
 	pthread_mutex_lock(&cpu->lock);
 	cpu->fault.mm = NULL;

@@ -171,11 +171,12 @@ static inline om_pte_t om_pte_mktable(om_pfn_t pfn)
 	return (om_pte_t)pfn << OM_PAGE_SHIFT | SIM_P;
 }
 
-/* The CPU, for sharding counters; 0 <= cpu < OM_NR_CPU_SHARDS. The sim counts in one place. */
-#define OM_NR_CPU_SHARDS 1
+/* The number of the CPU that this thread runs on: see sim_run_on(). */
+extern _Thread_local unsigned sim_this_cpu;
+
 static inline unsigned om_arch_cpu(void)
 {
-	return 0;
+	return sim_this_cpu;
 }
 
 /* Debug builds let a test know that a CPU spins: see sim_on_pause(). */

@@ -282,8 +282,9 @@ static bool system_create(struct sim *sim, const struct sim_config *config)
 	    .nr_frames = sim->nr_frames,
 	    .swap_cluster = config->swap_cluster,
 	    .seed = config->seed,
+	    .nr_cpus = sim->nr_cpus,
 	};
-	size_t bytes = om_system_bytes(sim->nr_frames);
+	size_t bytes = om_system_bytes(&om);
 
 	sim->storage = aligned_alloc(64, (bytes + 63) & ~(size_t)63);
 	if (!sim->storage)
@@ -327,6 +328,7 @@ struct sim *sim_create(const struct sim_config *config)
 	if (!sim)
 		return NULL;
 	sim->nr_cpus = nr_cpus;
+	sim_this_cpu = 0;
 	sim->mode = sim_mmu_mode(config->mode);
 	sim->nr_frames = config->nr_frames;
 	sim->ram_bytes = (size_t)config->nr_frames * SIM_PAGE_SIZE;
@@ -357,6 +359,11 @@ struct om_system *sim_system(struct sim *sim)
 struct sim_cpu *sim_cpu(struct sim *sim, unsigned nr)
 {
 	return &sim->cpu[nr];
+}
+
+void sim_run_on(const struct sim_cpu *cpu)
+{
+	sim_this_cpu = (unsigned)(cpu - cpu->sim->cpu);
 }
 
 unsigned sim_nr_cpus(const struct sim *sim)

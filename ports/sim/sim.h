@@ -60,7 +60,7 @@ enum sim_mode {
 
 struct sim_config {
 	om_pfn_t nr_frames;    /* frames of RAM; frame 0 exists, is never handed over, and traps */
-	unsigned nr_cpus;      /* 0 means 1 */
+	unsigned nr_cpus;      /* 0 means 1; see also sim_run_on() */
 	unsigned swap_cluster; /* see struct om_config */
 	bool junk;             /* fill RAM with junk first, to catch whoever expects zeros */
 	/*
@@ -95,6 +95,12 @@ int sim_destroy(struct sim *sim);
 struct om_system *sim_system(struct sim *sim);
 struct sim_cpu *sim_cpu(struct sim *sim, unsigned nr);
 unsigned sim_nr_cpus(const struct sim *sim);
+/*
+ * From now on the calling thread runs on this CPU, as far as objrmap sees: om_arch_cpu() gives its
+ * number. Accesses of a CPU do this by themselves when they fault. At first, and after sim_create(), a
+ * thread runs on CPU 0. Any number of threads may run on one CPU, as if they were switched.
+ */
+void sim_run_on(const struct sim_cpu *cpu);
 /* The memory of a frame. */
 void *sim_frame(struct sim *sim, om_pfn_t pfn);
 

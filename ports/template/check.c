@@ -117,7 +117,7 @@ const char *port_check_entries(void)
 		rule = check_access();
 	if (!rule && (OM_VA_LIMIT & (((uintptr_t)1 << (OM_PAGE_SHIFT + OM_TABLE_SHIFT)) - 1)))
 		rule = "OM_VA_LIMIT is a multiple of what a leaf table maps";
-	if (!rule && (OM_LEVELS < 2 || OM_SWAP_BITS < 29 || OM_NR_CPU_SHARDS < 1))
-		rule = "OM_LEVELS, OM_SWAP_BITS, OM_NR_CPU_SHARDS are in range";
+	if (!rule && (OM_LEVELS < 2 || OM_SWAP_BITS < 29))
+		rule = "OM_LEVELS, OM_SWAP_BITS are in range";
 	return rule;
 }

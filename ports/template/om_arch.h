@@ -301,12 +301,12 @@ static inline om_pte_t om_pte_mktable(om_pfn_t pfn)
 /* ---------------------------------------------------------------- the CPU ------------------- */
 
 /*
- * Event counters have one copy for each of these, 64-byte aligned, about 300 bytes; om_arch_cpu()
- * chooses, 0 <= om_arch_cpu() < OM_NR_CPU_SHARDS. The counters are atomic: an answer that is out of
- * date, because the thread has moved, or that two CPUs share, costs speed and nothing else.
- * x86-64: the number of the CPU modulo OM_NR_CPU_SHARDS, from a per-CPU variable behind GS.
+ * The number of the CPU, from 0 to om_config.nr_cpus - 1: its event counters are counted up, its cache
+ * of free frames is used. Always 0 will do, with nr_cpus 1. Counters are atomic and caches have locks:
+ * an answer that is out of date, because the thread has moved, or that two CPUs share, or that is too
+ * large, costs speed and nothing else. It is asked several times a fault.
+ * x86-64: from a per-CPU variable behind GS.
  */
-#define OM_NR_CPU_SHARDS 1
 static inline unsigned om_arch_cpu(void)
 {
 	return 0;

@@ -237,10 +237,11 @@ struct om_system *port_init(void)
 	    .storage = storage,
 	    .swap_cluster = 3,
 	    .seed = port_random(),
+	    .nr_cpus = 1,
 	};
 	struct om_system *sys;
 
-	if (om_system_bytes(PORT_FRAMES) > sizeof(storage))
+	if (om_system_bytes(&config) > sizeof(storage))
 		return NULL;
 	sys = om_system_init(&config);
 	if (!sys || om_add_memory(sys, 0, PORT_FRAMES))

@@ -7,7 +7,7 @@
 #include <objrmap/objrmap.h>
 
 #define PORT_FRAMES      1024u                        /* 4 MiB */
-#define PORT_STORAGE     (16384u + PORT_FRAMES * 40u) /* at least om_system_bytes(PORT_FRAMES) */
+#define PORT_STORAGE     (16384u + PORT_FRAMES * 40u) /* at least om_system_bytes() */
 #define PORT_FLUSH_PAGES 32u /* from here on one flush of everything is cheaper */
 
 /* A system that owns all frames, or NULL. Call it once, early, on one CPU. */

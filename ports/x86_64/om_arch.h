@@ -224,10 +224,9 @@ static inline om_pte_t om_pte_mktable(om_pfn_t pfn)
 
 /* ---------------------------------------------------------------- the CPU ------------------- */
 
-#define OM_NR_CPU_SHARDS 4
 static inline unsigned om_arch_cpu(void)
 {
-	return x86_cpu_number() % OM_NR_CPU_SHARDS;
+	return x86_cpu_number();
 }
 
 static inline void om_arch_pause(void)

@@ -34,7 +34,8 @@ static const uint32_t steps_max[OM_NR_RANKS] = {
     [OM_RANK_SWAP] = 4096,
     [OM_RANK_SLAB] = 16,
     [OM_RANK_LIST] = 64, /* objects whose last reference is gone, and that have not left yet */
-    [OM_RANK_FREE] = 16,
+    [OM_RANK_CACHE] = 48, /* a bundle of frames is put together: page/frame_cache.c */
+    [OM_RANK_FREE] = 48,
     [OM_RANK_SLEEP] = 1024, /* locks on which somebody sleeps, of one queue */
 };
 

@@ -16,7 +16,8 @@
  *               TABLE      frame lock of a page-table page: every entry of it
  *                 TABLE2     a second table: the child's in fork, the higher pfn in mremap
  *                   FRAME      frame lock of a data page: object, index, mapcount, holds
- *                     SWAP, SLAB, LIST, FREE, SLEEP   leaves
+ *                     SWAP, SLAB, LIST, CACHE, FREE, SLEEP   leaves; a CPU's cache of free frames
+ *                                gets and gives them with its lock held
  *
  * Page locks come first: whoever has an mmap_lock only tries them, as it must not wait for a
  * transfer. Two locks of one rank are never held together, except page locks taken by trylock
@@ -51,6 +52,7 @@ enum om_rank {
 	OM_RANK_SWAP,
 	OM_RANK_SLAB,
 	OM_RANK_LIST,
+	OM_RANK_CACHE,
 	OM_RANK_FREE,
 	OM_RANK_SLEEP,
 	OM_NR_RANKS,

@@ -9,7 +9,7 @@
  *   (O) the object's lock: mapping->lock or anon_vma->lock
  *   (M+O) written holding both, so either is enough to read
  *   (S) the swap lock                  (l) the lock in the same struct
- *   (f) sys->free_lock                 (g) sys->list_lock
+ *   (f) sys->free.lock                 (g) sys->list_lock
  * scripts/check-letters.sh sees to it that no field is without one, but for the locks themselves.
  */
 #ifndef OM_TYPES_H
@@ -315,32 +315,59 @@ struct om_reclaimers {
 	struct om_swap_writers swap_writers[OM_SWAP_DEVICES_MAX]; /* (a) of each device */
 };
 
-struct om_shard {
-	_Atomic uint64_t event[OM_NR_EVENTS];  /* (a) */
-	_Atomic uint64_t mapped[OM_NR_MAPPED]; /* (a) */
+/* Frames are counted by kind but for data, which is what is left: om_frames_of_kind(). */
+#define OM_NR_COUNTED (OM_KIND_TABLE + 1 - OM_KIND_OBJECT)
+
+/* Free frames, last in, first out: those of the machine, or of one CPU: page/frame_cache.h. */
+struct om_free_list {
+	struct om_spinlock lock;
+	om_pfn_t head;        /* (l) linked through link.next */
+	om_pfn_t last;        /* (l) the other end, of a cache that is not empty */
+	_Atomic om_pfn_t n;   /* (a) written under (l) */
+	_Atomic om_pfn_t min; /* (a) written under (f): the last ones, not for data; cache: 0 */
+	om_pfn_t max;         /* (l) with so many, a frame more is not just pushed */
+	/* (a) Frames taken, less those brought back, by kind; written under (l); numbers wrap. */
+	_Atomic om_pfn_t kind[OM_NR_COUNTED];
+};
+
+/* Of one CPU. A line of its own, which others write when memory is short only. */
+struct om_frame_cache {
+	struct om_free_list list;         /* (l) in it; max is 0 while the cache is shut */
+	om_pfn_t spare_first, spare_last; /* (l) that of the list: more frames, in one piece */
+	_Atomic om_pfn_t spare_n;         /* (a) written under (l) */
 } __attribute__((aligned(64)));
 
+struct om_shard {
+	struct om_frame_cache cache;           /* (l) in it */
+	_Atomic uint64_t event[OM_NR_EVENTS];  /* (a) */
+	_Atomic uint64_t mapped[OM_NR_MAPPED]; /* (a) */
+};
+
 struct om_system {
-	struct om_hooks hooks; /* (c) first: see hooks.h */
-	struct om_arch arch;   /* (c) */
-	struct om_page *page;  /* (c) the page array */
-	om_pfn_t nr_frames;    /* (c) */
-	om_pfn_t zero_pfn;     /* (c) after the first om_add_memory() */
-	unsigned swap_cluster; /* (c) */
+	/* What every fault reads. These lines are written when memory comes, or gets short. */
+	struct om_hooks hooks;               /* (c) first: see hooks.h */
+	struct om_arch arch;                 /* (c) */
+	struct om_page *page;                /* (c) the page array */
+	om_pfn_t nr_frames;                  /* (c) */
+	om_pfn_t zero_pfn;                   /* (c) after the first om_add_memory() */
+	unsigned swap_cluster;               /* (c) */
+	unsigned cpu_mask;                   /* (c) number of shards, a power of two, less 1 */
+	_Atomic uint16_t *shadow;            /* (c) the table of store/shadow.h; NULL: none */
+	_Atomic om_pfn_t nr_owned;           /* (a) written under (f) */
+	_Atomic om_pfn_t mark_low, mark_high; /* (a) written under (f); mark_min: free.min */
+	bool marks_fixed;                    /* (f) by the embedder, not derived */
+	_Atomic bool caching;                /* (a) written under (f): the CPUs' caches are in use */
 
-	struct om_spin_list spin_list[1 << OM_SPIN_LIST_SHIFT];       /* (l) in each */
-	struct om_sleep_queue sleep_queue[1 << OM_SLEEP_QUEUE_SHIFT]; /* (l) in each */
+	/* What those write who have to wait. */
+	struct om_spin_list
+	    spin_list[1 << OM_SPIN_LIST_SHIFT] __attribute__((aligned(64))); /* (l) in each */
+	struct om_sleep_queue sleep_queue[1 << OM_SLEEP_QUEUE_SHIFT];        /* (l) in each */
 
-	struct om_spinlock free_lock;
-	om_pfn_t free_head;                             /* (f) */
-	_Atomic om_pfn_t nr_free;                       /* (a) written under (f) */
-	_Atomic om_pfn_t nr_owned;                      /* (a) written under (f) */
-	_Atomic om_pfn_t mark_min, mark_low, mark_high; /* (a) written under (f) */
-	bool marks_fixed;                               /* (f) by the embedder, not derived */
-	struct om_rwsem adding;                         /* one om_add_memory() at a time */
+	struct om_free_list free __attribute__((aligned(64))); /* (f) */
+	_Atomic unsigned nr_open; /* (a) written under (f): caches that are not shut */
+	struct om_rwsem adding;   /* one om_add_memory() at a time */
 
-	struct om_ages ages;             /* (a) */
-	_Atomic uint16_t *shadow;        /* (c) the table of store/shadow.h; NULL: none */
+	struct om_ages ages __attribute__((aligned(64))); /* (a) */
 	_Atomic om_pfn_t nr_unevictable; /* (a) */
 
 	struct om_reclaimers reclaimers; /* (l) in it */
@@ -355,25 +382,38 @@ struct om_system {
 	uintptr_t tables_addr;       /* (g) from where on */
 	struct om_mapping *mappings; /* (g) */
 
-	/* (a) By kind; all tables in one; FREE: see nr_free. */
-	_Atomic om_pfn_t nr_kind[OM_KIND_TABLE + 1];
 	_Atomic om_pfn_t nr_shmem, nr_cached, nr_swapcache; /* (a) */
 	/* Debug builds: looks of a walk in one go, and the most there have been: see i_mmap.h. */
-	unsigned hold;                           /* (c) 0: OM_HOLD; fewer in tests */
-	_Atomic unsigned longest_hold;           /* (a) */
-	struct om_shard shard[OM_NR_CPU_SHARDS]; /* (a) */
+	unsigned hold;                 /* (c) 0: OM_HOLD; fewer in tests */
+	_Atomic unsigned longest_hold; /* (a) */
+	struct om_shard shard[];       /* (a) cpu_mask + 1 of them */
 };
 
 _Static_assert(offsetof(struct om_system, hooks) == 0, "hooks.h finds them there");
+_Static_assert(offsetof(struct om_system, caching) < offsetof(struct om_system, spin_list) &&
+                   offsetof(struct om_system, spin_list) % 64 == 0,
+               "what every fault reads is on lines of its own");
+_Static_assert(offsetof(struct om_system, free) % 64 == 0 &&
+                   offsetof(struct om_system, nr_open) < offsetof(struct om_system, free) + 64,
+               "the free list and its lock are on one line");
+_Static_assert(offsetof(struct om_system, shard) % 64 == 0 && sizeof(struct om_shard) % 64 == 0 &&
+                   sizeof(struct om_frame_cache) == 64 && offsetof(struct om_shard, event) == 64,
+               "a cache is one line, and no CPU's line is another one's");
+
+/* Of this CPU, more or less: the thread may move on at any time. */
+static inline struct om_shard *om_shard(struct om_system *sys)
+{
+	return &sys->shard[om_arch_cpu() & sys->cpu_mask];
+}
 
 static inline void om_count(struct om_system *sys, enum om_event ev, uint64_t n)
 {
-	atomic_fetch_add_explicit(&sys->shard[om_arch_cpu()].event[ev], n, memory_order_relaxed);
+	atomic_fetch_add_explicit(&om_shard(sys)->event[ev], n, memory_order_relaxed);
 }
 
 static inline void om_count_mapped(struct om_system *sys, enum om_mapped kind, int n)
 {
-	atomic_fetch_add_explicit(&sys->shard[om_arch_cpu()].mapped[kind], (uint64_t)(int64_t)n,
+	atomic_fetch_add_explicit(&om_shard(sys)->mapped[kind], (uint64_t)(int64_t)n,
 	                          memory_order_relaxed);
 }
 

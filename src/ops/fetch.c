@@ -153,9 +153,9 @@ static int wait_for_file(struct om_system *sys, struct om_fetch *fetch)
 static void make_room(struct om_system *sys, struct om_swap_near *near)
 {
 	unsigned n = om_swap_near_count(near);
-	om_pfn_t min = atomic_load_explicit(&sys->mark_min, memory_order_relaxed);
+	om_pfn_t least = om_frames_reserve(sys) + n + 1;
 
-	if (n && om_frames_free(sys) < min + n + 1 && om_reclaim_step(sys, n + 1) <= n)
+	if (n && om_frames_at_hand(sys) < least && om_reclaim_step(sys, n + 1) <= n)
 		near->others = 0;
 }
 

@@ -1,36 +1,31 @@
 /*
- * frame.c: the free list, and lists of frames in general.
+ * frame.c: what becomes of a frame when it is taken and freed, and lists of frames in general.
  *
- * Free frames are linked through link.next from sys->free_head, last in, first out, under
- * free_lock. A walker that learnt a frame number some time ago may lock any frame at any moment and
- * look what has become of it. Hence the two rules here: the frame lock itself is never written,
- * only taken, and all else in a descriptor changes under it.
+ * Where free frames are is frame_cache.h's. A walker that learnt a frame number some time ago may
+ * lock any frame at any moment and look what has become of it. Hence the two rules here: the frame
+ * lock itself is never written, only taken, and all else in a descriptor changes under it; but for
+ * the links and the slot of a free frame, which nobody asks who finds that it is free.
  */
 #include "page/frame.h"
 
 #include "base/mem.h"
 
-/* ---- the free list ------------------------------------------------------------------------ */
+/* ---- taking and freeing ------------------------------------------------------------------- */
 
-/* Written under free_lock only, read at any time: no need for an atomic addition. */
-static void set_nr_free(struct om_system *sys, om_pfn_t n)
+static void free_one(struct om_system *sys, struct om_page *page, unsigned kind)
 {
-	atomic_store_explicit(&sys->nr_free, n, memory_order_relaxed);
-}
+	struct om_free_list *list = om_free_list(sys);
+	bool done;
 
-/* Any kind goes away: all levels of page tables count as one. */
-static void uncount_kind(struct om_system *sys, unsigned kind, om_pfn_t n)
-{
-	om_frame_count(sys, kind, (om_pfn_t)-n);
-}
+	om_free_lock(sys, list);
+	om_free_count(list, kind, -1);
+	done = om_free_push(sys, list, page);
+	om_spin_unlock(sys, &list->lock);
+	if (om_unlikely(!done)) {
+		om_pfn_t pfn = om_page_pfn(sys, page);
 
-static void free_push(struct om_system *sys, struct om_page *page)
-{
-	om_spin_lock(sys, &sys->free_lock, OM_RANK_FREE);
-	page->link.next = sys->free_head;
-	sys->free_head = om_page_pfn(sys, page);
-	set_nr_free(sys, atomic_load_explicit(&sys->nr_free, memory_order_relaxed) + 1);
-	om_spin_unlock(sys, &sys->free_lock);
+		om_free_bundle(sys, (struct om_bundle){pfn, pfn, 1});
+	}
 }
 
 struct om_page *om_frame_get(struct om_system *sys, enum om_kind kind, unsigned flags)
@@ -54,21 +49,38 @@ void om_frame_make_free(struct om_system *sys, struct om_page *page)
 
 	page->kind = OM_KIND_FREE;
 	page->holds = 0;
+	page->slot = 0;
 	page->object = NULL;
 	atomic_store_explicit(&page->flags, 0, memory_order_release);
 	om_frame_unlock(sys, page);
-	uncount_kind(sys, kind, 1);
 	om_count(sys, OM_EV_PGFREE, 1);
-	free_push(sys, page);
+	free_one(sys, page, kind);
 }
 
-void om_frame_donate(struct om_system *sys, struct om_page *page)
+static void donate(struct om_system *sys, struct om_page *page)
 {
 	om_frame_lock(sys, page);
 	OM_BUG_ON(sys, page->kind != OM_KIND_RESERVED, "I7", page, page->kind, 0);
 	page->kind = OM_KIND_FREE;
 	om_frame_unlock(sys, page);
-	free_push(sys, page);
+}
+
+void om_frames_donate(struct om_system *sys, om_pfn_t first, om_pfn_t n)
+{
+	om_pfn_t end = first + n;
+
+	while (first < end) {
+		struct om_bundle b = {first, first, 1};
+
+		donate(sys, om_page_of(sys, first));
+		for (; b.n < OM_BUNDLE && ++first < end; b.n++) {
+			donate(sys, om_page_of(sys, first));
+			om_page_of(sys, first)->link.next = b.first;
+			b.first = first;
+		}
+		om_free_to_machine(sys, b);
+		first = b.first + 1;
+	}
 }
 
 void om_frame_release(struct om_system *sys, struct om_page *page)
@@ -88,13 +100,10 @@ void om_frame_release(struct om_system *sys, struct om_page *page)
 
 void om_frame_free_chain(struct om_system *sys, const struct om_frame_chain *chain)
 {
-	uncount_kind(sys, OM_KIND_DATA, chain->n);
+	struct om_bundle b = {chain->head.link.next, om_page_pfn(sys, chain->last), chain->n};
+
 	om_count(sys, OM_EV_PGFREE, chain->n);
-	om_spin_lock(sys, &sys->free_lock, OM_RANK_FREE);
-	chain->last->link.next = sys->free_head;
-	sys->free_head = chain->head.link.next;
-	set_nr_free(sys, atomic_load_explicit(&sys->nr_free, memory_order_relaxed) + chain->n);
-	om_spin_unlock(sys, &sys->free_lock);
+	om_free_bundle(sys, b);
 }
 
 /* ---- lists -------------------------------------------------------------------------------- */

@@ -1,5 +1,5 @@
 /*
- * frame.h: the free list.
+ * frame.h: taking and freeing frames.
  *
  * Allocation never reclaims: it fails, locks are released up to its outermost
  * function, and that one calls om_reclaim_retry() (reclaim.h) and starts again.
@@ -7,7 +7,7 @@
 #ifndef OM_FRAME_H
 #define OM_FRAME_H
 
-#include "page/page.h"
+#include "page/frame_cache.h"
 
 /* Tests make allocations fail on demand (ports/sim/fail.h). */
 #ifndef OM_FAIL_HOOK
@@ -17,17 +17,11 @@
 /*
  * A frame of the given kind, or NULL. `flags` are its first flags; refs is 1 (the caller's),
  * mapcount and pins are 0, `object` is NULL; index, slot and links mean nothing yet. Contents are
- * undefined. The last mark_min frames serve kinds other than DATA only.
- * Context: any; takes FREE, and after it FRAME.
+ * undefined. The last `min` frames (om_set_watermarks()) serve kinds other than DATA only. NULL means
+ * that no frame is free, not in another CPU's cache either.
+ * Context: any; takes CACHE and FREE, and after them FRAME.
  */
 struct om_page *om_frame_get(struct om_system *sys, enum om_kind kind, unsigned flags);
-
-/* All levels of page tables count as one kind. */
-OM_INLINE void om_frame_count(struct om_system *sys, unsigned kind, om_pfn_t n)
-{
-	kind = kind > OM_KIND_TABLE ? OM_KIND_TABLE : kind;
-	atomic_fetch_add_explicit(&sys->nr_kind[kind], n, memory_order_relaxed);
-}
 
 /*
  * om_frame_get() for the hot paths. A free frame has nothing left of its past: no field needs
@@ -35,23 +29,19 @@ OM_INLINE void om_frame_count(struct om_system *sys, unsigned kind, om_pfn_t n)
  */
 OM_INLINE struct om_page *om_frame_take(struct om_system *sys, unsigned kind, unsigned flags)
 {
-	struct om_page *page = NULL;
-	om_pfn_t n, reserve = 0;
+	struct om_free_list *list = om_free_list(sys);
+	struct om_page *page;
 
-	if (kind == OM_KIND_DATA)
-		reserve = atomic_load_explicit(&sys->mark_min, memory_order_relaxed);
 	if (OM_FAIL_HOOK(sys))
 		return NULL;
-	om_spin_lock(sys, &sys->free_lock, OM_RANK_FREE);
-	n = atomic_load_explicit(&sys->nr_free, memory_order_relaxed);
-	if (om_likely(n > reserve)) {
-		page = om_page_of(sys, sys->free_head);
-		sys->free_head = page->link.next;
-		atomic_store_explicit(&sys->nr_free, n - 1, memory_order_relaxed);
+	om_free_lock(sys, list);
+	page = om_free_pop(sys, list, kind);
+	om_spin_unlock(sys, &list->lock);
+	if (om_unlikely(!page)) {
+		page = om_free_find(sys, kind);
+		if (!page)
+			return NULL;
 	}
-	om_spin_unlock(sys, &sys->free_lock);
-	if (om_unlikely(!page))
-		return NULL;
 	om_frame_lock(sys, page);
 	/* Two checks: one condition would be compiled into one load, of the lock as well. */
 	OM_BUG_ON(sys, page->kind != OM_KIND_FREE, "I7", page, page->kind, kind);
@@ -60,8 +50,6 @@ OM_INLINE struct om_page *om_frame_take(struct om_system *sys, unsigned kind, un
 	page->holds = OM_ONE_REF;
 	atomic_store_explicit(&page->flags, (uint16_t)flags, memory_order_release);
 	om_frame_unlock(sys, page);
-	om_frame_count(sys, kind, 1);
-	om_count(sys, OM_EV_PGALLOC, 1);
 	return page;
 }
 
@@ -70,13 +58,13 @@ struct om_page *om_frame_get_zeroed(struct om_system *sys, enum om_kind kind, un
 
 /*
  * Return a frame whose `kind` is no longer in use by anybody; it is on no list. Takes FRAME,
- * FREE.
+ * CACHE, FREE.
  */
 void om_frame_release(struct om_system *sys, struct om_page *page);
 
 /*
  * Free a frame that has nothing left of its past (I7). Its frame lock is held and is released.
- * Takes FREE.
+ * Takes CACHE, FREE.
  */
 void om_frame_make_free(struct om_system *sys, struct om_page *page);
 
@@ -102,24 +90,16 @@ OM_INLINE void om_frame_chain_add(struct om_system *sys, struct om_frame_chain *
 	chain->n++;
 }
 
-/* Put a chain of one frame or more, which were DATA, on the free list. Takes FREE. */
+/*
+ * Free a chain of one frame or more, which were DATA. Takes CACHE, FREE. Cost: O(1).
+ */
 void om_frame_free_chain(struct om_system *sys, const struct om_frame_chain *chain);
 
 /*
- * A RESERVED frame is handed over: it is free now. The caller counts nr_owned. Takes FRAME, FREE.
+ * RESERVED frames [first, first + n) are handed over: they are free now, and the last one is taken
+ * first. The caller counts nr_owned. Takes FRAME, FREE.
  */
-void om_frame_donate(struct om_system *sys, struct om_page *page);
-
-static inline om_pfn_t om_frames_free(const struct om_system *sys)
-{
-	return atomic_load_explicit(&sys->nr_free, memory_order_relaxed);
-}
-
-/* Below the low watermark? */
-static inline bool om_frames_low(struct om_system *sys)
-{
-	return om_frames_free(sys) < atomic_load_explicit(&sys->mark_low, memory_order_relaxed);
-}
+void om_frames_donate(struct om_system *sys, om_pfn_t first, om_pfn_t n);
 
 /* pfn-linked lists through page->link: each operation O(1), under the list's lock. */
 void om_pfn_list_init(struct om_pfn_list *list);

@@ -68,8 +68,7 @@ static bool wait_for_others(struct om_system *sys)
 /* Others may have freed what we need, whether we noticed or not. */
 static bool enough_free(struct om_system *sys, size_t want)
 {
-	return om_frames_free(sys) >
-	       want + atomic_load_explicit(&sys->mark_min, memory_order_relaxed);
+	return om_frames_free(sys) > want + om_frames_reserve(sys);
 }
 
 /*

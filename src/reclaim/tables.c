@@ -11,6 +11,7 @@
 
 #include "area/mm.h"
 #include "area/trim.h"
+#include "page/frame_cache.h"
 
 /*
  * The address space whose turn it is, referenced, and from where on; NULL: there is none. *rounds
@@ -63,7 +64,7 @@ static bool lock_mm(struct om_mm *mm, enum om_tables how, size_t all)
 
 size_t om_reclaim_tables(struct om_system *sys, enum om_tables how, size_t target)
 {
-	om_pfn_t all = atomic_load_explicit(&sys->nr_kind[OM_KIND_TABLE], memory_order_relaxed);
+	om_pfn_t all = om_frames_of_kind(sys, OM_KIND_TABLE);
 	enum om_trim which = how == OM_TABLES_ALL ? OM_TRIM_ZERO : OM_TRIM_UNUSED;
 	size_t freed = 0, budget = (how == OM_TABLES_ALL ? all : all / 2) + 1;
 	unsigned rounds = 0;

@@ -96,7 +96,7 @@ void om_rmap_mapped(struct om_system *sys, struct om_mapped_pages *mapped)
 {
 	uint64_t anon = 0, shared = 0, file = 0;
 
-	for (unsigned i = 0; i < OM_NR_CPU_SHARDS; i++) {
+	for (unsigned i = 0; i <= sys->cpu_mask; i++) {
 		struct om_shard *s = &sys->shard[i];
 
 		anon += s->event[OM_EV_FAULT_ANON] + s->event[OM_EV_FAULT_COW] +

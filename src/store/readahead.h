@@ -45,8 +45,7 @@ void om_readahead_done(struct om_mapping *mapping, struct om_window window);
 /* Frames that may be taken for pages that nobody has asked for. Any context. */
 static inline om_pfn_t om_readahead_room(const struct om_system *sys)
 {
-	om_pfn_t free = om_frames_free(sys);
-	om_pfn_t min = atomic_load_explicit(&sys->mark_min, memory_order_relaxed);
+	om_pfn_t free = om_frames_at_hand(sys), min = om_frames_reserve(sys);
 
 	return free > min ? (free - min) / 2 : 0;
 }

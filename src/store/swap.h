@@ -140,7 +140,7 @@ bool om_swapcache_hit(struct om_system *sys, struct om_page *page, struct om_swa
 
 /*
  * The page of a slot, referenced, reading it if needed, and in the same transfer those slots near
- * it that are worth it, as far as there are frames above mark_min: they enter the cache with
+ * it that are worth it, as far as there are frames above the reserve: they enter the cache with
  * OM_PG_READAHEAD. On success the page was up to date and in the cache under this slot when the
  * function looked: the caller locks it and checks again. `*read` tells whether a transfer took
  * place. Errors: -OM_ENOFRAME; -OM_EIO, of this page, whatever became of the others; -OM_EAGAIN

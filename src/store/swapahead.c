@@ -47,7 +47,7 @@ static unsigned settle(struct om_swap_ahead *ahead, uintptr_t page, uint32_t slo
 
 static bool is_roomy(struct om_system *sys)
 {
-	return om_frames_free(sys) > 2 * load(&sys->mark_high) + load(&sys->mark_min);
+	return om_frames_at_hand(sys) > 2 * load(&sys->mark_high) + om_frames_reserve(sys);
 }
 
 unsigned om_swap_ahead_window(struct om_system *sys, struct om_swap_ahead *ahead, uintptr_t page,

@@ -1,6 +1,6 @@
 /*
  * verify_frame.c: om_verify()'s look at frames: every frame of the page array against what was
- * counted for it, the free list, and the object caches. No frame may be lost: each
+ * counted for it, the free frames, wherever they are, and the object caches. No frame may be lost: each
  * kind has somebody who reaches it.
  */
 #include "page/unevictable.h"
@@ -149,11 +149,13 @@ static void check_sums(struct om_check *c, const struct frame_sums *s)
 	struct om_system *sys = c->sys;
 	struct om_mapped_pages mapped;
 
-	for (unsigned k = OM_KIND_DATA; k <= OM_KIND_TABLE; k++)
-		OM_CHECK(c, s->kind[k] == atomic_load(&sys->nr_kind[k]), "kinds", NULL, s->kind[k],
-		         atomic_load(&sys->nr_kind[k]));
-	OM_CHECK(c, s->kind[OM_KIND_FREE] == atomic_load(&sys->nr_free), "I7", NULL,
-	         s->kind[OM_KIND_FREE], atomic_load(&sys->nr_free));
+	for (unsigned k = OM_KIND_OBJECT; k <= OM_KIND_TABLE; k++)
+		OM_CHECK(c, s->kind[k] == om_frames_of_kind(sys, k), "kinds", NULL, s->kind[k],
+		         om_frames_of_kind(sys, k));
+	OM_CHECK(c, s->kind[OM_KIND_DATA] == om_frames_of_kind(sys, OM_KIND_DATA), "kinds", NULL,
+	         s->kind[OM_KIND_DATA], om_frames_of_kind(sys, OM_KIND_DATA));
+	OM_CHECK(c, s->kind[OM_KIND_FREE] == om_frames_free(sys), "I7", NULL,
+	         s->kind[OM_KIND_FREE], om_frames_free(sys));
 	OM_CHECK(c, sys->nr_frames - s->kind[OM_KIND_RESERVED] == sys->nr_owned, "lost frame", NULL,
 	         s->kind[OM_KIND_RESERVED], sys->nr_owned);
 	om_rmap_mapped(sys, &mapped);
@@ -181,22 +183,77 @@ void om_check_frames(struct om_check *c)
 
 /* ---------------------------------------------------------------- lists --------------------- */
 
-static void check_free_list(struct om_check *c)
-{
-	om_pfn_t pfn = c->sys->free_head, n = 0, nr_free = atomic_load(&c->sys->nr_free);
+/* Where a look at free frames has got to. */
+struct free_walk {
+	om_pfn_t pfn, last; /* the next frame, and the one before */
+	om_pfn_t bundle, end; /* frames left of the bundle we are in, and its last one */
+};
 
-	for (; n < nr_free; n++) {
+/* A frame of the machine's list may begin a bundle, and ends the one it is the last of. */
+static bool check_bundle(struct om_check *c, const struct om_page *page, struct free_walk *w)
+{
+	if (page->slot) {
+		if (!OM_CHECK(c, !w->bundle, "I7", page, page->slot, w->bundle))
+			return false;
+		w->bundle = page->slot;
+		w->end = page->link.prev;
+	}
+	return !w->bundle || --w->bundle ||
+	       OM_CHECK(c, w->pfn == w->end, "I7", page, w->pfn, w->end);
+}
+
+/* n frames from w->pfn on, all free; leaves it at what the last one names. */
+static bool check_free(struct om_check *c, struct free_walk *w, om_pfn_t n, bool bundles)
+{
+	for (om_pfn_t i = 0; i < n; i++) {
 		struct om_page *page;
 
-		if (!OM_CHECK(c, pfn < c->sys->nr_frames, "I7", NULL, pfn, n))
-			return;
-		page = om_page_of(c->sys, pfn);
-		if (!OM_CHECK(c, page->kind == OM_KIND_FREE, "I7", page, page->kind, n))
-			return;
+		if (!OM_CHECK(c, w->pfn < c->sys->nr_frames, "I7", NULL, w->pfn, i))
+			return false;
+		page = om_page_of(c->sys, w->pfn);
+		if (!OM_CHECK(c, page->kind == OM_KIND_FREE, "I7", page, page->kind, i) ||
+		    !OM_CHECK(c, bundles || !page->slot, "I7", page, page->slot, i) ||
+		    !check_bundle(c, page, w))
+			return false;
 		om_tally_of(c, page)->seen++;
-		pfn = page->link.next;
+		w->last = w->pfn;
+		w->pfn = page->link.next;
 	}
-	OM_CHECK(c, pfn == OM_NO_PFN, "I7", NULL, pfn, n);
+	return OM_CHECK(c, !w->bundle, "I7", NULL, w->bundle, n);
+}
+
+static void check_part(struct om_check *c, om_pfn_t first, om_pfn_t last, om_pfn_t n)
+{
+	struct free_walk w = {.pfn = first};
+
+	if (n && check_free(c, &w, n, false))
+		OM_CHECK(c, w.last == last, "I7", NULL, w.last, last);
+}
+
+static void check_frame_cache(struct om_check *c, const struct om_frame_cache *cache)
+{
+	const struct om_free_list *list = &cache->list;
+	om_pfn_t n = atomic_load(&list->n), spare = atomic_load(&cache->spare_n);
+
+	OM_CHECK(c, list->max || !(n + spare), "I7", cache, n, spare);
+	check_part(c, list->head, list->last, n);
+	check_part(c, cache->spare_first, cache->spare_last, spare);
+}
+
+static void check_free_frames(struct om_check *c)
+{
+	struct om_system *sys = c->sys;
+	struct free_walk w = {.pfn = sys->free.head};
+	unsigned open = 0;
+
+	if (check_free(c, &w, atomic_load(&sys->free.n), true))
+		OM_CHECK(c, w.pfn == OM_NO_PFN, "I7", NULL, w.pfn, atomic_load(&sys->free.n));
+	for (unsigned i = 0; i <= sys->cpu_mask; i++) {
+		check_frame_cache(c, &sys->shard[i].cache);
+		open += sys->shard[i].cache.list.max != 0;
+	}
+	OM_CHECK(c, open == atomic_load(&sys->nr_open), "I7", NULL, open,
+	         atomic_load(&sys->nr_open));
 }
 
 /* Both ways: a frame cannot be met twice, as it would need two predecessors. */
@@ -223,7 +280,7 @@ static bool check_links(struct om_check *c, const struct om_pfn_list *list,
 
 void om_check_lists(struct om_check *c)
 {
-	check_free_list(c);
+	check_free_frames(c);
 }
 
 /* ---------------------------------------------------------------- objects ------------------- */

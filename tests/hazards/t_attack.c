@@ -317,7 +317,7 @@ static void setup_young(struct play *p)
 
 	if (!young.arch.base)
 		young.arch.base = aligned_alloc(RIG_PAGE, YOUNG_FRAMES * RIG_PAGE);
-	config.storage = aligned_alloc(64, (om_system_bytes(YOUNG_FRAMES) + 63) & ~63ul);
+	config.storage = aligned_alloc(64, (om_system_bytes(&config) + 63) & ~63ul);
 	rig_check(young.arch.base && config.storage);
 	young.sys = om_system_init(&config);
 	rig_check(young.sys);

@@ -226,7 +226,7 @@ uint64_t space_event(struct om_system *sys, enum om_event ev)
 {
 	uint64_t n = 0;
 
-	for (unsigned i = 0; i < OM_NR_CPU_SHARDS; i++)
+	for (unsigned i = 0; i <= sys->cpu_mask; i++)
 		n += atomic_load(&sys->shard[i].event[ev]);
 	return n;
 }

@@ -10,21 +10,20 @@
 
 static uint64_t event(struct om_system *sys, enum om_event ev)
 {
-	uint64_t n = 0;
+	struct om_sysinfo info;
 
-	for (unsigned i = 0; i < OM_NR_CPU_SHARDS; i++)
-		n += atomic_load(&sys->shard[i].event[ev]);
-	return n;
+	om_sysinfo(sys, &info);
+	return info.event[ev];
 }
 
 static om_pfn_t nr_kind(struct om_system *sys, unsigned kind)
 {
-	return atomic_load(&sys->nr_kind[kind]);
+	return om_frames_of_kind(sys, kind);
 }
 
 static om_pfn_t nr_free(struct om_system *sys)
 {
-	return atomic_load(&sys->nr_free);
+	return atomic_load(&sys->free.n);
 }
 
 static void test_get_and_put(void **state)
@@ -104,7 +103,7 @@ static void test_watermark(void **state)
 	struct om_page *page[5];
 
 	(void)state;
-	atomic_store(&sys->mark_min, 2);
+	atomic_store(&sys->free.min, 2);
 	atomic_store(&sys->mark_low, 4);
 	assert_false(om_frames_low(sys));
 	for (unsigned i = 0; i < 3; i++)
@@ -210,7 +209,7 @@ static void test_misuse(void **state)
 	om_page_put(sys, page);
 	expect_bug("I7", om_frame_release(sys, page));
 	unlock_stuck(page);
-	expect_bug("I7", om_frame_donate(sys, page));
+	expect_bug("I7", om_frames_donate(sys, om_page_pfn(sys, page), 1));
 	unlock_stuck(page);
 	unit_assert_all_free(sys);
 	unit_system_free(sys);
@@ -352,7 +351,7 @@ static void test_threads(void **state)
 	struct unit_thread *stale = unit_thread_start(stale_thread, &s, 9);
 
 	(void)state;
-	atomic_store(&s.sys->mark_min, 3);
+	atomic_store(&s.sys->free.min, 3);
 	unit_threads(THREADS, stress_thread, &s);
 	atomic_store(&s.stop, true);
 	unit_thread_join(stale);

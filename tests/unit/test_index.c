@@ -155,18 +155,18 @@ static void test_nodes(void **state)
 	om_index_init(&ix);
 	for (uintptr_t i = 0; i < OM_INDEX_DIRECT; i++)
 		assert_int_equal(om_index_set(sys, &ix, i, om_ientry_page(7)), 0);
-	assert_int_equal(atomic_load(&sys->nr_free), 20);
+	assert_int_equal(atomic_load(&sys->free.n), 20);
 	assert_int_equal(om_index_set(sys, &ix, 16, om_ientry_page(8)), 0);
 	assert_int_equal(om_index_set(sys, &ix, 1023, om_ientry_page(9)), 0);
-	assert_int_equal(atomic_load(&sys->nr_free), 19);
+	assert_int_equal(atomic_load(&sys->free.n), 19);
 	assert_int_equal(om_index_set(sys, &ix, UINTPTR_MAX, om_ientry_page(9)), 0);
-	assert_int_equal(atomic_load(&sys->nr_free), 20 - 2 * levels + 1);
+	assert_int_equal(atomic_load(&sys->free.n), 20 - 2 * levels + 1);
 	assert_int_equal(om_index_clear(sys, &ix, UINTPTR_MAX), om_ientry_page(9));
-	assert_int_equal(atomic_load(&sys->nr_free), 20 - levels);
+	assert_int_equal(atomic_load(&sys->free.n), 20 - levels);
 	assert_int_equal(om_index_clear(sys, &ix, 16), om_ientry_page(8));
 	assert_int_equal(om_index_clear(sys, &ix, 1023), om_ientry_page(9));
 	assert_int_equal(om_index_clear(sys, &ix, 1023), 0);
-	assert_int_equal(atomic_load(&sys->nr_free), 20);
+	assert_int_equal(atomic_load(&sys->free.n), 20);
 	for (uintptr_t i = 0; i < OM_INDEX_DIRECT; i++)
 		assert_int_equal(om_index_clear(sys, &ix, i), om_ientry_page(7));
 	unit_assert_all_free(sys);
@@ -178,7 +178,7 @@ static om_pfn_t occupy(struct om_system *sys, om_pfn_t n, struct om_page **kept)
 {
 	om_pfn_t got = 0;
 
-	while (atomic_load(&sys->nr_free) > n)
+	while (atomic_load(&sys->free.n) > n)
 		kept[got++] = om_frame_get(sys, OM_KIND_USER, 0);
 	return got;
 }

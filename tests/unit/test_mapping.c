@@ -50,12 +50,12 @@ static void test_errors(void **state)
 	cache_touch(m, 0, true);
 	for (i = 1; i < 7; i++)
 		cache_touch(m, i, true);
-	assert_int_equal(atomic_load(&sys->nr_free), 0); /* seven pages, one frame of objects */
+	assert_int_equal(atomic_load(&sys->free.n), 0); /* seven pages, one frame of objects */
 	assert_int_equal(om_mapping_getpage(m, i, OM_ALONE, &page, NULL), -OM_ENOFRAME);
 	assert_true(cache_evict(m, 3));
 	/* A frame for the page but none for its node: */
 	assert_int_equal(om_mapping_getpage(m, 20, OM_ALONE, &page, NULL), -OM_ENOFRAME);
-	assert_int_equal(atomic_load(&sys->nr_free), 1);
+	assert_int_equal(atomic_load(&sys->free.n), 1);
 	cache_touch(m, i, true);
 	om_mapping_put(m);
 	cache_finish(sys);
@@ -369,10 +369,10 @@ static void test_readahead(void **state)
 	om_mapping_readahead(m, 36, 3);
 	assert_int_equal(m->nr_pages, 23);
 	/* Not more than half of what is free above the reserve; and nothing of that. */
-	atomic_store(&sys->mark_min, atomic_load(&sys->nr_free) - 4);
+	atomic_store(&sys->free.min, atomic_load(&sys->free.n) - 4);
 	om_mapping_readahead(m, 22, 3);
 	assert_int_equal(m->nr_pages, 26);
-	atomic_store(&sys->mark_min, atomic_load(&sys->nr_free));
+	atomic_store(&sys->free.min, atomic_load(&sys->free.n));
 	om_mapping_readahead(m, 30, 3);
 	assert_int_equal(m->nr_pages, 26);
 	om_mapping_put(m);

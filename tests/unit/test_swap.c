@@ -207,7 +207,7 @@ static void test_big_area(void **state)
 
 	(void)state;
 	assert_int_equal(add(sys, slots, 0), 0);
-	assert_int_equal(atomic_load(&sys->nr_free), 0);
+	assert_int_equal(atomic_load(&sys->free.n), 0);
 	for (uint32_t i = 0; i < slots; i += TABLE_SLOTS) {
 		uint32_t want = slots - i < TABLE_SLOTS ? slots - i : TABLE_SLOTS;
 
@@ -237,7 +237,7 @@ static uint64_t looks(struct om_system *sys)
 {
 	uint64_t n = 0;
 
-	for (unsigned i = 0; i < OM_NR_CPU_SHARDS; i++)
+	for (unsigned i = 0; i <= sys->cpu_mask; i++)
 		n += atomic_load(&sys->shard[i].event[OM_EV_SWAP_SCAN]);
 	return n;
 }
@@ -370,7 +370,7 @@ static void test_areas(void **state)
 {
 	static const struct om_store_ops no_write = {.read = NULL};
 	struct om_system *sys = unit_system(30);
-	om_pfn_t free = atomic_load(&sys->nr_free);
+	om_pfn_t free = atomic_load(&sys->free.n);
 	unsigned area;
 
 	(void)state;
@@ -383,13 +383,13 @@ static void test_areas(void **state)
 	for (uint32_t n = 30; n < 40; n++) {
 		assert_int_equal(om_swapdev_add(sys, &ram_ops, NULL, n * TABLE_SLOTS, 0, &area),
 		                 -OM_ENOFRAME);
-		assert_int_equal(atomic_load(&sys->nr_free), free);
+		assert_int_equal(atomic_load(&sys->free.n), free);
 	}
 	for (unsigned i = 0; i < OM_SWAP_DEVICES_MAX; i++)
 		assert_int_equal(add(sys, 8, 0), i);
-	free = atomic_load(&sys->nr_free);
+	free = atomic_load(&sys->free.n);
 	assert_int_equal(om_swapdev_add(sys, &ram_ops, NULL, 8, 0, &area), -OM_ENOSPC);
-	assert_int_equal(atomic_load(&sys->nr_free), free);
+	assert_int_equal(atomic_load(&sys->free.n), free);
 	om_swapdev_remove(sys, 3);
 	assert_int_equal(add(sys, 9, 0), 3);
 	assert_ptr_equal(om_slot_device(sys, slot_of(3, 8)), &sys->swap.device[3]);

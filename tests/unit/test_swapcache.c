@@ -106,7 +106,7 @@ static void test_no_frame(void **state)
 	(void)state;
 	hold_slots(sys, 4);
 	user = om_frame_get(sys, OM_KIND_USER, 0);
-	assert_int_equal(atomic_load(&sys->nr_free), 0);
+	assert_int_equal(atomic_load(&sys->free.n), 0);
 	assert_int_equal(om_swap_readpage(sys, 1, &page, &read), -OM_ENOFRAME);
 	om_frame_release(sys, user);
 	page = get(sys, 1, true); /* the one frame goes to the wanted page */
@@ -158,7 +158,7 @@ static void test_readahead(void **state)
 	get_near(sys, 2, 2, 2);
 	page = om_page_of(sys, om_slot_pfn(sys, 2));
 	memset(om_page_ptr(sys, page), 0xee, OM_PAGE_SIZE); /* newer than its slot */
-	free = atomic_load(&sys->nr_free);
+	free = atomic_load(&sys->free.n);
 	atomic_store(&ram.reads, 0);
 	assert_int_equal(get_near(sys, 4, 0, 8), 5);
 	assert_int_equal(atomic_load(&ram.reads), 1);
@@ -166,7 +166,7 @@ static void test_readahead(void **state)
 	assert_int_equal(cache_event(sys, OM_EV_PSWPIN), 1 + 6);
 	assert_int_equal(cache_event(sys, OM_EV_SWAP_OVER), 2);
 	assert_int_equal(atomic_load(&sys->nr_swapcache), 7);
-	assert_int_equal(atomic_load(&sys->nr_free), free - 6);
+	assert_int_equal(atomic_load(&sys->free.n), free - 6);
 	expect_ahead(sys, 0, 2);
 	expect_ahead(sys, 3, 4);
 	expect_ahead(sys, 6, 8);
@@ -243,7 +243,7 @@ static void test_no_scratch(void **state)
 		hold_slots(sys, 3);
 		om_slot_put(sys, 1);
 		assert_int_equal(get_near(sys, 0, 0, 3), frames - 4);
-		assert_int_equal(atomic_load(&sys->nr_free), 1);
+		assert_int_equal(atomic_load(&sys->free.n), 1);
 		free_slots(sys, 0, 1);
 		free_slots(sys, 2, 1);
 		finish(sys);

@@ -62,7 +62,7 @@ static void test_config(void **state)
 	struct om_config c = config(&ops);
 
 	(void)state;
-	assert_true(om_system_bytes(FRAMES) <= 1 << 18);
+	assert_true(om_system_bytes(&c) <= 1 << 18);
 	refused(arch, NULL);
 	refused(ops, NULL);
 	refused(nr_frames, 1);

@@ -486,7 +486,7 @@ static void test_race(void **state)
 		unit_threads(4, make_many, s.mm);
 		for (uintptr_t n = 0; n < 64; n++)
 			assert_non_null(om_table_find(s.mm, span(n)));
-		assert_int_equal(s.mm->sys->nr_kind[OM_KIND_TABLE], tables(s.mm));
+		assert_int_equal(om_frames_of_kind(s.mm->sys, OM_KIND_TABLE), tables(s.mm));
 		free_all(s.mm);
 	}
 	space_finish(&s);

@@ -149,12 +149,12 @@ static void test_frames(void **state)
 {
 	struct scene c = scene_start();
 	struct space *s = &c.s;
-	struct om_page *free = om_page_of(s->sys, s->sys->free_head);
+	struct om_page *free = om_page_of(s->sys, s->sys->free.head);
 
 	(void)state;
 	broken(s, free->counts, 1, "I7");
 	broken(s, free->flags, OM_PG_DIRTY, "I7");
-	broken(s, s->sys->nr_free, s->sys->nr_free - 1, "I7");
+	broken(s, s->sys->free.n, s->sys->free.n - 1, "I7");
 	broken(s, om_page_of(s->sys, s->sys->zero_pfn)->counts, 1, "I8");
 	scene_end(&c);
 }

@@ -35,9 +35,9 @@ struct om_system {
 	_Atomic unsigned steps;
 };
 
-size_t om_system_bytes(om_pfn_t nr_frames)
+size_t om_system_bytes(const struct om_config *config)
 {
-	return sizeof(struct om_system) + nr_frames;
+	return sizeof(struct om_system) + config->nr_frames;
 }
 
 struct om_system *om_system_init(const struct om_config *config)

@@ -186,20 +186,27 @@ static void add_frames(struct om_system *sys)
 	sys->page[0].kind = OM_KIND_ZERO;
 	sys->zero_pfn = 0;
 	memset(om_page_ptr(sys, om_page_of(sys, 0)), 0, OM_PAGE_SIZE);
-	atomic_init(&sys->nr_kind[OM_KIND_ZERO], 1);
-	sys->free_head = OM_NO_PFN;
 	/* Backwards: the first frame allocated is number 1. */
 	for (om_pfn_t pfn = sys->nr_frames - 1; pfn > 0; pfn--)
-		om_frame_donate(sys, om_page_of(sys, pfn));
+		om_frames_donate(sys, pfn, 1);
 	sys->nr_owned = sys->nr_frames;
+	om_free_settle(sys);
 }
 
 struct om_system *unit_system(om_pfn_t nr_frames)
 {
-	struct om_system *sys = allocate(_Alignof(struct om_system), sizeof(*sys));
+	return unit_system_cpus(nr_frames, 1);
+}
+
+struct om_system *unit_system_cpus(om_pfn_t nr_frames, unsigned nr_cpus)
+{
+	size_t size = sizeof(struct om_system) + om_nr_shards(nr_cpus) * sizeof(struct om_shard);
+	struct om_system *sys = allocate(_Alignof(struct om_system), size);
 	size_t bytes = (size_t)(nr_frames + 1) * OM_PAGE_SIZE;
 
-	memset(sys, 0, sizeof(*sys));
+	memset(sys, 0, size);
+	om_free_init(sys, nr_cpus);
+	sim_this_cpu = 0;
 	sys->nr_frames = nr_frames + 1;
 	sys->arch.base = allocate(OM_PAGE_SIZE, bytes);
 	memset(sys->arch.base, JUNK, bytes);
@@ -225,13 +232,14 @@ void unit_system_free(struct om_system *sys)
 
 void unit_assert_all_free(struct om_system *sys)
 {
-	assert_int_equal(atomic_load(&sys->nr_free), sys->nr_frames - 1);
+	assert_int_equal(om_frames_free(sys), sys->nr_frames - 1);
 	for (om_pfn_t pfn = 1; pfn < sys->nr_frames; pfn++) {
 		assert_int_equal(sys->page[pfn].kind, OM_KIND_FREE);
 		assert_int_equal(om_page_flags(&sys->page[pfn]), 0);
 	}
-	for (unsigned i = 0; i <= OM_KIND_TABLE; i++)
-		assert_int_equal(atomic_load(&sys->nr_kind[i]), i == OM_KIND_ZERO);
+	assert_int_equal(om_frames_of_kind(sys, OM_KIND_DATA), 0);
+	for (unsigned i = OM_KIND_OBJECT; i <= OM_KIND_TABLE; i++)
+		assert_int_equal(om_frames_of_kind(sys, i), 0);
 	for (unsigned i = 0; i < OM_NR_CACHES; i++)
 		assert_int_equal(sys->slab[i].in_use + sys->slab[i].frames, 0);
 	assert_int_equal(atomic_load(&sys->nr_unevictable), 0);

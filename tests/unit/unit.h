@@ -31,6 +31,8 @@
  * test may change sys->hooks.ops to its own copy of unit_ops.
  */
 struct om_system *unit_system(om_pfn_t nr_frames);
+/* The same with so many CPUs; `sim_this_cpu` says on which one a thread runs, at first 0. */
+struct om_system *unit_system_cpus(om_pfn_t nr_frames, unsigned nr_cpus);
 /* Fails the test if this thread still holds a lock. */
 void unit_system_free(struct om_system *sys);
 

@@ -1,0 +1,388 @@
+/*
+ * frame_cache.c: the machine's free list, and how frames get from there to the CPUs and back.
+ *
+ * A cache is two bundles of frames: its list, and a spare. Frames come and go at the head of the
+ * list. When it is empty the spare takes its place, and if there is none, a bundle of the machine's
+ * list; when it is full it becomes the spare, and the spare goes to the machine. So after each such
+ * exchange a CPU can take and bring back a bundle before there is another one.
+ *
+ * Bundles that come to the machine's list stay together: the first frame of one has the number of
+ * frames in `slot`, and the last one in link.prev; in all other free frames `slot` is 0. So to hand
+ * it on is a few steps, however long it is. Whoever takes or frees a single frame there need not
+ * know: with the first frame the mark is gone, and the rest are single frames.
+ *
+ * Frames on their way between a cache and the machine's list are so with the cache's lock held. So
+ * whoever has had the locks of all caches, after caching was stopped, has all free frames in the
+ * machine's list.
+ */
+#include "page/frame_cache.h"
+
+static om_pfn_t load(const _Atomic om_pfn_t *n)
+{
+	return atomic_load_explicit(n, memory_order_relaxed);
+}
+
+static void set(_Atomic om_pfn_t *n, om_pfn_t to)
+{
+	atomic_store_explicit(n, to, memory_order_relaxed);
+}
+
+unsigned om_nr_shards(unsigned nr_cpus)
+{
+	unsigned n = 1;
+
+	while (n < nr_cpus && n < OM_CPUS_MAX)
+		n *= 2;
+	return n;
+}
+
+void om_free_init(struct om_system *sys, unsigned nr_cpus)
+{
+	sys->cpu_mask = om_nr_shards(nr_cpus) - 1;
+	sys->free.head = OM_NO_PFN;
+	sys->free.max = OM_NO_PFN;
+}
+
+/* ---------------------------------------------------------------- bundles ------------------- */
+
+/* The list's lock is held. */
+static void join(struct om_system *sys, struct om_free_list *list, struct om_bundle b)
+{
+	om_page_of(sys, b.last)->link.next = list->head;
+	list->head = b.first;
+	if (!load(&list->n))
+		list->last = b.last;
+	set(&list->n, load(&list->n) + b.n);
+}
+
+/* free.lock held. A few frames are not worth a mark: they would be a bundle that is soon used up. */
+static void join_machine(struct om_system *sys, struct om_bundle b)
+{
+	struct om_page *first = om_page_of(sys, b.first);
+
+	OM_ASSERT(sys, om_held(sys, &sys->free.lock), "free list", &sys->free);
+	OM_ASSERT(sys, first->kind == OM_KIND_FREE && !first->slot, "I7", first);
+	if (b.n >= OM_BUNDLE / 2 && b.n <= 2 * OM_BUNDLE) {
+		first->slot = b.n;
+		first->link.prev = b.last;
+	}
+	join(sys, &sys->free, b);
+}
+
+/* A bundle off the machine's list, which has that many. free.lock held. */
+static struct om_bundle cut(struct om_system *sys)
+{
+	struct om_free_list *list = &sys->free;
+	struct om_bundle b = {list->head, list->head, 1};
+	struct om_page *page = om_page_of(sys, list->head);
+
+	om_pfn_t next = page->link.next;
+
+	if (page->slot) {
+		b.n = page->slot;
+		b.last = page->link.prev;
+		page->slot = 0;
+		next = om_page_of(sys, b.last)->link.next;
+	} else {
+		for (; b.n < OM_BUNDLE && !om_page_of(sys, next)->slot; b.n++) {
+			om_work(sys, 1);
+			b.last = next;
+			next = om_page_of(sys, next)->link.next;
+		}
+	}
+	list->head = next;
+	set(&list->n, load(&list->n) - b.n);
+	return b;
+}
+
+/* ---------------------------------------------------------------- plenty, or not ------------ */
+
+/*
+ * With so many frames in the machine's list, there are caches again: well above the low watermark,
+ * where they are given up, and below the high one, to which memory is reclaimed.
+ */
+static om_pfn_t plenty(const struct om_system *sys)
+{
+	om_pfn_t low = load(&sys->mark_low), high = load(&sys->mark_high);
+
+	if (!sys->cpu_mask || load(&sys->nr_owned) / OM_CACHED_FRAMES <= sys->cpu_mask)
+		return OM_NO_PFN;
+	return low + (high - low) / 2 + 4 * OM_BUNDLE;
+}
+
+/* Both with free.lock held. */
+static void start_caching(struct om_system *sys)
+{
+	OM_ASSERT(sys, om_held(sys, &sys->free.lock), "free list", &sys->free);
+	sys->free.max = OM_NO_PFN;
+	atomic_store_explicit(&sys->caching, true, memory_order_relaxed);
+}
+
+static void stop_caching(struct om_system *sys)
+{
+	OM_ASSERT(sys, om_held(sys, &sys->free.lock), "free list", &sys->free);
+	sys->free.max = plenty(sys);
+	atomic_store_explicit(&sys->caching, false, memory_order_relaxed);
+}
+
+static bool is_plenty(const struct om_system *sys)
+{
+	return load(&sys->free.n) >= sys->free.max;
+}
+
+static void count_open(struct om_system *sys, unsigned n)
+{
+	unsigned open = atomic_load_explicit(&sys->nr_open, memory_order_relaxed);
+
+	OM_ASSERT(sys, om_held(sys, &sys->free.lock), "free list", &sys->free);
+	atomic_store_explicit(&sys->nr_open, open + n, memory_order_relaxed);
+}
+
+/* A cache's two parts, with its lock held. */
+static struct om_bundle take_list(struct om_frame_cache *cache)
+{
+	struct om_bundle b = {cache->list.head, cache->list.last, load(&cache->list.n)};
+
+	set(&cache->list.n, 0);
+	return b;
+}
+
+static struct om_bundle take_spare(struct om_frame_cache *cache)
+{
+	struct om_bundle b = {cache->spare_first, cache->spare_last, load(&cache->spare_n)};
+
+	set(&cache->spare_n, 0);
+	return b;
+}
+
+static void put_spare(struct om_frame_cache *cache, struct om_bundle b)
+{
+	cache->spare_first = b.first;
+	cache->spare_last = b.last;
+	set(&cache->spare_n, b.n);
+}
+
+/* Also free.lock is held. Nothing comes in from now on, until the CPU opens it again. */
+static void shut(struct om_system *sys, struct om_frame_cache *cache)
+{
+	struct om_bundle list = take_list(cache), spare = take_spare(cache);
+
+	OM_ASSERT(sys, om_held(sys, &cache->list.lock), "free list", cache);
+	if (spare.n)
+		join_machine(sys, spare);
+	if (list.n)
+		join_machine(sys, list);
+	cache->list.max = 0;
+	count_open(sys, -1u);
+}
+
+static void drain(struct om_system *sys, struct om_frame_cache *cache)
+{
+	struct om_free_list *list = &cache->list;
+
+	om_spin_lock(sys, &list->lock, OM_RANK_CACHE);
+	if (list->max) {
+		om_spin_lock(sys, &sys->free.lock, OM_RANK_FREE);
+		shut(sys, cache);
+		om_spin_unlock(sys, &sys->free.lock);
+	}
+	om_spin_unlock(sys, &list->lock);
+}
+
+/* May frames come in? Both locks are held. */
+static bool open_up(struct om_system *sys, struct om_frame_cache *cache)
+{
+	OM_ASSERT(sys, om_held(sys, &cache->list.lock), "free list", cache);
+	if (!atomic_load_explicit(&sys->caching, memory_order_relaxed))
+		return false;
+	if (!cache->list.max) {
+		cache->list.max = OM_BUNDLE;
+		count_open(sys, 1);
+	}
+	return true;
+}
+
+/*
+ * A cache that opens meanwhile has its frames for a reason: memory is plenty again. It takes the
+ * lock of every cache, shut or not, since another thread may be at work in it.
+ */
+static void drain_all(struct om_system *sys)
+{
+	for (unsigned i = 0; i <= sys->cpu_mask; i++) {
+		om_work(sys, 1);
+		drain(sys, &sys->shard[i].cache);
+	}
+}
+
+void om_free_settle(struct om_system *sys)
+{
+	bool open;
+
+	om_spin_lock(sys, &sys->free.lock, OM_RANK_FREE);
+	stop_caching(sys);
+	if (is_plenty(sys))
+		start_caching(sys);
+	open = !atomic_load_explicit(&sys->caching, memory_order_relaxed) && sys->nr_open;
+	om_spin_unlock(sys, &sys->free.lock);
+	if (open)
+		drain_all(sys);
+}
+
+/* ---------------------------------------------------------------- taking -------------------- */
+
+/* The spare, or a bundle that leaves the machine's list above the low watermark. Cache locked. */
+static struct om_bundle bundle_for(struct om_system *sys, struct om_frame_cache *cache)
+{
+	struct om_bundle b = take_spare(cache);
+
+	if (b.n)
+		return b;
+	om_spin_lock(sys, &sys->free.lock, OM_RANK_FREE);
+	if (load(&sys->free.n) >= load(&sys->mark_low) + 2 * OM_BUNDLE && open_up(sys, cache))
+		b = cut(sys);
+	om_spin_unlock(sys, &sys->free.lock);
+	return b;
+}
+
+/* From this CPU's cache, which gets frames if it has none. */
+static struct om_page *take_cached(struct om_system *sys, unsigned kind)
+{
+	struct om_frame_cache *cache = &om_shard(sys)->cache;
+	struct om_free_list *list = &cache->list;
+	struct om_page *page;
+
+	om_spin_lock(sys, &list->lock, OM_RANK_CACHE);
+	if (!load(&list->n)) {
+		struct om_bundle b = bundle_for(sys, cache);
+
+		if (b.n)
+			join(sys, list, b);
+	}
+	page = om_free_pop(sys, list, kind);
+	om_spin_unlock(sys, &list->lock);
+	return page;
+}
+
+/*
+ * Memory is short, or was when we looked: the caches are given up, and the request is answered from
+ * the machine's list. If that has no frame for it, and there were caches, they may have had some: so
+ * once more when they are empty. None means that no cache was open, and none can open while nobody
+ * frees as many frames as it takes to be plenty.
+ */
+static struct om_page *take_last(struct om_system *sys, unsigned kind)
+{
+	struct om_page *page;
+	unsigned open;
+
+	do {
+		om_spin_lock(sys, &sys->free.lock, OM_RANK_FREE);
+		stop_caching(sys);
+		page = om_free_pop(sys, &sys->free, kind);
+		open = atomic_load_explicit(&sys->nr_open, memory_order_relaxed);
+		om_spin_unlock(sys, &sys->free.lock);
+		if (open)
+			drain_all(sys);
+	} while (!page && open);
+	return page;
+}
+
+struct om_page *om_free_find(struct om_system *sys, unsigned kind)
+{
+	struct om_page *page = NULL;
+
+	if (atomic_load_explicit(&sys->caching, memory_order_relaxed))
+		page = take_cached(sys, kind);
+	return page ? page : take_last(sys, kind);
+}
+
+/* ---------------------------------------------------------------- bringing back ------------- */
+
+void om_free_to_machine(struct om_system *sys, struct om_bundle b)
+{
+	om_spin_lock(sys, &sys->free.lock, OM_RANK_FREE);
+	join_machine(sys, b);
+	if (om_unlikely(is_plenty(sys)))
+		start_caching(sys);
+	om_spin_unlock(sys, &sys->free.lock);
+}
+
+/* Is the list to be used? A CPU that frees only opens its cache here. The cache's lock is held. */
+static bool is_open(struct om_system *sys, struct om_frame_cache *cache)
+{
+	bool open;
+
+	if (cache->list.max)
+		return true;
+	om_spin_lock(sys, &sys->free.lock, OM_RANK_FREE);
+	open = open_up(sys, cache);
+	om_spin_unlock(sys, &sys->free.lock);
+	return open;
+}
+
+/* What does not fit becomes the list, the list the spare, and the spare goes. */
+static bool give_cached(struct om_system *sys, struct om_frame_cache *cache, struct om_bundle b)
+{
+	struct om_free_list *list = &cache->list;
+	bool open;
+
+	om_spin_lock(sys, &list->lock, OM_RANK_CACHE);
+	open = is_open(sys, cache);
+	if (open && load(&list->n) + b.n > OM_BUNDLE) {
+		struct om_bundle old = take_spare(cache);
+
+		if (old.n)
+			om_free_to_machine(sys, old);
+		put_spare(cache, take_list(cache));
+	}
+	if (open)
+		join(sys, list, b);
+	om_spin_unlock(sys, &list->lock);
+	return open;
+}
+
+void om_free_bundle(struct om_system *sys, struct om_bundle b)
+{
+	if (b.n <= OM_BUNDLE && atomic_load_explicit(&sys->caching, memory_order_relaxed) &&
+	    give_cached(sys, &om_shard(sys)->cache, b))
+		return;
+	om_free_to_machine(sys, b);
+}
+
+/* ---------------------------------------------------------------- figures ------------------- */
+
+om_pfn_t om_frames_free(const struct om_system *sys)
+{
+	om_pfn_t n = load(&sys->free.n);
+
+	if (!atomic_load_explicit(&sys->nr_open, memory_order_relaxed))
+		return n;
+	for (unsigned i = 0; i <= sys->cpu_mask; i++) {
+		const struct om_frame_cache *cache = &sys->shard[i].cache;
+
+		n += load(&cache->list.n) + load(&cache->spare_n);
+	}
+	return n;
+}
+
+/* Sums of counts that wrap; while others count, one may be a little below 0. */
+static om_pfn_t counted(const struct om_system *sys, unsigned kind)
+{
+	om_pfn_t n = load(&sys->free.kind[kind - OM_KIND_OBJECT]);
+
+	for (unsigned i = 0; i <= sys->cpu_mask; i++)
+		n += load(&sys->shard[i].cache.list.kind[kind - OM_KIND_OBJECT]);
+	return (int32_t)n < 0 ? 0 : n;
+}
+
+om_pfn_t om_frames_of_kind(const struct om_system *sys, unsigned kind)
+{
+	om_pfn_t owned, other;
+
+	if (kind != OM_KIND_DATA)
+		return counted(sys, kind);
+	owned = load(&sys->nr_owned);
+	other = om_frames_free(sys) + (sys->zero_pfn != OM_NO_PFN);
+	for (kind = OM_KIND_OBJECT; kind <= OM_KIND_TABLE; kind++)
+		other += counted(sys, kind);
+	return owned > other ? owned - other : 0;
+}

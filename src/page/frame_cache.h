@@ -1,0 +1,158 @@
+/*
+ * frame_cache.h: where free frames are: in one list of the machine, and in a cache for each CPU.
+ *
+ * A CPU takes frames from its own cache and brings them back there, and writes no line that others
+ * write; a bundle at a time comes from the machine's list and goes there. This is only while memory
+ * is plenty (sys->caching). When the machine's list falls below the low watermark, every cache is
+ * emptied into it and shut: then that list has all free frames there are, and everything about
+ * watermarks, the reserve, and who gets the last frame is decided there, under one lock. So no
+ * request fails while another CPU's cache holds a frame. Machines with one CPU, and small ones,
+ * have no other state.
+ *
+ * sys->caching is read without the lock, to choose a list: whoever finds a cache empty, full or shut
+ * after all, under its lock, goes to the machine's list.
+ */
+#ifndef OM_FRAME_CACHE_H
+#define OM_FRAME_CACHE_H
+
+#include "page/page.h"
+
+/* Frames that move together. A cache holds three times as many at most. */
+#define OM_BUNDLE 32
+
+/* A machine with fewer frames than this for each shard has no caches. */
+#define OM_CACHED_FRAMES 256
+
+/* Frames that are linked through link.next, from the first to the last. */
+struct om_bundle {
+	om_pfn_t first, last;
+	om_pfn_t n; /* 0: the other two mean nothing */
+};
+
+/* A system that is all zeros gets its shards: 1 for each CPU, and as many more as it takes. */
+void om_free_init(struct om_system *sys, unsigned nr_cpus);
+
+/* The number of shards for so many CPUs. */
+unsigned om_nr_shards(unsigned nr_cpus);
+
+/* The list to try first. Any context. */
+OM_INLINE struct om_free_list *om_free_list(struct om_system *sys)
+{
+	if (atomic_load_explicit(&sys->caching, memory_order_relaxed))
+		return &om_shard(sys)->cache.list;
+	return &sys->free;
+}
+
+OM_INLINE void om_free_lock(struct om_system *sys, struct om_free_list *list)
+{
+	om_spin_lock(sys, &list->lock, list == &sys->free ? OM_RANK_FREE : OM_RANK_CACHE);
+}
+
+/* A frame of this kind has left the list (1) or come back (-1). Its lock is held. */
+OM_INLINE void om_free_count(struct om_free_list *list, unsigned kind, int n)
+{
+	_Atomic om_pfn_t *sum;
+
+	if (kind == OM_KIND_DATA)
+		return;
+	sum = &list->kind[(kind > OM_KIND_TABLE ? OM_KIND_TABLE : kind) - OM_KIND_OBJECT];
+	atomic_store_explicit(sum,
+	                      atomic_load_explicit(sum, memory_order_relaxed) + (om_pfn_t)n,
+	                      memory_order_relaxed);
+}
+
+/* The list's lock is held. NULL: none, or the reserve is not for data. */
+OM_INLINE struct om_page *om_free_pop(struct om_system *sys, struct om_free_list *list,
+                                      unsigned kind)
+{
+	om_pfn_t n = atomic_load_explicit(&list->n, memory_order_relaxed), reserve = 0;
+	struct om_page *page;
+
+	OM_ASSERT(sys, om_held(sys, &list->lock), "free list", list);
+	if (kind == OM_KIND_DATA)
+		reserve = atomic_load_explicit(&list->min, memory_order_relaxed);
+	if (om_unlikely(n <= reserve))
+		return NULL;
+	page = om_page_of(sys, list->head);
+	list->head = page->link.next;
+	atomic_store_explicit(&list->n, n - 1, memory_order_relaxed);
+	om_free_count(list, kind, 1);
+	return page;
+}
+
+/* The list's lock is held. False: it takes no frame more, or not so simply. */
+OM_INLINE bool om_free_push(struct om_system *sys, struct om_free_list *list, struct om_page *page)
+{
+	om_pfn_t n = atomic_load_explicit(&list->n, memory_order_relaxed);
+	om_pfn_t pfn = om_page_pfn(sys, page);
+
+	OM_ASSERT(sys, om_held(sys, &list->lock), "free list", list);
+	if (om_unlikely(n >= list->max))
+		return false;
+	page->link.next = list->head;
+	list->head = pfn;
+	if (n == 0)
+		list->last = pfn;
+	atomic_store_explicit(&list->n, n + 1, memory_order_relaxed);
+	return true;
+}
+
+/*
+ * The list that was tried first has none: a frame as from om_free_pop(), if there is any, wherever
+ * it is. Takes CACHE, FREE.
+ */
+OM_COLD struct om_page *om_free_find(struct om_system *sys, unsigned kind);
+
+/*
+ * Frames that nobody has: they are free, without a slot, and linked from the first to the last. Takes
+ * CACHE, FREE. Cost: O(1).
+ */
+void om_free_bundle(struct om_system *sys, struct om_bundle b);
+
+/* The same, past the caches. */
+void om_free_to_machine(struct om_system *sys, struct om_bundle b);
+
+/*
+ * Watermarks have moved or memory has come: are there to be caches? Takes FREE, CACHE. Cost: linear
+ * in the number of CPUs if not.
+ */
+void om_free_settle(struct om_system *sys);
+
+/*
+ * All free frames. While others take and free some, those that move between two lists may be counted
+ * twice or not at all; at rest, and when memory is short, the figure is exact. Any context.
+ */
+om_pfn_t om_frames_free(const struct om_system *sys);
+
+/*
+ * The frames in the machine's list: never more than are free, and all of them when memory is short.
+ * Any context; reads one line.
+ */
+OM_INLINE om_pfn_t om_frames_at_hand(const struct om_system *sys)
+{
+	return atomic_load_explicit(&sys->free.n, memory_order_relaxed);
+}
+
+/* The last frames of all, which are not for data. */
+OM_INLINE om_pfn_t om_frames_reserve(const struct om_system *sys)
+{
+	return atomic_load_explicit(&sys->free.min, memory_order_relaxed);
+}
+
+/*
+ * Below the low watermark? While there are caches, it is not: they are given up before. So this
+ * mostly reads a line that nobody writes.
+ */
+OM_INLINE bool om_frames_low(const struct om_system *sys)
+{
+	return !atomic_load_explicit(&sys->caching, memory_order_relaxed) &&
+	       om_frames_at_hand(sys) < atomic_load_explicit(&sys->mark_low, memory_order_relaxed);
+}
+
+/*
+ * Frames of this kind, DATA or a later one; all levels of page tables are one kind. As exact as
+ * om_frames_free(). Cost: linear in the number of CPUs.
+ */
+om_pfn_t om_frames_of_kind(const struct om_system *sys, unsigned kind);
+
+#endif
