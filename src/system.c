@@ -93,7 +93,7 @@ static void derive_watermarks(struct om_system *sys)
 	if (sys->marks_fixed)
 		return;
 	atomic_store_explicit(&sys->free.min, sys->nr_owned / 256, memory_order_relaxed);
-	atomic_store_explicit(&sys->mark_low, sys->nr_owned / 64, memory_order_relaxed);
+	atomic_store_explicit(&sys->free.low, sys->nr_owned / 64, memory_order_relaxed);
 	atomic_store_explicit(&sys->mark_high, sys->nr_owned / 32, memory_order_relaxed);
 }
 
@@ -147,7 +147,7 @@ int om_set_watermarks(struct om_system *sys, om_pfn_t min, om_pfn_t low, om_pfn_
 	} else {
 		sys->marks_fixed = true;
 		atomic_store_explicit(&sys->free.min, min, memory_order_relaxed);
-		atomic_store_explicit(&sys->mark_low, low, memory_order_relaxed);
+		atomic_store_explicit(&sys->free.low, low, memory_order_relaxed);
 		atomic_store_explicit(&sys->mark_high, high, memory_order_relaxed);
 	}
 	om_spin_unlock(sys, &sys->free.lock);
@@ -161,7 +161,7 @@ void om_get_watermarks(const struct om_system *sys, om_pfn_t *min, om_pfn_t *low
 	if (min)
 		*min = om_frames_reserve(sys);
 	if (low)
-		*low = atomic_load_explicit(&sys->mark_low, memory_order_relaxed);
+		*low = atomic_load_explicit(&sys->free.low, memory_order_relaxed);
 	if (high)
 		*high = atomic_load_explicit(&sys->mark_high, memory_order_relaxed);
 }

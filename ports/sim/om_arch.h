@@ -172,7 +172,7 @@ static inline om_pte_t om_pte_mktable(om_pfn_t pfn)
 }
 
 /* The number of the CPU that this thread runs on: see sim_run_on(). */
-extern _Thread_local unsigned sim_this_cpu;
+extern _Thread_local unsigned sim_this_cpu __attribute__((tls_model("local-exec")));
 
 static inline unsigned om_arch_cpu(void)
 {

@@ -10,6 +10,8 @@
  * reported where the step was made that was one too many. If several are, it is the one with the
  * most steps beyond what it may have.
  */
+#include <objrmap/objrmap.h>
+
 #include "base/hooks.h"
 #include "base/lock.h"
 
@@ -34,8 +36,9 @@ static const uint32_t steps_max[OM_NR_RANKS] = {
     [OM_RANK_SWAP] = 4096,
     [OM_RANK_SLAB] = 16,
     [OM_RANK_LIST] = 64, /* objects whose last reference is gone, and that have not left yet */
-    [OM_RANK_CACHE] = 48, /* a bundle of frames is put together: page/frame_cache.c */
-    [OM_RANK_FREE] = 48,
+    /* A bundle of frames is put together, or each CPU's cache is switched: frame_cache.c. */
+    [OM_RANK_CACHE] = 32 + OM_CPUS_MAX,
+    [OM_RANK_FREE] = 32 + OM_CPUS_MAX,
     [OM_RANK_SLEEP] = 1024, /* locks on which somebody sleeps, of one queue */
 };
 

@@ -315,8 +315,11 @@ struct om_reclaimers {
 	struct om_swap_writers swap_writers[OM_SWAP_DEVICES_MAX]; /* (a) of each device */
 };
 
-/* Frames are counted by kind but for data, which is what is left: om_frames_of_kind(). */
-#define OM_NR_COUNTED (OM_KIND_TABLE + 1 - OM_KIND_OBJECT)
+/*
+ * Frames are counted by kind: OBJECT, INDEX, USER and tables. What is left is data, which nobody
+ * needs to count: om_frames_of_kind().
+ */
+#define OM_NR_COUNTED 4
 
 /* Free frames, last in, first out: those of the machine, or of one CPU: page/frame_cache.h. */
 struct om_free_list {
@@ -324,7 +327,8 @@ struct om_free_list {
 	om_pfn_t head;        /* (l) linked through link.next */
 	om_pfn_t last;        /* (l) the other end, of a cache that is not empty */
 	_Atomic om_pfn_t n;   /* (a) written under (l) */
-	_Atomic om_pfn_t min; /* (a) written under (f): the last ones, not for data; cache: 0 */
+	/* (a) Written under (f): the last frames, not for data; the low watermark. A cache's are 0. */
+	_Atomic om_pfn_t min, low;
 	om_pfn_t max;         /* (l) with so many, a frame more is not just pushed */
 	/* (a) Frames taken, less those brought back, by kind; written under (l); numbers wrap. */
 	_Atomic om_pfn_t kind[OM_NR_COUNTED];
@@ -335,6 +339,8 @@ struct om_frame_cache {
 	struct om_free_list list;         /* (l) in it; max is 0 while the cache is shut */
 	om_pfn_t spare_first, spare_last; /* (l) that of the list: more frames, in one piece */
 	_Atomic om_pfn_t spare_n;         /* (a) written under (l) */
+	/* (a) The list to try first: this one, or the machine's; written under (f). */
+	struct om_free_list *_Atomic first;
 } __attribute__((aligned(64)));
 
 struct om_shard {
@@ -354,7 +360,7 @@ struct om_system {
 	unsigned cpu_mask;                   /* (c) number of shards, a power of two, less 1 */
 	_Atomic uint16_t *shadow;            /* (c) the table of store/shadow.h; NULL: none */
 	_Atomic om_pfn_t nr_owned;           /* (a) written under (f) */
-	_Atomic om_pfn_t mark_low, mark_high; /* (a) written under (f); mark_min: free.min */
+	_Atomic om_pfn_t mark_high;          /* (a) written under (f); the others: free.min, low */
 	bool marks_fixed;                    /* (f) by the embedder, not derived */
 	_Atomic bool caching;                /* (a) written under (f): the CPUs' caches are in use */
 
@@ -406,9 +412,14 @@ static inline struct om_shard *om_shard(struct om_system *sys)
 	return &sys->shard[om_arch_cpu() & sys->cpu_mask];
 }
 
+static inline void om_count_in(struct om_shard *shard, enum om_event ev, uint64_t n)
+{
+	atomic_fetch_add_explicit(&shard->event[ev], n, memory_order_relaxed);
+}
+
 static inline void om_count(struct om_system *sys, enum om_event ev, uint64_t n)
 {
-	atomic_fetch_add_explicit(&om_shard(sys)->event[ev], n, memory_order_relaxed);
+	om_count_in(om_shard(sys), ev, n);
 }
 
 static inline void om_count_mapped(struct om_system *sys, enum om_mapped kind, int n)

@@ -29,7 +29,7 @@ static inline void replace_page(struct om_fault *f, struct om_page *old, struct 
 	om_entry_clear(sys, f->table, f->pos);
 	if (old && om_page_test(old, OM_PG_ANON))
 		om_rmap_entry_cleared(sys, old, f->table, f->pos);
-	om_tlb_flush_page(f->mm, f->addr);
+	om_tlb_flush_page(f->vma->mm, f->addr);
 	om_entry_fill(sys, f->table, f->pos, om_fault_own_pte(f, pfn));
 	om_rmap_page_new(sys, page, f->vma, f->table, f->pos);
 }
@@ -91,7 +91,7 @@ static inline bool lock_to_replace(struct om_fault *f, const struct om_page *old
 static OM_NOINLINE int copy(struct om_fault *f, struct om_page *old)
 {
 	struct om_system *sys = f->sys;
-	struct om_page *page = om_frame_take(sys, OM_KIND_DATA, 0);
+	struct om_page *page = om_frame_take(sys, f->shard, OM_KIND_DATA, 0);
 	om_pfn_t pfn;
 	bool same;
 
@@ -113,9 +113,9 @@ static OM_NOINLINE int copy(struct om_fault *f, struct om_page *old)
 	same = lock_to_replace(f, old);
 	if (om_likely(same)) {
 		replace_page(f, old, page, pfn);
-		account_copy(f->mm, old);
+		account_copy(f->vma->mm, old);
 		om_table_unlock(sys, f->table);
-		om_count(sys, OM_EV_FAULT_COW, 1);
+		om_count_in(f->shard, OM_EV_FAULT_COW, 1);
 	} else {
 		om_page_put(sys, page);
 	}
@@ -124,14 +124,14 @@ static OM_NOINLINE int copy(struct om_fault *f, struct om_page *old)
 }
 
 /* The table is locked, and is unlocked on return. */
-static inline void reuse(struct om_fault *f)
+static inline void reuse(struct om_fault *f, struct om_page *table, unsigned pos)
 {
 	struct om_system *sys = f->sys;
 
 	if (f->prot & OM_PROT_WRITE) /* adds permissions only: no flush is owed */
-		om_entry_replace(sys, f->table, f->pos, om_fault_own_pte(f, om_pte_pfn(f->pte)));
-	om_table_unlock(sys, f->table);
-	om_count(sys, OM_EV_FAULT_REUSE, 1);
+		om_entry_replace(sys, table, pos, om_fault_own_pte(f, om_pte_pfn(f->pte)));
+	om_table_unlock(sys, table);
+	om_count_in(f->shard, OM_EV_FAULT_REUSE, 1);
 }
 
 /*
@@ -157,7 +157,7 @@ static OM_NOINLINE int make_writable(struct om_fault *f, struct om_page *page)
 		om_entry_replace(sys, f->table, f->pos,
 		                 om_fault_own_pte(f, om_page_pfn(sys, page)));
 		om_table_unlock(sys, f->table);
-		om_count(sys, OM_EV_FAULT_REUSE, 1);
+		om_count_in(f->shard, OM_EV_FAULT_REUSE, 1);
 	}
 	om_page_unlock_put(sys, page);
 	return OM_FAULT_MINOR;
@@ -166,17 +166,18 @@ static OM_NOINLINE int make_writable(struct om_fault *f, struct om_page *page)
 int om_fault_write(struct om_fault *f)
 {
 	struct om_system *sys = f->sys;
-	struct om_page *page = om_page_of(sys, om_pte_pfn(f->pte));
+	struct om_page *page = om_page_of(sys, om_pte_pfn(f->pte)), *table = f->table;
+	unsigned pos = f->pos;
 
 	if (om_pte_pfn(f->pte) == sys->zero_pfn)
 		return copy(f, NULL);
 	if (!om_fault_lock_present(f))
 		return OM_FAULT_MINOR;
-	if (om_rmap_page_reuse(sys, page, f->vma, f->table, f->pos)) {
-		reuse(f);
+	if (om_rmap_page_reuse(sys, f->shard, page, f->vma, table, pos)) {
+		reuse(f, table, pos);
 		return OM_FAULT_MINOR;
 	}
-	om_table_unlock(sys, f->table);
+	om_table_unlock(sys, table);
 	return om_vma_flags(f->vma) & OM_VM_SHARED ? make_writable(f, page) : copy(f, page);
 }
 
@@ -185,7 +186,6 @@ bool om_fault_unshare(struct om_vma *vma, struct om_page *table, uintptr_t addr)
 	struct om_system *sys = vma->mm->sys;
 	struct om_fault f = {
 	    .sys = sys,
-	    .mm = vma->mm,
 	    .vma = vma,
 	    .addr = addr,
 	    .access = OM_READ | OM_UNSHARE,
@@ -193,6 +193,7 @@ bool om_fault_unshare(struct om_vma *vma, struct om_page *table, uintptr_t addr)
 	    .table = table,
 	    .pos = om_table_pos(addr),
 	    .pte = om_arch_pte_load(om_table_entry(table, om_table_pos(addr))),
+	    .shard = om_shard(sys),
 	};
 	struct om_page *page = om_page_of(sys, om_pte_pfn(f.pte));
 

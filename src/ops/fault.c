@@ -27,26 +27,28 @@ OM_INLINE int fault_anon(struct om_fault *f)
 {
 	struct om_system *sys = f->sys;
 	struct om_page *page;
+	om_pfn_t pfn;
 
 	if (!om_fault_wants_own(f))
 		return om_fault_zero(f);
-	page = om_frame_take(sys, OM_KIND_DATA, 0);
+	page = om_frame_take(sys, f->shard, OM_KIND_DATA, 0);
 	if (om_unlikely(!page))
 		return -OM_ENOFRAME;
 	if (om_unlikely(!om_rmap_prepare(f->vma))) {
 		om_page_put(sys, page);
 		return -OM_ENOFRAME;
 	}
-	memset(om_page_ptr(sys, page), 0, OM_PAGE_SIZE);
+	pfn = om_page_pfn(sys, page);
+	memset(om_arch_frame(&sys->arch, pfn), 0, OM_PAGE_SIZE);
 	if (om_unlikely(!om_fault_lock_absent(f))) {
 		om_page_put(sys, page);
 		return OM_FAULT_MINOR;
 	}
-	om_entry_install(sys, f->table, f->pos, om_fault_own_pte(f, om_page_pfn(sys, page)));
+	om_entry_install(sys, f->table, f->pos, om_fault_own_pte(f, pfn));
 	om_rmap_page_new(sys, page, f->vma, f->table, f->pos);
 	om_table_unlock(sys, f->table);
-	atomic_fetch_add_explicit(&f->mm->rss_anon, 1, memory_order_relaxed);
-	om_count(sys, OM_EV_FAULT_ANON, 1);
+	atomic_fetch_add_explicit(&f->vma->mm->rss_anon, 1, memory_order_relaxed);
+	om_count_in(f->shard, OM_EV_FAULT_ANON, 1);
 	return OM_FAULT_MINOR;
 }
 
@@ -92,8 +94,7 @@ OM_INLINE int dispatch(struct om_fault *f)
  * mmap_lock is held for reading. enum om_fault_result, -OM_ENOFRAME, -OM_EFETCH, or -OM_ENOMEM
  * (OM_LIMIT_TABLES).
  */
-OM_INLINE int handle_fault(struct om_fault *f, struct om_mm *mm, uintptr_t addr, unsigned access,
-                           struct om_fetch *fetch)
+OM_INLINE int handle_fault(struct om_fault *f, struct om_mm *mm, uintptr_t addr, unsigned access)
 {
 	unsigned flags;
 
@@ -107,9 +108,6 @@ OM_INLINE int handle_fault(struct om_fault *f, struct om_mm *mm, uintptr_t addr,
 	f->table = om_table_make(mm, addr);
 	if (om_unlikely(!f->table))
 		return om_table_error(mm);
-	f->sys = mm->sys;
-	f->mm = mm;
-	f->fetch = fetch;
 	f->addr = addr & OM_PAGE_MASK;
 	f->access = access;
 	f->prot = om_vma_prot(flags);
@@ -177,28 +175,27 @@ static OM_COLD bool below_stack(struct om_mm *mm, uintptr_t addr)
  * The CPU may have kept what it faulted on, an entry that granted less or that there was none, and
  * would fault on it again: port.h, `flush_local`.
  */
-static OM_COLD void flush_local(const struct om_fault *f, int r)
+static OM_COLD void flush_local(const struct om_fault *f, struct om_mm *mm, int r)
 {
 	const struct om_hooks *hooks;
 
 	if (r != OM_FAULT_MINOR && r != OM_FAULT_MAJOR)
 		return; /* *f may be empty */
 	hooks = &f->sys->hooks;
-	hooks->ops->flush_local(hooks->ctx, f->mm, f->addr, om_pte_present(f->pte));
+	hooks->ops->flush_local(hooks->ctx, mm, f->addr, om_pte_present(f->pte));
 }
 
-OM_INLINE int fault_once(struct om_mm *mm, uintptr_t addr, unsigned access, struct om_fetch *fetch)
+OM_INLINE int fault_once(struct om_fault *f, struct om_mm *mm, uintptr_t addr, unsigned access)
 {
-	struct om_fault f;
 	int r;
 
 	om_mm_read_lock(mm);
-	r = handle_fault(&f, mm, addr, access, fetch);
+	r = handle_fault(f, mm, addr, access);
 	if (om_unlikely(r == OM_FAULT_MAPERR) && below_stack(mm, addr))
 		r = GROW_STACK;
 	om_mm_read_unlock(mm);
-	if (om_unlikely(mm->sys->hooks.ops->flush_local))
-		flush_local(&f, r);
+	if (om_unlikely(f->sys->hooks.ops->flush_local))
+		flush_local(f, mm, r);
 	return r;
 }
 
@@ -241,13 +238,20 @@ static OM_COLD int fault_again(struct om_mm *mm, uintptr_t addr, unsigned access
 static OM_NOINLINE int try_fault(struct om_mm *mm, uintptr_t addr, unsigned access,
                                  struct om_fetch *fetch)
 {
-	int r = fault_once(mm, addr, access, fetch);
+	struct om_fault f;
+	int r;
 
-	om_check_low(mm->sys);
-	if (om_unlikely(r != OM_FAULT_MINOR))
-		return fetch ? r : fault_again(mm, addr, access, r);
-	om_count(mm->sys, OM_EV_PGFAULT, 1);
-	return OM_FAULT_MINOR;
+	f.sys = mm->sys;
+	f.fetch = fetch;
+	f.shard = om_shard(f.sys);
+	r = fault_once(&f, mm, addr, access);
+
+	om_check_low_on(f.sys, f.shard);
+	if (om_likely(r == OM_FAULT_MINOR)) {
+		om_count_in(f.shard, OM_EV_PGFAULT, 1);
+		return OM_FAULT_MINOR;
+	}
+	return f.fetch ? r : fault_again(mm, addr, access, r);
 }
 
 enum om_fault_result om_fault(struct om_mm *mm, uintptr_t addr, enum om_access access)

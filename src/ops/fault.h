@@ -17,7 +17,6 @@
 /* What the steps of one fault share. */
 struct om_fault {
 	struct om_system *sys;
-	struct om_mm *mm;
 	struct om_vma *vma;
 	uintptr_t addr; /* page aligned */
 	unsigned access;
@@ -26,6 +25,7 @@ struct om_fault {
 	unsigned pos;
 	om_pte_t pte; /* the entry when we looked last; everything is rechecked against it */
 	struct om_fetch *fetch; /* where to note what must be waited for; NULL in the first try */
+	struct om_shard *shard; /* of the CPU on which the fault began */
 };
 
 /*
@@ -105,7 +105,7 @@ static inline int om_fault_zero(struct om_fault *f)
 	if (om_fault_lock_absent(f)) {
 		om_entry_install(sys, f->table, f->pos, pte);
 		om_table_unlock(sys, f->table);
-		om_count(sys, OM_EV_FAULT_ZERO, 1);
+		om_count_in(f->shard, OM_EV_FAULT_ZERO, 1);
 	}
 	return OM_FAULT_MINOR;
 }

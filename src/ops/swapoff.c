@@ -83,13 +83,13 @@ static int swap_in_entry(struct swap_in *in, struct om_vma *vma, struct om_page 
                          om_pte_t pte)
 {
 	struct om_fault f = {.sys = vma->mm->sys,
-	                     .mm = vma->mm,
 	                     .vma = vma,
 	                     .addr = in->addr,
 	                     .table = table,
 	                     .prot = om_vma_prot(om_vma_flags(vma)),
 	                     .pos = om_table_pos(in->addr),
 	                     .pte = pte,
+	                     .shard = om_shard(vma->mm->sys),
 	                     .fetch = &in->fetch};
 
 	return om_fault_swap(&f);

@@ -14,9 +14,11 @@
 
 static void free_one(struct om_system *sys, struct om_page *page, unsigned kind)
 {
-	struct om_free_list *list = om_free_list(sys);
+	struct om_shard *shard = om_shard(sys);
+	struct om_free_list *list = om_free_list(shard);
 	bool done;
 
+	om_count_in(shard, OM_EV_PGFREE, 1);
 	om_free_lock(sys, list);
 	om_free_count(list, kind, -1);
 	done = om_free_push(sys, list, page);
@@ -30,7 +32,7 @@ static void free_one(struct om_system *sys, struct om_page *page, unsigned kind)
 
 struct om_page *om_frame_get(struct om_system *sys, enum om_kind kind, unsigned flags)
 {
-	return om_frame_take(sys, kind, flags);
+	return om_frame_take(sys, om_shard(sys), kind, flags);
 }
 
 struct om_page *om_frame_get_zeroed(struct om_system *sys, enum om_kind kind, unsigned flags)
@@ -53,7 +55,6 @@ void om_frame_make_free(struct om_system *sys, struct om_page *page)
 	page->object = NULL;
 	atomic_store_explicit(&page->flags, 0, memory_order_release);
 	om_frame_unlock(sys, page);
-	om_count(sys, OM_EV_PGFREE, 1);
 	free_one(sys, page, kind);
 }
 

@@ -24,12 +24,13 @@
 struct om_page *om_frame_get(struct om_system *sys, enum om_kind kind, unsigned flags);
 
 /*
- * om_frame_get() for the hot paths. A free frame has nothing left of its past: no field needs
- * clearing.
+ * om_frame_get() for the hot paths, which know their CPU. A free frame has nothing left of its past:
+ * no field needs clearing.
  */
-OM_INLINE struct om_page *om_frame_take(struct om_system *sys, unsigned kind, unsigned flags)
+OM_INLINE struct om_page *om_frame_take(struct om_system *sys, const struct om_shard *shard,
+                                        unsigned kind, unsigned flags)
 {
-	struct om_free_list *list = om_free_list(sys);
+	struct om_free_list *list = om_free_list(shard);
 	struct om_page *page;
 
 	if (OM_FAIL_HOOK(sys))

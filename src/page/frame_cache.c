@@ -12,7 +12,7 @@
  * know: with the first frame the mark is gone, and the rest are single frames.
  *
  * Frames on their way between a cache and the machine's list are so with the cache's lock held. So
- * whoever has had the locks of all caches, after caching was stopped, has all free frames in the
+ * whoever has had the locks of all caches, after caching has ended, has all free frames in the
  * machine's list.
  */
 #include "page/frame_cache.h"
@@ -41,6 +41,8 @@ void om_free_init(struct om_system *sys, unsigned nr_cpus)
 	sys->cpu_mask = om_nr_shards(nr_cpus) - 1;
 	sys->free.head = OM_NO_PFN;
 	sys->free.max = OM_NO_PFN;
+	for (unsigned i = 0; i <= sys->cpu_mask; i++)
+		atomic_init(&sys->shard[i].cache.first, &sys->free);
 }
 
 /* ---------------------------------------------------------------- bundles ------------------- */
@@ -103,26 +105,28 @@ static struct om_bundle cut(struct om_system *sys)
  */
 static om_pfn_t plenty(const struct om_system *sys)
 {
-	om_pfn_t low = load(&sys->mark_low), high = load(&sys->mark_high);
+	om_pfn_t low = load(&sys->free.low), high = load(&sys->mark_high);
 
 	if (!sys->cpu_mask || load(&sys->nr_owned) / OM_CACHED_FRAMES <= sys->cpu_mask)
 		return OM_NO_PFN;
 	return low + (high - low) / 2 + 4 * OM_BUNDLE;
 }
 
-/* Both with free.lock held. */
-static void start_caching(struct om_system *sys)
+/* From now on CPUs use their caches, or the machine's list. free.lock held. */
+static void set_caching(struct om_system *sys, bool on)
 {
 	OM_ASSERT(sys, om_held(sys, &sys->free.lock), "free list", &sys->free);
-	sys->free.max = OM_NO_PFN;
-	atomic_store_explicit(&sys->caching, true, memory_order_relaxed);
-}
+	sys->free.max = on ? OM_NO_PFN : plenty(sys);
+	if (atomic_load_explicit(&sys->caching, memory_order_relaxed) == on)
+		return;
+	atomic_store_explicit(&sys->caching, on, memory_order_relaxed);
+	for (unsigned i = 0; i <= sys->cpu_mask; i++) {
+		struct om_frame_cache *cache = &sys->shard[i].cache;
 
-static void stop_caching(struct om_system *sys)
-{
-	OM_ASSERT(sys, om_held(sys, &sys->free.lock), "free list", &sys->free);
-	sys->free.max = plenty(sys);
-	atomic_store_explicit(&sys->caching, false, memory_order_relaxed);
+		om_work(sys, 1);
+		atomic_store_explicit(&cache->first, on ? &cache->list : &sys->free,
+		                      memory_order_relaxed);
+	}
 }
 
 static bool is_plenty(const struct om_system *sys)
@@ -219,9 +223,9 @@ void om_free_settle(struct om_system *sys)
 	bool open;
 
 	om_spin_lock(sys, &sys->free.lock, OM_RANK_FREE);
-	stop_caching(sys);
+	set_caching(sys, false);
 	if (is_plenty(sys))
-		start_caching(sys);
+		set_caching(sys, true);
 	open = !atomic_load_explicit(&sys->caching, memory_order_relaxed) && sys->nr_open;
 	om_spin_unlock(sys, &sys->free.lock);
 	if (open)
@@ -238,7 +242,7 @@ static struct om_bundle bundle_for(struct om_system *sys, struct om_frame_cache 
 	if (b.n)
 		return b;
 	om_spin_lock(sys, &sys->free.lock, OM_RANK_FREE);
-	if (load(&sys->free.n) >= load(&sys->mark_low) + 2 * OM_BUNDLE && open_up(sys, cache))
+	if (load(&sys->free.n) >= load(&sys->free.low) + 2 * OM_BUNDLE && open_up(sys, cache))
 		b = cut(sys);
 	om_spin_unlock(sys, &sys->free.lock);
 	return b;
@@ -276,7 +280,7 @@ static struct om_page *take_last(struct om_system *sys, unsigned kind)
 
 	do {
 		om_spin_lock(sys, &sys->free.lock, OM_RANK_FREE);
-		stop_caching(sys);
+		set_caching(sys, false);
 		page = om_free_pop(sys, &sys->free, kind);
 		open = atomic_load_explicit(&sys->nr_open, memory_order_relaxed);
 		om_spin_unlock(sys, &sys->free.lock);
@@ -302,7 +306,7 @@ void om_free_to_machine(struct om_system *sys, struct om_bundle b)
 	om_spin_lock(sys, &sys->free.lock, OM_RANK_FREE);
 	join_machine(sys, b);
 	if (om_unlikely(is_plenty(sys)))
-		start_caching(sys);
+		set_caching(sys, true);
 	om_spin_unlock(sys, &sys->free.lock);
 }
 
@@ -367,10 +371,11 @@ om_pfn_t om_frames_free(const struct om_system *sys)
 /* Sums of counts that wrap; while others count, one may be a little below 0. */
 static om_pfn_t counted(const struct om_system *sys, unsigned kind)
 {
-	om_pfn_t n = load(&sys->free.kind[kind - OM_KIND_OBJECT]);
+	unsigned i_kind = om_counted_as(kind);
+	om_pfn_t n = load(&sys->free.kind[i_kind]);
 
 	for (unsigned i = 0; i <= sys->cpu_mask; i++)
-		n += load(&sys->shard[i].cache.list.kind[kind - OM_KIND_OBJECT]);
+		n += load(&sys->shard[i].cache.list.kind[i_kind]);
 	return (int32_t)n < 0 ? 0 : n;
 }
 
@@ -382,7 +387,7 @@ om_pfn_t om_frames_of_kind(const struct om_system *sys, unsigned kind)
 		return counted(sys, kind);
 	owned = load(&sys->nr_owned);
 	other = om_frames_free(sys) + (sys->zero_pfn != OM_NO_PFN);
-	for (kind = OM_KIND_OBJECT; kind <= OM_KIND_TABLE; kind++)
-		other += counted(sys, kind);
+	other += counted(sys, OM_KIND_OBJECT) + counted(sys, OM_KIND_INDEX) +
+	         counted(sys, OM_KIND_USER) + counted(sys, OM_KIND_TABLE);
 	return owned > other ? owned - other : 0;
 }

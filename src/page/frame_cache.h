@@ -9,8 +9,8 @@
  * request fails while another CPU's cache holds a frame. Machines with one CPU, and small ones,
  * have no other state.
  *
- * sys->caching is read without the lock, to choose a list: whoever finds a cache empty, full or shut
- * after all, under its lock, goes to the machine's list.
+ * Which list to try first (cache.first) is read without a lock: whoever finds a cache empty, full or
+ * shut after all, under its lock, goes to the machine's list.
  */
 #ifndef OM_FRAME_CACHE_H
 #define OM_FRAME_CACHE_H
@@ -36,17 +36,23 @@ void om_free_init(struct om_system *sys, unsigned nr_cpus);
 unsigned om_nr_shards(unsigned nr_cpus);
 
 /* The list to try first. Any context. */
-OM_INLINE struct om_free_list *om_free_list(struct om_system *sys)
+OM_INLINE struct om_free_list *om_free_list(const struct om_shard *shard)
 {
-	if (atomic_load_explicit(&sys->caching, memory_order_relaxed))
-		return &om_shard(sys)->cache.list;
-	return &sys->free;
+	return atomic_load_explicit(&shard->cache.first, memory_order_relaxed);
 }
 
 OM_INLINE void om_free_lock(struct om_system *sys, struct om_free_list *list)
 {
 	om_spin_lock(sys, &list->lock, list == &sys->free ? OM_RANK_FREE : OM_RANK_CACHE);
 }
+
+/* Where a kind other than DATA is counted: OBJECT, INDEX, USER, and all tables. */
+OM_INLINE unsigned om_counted_as(unsigned kind)
+{
+	return kind < OM_KIND_TABLE ? kind - OM_KIND_OBJECT : OM_NR_COUNTED - 1;
+}
+
+_Static_assert(OM_KIND_USER - OM_KIND_OBJECT == OM_NR_COUNTED - 2, "each has a place of its own");
 
 /* A frame of this kind has left the list (1) or come back (-1). Its lock is held. */
 OM_INLINE void om_free_count(struct om_free_list *list, unsigned kind, int n)
@@ -55,7 +61,7 @@ OM_INLINE void om_free_count(struct om_free_list *list, unsigned kind, int n)
 
 	if (kind == OM_KIND_DATA)
 		return;
-	sum = &list->kind[(kind > OM_KIND_TABLE ? OM_KIND_TABLE : kind) - OM_KIND_OBJECT];
+	sum = &list->kind[om_counted_as(kind)];
 	atomic_store_explicit(sum,
 	                      atomic_load_explicit(sum, memory_order_relaxed) + (om_pfn_t)n,
 	                      memory_order_relaxed);
@@ -140,13 +146,15 @@ OM_INLINE om_pfn_t om_frames_reserve(const struct om_system *sys)
 }
 
 /*
- * Below the low watermark? While there are caches, it is not: they are given up before. So this
- * mostly reads a line that nobody writes.
+ * Is memory below the low watermark? While there are caches it is not, because they are given up
+ * before: then this asks the CPU's own list, whose watermark is 0, and reads no line of others.
  */
-OM_INLINE bool om_frames_low(const struct om_system *sys)
+OM_INLINE bool om_frames_low(const struct om_shard *shard)
 {
-	return !atomic_load_explicit(&sys->caching, memory_order_relaxed) &&
-	       om_frames_at_hand(sys) < atomic_load_explicit(&sys->mark_low, memory_order_relaxed);
+	const struct om_free_list *list = om_free_list(shard);
+
+	return atomic_load_explicit(&list->n, memory_order_relaxed) <
+	       atomic_load_explicit(&list->low, memory_order_relaxed);
 }
 
 /*

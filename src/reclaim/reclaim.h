@@ -38,10 +38,15 @@ static inline bool om_try_again(struct om_system *sys, unsigned *tries, size_t w
 int om_reclaim_for_fault(struct om_mm *mm, int why, unsigned *tries);
 
 /* At the end of an outermost function that allocates: tell the port if frames are getting few. */
+static inline void om_check_low_on(struct om_system *sys, const struct om_shard *shard)
+{
+	if (om_unlikely(om_frames_low(shard)) && sys->hooks.ops->low_memory)
+		sys->hooks.ops->low_memory(sys->hooks.ctx);
+}
+
 static inline void om_check_low(struct om_system *sys)
 {
-	if (om_unlikely(om_frames_low(sys)) && sys->hooks.ops->low_memory)
-		sys->hooks.ops->low_memory(sys->hooks.ctx);
+	om_check_low_on(sys, om_shard(sys));
 }
 
 /* Pages a reclaim batch handles together. */

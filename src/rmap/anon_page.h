@@ -155,7 +155,8 @@ OM_INLINE void om_rmap_page_move(struct om_system *sys, struct om_page *page, st
  * now on. A mapcount of one can only grow by a fork of this mm, which wants the table's lock, or by
  * a swap-in of somebody who still holds the slot. Frame lock held.
  */
-OM_INLINE bool om_rmap_page_claim(struct om_system *sys, struct om_page *page, struct om_vma *vma,
+OM_INLINE bool om_rmap_page_claim(struct om_system *sys, struct om_shard *shard,
+                                  struct om_page *page, struct om_vma *vma,
                                   struct om_page *table, unsigned pos)
 {
 	unsigned flags = om_page_flags(page);
@@ -169,17 +170,18 @@ OM_INLINE bool om_rmap_page_claim(struct om_system *sys, struct om_page *page, s
 		return false;
 	om_anon_page_own(sys, page, vma, table, pos);
 	om_page_set(page, OM_PG_DIRECT);
-	om_count(sys, OM_EV_SHARED_TO_DIRECT, 1);
+	om_count_in(shard, OM_EV_SHARED_TO_DIRECT, 1);
 	return true;
 }
 
-OM_INLINE bool om_rmap_page_reuse(struct om_system *sys, struct om_page *page, struct om_vma *vma,
+OM_INLINE bool om_rmap_page_reuse(struct om_system *sys, struct om_shard *shard,
+                                  struct om_page *page, struct om_vma *vma,
                                   struct om_page *table, unsigned pos)
 {
 	bool sole;
 
 	om_frame_lock(sys, page);
-	sole = om_rmap_page_claim(sys, page, vma, table, pos);
+	sole = om_rmap_page_claim(sys, shard, page, vma, table, pos);
 	if (!sole)
 		om_page_ref_locked(sys, page);
 	om_frame_unlock(sys, page);

@@ -286,7 +286,7 @@ static enum om_walk_verdict visit_only(struct om_walk *w, struct om_page *page, 
 	struct om_walk *asked = w->arg;
 
 	om_frame_lock(w->sys, page);
-	om_rmap_page_claim(w->sys, page, vma, table, pos);
+	om_rmap_page_claim(w->sys, om_shard(w->sys), page, vma, table, pos);
 	om_frame_unlock(w->sys, page);
 	return asked->visit(asked, page, vma, table, pos);
 }

@@ -111,7 +111,8 @@ OM_INLINE void om_rmap_page_move(struct om_system *sys, struct om_page *page, st
  * slot is held by others, make it exclusive and return true. Otherwise return false, with a
  * reference for the caller, who copies it.
  */
-OM_INLINE bool om_rmap_page_reuse(struct om_system *sys, struct om_page *page, struct om_vma *vma,
+OM_INLINE bool om_rmap_page_reuse(struct om_system *sys, struct om_shard *shard,
+                                  struct om_page *page, struct om_vma *vma,
                                   struct om_page *table, unsigned pos);
 
 /*

@@ -25,7 +25,7 @@ static struct om_system *start(om_pfn_t frames)
 	ram_init(&swap, 2 * PAGES);
 	memset(plain, 0, BYTES);
 	sys->swap_cluster = 2;
-	atomic_store(&sys->mark_low, 3);
+	atomic_store(&sys->free.low, 3);
 	assert_int_equal(om_swapdev_add(sys, &ram_ops, &swap, 2 * PAGES, 0, &area), 0);
 	return sys;
 }

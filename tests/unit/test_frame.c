@@ -104,11 +104,11 @@ static void test_watermark(void **state)
 
 	(void)state;
 	atomic_store(&sys->free.min, 2);
-	atomic_store(&sys->mark_low, 4);
-	assert_false(om_frames_low(sys));
+	atomic_store(&sys->free.low, 4);
+	assert_false(om_frames_low(om_shard(sys)));
 	for (unsigned i = 0; i < 3; i++)
 		page[i] = om_frame_get(sys, OM_KIND_DATA, 0);
-	assert_true(om_frames_low(sys));
+	assert_true(om_frames_low(om_shard(sys)));
 	assert_null(om_frame_get(sys, OM_KIND_DATA, 0));
 	page[3] = om_frame_get(sys, OM_KIND_INDEX, 0);
 	page[4] = om_frame_get(sys, OM_KIND_USER, 0);

@@ -147,7 +147,7 @@ static bool reuse(struct bench *b, struct om_page *page, unsigned slot)
 	bool sole;
 
 	om_table_lock(b->sys, b->table);
-	sole = om_rmap_page_reuse(b->sys, page, b->vma, b->table, slot);
+	sole = om_rmap_page_reuse(b->sys, om_shard(b->sys), page, b->vma, b->table, slot);
 	om_table_unlock(b->sys, b->table);
 	return sole;
 }

@@ -238,8 +238,10 @@ void unit_assert_all_free(struct om_system *sys)
 		assert_int_equal(om_page_flags(&sys->page[pfn]), 0);
 	}
 	assert_int_equal(om_frames_of_kind(sys, OM_KIND_DATA), 0);
-	for (unsigned i = OM_KIND_OBJECT; i <= OM_KIND_TABLE; i++)
-		assert_int_equal(om_frames_of_kind(sys, i), 0);
+	assert_int_equal(om_frames_of_kind(sys, OM_KIND_OBJECT), 0);
+	assert_int_equal(om_frames_of_kind(sys, OM_KIND_INDEX), 0);
+	assert_int_equal(om_frames_of_kind(sys, OM_KIND_USER), 0);
+	assert_int_equal(om_frames_of_kind(sys, OM_KIND_TABLE), 0);
 	for (unsigned i = 0; i < OM_NR_CACHES; i++)
 		assert_int_equal(sys->slab[i].in_use + sys->slab[i].frames, 0);
 	assert_int_equal(atomic_load(&sys->nr_unevictable), 0);
