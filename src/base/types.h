@@ -324,12 +324,12 @@ struct om_reclaimers {
 /* Free frames, last in, first out: those of the machine, or of one CPU: page/frame_cache.h. */
 struct om_free_list {
 	struct om_spinlock lock;
-	om_pfn_t head;        /* (l) linked through link.next */
-	om_pfn_t last;        /* (l) the other end, of a cache that is not empty */
-	_Atomic om_pfn_t n;   /* (a) written under (l) */
+	om_pfn_t head;      /* (l) linked through link.next */
+	om_pfn_t last;      /* (l) the other end, of a cache that is not empty */
+	_Atomic om_pfn_t n; /* (a) written under (l) */
 	/* (a) Written under (f): the last frames, not for data; the low watermark. A cache's are 0. */
 	_Atomic om_pfn_t min, low;
-	om_pfn_t max;         /* (l) with so many, a frame more is not just pushed */
+	om_pfn_t max; /* (l) with so many, a frame more is not just pushed */
 	/* (a) Frames taken, less those brought back, by kind; written under (l); numbers wrap. */
 	_Atomic om_pfn_t kind[OM_NR_COUNTED];
 };
@@ -351,30 +351,30 @@ struct om_shard {
 
 struct om_system {
 	/* What every fault reads. These lines are written when memory comes, or gets short. */
-	struct om_hooks hooks;               /* (c) first: see hooks.h */
-	struct om_arch arch;                 /* (c) */
-	struct om_page *page;                /* (c) the page array */
-	om_pfn_t nr_frames;                  /* (c) */
-	om_pfn_t zero_pfn;                   /* (c) after the first om_add_memory() */
-	unsigned swap_cluster;               /* (c) */
-	unsigned cpu_mask;                   /* (c) number of shards, a power of two, less 1 */
-	_Atomic uint16_t *shadow;            /* (c) the table of store/shadow.h; NULL: none */
-	_Atomic om_pfn_t nr_owned;           /* (a) written under (f) */
-	_Atomic om_pfn_t mark_high;          /* (a) written under (f); the others: free.min, low */
-	bool marks_fixed;                    /* (f) by the embedder, not derived */
-	_Atomic bool caching;                /* (a) written under (f): the CPUs' caches are in use */
+	struct om_hooks hooks;      /* (c) first: see hooks.h */
+	struct om_arch arch;        /* (c) */
+	struct om_page *page;       /* (c) the page array */
+	om_pfn_t nr_frames;         /* (c) */
+	om_pfn_t zero_pfn;          /* (c) after the first om_add_memory() */
+	unsigned swap_cluster;      /* (c) */
+	unsigned cpu_mask;          /* (c) number of shards, a power of two, less 1 */
+	_Atomic uint16_t *shadow;   /* (c) the table of store/shadow.h; NULL: none */
+	_Atomic om_pfn_t nr_owned;  /* (a) written under (f) */
+	_Atomic om_pfn_t mark_high; /* (a) written under (f); the others: free.min, low */
+	bool marks_fixed;           /* (f) by the embedder, not derived */
+	_Atomic bool caching;       /* (a) written under (f): the CPUs' caches are in use */
 
 	/* What those write who have to wait. */
-	struct om_spin_list
-	    spin_list[1 << OM_SPIN_LIST_SHIFT] __attribute__((aligned(64))); /* (l) in each */
-	struct om_sleep_queue sleep_queue[1 << OM_SLEEP_QUEUE_SHIFT];        /* (l) in each */
+	struct om_spin_list spin_list[1 << OM_SPIN_LIST_SHIFT]
+	    __attribute__((aligned(64)));                             /* (l) in each */
+	struct om_sleep_queue sleep_queue[1 << OM_SLEEP_QUEUE_SHIFT]; /* (l) in each */
 
 	struct om_free_list free __attribute__((aligned(64))); /* (f) */
 	_Atomic unsigned nr_open; /* (a) written under (f): caches that are not shut */
 	struct om_rwsem adding;   /* one om_add_memory() at a time */
 
 	struct om_ages ages __attribute__((aligned(64))); /* (a) */
-	_Atomic om_pfn_t nr_unevictable; /* (a) */
+	_Atomic om_pfn_t nr_unevictable;                  /* (a) */
 
 	struct om_reclaimers reclaimers; /* (l) in it */
 

@@ -100,7 +100,7 @@ static struct om_bundle cut(struct om_system *sys)
 /* ---------------------------------------------------------------- plenty, or not ------------ */
 
 /*
- * With so many frames in the machine's list, there are caches again: well above the low watermark,
+ * If a frame comes to so many in the machine's list, there are caches again: well above the low watermark,
  * where they are given up, and below the high one, to which memory is reclaimed.
  */
 static om_pfn_t plenty(const struct om_system *sys)

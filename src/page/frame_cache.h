@@ -62,8 +62,7 @@ OM_INLINE void om_free_count(struct om_free_list *list, unsigned kind, int n)
 	if (kind == OM_KIND_DATA)
 		return;
 	sum = &list->kind[om_counted_as(kind)];
-	atomic_store_explicit(sum,
-	                      atomic_load_explicit(sum, memory_order_relaxed) + (om_pfn_t)n,
+	atomic_store_explicit(sum, atomic_load_explicit(sum, memory_order_relaxed) + (om_pfn_t)n,
 	                      memory_order_relaxed);
 }
 

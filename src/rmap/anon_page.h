@@ -156,8 +156,8 @@ OM_INLINE void om_rmap_page_move(struct om_system *sys, struct om_page *page, st
  * a swap-in of somebody who still holds the slot. Frame lock held.
  */
 OM_INLINE bool om_rmap_page_claim(struct om_system *sys, struct om_shard *shard,
-                                  struct om_page *page, struct om_vma *vma,
-                                  struct om_page *table, unsigned pos)
+                                  struct om_page *page, struct om_vma *vma, struct om_page *table,
+                                  unsigned pos)
 {
 	unsigned flags = om_page_flags(page);
 
@@ -175,8 +175,8 @@ OM_INLINE bool om_rmap_page_claim(struct om_system *sys, struct om_shard *shard,
 }
 
 OM_INLINE bool om_rmap_page_reuse(struct om_system *sys, struct om_shard *shard,
-                                  struct om_page *page, struct om_vma *vma,
-                                  struct om_page *table, unsigned pos)
+                                  struct om_page *page, struct om_vma *vma, struct om_page *table,
+                                  unsigned pos)
 {
 	bool sole;
 

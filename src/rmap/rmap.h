@@ -112,8 +112,8 @@ OM_INLINE void om_rmap_page_move(struct om_system *sys, struct om_page *page, st
  * reference for the caller, who copies it.
  */
 OM_INLINE bool om_rmap_page_reuse(struct om_system *sys, struct om_shard *shard,
-                                  struct om_page *page, struct om_vma *vma,
-                                  struct om_page *table, unsigned pos);
+                                  struct om_page *page, struct om_vma *vma, struct om_page *table,
+                                  unsigned pos);
 
 /*
  * A swapped page is mapped again. `exclusive`: this entry took the slot's last reference. Becomes

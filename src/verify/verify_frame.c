@@ -146,8 +146,8 @@ static void add_frame(const struct om_page *page, struct frame_sums *s)
 
 static void check_sums(struct om_check *c, const struct frame_sums *s)
 {
-	static const uint8_t counted[] = {OM_KIND_DATA, OM_KIND_OBJECT, OM_KIND_INDEX,
-	                                  OM_KIND_USER, OM_KIND_TABLE};
+	static const uint8_t counted[] = {OM_KIND_DATA, OM_KIND_OBJECT, OM_KIND_INDEX, OM_KIND_USER,
+	                                  OM_KIND_TABLE};
 	struct om_system *sys = c->sys;
 	struct om_mapped_pages mapped;
 
@@ -157,8 +157,8 @@ static void check_sums(struct om_check *c, const struct frame_sums *s)
 		OM_CHECK(c, s->kind[k] == om_frames_of_kind(sys, k), "kinds", NULL, s->kind[k],
 		         om_frames_of_kind(sys, k));
 	}
-	OM_CHECK(c, s->kind[OM_KIND_FREE] == om_frames_free(sys), "I7", NULL,
-	         s->kind[OM_KIND_FREE], om_frames_free(sys));
+	OM_CHECK(c, s->kind[OM_KIND_FREE] == om_frames_free(sys), "I7", NULL, s->kind[OM_KIND_FREE],
+	         om_frames_free(sys));
 	OM_CHECK(c, sys->nr_frames - s->kind[OM_KIND_RESERVED] == sys->nr_owned, "lost frame", NULL,
 	         s->kind[OM_KIND_RESERVED], sys->nr_owned);
 	om_rmap_mapped(sys, &mapped);
@@ -188,7 +188,7 @@ void om_check_frames(struct om_check *c)
 
 /* Where a look at free frames has got to. */
 struct free_walk {
-	om_pfn_t pfn, last; /* the next frame, and the one before */
+	om_pfn_t pfn, last;   /* the next frame, and the one before */
 	om_pfn_t bundle, end; /* frames left of the bundle we are in, and its last one */
 };
 

@@ -464,7 +464,10 @@ static void run_all(const struct config *given)
 {
 	static const struct {
 		unsigned cpus, frames, cluster, latency, jitter, rounds;
-	} variant[] = {{4, 512, 3, 0, 0, 40}, {8, 768, 3, 20, 500, 12}, {6, 1024, 0, 0, 50, 5}};
+	} variant[] = {{4, 512, 3, 0, 0, 40},
+	               {8, 768, 3, 20, 500, 12},
+	               {6, 1024, 0, 0, 50, 5},
+	               {6, 2560, 3, 0, 50, 10}}; /* with frames in caches */
 	unsigned n = sizeof(variant) / sizeof(variant[0]);
 
 	generations();

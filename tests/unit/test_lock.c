@@ -67,7 +67,7 @@ static void test_held_too_long(void **state)
 	om_spin_unlock(sys, &spin[0]);
 	om_work(sys, 1000000); /* sleeping locks have all the time there is */
 	om_spin_lock(sys, &spin[0], OM_RANK_TABLE);
-	om_spin_lock(sys, &spin[1], OM_RANK_FREE);
+	om_spin_lock(sys, &spin[1], OM_RANK_SLAB);
 	om_work(sys, 16);
 	expect_bug("held too long", om_work(sys, 1));
 	om_spin_unlock(sys, &spin[1]);
