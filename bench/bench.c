@@ -42,13 +42,18 @@
 static struct sim *sim;
 static struct om_system *sys;
 
-static void machine(om_pfn_t frames)
+static void machine_of(om_pfn_t frames, unsigned cpus)
 {
-	sim = sim_create(
-	    &(struct sim_config){.nr_frames = frames, .swap_cluster = 3, .mode = SIM_X86});
+	sim = sim_create(&(struct sim_config){
+	    .nr_frames = frames, .nr_cpus = cpus, .swap_cluster = 3, .mode = SIM_X86});
 	if (!sim)
 		exit(1);
 	sys = sim_system(sim);
+}
+
+static void machine(om_pfn_t frames)
+{
+	machine_of(frames, 1);
 }
 
 static struct om_mm *new_mm(void)
@@ -385,6 +390,25 @@ static void figures(void)
 
 #define N 4096
 
+/* With caches of free frames: the first CPU of 64 works, and its cache is filled and emptied. */
+static void many_cpus(void)
+{
+	struct om_mm *mm, *child;
+	uintptr_t addr;
+
+	machine_of(65536, 64);
+	mm = new_mm();
+	addr = map(mm, N, RW, PRIVATE, NULL, 0);
+	MEASURE(touch(mm, addr, N, OM_WRITE), "insn_cpus64_anon_fault %u", N);
+	child = fork_mm(mm);
+	MEASURE(touch(child, addr, N, OM_WRITE), "insn_cpus64_cow_fault %u", N);
+	MEASURE(touch(mm, addr, N, OM_WRITE), "insn_cpus64_cow_reuse %u", N);
+	om_mm_destroy(child);
+	MEASURE(MUST(om_munmap(mm, addr, N * PAGE)), "insn_cpus64_munmap_page %u", N);
+	om_mm_destroy(mm);
+	MUST(sim_destroy(sim));
+}
+
 static void anonymous(void)
 {
 	struct om_mm *mm, *child;
@@ -537,6 +561,7 @@ static void grow_family(unsigned n, bool deep)
 static void instructions(void)
 {
 	anonymous();
+	many_cpus();
 	files();
 	swapping();
 	for (unsigned n = 10; n <= 10000; n *= 10)

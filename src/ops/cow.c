@@ -25,20 +25,25 @@ static inline void replace_page(struct om_fault *f, struct om_page *old, struct 
                                 om_pfn_t pfn)
 {
 	struct om_system *sys = f->sys;
+	struct om_page *table = f->table;
+	unsigned pos = f->pos;
 
-	om_entry_clear(sys, f->table, f->pos);
+	om_entry_clear(sys, table, pos);
 	if (old && om_page_test(old, OM_PG_ANON))
-		om_rmap_entry_cleared(sys, old, f->table, f->pos);
+		om_rmap_entry_cleared(sys, old, table, pos);
 	om_tlb_flush_page(f->vma->mm, f->addr);
-	om_entry_fill(sys, f->table, f->pos, om_fault_own_pte(f, pfn));
-	om_rmap_page_new(sys, page, f->vma, f->table, f->pos);
+	om_entry_fill(sys, table, pos, om_fault_own_pte(f, pfn));
+	om_rmap_page_new(sys, page, f->vma, table, pos);
 }
 
 /* The counters of the mm after `old` (NULL: the zero page) has given way to an anonymous page. */
-static void account_copy(struct om_mm *mm, const struct om_page *old)
+static void account_copy(const struct om_fault *f, const struct om_page *old)
 {
+	struct om_mm *mm;
+
 	if (om_likely(old && om_page_test(old, OM_PG_ANON)))
 		return;
+	mm = f->vma->mm;
 	atomic_fetch_add_explicit(&mm->rss_anon, 1, memory_order_relaxed);
 	if (old)
 		atomic_fetch_sub_explicit(&mm->rss_file, 1, memory_order_relaxed);
@@ -113,7 +118,7 @@ static OM_NOINLINE int copy(struct om_fault *f, struct om_page *old)
 	same = lock_to_replace(f, old);
 	if (om_likely(same)) {
 		replace_page(f, old, page, pfn);
-		account_copy(f->vma->mm, old);
+		account_copy(f, old);
 		om_table_unlock(sys, f->table);
 		om_count_in(f->shard, OM_EV_FAULT_COW, 1);
 	} else {

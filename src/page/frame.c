@@ -74,7 +74,7 @@ void om_frames_donate(struct om_system *sys, om_pfn_t first, om_pfn_t n)
 		struct om_bundle b = {first, first, 1};
 
 		donate(sys, om_page_of(sys, first));
-		for (; b.n < OM_BUNDLE && ++first < end; b.n++) {
+		for (; b.n < 2 * OM_BUNDLE && ++first < end; b.n++) {
 			donate(sys, om_page_of(sys, first));
 			om_page_of(sys, first)->link.next = b.first;
 			b.first = first;

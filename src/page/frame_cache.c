@@ -17,6 +17,10 @@
  */
 #include "page/frame_cache.h"
 
+/* Frames in a bundle of the machine's list: enough not to come back soon; what a batch may free. */
+#define LEAST (OM_BUNDLE / 2)
+#define MOST  (3 * OM_BUNDLE)
+
 static om_pfn_t load(const _Atomic om_pfn_t *n)
 {
 	return atomic_load_explicit(n, memory_order_relaxed);
@@ -57,42 +61,48 @@ static void join(struct om_system *sys, struct om_free_list *list, struct om_bun
 	set(&list->n, load(&list->n) + b.n);
 }
 
-/* free.lock held. A few frames are not worth a mark: they would be a bundle that is soon used up. */
+/* free.lock held. Only frames in a number that is worth it get the mark of a bundle. */
 static void join_machine(struct om_system *sys, struct om_bundle b)
 {
 	struct om_page *first = om_page_of(sys, b.first);
 
 	OM_ASSERT(sys, om_held(sys, &sys->free.lock), "free list", &sys->free);
 	OM_ASSERT(sys, first->kind == OM_KIND_FREE && !first->slot, "I7", first);
-	if (b.n >= OM_BUNDLE / 2 && b.n <= 2 * OM_BUNDLE) {
+	if (b.n >= LEAST && b.n <= MOST) {
 		first->slot = b.n;
 		first->link.prev = b.last;
 	}
 	join(sys, &sys->free, b);
 }
 
-/* A bundle off the machine's list, which has that many. free.lock held. */
+/* The bundle that begins with frame `pfn` is added to b, behind which it is in the list. */
+static void add_bundle(struct om_system *sys, struct om_bundle *b, om_pfn_t pfn)
+{
+	struct om_page *page = om_page_of(sys, pfn);
+
+	b->n += page->slot;
+	b->last = page->link.prev;
+	page->slot = 0;
+}
+
+/*
+ * Frames off the machine's list, which has as many as a bundle may have: a bundle as it is, or single
+ * ones. Of these, if there are few in a row, with the bundle behind them. free.lock held.
+ */
 static struct om_bundle cut(struct om_system *sys)
 {
 	struct om_free_list *list = &sys->free;
-	struct om_bundle b = {list->head, list->head, 1};
-	struct om_page *page = om_page_of(sys, list->head);
+	struct om_bundle b = {list->head, list->head, 0};
+	om_pfn_t next = list->head;
 
-	om_pfn_t next = page->link.next;
-
-	if (page->slot) {
-		b.n = page->slot;
-		b.last = page->link.prev;
-		page->slot = 0;
-		next = om_page_of(sys, b.last)->link.next;
-	} else {
-		for (; b.n < OM_BUNDLE && !om_page_of(sys, next)->slot; b.n++) {
-			om_work(sys, 1);
-			b.last = next;
-			next = om_page_of(sys, next)->link.next;
-		}
+	for (; b.n < OM_BUNDLE && !om_page_of(sys, next)->slot; b.n++) {
+		om_work(sys, 1);
+		b.last = next;
+		next = om_page_of(sys, next)->link.next;
 	}
-	list->head = next;
+	if (b.n < LEAST && b.n + om_page_of(sys, next)->slot <= MOST)
+		add_bundle(sys, &b, next);
+	list->head = om_page_of(sys, b.last)->link.next;
 	set(&list->n, load(&list->n) - b.n);
 	return b;
 }
@@ -100,8 +110,9 @@ static struct om_bundle cut(struct om_system *sys)
 /* ---------------------------------------------------------------- plenty, or not ------------ */
 
 /*
- * If a frame comes to so many in the machine's list, there are caches again: well above the low watermark,
- * where they are given up, and below the high one, to which memory is reclaimed.
+ * If a frame comes to so many in the machine's list, there are caches again: well above the low
+ * watermark, near which they are given up, and in all but small machines below the high one, to
+ * which memory is reclaimed.
  */
 static om_pfn_t plenty(const struct om_system *sys)
 {
@@ -242,7 +253,7 @@ static struct om_bundle bundle_for(struct om_system *sys, struct om_frame_cache 
 	if (b.n)
 		return b;
 	om_spin_lock(sys, &sys->free.lock, OM_RANK_FREE);
-	if (load(&sys->free.n) >= load(&sys->free.low) + 2 * OM_BUNDLE && open_up(sys, cache))
+	if (load(&sys->free.n) >= load(&sys->free.low) + MOST && open_up(sys, cache))
 		b = cut(sys);
 	om_spin_unlock(sys, &sys->free.lock);
 	return b;

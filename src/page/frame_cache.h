@@ -17,7 +17,7 @@
 
 #include "page/page.h"
 
-/* Frames that move together. A cache holds three times as many at most. */
+/* Frames that move together, mostly. A cache holds four times as many at most. */
 #define OM_BUNDLE 32
 
 /* A machine with fewer frames than this for each shard has no caches. */

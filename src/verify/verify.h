@@ -94,7 +94,7 @@ void om_check_mappings(struct om_check *c); /* verify_store.c: page caches */
 void om_check_swap(struct om_check *c);     /* verify_store.c: tables of swap devices */
 void om_check_objects(struct om_check *c);  /* verify_frame.c: object caches */
 void om_check_frames(struct om_check *c);   /* verify_frame.c: every frame against its tally */
-void om_check_lists(struct om_check *c);    /* verify_frame.c: free list */
+void om_check_lists(struct om_check *c);    /* verify_frame.c: free frames */
 
 void om_check_walks(
     struct om_check *c); /* verify_table.c: om_rmap_walk() against the tables (I1) */

@@ -267,7 +267,11 @@ size_t pick_len(const struct space *s, size_t page, uint32_t a)
 
 uint64_t event(const struct world *w, enum om_event ev)
 {
-	return atomic_load(&w->sys->shard[0].event[ev]);
+	uint64_t n = 0;
+
+	for (unsigned i = 0; i <= w->sys->cpu_mask; i++)
+		n += atomic_load(&w->sys->shard[i].event[ev]);
+	return n;
 }
 
 /* The model has no tables: where their limit is low, a call may find that it is reached. */
