@@ -125,9 +125,9 @@ OM_API void om_get_watermarks(const struct om_system *sys, om_pfn_t *min, om_pfn
                               om_pfn_t *high);
 
 /*
- * Frames free at this moment, those in the CPUs' caches, too. While other CPUs take and free some, a
- * few that change their place may be left out or be counted twice. Cost: linear in the number of CPUs,
- * or none when memory is short.
+ * Frames free at this moment, those in the CPUs' caches, too. While other CPUs take and free some,
+ * a few that change their place may be left out or be counted twice. Cost: linear in the number of
+ * CPUs, or none when memory is short.
  */
 OM_API om_pfn_t om_free_frames(const struct om_system *sys);
 

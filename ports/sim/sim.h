@@ -97,8 +97,9 @@ struct sim_cpu *sim_cpu(struct sim *sim, unsigned nr);
 unsigned sim_nr_cpus(const struct sim *sim);
 /*
  * From now on the calling thread runs on this CPU, as far as objrmap sees: om_arch_cpu() gives its
- * number. Accesses of a CPU do this by themselves when they fault. At first, and after sim_create(), a
- * thread runs on CPU 0. Any number of threads may run on one CPU, as if they were switched.
+ * number. Accesses of a CPU do this by themselves when they fault. At first, and after
+ * sim_create(), a thread runs on CPU 0. Any number of threads may run on one CPU, as if they were
+ * switched.
  */
 void sim_run_on(const struct sim_cpu *cpu);
 /* The memory of a frame. */

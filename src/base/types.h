@@ -327,7 +327,7 @@ struct om_free_list {
 	om_pfn_t head;      /* (l) linked through link.next */
 	om_pfn_t last;      /* (l) the other end, of a cache that is not empty */
 	_Atomic om_pfn_t n; /* (a) written under (l) */
-	/* (a) Written under (f): the last frames, not for data; the low watermark. A cache's are 0. */
+	/* (a) Written under (f): the last frames, not for data; the low mark. A cache's are 0. */
 	_Atomic om_pfn_t min, low;
 	om_pfn_t max; /* (l) with so many, a frame more is not just pushed */
 	/* (a) Frames taken, less those brought back, by kind; written under (l); numbers wrap. */

@@ -17,15 +17,15 @@
 /*
  * A frame of the given kind, or NULL. `flags` are its first flags; refs is 1 (the caller's),
  * mapcount and pins are 0, `object` is NULL; index, slot and links mean nothing yet. Contents are
- * undefined. The last `min` frames (om_set_watermarks()) serve kinds other than DATA only. NULL means
- * that no frame is free, not in another CPU's cache either.
+ * undefined. The last `min` frames (om_set_watermarks()) serve kinds other than DATA only. NULL
+ * means that no frame is free, not in another CPU's cache either.
  * Context: any; takes CACHE and FREE, and after them FRAME.
  */
 struct om_page *om_frame_get(struct om_system *sys, enum om_kind kind, unsigned flags);
 
 /*
- * om_frame_get() for the hot paths, which know their CPU. A free frame has nothing left of its past:
- * no field needs clearing.
+ * om_frame_get() for the hot paths, which know their CPU. A free frame has nothing left of its
+ * past: no field needs clearing.
  */
 OM_INLINE struct om_page *om_frame_take(struct om_system *sys, const struct om_shard *shard,
                                         unsigned kind, unsigned flags)

@@ -86,8 +86,8 @@ static void add_bundle(struct om_system *sys, struct om_bundle *b, om_pfn_t pfn)
 }
 
 /*
- * Frames off the machine's list, which has as many as a bundle may have: a bundle as it is, or single
- * ones. Of these, if there are few in a row, with the bundle behind them. free.lock held.
+ * Frames off the machine's list, which has as many as a bundle may have: a bundle as it is, or
+ * single ones. Of these, if there are few in a row, with the bundle behind them. free.lock held.
  */
 static struct om_bundle cut(struct om_system *sys)
 {
@@ -280,9 +280,9 @@ static struct om_page *take_cached(struct om_system *sys, unsigned kind)
 
 /*
  * Memory is short, or was when we looked: the caches are given up, and the request is answered from
- * the machine's list. If that has no frame for it, and there were caches, they may have had some: so
- * once more when they are empty. None means that no cache was open, and none can open while nobody
- * frees as many frames as it takes to be plenty.
+ * the machine's list. If that has no frame for it, and there were caches, they may have had some:
+ * so once more when they are empty. None means that no cache was open, and none can open while
+ * nobody frees as many frames as it takes to be plenty.
  */
 static struct om_page *take_last(struct om_system *sys, unsigned kind)
 {

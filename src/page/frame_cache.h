@@ -9,8 +9,8 @@
  * request fails while another CPU's cache holds a frame. Machines with one CPU, and small ones,
  * have no other state.
  *
- * Which list to try first (cache.first) is read without a lock: whoever finds a cache empty, full or
- * shut after all, under its lock, goes to the machine's list.
+ * Which list to try first (cache.first) is read without a lock: whoever finds a cache empty, full
+ * or shut after all, under its lock, goes to the machine's list.
  */
 #ifndef OM_FRAME_CACHE_H
 #define OM_FRAME_CACHE_H
@@ -109,12 +109,12 @@ OM_INLINE bool om_free_push(struct om_system *sys, struct om_free_list *list, st
 OM_COLD struct om_page *om_free_find(struct om_system *sys, unsigned kind);
 
 /*
- * Frames that nobody has: they are free, without a slot, and linked from the first to the last. Takes
- * CACHE, FREE. Cost: O(1).
+ * Frames that nobody has: they are free, without a slot, and linked from the first to the last.
+ * Takes CACHE, FREE. Cost: O(1).
  */
 void om_free_bundle(struct om_system *sys, struct om_bundle b);
 
-/* The same, past the caches. */
+/* om_free_bundle(), past the caches. */
 void om_free_to_machine(struct om_system *sys, struct om_bundle b);
 
 /*
@@ -124,8 +124,8 @@ void om_free_to_machine(struct om_system *sys, struct om_bundle b);
 void om_free_settle(struct om_system *sys);
 
 /*
- * All free frames. While others take and free some, those that move between two lists may be counted
- * twice or not at all; at rest, and when memory is short, the figure is exact. Any context.
+ * All free frames. While others take and free some, those that move between two lists may be
+ * counted twice or not at all; at rest, and when memory is short, the figure is exact. Any context.
  */
 om_pfn_t om_frames_free(const struct om_system *sys);
 

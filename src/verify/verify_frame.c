@@ -1,7 +1,7 @@
 /*
  * verify_frame.c: om_verify()'s look at frames: every frame of the page array against what was
- * counted for it, the free frames, wherever they are, and the object caches. No frame may be lost: each
- * kind has somebody who reaches it.
+ * counted for it, the free frames, wherever they are, and the object caches. No frame may be lost:
+ * each kind has somebody who reaches it.
  */
 #include "page/unevictable.h"
 #include "page/slab.h"

@@ -1,6 +1,6 @@
 /*
- * test_frame_cache.c: the CPUs' caches of free frames: when there are any, how frames come and go, and
- * that they change nothing for who asks for the last ones.
+ * test_frame_cache.c: the CPUs' caches of free frames: when there are any, how frames come and go,
+ * and that they change nothing for who asks for the last ones.
  */
 #include "unit.h"
 
