@@ -89,7 +89,7 @@ struct om_page {
 	union {
 		struct {
 			uint32_t holds; /* (F) references and pins: page.h */
-			uint32_t slot;  /* (F) swap slot, if OM_PG_SWAPCACHE */
+			uint32_t slot;  /* (F) swap slot, if OM_PG_SWAPCACHE; free: (l) a bundle */
 		};
 		om_pte_t *entries; /* (c) of a page-table page: where they are */
 	};

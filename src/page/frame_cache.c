@@ -54,6 +54,7 @@ void om_free_init(struct om_system *sys, unsigned nr_cpus)
 /* The list's lock is held. */
 static void join(struct om_system *sys, struct om_free_list *list, struct om_bundle b)
 {
+	OM_ASSERT(sys, om_held(sys, &list->lock), "free list", list);
 	om_page_of(sys, b.last)->link.next = list->head;
 	list->head = b.first;
 	if (!load(&list->n))
@@ -95,6 +96,8 @@ static struct om_bundle cut(struct om_system *sys)
 	struct om_bundle b = {list->head, list->head, 0};
 	om_pfn_t next = list->head;
 
+	OM_ASSERT(sys, om_held(sys, &list->lock), "free list", list);
+	OM_ASSERT(sys, load(&list->n) >= MOST, "free list", list);
 	for (; b.n < OM_BUNDLE && !om_page_of(sys, next)->slot; b.n++) {
 		om_work(sys, 1);
 		b.last = next;
@@ -154,24 +157,27 @@ static void count_open(struct om_system *sys, unsigned n)
 }
 
 /* A cache's two parts, with its lock held. */
-static struct om_bundle take_list(struct om_frame_cache *cache)
+static struct om_bundle take_list(struct om_system *sys, struct om_frame_cache *cache)
 {
 	struct om_bundle b = {cache->list.head, cache->list.last, load(&cache->list.n)};
 
+	OM_ASSERT(sys, om_held(sys, &cache->list.lock), "free list", cache);
 	set(&cache->list.n, 0);
 	return b;
 }
 
-static struct om_bundle take_spare(struct om_frame_cache *cache)
+static struct om_bundle take_spare(struct om_system *sys, struct om_frame_cache *cache)
 {
 	struct om_bundle b = {cache->spare_first, cache->spare_last, load(&cache->spare_n)};
 
+	OM_ASSERT(sys, om_held(sys, &cache->list.lock), "free list", cache);
 	set(&cache->spare_n, 0);
 	return b;
 }
 
-static void put_spare(struct om_frame_cache *cache, struct om_bundle b)
+static void put_spare(struct om_system *sys, struct om_frame_cache *cache, struct om_bundle b)
 {
+	OM_ASSERT(sys, om_held(sys, &cache->list.lock), "free list", cache);
 	cache->spare_first = b.first;
 	cache->spare_last = b.last;
 	set(&cache->spare_n, b.n);
@@ -180,9 +186,8 @@ static void put_spare(struct om_frame_cache *cache, struct om_bundle b)
 /* Also free.lock is held. Nothing comes in from now on, until the CPU opens it again. */
 static void shut(struct om_system *sys, struct om_frame_cache *cache)
 {
-	struct om_bundle list = take_list(cache), spare = take_spare(cache);
+	struct om_bundle list = take_list(sys, cache), spare = take_spare(sys, cache);
 
-	OM_ASSERT(sys, om_held(sys, &cache->list.lock), "free list", cache);
 	if (spare.n)
 		join_machine(sys, spare);
 	if (list.n)
@@ -208,6 +213,7 @@ static void drain(struct om_system *sys, struct om_frame_cache *cache)
 static bool open_up(struct om_system *sys, struct om_frame_cache *cache)
 {
 	OM_ASSERT(sys, om_held(sys, &cache->list.lock), "free list", cache);
+	OM_ASSERT(sys, om_held(sys, &sys->free.lock), "free list", &sys->free);
 	if (!atomic_load_explicit(&sys->caching, memory_order_relaxed))
 		return false;
 	if (!cache->list.max) {
@@ -248,7 +254,7 @@ void om_free_settle(struct om_system *sys)
 /* The spare, or a bundle that leaves the machine's list above the low watermark. Cache locked. */
 static struct om_bundle bundle_for(struct om_system *sys, struct om_frame_cache *cache)
 {
-	struct om_bundle b = take_spare(cache);
+	struct om_bundle b = take_spare(sys, cache);
 
 	if (b.n)
 		return b;
@@ -305,6 +311,7 @@ struct om_page *om_free_find(struct om_system *sys, unsigned kind)
 {
 	struct om_page *page = NULL;
 
+	/* A hint, here and below: whether the cache is open is seen under its lock. */
 	if (atomic_load_explicit(&sys->caching, memory_order_relaxed))
 		page = take_cached(sys, kind);
 	return page ? page : take_last(sys, kind);
@@ -343,11 +350,11 @@ static bool give_cached(struct om_system *sys, struct om_frame_cache *cache, str
 	om_spin_lock(sys, &list->lock, OM_RANK_CACHE);
 	open = is_open(sys, cache);
 	if (open && load(&list->n) + b.n > OM_BUNDLE) {
-		struct om_bundle old = take_spare(cache);
+		struct om_bundle old = take_spare(sys, cache);
 
 		if (old.n)
 			om_free_to_machine(sys, old);
-		put_spare(cache, take_list(cache));
+		put_spare(sys, cache, take_list(sys, cache));
 	}
 	if (open)
 		join(sys, list, b);
