@@ -16,10 +16,16 @@ static size_t round_up(size_t n, size_t to)
 	return (n + to - 1) / to * to;
 }
 
+static size_t region_bytes(om_pfn_t nr_frames)
+{
+	return round_up(nr_frames, OM_REGION) / OM_REGION * sizeof(struct om_region);
+}
+
 size_t om_system_bytes(om_pfn_t nr_frames)
 {
 	return round_up(sizeof(struct om_system), CACHE_LINE) +
-	       (size_t)nr_frames * sizeof(struct om_page) + om_shadow_bytes(nr_frames);
+	       (size_t)nr_frames * sizeof(struct om_page) + region_bytes(nr_frames) +
+	       om_shadow_bytes(nr_frames);
 }
 
 static bool config_is_sane(const struct om_config *c)
@@ -43,7 +49,8 @@ struct om_system *om_system_init(const struct om_config *config)
 	sys->hooks.seed = om_tree_seed(config->seed);
 	sys->page = (void *)((char *)config->storage + round_up(sizeof(*sys), CACHE_LINE));
 	sys->nr_frames = config->nr_frames;
-	sys->shadow = (void *)(sys->page + config->nr_frames);
+	sys->region = (void *)(sys->page + config->nr_frames);
+	sys->shadow = (void *)((char *)sys->region + region_bytes(config->nr_frames));
 	sys->zero_pfn = OM_NO_PFN;
 	sys->swap_cluster = config->swap_cluster;
 	sys->free_head = OM_NO_PFN;

@@ -1,8 +1,8 @@
 /*
  * reclaim.c: choosing victims and getting their frames back.
  *
- * The hand finds pages that have not been used for long enough (scan.c, balance.c). If it has been
- * round all frames and there were too few of them, those that would have been the next ones leave,
+ * The hand finds pages that have not been used for long enough (hand.c, scan.c, balance.c). If it
+ * has been round all frames and there were too few of them, those that would have been the next ones leave,
  * too, and at last everything that can.
  *
  * Page tables that hold nothing are frames, too: tables.c. What somebody does who needs a frame:
@@ -23,11 +23,13 @@
 #include "store/mapping.h"
 #include "store/swap.h"
 
-/* It does not leave now; `keep`: nor when the hand comes again, because it cannot. */
+/* It does not leave now, but when the hand comes again; `keep`: nor then, because it cannot. */
 static void give_up(struct om_system *sys, struct om_page **page, bool keep)
 {
 	if (keep)
 		om_page_set_age(*page, 0);
+	else
+		om_region_wake(sys, *page);
 	om_page_unlock_put(sys, *page);
 	*page = NULL;
 }
@@ -327,15 +329,15 @@ static bool release(struct om_system *sys, struct om_page *page)
 
 static bool free_victim(struct om_system *sys, struct om_page **page, enum om_age_kind kind)
 {
-	bool freed = release(sys, *page);
-
-	if (freed) {
-		om_count(sys, kind == OM_AGE_ANON ? OM_EV_PGSTEAL_ANON : OM_EV_PGSTEAL_FILE, 1);
-		if (om_page_test(*page, OM_PG_LAZYFREE))
-			om_count(sys, OM_EV_PGLAZYFREED, 1);
+	if (!release(sys, *page)) {
+		give_up(sys, page, false);
+		return false;
 	}
-	give_up(sys, page, false);
-	return freed;
+	om_count(sys, kind == OM_AGE_ANON ? OM_EV_PGSTEAL_ANON : OM_EV_PGSTEAL_FILE, 1);
+	if (om_page_test(*page, OM_PG_LAZYFREE))
+		om_count(sys, OM_EV_PGLAZYFREED, 1);
+	om_page_unlock_put(sys, *page);
+	return true;
 }
 
 /* evicted[]: how many were freed, by kind, is added. */
@@ -382,15 +384,16 @@ static size_t go_round(struct om_system *sys, struct om_round *round, enum om_sc
 	while (freed < pages && round->left) {
 		unsigned evicted[OM_NR_AGE_KINDS] = {0};
 		struct om_victims b = {.n = 0};
-		size_t want = pages - freed, before = round->left;
+		size_t want = pages - freed;
 
+		round->looked = 0;
 		om_scan(sys, round, want < OM_RECLAIM_BATCH ? (unsigned)want : OM_RECLAIM_BATCH,
 		        &b);
 		reclaim_victims(sys, &b, evicted);
 		freed += evicted[OM_AGE_ANON] + evicted[OM_AGE_FILE];
-		om_count(sys, OM_EV_PGSCAN, before - round->left);
-		if (how == OM_SCAN_OLD)
-			om_balance(sys, before - round->left, evicted);
+		om_count(sys, OM_EV_PGSCAN, round->looked);
+		if (how <= OM_SCAN_REST)
+			om_balance(sys, round->looked, evicted);
 	}
 	return freed;
 }
@@ -424,6 +427,8 @@ static size_t shrink(struct om_system *sys, size_t pages)
 	struct om_round round = {.early = 0};
 	size_t freed = go_round(sys, &round, OM_SCAN_OLD, pages);
 
+	if (freed < pages)
+		freed += go_round(sys, &round, OM_SCAN_REST, pages - freed);
 	if (freed < pages)
 		freed += om_reclaim_tables(sys, OM_TABLES_FREE, pages - freed);
 	if (freed < pages) {

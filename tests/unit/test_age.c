@@ -61,7 +61,7 @@ static void test_age(void **state)
 	om_page_set_age(page, 5);
 	assert_int_equal(age(page), 5);
 	assert_int_equal(om_page_flags(page) & ~(unsigned)OM_PG_AGE, OM_PG_DIRTY | OM_PG_UPTODATE);
-	om_page_set_old(page);
+	om_page_set_old(sys, page);
 	assert_int_equal(age(page), OM_AGE_MAX);
 	atomic_store(&sys->ages.limit[OM_AGE_FILE], 8);
 	om_page_set_unused(sys, page);

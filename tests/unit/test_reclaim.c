@@ -36,7 +36,7 @@ static unsigned age(struct space *s, struct om_mm *mm, uintptr_t i)
 static void set_old(struct om_mm *mm, uintptr_t first, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		om_page_set_old(space_page(mm, first + i, NULL, NULL));
+		om_page_set_old(mm->sys, space_page(mm, first + i, NULL, NULL));
 }
 
 /* The hand goes round once. Who has not been told may have used pages without a trace: see forget(). */
