@@ -62,9 +62,10 @@ static void next_round(struct om_system *sys)
 
 /* ---------------------------------------------------------------- a look at a region -------- */
 
-static void begin_look(struct om_region *region)
+/* `passed` has this round in it already if it is for the rest. */
+static void begin_look(struct om_region *region, enum om_scan how)
 {
-	set(&region->step, smaller(get(&region->passed) + 1, LONGEST));
+	set(&region->step, smaller(get(&region->passed) + (how == OM_SCAN_OLD), LONGEST));
 	set(&region->passed, 0);
 	set(&region->left, 0);
 	set(&region->nearest, 0);
@@ -149,7 +150,7 @@ bool om_hand_claim(struct om_system *sys, struct om_round *round, struct om_clai
 	}
 	*claim = (struct om_claim){hand, end, region, round->how <= OM_SCAN_REST, 0};
 	if (begins && claim->look) {
-		begin_look(region);
+		begin_look(region, round->how);
 		round->rest = region;
 	}
 	/* The very first one may have begun in the middle, with none. */
