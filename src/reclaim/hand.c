@@ -97,16 +97,18 @@ static void end_look(struct om_system *sys, struct om_region *region)
 
 /* ---------------------------------------------------------------- passing by ---------------- */
 
-/* `begins`: the hand is at the first frame of the region. */
-static bool may_pass(const struct om_round *round, const struct om_region *region, bool begins)
+/* `first`: the hand is at the first frame of the region. */
+static bool may_pass(const struct om_round *round, const struct om_region *region, bool first)
 {
 	switch (round->how) {
 	case OM_SCAN_OLD:
-		return begins && get(&region->left);
+		return first && get(&region->left);
 	case OM_SCAN_REST:
-		return begins ? !get(&region->passed) : round->rest != region;
+		if (!first)
+			return round->rest != region;
+		return !get(&region->passed) || get(&region->left) >= round->early;
 	case OM_SCAN_NEXT:
-		return begins && get(&region->left) >= round->early;
+		return first && get(&region->left) >= round->early;
 	case OM_SCAN_ALL:
 		break;
 	}
@@ -126,35 +128,50 @@ static void pass_by(struct om_system *sys, const struct om_round *round, struct 
 	add_unused(sys->ages.unused[0], region);
 }
 
-bool om_hand_claim(struct om_system *sys, struct om_round *round, struct om_claim *claim)
+static bool begins(om_pfn_t pfn)
+{
+	return !(pfn & (OM_REGION - 1));
+}
+
+/* The hand goes on: true if it passes by what is in `claim` now. */
+static bool go_on(struct om_system *sys, const struct om_round *round, struct om_claim *claim)
 {
 	om_pfn_t hand = atomic_load_explicit(&sys->ages.hand, memory_order_relaxed), end, next;
 	struct om_region *region;
-	bool begins, pass;
+	bool pass;
 
 	do {
 		region = &sys->region[hand >> OM_REGION_SHIFT];
-		begins = !(hand & (OM_REGION - 1));
-		pass = may_pass(round, region, begins);
-		end = pass ? (hand | (OM_REGION - 1)) + 1 : (hand | (CHUNK - 1)) + 1;
+		pass = may_pass(round, region, begins(hand));
+		end = (hand | ((pass ? OM_REGION : CHUNK) - 1)) + 1;
 		if (end > sys->nr_frames)
 			end = sys->nr_frames;
 		next = end == sys->nr_frames ? 0 : end;
 	} while (!atomic_compare_exchange_weak(&sys->ages.hand, &hand, next));
-	if (!next)
+	*claim = (struct om_claim){.first = hand, .end = end, .region = region};
+	return pass;
+}
+
+bool om_hand_claim(struct om_system *sys, struct om_round *round, struct om_claim *claim)
+{
+	bool pass = go_on(sys, round, claim);
+	om_pfn_t n = claim->end - claim->first;
+
+	if (pass)
+		pass_by(sys, round, claim->region);
+	if (claim->end == sys->nr_frames)
 		next_round(sys);
 	if (pass) {
-		pass_by(sys, round, region);
-		round->left -= end - hand < round->left ? end - hand : round->left;
+		round->left -= n < round->left ? n : round->left;
 		return false;
 	}
-	*claim = (struct om_claim){hand, end, region, round->how <= OM_SCAN_REST, 0};
-	if (begins && claim->look) {
-		begin_look(region, round->how);
-		round->rest = region;
+	claim->look = round->how <= OM_SCAN_REST;
+	if (claim->look && begins(claim->first)) {
+		begin_look(claim->region, round->how);
+		round->rest = round->how == OM_SCAN_REST ? claim->region : NULL;
 	}
 	/* The very first one may have begun in the middle, with none. */
-	claim->step = larger(get(&region->step), 1);
+	claim->step = larger(get(&claim->region->step), 1);
 	return true;
 }
 
@@ -189,7 +206,6 @@ void om_hand_done(struct om_system *sys, const struct om_claim *claim, om_pfn_t 
 	note(sys, claim->region, found);
 	if (at < claim->end && !back) /* nobody has looked there */
 		come_sooner(claim->region, 1);
-	if (claim->look && !back &&
-	    (claim->end == sys->nr_frames || !(claim->end & (OM_REGION - 1))))
+	if (claim->look && !back && (claim->end == sys->nr_frames || begins(claim->end)))
 		end_look(sys, claim->region);
 }

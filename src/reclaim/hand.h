@@ -8,7 +8,7 @@
 
 /*
  * Which pages leave: those past the limit of their kind; the same, in regions that were passed by
- * just now; those that will be next; or all.
+ * just now, but whose time is near; those that will be next; or all.
  */
 enum om_scan { OM_SCAN_OLD, OM_SCAN_REST, OM_SCAN_NEXT, OM_SCAN_ALL };
 
@@ -17,7 +17,7 @@ struct om_round {
 	enum om_scan how;
 	size_t left;    /* frames to go by */
 	size_t looked;  /* frames looked at are added; those of regions passed by are not */
-	unsigned early; /* NEXT: pages leave so many rounds before they are past the limit */
+	unsigned early; /* NEXT: pages leave so many rounds before their time; REST: may do so */
 	/* OLD and REST add: pages that were not used and stay, by the rounds that they have left. */
 	size_t stay[OM_AGE_MAX + 1];
 	struct om_region *rest; /* REST: the region that is being looked at */

@@ -399,13 +399,33 @@ static size_t go_round(struct om_system *sys, struct om_round *round, enum om_sc
 }
 
 /* How early must they leave, so that there are `pages` of them? */
-static unsigned how_early(const struct om_round *old, size_t pages)
+static unsigned how_early(const struct om_round *round, size_t pages)
 {
 	unsigned early = 0;
 
 	for (size_t n = 0; n < pages && early < OM_AGE_MAX;)
-		n += old->stay[++early];
+		n += round->stay[++early];
 	return early;
+}
+
+/*
+ * Too few were old. Those that have the least time left are to leave: they are looked for where
+ * they may be first, until there are so many that no others can have less.
+ */
+static size_t take_next(struct om_system *sys, struct om_round *round, size_t pages)
+{
+	unsigned early = OM_AGE_MAX;
+	size_t freed = 0;
+
+	for (unsigned time = 1; freed < pages && time < early; time = 2 * time + 1) {
+		round->early = time;
+		freed += go_round(sys, round, OM_SCAN_REST, pages - freed);
+		early = how_early(round, pages - freed);
+	}
+	round->early = early;
+	if (freed < pages)
+		freed += go_round(sys, round, OM_SCAN_NEXT, pages - freed);
+	return freed;
 }
 
 /*
@@ -428,13 +448,9 @@ static size_t shrink(struct om_system *sys, size_t pages)
 	size_t freed = go_round(sys, &round, OM_SCAN_OLD, pages);
 
 	if (freed < pages)
-		freed += go_round(sys, &round, OM_SCAN_REST, pages - freed);
-	if (freed < pages)
 		freed += om_reclaim_tables(sys, OM_TABLES_FREE, pages - freed);
-	if (freed < pages) {
-		round.early = how_early(&round, pages - freed);
-		freed += go_round(sys, &round, OM_SCAN_NEXT, pages - freed);
-	}
+	if (freed < pages)
+		freed += take_next(sys, &round, pages - freed);
 	/* Before what is in use. */
 	if (freed < pages)
 		freed += shrink_tables(sys, pages - freed);

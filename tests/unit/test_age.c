@@ -229,6 +229,7 @@ static unsigned scan(struct om_system *sys, enum om_scan how, size_t budget)
 	struct om_victims v = {.n = 0};
 	unsigned n;
 
+	om_region_wake(sys, sys->page); /* there is one region */
 	om_scan(sys, &round, OM_RECLAIM_BATCH, &v);
 	n = v.n;
 	drop(sys, &v);

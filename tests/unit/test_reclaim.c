@@ -39,12 +39,13 @@ static void set_old(struct om_mm *mm, uintptr_t first, size_t n)
 		om_page_set_old(mm->sys, space_page(mm, first + i, NULL, NULL));
 }
 
-/* The hand goes round once. Who has not been told may have used pages without a trace: see forget(). */
+/* The hand goes round once, and passes nothing by. Who has not been told may have used pages without a trace: see forget(). */
 static unsigned go_round(struct space *s, enum om_scan how, unsigned n)
 {
 	struct om_victims v = {.n = 0};
 	struct om_round round = {.how = how, .left = s->sys->nr_frames};
 
+	om_region_wake(s->sys, s->sys->page); /* it has one region */
 	om_scan(s->sys, &round, n, &v);
 	for (unsigned i = 0; i < v.n; i++)
 		om_page_unlock(s->sys, v.page[i]);
