@@ -19,7 +19,7 @@
 #include "reclaim/balance.h"
 #include "reclaim/scan.h"
 
-enum { BATCH = OM_RECLAIM_BATCH, STUCK_PERCENT = 2, USES = 2, WARM = 4, PASSES = 4 };
+enum { BATCH = OM_RECLAIM_BATCH, PIECE = 512, STUCK_PERCENT = 2, USES = 2, WARM = 4, PASSES = 4 };
 
 /* Pages used again and again; pages used once; what cannot leave. */
 enum part { HOT, STREAM, STUCK };
@@ -73,10 +73,10 @@ static void arrive(struct machine *m, struct om_page *page)
 	use(m, om_page_pfn(m->sys, page));
 }
 
-/* Regions of all parts lie among one another. */
+/* Pieces of all parts lie among one another. */
 static enum part part_of(const struct machine *m, om_pfn_t pfn)
 {
-	unsigned place = (unsigned)(pfn / OM_REGION * 2654435761u >> 8) % 100;
+	unsigned place = (unsigned)(pfn / PIECE * 2654435761u >> 8) % 100;
 
 	if (place < STUCK_PERCENT)
 		return STUCK;
@@ -110,7 +110,7 @@ static void use_hot(struct machine *m, unsigned left)
 
 	while (n > 0) {
 		if (part_of(m, m->next_use) != HOT) {
-			m->next_use = (m->next_use | (OM_REGION - 1)) + 1;
+			m->next_use = (m->next_use | (PIECE - 1)) + 1;
 		} else {
 			use(m, m->next_use++);
 			n--;

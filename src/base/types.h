@@ -203,7 +203,7 @@ enum om_age_kind { OM_AGE_ANON, OM_AGE_FILE, OM_NR_AGE_KINDS };
  * Neighbours among the frames, at which reclaim need not look in every round: reclaim/hand.h. Its
  * pages may leave in the round after `left` others, not before.
  */
-#define OM_REGION_SHIFT 9
+#define OM_REGION_SHIFT 6
 #define OM_REGION       ((om_pfn_t)1 << OM_REGION_SHIFT)
 struct om_region {
 	_Atomic uint8_t left;   /* (a) rounds in which the hand passes by */

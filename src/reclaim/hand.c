@@ -4,7 +4,7 @@
  * Who reclaims takes the next few frames as its own to look at, so several reclaimers are at
  * different places, without a lock.
  *
- * A look at a region, 512 frames, tells when the first of its pages may leave: the rounds until then
+ * A look at a region, 64 frames, tells when the first of its pages may leave: the rounds until then
  * are spent elsewhere, and the next look makes up for them. If all its pages were in use, so that
  * nothing is known of when they will not be, the next look comes after twice the time that has
  * passed since the last. So what a round costs follows from what may leave, not from how much memory

@@ -45,7 +45,8 @@ static unsigned go_round(struct space *s, enum om_scan how, unsigned n)
 	struct om_victims v = {.n = 0};
 	struct om_round round = {.how = how, .left = s->sys->nr_frames};
 
-	om_region_wake(s->sys, s->sys->page); /* it has one region */
+	for (om_pfn_t i = 0; i < s->sys->nr_frames; i++)
+		om_region_wake(s->sys, &s->sys->page[i]);
 	om_scan(s->sys, &round, n, &v);
 	for (unsigned i = 0; i < v.n; i++)
 		om_page_unlock(s->sys, v.page[i]);
