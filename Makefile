@@ -114,7 +114,7 @@ UNITS := $(UNIT_SRC:%.c=$(B)/%)
 # `make test ONLY=name` runs just one.
 SELECT = $(if $(ONLY),$(filter %/$(ONLY) %/test_$(ONLY),$(1)),$(1))
 
-.PHONY: all test check-tests unit check-unit bench figures results coverage soak fuzz install setup
+.PHONY: all test check-tests unit check-unit bench bench-sweep figures results coverage soak fuzz install setup
 .PHONY: all-designs test-designs soak-designs lint clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -244,6 +244,10 @@ bench: ## measure: build/bench.json
 	@$(MAKE) --no-print-directory V=release build/release/bench/bench
 	@$(MAKE) --no-print-directory V=size build/size/libobjrmap.a
 	@scripts/bench.sh build/release/bench/bench build/size/libobjrmap.a build/bench.json
+
+bench-sweep: ## how much reclaim looks at for a page that leaves, as memory grows; GIB=1024 for more
+	@$(MAKE) --no-print-directory V=release build/release/bench/sweep
+	@build/release/bench/sweep $(or $(GIB),16)
 
 figures: ## write the tables of figures in README.md and docs/figures.md, from bench/results/
 	@scripts/figures.sh

@@ -1,13 +1,14 @@
 /*
  * sweep.c: what the hand of reclaim does for a frame as memory grows, up to a terabyte.
  *
- *     sweep [LARGEST]      in GiB: 1, 16, 128, or 1024 (which takes 11 GiB, and minutes)
+ *     sweep [LARGEST]      in GiB: 1, 16, 128, 1024 (which takes 11 GiB, and half an hour)
  *
- * The descriptors are real and so is the hand (src/reclaim/hand.c, scan.c); behind them is no memory,
- * since nothing reads a page. A part of the frames is in use all the time, each page used again before
- * a stream that goes through the others has filled them once more. Tables and locked pages are a part
- * that cannot leave. How much was looked at for a page that left is counted for a hand that passes by
- * regions, and for one that must look everywhere.
+ * The descriptors are real, and so is the hand (src/reclaim/hand.c, scan.c); behind them is no
+ * memory, since nothing reads a page. Part of the frames is in use all the time, each page used
+ * twice while a stream goes once through the frames that are left. One part in fifty cannot leave:
+ * tables, locked pages. What is counted is how many frames the hand looks at for one page that
+ * leaves, and how many of these were in use: for our hand, which passes by regions, and for one that
+ * looks everywhere.
  */
 #include <stdio.h>
 #include <stdlib.h>

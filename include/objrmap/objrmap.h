@@ -78,8 +78,8 @@ struct om_config {
 };
 
 /*
- * Bytes of storage a system of `nr_frames` frames needs: a fixed part and 40 bytes a frame
- * (32 on 32-bit machines).
+ * Bytes of storage a system of `nr_frames` frames needs: a fixed part and a little more than 33
+ * bytes a frame (29 on 32-bit machines).
  */
 OM_API size_t om_system_bytes(om_pfn_t nr_frames);
 

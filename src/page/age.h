@@ -73,8 +73,8 @@ static inline void om_page_set_unused(struct om_system *sys, struct om_page *pag
 }
 
 /*
- * The age of a page of which nobody knows yet whether it is used twice: it has a quarter of the time
- * of others to be used again, rounded, which leaves it one round of two.
+ * The age of a page of which nobody knows yet whether it is used twice: it has a quarter of the
+ * time of others to be used again, rounded, which leaves it one round of two.
  */
 static inline unsigned om_age_unproven(unsigned limit)
 {

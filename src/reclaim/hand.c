@@ -7,8 +7,9 @@
  * A look at a region, 64 frames, tells when the first of its pages may leave: the rounds until then
  * are spent elsewhere, and the next look makes up for them. If all its pages were in use, so that
  * nothing is known of when they will not be, the next look comes after twice the time that has
- * passed since the last. So what a round costs follows from what may leave, not from how much memory
- * there is. If a round finds too few, the regions it has passed by are looked at, too.
+ * passed since the last. So the cost of a round follows from what may leave, not from how much
+ * memory there is. If a round finds too few, the hand looks at regions that it has passed by: first
+ * at those whose time is near.
  *
  * All this is read and written without a lock. It decides how soon a page leaves, not whether it
  * may; and who gives a page an age wakes its region.
