@@ -7,8 +7,8 @@
  * memory, since nothing reads a page. Part of the frames is in use all the time, each page used
  * twice while a stream goes once through the frames that are left. One part in fifty cannot leave:
  * tables, locked pages. What is counted is how many frames the hand looks at for one page that
- * leaves, and how many of these were in use: for our hand, which passes by regions, and for one that
- * looks everywhere.
+ * leaves, and how many of these were in use: for our hand, which passes by regions, and for one
+ * that looks everywhere.
  */
 #include <stdio.h>
 #include <stdlib.h>

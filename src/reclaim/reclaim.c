@@ -2,8 +2,8 @@
  * reclaim.c: choosing victims and getting their frames back.
  *
  * The hand finds pages that have not been used for long enough (hand.c, scan.c, balance.c). If it
- * has been round and there were too few of them, those leave, too, that would have been next, and at
- * last everything that can.
+ * has been round and there were too few of them, those leave, too, that would have been next, and
+ * at last everything that can.
  *
  * Page tables that hold nothing are frames, too: tables.c. What somebody does who needs a frame:
  * request.c.
