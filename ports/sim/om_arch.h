@@ -171,11 +171,23 @@ static inline om_pte_t om_pte_mktable(om_pfn_t pfn)
 	return (om_pte_t)pfn << OM_PAGE_SHIFT | SIM_P;
 }
 
-/* The CPU, for sharding counters; 0 <= cpu < OM_NR_CPU_SHARDS. The sim counts in one place. */
+/*
+ * The CPU, for sharding counters; 0 <= cpu < OM_NR_CPU_SHARDS. The sim counts in one place, unless
+ * it is built for bench/scale/, which plays one CPU after the other and says which one is at work.
+ */
+#ifdef SIM_CPU_SHARDS
+#define OM_NR_CPU_SHARDS SIM_CPU_SHARDS
+extern unsigned sim_playing;
+#else
 #define OM_NR_CPU_SHARDS 1
+#endif
 static inline unsigned om_arch_cpu(void)
 {
+#ifdef SIM_CPU_SHARDS
+	return sim_playing % SIM_CPU_SHARDS;
+#else
 	return 0;
+#endif
 }
 
 /* Debug builds let a test know that a CPU spins: see sim_on_pause(). */
