@@ -15,7 +15,7 @@ BEGIN {
 # bench-pressure.json a name and a metric, those of bench-scale.json name, cpus, spaces and metric.
 FILENAME ~ /\.json$/ {
 	row = ""
-	for (rest = $0; match(rest, /"[^"]*": ("[^"]*"|[0-9.]+)/); rest = substr(rest, RSTART + RLENGTH)) {
+	for (rest = $0; match(rest, /"[^"]*": ("[^"]*"|[0-9.]+|null)/); rest = substr(rest, RSTART + RLENGTH)) {
 		split(substr(rest, RSTART + 1, RLENGTH - 1), part, /": "?/)
 		sub(/"$/, "", part[2])
 		if (part[1] == "name")
@@ -66,6 +66,8 @@ function show(key,    kib)
 	kib = sub(/^KiB /, "", key)
 	if (!(key in value))
 		fail("no result is called " key)
+	if (value[key] == "null")
+		return "-"
 	if (value[key] !~ /^[0-9.]+$/ || key ~ /\.ratio$/)
 		return value[key]
 	if (key ~ /(_s|\.lines(_read)?)(\.linux)?$/)

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "record.h"
+#include "tsan.h"
 
 struct line {
 	union {
@@ -32,9 +33,6 @@ struct check_memory {
 /* Not static: the compiler cannot know that nobody else looks. */
 struct check_memory check_memory;
 #define memory check_memory
-
-/* Names that scale.mk gives to calls in the core. */
-void *seen_memset(void *to, int byte, size_t n);
 
 static int kind_of(uintptr_t addr)
 {
@@ -73,7 +71,7 @@ static __attribute__((noinline)) void compare_and_exchange(unsigned cpu)
 
 static __attribute__((noinline)) void set_bytes(unsigned cpu)
 {
-	seen_memset(&memory.both, (int)cpu, sizeof(memory.both));
+	memset(&memory.both, (int)cpu, sizeof(memory.both));
 }
 
 static __attribute__((noinline)) void copy_block(unsigned cpu)
@@ -137,11 +135,11 @@ static bool check(unsigned n, const void *stack)
 {
 	struct record_sum sum;
 
-	record_start(kind_of, stack);
+	record_start(kind_of);
 	for (unsigned i = 0; i < 10; i++) {
-		record_begin(i % 2);
+		tsan_begin(i % 2, stack);
 		cases[n].operation(i % 2);
-		record_end();
+		tsan_end();
 		cases[n].operation(1 - i % 2); /* by the other CPU, and not counted */
 	}
 	record_sum(&sum, NULL);

@@ -14,6 +14,7 @@
 #include "check.h"
 #include "meter.h"
 #include "names.h"
+#include "tsan.h"
 
 struct named {
 	char name[512];
@@ -42,17 +43,17 @@ int meter_options(int argc, char **argv)
 void meter_start(struct om_system *sys)
 {
 	names_start(sys);
-	record_start(names_kind, stack);
+	record_start(names_kind);
 }
 
 void meter_begin(unsigned cpu)
 {
-	record_begin(cpu);
+	tsan_begin(cpu, stack);
 }
 
 void meter_end(void)
 {
-	record_end();
+	tsan_end();
 }
 
 /* ---------------------------------------------------------------- names --------------------- */

@@ -18,15 +18,15 @@ struct use {
 	uint32_t visit, write;   /* number of the last operation that touched it, that wrote it */
 	uint32_t visits, writes; /* operations that did */
 	uint64_t written, known; /* bytes, as in struct shared_line */
+	uintptr_t by;            /* who wrote there last */
 };
 
 static struct use *uses;
 static size_t size, used; /* size: a power of two */
 
 static int (*kind_of)(uintptr_t addr);
-static uintptr_t stack_top;
-static bool on;
-static uint32_t cpu, operation;
+static uint32_t operations;
+static uint32_t under_way[RECORD_CPUS]; /* number of the operation of each CPU; 0: none */
 static uint64_t accesses;
 
 /* ---------------------------------------------------------------- entries ------------------- */
@@ -66,7 +66,7 @@ static void grow(void)
 	free(old);
 }
 
-static struct use *use_of(uintptr_t line)
+static struct use *use_of(uintptr_t line, uint32_t cpu)
 {
 	struct use *u;
 
@@ -83,35 +83,30 @@ static struct use *use_of(uintptr_t line)
 
 /* ---------------------------------------------------------------- recording ----------------- */
 
-void record_start(int (*kind)(uintptr_t addr), const void *stack)
+void record_start(int (*kind)(uintptr_t addr))
 {
 	free(uses);
 	size = 1 << 16;
 	uses = table(size);
 	used = 0;
 	kind_of = kind;
-	stack_top = (uintptr_t)stack;
-	operation = 0;
+	operations = 0;
 	accesses = 0;
+	memset(under_way, 0, sizeof(under_way));
 }
 
-void record_begin(unsigned of)
+void record_begin(unsigned cpu)
 {
-	cpu = of;
-	operation++;
-	on = true;
+	under_way[cpu] = ++operations;
 }
 
-void record_end(void)
+void record_end(unsigned cpu)
 {
-	on = false;
+	under_way[cpu] = 0;
 }
 
-static void touch(uintptr_t line, uint64_t bytes, int kind, bool write)
+static void touch(struct use *u, uint32_t operation, uint64_t bytes, bool write)
 {
-	struct use *u = use_of(line);
-
-	u->kinds |= 1u << kind;
 	u->known |= bytes;
 	if (u->visit != operation) {
 		u->visit = operation;
@@ -134,11 +129,11 @@ static uint64_t mask(uintptr_t from, uintptr_t to)
 	return below << from % LINE_BYTES;
 }
 
-void record_access(const void *at, size_t bytes, bool write)
+void record_access(unsigned cpu, uintptr_t addr, size_t bytes, bool write, uintptr_t by)
 {
-	uintptr_t addr = (uintptr_t)at, end = addr + bytes;
+	uintptr_t end = addr + bytes;
 
-	if (!on || (addr >= (uintptr_t)__builtin_frame_address(0) && addr < stack_top))
+	if (!under_way[cpu])
 		return;
 	accesses++;
 	while (addr < end) {
@@ -147,8 +142,14 @@ void record_access(const void *at, size_t bytes, bool write)
 
 		if (next > end)
 			next = end;
-		if (kind >= 0)
-			touch(line, mask(addr, next), kind, write);
+		if (kind >= 0) {
+			struct use *u = use_of(line, cpu);
+
+			u->kinds |= 1u << kind;
+			if (write)
+				u->by = by;
+			touch(u, under_way[cpu], mask(addr, next), write);
+		}
 		addr = next;
 	}
 }
@@ -175,6 +176,7 @@ static void line_sum(const struct use *u, size_t n, struct shared_line *s)
 		s->kinds |= u[i].kinds;
 		s->written |= u[i].written;
 		s->known |= u[i].known;
+		s->by = u[i].by ? u[i].by : s->by;
 	}
 	for (size_t i = 0; i < n; i++) {
 		uint64_t others = writes - u[i].writes, reads = u[i].visits - u[i].writes;
@@ -190,7 +192,7 @@ void record_sum(struct record_sum *sum, void (*each)(const struct shared_line *l
 {
 	size_t n = 0, next;
 
-	*sum = (struct record_sum){.operations = operation, .accesses = accesses};
+	*sum = (struct record_sum){.operations = operations, .accesses = accesses};
 	for (size_t i = 0; i < size; i++)
 		if (uses[i].line)
 			uses[n++] = uses[i];

@@ -1,9 +1,9 @@
 /*
  * record.h: the recorder of accesses: which CPU has visited which cache line, in which operation.
  *
- * CPUs are played one after the other by one thread. A visit is an operation that touches a line,
- * be it once or many times; it writes if any of its accesses does. What would travel between real
- * CPUs follows from the visits, whatever the order in which they were played:
+ * CPUs take turns, so that one thread calls all of this. A visit is an operation that touches a
+ * line, be it once or many times; it writes if any of its accesses does. What would travel between
+ * real CPUs follows from the visits, whatever the order in which they were played:
  *
  *   - a visit that writes counts if another CPU writes the line, too;
  *   - a visit that only reads counts if another CPU writes the line, but no more of them than there
@@ -18,17 +18,20 @@
 
 #define LINE_BYTES 64u
 
+#define RECORD_CPUS 256u
+
 /*
  * Forget everything. `kind_of` sorts memory: a number below 32 for what is at an address, or -1 if
- * that is not to be counted. What lies on the stack below `stack` never is.
+ * that is not to be counted.
  */
-void record_start(int (*kind_of)(uintptr_t addr), const void *stack);
+void record_start(int (*kind_of)(uintptr_t addr));
 
+/* An operation of that CPU begins, or ends: what it does in between is counted. */
 void record_begin(unsigned cpu);
-void record_end(void);
+void record_end(unsigned cpu);
 
-/* Called by the entry points of instrumented code (tsan.c). */
-void record_access(const void *at, size_t bytes, bool write);
+/* `by` says who it is: the address of the instruction. */
+void record_access(unsigned cpu, uintptr_t addr, size_t bytes, bool write, uintptr_t by);
 
 /* A line that counts, and what all CPUs together did there. */
 struct shared_line {
@@ -37,6 +40,7 @@ struct shared_line {
 	unsigned cpus;           /* that have visited it */
 	uint64_t writes, reads;  /* visits that count */
 	uint64_t written, known; /* a bit for each byte: some CPU writes it; touches it at all */
+	uintptr_t by;            /* who has written there last */
 };
 
 struct record_sum {

@@ -1,13 +1,15 @@
 #!/bin/sh
-# Plays the rows of rows.c on 2, 8 and 64 CPUs, prints the table and writes BUILD/bench-scale.json.
+# Plays the rows of rows.c on 2, 8 and 64 CPUs, then whole kernels on fewer (kernels.sh); prints the tables
+# and writes BUILD/bench-scale.json.
 #
-#     run.sh SCALE-LINES SCALE-INSN BUILD
+#     run.sh SCALE-LINES SCALE-INSN KERNEL BUILD
 #
-# CPUS="2 16", ROW=name: other numbers of CPUs, one row; then no json is written, and no instructions are
-# counted. NAMES=20: write BUILD/scale/names.txt, with the 20 names of lines that are visited most.
+# CPUS="2 16", ROW=name: other numbers of CPUs, one row; then no json is written, no instructions are
+# counted, and no kernel is booted. NAMES=20: write BUILD/scale/names.txt, with the 20 names of lines that
+# are visited most, and kernel-names.txt.
 set -eu
 
-lines=$1 insn=$2 build=$3
+lines=$1 insn=$2 kernel=$3 build=$4
 cpus=${CPUS:-2 8 64}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -57,12 +59,22 @@ table() {
 	}' "$work/figures"
 }
 
+kernel_table() {
+	echo "whole kernels: objrmap, linux"
+	awk '{ v = $4 == "instructions" ? "%s %.0f %.0f" : "%s %.2f %.2f"; k = $1 " " $2 " " $3 }
+		k != last { if (last != "") print line; line = sprintf("%-28s %-9s %3s CPUs", $1, $2, $3); last = k }
+		{ line = line sprintf(" | " v, $4, $5, $6) }
+		END { print line }' "$work/kernels"
+}
+
+# A ratio to nothing is null, like what was not measured.
 json() {
 	awk 'BEGIN { printf "[" }
 		$4 == "flushes" { next }
+		{ linux = NF > 5 ? $6 : "null"; ratio = NF > 5 && $6 > 0 ? sprintf("%.2f", $5 / $6) : "null" }
 		{ printf "%s\n  {\"name\": \"%s\", \"cpus\": %s, \"spaces\": \"%s\", ", sep, $1, $3, $2; sep = "," }
-		{ printf "\"metric\": \"%s\", \"objrmap\": %s, \"linux\": null, \"ratio\": null}", $4, $5 }
-		END { print "\n]" }' "$work/figures"
+		{ printf "\"metric\": \"%s\", \"objrmap\": %s, \"linux\": %s, \"ratio\": %s}", $4, $5, linux, ratio }
+		END { print "\n]" }' "$work/figures" "$work/kernels"
 }
 
 count_lines
@@ -72,4 +84,6 @@ if [ -n "${CPUS:-}${ROW:-}" ]; then
 fi
 count_instructions
 table
+"$(dirname "$0")/kernels.sh" "$kernel" "$build" "$work/kernels"
+kernel_table
 json >"$build/bench-scale.json"

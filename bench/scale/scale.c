@@ -44,7 +44,7 @@ void scale_cpu(unsigned cpu)
 
 void scale_print(const struct scale_case *what, const char *metric, double value)
 {
-	printf("%s %s %u %s %.4g\n", what->name, what->one ? "one" : "separate", what->cpus, metric,
+	printf("%s %s %u %s %.3f\n", what->name, what->one ? "one" : "separate", what->cpus, metric,
 	       value);
 }
 

@@ -1,9 +1,10 @@
 # What operations cost on many CPUs: build/bench-scale.json. Included by the Makefile.
 #
-#   make bench-scale                 the table
+#   make bench-scale                 the tables: the library, then whole kernels
 #   make bench-scale NAMES=20        and what lies on the 20 most visited lines of each row, in
 #                                    build/scale/names.txt
-#   make bench-scale CPUS="2 16" ROW=anon-write      other numbers of CPUs, one row: no json is written
+#   make bench-scale CPUS="2 16" ROW=anon-write      other numbers of CPUs, one row: the library alone,
+#                                    and no json is written
 #
 # The core is built twice: `seen`, in which each access calls the recorder, and `plain`, for callgrind.
 # Counters have as many shards in both as in the port to x86-64.
@@ -29,7 +30,13 @@ $(S)/plain/src/%.o: src/%.c
 	@mkdir -p $(@D)
 	@$(CC) $(CORE_CFLAGS) $(SCALE_FLAGS) -c -o $@ $<
 
-$(S)/plain/bench/scale/check.o: SCALE_FLAGS += $(SEEN_FLAGS)
+# The recorder's test is compiled as the core is.
+$(S)/check.o: bench/scale/check.c
+	@echo "  CC    $@"
+	@mkdir -p $(@D)
+	@$(CC) $(HOST_CFLAGS) -fno-builtin $(SCALE_FLAGS) $(SEEN_FLAGS) -c -o $@ $<
+	@$(OBJCOPY) $(SEEN_CALLS) $@
+
 $(S)/plain/bench/scale/%.o: bench/scale/%.c
 	@echo "  CC    $@"
 	@mkdir -p $(@D)
@@ -39,16 +46,19 @@ $(S)/seen.o: $(CORE_SRC:%.c=$(S)/seen/%.o)
 	@$(PARTIAL_LINK) -o $@ $^
 	@$(OBJCOPY) $(SEEN_CALLS) $@
 
-$(SCALE_LINES): $(SCALE_OBJ) $(patsubst %,$(S)/plain/bench/scale/%.o,lines record tsan names check) $(S)/seen.o $(SIM)
+$(SCALE_LINES): $(SCALE_OBJ) $(patsubst %,$(S)/plain/bench/scale/%.o,lines record tsan names) $(S)/check.o $(S)/seen.o $(SIM)
 	$(LINK) $(filter %.o,$^) $(LIBS)
 
 $(SCALE_INSN): $(SCALE_OBJ) $(S)/plain/bench/scale/insn.o $(CORE_SRC:%.c=$(S)/plain/%.o) $(SIM)
 	$(LINK) $(filter %.o,$^) $(LIBS)
 
-bench-scale: ## visits to lines that other CPUs write, and instructions, on 2, 8 and 64 CPUs
+bench-scale: ## lines that other CPUs write and instructions, on many CPUs; kernels beside Debian's
 	@scripts/setup.sh bench
+	@scripts/setup.sh linux
 	@$(MAKE) --no-print-directory V=release scale-programs
-	@CPUS="$(CPUS)" ROW="$(ROW)" NAMES="$(NAMES)" bench/scale/run.sh $(SCALE_LINES) $(SCALE_INSN) build
+	@$(MAKE) --no-print-directory $(KB)/objrmap-kernel
+	@CPUS="$(CPUS)" ROW="$(ROW)" NAMES="$(NAMES)" \
+		bench/scale/run.sh $(SCALE_LINES) $(SCALE_INSN) $(KB)/objrmap-kernel build
 
 scale-programs: $(SCALE_LINES) $(SCALE_INSN)
 

@@ -1,6 +1,6 @@
 /*
- * tsan.c: the entry points that a compiler calls in code built with -fsanitize=thread, here instead
- * of the library that comes with the sanitizer.
+ * tsan.c: see tsan.h. The entry points that a compiler calls in code built with -fsanitize=thread,
+ * here instead of the library that comes with the sanitizer.
  *
  * Before each access the compiler calls a function with its address; an atomic access is such a
  * call altogether. So the core need not be changed to be watched, and no emulator is needed. What
@@ -8,6 +8,8 @@
  *
  * A compare-exchange counts as a write, though it may fail: real CPUs fetch the line to write it.
  */
+#include "tsan.h"
+
 #include <string.h>
 
 #include "record.h"
@@ -15,10 +17,37 @@
 /* Nobody else calls these functions, so there is no header with their prototypes. */
 #pragma GCC diagnostic ignored "-Wmissing-prototypes"
 
+static bool on;
+static unsigned playing;
+static uintptr_t stack_top;
+
+void tsan_begin(unsigned cpu, const void *stack)
+{
+	playing = cpu;
+	stack_top = (uintptr_t)stack;
+	on = true;
+	record_begin(cpu);
+}
+
+void tsan_end(void)
+{
+	record_end(playing);
+	on = false;
+}
+
+static void access_at(const void *at, size_t bytes, bool write)
+{
+	uintptr_t addr = (uintptr_t)at;
+
+	if (!on || (addr >= (uintptr_t)__builtin_frame_address(0) && addr < stack_top))
+		return;
+	record_access(playing, addr, bytes, write, 0);
+}
+
 #define HOW(how, bytes, write)                                                                     \
 	void __tsan_##how##bytes(void *at)                                                         \
 	{                                                                                          \
-		record_access(at, bytes, write);                                                   \
+		access_at(at, bytes, write);                                                       \
 	}
 
 #define PLAIN(bytes)                                                                               \
@@ -35,12 +64,12 @@ PLAIN(16)
 
 void __tsan_read_range(void *at, unsigned long bytes)
 {
-	record_access(at, bytes, false);
+	access_at(at, bytes, false);
 }
 
 void __tsan_write_range(void *at, unsigned long bytes)
 {
-	record_access(at, bytes, true);
+	access_at(at, bytes, true);
 }
 
 void __tsan_init(void)
@@ -62,7 +91,7 @@ void __tsan_func_exit(void)
 	uint##bits##_t __tsan_atomic##bits##_fetch_##op(void *at, uint##bits##_t v, int order)     \
 	{                                                                                          \
 		(void)order;                                                                       \
-		record_access(at, bits / 8, true);                                                 \
+		access_at(at, bits / 8, true);                                                     \
 		return __atomic_fetch_##op((uint##bits##_t *)at, v, __ATOMIC_SEQ_CST);             \
 	}
 
@@ -72,7 +101,7 @@ void __tsan_func_exit(void)
 	                                                 int order, int other)                     \
 	{                                                                                          \
 		(void)order, (void)other;                                                          \
-		record_access(at, bits / 8, true);                                                 \
+		access_at(at, bits / 8, true);                                                     \
 		return __atomic_compare_exchange_n((uint##bits##_t *)at, (uint##bits##_t *)was, v, \
 		                                   0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);         \
 	}
@@ -81,19 +110,19 @@ void __tsan_func_exit(void)
 	uint##bits##_t __tsan_atomic##bits##_load(const void *at, int order)                       \
 	{                                                                                          \
 		(void)order;                                                                       \
-		record_access(at, bits / 8, false);                                                \
+		access_at(at, bits / 8, false);                                                    \
 		return __atomic_load_n((const uint##bits##_t *)at, __ATOMIC_SEQ_CST);              \
 	}                                                                                          \
 	void __tsan_atomic##bits##_store(void *at, uint##bits##_t v, int order)                    \
 	{                                                                                          \
 		(void)order;                                                                       \
-		record_access(at, bits / 8, true);                                                 \
+		access_at(at, bits / 8, true);                                                     \
 		__atomic_store_n((uint##bits##_t *)at, v, __ATOMIC_SEQ_CST);                       \
 	}                                                                                          \
 	uint##bits##_t __tsan_atomic##bits##_exchange(void *at, uint##bits##_t v, int order)       \
 	{                                                                                          \
 		(void)order;                                                                       \
-		record_access(at, bits / 8, true);                                                 \
+		access_at(at, bits / 8, true);                                                     \
 		return __atomic_exchange_n((uint##bits##_t *)at, v, __ATOMIC_SEQ_CST);             \
 	}                                                                                          \
 	uint##bits##_t __tsan_atomic##bits##_compare_exchange_val(void *at, uint##bits##_t was,    \
@@ -101,7 +130,7 @@ void __tsan_func_exit(void)
 	                                                          int other)                       \
 	{                                                                                          \
 		(void)order, (void)other;                                                          \
-		record_access(at, bits / 8, true);                                                 \
+		access_at(at, bits / 8, true);                                                     \
 		__atomic_compare_exchange_n((uint##bits##_t *)at, &was, v, 0, __ATOMIC_SEQ_CST,    \
 		                            __ATOMIC_SEQ_CST);                                     \
 		return was;                                                                        \
@@ -134,27 +163,27 @@ void __tsan_atomic_signal_fence(int order)
 
 void *seen_memcpy(void *to, const void *from, size_t n)
 {
-	record_access(from, n, false);
-	record_access(to, n, true);
+	access_at(from, n, false);
+	access_at(to, n, true);
 	return memcpy(to, from, n);
 }
 
 void *seen_memmove(void *to, const void *from, size_t n)
 {
-	record_access(from, n, false);
-	record_access(to, n, true);
+	access_at(from, n, false);
+	access_at(to, n, true);
 	return memmove(to, from, n);
 }
 
 void *seen_memset(void *to, int byte, size_t n)
 {
-	record_access(to, n, true);
+	access_at(to, n, true);
 	return memset(to, byte, n);
 }
 
 int seen_memcmp(const void *a, const void *b, size_t n)
 {
-	record_access(a, n, false);
-	record_access(b, n, false);
+	access_at(a, n, false);
+	access_at(b, n, false);
 	return memcmp(a, b, n);
 }
