@@ -60,7 +60,7 @@ boot() { # $1: name of the results, then QEMU's options for the kernel
 join_results() {
 	awk '
 	function digits(x) { return sprintf(x < 1000 ? "%.3f" : "%.0f", x) }
-	$5 != $6 { print "bench-scale: " $2 ": " $6 " operations were seen of " $5 >"/dev/stderr" }
+	$5 != $6 || !$9 { print "bench-scale: " $2 ": " $6 " operations were seen of " $5 >"/dev/stderr"; bad = 1 }
 	{ k = $2 " " $3 " " $4; per[k, "lines"] = $7 / $5; per[k, "lines_read"] = $8 / $5 }
 	{ per[k, "instructions"] = $9 / $5 }
 	FNR == NR { for (m in metric) first[k, m] = per[k, m]; next }
@@ -68,7 +68,8 @@ join_results() {
 	BEGIN {
 		split("lines lines_read instructions", name, " ")
 		for (i in name) metric[name[i]] = 1
-	}' "$work/objrmap.results" "$work/linux.results" >>"$results"
+	}
+	END { exit bad }' "$work/objrmap.results" "$work/linux.results" >>"$results"
 }
 
 # Addresses to "FUNCTION FILE:LINE": the function that all of it was inlined to, and the line itself.
