@@ -114,7 +114,7 @@ UNITS := $(UNIT_SRC:%.c=$(B)/%)
 # `make test ONLY=name` runs just one.
 SELECT = $(if $(ONLY),$(filter %/$(ONLY) %/test_$(ONLY),$(1)),$(1))
 
-.PHONY: all test check-tests unit check-unit bench figures results coverage soak fuzz install setup
+.PHONY: all test check-tests unit check-unit bench bench-sweep figures results coverage soak fuzz install setup
 .PHONY: all-designs test-designs soak-designs lint clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -199,7 +199,7 @@ $(T)/%.o: %.c
 
 include kernel/kernel.mk
 include tests/kernel/kernel-tests.mk
-include demo/demo.mk bench/linux/linux.mk bench/pressure/pressure.mk
+include demo/demo.mk bench/linux/linux.mk bench/pressure/pressure.mk bench/scale/scale.mk
 include examples/tiny/tiny.mk
 include trace/trace.mk
 include compare/compare.mk
@@ -245,10 +245,14 @@ bench: ## measure: build/bench.json
 	@$(MAKE) --no-print-directory V=size build/size/libobjrmap.a
 	@scripts/bench.sh build/release/bench/bench build/size/libobjrmap.a build/bench.json
 
+bench-sweep: ## how much reclaim looks at for a page that leaves, as memory grows; GIB=1024 for more
+	@$(MAKE) --no-print-directory V=release build/release/bench/sweep
+	@build/release/bench/sweep $(or $(GIB),16)
+
 figures: ## write the tables of figures in README.md and docs/figures.md, from bench/results/
 	@scripts/figures.sh
 
-results: ## keep what bench, bench-linux and bench-pressure have measured, in bench/results/, and write the tables
+results: ## keep what bench, bench-linux, bench-pressure and bench-scale have measured, in bench/results/, and write the tables
 	@scripts/figures.sh keep
 
 coverage: ## line and branch coverage of src/ by all tests: build/coverage/index.html
@@ -275,9 +279,9 @@ build/fuzz/tests/fuzz: $(FUZZ_SRC:%.c=$(B)/%.o) $(B)/libparts.a $(SIM)
 
 # ---- checks ------------------------------------------------------------------------------------
 
-FORMATTED = $(wildcard $(foreach d,include/objrmap src $(wildcard src/*) src/rmap/rivals ports/sim ports/template tests tests/unit tests/unit/rivals tests/docs $(PROGRAMS:%=tests/%) examples demo/family bench compare trace ports/x86_64 $(wildcard kernel/*) tests/kernel bench/linux bench/pressure bench/pressure/guest,$d/*.c $d/*.h))
+FORMATTED = $(wildcard $(foreach d,include/objrmap src $(wildcard src/*) src/rmap/rivals ports/sim ports/template tests tests/unit tests/unit/rivals tests/docs $(PROGRAMS:%=tests/%) examples demo/family bench compare trace ports/x86_64 $(wildcard kernel/*) tests/kernel bench/linux bench/pressure bench/pressure/guest bench/scale,$d/*.c $d/*.h))
 
-ALL_CHECKS := template check-layers check-letters check-symbols check-headers check-format check-readme check-docs check-install check-embed check-kernel-layers check-comparison check-trace
+ALL_CHECKS := template check-layers check-letters check-symbols check-headers check-format check-readme check-docs check-install check-embed check-kernel-layers check-comparison check-trace check-scale
 
 .PHONY: check $(ALL_CHECKS)
 check: $(ALL_CHECKS) ## all checks below

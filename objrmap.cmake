@@ -43,6 +43,7 @@ set(OBJRMAP_SOURCES
   ${OBJRMAP_DIR}/src/page/table.c
   ${OBJRMAP_DIR}/src/page/unevictable.c
   ${OBJRMAP_DIR}/src/reclaim/balance.c
+  ${OBJRMAP_DIR}/src/reclaim/hand.c
   ${OBJRMAP_DIR}/src/reclaim/reclaim.c
   ${OBJRMAP_DIR}/src/reclaim/request.c
   ${OBJRMAP_DIR}/src/reclaim/scan.c

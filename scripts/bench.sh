@@ -16,17 +16,8 @@ trap 'rm -rf "$work"' EXIT
 valgrind --tool=callgrind --callgrind-out-file="$work/cg" --compress-strings=no --compress-pos=no \
 	"$bench" insn >"$work/log" 2>&1 || { cat "$work/log"; exit 1; }
 
-# One file per profile. "fl=" is the file a function is in, or rather its first instruction, which may be
-# from an inlined accessor of om_arch.h; cost lines are "line cost", and the one after "calls=" belongs to
-# the callee.
 for dump in $(ls "$work" | grep '^cg\.' | sort -t. -k2n); do
-	awk '
-	/^desc: Trigger: Client Request: / { key = $5; n = $6 }
-	/^fl=/ { ours = $0 ~ /(^fl=|\/)src\//; inlined = $0 ~ /om_arch\.h$/ }
-	/^fn=om_/ && inlined { ours = 1 }
-	/^calls=/ { callee = 1; next }
-	/^[0-9]/ { if (callee) callee = 0; else if (ours) cost += $2 }
-	END { if (key != "") printf "%s %.1f\n", key, cost / n }' "$work/$dump"
+	awk -f scripts/callgrind.awk "$work/$dump"
 done >>"$work/figures"
 size "$library" | awk 'NR > 1 { text += $1 } END { print "text_bytes", text }' >>"$work/figures"
 

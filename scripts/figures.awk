@@ -12,15 +12,15 @@ BEGIN {
 }
 
 # "key": value, one or several a line; lines of bench-linux.json have a name, those of
-# bench-pressure.json a name and a metric.
+# bench-pressure.json a name and a metric, those of bench-scale.json name, cpus, spaces and metric.
 FILENAME ~ /\.json$/ {
 	row = ""
-	for (rest = $0; match(rest, /"[^"]*": ("[^"]*"|[0-9.]+)/); rest = substr(rest, RSTART + RLENGTH)) {
+	for (rest = $0; match(rest, /"[^"]*": ("[^"]*"|[0-9.]+|null)/); rest = substr(rest, RSTART + RLENGTH)) {
 		split(substr(rest, RSTART + 1, RLENGTH - 1), part, /": "?/)
 		sub(/"$/, "", part[2])
 		if (part[1] == "name")
 			row = part[2]
-		else if (part[1] == "metric")
+		else if (row != "" && part[1] ~ /^(cpus|spaces|metric)$/)
 			row = row "." part[2]
 		else
 			value[row == "" ? part[1] : part[1] == "objrmap" ? row : row "." part[1]] = part[2]
@@ -60,15 +60,17 @@ function substitute(text,    done)
 	return done text
 }
 
-# {key}, or {KiB key} for bytes. Seconds and MiB keep decimals, as they are small.
+# {key}, or {KiB key} for bytes. Seconds, MiB and lines keep decimals, as they are small.
 function show(key,    kib)
 {
 	kib = sub(/^KiB /, "", key)
 	if (!(key in value))
 		fail("no result is called " key)
+	if (value[key] == "null")
+		return "-"
 	if (value[key] !~ /^[0-9.]+$/ || key ~ /\.ratio$/)
 		return value[key]
-	if (key ~ /_s(\.linux)?$/)
+	if (key ~ /(_s|\.lines(_read)?)(\.linux)?$/)
 		return sprintf("%.2f", value[key])
 	if (key ~ /_mib(\.linux)?$/)
 		return sprintf(value[key] < 10 ? "%.1f" : "%.0f", value[key])

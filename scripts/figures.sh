@@ -4,7 +4,7 @@
 #
 #     scripts/figures.sh          rewrite them
 #     scripts/figures.sh check    fail if that would change anything
-#     scripts/figures.sh keep     take new results from build/ (bench, bench-linux, bench-pressure), and rewrite
+#     scripts/figures.sh keep     take new results from build/ (make results), and rewrite
 set -eu
 
 what=${1:-write}
@@ -32,6 +32,8 @@ all_shown() {
 		sed -n 's/.*"name": "\([^"]*\)".*/\1/p' "$results"/bench-linux.json
 		sed -n 's/.*"name": "\([^"]*\)", "metric": "\([^"]*\)".*/\1.\2/p' \
 			"$results"/bench-pressure.json
+		sed -n 's/.*"name": "\([^"]*\)", "cpus": \([0-9]*\), "spaces": "\([^"]*\)", "metric": "\([^"]*\)".*/\1.\2.\3.\4/p' \
+			"$results"/bench-scale.json
 	} | while read -r key; do
 		grep -q "[{ ]$key}" scripts/figures.in || echo "$key"
 	done >"$work/missing"
@@ -43,7 +45,7 @@ all_shown() {
 
 case $what in
 keep)
-	cp build/bench.json build/bench-linux.json build/bench-pressure.json "$results"
+	cp build/bench.json build/bench-linux.json build/bench-pressure.json build/bench-scale.json "$results"
 	versions >"$results/machine.json"
 	;;
 write | check) ;;

@@ -17,10 +17,15 @@ static size_t head_bytes(unsigned nr_cpus)
 	return offsetof(struct om_system, shard) + om_nr_shards(nr_cpus) * sizeof(struct om_shard);
 }
 
+static size_t region_bytes(om_pfn_t nr_frames)
+{
+	return (nr_frames + OM_REGION - 1) / OM_REGION * sizeof(struct om_region);
+}
+
 size_t om_system_bytes(const struct om_config *c)
 {
 	return head_bytes(c->nr_cpus) + (size_t)c->nr_frames * sizeof(struct om_page) +
-	       om_shadow_bytes(c->nr_frames);
+	       region_bytes(c->nr_frames) + om_shadow_bytes(c->nr_frames);
 }
 
 static bool config_is_sane(const struct om_config *c)
@@ -44,7 +49,8 @@ struct om_system *om_system_init(const struct om_config *config)
 	sys->hooks.seed = om_tree_seed(config->seed);
 	sys->page = (void *)((char *)config->storage + head_bytes(config->nr_cpus));
 	sys->nr_frames = config->nr_frames;
-	sys->shadow = (void *)(sys->page + config->nr_frames);
+	sys->region = (void *)(sys->page + config->nr_frames);
+	sys->shadow = (void *)((char *)sys->region + region_bytes(config->nr_frames));
 	sys->zero_pfn = OM_NO_PFN;
 	sys->swap_cluster = config->swap_cluster;
 	om_free_init(sys, config->nr_cpus);

@@ -18,6 +18,7 @@
 
 struct qemu_plugin_tb;
 struct qemu_plugin_insn;
+struct qemu_plugin_hwaddr;
 typedef uint64_t plugin_id;
 
 enum { NO_REGISTERS = 0 };
@@ -36,6 +37,10 @@ void qemu_plugin_register_vcpu_insn_exec_cb(struct qemu_plugin_insn *insn,
                                             void (*fn)(unsigned cpu, void *arg), int flags,
                                             void *arg);
 bool qemu_plugin_mem_is_store(uint32_t info);
+unsigned qemu_plugin_mem_size_shift(uint32_t info);
+struct qemu_plugin_hwaddr *qemu_plugin_get_hwaddr(uint32_t info, uint64_t addr);
+bool qemu_plugin_hwaddr_is_io(const struct qemu_plugin_hwaddr *at);
+uint64_t qemu_plugin_hwaddr_phys_addr(const struct qemu_plugin_hwaddr *at);
 void qemu_plugin_register_vcpu_syscall_cb(plugin_id id,
                                           void (*fn)(plugin_id id, unsigned cpu, int64_t nr,
                                                      uint64_t a, uint64_t b, uint64_t c, uint64_t d,

@@ -199,9 +199,23 @@ struct om_mm {
 /* Kinds of pages that compete for frames: page/age.h. */
 enum om_age_kind { OM_AGE_ANON, OM_AGE_FILE, OM_NR_AGE_KINDS };
 
+/*
+ * Neighbours among the frames, at which reclaim need not look in every round: reclaim/hand.h. Its
+ * pages may leave in the round after `left` others, not before.
+ */
+#define OM_REGION_SHIFT 6
+#define OM_REGION       ((om_pfn_t)1 << OM_REGION_SHIFT)
+struct om_region {
+	_Atomic uint8_t left;   /* (a) rounds in which the hand passes by */
+	_Atomic uint8_t passed; /* (a) rounds in which it has, since it looked here last */
+	_Atomic uint8_t step; /* (a) in the look that is on, or was last: pages grow older by it */
+	_Atomic uint8_t
+	    nearest; /* (a) in this look: rounds until the first may leave; 0: all used */
+	_Atomic uint16_t unused[OM_NR_AGE_KINDS]; /* (a) in this look: pages not used */
+};
+
 struct om_ages {
-	_Atomic om_pfn_t
-	    hand; /* (a) chunks of frames that reclaim has looked at, round and round */
+	_Atomic om_pfn_t hand;                   /* (a) the frame that reclaim looks at next */
 	_Atomic uint32_t limit[OM_NR_AGE_KINDS]; /* (a) the age at which a page leaves */
 	/* (a) Since the limits were moved last: pages looked at, evicted, and missed since. */
 	_Atomic uint32_t looked, evicted[OM_NR_AGE_KINDS], refaults[OM_NR_AGE_KINDS];
@@ -358,6 +372,7 @@ struct om_system {
 	om_pfn_t zero_pfn;          /* (c) after the first om_add_memory() */
 	unsigned swap_cluster;      /* (c) */
 	unsigned cpu_mask;          /* (c) number of shards, a power of two, less 1 */
+	struct om_region *region;   /* (c) of each OM_REGION frames */
 	_Atomic uint16_t *shadow;   /* (c) the table of store/shadow.h; NULL: none */
 	_Atomic om_pfn_t nr_owned;  /* (a) written under (f) */
 	_Atomic om_pfn_t mark_high; /* (a) written under (f); the others: free.min, low */

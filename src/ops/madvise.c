@@ -97,7 +97,7 @@ static void mark_lazyfree(struct om_system *sys, struct om_page *page)
 {
 	om_page_set(page, OM_PG_LAZYFREE);
 	om_page_clear(page, OM_PG_DIRTY | OM_PG_REFERENCED | OM_PG_SWAPBACKED);
-	om_page_set_old(page);
+	om_page_set_old(sys, page);
 	om_count(sys, OM_EV_PGLAZYFREE, 1);
 }
 
@@ -159,7 +159,7 @@ static void visit_cold(struct visitor *v, struct om_page *table, unsigned pos, o
 	om_frame_lock(sys, page);
 	if (is_private_use(page)) {
 		om_page_clear(page, OM_PG_REFERENCED);
-		om_page_set_old(page);
+		om_page_set_old(sys, page);
 	}
 	om_frame_unlock(sys, page);
 }

@@ -33,6 +33,20 @@ static inline unsigned om_age_limit(struct om_system *sys, enum om_age_kind kind
 	return atomic_load_explicit(&sys->ages.limit[kind], memory_order_relaxed);
 }
 
+/*
+ * A page may leave in the next round, so the hand is to come to its region. Any context. A hint: at
+ * worst the page stays for some rounds more.
+ */
+static inline void om_region_wake(struct om_system *sys, const struct om_page *page)
+{
+	struct om_region *region = &sys->region[om_page_pfn(sys, page) >> OM_REGION_SHIFT];
+
+	if (atomic_load_explicit(&region->nearest, memory_order_relaxed) != 1)
+		atomic_store_explicit(&region->nearest, 1, memory_order_relaxed);
+	if (atomic_load_explicit(&region->left, memory_order_relaxed))
+		atomic_store_explicit(&region->left, 0, memory_order_relaxed);
+}
+
 /* Give the page an age, whatever it was. Any context: the other flags stay as others set them. */
 static inline void om_page_set_age(struct om_page *page, unsigned age)
 {
@@ -45,26 +59,34 @@ static inline void om_page_set_age(struct om_page *page, unsigned age)
 }
 
 /* A page that nobody will use again, as far as is known: it leaves when the hand comes. */
-static inline void om_page_set_old(struct om_page *page)
+static inline void om_page_set_old(struct om_system *sys, struct om_page *page)
 {
 	om_page_set_age(page, OM_AGE_MAX);
+	om_region_wake(sys, page);
 }
 
 /* A page that has come before anybody used it: if nobody does, it leaves when the hand comes. */
 static inline void om_page_set_unused(struct om_system *sys, struct om_page *page)
 {
 	om_page_set_age(page, om_age_limit(sys, om_age_kind_of(om_page_flags(page))) - 1);
+	om_region_wake(sys, page);
 }
 
 /*
- * A page of which nobody knows yet whether it is used twice: it has a quarter of the time of others
- * to be used again, rounded, which leaves it one round of two.
+ * The age of a page of which nobody knows yet whether it is used twice: it has a quarter of the
+ * time of others to be used again, rounded, which leaves it one round of two.
  */
+static inline unsigned om_age_unproven(unsigned limit)
+{
+	return limit - 1 - (limit + 2) / 4;
+}
+
 static inline void om_page_set_unproven(struct om_system *sys, struct om_page *page)
 {
-	unsigned limit = om_age_limit(sys, om_age_kind_of(om_page_flags(page)));
+	enum om_age_kind kind = om_age_kind_of(om_page_flags(page));
 
-	om_page_set_age(page, limit - 1 - (limit + 2) / 4);
+	om_page_set_age(page, om_age_unproven(om_age_limit(sys, kind)));
+	om_region_wake(sys, page);
 }
 
 /*

@@ -1,9 +1,9 @@
 /*
  * reclaim.c: choosing victims and getting their frames back.
  *
- * The hand finds pages that have not been used for long enough (scan.c, balance.c). If it has been
- * round all frames and there were too few of them, those that would have been the next ones leave,
- * too, and at last everything that can.
+ * The hand finds pages that have not been used for long enough (hand.c, scan.c, balance.c). If it
+ * has been round and there were too few of them, those leave, too, that would have been next, and
+ * at last everything that can.
  *
  * Page tables that hold nothing are frames, too: tables.c. What somebody does who needs a frame:
  * request.c.
@@ -23,11 +23,13 @@
 #include "store/mapping.h"
 #include "store/swap.h"
 
-/* It does not leave now; `keep`: nor when the hand comes again, because it cannot. */
+/* It does not leave now, but when the hand comes again; `keep`: nor then, because it cannot. */
 static void give_up(struct om_system *sys, struct om_page **page, bool keep)
 {
 	if (keep)
 		om_page_set_age(*page, 0);
+	else
+		om_region_wake(sys, *page);
 	om_page_unlock_put(sys, *page);
 	*page = NULL;
 }
@@ -327,15 +329,15 @@ static bool release(struct om_system *sys, struct om_page *page)
 
 static bool free_victim(struct om_system *sys, struct om_page **page, enum om_age_kind kind)
 {
-	bool freed = release(sys, *page);
-
-	if (freed) {
-		om_count(sys, kind == OM_AGE_ANON ? OM_EV_PGSTEAL_ANON : OM_EV_PGSTEAL_FILE, 1);
-		if (om_page_test(*page, OM_PG_LAZYFREE))
-			om_count(sys, OM_EV_PGLAZYFREED, 1);
+	if (!release(sys, *page)) {
+		give_up(sys, page, false);
+		return false;
 	}
-	give_up(sys, page, false);
-	return freed;
+	om_count(sys, kind == OM_AGE_ANON ? OM_EV_PGSTEAL_ANON : OM_EV_PGSTEAL_FILE, 1);
+	if (om_page_test(*page, OM_PG_LAZYFREE))
+		om_count(sys, OM_EV_PGLAZYFREED, 1);
+	om_page_unlock_put(sys, *page);
+	return true;
 }
 
 /* evicted[]: how many were freed, by kind, is added. */
@@ -382,27 +384,48 @@ static size_t go_round(struct om_system *sys, struct om_round *round, enum om_sc
 	while (freed < pages && round->left) {
 		unsigned evicted[OM_NR_AGE_KINDS] = {0};
 		struct om_victims b = {.n = 0};
-		size_t want = pages - freed, before = round->left;
+		size_t want = pages - freed;
 
+		round->looked = 0;
 		om_scan(sys, round, want < OM_RECLAIM_BATCH ? (unsigned)want : OM_RECLAIM_BATCH,
 		        &b);
 		reclaim_victims(sys, &b, evicted);
 		freed += evicted[OM_AGE_ANON] + evicted[OM_AGE_FILE];
-		om_count(sys, OM_EV_PGSCAN, before - round->left);
-		if (how == OM_SCAN_OLD)
-			om_balance(sys, before - round->left, evicted);
+		om_count(sys, OM_EV_PGSCAN, round->looked);
+		if (how <= OM_SCAN_REST)
+			om_balance(sys, round->looked, evicted);
 	}
 	return freed;
 }
 
 /* How early must they leave, so that there are `pages` of them? */
-static unsigned how_early(const struct om_round *old, size_t pages)
+static unsigned how_early(const struct om_round *round, size_t pages)
 {
 	unsigned early = 0;
 
 	for (size_t n = 0; n < pages && early < OM_AGE_MAX;)
-		n += old->stay[++early];
+		n += round->stay[++early];
 	return early;
+}
+
+/*
+ * Too few were old. Those that have the least time left are to leave: they are looked for where
+ * they may be first, until there are so many that no others can have less.
+ */
+static size_t take_next(struct om_system *sys, struct om_round *round, size_t pages)
+{
+	unsigned early = OM_AGE_MAX;
+	size_t freed = 0;
+
+	for (unsigned time = 1; freed < pages && time < early; time = 2 * time + 1) {
+		round->early = time;
+		freed += go_round(sys, round, OM_SCAN_REST, pages - freed);
+		early = how_early(round, pages - freed);
+	}
+	round->early = early;
+	if (freed < pages)
+		freed += go_round(sys, round, OM_SCAN_NEXT, pages - freed);
+	return freed;
 }
 
 /*
@@ -426,10 +449,8 @@ static size_t shrink(struct om_system *sys, size_t pages)
 
 	if (freed < pages)
 		freed += om_reclaim_tables(sys, OM_TABLES_FREE, pages - freed);
-	if (freed < pages) {
-		round.early = how_early(&round, pages - freed);
-		freed += go_round(sys, &round, OM_SCAN_NEXT, pages - freed);
-	}
+	if (freed < pages)
+		freed += take_next(sys, &round, pages - freed);
 	/* Before what is in use. */
 	if (freed < pages)
 		freed += shrink_tables(sys, pages - freed);

@@ -1,9 +1,8 @@
 /*
- * scan.c: a hand goes round over the frames, and finds the pages that are to leave.
+ * scan.c: a look at the frames to which the hand has come, for pages that are to leave.
  *
- * A page that it finds used becomes young; one that was not grows older; and one that has grown too
- * old becomes a victim. Who reclaims takes the next few frames as its own to look at, so several
- * reclaimers are at different places, without a lock.
+ * A page that was used becomes young; one that was not grows older; and one that has grown too old
+ * becomes a victim.
  *
  * Neighbours among the frames were mostly taken by one fault after the other. So they are likely to
  * be in one table, whose lock is kept from one exclusive page to the next: such a page names its
@@ -17,19 +16,17 @@
 #include "reclaim/unmap.h"
 #include "store/swap.h"
 
-/* Frames that one thread takes at a time: the descriptors of half a kilobyte, eight lines. */
-#define CHUNK 16
-
 /* Entries that are looked at each time the hand comes to a page. */
 #define FEW_ENTRIES 8
 
 struct scan {
 	struct om_system *sys;
 	struct om_round *round;
-	bool swap;                        /* there is a slot for who needs one */
-	struct om_page *table;            /* locked; NULL: none is */
-	unsigned looks;                   /* at entries of exclusive pages */
-	unsigned unused[OM_NR_AGE_KINDS]; /* pages that were found not used */
+	bool swap;                /* there is a slot for who needs one */
+	struct om_page *table;    /* locked; NULL: none is */
+	unsigned looks;           /* at entries of exclusive pages */
+	unsigned step;            /* a page that was not used grows older by it */
+	struct om_findings found; /* in the claim that is being looked at */
 	struct om_victims *v;
 };
 
@@ -50,26 +47,51 @@ static bool may_leave(const struct scan *s, const struct om_page *page)
 	return s->swap || !(flags & OM_PG_SWAPBACKED) || (flags & OM_PG_SWAPCACHE);
 }
 
+/* The page stays: it may leave so many rounds from now, if it is not used. */
+static void note_time(struct scan *s, unsigned limit, unsigned age)
+{
+	unsigned time = age < limit ? limit - age : 1;
+
+	if (!s->found.nearest || time < s->found.nearest)
+		s->found.nearest = time;
+}
+
+/* It cannot leave now, and does not grow older: its time may have come when it can. */
+static void note_later(struct scan *s, const struct om_page *page)
+{
+	unsigned flags = om_page_flags(page);
+
+	note_time(s, om_age_limit(s->sys, om_age_kind_of(flags)), om_age_of(flags));
+}
+
 /*
  * It was used. The first time may be all that ever happens to it: unless it is used again, it
  * leaves when the hand comes next. Who is known to be used more often is young.
  */
-static void note_use(struct om_system *sys, struct om_page *page, bool often)
+static void note_use(struct scan *s, struct om_page *page, bool often)
 {
-	unsigned flags = om_page_flags(page);
+	unsigned flags = om_page_flags(page), limit, age;
 
 	if (!often && !(flags & OM_PG_REFERENCED)) {
+		limit = om_age_limit(s->sys, om_age_kind_of(flags));
+		age = om_age_unproven(limit);
 		om_page_set(page, OM_PG_REFERENCED);
-		om_page_set_unproven(sys, page);
+		om_page_set_age(page, age);
+		note_time(s, limit, age);
 	} else if (om_page_clear(page, OM_PG_AGE) & OM_PG_AGE) {
-		om_count(sys, OM_EV_PGACTIVATE, 1);
+		om_count(s->sys, OM_EV_PGACTIVATE, 1);
 	}
+}
+
+static bool grows_older(const struct scan *s)
+{
+	return s->round->how <= OM_SCAN_REST;
 }
 
 /* Even if it was not used it stays this time. */
 static bool has_time(const struct scan *s, unsigned flags)
 {
-	unsigned sooner = s->round->how == OM_SCAN_OLD ? 1 : s->round->early;
+	unsigned sooner = grows_older(s) ? s->step : s->round->early;
 
 	return om_age_of(flags) + sooner < om_age_limit(s->sys, om_age_kind_of(flags));
 }
@@ -87,12 +109,14 @@ static bool grow_older(struct scan *s, struct om_page *page)
 		return !has_time(s, flags);
 	if (age == 0)
 		om_count(s->sys, OM_EV_PGDEACTIVATE, 1);
-	if (age < OM_AGE_MAX)
-		om_page_set_age(page, ++age);
-	s->unused[kind]++;
-	if (age < limit)
-		s->round->stay[limit - age]++;
-	return age >= limit;
+	age = age + s->step < OM_AGE_MAX ? age + s->step : OM_AGE_MAX;
+	om_page_set_age(page, age);
+	s->found.unused[kind]++;
+	if (age >= limit)
+		return true;
+	s->round->stay[limit - age]++;
+	note_time(s, limit, age);
+	return false;
 }
 
 /* ---------------------------------------------------------------- exclusive pages ----------- */
@@ -122,15 +146,17 @@ static bool is_too_old(struct scan *s, struct om_page *page)
 	if (!om_pte_young(pte))
 		return grow_older(s, page);
 	om_entry_age(s->sys, s->table, pos);
-	note_use(s->sys, page, false);
+	note_use(s, page, false);
 	return s->round->how == OM_SCAN_ALL;
 }
 
 /* FRAME held: the page is ours, locked and referenced. False: somebody else has it locked. */
 static bool take(struct scan *s, struct om_page *page)
 {
-	if (!om_page_trylock(s->sys, page))
+	if (!om_page_trylock(s->sys, page)) {
+		note_later(s, page);
 		return false;
+	}
 	om_page_ref_locked(s->sys, page);
 	return true;
 }
@@ -150,7 +176,7 @@ static bool is_too_old_by_walk(struct scan *s, struct om_page *page, bool many)
 	om_page_referenced(s->sys, page, &uses);
 	if (!uses.young)
 		return grow_older(s, page);
-	note_use(s->sys, page, uses.young > 1 || uses.exec);
+	note_use(s, page, uses.young > 1 || uses.exec);
 	return s->round->how == OM_SCAN_ALL;
 }
 
@@ -172,16 +198,19 @@ static void look_by_walk(struct scan *s, struct om_page *page, bool many)
 static bool look(struct scan *s, struct om_page *page, struct om_page **table)
 {
 	struct om_system *sys = s->sys;
-	bool taken = false, many;
+	bool may, taken = false, many;
 
 	om_frame_lock(sys, page);
-	*table = may_leave(s, page) ? om_anon_page_table(page) : NULL;
+	may = may_leave(s, page);
+	*table = may ? om_anon_page_table(page) : NULL;
 	if (*table && *table == s->table) {
 		if (is_too_old(s, page) && take(s, page))
 			s->v->page[s->v->n++] = page;
 		*table = NULL;
-	} else if (!*table) {
-		taken = may_leave(s, page) && take(s, page);
+	} else if (may && !*table) {
+		taken = take(s, page);
+	} else if (!may) {
+		note_later(s, page);
 	}
 	many = page->mapcount > FEW_ENTRIES;
 	om_frame_unlock(sys, page);
@@ -205,64 +234,32 @@ static void look_at_frame(struct scan *s, struct om_page *page)
 		keep_table(s, NULL);
 }
 
-/* ---------------------------------------------------------------- the hand ------------------ */
+/* ---------------------------------------------------------------- all of a round ------------ */
 
-/* A round is over: what was found in it stands until the next one is. */
-static void next_round(struct om_system *sys)
+/* Look at the frames of a claim, until there are enough victims. */
+static void look_at_claim(struct scan *s, const struct om_claim *claim, unsigned want)
 {
-	for (unsigned k = 0; k < OM_NR_AGE_KINDS; k++)
-		atomic_store_explicit(&sys->ages.unused[1][k],
-		                      atomic_exchange(&sys->ages.unused[0][k], 0),
-		                      memory_order_relaxed);
-}
+	struct om_round *round = s->round;
+	om_pfn_t at = claim->first;
 
-/* The next frames to look at are ours: *first, and how many. */
-static om_pfn_t claim(struct om_system *sys, om_pfn_t *first)
-{
-	om_pfn_t hand = atomic_load_explicit(&sys->ages.hand, memory_order_relaxed), n, next;
-
-	do {
-		n = sys->nr_frames - hand < CHUNK ? sys->nr_frames - hand : CHUNK;
-		next = hand + n == sys->nr_frames ? 0 : hand + n;
-	} while (!atomic_compare_exchange_weak(&sys->ages.hand, &hand, next));
-	if (!next)
-		next_round(sys);
-	*first = hand;
-	return n;
-}
-
-/* Unless somebody else has gone on meanwhile, the hand goes back to what we have not looked at. */
-static void give_back(struct om_system *sys, om_pfn_t at, om_pfn_t end)
-{
-	om_pfn_t hand = end == sys->nr_frames ? 0 : end;
-
-	atomic_compare_exchange_strong(&sys->ages.hand, &hand, at);
-}
-
-/* What was counted in passing, all at once: others count there, too. */
-static void settle(const struct scan *s)
-{
-	for (unsigned k = 0; k < OM_NR_AGE_KINDS; k++)
-		if (s->unused[k])
-			atomic_fetch_add_explicit(&s->sys->ages.unused[0][k], s->unused[k],
-			                          memory_order_relaxed);
-	if (s->looks)
-		om_rmap_count(s->sys, s->looks, s->looks, s->looks);
+	s->step = claim->step;
+	s->found = (struct om_findings){.nearest = 0};
+	for (; at < claim->end && s->v->n < want && round->left; at++, round->left--)
+		look_at_frame(s, om_page_of(s->sys, at));
+	keep_table(s, NULL);
+	round->looked += at - claim->first;
+	om_hand_done(s->sys, claim, at, &s->found);
 }
 
 void om_scan(struct om_system *sys, struct om_round *round, unsigned want, struct om_victims *v)
 {
 	struct scan s = {.sys = sys, .round = round, .swap = om_swap_has_room(sys), .v = v};
+	struct om_claim claim;
 
 	OM_ASSERT(sys, want <= OM_RECLAIM_BATCH, "batch", v);
-	while (v->n < want && round->left) {
-		om_pfn_t at, end = claim(sys, &at);
-
-		for (end += at; at < end && v->n < want && round->left; at++, round->left--)
-			look_at_frame(&s, om_page_of(sys, at));
-		keep_table(&s, NULL);
-		if (at < end)
-			give_back(sys, at, end);
-	}
-	settle(&s);
+	while (v->n < want && round->left)
+		if (om_hand_claim(sys, round, &claim))
+			look_at_claim(&s, &claim, want);
+	if (s.looks)
+		om_rmap_count(sys, s.looks, s.looks, s.looks);
 }

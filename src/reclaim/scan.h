@@ -4,20 +4,8 @@
 #ifndef OM_SCAN_H
 #define OM_SCAN_H
 
-#include "page/age.h"
+#include "reclaim/hand.h"
 #include "reclaim/reclaim.h"
-
-/* Which pages leave: those past the limit of their kind; those that will be next; or all. */
-enum om_scan { OM_SCAN_OLD, OM_SCAN_NEXT, OM_SCAN_ALL };
-
-/* The hand goes round once. */
-struct om_round {
-	enum om_scan how;
-	size_t left;    /* frames to look at */
-	unsigned early; /* NEXT: pages leave so many rounds before they are past the limit */
-	/* OLD adds: pages that were not used and stay, by the rounds that they have left. */
-	size_t stay[OM_AGE_MAX + 1];
-};
 
 /* Pages that are to leave: locked, and with a reference. */
 struct om_victims {

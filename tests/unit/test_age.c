@@ -61,7 +61,7 @@ static void test_age(void **state)
 	om_page_set_age(page, 5);
 	assert_int_equal(age(page), 5);
 	assert_int_equal(om_page_flags(page) & ~(unsigned)OM_PG_AGE, OM_PG_DIRTY | OM_PG_UPTODATE);
-	om_page_set_old(page);
+	om_page_set_old(sys, page);
 	assert_int_equal(age(page), OM_AGE_MAX);
 	atomic_store(&sys->ages.limit[OM_AGE_FILE], 8);
 	om_page_set_unused(sys, page);
@@ -229,6 +229,7 @@ static unsigned scan(struct om_system *sys, enum om_scan how, size_t budget)
 	struct om_victims v = {.n = 0};
 	unsigned n;
 
+	om_region_wake(sys, sys->page); /* there is one region */
 	om_scan(sys, &round, OM_RECLAIM_BATCH, &v);
 	n = v.n;
 	drop(sys, &v);

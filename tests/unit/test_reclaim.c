@@ -36,15 +36,17 @@ static unsigned age(struct space *s, struct om_mm *mm, uintptr_t i)
 static void set_old(struct om_mm *mm, uintptr_t first, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		om_page_set_old(space_page(mm, first + i, NULL, NULL));
+		om_page_set_old(mm->sys, space_page(mm, first + i, NULL, NULL));
 }
 
-/* The hand goes round once. Who has not been told may have used pages without a trace: see forget(). */
+/* The hand goes round once, and passes nothing by. Who has not been told may have used pages without a trace: see forget(). */
 static unsigned go_round(struct space *s, enum om_scan how, unsigned n)
 {
 	struct om_victims v = {.n = 0};
 	struct om_round round = {.how = how, .left = s->sys->nr_frames};
 
+	for (om_pfn_t i = 0; i < s->sys->nr_frames; i++)
+		om_region_wake(s->sys, &s->sys->page[i]);
 	om_scan(s->sys, &round, n, &v);
 	for (unsigned i = 0; i < v.n; i++)
 		om_page_unlock(s->sys, v.page[i]);

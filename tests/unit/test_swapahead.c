@@ -296,7 +296,7 @@ static void test_roomy(void **state)
 		struct figures f = run_roomy(order);
 
 		assert_true(f.pages <= FRAMES / 2 + FRAMES / 16);
-		assert_true(f.reads <= FRAMES / 2 / 6);
+		assert_true(f.reads <= FRAMES / 2 / 5);
 	}
 }
 

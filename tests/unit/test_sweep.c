@@ -64,7 +64,7 @@ static void test_used_once(void **state)
 	struct om_page *page = space_page(c.s.mm, 5, NULL, NULL);
 
 	(void)state;
-	om_page_set_old(page);
+	om_page_set_old(c.s.sys, page);
 	sweep(&c);
 	assert_int_equal(present(&c, 0, 8), 8);
 	assert_int_equal(om_age_of(om_page_flags(page)), 0);

@@ -212,6 +212,8 @@ struct om_system *unit_system_cpus(om_pfn_t nr_frames, unsigned nr_cpus)
 	memset(sys->arch.base, JUNK, bytes);
 	sys->page = allocate(sizeof(void *), sys->nr_frames * sizeof(*sys->page));
 	memset(sys->page, 0, sys->nr_frames * sizeof(*sys->page));
+	sys->region = calloc(sys->nr_frames / OM_REGION + 1, sizeof(*sys->region));
+	assert_non_null(sys->region);
 	sys->hooks.ops = &unit_ops;
 	sys->hooks.seed = om_tree_seed(0);
 	add_frames(sys);
@@ -225,6 +227,7 @@ struct om_system *unit_system_cpus(om_pfn_t nr_frames, unsigned nr_cpus)
 void unit_system_free(struct om_system *sys)
 {
 	assert_int_equal(held.depth, 0);
+	free(sys->region);
 	free(sys->page);
 	free(sys->arch.base);
 	free(sys);
