@@ -10,6 +10,7 @@
 #include "page/frame.h"
 #include "page/table.h"
 #include "rmap/rmap.h"
+#include "store/index.h"
 
 static const char *const event_name[OM_NR_EVENTS] = {
     [OM_EV_PGFAULT] = "pgfault",
@@ -300,7 +301,7 @@ void om_mapping_usage(struct om_mapping *mapping, struct om_mapping_usage *usage
 	om_read_lock(mapping->sys, &mapping->lock, OM_RANK_MAPPING);
 	usage->pages = mapping->nr_pages;
 	usage->swap = mapping->nr_swapped;
-	usage->nodes = mapping->index.nodes;
+	usage->nodes = om_index_nodes(mapping->sys, &mapping->index);
 	om_read_unlock(mapping->sys, &mapping->lock);
 }
 

@@ -107,15 +107,13 @@ struct om_page {
 
 /*
  * The pages of a file: 1024-ary tree of frames holding 32-bit entries. The first pages are in the
- * mapping itself, so a small file needs no node.
+ * mapping itself, so a small file needs no node. All of it is written under (O), and may be read
+ * without: store/index.h says what that tells.
  */
-#define OM_INDEX_DIRECT    16
-#define OM_INDEX_NODES_MAX 0xfffffffu /* a terabyte of nodes */
+#define OM_INDEX_DIRECT 16
 struct om_index {
-	uint32_t direct[OM_INDEX_DIRECT]; /* (O) */
-	om_pfn_t root;                    /* (O) OM_NO_PFN: no node */
-	uint32_t height : 4;              /* (O) */
-	uint32_t nodes : 28;              /* (O) frames of the tree */
+	_Atomic uint32_t direct[OM_INDEX_DIRECT]; /* (a) written under (O) */
+	_Atomic uint64_t top; /* (a) written under (O): the root, and a number that tells changes */
 };
 
 /* Who goes through a file in order, and whether it pays to read ahead: readahead.c. */
@@ -132,9 +130,13 @@ struct om_readahead {
 };
 
 struct om_mapping {
+	/* What is read to find a page that is there; written when pages come or go. */
 	struct om_system *sys;          /* (c) */
 	const struct om_store_ops *ops; /* (c) NULL: shared memory */
 	void *store;                    /* (c) */
+	_Atomic uint64_t size;          /* (a) bytes, by size_lock; shrinks before pages go */
+	struct om_index index;          /* (O) page index -> page, or swap slot of shared memory */
+
 	struct om_rwspin lock;
 	struct om_rwsem size_lock;       /* sleeping: read = write() at the end, write = truncate */
 	struct om_rwsem hole_lock;       /* sleeping: write = punch, read = waits for its end */
@@ -142,11 +144,9 @@ struct om_mapping {
 	_Atomic uintptr_t refs;          /* (a) the embedder's, and one for each area */
 	_Atomic int32_t i_mmap_writable; /* (a) shared areas with MAYWRITE; < 0: none is allowed */
 	_Atomic bool holes_shown;        /* (a) private areas may show the zero page in holes */
-	_Atomic uint64_t size;           /* (a) bytes, by size_lock; shrinks before pages go */
 	struct om_node *i_mmap;          /* (O) VMAs by file page; nonlinear ones come last */
 	/* (a) Where the next sweep of nonlinear areas begins: hints, see sweep.c. */
 	_Atomic uintptr_t hand_area, hand_addr;
-	struct om_index index;          /* (O) page index -> page, or swap slot of shared memory */
 	om_pfn_t nr_pages;              /* (O) pages in the index */
 	uint32_t nr_swapped;            /* (O) slots in the index */
 	uintptr_t hole_first, hole_end; /* (O) no page enters here: the store is being punched */

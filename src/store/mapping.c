@@ -20,12 +20,34 @@
 
 /* ---- looking up ---- */
 
+/* Without the mapping's lock: the page, referenced, or NULL, which says nothing. */
+static struct om_page *find_page(struct om_mapping *mapping, uintptr_t index)
+{
+	struct om_system *sys = mapping->sys;
+	struct om_page *page;
+	om_ientry_t e;
+	bool there;
+
+	om_index_peek(sys, &mapping->index, index, 1, &e);
+	if (!om_ientry_is_page(e))
+		return NULL;
+	page = om_page_of(sys, om_ientry_value(e));
+	om_frame_lock(sys, page);
+	there = om_mapping_names(mapping, page, index);
+	if (there)
+		om_page_ref_locked(sys, page);
+	om_frame_unlock(sys, page);
+	return there ? page : NULL;
+}
+
 om_ientry_t om_mapping_find(struct om_mapping *mapping, uintptr_t index, struct om_page **page)
 {
 	struct om_system *sys = mapping->sys;
 	om_ientry_t e;
 
-	*page = NULL;
+	*page = find_page(mapping, index);
+	if (om_likely(*page))
+		return om_ientry_page(om_page_pfn(sys, *page));
 	om_read_lock(sys, &mapping->lock, OM_RANK_MAPPING);
 	e = om_index_get(sys, &mapping->index, index);
 	if (om_ientry_is_page(e)) {

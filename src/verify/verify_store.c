@@ -46,15 +46,20 @@ void om_scan_index(struct om_check *c, struct om_mapping *mapping, om_index_visi
                    bool tally)
 {
 	const struct om_index *ix = &mapping->index;
+	uint64_t top = om_index_top(ix);
+	om_pfn_t root = om_index_root(top);
+	unsigned height = om_index_height(top);
 
 	c->nodes = 0;
-	for (unsigned i = 0; i < OM_INDEX_DIRECT; i++)
-		if (ix->direct[i] && !visit(c, mapping, i, ix->direct[i]))
+	for (unsigned i = 0; i < OM_INDEX_DIRECT; i++) {
+		uint32_t e = atomic_load(&ix->direct[i]);
+
+		if (e && !visit(c, mapping, i, e))
 			return;
-	if (OM_CHECK(c, (ix->root == OM_NO_PFN) == (ix->height == 0), "index", mapping, ix->root,
-	             ix->height) &&
-	    ix->height)
-		scan_node(c, mapping, visit, tally, ix->root, ix->height - 1u, 0);
+	}
+	if (OM_CHECK(c, (root == OM_NO_PFN) == (height == 0), "index", mapping, root, height) &&
+	    height)
+		scan_node(c, mapping, visit, tally, root, height - 1, 0);
 }
 
 /* The size shrinks before pages go, so at rest none is beyond it. */
@@ -86,7 +91,8 @@ void om_check_mappings(struct om_check *c)
 		size_t cached = c->cached, swapped = c->swapped;
 
 		om_scan_index(c, m, check_in_mapping, true);
-		OM_CHECK(c, m->index.nodes == c->nodes, "index", m, m->index.nodes, c->nodes);
+		OM_CHECK(c, om_index_nodes(c->sys, &m->index) == c->nodes, "index", m,
+		         om_index_nodes(c->sys, &m->index), c->nodes);
 		OM_CHECK(c, m->nr_pages == c->cached - cached, "index", m, m->nr_pages,
 		         c->cached - cached);
 		OM_CHECK(c, m->nr_swapped == c->swapped - swapped, "index", m, m->nr_swapped,

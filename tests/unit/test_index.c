@@ -69,7 +69,7 @@ static void model_free(struct model *m)
 		assert_int_equal(om_index_clear(m->sys, &m->ix, m->place[i]), m->entry[i]);
 		m->entry[i] = 0;
 	}
-	assert_int_equal(m->ix.root, OM_NO_PFN);
+	assert_int_equal(om_index_root(om_index_top(&m->ix)), OM_NO_PFN);
 	unit_assert_all_free(m->sys);
 	unit_system_free(m->sys);
 	free(m);
