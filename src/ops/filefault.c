@@ -28,20 +28,23 @@
  * sees the count. It flushes before it releases mapping->lock; with that lock, too, there is none
  * under way that has cleared this entry.
  */
-static bool lock_settled(struct om_fault *f)
+static OM_COLD bool lock_again(struct om_fault *f)
 {
 	struct om_mapping *mapping = f->vma->mapping;
 	bool same;
 
-	if (!om_fault_lock_absent(f))
-		return false;
-	if (om_likely(!om_mm_flush_pending(f->vma->mm)))
-		return true;
 	om_table_unlock(f->sys, f->table);
 	om_read_lock(f->sys, &mapping->lock, OM_RANK_MAPPING);
 	same = om_fault_lock_absent(f);
 	om_read_unlock(f->sys, &mapping->lock);
 	return same;
+}
+
+static inline bool lock_settled(struct om_fault *f)
+{
+	if (!om_fault_lock_absent(f))
+		return false;
+	return om_likely(!om_mm_flush_pending(f->vma->mm)) || lock_again(f);
 }
 
 /* ---------------------------------------------------------------- private areas ------------- */
@@ -218,7 +221,7 @@ static unsigned fill_around(struct om_fault *f, uintptr_t index, bool *resolved)
 
 	around(f, index, &first, &end);
 	index -= f->pos - first;
-	om_index_peek(f->sys, &f->vma->mapping->index, index, end - first, e);
+	om_index_peek_many(f->sys, &f->vma->mapping->index, index, end - first, e);
 	for (unsigned pos = first; pos < end; pos++) {
 		if (!om_pte_none(om_entry_get(f->sys, f->table, pos)) ||
 		    !map_one(f, pos, e[pos - first], index + pos - first))

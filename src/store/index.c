@@ -136,70 +136,96 @@ om_ientry_t om_index_get(struct om_system *sys, const struct om_index *ix, uintp
 
 /* ---------------------------------------------------------------- without the lock ---------- */
 
+/* What a frame that is, or was, a node holds. */
+static inline const _Atomic om_ientry_t *peek_entries(struct om_system *sys, om_pfn_t node)
+{
+	return om_arch_frame(&sys->arch, node);
+}
+
 /*
  * Was `node` in the tree when it was read, just now? `top` is what it was before. The loads of what
  * was read have acquire, so none is later than this one. Whoever frees a node has changed `top`
  * before he took its frame lock.
  */
-static bool was_there(struct om_system *sys, const struct om_index *ix, uint64_t top,
-                      struct om_page *node)
+static inline bool was_there(struct om_system *sys, const struct om_index *ix, uint64_t top,
+                             om_pfn_t node)
 {
 	if (OM_DEBUG) {
-		om_frame_lock(sys, node);
-		OM_ASSERT(sys, node->kind == OM_KIND_INDEX || om_index_top(ix) != top, "index",
-		          node);
-		om_frame_unlock(sys, node);
+		struct om_page *page = om_page_of(sys, node);
+
+		om_frame_lock(sys, page);
+		OM_ASSERT(sys, page->kind == OM_KIND_INDEX || om_index_top(ix) != top, "index",
+		          page);
+		om_frame_unlock(sys, page);
 	}
-	return om_index_top(ix) == top;
+	return om_likely(om_index_top(ix) == top);
 }
 
-/* The leaf for i; NULL if there is none, or the tree has changed. */
-static struct om_page *peek_leaf(struct om_system *sys, const struct om_index *ix, uint64_t top,
+/* The leaf for i, which is not in the mapping itself. OM_NO_PFN: none, or the tree has changed. */
+static inline om_pfn_t peek_leaf(struct om_system *sys, const struct om_index *ix, uint64_t top,
                                  uintptr_t i)
 {
-	struct om_page *node = root_of(sys, top);
+	om_pfn_t node = om_index_root(top);
+	unsigned shift = om_index_height(top) * NODE_SHIFT;
 
-	if (!node || !covers(om_index_height(top), i))
-		return NULL;
-	for (unsigned level = om_index_height(top) - 1u; level > 0; level--) {
-		om_ientry_t e = load(&entries(sys, node)[digit(i, level)]);
+	/* Without a root, the height covers place 0 alone. */
+	if (shift < WORD_BITS && i >> shift)
+		return OM_NO_PFN;
+	while ((shift -= NODE_SHIFT)) {
+		om_ientry_t e = load(&peek_entries(sys, node)[i >> shift & (NODE_ENTRIES - 1)]);
 
 		if (!was_there(sys, ix, top, node) || !e)
-			return NULL;
-		node = om_page_of(sys, om_ientry_value(e));
+			return OM_NO_PFN;
+		node = om_ientry_value(e);
 	}
 	return node;
 }
 
-/* n entries from place `at` of a node on, or of none. */
-static void peek_entries(const _Atomic om_ientry_t *at, unsigned n, om_ientry_t e[])
+om_ientry_t om_index_peek(struct om_system *sys, const struct om_index *ix, uintptr_t i)
 {
-	for (unsigned k = 0; k < n; k++)
-		e[k] = at ? load(&at[k]) : 0;
+	uint64_t top;
+	om_pfn_t leaf;
+	om_ientry_t e;
+
+	if (i < OM_INDEX_DIRECT)
+		return load(&ix->direct[i]);
+	top = om_index_top(ix);
+	leaf = peek_leaf(sys, ix, top, i);
+	if (leaf == OM_NO_PFN)
+		return 0;
+	e = load(&peek_entries(sys, leaf)[digit(i, 0)]);
+	return was_there(sys, ix, top, leaf) ? e : 0;
 }
 
-void om_index_peek(struct om_system *sys, const struct om_index *ix, uintptr_t i, unsigned n,
-                   om_ientry_t e[])
+/* Of n entries, those that one leaf has; returns how many. */
+static unsigned peek_in_leaf(struct om_system *sys, const struct om_index *ix, uintptr_t i,
+                             unsigned n, om_ientry_t e[])
 {
 	uint64_t top = om_index_top(ix);
-	unsigned part;
+	om_pfn_t leaf = peek_leaf(sys, ix, top, i);
+	unsigned left = NODE_ENTRIES - digit(i, 0);
 
-	for (; n; n -= part, i += part, e += part) {
-		unsigned at = (unsigned)i, end = OM_INDEX_DIRECT;
-		const _Atomic om_ientry_t *entry = ix->direct;
-		struct om_page *leaf = NULL;
+	n = n < left ? n : left;
+	if (leaf != OM_NO_PFN) {
+		const _Atomic om_ientry_t *at = &peek_entries(sys, leaf)[digit(i, 0)];
 
-		if (i >= OM_INDEX_DIRECT) {
-			leaf = peek_leaf(sys, ix, top, i);
-			entry = leaf ? entries(sys, leaf) : NULL;
-			at = digit(i, 0);
-			end = NODE_ENTRIES;
-		}
-		part = n < end - at ? n : end - at;
-		peek_entries(entry ? entry + at : NULL, part, e);
-		if (leaf && !was_there(sys, ix, top, leaf))
-			peek_entries(NULL, part, e);
+		for (unsigned k = 0; k < n; k++)
+			e[k] = load(&at[k]);
 	}
+	if (leaf == OM_NO_PFN || !was_there(sys, ix, top, leaf))
+		memset(e, 0, n * sizeof(*e));
+	return n;
+}
+
+void om_index_peek_many(struct om_system *sys, const struct om_index *ix, uintptr_t i, unsigned n,
+                        om_ientry_t e[])
+{
+	unsigned k = 0;
+
+	for (; k < n && i + k < OM_INDEX_DIRECT; k++)
+		e[k] = load(&ix->direct[i + k]);
+	while (k < n)
+		k += peek_in_leaf(sys, ix, i + k, n - k, &e[k]);
 }
 
 /* ---------------------------------------------------------------- setting ------------------- */

@@ -78,13 +78,14 @@ int om_index_set(struct om_system *sys, struct om_index *ix, uintptr_t i, om_ien
 om_ientry_t om_index_clear(struct om_system *sys, struct om_index *ix, uintptr_t i);
 
 /*
- * Without the lock: what entries [i, i + n) have been, each at some moment since the call; 0 stands
- * for "ask with the lock" as well. So a page that is named here may have left the file since: lock
- * its frame, which exists for ever, and ask the page. Any context. Takes nothing (debug builds:
- * FRAME of a node).
+ * Without the lock: what entry i was, at some moment since the call; 0 stands for "ask with the
+ * lock" as well. So a page that is named here may have left the file since: lock its frame, which
+ * exists for ever, and ask the page. Any context. Takes nothing (debug builds: FRAME of a node).
  */
-void om_index_peek(struct om_system *sys, const struct om_index *ix, uintptr_t i, unsigned n,
-                   om_ientry_t e[]);
+om_ientry_t om_index_peek(struct om_system *sys, const struct om_index *ix, uintptr_t i);
+/* The same of entries [i, i + n), each at a moment of its own. */
+void om_index_peek_many(struct om_system *sys, const struct om_index *ix, uintptr_t i, unsigned n,
+                        om_ientry_t e[]);
 
 /* The first entry at or after *i that is not 0; *i is set to its place. 0 if there is none. */
 om_ientry_t om_index_next(struct om_system *sys, const struct om_index *ix, uintptr_t *i);

@@ -21,14 +21,13 @@
 /* ---- looking up ---- */
 
 /* Without the mapping's lock: the page, referenced, or NULL, which says nothing. */
-static struct om_page *find_page(struct om_mapping *mapping, uintptr_t index)
+static inline struct om_page *find_page(struct om_mapping *mapping, uintptr_t index)
 {
 	struct om_system *sys = mapping->sys;
+	om_ientry_t e = om_index_peek(sys, &mapping->index, index);
 	struct om_page *page;
-	om_ientry_t e;
 	bool there;
 
-	om_index_peek(sys, &mapping->index, index, 1, &e);
 	if (!om_ientry_is_page(e))
 		return NULL;
 	page = om_page_of(sys, om_ientry_value(e));
@@ -40,14 +39,13 @@ static struct om_page *find_page(struct om_mapping *mapping, uintptr_t index)
 	return there ? page : NULL;
 }
 
-om_ientry_t om_mapping_find(struct om_mapping *mapping, uintptr_t index, struct om_page **page)
+static OM_NOINLINE om_ientry_t find_locked(struct om_mapping *mapping, uintptr_t index,
+                                           struct om_page **page)
 {
 	struct om_system *sys = mapping->sys;
 	om_ientry_t e;
 
-	*page = find_page(mapping, index);
-	if (om_likely(*page))
-		return om_ientry_page(om_page_pfn(sys, *page));
+	*page = NULL;
 	om_read_lock(sys, &mapping->lock, OM_RANK_MAPPING);
 	e = om_index_get(sys, &mapping->index, index);
 	if (om_ientry_is_page(e)) {
@@ -56,6 +54,14 @@ om_ientry_t om_mapping_find(struct om_mapping *mapping, uintptr_t index, struct 
 	}
 	om_read_unlock(sys, &mapping->lock);
 	return e;
+}
+
+om_ientry_t om_mapping_find(struct om_mapping *mapping, uintptr_t index, struct om_page **page)
+{
+	*page = find_page(mapping, index);
+	if (om_likely(*page))
+		return om_ientry_page(om_page_pfn(mapping->sys, *page));
+	return find_locked(mapping, index, page);
 }
 
 struct om_page *om_mapping_lookup(struct om_mapping *mapping, uintptr_t index)
