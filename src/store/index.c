@@ -136,28 +136,41 @@ om_ientry_t om_index_get(struct om_system *sys, const struct om_index *ix, uintp
 
 /* ---------------------------------------------------------------- without the lock ---------- */
 
-/* What a frame that is, or was, a node holds. */
-static inline const _Atomic om_ientry_t *peek_entries(struct om_system *sys, om_pfn_t node)
+/*
+ * Whoever frees a node has changed `top` before he took its frame lock. Debug builds check that, and
+ * so give schedules a step, before and after a node is read.
+ */
+static void check_node(struct om_system *sys, const struct om_index *ix, uint64_t top,
+                       om_pfn_t node)
 {
-	return om_arch_frame(&sys->arch, node);
+	struct om_page *page = om_page_of(sys, node);
+
+	om_frame_lock(sys, page);
+	OM_ASSERT(sys, page->kind == OM_KIND_INDEX || om_index_top(ix) != top, "index", page);
+	om_frame_unlock(sys, page);
+}
+
+/* Where the frame of a node is read, which was in the tree when `top` was. */
+static inline const _Atomic om_ientry_t *peek_entry(struct om_system *sys,
+                                                    const struct om_index *ix, uint64_t top,
+                                                    om_pfn_t node, uintptr_t at)
+{
+	const _Atomic om_ientry_t *e = om_arch_frame(&sys->arch, node);
+
+	if (OM_DEBUG)
+		check_node(sys, ix, top, node);
+	return &e[at & (NODE_ENTRIES - 1)];
 }
 
 /*
- * Was `node` in the tree when it was read, just now? `top` is what it was before. The loads of what
- * was read have acquire, so none is later than this one. Whoever frees a node has changed `top`
- * before he took its frame lock.
+ * Was it still in the tree when it was read? The loads of what was read have acquire, so none is
+ * later than this one.
  */
 static inline bool was_there(struct om_system *sys, const struct om_index *ix, uint64_t top,
                              om_pfn_t node)
 {
-	if (OM_DEBUG) {
-		struct om_page *page = om_page_of(sys, node);
-
-		om_frame_lock(sys, page);
-		OM_ASSERT(sys, page->kind == OM_KIND_INDEX || om_index_top(ix) != top, "index",
-		          page);
-		om_frame_unlock(sys, page);
-	}
+	if (OM_DEBUG)
+		check_node(sys, ix, top, node);
 	return om_likely(om_index_top(ix) == top);
 }
 
@@ -172,7 +185,7 @@ static inline om_pfn_t peek_leaf(struct om_system *sys, const struct om_index *i
 	if (shift < WORD_BITS && i >> shift)
 		return OM_NO_PFN;
 	while ((shift -= NODE_SHIFT)) {
-		om_ientry_t e = load(&peek_entries(sys, node)[i >> shift & (NODE_ENTRIES - 1)]);
+		om_ientry_t e = load(peek_entry(sys, ix, top, node, i >> shift));
 
 		if (!was_there(sys, ix, top, node) || !e)
 			return OM_NO_PFN;
@@ -193,7 +206,7 @@ om_ientry_t om_index_peek(struct om_system *sys, const struct om_index *ix, uint
 	leaf = peek_leaf(sys, ix, top, i);
 	if (leaf == OM_NO_PFN)
 		return 0;
-	e = load(&peek_entries(sys, leaf)[digit(i, 0)]);
+	e = load(peek_entry(sys, ix, top, leaf, i));
 	return was_there(sys, ix, top, leaf) ? e : 0;
 }
 
@@ -207,7 +220,7 @@ static unsigned peek_in_leaf(struct om_system *sys, const struct om_index *ix, u
 
 	n = n < left ? n : left;
 	if (leaf != OM_NO_PFN) {
-		const _Atomic om_ientry_t *at = &peek_entries(sys, leaf)[digit(i, 0)];
+		const _Atomic om_ientry_t *at = peek_entry(sys, ix, top, leaf, i);
 
 		for (unsigned k = 0; k < n; k++)
 			e[k] = load(&at[k]);

@@ -16,7 +16,7 @@
 #define BEHIND 4u /* pages in the node */
 #define LEAF   (OM_PAGE_SIZE / sizeof(uint32_t))
 
-/* Places of the other file, of which each wants a node of its own. */
+/* Shared memory that is empty at first. */
 static struct om_mapping *other;
 
 /* All pages are in memory, and none is mapped. */
@@ -86,23 +86,33 @@ static void task_cut_and_grow(struct play *p)
 	rig_ok(om_mapping_truncate(p->file, size));
 }
 
-/* As many nodes come as there may be frames of the first file's on the free list. */
+/* The first four are named by the mapping itself. */
+static uint64_t place(unsigned i)
+{
+	return i < 4 ? i : i * LEAF;
+}
+
+/*
+ * Frames of the first file's become nodes and pages of another one. Who takes what is in these
+ * pages for entries is sent to a frame that does not exist.
+ */
 static void task_reuse(struct play *p)
 {
-	unsigned char page[RIG_PAGE] = {0};
+	unsigned char page[RIG_PAGE];
 
 	(void)p;
-	for (unsigned i = 1; i < 5; i++) {
+	memset(page, 0xfe, sizeof(page));
+	for (unsigned i = 0; i < 6; i++) {
 		rig_set_tag(page, 700 + i);
-		rig_ok(om_mapping_write(other, i * LEAF * OM_PAGE_SIZE, page, sizeof(page), NULL));
+		rig_ok(om_mapping_write(other, place(i) * OM_PAGE_SIZE, page, sizeof(page), NULL));
 	}
 }
 
 /* The other file has lost nothing, and no page of it is shown in the first. */
 static void check(struct play *p)
 {
-	for (unsigned i = 1; i < 5; i++) {
-		unsigned long tag = rig_file_tag(other, i * (unsigned)LEAF);
+	for (unsigned i = 0; i < 6; i++) {
+		unsigned long tag = rig_file_tag(other, (unsigned)place(i));
 
 		rig_check(tag == 0 || tag == 700 + i);
 	}
@@ -126,6 +136,10 @@ static void test_found_without_the_lock(void **state)
 	        {.name = "peek_truncate_deep",
 	         .setup = in_two_levels,
 	         .task = {task_look, task_cut_and_grow, task_reuse},
+	         .check = check},
+	        {.name = "peek_truncate_deep_copy",
+	         .setup = in_two_levels,
+	         .task = {task_copy, task_cut_and_grow, task_reuse},
 	         .check = check},
 	        {.name = "peek_reclaim",
 	         .setup = in_memory,
