@@ -77,7 +77,7 @@ static inline bool om_mm_write_lock_briefly(struct om_mm *mm)
  *   - who holds mmap_lock for writing pays for truncation: om_mm_write_unlock();
  *   - truncation pays for who holds mmap_lock for writing (truncate.c);
  *   - a fault that finds no entry for a page of a file asks, with the table locked, whether
- *     truncation owes something; then it fills the entry with the mapping's lock only (filefault.c).
+ *     truncation owes something; then it takes the mapping's lock to fill it (filefault.c).
  * Everybody else flushes before releasing the table's lock (I9).
  */
 static inline bool om_mm_flush_pending(const struct om_mm *mm)

@@ -9,8 +9,8 @@
  * om_index_set() first counts the nodes it will need and takes them all, so that it fails before it
  * has changed anything (I10).
  *
- * Whoever peeks without the lock sees a new node's contents, because what leads to it is stored with
- * release; and a node's end, because `top` is changed before the node is freed.
+ * Whoever peeks without the lock sees a new node's contents, because what leads to it is stored
+ * with release; and a node's end, because `top` is changed before the node is freed.
  */
 #include "store/index.h"
 
@@ -137,8 +137,8 @@ om_ientry_t om_index_get(struct om_system *sys, const struct om_index *ix, uintp
 /* ---------------------------------------------------------------- without the lock ---------- */
 
 /*
- * Whoever frees a node has changed `top` before he took its frame lock. Debug builds check that, and
- * so give schedules a step, before and after a node is read.
+ * Whoever frees a node has changed `top` before he took its frame lock. Debug builds check that,
+ * and so give schedules a step, before and after a node is read.
  */
 static void check_node(struct om_system *sys, const struct om_index *ix, uint64_t top,
                        om_pfn_t node)
@@ -270,6 +270,7 @@ static bool spare_fill(struct om_system *sys, struct spare *spare, unsigned n)
 
 		if (!node)
 			break;
+		node->slot = 0;
 		spare->node[spare->n] = node;
 	}
 	if (spare->n == n)

@@ -3,14 +3,14 @@
  *
  * The first OM_INDEX_DIRECT entries are in the mapping; the rest hang in a tree of frames with
  * 1024 entries of 32 bits each, whose heights grow with the largest index. A node's descriptor
- * counts its entries in `mapcount`, the root's all nodes in `slot`; an empty node is freed at once.
- * So the fault path takes whole frames here too, as it does for page tables, and never an object
- * (I6).
+ * counts its entries in `mapcount`, the root's all nodes in `slot`; an empty node is freed at
+ * once. So the fault path takes whole frames here too, as it does for page tables, and never an
+ * object (I6).
  *
  * Guarded by mapping->lock, but for om_index_peek(). Who goes down the tree without the lock may be
- * in a node that is being freed, and is anything by the time it is read. So om_index.top has, beside
- * root and height, a number that grows each time nodes are freed, after they have left the tree and
- * before they are free. What was read from a node counts only if `top` is still the same
+ * in a node that is being freed, and is anything by the time it is read. So om_index.top has,
+ * beside root and height, a number that grows each time nodes are freed, after they have left the
+ * tree and before they are free. What was read from a node counts only if `top` is still the same
  * afterwards: then the node was in the tree when it was read, and what it names was, too.
  */
 #ifndef OM_INDEX_H
@@ -83,7 +83,7 @@ om_ientry_t om_index_clear(struct om_system *sys, struct om_index *ix, uintptr_t
  * exists for ever, and ask the page. Any context. Takes nothing (debug builds: FRAME of a node).
  */
 om_ientry_t om_index_peek(struct om_system *sys, const struct om_index *ix, uintptr_t i);
-/* The same of entries [i, i + n), each at a moment of its own. */
+/* om_index_peek() of entries [i, i + n), each at a moment of its own. */
 void om_index_peek_many(struct om_system *sys, const struct om_index *ix, uintptr_t i, unsigned n,
                         om_ientry_t e[]);
 

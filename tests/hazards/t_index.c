@@ -70,8 +70,7 @@ static void task_look(struct play *p)
 static void task_copy(struct play *p)
 {
 	for (unsigned i = DIRECT; i < DIRECT + 2; i++) {
-		enum om_fault_result r =
-		    rig_set(sched_cpu(p), p->mm, p->b + PAGES(i), 900 + i);
+		enum om_fault_result r = rig_set(sched_cpu(p), p->mm, p->b + PAGES(i), 900 + i);
 
 		rig_check(r == OM_FAULT_BUS || r == OM_FAULT_MINOR || r == OM_FAULT_MAJOR);
 	}

@@ -429,14 +429,20 @@ static void test_no_room_in_mapcount(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_neighbours),  cmocka_unit_test(test_edges),
+	    cmocka_unit_test(test_neighbours),
+	    cmocka_unit_test(test_edges),
 	    cmocka_unit_test(test_without_the_lock),
 	    cmocka_unit_test(test_flush_is_owed),
-	    cmocka_unit_test(test_left_out),    cmocka_unit_test(test_read_ahead),
-	    cmocka_unit_test(test_read_alone),  cmocka_unit_test(test_read_call),
-	    cmocka_unit_test(test_locked),      cmocka_unit_test(test_no_room_in_mapcount),
-	    cmocka_unit_test(test_holes),       cmocka_unit_test(test_filled_holes),
-	    cmocka_unit_test(test_locked_hole), cmocka_unit_test(test_hidden_cache),
+	    cmocka_unit_test(test_left_out),
+	    cmocka_unit_test(test_read_ahead),
+	    cmocka_unit_test(test_read_alone),
+	    cmocka_unit_test(test_read_call),
+	    cmocka_unit_test(test_locked),
+	    cmocka_unit_test(test_no_room_in_mapcount),
+	    cmocka_unit_test(test_holes),
+	    cmocka_unit_test(test_filled_holes),
+	    cmocka_unit_test(test_locked_hole),
+	    cmocka_unit_test(test_hidden_cache),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -156,7 +156,7 @@ static struct {
 	struct om_page *got[8];
 } meddler;
 
-/* The entry is cleared, its nodes are freed, and their frames are full of what looks like entries. */
+/* The entry is cleared, its nodes are freed, and their frames full of what looks like entries. */
 static struct om_held *meddle(void *ctx)
 {
 	if (meddler.at && !unit_ops.held(ctx)->depth && !--meddler.at) {
@@ -241,16 +241,21 @@ static void test_nodes(void **state)
 
 	(void)state;
 	om_index_init(&ix);
+	/* What marks a bundle of free frames is in the first of them when that is taken. */
+	om_page_of(sys, sys->free.head)->slot = 20;
 	for (uintptr_t i = 0; i < OM_INDEX_DIRECT; i++)
 		assert_int_equal(om_index_set(sys, &ix, i, om_ientry_page(7)), 0);
 	assert_int_equal(atomic_load(&sys->free.n), 20);
+	assert_int_equal(om_index_nodes(sys, &ix), 0);
 	assert_int_equal(om_index_set(sys, &ix, 16, om_ientry_page(8)), 0);
 	assert_int_equal(om_index_set(sys, &ix, 1023, om_ientry_page(9)), 0);
 	assert_int_equal(atomic_load(&sys->free.n), 19);
 	assert_int_equal(om_index_set(sys, &ix, UINTPTR_MAX, om_ientry_page(9)), 0);
 	assert_int_equal(atomic_load(&sys->free.n), 20 - 2 * levels + 1);
+	assert_int_equal(om_index_nodes(sys, &ix), 2 * levels - 1);
 	assert_int_equal(om_index_clear(sys, &ix, UINTPTR_MAX), om_ientry_page(9));
 	assert_int_equal(atomic_load(&sys->free.n), 20 - levels);
+	assert_int_equal(om_index_nodes(sys, &ix), levels);
 	assert_int_equal(om_index_clear(sys, &ix, 16), om_ientry_page(8));
 	assert_int_equal(om_index_clear(sys, &ix, 1023), om_ientry_page(9));
 	assert_int_equal(om_index_clear(sys, &ix, 1023), 0);
@@ -322,7 +327,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_encoding),
 	    cmocka_unit_test(test_nodes),
-	    cmocka_unit_test(test_peek_at_freed_nodes), cmocka_unit_test(test_random),
+	    cmocka_unit_test(test_peek_at_freed_nodes),
+	    cmocka_unit_test(test_random),
 	    cmocka_unit_test(test_no_frames),
 	};
 

@@ -386,8 +386,8 @@ int main(void)
 	    cmocka_unit_test(test_large_calls),  cmocka_unit_test(test_readers),
 	    cmocka_unit_test(test_gaps),         cmocka_unit_test(test_gap_too_long),
 	    cmocka_unit_test(test_no_gap),       cmocka_unit_test(test_mapped),
-	    cmocka_unit_test(test_does_not_pay), cmocka_unit_test(test_certain), cmocka_unit_test(test_memory),
-	    cmocka_unit_test(test_errors),
+	    cmocka_unit_test(test_does_not_pay), cmocka_unit_test(test_certain),
+	    cmocka_unit_test(test_memory),       cmocka_unit_test(test_errors),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
