@@ -11,6 +11,7 @@
 #include "page/table.h"
 #include "rmap/rmap.h"
 #include "store/index.h"
+#include "store/swap.h"
 
 static const char *const event_name[OM_NR_EVENTS] = {
     [OM_EV_PGFAULT] = "pgfault",
@@ -94,7 +95,7 @@ static void count_kinds(struct om_system *sys, struct om_sysinfo *info)
 	info->objects = om_frames_of_kind(sys, OM_KIND_OBJECT);
 	info->file_cached = load(&sys->nr_cached);
 	info->shmem = load(&sys->nr_shmem);
-	info->swap_cached = load(&sys->nr_swapcache);
+	info->swap_cached = om_swapcache_pages(sys);
 	info->unevictable = load(&sys->nr_unevictable);
 }
 
@@ -141,10 +142,8 @@ static void count_ages(struct om_system *sys, struct om_sysinfo *info)
 
 static void count_swap(struct om_system *sys, struct om_sysinfo *info)
 {
-	om_spin_lock(sys, &sys->swap.lock, OM_RANK_SWAP);
-	info->swap_slots = sys->swap.total;
-	info->swap_free = sys->swap.free;
-	om_spin_unlock(sys, &sys->swap.lock);
+	info->swap_slots = load(&sys->swap.total);
+	info->swap_free = om_swap_free(sys);
 }
 
 static unsigned objects(struct om_system *sys, enum om_cache cache)

@@ -256,14 +256,17 @@ struct om_slab {
 #define OM_SWAP_DIR          128 /* frames of the directory: see swap.c */
 
 struct om_swap_device {
-	const struct om_store_ops *ops; /* (S) NULL: free */
-	void *store;                    /* (S) */
-	uint32_t slots, used;           /* (S) */
-	uint32_t cursor;                /* (S) where the search for a free slot goes on */
-	int priority;                   /* (S) */
-	bool writable;                  /* (S) false while swapoff runs */
-	struct om_pfn_list partial;     /* (S) frames of the table that have a free slot */
-	om_pfn_t dir[OM_SWAP_DIR];      /* (c) while the device exists */
+	/* (a) NULL: no such device; written under (S), and then with the lock of each om_slot_list. */
+	const struct om_store_ops *_Atomic ops;
+	void *store;               /* (c) while the device exists */
+	uint32_t slots;            /* (c) while the device exists; 0: this number is free (S) */
+	int priority;              /* (c) while the device exists */
+	_Atomic bool writable;     /* (a) written under (S) as `ops`: false while swapoff runs */
+	om_pfn_t dir[OM_SWAP_DIR]; /* (c) while the device exists */
+
+	uint32_t used __attribute__((aligned(64))); /* (S) slots that are not free */
+	uint32_t cursor;            /* (S) where the search for a free slot goes on */
+	struct om_pfn_list partial; /* (S) frames of the table that have a free slot */
 };
 
 /* How far swap read-ahead pays in some part of memory: hints, see store/swapahead.h. */
@@ -275,13 +278,29 @@ struct om_swap_ahead {
 };
 
 struct om_swap {
-	struct om_spinlock lock;
-	struct om_swap_device device[OM_SWAP_DEVICES_MAX]; /* (S) */
-	unsigned next;        /* (S) round robin among equal priorities */
-	uint32_t total, free; /* (S) slots of writable devices */
-	struct om_swap_ahead
-	    ahead[1 << OM_SWAP_AHEAD_SHIFT]; /* (a) of memory or slots, by a hash */
+	struct om_spinlock lock __attribute__((aligned(64)));
+	unsigned next;                /* (S) round robin among equal priorities */
+	_Atomic uint32_t total, free; /* (a) written under (S): slots of writable devices */
+	_Atomic unsigned nr_open;     /* (a) written under (S): CPUs that may have slots */
+	struct om_swap_device device[OM_SWAP_DEVICES_MAX]; /* (S) in it */
+	struct om_swap_ahead ahead[1 << OM_SWAP_AHEAD_SHIFT]
+	    __attribute__((aligned(64))); /* (a) of memory or slots, by a hash */
 };
+
+/*
+ * Of one CPU: free slots that are its own for now, and its part of a figure. Its lock is also what
+ * keeps devices from going while this CPU looks at their slots: store/slot.h.
+ */
+#define OM_SLOTS_FREED 26
+struct om_slot_list {
+	struct om_spinlock lock;
+	bool open;                      /* (l) slots may come in; written under (S), too */
+	uint16_t nr_freed;              /* (l) */
+	uint32_t next, left;            /* (l) a cluster: slots [next, next + left) */
+	_Atomic uint32_t n;             /* (a) written under (l): left + nr_freed */
+	_Atomic uint32_t cached;        /* (a) pages that came into the swap cache, less those gone */
+	uint32_t freed[OM_SLOTS_FREED]; /* (l) single ones, that were put here */
+} __attribute__((aligned(64)));
 
 /* For a reverse-map design: what it keeps for the whole system. */
 struct om_rmap_state {
@@ -359,6 +378,7 @@ struct om_frame_cache {
 
 struct om_shard {
 	struct om_frame_cache cache;           /* (l) in it */
+	struct om_slot_list slots;             /* (l) in it */
 	_Atomic uint64_t event[OM_NR_EVENTS];  /* (a) */
 	_Atomic uint64_t mapped[OM_NR_MAPPED]; /* (a) */
 };
@@ -403,7 +423,7 @@ struct om_system {
 	uintptr_t tables_addr;       /* (g) from where on */
 	struct om_mapping *mappings; /* (g) */
 
-	_Atomic om_pfn_t nr_shmem, nr_cached, nr_swapcache; /* (a) */
+	_Atomic om_pfn_t nr_shmem, nr_cached; /* (a) */
 	/* Debug builds: looks of a walk in one go, and the most there have been: see i_mmap.h. */
 	unsigned hold;                 /* (c) 0: OM_HOLD; fewer in tests */
 	_Atomic unsigned longest_hold; /* (a) */
@@ -418,8 +438,13 @@ _Static_assert(offsetof(struct om_system, free) % 64 == 0 &&
                    offsetof(struct om_system, nr_open) < offsetof(struct om_system, free) + 64,
                "the free list and its lock are on one line");
 _Static_assert(offsetof(struct om_system, shard) % 64 == 0 && sizeof(struct om_shard) % 64 == 0 &&
-                   sizeof(struct om_frame_cache) == 64 && offsetof(struct om_shard, event) == 64,
+                   sizeof(struct om_frame_cache) == 64 &&
+                   offsetof(struct om_shard, slots) % 64 == 0 &&
+                   sizeof(struct om_slot_list) == 128 &&
+                   offsetof(struct om_shard, event) % 64 == 0,
                "a cache is one line, and no CPU's line is another one's");
+_Static_assert(offsetof(struct om_swap, device) % 64 == 0 && offsetof(struct om_swap, ahead) % 64 == 0,
+               "what is read of a device is on lines that are seldom written");
 
 /* Of this CPU, more or less: the thread may move on at any time. */
 static inline struct om_shard *om_shard(struct om_system *sys)
