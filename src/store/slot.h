@@ -58,9 +58,14 @@ static inline bool om_slot_change(om_slot_t *s, uint64_t *v, uint64_t next)
 
 static inline om_pfn_t *om_slot_dir(struct om_system *sys, const om_pfn_t *dir, uint32_t offset)
 {
-	om_pfn_t pfn = dir[offset / OM_TABLE_SLOTS / OM_DIR_TABLES];
+	return om_arch_frame(&sys->arch, dir[offset / OM_TABLE_SLOTS / OM_DIR_TABLES]);
+}
 
-	return om_page_ptr(sys, om_page_of(sys, pfn));
+static inline om_pfn_t om_slot_table(struct om_system *sys, const struct om_swap_device *device,
+                                     uint32_t offset)
+{
+	om_work(sys, 1);
+	return om_slot_dir(sys, device->dir, offset)[offset / OM_TABLE_SLOTS % OM_DIR_TABLES];
 }
 
 /*
@@ -70,16 +75,13 @@ static inline om_pfn_t *om_slot_dir(struct om_system *sys, const om_pfn_t *dir, 
 static inline struct om_page *om_slot_frame(struct om_system *sys,
                                             const struct om_swap_device *device, uint32_t offset)
 {
-	uint32_t i = offset / OM_TABLE_SLOTS % OM_DIR_TABLES;
-
-	om_work(sys, 1);
-	return om_page_of(sys, om_slot_dir(sys, device->dir, offset)[i]);
+	return om_page_of(sys, om_slot_table(sys, device, offset));
 }
 
 static inline om_slot_t *om_slot_entry(struct om_system *sys, const struct om_swap_device *device,
                                        uint32_t offset)
 {
-	om_slot_t *table = om_page_ptr(sys, om_slot_frame(sys, device, offset));
+	om_slot_t *table = om_arch_frame(&sys->arch, om_slot_table(sys, device, offset));
 
 	return &table[offset % OM_TABLE_SLOTS];
 }

@@ -45,13 +45,20 @@ static uint64_t look(struct om_system *sys, uint32_t slot)
 	return v;
 }
 
-/* The entry of a slot that somebody holds who does not let it go meanwhile. */
-static om_slot_t *used(struct om_system *sys, uint32_t slot)
+/* Of a slot that somebody holds who does not let it go meanwhile. */
+static inline struct om_swap_device *used_device(struct om_system *sys, uint32_t slot)
 {
-	const struct om_swap_device *device = om_device_find(sys, slot);
+	unsigned n = slot >> OM_SWAP_DEVICE_SHIFT;
 
-	OM_BUG_ON(sys, !device, "I11", &sys->swap, slot, 0);
-	return om_slot_entry(sys, device, om_slot_offset(slot));
+	OM_BUG_ON(sys,
+	          n >= OM_SWAP_DEVICES_MAX || om_slot_offset(slot) >= sys->swap.device[n].slots,
+	          "I11", &sys->swap, slot, n);
+	return &sys->swap.device[n];
+}
+
+static inline om_slot_t *used(struct om_system *sys, uint32_t slot)
+{
+	return om_slot_entry(sys, used_device(sys, slot), om_slot_offset(slot));
 }
 
 /* ---- one more, and one less ---- */
@@ -137,6 +144,14 @@ unsigned om_slot_count(struct om_system *sys, uint32_t slot)
 	return om_slot_holders(look(sys, slot));
 }
 
+unsigned om_slot_count_used(struct om_system *sys, uint32_t slot)
+{
+	unsigned n = om_slot_holders(om_slot_load(used(sys, slot)));
+
+	OM_BUG_ON(sys, !n, "I11", &sys->swap, slot, 0);
+	return n;
+}
+
 bool om_slot_is_unread(struct om_system *sys, uint32_t slot)
 {
 	return is_unread(look(sys, slot));
@@ -156,8 +171,7 @@ bool om_slot_is_free(struct om_system *sys, uint32_t slot)
 
 const struct om_swap_device *om_slot_device(struct om_system *sys, uint32_t slot)
 {
-	used(sys, slot);
-	return om_device_of(sys, slot);
+	return used_device(sys, slot);
 }
 
 /* ---- the page ---- */

@@ -55,6 +55,9 @@ unsigned om_slot_uncache(struct om_system *sys, uint32_t slot);
  */
 unsigned om_slot_count(struct om_system *sys, uint32_t slot);
 
+/* om_slot_count() of a slot that is held as long as this takes, so that no lock is needed. */
+unsigned om_slot_count_used(struct om_system *sys, uint32_t slot);
+
 /* The page that caches the slot right now, without a reference, or OM_NO_PFN. */
 om_pfn_t om_slot_pfn(struct om_system *sys, uint32_t slot);
 

@@ -59,7 +59,7 @@ void om_swapcache_del(struct om_system *sys, struct om_page *page)
 bool om_swapcache_is_sole(struct om_system *sys, struct om_page *page)
 {
 	OM_ASSERT(sys, om_held(sys, &page->lock), "frame lock", page);
-	return om_page_test(page, OM_PG_SWAPCACHE) && om_slot_count(sys, page->slot) == 1;
+	return om_page_test(page, OM_PG_SWAPCACHE) && om_slot_count_used(sys, page->slot) == 1;
 }
 
 /* Unmapped, in no file, and known to the cache and the caller alone. Frame lock held. */
