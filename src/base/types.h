@@ -294,11 +294,11 @@ struct om_swap {
 #define OM_SLOTS_FREED 26
 struct om_slot_list {
 	struct om_spinlock lock;
-	bool open;                      /* (l) slots may come in; written under (S), too */
-	uint16_t nr_freed;              /* (l) */
-	uint32_t next, left;            /* (l) a cluster: slots [next, next + left) */
-	_Atomic uint32_t n;             /* (a) written under (l): left + nr_freed */
-	_Atomic uint32_t cached;        /* (a) pages that came into the swap cache, less those gone */
+	bool open;               /* (l) slots may come in; written under (S), too */
+	uint16_t nr_freed;       /* (l) */
+	uint32_t next, left;     /* (l) a cluster: slots [next, next + left) */
+	_Atomic uint32_t n;      /* (a) written under (l): left + nr_freed */
+	_Atomic uint32_t cached; /* (a) pages that came into the swap cache, less those gone */
 	uint32_t freed[OM_SLOTS_FREED]; /* (l) single ones, that were put here */
 } __attribute__((aligned(64)));
 
@@ -440,10 +440,10 @@ _Static_assert(offsetof(struct om_system, free) % 64 == 0 &&
 _Static_assert(offsetof(struct om_system, shard) % 64 == 0 && sizeof(struct om_shard) % 64 == 0 &&
                    sizeof(struct om_frame_cache) == 64 &&
                    offsetof(struct om_shard, slots) % 64 == 0 &&
-                   sizeof(struct om_slot_list) == 128 &&
-                   offsetof(struct om_shard, event) % 64 == 0,
+                   sizeof(struct om_slot_list) == 128 && offsetof(struct om_shard, event) % 64 == 0,
                "a cache is one line, and no CPU's line is another one's");
-_Static_assert(offsetof(struct om_swap, device) % 64 == 0 && offsetof(struct om_swap, ahead) % 64 == 0,
+_Static_assert(offsetof(struct om_swap, device) % 64 == 0 &&
+                   offsetof(struct om_swap, ahead) % 64 == 0,
                "what is read of a device is on lines that are seldom written");
 
 /* Of this CPU, more or less: the thread may move on at any time. */
