@@ -119,21 +119,18 @@ static const struct field device_fields[] = {
     FIELD(om_swap_device, writable), FIELD(om_swap_device, partial),
     FIELD(om_swap_device, dir),      END};
 
-static const struct field swap_fields[] = {FIELD(om_swap, lock),
-                                           ARRAY(om_swap, device, NULL, device_fields),
-                                           FIELD(om_swap, next),
-                                           FIELD(om_swap, total),
-                                           FIELD(om_swap, nr_open),
-                                           FIELD(om_swap, ahead),
-                                           FIELD(om_swap, free),
-                                           END};
+static const struct field swap_fields[] = {
+    FIELD(om_swap, lock),    ARRAY(om_swap, device, NULL, device_fields),
+    FIELD(om_swap, next),    FIELD(om_swap, total),
+    FIELD(om_swap, nr_open), FIELD(om_swap, ahead),
+    FIELD(om_swap, free),    END};
 
 static const struct field free_fields[] = {
     FIELD(om_free_list, lock), FIELD(om_free_list, head), FIELD(om_free_list, last),
     FIELD(om_free_list, n),    FIELD(om_free_list, min),  FIELD(om_free_list, low),
     FIELD(om_free_list, max),  FIELD(om_free_list, kind), END};
 
-static const struct field shard_fields[] = {FIELD(om_shard, cache),
+static const struct field shard_fields[] = {FIELD(om_shard, cache), FIELD(om_shard, slots),
                                             ARRAY(om_shard, event, event_names, NULL),
                                             ARRAY(om_shard, mapped, mapped_names, NULL), END};
 

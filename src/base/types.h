@@ -253,10 +253,10 @@ struct om_slab {
 };
 
 #define OM_SWAP_DEVICE_SHIFT 26  /* slot number = device << 26 | offset */
-#define OM_SWAP_DIR          128 /* frames of the directory: see swap.c */
+#define OM_SWAP_DIR          128 /* frames of the directory: see swapdev.c */
 
 struct om_swap_device {
-	/* (a) NULL: no such device; written under (S), and then with the lock of each om_slot_list. */
+	/* (a) NULL: no such device; written under (S), then each om_slot_list has been locked. */
 	const struct om_store_ops *_Atomic ops;
 	void *store;               /* (c) while the device exists */
 	uint32_t slots;            /* (c) while the device exists; 0: this number is free (S) */

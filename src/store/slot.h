@@ -129,7 +129,7 @@ static inline void om_slots_unlock(struct om_system *sys, struct om_slot_list *l
 	om_spin_unlock(sys, &list->lock);
 }
 
-/* Nobody holds the slot any more: its entry is OM_SLOT_LISTED. The list's lock is held. Takes SWAP. */
+/* Nobody holds the slot any more: its entry is OM_SLOT_LISTED. List's lock held. Takes SWAP. */
 void om_slots_freed(struct om_system *sys, struct om_slot_list *list, uint32_t slot);
 
 /* Empty all lists. Nobody has one locked who locked it before. Takes SLOTS, SWAP. */

@@ -24,9 +24,9 @@
 /* ---- slots (swap.c, slots.c); all may take SLOTS, SWAP ---- */
 
 /*
- * Reserve up to n consecutive slots, best device first; returns how many (0: swap is full) and
- * the first. No spinning lock is held. Each has count 1 (for the cache) and waits for om_swapcache_add(), or om_slot_put()
- * to give it back.
+ * Reserve up to n consecutive slots, best device first, but for what CPUs have aside; returns how
+ * many (0: swap is full) and the first. No spinning lock is held. Each has count 1 (for the cache)
+ * and waits for om_swapcache_add(), or om_slot_put() to give it back.
  */
 unsigned om_slot_alloc(struct om_system *sys, unsigned n, uint32_t *first);
 
