@@ -165,7 +165,7 @@ bool om_mapping_evict(struct om_mapping *mapping, struct om_page *page)
 	OM_ASSERT(sys, om_page_test(page, OM_PG_LOCKED), "page lock", page);
 	om_write_lock(sys, &mapping->lock, OM_RANK_MAPPING);
 	done = try_detach(mapping, page);
-	/* Nobody can look the page up before the lock is free, so the index may follow. */
+	/* The page names no file any more, so nobody finds it before the index has followed. */
 	if (done && om_mapping_is_shmem(mapping)) {
 		/* Replacing an entry cannot fail. */
 		om_index_set(sys, &mapping->index, page->index, om_ientry_slot(page->slot));

@@ -107,7 +107,8 @@ om_ientry_t om_mapping_next(struct om_mapping *mapping, uintptr_t *i, uintptr_t 
 static inline bool om_mapping_has(const struct om_mapping *mapping, const struct om_page *page,
                                   uintptr_t index)
 {
-	return page->object == mapping && page->index == index && !om_page_test(page, OM_PG_ANON);
+	/* What an anonymous page names may be changing (mremap): that is not looked at. */
+	return !om_page_test(page, OM_PG_ANON) && page->object == mapping && page->index == index;
 }
 
 /*
