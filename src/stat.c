@@ -142,8 +142,7 @@ static void count_ages(struct om_system *sys, struct om_sysinfo *info)
 
 static void count_swap(struct om_system *sys, struct om_sysinfo *info)
 {
-	info->swap_slots = load(&sys->swap.total);
-	info->swap_free = om_swap_free(sys);
+	om_swap_figures(sys, &info->swap_slots, &info->swap_free);
 }
 
 static unsigned objects(struct om_system *sys, enum om_cache cache)

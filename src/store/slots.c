@@ -382,9 +382,26 @@ bool om_slot_reserve(struct om_system *sys, uint32_t slot)
 
 /* ---- how many ---- */
 
-uint32_t om_swap_free(const struct om_system *sys)
+/*
+ * Slots move between the machine and a list under the swap lock, so none is counted twice. Those of
+ * a device that has just been forbidden may still be in lists: there are no more free than slots.
+ */
+void om_swap_figures(struct om_system *sys, uint32_t *slots, uint32_t *free)
 {
-	return load(&sys->swap.free) + om_slots_listed(sys);
+	lock(sys);
+	*slots = load(&sys->swap.total);
+	*free = load(&sys->swap.free) + om_slots_listed(sys);
+	unlock(sys);
+	if (*free > *slots)
+		*free = *slots;
+}
+
+uint32_t om_swap_free(struct om_system *sys)
+{
+	uint32_t slots, free;
+
+	om_swap_figures(sys, &slots, &free);
+	return free;
 }
 
 bool om_swap_has_room(const struct om_system *sys)

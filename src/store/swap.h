@@ -76,8 +76,12 @@ bool om_slot_claim(struct om_system *sys, uint32_t slot, om_pfn_t pfn);
 /* For who takes any number: neither in use, nor in a CPU's list. */
 bool om_slot_is_free(struct om_system *sys, uint32_t slot);
 
-/* Free slots of the devices that may be written to. Cost: linear in the number of CPUs. */
-uint32_t om_swap_free(const struct om_system *sys);
+/*
+ * Slots of the devices that may be written to, and how many are free: exact at rest, and never more
+ * than there are. Takes SWAP. Cost: linear in the number of CPUs.
+ */
+void om_swap_figures(struct om_system *sys, uint32_t *slots, uint32_t *free);
+uint32_t om_swap_free(struct om_system *sys);
 
 /* Are there any? (a hint) Mostly reads one line. */
 bool om_swap_has_room(const struct om_system *sys);

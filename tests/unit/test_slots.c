@@ -232,7 +232,7 @@ static void test_priorities(void **state)
 static void play(void *arg, unsigned i)
 {
 	struct om_system *sys = arg;
-	uint32_t mine[MINE], slot;
+	uint32_t mine[MINE], slot, slots, free;
 	uint64_t seed = i + 1;
 	unsigned n = 0;
 
@@ -252,6 +252,8 @@ static void play(void *arg, unsigned i)
 			unit_check(om_slot_put(sys, slot) == 0);
 		}
 		om_slot_pfn(sys, unit_rand(&seed));
+		om_swap_figures(sys, &slots, &free);
+		unit_check(free <= slots);
 		if (i == 0 && k % 500 == 7 && !om_swapdev_set_writable(sys, 1, false))
 			unit_check(!om_swapdev_set_writable(sys, 1, true));
 	}
