@@ -146,17 +146,6 @@ static void count_swap(struct om_system *sys, struct om_sysinfo *info)
 	om_spin_unlock(sys, &sys->swap.lock);
 }
 
-static unsigned objects(struct om_system *sys, enum om_cache cache)
-{
-	struct om_slab *slab = &sys->slab[cache];
-	size_t n;
-
-	om_spin_lock(sys, &slab->lock, OM_RANK_SLAB);
-	n = slab->in_use;
-	om_spin_unlock(sys, &slab->lock);
-	return (unsigned)n;
-}
-
 void om_sysinfo(struct om_system *sys, struct om_sysinfo *info)
 {
 	memset(info, 0, sizeof(*info));
@@ -167,10 +156,10 @@ void om_sysinfo(struct om_system *sys, struct om_sysinfo *info)
 	count_ages(sys, info);
 	count_swap(sys, info);
 	info->rmap_bytes = om_rmap_bytes(sys);
-	info->nr_mm = objects(sys, OM_CACHE_MM);
-	info->nr_vma = objects(sys, OM_CACHE_VMA);
-	info->nr_anon_vma = objects(sys, OM_CACHE_RMAP);
-	info->nr_mapping = objects(sys, OM_CACHE_MAPPING);
+	info->nr_mm = (unsigned)om_slab_sum(sys, OM_CACHE_MM).objects;
+	info->nr_vma = (unsigned)om_slab_sum(sys, OM_CACHE_VMA).objects;
+	info->nr_anon_vma = (unsigned)om_slab_sum(sys, OM_CACHE_RMAP).objects;
+	info->nr_mapping = (unsigned)om_slab_sum(sys, OM_CACHE_MAPPING).objects;
 }
 
 /* ---------------------------------------------------------------- an address space ---------- */

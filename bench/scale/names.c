@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "page/page.h"
+#include "page/slab.h"
 #include "store/shadow.h"
 
 /* ---------------------------------------------------------------- fields -------------------- */
@@ -134,7 +134,9 @@ static const struct field free_fields[] = {
 
 static const struct field shard_fields[] = {FIELD(om_shard, cache),
                                             ARRAY(om_shard, event, event_names, NULL),
-                                            ARRAY(om_shard, mapped, mapped_names, NULL), END};
+                                            ARRAY(om_shard, mapped, mapped_names, NULL),
+                                            ARRAY(om_shard, slab, cache_names, slab_fields),
+                                            END};
 
 static const struct field system_fields[] = {FIELD(om_system, hooks),
                                              FIELD(om_system, arch),
@@ -156,7 +158,6 @@ static const struct field system_fields[] = {FIELD(om_system, hooks),
                                              FIELD(om_system, shadow),
                                              FIELD(om_system, nr_unevictable),
                                              FIELD(om_system, reclaimers),
-                                             ARRAY(om_system, slab, cache_names, slab_fields),
                                              FIELD(om_system, rmap),
                                              INSIDE(om_system, swap, swap_fields),
                                              FIELD(om_system, list_lock),
@@ -315,8 +316,8 @@ static void add_objects(struct text *t, const struct shared_line *line)
 	                                                         [OM_CACHE_MAPPING] =
 	                                                             mapping_fields};
 	const struct om_page *frame = &sys->page[frame_at(line->line)];
-	unsigned cache = frame->slot % OM_NR_CACHES;
-	size_t size = sys->slab[cache].size, at = line->line % OM_PAGE_SIZE;
+	unsigned cache = om_slab_cache(frame);
+	size_t size = om_slab_of(sys, frame)->size, at = line->line % OM_PAGE_SIZE;
 
 	for (size_t object = at / size * size; object < at + LINE_BYTES; object += size) {
 		ptrdiff_t start = (ptrdiff_t)object - (ptrdiff_t)at;

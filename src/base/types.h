@@ -243,7 +243,7 @@ enum om_cache {
 	OM_NR_CACHES = OM_CACHE_RMAP + OM_NR_RMAP_CACHES
 };
 
-/* Objects of one size, carved from frames; frames with room are on `partial`. */
+/* Objects of one size, carved from frames; frames with room are on `partial`: page/slab.h. */
 struct om_slab {
 	struct om_spinlock lock;
 	uint16_t size;              /* (c) bytes of an object */
@@ -358,9 +358,10 @@ struct om_frame_cache {
 } __attribute__((aligned(64)));
 
 struct om_shard {
-	struct om_frame_cache cache;           /* (l) in it */
-	_Atomic uint64_t event[OM_NR_EVENTS];  /* (a) */
-	_Atomic uint64_t mapped[OM_NR_MAPPED]; /* (a) */
+	struct om_frame_cache cache;                                    /* (l) in it */
+	_Atomic uint64_t event[OM_NR_EVENTS];                           /* (a) */
+	_Atomic uint64_t mapped[OM_NR_MAPPED];                          /* (a) */
+	struct om_slab slab[OM_NR_CACHES] __attribute__((aligned(64))); /* (l) in each */
 };
 
 struct om_system {
@@ -393,9 +394,8 @@ struct om_system {
 
 	struct om_reclaimers reclaimers; /* (l) in it */
 
-	struct om_slab slab[OM_NR_CACHES]; /* (l) in each */
-	struct om_rmap_state rmap;         /* (l) in it; the design's */
-	struct om_swap swap;               /* (S) */
+	struct om_rmap_state rmap; /* (l) in it; the design's */
+	struct om_swap swap;       /* (S) */
 
 	struct om_spinlock list_lock;
 	struct om_mm *mms;           /* (g) */

@@ -288,17 +288,16 @@ void om_check_lists(struct om_check *c)
 
 /* ---------------------------------------------------------------- objects ------------------- */
 
-static bool has_room(struct om_check *c, struct om_page *frame, unsigned cache)
+static bool has_room(struct om_check *c, struct om_page *frame, unsigned name)
 {
-	return OM_CHECK(c, frame->kind == OM_KIND_OBJECT, "slab", frame, frame->kind, cache) &&
-	       OM_CHECK(c, frame->object && frame->slot == cache, "slab", frame, frame->slot,
-	                cache);
+	return OM_CHECK(c, frame->kind == OM_KIND_OBJECT, "slab", frame, frame->kind, name) &&
+	       OM_CHECK(c, frame->object && frame->slot == name, "slab", frame, frame->slot, name);
 }
 
 /* Objects in use and free ones make up the frame. */
 static void check_object_frame(struct om_check *c, struct om_page *frame)
 {
-	size_t size = c->sys->slab[frame->slot].size, room = OM_PAGE_SIZE / size;
+	size_t size = om_slab_of(c->sys, frame)->size, room = OM_PAGE_SIZE / size;
 	char *base = om_page_ptr(c->sys, frame);
 	size_t free = 0;
 
@@ -313,28 +312,37 @@ static void check_object_frame(struct om_check *c, struct om_page *frame)
 	om_tally_of(c, frame)->seen++;
 }
 
-static void check_cache(struct om_check *c, unsigned cache, size_t reached)
+static void check_slab(struct om_check *c, enum om_cache cache, unsigned shard)
 {
-	const struct om_slab *slab = &c->sys->slab[cache];
+	const struct om_slab *slab = om_slab(c->sys, cache, shard);
 	size_t frames = 0, in_use = 0, partial = 0;
+	uint32_t name = om_slab_name(cache, shard);
 
-	check_links(c, &slab->partial, has_room, cache);
-	for (om_pfn_t pfn = 0; pfn < c->sys->nr_frames; pfn++) {
+	check_links(c, &slab->partial, has_room, name);
+	for (om_pfn_t pfn = 0; slab->frames && pfn < c->sys->nr_frames; pfn++) {
 		struct om_page *frame = om_page_of(c->sys, pfn);
 
-		if (frame->kind != OM_KIND_OBJECT || frame->slot != cache)
+		if (frame->kind != OM_KIND_OBJECT || frame->slot != name)
 			continue;
 		check_object_frame(c, frame);
 		frames++;
 		in_use += frame->mapcount;
 		partial += frame->object != NULL;
-		OM_CHECK(c, frame->mapcount, "slab", frame, cache, pfn);
+		OM_CHECK(c, frame->mapcount, "slab", frame, name, pfn);
 	}
 	OM_CHECK(c, frames == slab->frames, "slab", slab, frames, slab->frames);
 	OM_CHECK(c, in_use == slab->in_use, "slab", slab, in_use, slab->in_use);
 	OM_CHECK(c, partial == slab->partial.count, "slab", slab, partial, slab->partial.count);
+}
+
+static void check_cache(struct om_check *c, enum om_cache cache, size_t reached)
+{
+	size_t in_use = om_slab_sum(c->sys, cache).objects;
+
+	for (unsigned i = 0; i <= c->sys->cpu_mask; i++)
+		check_slab(c, cache, i);
 	/* No object is lost, and none that is reached is free. */
-	OM_CHECK(c, slab->in_use == reached, "lost object", slab, slab->in_use, reached);
+	OM_CHECK(c, in_use == reached, "lost object", c->sys, in_use, reached);
 }
 
 void om_check_objects(struct om_check *c)

@@ -51,7 +51,7 @@ static void expect_walk(struct om_system *sys, struct om_page *page, unsigned pr
 
 static size_t anon_vmas(struct om_system *sys)
 {
-	return sys->slab[OM_CACHE_RMAP].in_use;
+	return om_slab_sum(sys, OM_CACHE_RMAP).objects;
 }
 
 static bool is_direct(const struct om_page *page)

@@ -246,7 +246,7 @@ void unit_assert_all_free(struct om_system *sys)
 	assert_int_equal(om_frames_of_kind(sys, OM_KIND_USER), 0);
 	assert_int_equal(om_frames_of_kind(sys, OM_KIND_TABLE), 0);
 	for (unsigned i = 0; i < OM_NR_CACHES; i++)
-		assert_int_equal(sys->slab[i].in_use + sys->slab[i].frames, 0);
+		assert_int_equal(om_slab_sum(sys, i).objects + om_slab_sum(sys, i).frames, 0);
 	assert_int_equal(atomic_load(&sys->nr_unevictable), 0);
 }
 
