@@ -4,9 +4,9 @@
  * A frame of kind OBJECT holds objects of one cache, side by side from its start. Free ones are
  * linked through their first word from the descriptor's `object`. Frames with a free object are on
  * slab->partial; a full one is on no list, and is found again from the address of an object. `slot`
- * is the number of the cache, and of the shard whose slab has the frame. `object`, `mapcount` and the
- * links of such a frame are guarded by that slab's lock, not by the frame lock: a stale walker that
- * locks the frame looks at `kind` and goes away.
+ * is the number of the cache, and of the shard whose slab has the frame. `object`, `mapcount` and
+ * the links of such a frame are guarded by that slab's lock, not by the frame lock: a stale walker
+ * that locks the frame looks at `kind` and goes away.
  */
 #include "page/slab.h"
 
