@@ -85,7 +85,7 @@ struct om_config {
 };
 
 /*
- * Bytes of storage that a system needs: a fixed part, half a kilobyte a CPU (their number rounded
+ * Bytes of storage that a system needs: a fixed part, a kilobyte a CPU (their number rounded
  * up to a power of two), and a little more than 33 bytes a frame (29 on 32-bit machines). Reads
  * nr_frames and nr_cpus of the configuration, nothing else.
  */

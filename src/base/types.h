@@ -357,11 +357,19 @@ struct om_frame_cache {
 	struct om_free_list *_Atomic first;
 } __attribute__((aligned(64)));
 
+/* Of one CPU. Its size is a power of two, so that it is found with a shift. */
+#define OM_SHARD_BYTES 1024
 struct om_shard {
-	struct om_frame_cache cache;                                    /* (l) in it */
-	_Atomic uint64_t event[OM_NR_EVENTS];                           /* (a) */
-	_Atomic uint64_t mapped[OM_NR_MAPPED];                          /* (a) */
-	struct om_slab slab[OM_NR_CACHES] __attribute__((aligned(64))); /* (l) in each */
+	union {
+		struct {
+			struct om_frame_cache cache;           /* (l) in it */
+			_Atomic uint64_t event[OM_NR_EVENTS];  /* (a) */
+			_Atomic uint64_t mapped[OM_NR_MAPPED]; /* (a) */
+			struct om_slab slab[OM_NR_CACHES]
+			    __attribute__((aligned(64))); /* (l) in each */
+		};
+		char bytes[OM_SHARD_BYTES]; /* (c) */
+	};
 };
 
 struct om_system {
@@ -417,7 +425,8 @@ _Static_assert(offsetof(struct om_system, caching) < offsetof(struct om_system, 
 _Static_assert(offsetof(struct om_system, free) % 64 == 0 &&
                    offsetof(struct om_system, nr_open) < offsetof(struct om_system, free) + 64,
                "the free list and its lock are on one line");
-_Static_assert(offsetof(struct om_system, shard) % 64 == 0 && sizeof(struct om_shard) % 64 == 0 &&
+_Static_assert(offsetof(struct om_system, shard) % 64 == 0 &&
+                   sizeof(struct om_shard) == OM_SHARD_BYTES &&
                    sizeof(struct om_frame_cache) == 64 && offsetof(struct om_shard, event) == 64,
                "a cache is one line, and no CPU's line is another one's");
 

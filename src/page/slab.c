@@ -80,7 +80,7 @@ static void *slab_take(struct om_system *sys, struct om_slab *slab)
 }
 
 /* NULL: no frame has room. */
-static void *take_any(struct om_system *sys, struct om_slab *slab)
+OM_INLINE void *take_any(struct om_system *sys, struct om_slab *slab)
 {
 	void *object = NULL;
 
