@@ -234,11 +234,8 @@ bool cpu_start(unsigned index, struct thread *idle, void (*run)(void));
 /* arch/apic.c */
 /* Interrupt another CPU so that it looks at `resched`. */
 void cpu_kick(unsigned cpu);
-/*
- * Raise on each CPU of the set (bit n: CPU n) the interrupt whose handler calls
- * x86_flush_interrupt(&mmu).
- */
-void cpu_send_flush(uint32_t cpus);
+/* Raise on each CPU of the set the interrupt whose handler calls x86_flush_interrupt(&mmu). */
+void cpu_send_flush(const struct x86_cpus *set);
 /* Stop all other CPUs wherever they are; `panicking` has been set. */
 void cpu_stop_others(void);
 
