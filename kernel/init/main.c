@@ -121,9 +121,9 @@ void kernel_main(uint64_t start_info)
 	options_init(info.cmdline);
 	pages_protect();
 	mmu_init();
-	memory_init();
 	if (!acpi_init(info.rsdp))
 		printk("acpi: no table of CPUs\n");
+	memory_init();
 	interrupts_init();
 	clock_init();
 	syscall_init();

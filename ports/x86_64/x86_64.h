@@ -3,7 +3,7 @@
  * all CPUs right. It belongs to no kernel; what it needs of yours is in struct x86_mmu_config.
  *
  * How it works. Every address space knows the set of CPUs that have it loaded, and has a generation
- * that grows with each flush. A flush asks the other CPUs of the set and waits for their answers. So
+ * that grows with each flush. A flush asks the other CPUs of the set and waits for their answers;
  * an address space that runs on one CPU costs the others nothing. With PCIDs a CPU keeps
  * translations of address spaces it has left, and the generation it left them at: if there have
  * been flushes since, it drops them when it comes back.
