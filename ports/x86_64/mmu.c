@@ -291,18 +291,29 @@ static void wait_for_answers(struct x86_mmu *mmu, const struct x86_mmu_cpu *cpu)
 	}
 }
 
-/* The CPUs other than `me` that have the mm loaded; false: there are none. */
-static inline bool loaded_elsewhere(struct x86_mm *mm, unsigned me, struct x86_cpus *set)
-{
-	uint64_t any = 0;
+_Static_assert((X86_CPU_WORDS & (X86_CPU_WORDS - 1)) == 0, "w ^ i are all words");
 
-	for (unsigned word = 0; word < X86_CPU_WORDS; word++) {
-		set->word[word] = atomic_load(&mm->loaded[word]);
-		if (word == WORD(me))
-			set->word[word] &= ~BIT(me);
-		any |= set->word[word];
-	}
+/* Has any CPU but `me` the mm loaded? */
+static inline bool loaded_elsewhere(struct x86_mm *mm, unsigned me)
+{
+	uint64_t any = atomic_load(&mm->loaded[WORD(me)]) & ~BIT(me);
+
+#pragma GCC unroll 4
+	for (unsigned i = 1; i < X86_CPU_WORDS; i++)
+		any |= atomic_load(&mm->loaded[WORD(me) ^ i]);
 	return any;
+}
+
+/* Ask these CPUs about the request of this one. They may have become fewer; none need be added. */
+static void ask_loaded(struct x86_mmu *mmu, unsigned me, struct x86_mm *mm)
+{
+	struct x86_cpus set;
+
+	for (unsigned word = 0; word < X86_CPU_WORDS; word++)
+		set.word[word] = atomic_load(&mm->loaded[word]);
+	set.word[WORD(me)] &= ~BIT(me);
+	mmu->cpu[me].request.mm = mm;
+	ask(mmu, me, &set);
 }
 
 /*
@@ -310,7 +321,7 @@ static inline bool loaded_elsewhere(struct x86_mm *mm, unsigned me, struct x86_c
  * does.
  */
 static __attribute__((noinline)) void flush_set(struct x86_mmu *mmu, unsigned me, struct x86_mm *mm,
-                                                struct x86_range r, struct x86_cpus *set)
+                                                struct x86_range r)
 {
 	struct x86_mmu_cpu *cpu = &mmu->cpu[me];
 
@@ -319,10 +330,9 @@ static __attribute__((noinline)) void flush_set(struct x86_mmu *mmu, unsigned me
 		count(&cpu->shootdowns, 1);
 		return;
 	}
-	cpu->request.mm = mm;
 	cpu->request.range = r;
 	cpu->request.retire = false;
-	ask(mmu, me, set);
+	ask_loaded(mmu, me, mm);
 	if (cpu->loaded == mm)
 		drop(cpu, mm, r);
 	wait_for_answers(mmu, cpu);
@@ -336,14 +346,13 @@ void x86_flush(void *ctx, struct om_mm *om, uintptr_t start, uintptr_t end, enum
 	struct x86_range r = {.start = start, .end = what & OM_FLUSH_PAGES ? end : start + PAGE};
 	struct x86_mm *mm = om_mm_cookie(om);
 	struct x86_mmu *mmu = ctx;
-	struct x86_cpus set;
 	unsigned me;
 
 	x86_preempt_disable();
 	me = x86_cpu_number();
 	r.generation = atomic_fetch_add(&mm->generation, 1) + 1;
-	if (loaded_elsewhere(mm, me, &set))
-		flush_set(mmu, me, mm, r, &set);
+	if (loaded_elsewhere(mm, me))
+		flush_set(mmu, me, mm, r);
 	else if (mmu->cpu[me].loaded == mm)
 		drop(&mmu->cpu[me], mm, r);
 	x86_preempt_enable();
@@ -352,7 +361,6 @@ void x86_flush(void *ctx, struct om_mm *om, uintptr_t start, uintptr_t end, enum
 void x86_mm_retire(struct x86_mmu *mmu, struct x86_mm *mm)
 {
 	struct x86_mmu_cpu *cpu;
-	struct x86_cpus set;
 	unsigned long flags;
 	unsigned me;
 
@@ -363,10 +371,9 @@ void x86_mm_retire(struct x86_mmu *mmu, struct x86_mm *mm)
 	if (cpu->loaded == mm)
 		load_kernel(mmu);
 	x86_irq_restore(flags);
-	if (loaded_elsewhere(mm, me, &set)) {
-		cpu->request.mm = mm;
+	if (loaded_elsewhere(mm, me)) {
 		cpu->request.retire = true;
-		ask(mmu, me, &set);
+		ask_loaded(mmu, me, mm);
 		wait_for_answers(mmu, cpu);
 	}
 	x86_preempt_enable();
