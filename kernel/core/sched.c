@@ -25,7 +25,6 @@
  */
 #include "pressure.h"
 #include "sched.h"
-#include "timer.h"
 
 static _Atomic uint64_t idle_cpus __attribute__((aligned(64)));
 
@@ -507,6 +506,5 @@ void sched_init(void)
 		list_init(&cpus[i].queue);
 		cpus[i].slice_end = UINT64_MAX;
 	}
-	timers_init();
 	threads_init();
 }

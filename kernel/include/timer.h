@@ -16,6 +16,6 @@ struct timer {
 
 void timer_start(struct timer *t, uint64_t deadline); /* may be armed already: moves it */
 bool timer_stop(struct timer *t); /* true if it was armed; when it returns fn is not running */
-void timers_init(void);           /* by sched_init() */
+void timers_init(void);           /* at boot, before any is started */
 
 #endif

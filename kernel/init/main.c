@@ -7,6 +7,7 @@
 #include "process.h"
 #include "report.h"
 #include "syscalls.h"
+#include "timer.h"
 
 static struct boot_info info;
 
@@ -127,6 +128,7 @@ void kernel_main(uint64_t start_info)
 	interrupts_init();
 	clock_init();
 	syscall_init();
+	timers_init();
 	sched_init();
 	max = boot_option(OPTION_maxcpus);
 	sched_start_cpus(max ? (unsigned)strtoul(max, NULL) : MAX_CPUS);
