@@ -8,7 +8,8 @@
  *     HOLE       mapping->hole_lock, sleeping: write = punch, while the store works; read = a page
  *                is wanted there
  *       PAGE       OM_PG_LOCKED, a sleeping bit; a store works while it is held, alone
- *       MMAP       mm->mmap_lock, sleeping: read = fault, write = map, unmap, fork
+ *       MMAP       mmap_lock of an mm, sleeping: read = fault, write = map, unmap, fork
+ *                  (a fault may have the mmap_lock of its CPU's part instead: PART, part.h)
  *         SHAPE      mapping->shape, sleeping: read = areas or entries change their places,
  *                    write = somebody goes through all areas, in pieces, and must miss nothing
  *           MAPPING    mapping->lock, spinning rwlock: i_mmap tree and page index
@@ -18,6 +19,7 @@
  *                   FRAME      frame lock of a data page: object, index, mapcount, holds
  *                     SWAP, SLAB, LIST, CACHE, FREE, SLEEP   leaves; a CPU's cache of free frames
  *                                gets and gives them with its lock held
+ *                       SUM      leaf: parts of a mm that are folded, against who adds up
  *
  * Page locks come first: whoever has an mmap_lock only tries them, as it must not wait for a
  * transfer. Two locks of one rank are never held together, except page locks taken by trylock
@@ -43,6 +45,7 @@ enum om_rank {
 	OM_RANK_PAGE,
 	OM_RANK_MMAP,
 	OM_RANK_MMAP2, /* the child's, in fork: nobody else wants it but by trywrite */
+	OM_RANK_PART,  /* mmap_lock of a CPU's part: write = below that of the mm */
 	OM_RANK_SHAPE,
 	OM_RANK_MAPPING, /* from here on: spinning */
 	OM_RANK_ANON,
@@ -54,6 +57,7 @@ enum om_rank {
 	OM_RANK_LIST,
 	OM_RANK_CACHE,
 	OM_RANK_FREE,
+	OM_RANK_SUM,
 	OM_RANK_SLEEP,
 	OM_NR_RANKS,
 };
