@@ -61,6 +61,8 @@ int om_mm_new(struct om_system *sys, const struct om_layout *layout, void *cooki
 	mm->cookie = cookie;
 	mm->layout = *layout;
 	mm->brk = layout->brk_start;
+	atomic_init(&mm->own.hint, &sys->no_area);
+	atomic_init(&mm->own.table_hint, &sys->no_table);
 	atomic_init(&mm->refs, 1);
 	for (unsigned i = 0; i < OM_NR_LIMITS; i++)
 		mm->limit[i] = OM_UNLIMITED;

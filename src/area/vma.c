@@ -181,7 +181,7 @@ static void tree_remove(struct om_vma *vma)
 {
 	om_tree_remove(vma->mm->sys, &vma->mm->vmas, &vma->by_addr, &om_vma_tree);
 	set_nr_vmas(vma->mm, vma->mm->nr_vmas - 1);
-	atomic_store_explicit(&vma->mm->own.hint, NULL, memory_order_relaxed);
+	atomic_store_explicit(&vma->mm->own.hint, &vma->mm->sys->no_area, memory_order_relaxed);
 }
 
 void om_vma_link(struct om_vma *vma)

@@ -21,7 +21,7 @@ static inline struct om_vma *om_vma_at_in(struct om_mm *mm, struct om_mm_part *p
 {
 	struct om_vma *vma = atomic_load_explicit(&part->hint, memory_order_acquire);
 
-	return om_likely(vma && om_vma_covers(vma, addr)) ? vma : om_vma_at_slow(mm, part, addr);
+	return om_likely(om_vma_covers(vma, addr)) ? vma : om_vma_at_slow(mm, part, addr);
 }
 
 static inline struct om_vma *om_vma_at(struct om_mm *mm, uintptr_t addr)

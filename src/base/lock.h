@@ -162,30 +162,32 @@ void om_write_unlock(struct om_system *sys, struct om_rwspin *lock);
 OM_COLD void om_rwsem_read_wait(struct om_system *sys, struct om_rwsem *sem);
 OM_COLD void om_rwsem_read_wake(struct om_system *sys, struct om_rwsem *sem);
 
-/* May sleep. Readers share, but queue up behind a writer that sleeps. */
+/*
+ * May sleep. Readers share, but queue up behind a writer that sleeps. What is tried first is that
+ * nobody has it: where many read at a time, each of them waits for the lock's line anyway.
+ */
 static inline void om_rwsem_read(struct om_system *sys, struct om_rwsem *sem, enum om_rank rank)
 {
-	uint32_t v = atomic_load_explicit(&sem->state, memory_order_relaxed);
+	uint32_t free = 0;
 
 	if (OM_DEBUG)
 		om_held_push(sys, sem, rank, true);
-	if (om_unlikely(v & ~OM_RW_READERS) ||
-	    om_unlikely(!atomic_compare_exchange_strong_explicit(&sem->state, &v, v + 1,
+	if (om_unlikely(!atomic_compare_exchange_strong_explicit(&sem->state, &free, 1,
 	                                                         memory_order_acquire,
 	                                                         memory_order_relaxed)))
 		om_rwsem_read_wait(sys, sem);
 }
 
-/* The last reader hands over to whoever sleeps. */
+/*
+ * The last reader hands over to whoever sleeps. Where it was not alone, om_rwsem_read_wake() looks
+ * whether it was the last: the caller knows that the lock stays, though it has it no longer.
+ */
 static inline void om_rwsem_read_done(struct om_system *sys, struct om_rwsem *sem)
 {
-	uint32_t old;
-
 	if (OM_DEBUG)
 		om_held_pop(sys, sem);
-	old = atomic_fetch_sub_explicit(&sem->state, 1, memory_order_release);
-	OM_ASSERT(sys, old & OM_RW_READERS, "lock not held", sem);
-	if (om_unlikely(old == (OM_RW_WAITED | 1)))
+	OM_ASSERT(sys, atomic_load(&sem->state) & OM_RW_READERS, "lock not held", sem);
+	if (om_unlikely(atomic_fetch_sub_explicit(&sem->state, 1, memory_order_release) != 1))
 		om_rwsem_read_wake(sys, sem);
 }
 

@@ -64,8 +64,6 @@ static void fold(struct om_system *sys, struct om_mm_part *part)
 	move_count(&part->swapents, &mm->own.swapents);
 	atomic_store_explicit(&part->mm, NULL, memory_order_relaxed);
 	om_spin_unlock(sys, &mm->sum_lock);
-	atomic_store_explicit(&part->hint, NULL, memory_order_relaxed);
-	atomic_store_explicit(&part->table_hint, NULL, memory_order_relaxed);
 }
 
 enum recall { WAIT, BRIEFLY, TRY };
@@ -109,7 +107,7 @@ static bool recall(struct om_mm *mm, enum recall how)
 	om_for_each_part(part, mm) if (!recall_part(mm, part, how, &n)) return false;
 	for (unsigned i = 0; i < OM_PART_BITS / 32; i++)
 		atomic_store_explicit(&mm->parts[i], 0, memory_order_relaxed);
-	atomic_store_explicit(&mm->moves, 0, memory_order_relaxed);
+	mm->moves = 0;
 	if (n)
 		mm->recalled = (uint16_t)n;
 	return true;
@@ -143,6 +141,8 @@ static void give(struct om_mm *mm, struct om_shard *shard)
 	if (named(part) != mm) {
 		if (named(part))
 			fold(sys, part);
+		atomic_store_explicit(&part->hint, &sys->no_area, memory_order_relaxed);
+		atomic_store_explicit(&part->table_hint, &sys->no_table, memory_order_relaxed);
 		atomic_fetch_or_explicit(&mm->parts[bit / 32], 1u << bit % 32,
 		                         memory_order_relaxed);
 		atomic_store_explicit(&part->mm, mm, memory_order_relaxed);
@@ -156,14 +156,14 @@ static void give(struct om_mm *mm, struct om_shard *shard)
 /* A fault has mm->own.mmap_lock on another shard than the last one; some may go uncounted. */
 static void note_move(struct om_mm *mm, struct om_shard *shard)
 {
-	unsigned n = atomic_load_explicit(&mm->moves, memory_order_relaxed);
+	unsigned n = __atomic_load_n(&mm->moves, __ATOMIC_RELAXED);
 
 	if (mm->sys->cpu_mask && n >= OM_PART_MOVES + (unsigned)mm->recalled) {
 		give(mm, shard);
 		return;
 	}
 	if (atomic_exchange_explicit(&mm->last, shard, memory_order_relaxed))
-		atomic_store_explicit(&mm->moves, (uint16_t)(n + 1), memory_order_relaxed);
+		__atomic_store_n(&mm->moves, (uint16_t)(n + 1), __ATOMIC_RELAXED);
 }
 
 struct om_mm_part *om_part_enter_slow(struct om_mm *mm, struct om_shard *shard)

@@ -31,6 +31,12 @@
  */
 #define OM_PART_MOVES 4
 
+/* A system that is all zeros gets what hints name when there is nothing to be remembered. */
+static inline void om_parts_init(struct om_system *sys)
+{
+	sys->no_table.index = UINTPTR_MAX / 2 + 1; /* no address has such a page */
+}
+
 /* om_part_enter(), unless the last fault was on this shard, too, and it has no part. */
 struct om_mm_part *om_part_enter_slow(struct om_mm *mm, struct om_shard *shard);
 
@@ -63,7 +69,7 @@ bool om_mm_is_locked(const struct om_mm *mm);
  */
 OM_INLINE bool om_parts_exist(const struct om_mm *mm)
 {
-	return atomic_load_explicit(&mm->moves, memory_order_relaxed);
+	return mm->moves;
 }
 
 /* Then: wait for those who fault in them, and take them back. May sleep. */

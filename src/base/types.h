@@ -177,8 +177,8 @@ struct om_vma {
  */
 struct om_mm_part {
 	struct om_rwsem mmap_lock;
-	struct om_vma *_Atomic hint; /* (a) last area found; cleared when it goes */
-	/* (a) Last leaf table; cleared when tables go or move. */
+	/* (a) Last area found, and leaf table; no_area and no_table when they go or move. */
+	struct om_vma *_Atomic hint;
 	struct om_page *_Atomic table_hint;
 	/* (a) Entries: what the mm has is the sum over its own and its CPUs' parts; numbers wrap. */
 	_Atomic size_t rss_anon, rss_file, swapents;
@@ -197,9 +197,9 @@ struct om_mm {
 	struct om_node *vmas;  /* (M) by address, augmented with the largest gap */
 	/* (a) The shard on which a fault had mmap_lock last; NULL: CPUs have parts. */
 	struct om_shard *_Atomic last;
-	_Atomic uint16_t moves; /* (a) how often it was another one; (M) set to 0 */
-	uint16_t recalled;      /* (M) parts that the last writer that found some took back */
-	uint16_t def_flags;     /* (M) flags of new areas: MCL_FUTURE */
+	uint16_t moves; /* (M) how often it was another one; those who read count in one access */
+	uint16_t recalled;  /* (M) parts that the last writer that found some took back */
+	uint16_t def_flags; /* (M) flags of new areas: MCL_FUTURE */
 	/* (a) Shards whose part may name this mm: set under (M) for reading, cleared for writing. */
 	_Atomic uint32_t parts[OM_PART_BITS / 32];
 	unsigned nr_vmas;                    /* (M) written in one access, for om_mm_usage() */
@@ -388,6 +388,7 @@ struct om_shard {
 	struct om_mm_part part;                /* (a) of the address space that faults here */
 	_Atomic uint64_t event[OM_NR_EVENTS];  /* (a) */
 	_Atomic uint64_t mapped[OM_NR_MAPPED]; /* (a) */
+	char room[448]; /* (c) nothing: a size by which an index is shifted, not multiplied */
 };
 
 struct om_system {
@@ -405,6 +406,8 @@ struct om_system {
 	_Atomic om_pfn_t mark_high; /* (a) written under (f); the others: free.min, low */
 	bool marks_fixed;           /* (f) by the embedder, not derived */
 	_Atomic bool caching;       /* (a) written under (f): the CPUs' caches are in use */
+	struct om_vma no_area;      /* (c) covers nothing: the hint of who remembers none */
+	struct om_page no_table;    /* (c) the same, of tables */
 
 	/* What those write who have to wait. */
 	struct om_spin_list spin_list[1 << OM_SPIN_LIST_SHIFT]
@@ -446,7 +449,8 @@ _Static_assert(offsetof(struct om_system, free) % 64 == 0 &&
                "the free list and its lock are on one line");
 _Static_assert(offsetof(struct om_system, shard) % 64 == 0 && sizeof(struct om_shard) % 64 == 0 &&
                    sizeof(struct om_frame_cache) == 64 && sizeof(struct om_mm_part) == 64 &&
-                   offsetof(struct om_shard, event) == 128,
+                   offsetof(struct om_shard, event) == 128 &&
+                   !(sizeof(struct om_shard) & (sizeof(struct om_shard) - 1)),
                "a cache is one line, so is a part, and no CPU's line is another one's");
 _Static_assert(offsetof(struct om_mm, own) % 64 == 0 && sizeof(struct om_mm) % 64 == 0,
                "what faults read of an mm is on other lines than what they write");

@@ -368,7 +368,7 @@ struct om_table_list om_table_unlink_range(struct om_mm *mm, uintptr_t start, ui
 	struct hole h = {start, end, floor, ceiling, {OM_NO_PFN, UINTPTR_MAX, 0}};
 
 	OM_ASSERT(mm->sys, om_rwsem_is_write_locked(&mm->own.mmap_lock), "mmap_lock", mm);
-	atomic_store_explicit(&mm->own.table_hint, NULL, memory_order_relaxed);
+	atomic_store_explicit(&mm->own.table_hint, &mm->sys->no_table, memory_order_relaxed);
 	unlink_range(mm, mm->root, OM_LEVELS, 0, &h);
 	return h.list;
 }
@@ -482,7 +482,7 @@ void om_table_unlink(struct om_mm *mm, struct om_page *table)
 
 	OM_ASSERT(mm->sys, om_rwsem_is_write_locked(&mm->own.mmap_lock), "mmap_lock", mm);
 	OM_BUG_ON(mm->sys, table->mapcount != 0, "I5", table, table->mapcount, addr);
-	atomic_store_explicit(&mm->own.table_hint, NULL, memory_order_relaxed);
+	atomic_store_explicit(&mm->own.table_hint, &mm->sys->no_table, memory_order_relaxed);
 	gone = unlink_child(mm, find_level(mm, addr, above), level_pos(addr, above));
 	OM_BUG_ON(mm->sys, gone != table, "I5", table, gone, addr);
 }
@@ -532,7 +532,7 @@ bool om_table_move(struct om_mm *mm, uintptr_t from, uintptr_t to, struct om_tab
 		return false;
 	OM_ASSERT(sys, om_rwsem_is_write_locked(&mm->own.mmap_lock), "mmap_lock", mm);
 	dst = make_level(mm, to, 2, stock);
-	atomic_store_explicit(&mm->own.table_hint, NULL, memory_order_relaxed);
+	atomic_store_explicit(&mm->own.table_hint, &mm->sys->no_table, memory_order_relaxed);
 	om_table_lock(sys, src);
 	om_entry_take(sys, src, level_pos(from, 2), 0);
 	om_table_unlock(sys, src);

@@ -66,7 +66,7 @@ static inline struct om_page *om_table_make(struct om_mm *mm, struct om_mm_part 
 {
 	struct om_page *table = atomic_load_explicit(&part->table_hint, memory_order_acquire);
 
-	if (om_likely(table && (addr >> OM_PAGE_SHIFT) - table->index < OM_TABLE_ENTRIES))
+	if (om_likely((addr >> OM_PAGE_SHIFT) - table->index < OM_TABLE_ENTRIES))
 		return table;
 	return om_table_make_slow(mm, part, addr);
 }

@@ -108,7 +108,7 @@ static struct sums add_areas(struct om_check *c, struct om_mm *mm)
 		s.locked += flags & OM_VM_LOCKED ? om_vma_pages(vma) : 0;
 		s.hint_found |= vma == hint;
 	}
-	OM_CHECK(c, !hint || s.hint_found, "vma", mm, hint, s.vmas);
+	OM_CHECK(c, hint == &c->sys->no_area || s.hint_found, "vma", mm, hint, s.vmas);
 	return s;
 }
 
@@ -159,17 +159,18 @@ static void check_part_of(struct om_check *c, struct om_mm *mm, unsigned shard)
 	unsigned bit = shard % OM_PART_BITS;
 
 	OM_CHECK(c, atomic_load(&mm->parts[bit / 32]) & (1u << bit % 32), "parts", mm, part, shard);
-	OM_CHECK(c, atomic_load(&mm->moves), "parts", mm, part, shard);
-	OM_CHECK(c, !hint || (hint->mm == mm && om_vma_find(mm, hint->start) == hint), "parts", mm,
-	         part, hint);
-	OM_CHECK(c, !table || om_table_find(mm, om_table_addr(table, 0)) == table, "parts", mm,
-	         part, table);
+	OM_CHECK(c, mm->moves, "parts", mm, part, shard);
+	OM_CHECK(c,
+	         hint == &c->sys->no_area ||
+	             (hint->mm == mm && om_vma_find(mm, hint->start) == hint),
+	         "parts", mm, part, hint);
+	OM_CHECK(c,
+	         table == &c->sys->no_table || om_table_find(mm, om_table_addr(table, 0)) == table,
+	         "parts", mm, part, table);
 }
 
 static void check_no_part(struct om_check *c, struct om_mm_part *part)
 {
-	OM_CHECK(c, !atomic_load(&part->hint) && !atomic_load(&part->table_hint), "parts", part,
-	         atomic_load(&part->hint), atomic_load(&part->table_hint));
 	OM_CHECK(c, !atomic_load(&part->rss_anon) && !atomic_load(&part->rss_file), "parts", part,
 	         atomic_load(&part->rss_anon), atomic_load(&part->rss_file));
 	OM_CHECK(c, !atomic_load(&part->swapents), "parts", part, atomic_load(&part->swapents), 0);
