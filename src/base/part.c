@@ -153,12 +153,20 @@ static void give(struct om_mm *mm, struct om_shard *shard)
 		atomic_store_explicit(&mm->last, NULL, memory_order_relaxed);
 }
 
+/* The lock has moved often enough, since the last writer, for CPUs to get parts. */
+static bool pays(const struct om_mm *mm, unsigned moves)
+{
+	if (!mm->sys->cpu_mask)
+		return false;
+	return moves >= (mm->sys->eager_parts ? 1 : OM_PART_MOVES + (unsigned)mm->recalled);
+}
+
 /* A fault has mm->own.mmap_lock on another shard than the last one; some may go uncounted. */
 static void note_move(struct om_mm *mm, struct om_shard *shard)
 {
 	unsigned n = __atomic_load_n(&mm->moves, __ATOMIC_RELAXED);
 
-	if (mm->sys->cpu_mask && n >= OM_PART_MOVES + (unsigned)mm->recalled) {
+	if (pays(mm, n)) {
 		give(mm, shard);
 		return;
 	}

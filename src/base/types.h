@@ -437,6 +437,7 @@ struct om_system {
 	/* Debug builds: looks of a walk in one go, and the most there have been: see i_mmap.h. */
 	unsigned hold;                 /* (c) 0: OM_HOLD; fewer in tests */
 	_Atomic unsigned longest_hold; /* (a) */
+	bool eager_parts;              /* (c) tests: CPUs get parts of an mm at the first chance */
 	struct om_shard shard[];       /* (a) cpu_mask + 1 of them */
 };
 
