@@ -9,7 +9,7 @@
  *                is wanted there
  *       PAGE       OM_PG_LOCKED, a sleeping bit; a store works while it is held, alone
  *       MMAP       mmap_lock of an mm, sleeping: read = fault, write = map, unmap, fork
- *                  (a fault may have the mmap_lock of its CPU's part instead: PART, part.h)
+ *                  or PART: that of a CPU's part of it, read = fault, write = below MMAP (part.h)
  *         SHAPE      mapping->shape, sleeping: read = areas or entries change their places,
  *                    write = somebody goes through all areas, in pieces, and must miss nothing
  *           MAPPING    mapping->lock, spinning rwlock: i_mmap tree and page index
@@ -17,9 +17,8 @@
  *               TABLE      frame lock of a page-table page: every entry of it
  *                 TABLE2     a second table: the child's in fork, the higher pfn in mremap
  *                   FRAME      frame lock of a data page: object, index, mapcount, holds
- *                     SWAP, SLAB, LIST, CACHE, FREE, SLEEP   leaves; a CPU's cache of free frames
- *                                gets and gives them with its lock held
- *                       SUM      leaf: parts of a mm that are folded, against who adds up
+ *                     SWAP, SLAB, LIST, CACHE, FREE, SUM, SLEEP   leaves; a CPU's cache of free
+ *                                frames gets and gives them with its lock held
  *
  * Page locks come first: whoever has an mmap_lock only tries them, as it must not wait for a
  * transfer. Two locks of one rank are never held together, except page locks taken by trylock

@@ -174,21 +174,31 @@ static void note_move(struct om_mm *mm, struct om_shard *shard)
 		__atomic_store_n(&mm->moves, (uint16_t)(n + 1), __ATOMIC_RELAXED);
 }
 
+static OM_NOINLINE struct om_mm_part *enter_own(struct om_mm *mm, struct om_shard *shard)
+{
+	om_rwsem_read(mm->sys, &mm->own.mmap_lock, OM_RANK_MMAP);
+	note_move(mm, shard);
+	return &mm->own;
+}
+
+/* The lock of the CPU's part is held, but the mm's writer has been faster. */
+static OM_COLD struct om_mm_part *leave_and_enter_own(struct om_mm *mm, struct om_shard *shard)
+{
+	om_rwsem_read_done(mm->sys, &shard->part.mmap_lock);
+	return enter_own(mm, shard);
+}
+
 struct om_mm_part *om_part_enter_slow(struct om_mm *mm, struct om_shard *shard)
 {
-	struct om_system *sys = mm->sys;
 	struct om_mm_part *part = &shard->part;
 
 	/* Without its lock the name says only that it is worth trying. */
-	if (om_likely(named(part) == mm)) {
-		om_rwsem_read(sys, &part->mmap_lock, OM_RANK_PART);
-		if (om_likely(named(part) == mm))
-			return part;
-		om_rwsem_read_done(sys, &part->mmap_lock);
-	}
-	om_rwsem_read(sys, &mm->own.mmap_lock, OM_RANK_MMAP);
-	note_move(mm, shard);
-	return &mm->own;
+	if (om_unlikely(named(part) != mm))
+		return enter_own(mm, shard);
+	om_rwsem_read(mm->sys, &part->mmap_lock, OM_RANK_PART);
+	if (om_unlikely(named(part) != mm))
+		return leave_and_enter_own(mm, shard);
+	return part;
 }
 
 /* ---------------------------------------------------------------- looking ------------------- */
