@@ -4,7 +4,8 @@
  * A fault holds mmap_lock for reading, remembers what it has found, and counts. In an address space
  * that is used on one CPU it does so in the mm itself, mm->own. When threads on several CPUs take
  * the lock from each other, each CPU gets a part of the mm: a struct om_mm_part in its shard, that
- * names the mm. From then on a fault on this CPU takes the lock in the part, and writes nothing else.
+ * names the mm. From then on a fault on this CPU takes the lock in the part, and writes nothing
+ * else.
  *
  *   - A part gets its name with mm->own.mmap_lock held for reading, that is, while there is no
  *     writer, and with its own mmap_lock held for writing.
@@ -76,8 +77,8 @@ OM_INLINE bool om_parts_exist(const struct om_mm *mm)
 OM_COLD void om_parts_recall(struct om_mm *mm);
 
 /*
- * The same, but false where somebody is in a part; `briefly`: still after a tenth of a second.
- * Otherwise does not sleep, in any order. What has been taken back stays so.
+ * As om_parts_recall(), but false where somebody is in a part; `briefly`: still after a tenth of a
+ * second. Otherwise does not sleep, in any order. What has been taken back stays so.
  */
 OM_COLD bool om_parts_try_recall(struct om_mm *mm, bool briefly);
 

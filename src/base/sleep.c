@@ -391,7 +391,7 @@ static void pass_on(struct om_system *sys, struct om_rwsem *sem, bool readers_fi
 	grant(sys, granted);
 }
 
-/* The first to see nobody inside, or the second, passes on: it is seen again under the queue's lock. */
+/* Two may see that nobody is inside: pass_on() looks again under the queue's lock. */
 void om_rwsem_read_wake(struct om_system *sys, struct om_rwsem *sem)
 {
 	if (sem_load(sem) == OM_RW_WAITED)

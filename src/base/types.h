@@ -179,8 +179,8 @@ struct om_mm_part {
 	struct om_rwsem mmap_lock;
 	/* (a) Last area found, and leaf table; no_area and no_table when they go or move. */
 	struct om_vma *_Atomic hint;
-	struct om_page *_Atomic table_hint;
-	/* (a) Entries: what the mm has is the sum over its own and its CPUs' parts; numbers wrap. */
+	struct om_page *_Atomic table_hint; /* (a) */
+	/* (a) Entries: those of the mm are the sum over its own and the CPUs' parts; wraps. */
 	_Atomic size_t rss_anon, rss_file, swapents;
 	/* (a) A CPU's: the mm that it is a part of, or NULL. Written with its lock for writing. */
 	struct om_mm *_Atomic mm;
@@ -197,10 +197,10 @@ struct om_mm {
 	struct om_node *vmas;  /* (M) by address, augmented with the largest gap */
 	/* (a) The shard on which a fault had mmap_lock last; NULL: CPUs have parts. */
 	struct om_shard *_Atomic last;
-	uint16_t moves; /* (M) how often it was another one; those who read count in one access */
+	uint16_t moves;     /* (M) how often it was another; who reads counts by one access */
 	uint16_t recalled;  /* (M) parts that the last writer that found some took back */
 	uint16_t def_flags; /* (M) flags of new areas: MCL_FUTURE */
-	/* (a) Shards whose part may name this mm: set under (M) for reading, cleared for writing. */
+	/* (a) Shards whose part may name this mm: set with (M) for reading, cleared for writing. */
 	_Atomic uint32_t parts[OM_PART_BITS / 32];
 	unsigned nr_vmas;                    /* (M) written in one access, for om_mm_usage() */
 	struct om_node *gone;                /* (M) areas of files, to be freed without the lock */
