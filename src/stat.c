@@ -268,17 +268,27 @@ int om_mminfo(struct om_mm *mm, uintptr_t start, uintptr_t end, struct om_mminfo
 	return 0;
 }
 
+/* Entries that went may have been counted before others that came: numbers wrap. */
+static size_t at_least_0(size_t n)
+{
+	return n > SIZE_MAX / 2 ? 0 : n;
+}
+
 size_t om_mm_rss(const struct om_mm *mm)
 {
-	return atomic_load_explicit(&mm->rss_anon, memory_order_relaxed) +
-	       atomic_load_explicit(&mm->rss_file, memory_order_relaxed);
+	struct om_mm_usage usage;
+
+	om_mm_usage(mm, &usage);
+	return usage.anon + usage.file;
 }
 
 void om_mm_usage(const struct om_mm *mm, struct om_mm_usage *usage)
 {
-	usage->anon = atomic_load_explicit(&mm->rss_anon, memory_order_relaxed);
-	usage->file = atomic_load_explicit(&mm->rss_file, memory_order_relaxed);
-	usage->swap = atomic_load_explicit(&mm->swapents, memory_order_relaxed);
+	struct om_mm_sums sums = om_mm_sums(mm);
+
+	usage->anon = at_least_0(sums.anon);
+	usage->file = at_least_0(sums.file);
+	usage->swap = at_least_0(sums.swap);
 	usage->tables = atomic_load_explicit(&mm->nr_tables, memory_order_relaxed);
 	usage->areas = __atomic_load_n(&mm->nr_vmas, __ATOMIC_RELAXED) * sizeof(struct om_vma) >>
 	               OM_PAGE_SHIFT;

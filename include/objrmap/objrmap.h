@@ -626,8 +626,9 @@ struct om_mminfo {
 OM_API int om_mminfo(struct om_mm *mm, uintptr_t start, uintptr_t end, struct om_mminfo *info);
 
 /*
- * om_mminfo.rss of a whole address space, in pages, from the counters: constant cost, no lock.
- * Another CPU's fault or unmapping that is under way may be in it or not.
+ * om_mminfo.rss of a whole address space, in pages, from the counters: those of the address space,
+ * and of each CPU on which its threads fault. Another CPU's fault or unmapping that is under way
+ * may be in it or not. Any context.
  */
 OM_API size_t om_mm_rss(const struct om_mm *mm);
 

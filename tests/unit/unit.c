@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <string.h>
 
+#include "base/part.h"
 #include "page/frame.h"
 #include "reclaim/balance.h"
 #include "page/slab.h"
@@ -206,6 +207,7 @@ struct om_system *unit_system_cpus(om_pfn_t nr_frames, unsigned nr_cpus)
 
 	memset(sys, 0, size);
 	om_free_init(sys, nr_cpus);
+	om_parts_init(sys);
 	sim_this_cpu = 0;
 	sys->nr_frames = nr_frames + 1;
 	sys->arch.base = allocate(OM_PAGE_SIZE, bytes);
