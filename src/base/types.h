@@ -383,12 +383,15 @@ struct om_frame_cache {
 	struct om_free_list *_Atomic first;
 } __attribute__((aligned(64)));
 
+#define OM_SHARD_BYTES 1024
+
 struct om_shard {
 	struct om_frame_cache cache;           /* (l) in it */
 	struct om_mm_part part;                /* (a) of the address space that faults here */
 	_Atomic uint64_t event[OM_NR_EVENTS];  /* (a) */
 	_Atomic uint64_t mapped[OM_NR_MAPPED]; /* (a) */
-	char room[448]; /* (c) nothing: a size by which an index is shifted, not multiplied */
+	/* (c) Nothing: so that to find a shard, its number is shifted and not multiplied. */
+	char room[OM_SHARD_BYTES - 128 - 8 * (OM_NR_EVENTS + OM_NR_MAPPED)];
 };
 
 struct om_system {
@@ -451,7 +454,7 @@ _Static_assert(offsetof(struct om_system, free) % 64 == 0 &&
 _Static_assert(offsetof(struct om_system, shard) % 64 == 0 && sizeof(struct om_shard) % 64 == 0 &&
                    sizeof(struct om_frame_cache) == 64 && sizeof(struct om_mm_part) == 64 &&
                    offsetof(struct om_shard, event) == 128 &&
-                   !(sizeof(struct om_shard) & (sizeof(struct om_shard) - 1)),
+                   sizeof(struct om_shard) == OM_SHARD_BYTES,
                "a cache is one line, so is a part, and no CPU's line is another one's");
 _Static_assert(offsetof(struct om_mm, own) % 64 == 0 && sizeof(struct om_mm) % 64 == 0,
                "what faults read of an mm is on other lines than what they write");
