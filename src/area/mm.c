@@ -44,8 +44,8 @@ static void free_mm(struct om_mm *mm)
 {
 	struct om_system *sys = mm->sys;
 
-	OM_ASSERT(sys, !om_parts_exist(mm), "parts",
-	          mm); /* none names it: its last writer's work */
+	/* No part names it, nor is about to leave it: its last writer has seen to that. */
+	OM_ASSERT(sys, !om_parts_exist(mm) && !atomic_load(&mm->sum_lock.state), "parts", mm);
 	om_table_free_root(mm);
 	om_object_free(sys, OM_CACHE_MM, mm);
 }

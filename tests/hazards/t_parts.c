@@ -79,6 +79,18 @@ static void setup_both(struct play *p)
 	spread(p, 0);
 }
 
+/* As setup_both(), but the first has a part of CPU 0 alone: its writer finds no other to fold. */
+static void setup_one(struct play *p)
+{
+	setup_both(p);
+	om_mm_write_lock(p->mm);
+	om_mm_write_unlock(p->mm);
+	for (unsigned i = 0; i < 3; i++)
+		visit(p, 0, i % 2, 0);
+	rig_check(atomic_load(&p->r->sys->shard[0].part.mm) == p->mm);
+	rig_check(!atomic_load(&p->r->sys->shard[1].part.mm));
+}
+
 static void written(struct play *p, unsigned which)
 {
 	struct om_mm *mm = mm_of(p, which);
@@ -234,6 +246,11 @@ static void test_parts_of_two(void **state)
 	         .check = check},
 	        {.name = "parts_change_x_exit",
 	         .setup = setup_both,
+	         .task = {task_other_on_0, task_end},
+	         .all_pairs = true,
+	         .check = check},
+	        {.name = "part_changes_x_exit",
+	         .setup = setup_one,
 	         .task = {task_other_on_0, task_end},
 	         .all_pairs = true,
 	         .check = check},
