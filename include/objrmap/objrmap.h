@@ -77,9 +77,10 @@ struct om_config {
 	 */
 	uintptr_t seed;
 	/*
-	 * CPUs that the machine may have, numbered by om_arch_cpu() from 0. Each gets counters and
-	 * a cache of free frames, and works mostly there. 0 is 1, and right for a port whose
-	 * om_arch_cpu() is always 0. One too small is not wrong: some share.
+	 * CPUs that the machine may have, numbered by om_arch_cpu() from 0. Each gets counters, a
+	 * cache of free frames, and a part of the address space that faults there, and works mostly
+	 * in these. 0 is 1, and right for a port whose om_arch_cpu() is always 0. One too small is
+	 * not wrong: some share.
 	 */
 	unsigned nr_cpus;
 };

@@ -104,7 +104,9 @@ static bool recall(struct om_mm *mm, enum recall how)
 	unsigned n = 0;
 
 	OM_ASSERT(mm->sys, om_rwsem_is_write_locked(&mm->own.mmap_lock), "mmap_lock", mm);
-	om_for_each_part(part, mm) if (!recall_part(mm, part, how, &n)) return false;
+	om_for_each_part (part, mm)
+		if (!recall_part(mm, part, how, &n))
+			return false;
 	for (unsigned i = 0; i < OM_PART_BITS / 32; i++)
 		atomic_store_explicit(&mm->parts[i], 0, memory_order_relaxed);
 	mm->moves = 0;
@@ -207,8 +209,8 @@ bool om_mm_is_locked(const struct om_mm *mm)
 {
 	bool locked = om_rwsem_is_locked(&mm->own.mmap_lock);
 
-	om_for_each_part(part, mm) locked |=
-	    named(part) == mm && om_rwsem_is_locked(&part->mmap_lock);
+	om_for_each_part (part, mm)
+		locked |= named(part) == mm && om_rwsem_is_locked(&part->mmap_lock);
 	return locked;
 }
 
@@ -227,8 +229,7 @@ struct om_mm_sums om_mm_sums(const struct om_mm *mm)
 
 	om_spin_lock(sys, lock, OM_RANK_SUM);
 	add(&sums, &mm->own);
-	om_for_each_part(part, mm)
-	{
+	om_for_each_part (part, mm) {
 		om_work(sys, 1);
 		if (named(part) == mm)
 			add(&sums, part);
