@@ -24,6 +24,10 @@ check() {
 	fi
 	found=holds
 	grep -q 'errors: 0$' "$work/log" || found=fails
+	if [ $found = holds ] && grep -q 'not completed' "$work/log"; then
+		cat "$work/log"
+		exit 1
+	fi
 	states=$(awk '/states, stored/ { print $1 }' "$work/log")
 	echo "check-model: $model $*: $found, $states states"
 	[ $found = "$wanted" ] || { cat "$work/log"; exit 1; }
