@@ -142,7 +142,8 @@ static const struct field shard_fields[] = {FIELD(om_shard, cache),
                                             INSIDE(om_shard, part, part_fields),
                                             ARRAY(om_shard, event, event_names, NULL),
                                             ARRAY(om_shard, mapped, mapped_names, NULL),
-                                            ARRAY(om_shard, slab, cache_names, slab_fields), END};
+                                            ARRAY(om_shard, slab, cache_names, slab_fields),
+                                            END};
 
 static const struct field system_fields[] = {FIELD(om_system, hooks),
                                              FIELD(om_system, arch),
