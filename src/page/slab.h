@@ -49,9 +49,14 @@ static inline enum om_cache om_slab_cache(const struct om_page *frame)
 	return frame->slot & 0xff;
 }
 
+static inline unsigned om_slab_owner(const struct om_page *frame)
+{
+	return frame->slot >> 8;
+}
+
 static inline struct om_slab *om_slab_of(struct om_system *sys, const struct om_page *frame)
 {
-	return om_slab(sys, om_slab_cache(frame), frame->slot >> 8);
+	return om_slab(sys, om_slab_cache(frame), om_slab_owner(frame));
 }
 
 /* From whose slab this CPU takes objects. */
