@@ -281,9 +281,13 @@ build/fuzz/tests/fuzz: $(FUZZ_SRC:%.c=$(B)/%.o) $(B)/libparts.a $(SIM)
 
 FORMATTED = $(wildcard $(foreach d,include/objrmap src $(wildcard src/*) src/rmap/rivals ports/sim ports/template tests tests/unit tests/unit/rivals tests/docs $(PROGRAMS:%=tests/%) examples demo/family bench compare trace ports/x86_64 $(wildcard kernel/*) tests/kernel bench/linux bench/pressure bench/pressure/guest bench/scale,$d/*.c $d/*.h))
 
-ALL_CHECKS := template check-layers check-letters check-symbols check-headers check-format check-readme check-docs check-install check-embed check-kernel-layers check-comparison check-trace check-scale
+ALL_CHECKS := template check-layers check-letters check-symbols check-headers check-format check-readme check-docs check-install check-embed check-kernel-layers check-comparison check-trace check-scale check-model
 
 .PHONY: check $(ALL_CHECKS)
+check-model: ## the models of docs/model/, in all their states, with spin
+	@scripts/setup.sh model
+	@scripts/check-model.sh
+
 check: $(ALL_CHECKS) ## all checks below
 
 check-layers: $(CORE_OBJ) ## no file of src/ refers to one above it, none are in a circle

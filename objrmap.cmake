@@ -10,6 +10,7 @@ set(OBJRMAP_SOURCES
   ${OBJRMAP_DIR}/src/area/zap.c
   ${OBJRMAP_DIR}/src/base/bug.c
   ${OBJRMAP_DIR}/src/base/held.c
+  ${OBJRMAP_DIR}/src/base/part.c
   ${OBJRMAP_DIR}/src/base/sleep.c
   ${OBJRMAP_DIR}/src/base/spin.c
   ${OBJRMAP_DIR}/src/base/tree.c

@@ -177,9 +177,7 @@ static void step(struct machine *m)
 	for (unsigned time = 1; n < BATCH && time < early; time = 2 * time + 1) {
 		round.early = time;
 		n += go_round(m, &round, OM_SCAN_REST, BATCH - n);
-		early = 0;
-		for (unsigned next = 0; next < BATCH - n && early < OM_AGE_MAX;)
-			next += (unsigned)round.stay[++early];
+		early = om_round_early(&round, BATCH - n);
 	}
 	round.early = early;
 	if (n < BATCH)

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "page/page.h"
+#include "page/slab.h"
 #include "rmap/rmap.h"
 
 static struct om_system *sys;
@@ -33,12 +33,12 @@ static uint64_t event(enum om_event ev)
 static void note_bytes(void)
 {
 	const struct om_rmap_traits *t = &om_rmap_traits;
-	size_t areas = sys->slab[OM_CACHE_VMA].in_use * t->vma_bytes;
-	size_t mms = sys->slab[OM_CACHE_MM].in_use * t->mm_bytes;
+	size_t areas = om_slab_sum(sys, OM_CACHE_VMA).objects * t->vma_bytes;
+	size_t mms = om_slab_sum(sys, OM_CACHE_MM).objects * t->mm_bytes;
 	size_t objects = 0;
 
 	for (unsigned i = 0; i < OM_NR_RMAP_CACHES; i++)
-		objects += sys->slab[OM_CACHE_RMAP + i].in_use * t->object_bytes[i];
+		objects += om_slab_sum(sys, OM_CACHE_RMAP + i).objects * t->object_bytes[i];
 	if (objects + areas + mms > peak.all) {
 		peak.all = objects + areas + mms;
 		peak.objects = objects;

@@ -1,11 +1,11 @@
 #!/bin/sh
 # Install what building, testing and checking needs, on Debian or Ubuntu. Does nothing if it is there.
 #
-#     scripts/setup.sh [run|kernel|test|bench|linux|compare|coverage|all]
+#     scripts/setup.sh [run|kernel|test|bench|linux|compare|model|coverage|all]
 #
 # run: a compiler; kernel: and what makes an image and boots it; linux: and what unpacks Debian's
-# kernel; test: what kernel installs and cmocka; bench: and valgrind; compare: and QEMU's user mode
-# and gnuplot; coverage: and gcovr; all (the default): everything the Makefile and
+# kernel; test: what kernel installs and cmocka; bench: and valgrind; model: and spin; compare: and
+# QEMU's user mode and gnuplot; coverage: and gcovr; all (the default): everything the Makefile and
 # .ci/run use, including the 32-bit libraries on x86-64.
 set -eu
 
@@ -44,6 +44,9 @@ if [ "$what" = compare ]; then
 	want qemu-user qemu-x86_64
 	want gnuplot-nox gnuplot
 fi
+if [ "$what" = model ]; then
+	want spin spin
+fi
 if [ "$what" = coverage ]; then
 	want gcovr gcovr
 fi
@@ -55,6 +58,7 @@ if [ "$what" = all ]; then
 	want valgrind valgrind
 	want qemu-user qemu-x86_64
 	want gnuplot-nox gnuplot
+	want spin spin
 	want pkg-config pkg-config
 	want meson meson
 	want cmake cmake

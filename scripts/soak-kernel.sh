@@ -10,11 +10,11 @@ seconds=$1 kernel=$2 dir=$3
 end=$(($(date +%s) + seconds))
 SEED=$(date +%s)
 rounds=0
-export EQUAL=random SELF="storm smp fresh crowd swapload"
+export EQUAL=random SELF="storm smp affinity fresh crowd swapload"
 export ONLY="$EQUAL $SELF"
 
 while [ "$(date +%s)" -lt $end ]; do
-	SEED=$((SEED + 1)) CPUS=$((SEED % 4 + 1)) MEM=$((32 + SEED % 7 * 16))
+	SEED=$((SEED + 1)) CPUS=$((SEED % 9 + 1)) MEM=$((32 + SEED % 7 * 16))
 	export SEED CPUS MEM
 	if ! tests/kernel/run.sh "$kernel" "$dir" >"$dir/soak.log"; then
 		cat "$dir/soak.log"

@@ -145,17 +145,6 @@ static void count_swap(struct om_system *sys, struct om_sysinfo *info)
 	om_swap_figures(sys, &info->swap_slots, &info->swap_free);
 }
 
-static unsigned objects(struct om_system *sys, enum om_cache cache)
-{
-	struct om_slab *slab = &sys->slab[cache];
-	size_t n;
-
-	om_spin_lock(sys, &slab->lock, OM_RANK_SLAB);
-	n = slab->in_use;
-	om_spin_unlock(sys, &slab->lock);
-	return (unsigned)n;
-}
-
 void om_sysinfo(struct om_system *sys, struct om_sysinfo *info)
 {
 	memset(info, 0, sizeof(*info));
@@ -166,10 +155,10 @@ void om_sysinfo(struct om_system *sys, struct om_sysinfo *info)
 	count_ages(sys, info);
 	count_swap(sys, info);
 	info->rmap_bytes = om_rmap_bytes(sys);
-	info->nr_mm = objects(sys, OM_CACHE_MM);
-	info->nr_vma = objects(sys, OM_CACHE_VMA);
-	info->nr_anon_vma = objects(sys, OM_CACHE_RMAP);
-	info->nr_mapping = objects(sys, OM_CACHE_MAPPING);
+	info->nr_mm = (unsigned)om_slab_sum(sys, OM_CACHE_MM).objects;
+	info->nr_vma = (unsigned)om_slab_sum(sys, OM_CACHE_VMA).objects;
+	info->nr_anon_vma = (unsigned)om_slab_sum(sys, OM_CACHE_RMAP).objects;
+	info->nr_mapping = (unsigned)om_slab_sum(sys, OM_CACHE_MAPPING).objects;
 }
 
 /* ---------------------------------------------------------------- an address space ---------- */
@@ -278,17 +267,27 @@ int om_mminfo(struct om_mm *mm, uintptr_t start, uintptr_t end, struct om_mminfo
 	return 0;
 }
 
+/* Entries that went may have been counted before others that came: numbers wrap. */
+static size_t at_least_0(size_t n)
+{
+	return n > SIZE_MAX / 2 ? 0 : n;
+}
+
 size_t om_mm_rss(const struct om_mm *mm)
 {
-	return atomic_load_explicit(&mm->rss_anon, memory_order_relaxed) +
-	       atomic_load_explicit(&mm->rss_file, memory_order_relaxed);
+	struct om_mm_usage usage;
+
+	om_mm_usage(mm, &usage);
+	return usage.anon + usage.file;
 }
 
 void om_mm_usage(const struct om_mm *mm, struct om_mm_usage *usage)
 {
-	usage->anon = atomic_load_explicit(&mm->rss_anon, memory_order_relaxed);
-	usage->file = atomic_load_explicit(&mm->rss_file, memory_order_relaxed);
-	usage->swap = atomic_load_explicit(&mm->swapents, memory_order_relaxed);
+	struct om_mm_sums sums = om_mm_sums(mm);
+
+	usage->anon = at_least_0(sums.anon);
+	usage->file = at_least_0(sums.file);
+	usage->swap = at_least_0(sums.swap);
 	usage->tables = atomic_load_explicit(&mm->nr_tables, memory_order_relaxed);
 	usage->areas = __atomic_load_n(&mm->nr_vmas, __ATOMIC_RELAXED) * sizeof(struct om_vma) >>
 	               OM_PAGE_SHIFT;

@@ -2,6 +2,7 @@
  * system.c: setting up a machine's memory, and taking it down.
  */
 #include "base/mem.h"
+#include "base/part.h"
 #include "page/frame.h"
 #include "page/slab.h"
 #include "reclaim/balance.h"
@@ -54,6 +55,7 @@ struct om_system *om_system_init(const struct om_config *config)
 	sys->zero_pfn = OM_NO_PFN;
 	sys->swap_cluster = config->swap_cluster;
 	om_free_init(sys, config->nr_cpus);
+	om_parts_init(sys);
 	om_ages_init(sys);
 	om_slab_init(sys, om_rmap_traits.object_bytes);
 	return sys;

@@ -2,10 +2,10 @@
  * guest.c: operations of many CPUs at a time, as a program sees them. One static program that runs
  * under Debian's kernel and under the reference kernel alike (kernels.sh); plugin.c watches.
  *
- * There is a worker for each CPU: a process, or a thread of one. Each does the operation of a row
- * many times, in a range of 2 MiB of its own, first without being counted; then all wait for each
- * other, and do it again between the marks of marker.h. What comes before and after an operation is
- * not counted.
+ * There is a worker for each CPU, tied to it: a process, or a thread of one. Each does the
+ * operation of a row many times, in a range of 2 MiB of its own, first without being counted; then
+ * all wait for each other, and do it again between the marks of marker.h. What comes before and
+ * after an operation is not counted.
  *
  * Output: "row: NAME SPACES CPUS OPERATIONS" for each row, in the order of the plugin's results,
  * then "done".
@@ -328,7 +328,7 @@ static void work(unsigned nr, bool one)
 
 	CPU_ZERO(&cpu);
 	CPU_SET(nr, &cpu);
-	sched_setaffinity(0, sizeof(cpu), &cpu); /* the reference kernel cannot, and need not */
+	must(!sched_setaffinity(0, sizeof(cpu), &cpu), "sched_setaffinity");
 	map_range(&w, one);
 	play(&w, false);
 	play(&w, true);

@@ -1,6 +1,7 @@
 #!/bin/sh
 # The same for whole kernels: boots one root image with one static program (guest.c) under the reference
-# kernel and under Debian's, with as many CPUs as both can have, and lets a plugin (plugin.c) watch.
+# kernel and under Debian's, with 4 and 8 CPUs if the reference kernel can have as many, and lets a plugin
+# (plugin.c) watch.
 #
 #     kernels.sh KERNEL BUILD RESULTS     RESULTS gets lines "NAME SPACES CPUS METRIC OBJRMAP LINUX"
 #

@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "page/page.h"
+#include "page/slab.h"
 #include "store/shadow.h"
 
 /* ---------------------------------------------------------------- fields -------------------- */
@@ -76,14 +76,20 @@ static const struct field descriptor_fields[] = {FIELD(om_page, lock),  FIELD(om
                                                  FIELD(om_page, holds), FIELD(om_page, object),
                                                  FIELD(om_page, index), END};
 
+static const struct field part_fields[] = {
+    FIELD(om_mm_part, mmap_lock),  FIELD(om_mm_part, hint),
+    FIELD(om_mm_part, table_hint), FIELD(om_mm_part, rss_anon),
+    FIELD(om_mm_part, rss_file),   FIELD(om_mm_part, swapents),
+    FIELD(om_mm_part, mm),         END};
+
 static const struct field mm_fields[] = {
     FIELD(om_mm, sys),       FIELD(om_mm, cookie),     FIELD(om_mm, root),
-    FIELD(om_mm, mmap_lock), FIELD(om_mm, refs),       FIELD(om_mm, vmas),
-    FIELD(om_mm, gone),      FIELD(om_mm, hint),       FIELD(om_mm, table_hint),
+    FIELD(om_mm, last),      FIELD(om_mm, moves),      FIELD(om_mm, recalled),
+    FIELD(om_mm, parts),     FIELD(om_mm, refs),       FIELD(om_mm, vmas),
+    FIELD(om_mm, gone),      FIELD(om_mm, sum_lock),   INSIDE(om_mm, own, part_fields),
     FIELD(om_mm, nr_vmas),   FIELD(om_mm, def_flags),  FIELD(om_mm, flush_pending),
     FIELD(om_mm, layout),    FIELD(om_mm, brk),        FIELD(om_mm, limit),
     FIELD(om_mm, total_vm),  FIELD(om_mm, data_vm),    FIELD(om_mm, locked_vm),
-    FIELD(om_mm, rss_anon),  FIELD(om_mm, rss_file),   FIELD(om_mm, swapents),
     FIELD(om_mm, nr_tables), FIELD(om_mm, few_rounds), FIELD(om_mm, anon_mm),
     FIELD(om_mm, prev),      FIELD(om_mm, next),       END};
 
@@ -131,8 +137,11 @@ static const struct field free_fields[] = {
     FIELD(om_free_list, max),  FIELD(om_free_list, kind), END};
 
 static const struct field shard_fields[] = {FIELD(om_shard, cache), FIELD(om_shard, slots),
+                                            INSIDE(om_shard, part, part_fields),
                                             ARRAY(om_shard, event, event_names, NULL),
-                                            ARRAY(om_shard, mapped, mapped_names, NULL), END};
+                                            ARRAY(om_shard, mapped, mapped_names, NULL),
+                                            ARRAY(om_shard, slab, cache_names, slab_fields),
+                                            END};
 
 static const struct field system_fields[] = {FIELD(om_system, hooks),
                                              FIELD(om_system, arch),
@@ -154,7 +163,6 @@ static const struct field system_fields[] = {FIELD(om_system, hooks),
                                              FIELD(om_system, shadow),
                                              FIELD(om_system, nr_unevictable),
                                              FIELD(om_system, reclaimers),
-                                             ARRAY(om_system, slab, cache_names, slab_fields),
                                              FIELD(om_system, rmap),
                                              INSIDE(om_system, swap, swap_fields),
                                              FIELD(om_system, list_lock),
@@ -312,8 +320,8 @@ static void add_objects(struct text *t, const struct shared_line *line)
 	                                                         [OM_CACHE_MAPPING] =
 	                                                             mapping_fields};
 	const struct om_page *frame = &sys->page[frame_at(line->line)];
-	unsigned cache = frame->slot % OM_NR_CACHES;
-	size_t size = sys->slab[cache].size, at = line->line % OM_PAGE_SIZE;
+	unsigned cache = om_slab_cache(frame);
+	size_t size = om_slab_of(sys, frame)->size, at = line->line % OM_PAGE_SIZE;
 
 	for (size_t object = at / size * size; object < at + LINE_BYTES; object += size) {
 		ptrdiff_t start = (ptrdiff_t)object - (ptrdiff_t)at;

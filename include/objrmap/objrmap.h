@@ -77,15 +77,16 @@ struct om_config {
 	 */
 	uintptr_t seed;
 	/*
-	 * CPUs that the machine may have, numbered by om_arch_cpu() from 0. Each gets counters and
-	 * a cache of free frames, and works mostly there. 0 is 1, and right for a port whose
-	 * om_arch_cpu() is always 0. One too small is not wrong: some share.
+	 * CPUs that the machine may have, numbered by om_arch_cpu() from 0. Each gets counters, a
+	 * cache of free frames, and a part of the address space that faults there, and works mostly
+	 * in these. 0 is 1, and right for a port whose om_arch_cpu() is always 0. One too small is
+	 * not wrong: some share.
 	 */
 	unsigned nr_cpus;
 };
 
 /*
- * Bytes of storage that a system needs: a fixed part, half a kilobyte a CPU (their number rounded
+ * Bytes of storage that a system needs: a fixed part, a kilobyte a CPU (their number rounded
  * up to a power of two), and a little more than 33 bytes a frame (29 on 32-bit machines). Reads
  * nr_frames and nr_cpus of the configuration, nothing else.
  */
@@ -626,8 +627,9 @@ struct om_mminfo {
 OM_API int om_mminfo(struct om_mm *mm, uintptr_t start, uintptr_t end, struct om_mminfo *info);
 
 /*
- * om_mminfo.rss of a whole address space, in pages, from the counters: constant cost, no lock.
- * Another CPU's fault or unmapping that is under way may be in it or not.
+ * om_mminfo.rss of a whole address space, in pages, from the counters: those of the address space,
+ * and of each CPU on which its threads fault. Another CPU's fault or unmapping that is under way
+ * may be in it or not. Any context.
  */
 OM_API size_t om_mm_rss(const struct om_mm *mm);
 

@@ -95,10 +95,10 @@ void cpu_kick(unsigned cpu)
 	apic_command(cpus[cpu].apic_id, VECTOR_RESCHED);
 }
 
-void cpu_send_flush(uint32_t set)
+void cpu_send_flush(const struct x86_cpus *set)
 {
 	for (unsigned i = 0; i < nr_cpus; i++)
-		if (set & 1u << i)
+		if (set->word[i / 64] >> i % 64 & 1)
 			apic_command(cpus[i].apic_id, VECTOR_FLUSH);
 }
 

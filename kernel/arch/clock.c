@@ -24,7 +24,6 @@
 static uint64_t tsc_start, ns_per_tick; /* << 32 */
 static uint64_t apic_per_ns;            /* << 32; ticks of the APIC timer */
 static uint64_t boot_time;
-static uint64_t armed[MAX_CPUS]; /* when the timer of each CPU is going to interrupt */
 
 static uint64_t scale(uint64_t value, uint64_t factor)
 {
@@ -191,7 +190,7 @@ void clock_init(void)
 	d = read_date();
 	boot_time = seconds_since_1970(&d) * NSEC_PER_SEC - now_ns();
 	for (unsigned i = 0; i < MAX_CPUS; i++)
-		armed[i] = UINT64_MAX;
+		cpus[i].armed = UINT64_MAX;
 }
 
 /* ---------------------------------------------------------------- the timer ----------------- */
@@ -199,7 +198,7 @@ void clock_init(void)
 void clock_arm(uint64_t deadline)
 {
 	unsigned long flags = irq_save();
-	uint64_t *mine = &armed[x86_cpu_number()];
+	uint64_t *mine = &this_cpu()->armed;
 
 	if (deadline < *mine) {
 		uint64_t now = now_ns();
@@ -217,7 +216,7 @@ void clock_interrupt(bool user)
 {
 	uint64_t next;
 
-	armed[x86_cpu_number()] = UINT64_MAX;
+	this_cpu()->armed = UINT64_MAX;
 	next = clock_tick(now_ns(), user);
 	if (next != UINT64_MAX)
 		clock_arm(next);

@@ -8,7 +8,7 @@ _Static_assert(DIRECT_MAP == X86_DIRECT_MAP, "the port and the kernel mean the s
 
 struct x86_mmu mmu;
 
-static void send_flush(void *ctx, uint32_t set)
+static void send_flush(void *ctx, const struct x86_cpus *set)
 {
 	(void)ctx;
 	cpu_send_flush(set);

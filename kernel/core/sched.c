@@ -1,86 +1,160 @@
 /*
  * sched.c: which thread runs where.
  *
- * Each CPU has a queue of threads that are ready, and runs them in turn for a slice of time. A
- * thread that wakes goes to the CPU it ran on last if that is idle, else to an idle one, else it
- * waits at its last one; a CPU without work takes from the queues of others. There are no
- * priorities.
+ * Each CPU has a queue of threads that are ready, and runs them in turn for a slice of time. There
+ * are no priorities. A thread that wakes goes to the CPU it ran on last if that is idle, else to an
+ * idle one, else it waits at its last one, or where the queue is shorter by two. A CPU without work
+ * takes a thread from the longest queue. All this among the CPUs of the thread's `affinity`.
  *
- * One lock guards all queues, and the switch itself happens under it: the next thread unlocks what
- * the previous one has locked. So a thread on a queue is never still on its stack elsewhere.
+ * Each queue has a lock, which also guards what thread.h marks (s) of the threads whose `cpu` this
+ * is: on its queue, running, or asleep. No two of these locks are held at a time. A thread goes
+ * from one CPU to another like this: with the lock of the old one it becomes `ready`, is on no
+ * queue, and gets the new number; then, with the lock of the new one, it is put on that queue
+ * (place()). Between the two it belongs to whoever moves it: others find it `ready` and leave it.
+ *
+ * The switch itself happens under the queue's lock: the next thread unlocks what the previous one
+ * has locked. So a thread on a queue is never still on its stack elsewhere. One that must not stay
+ * here, because it is dead or its affinity has changed, is dealt with after that (finish_switch()).
  * thread->state is the thread's own to change, from RUNNING to a sleeping state, before it calls
  * schedule(); if it is preempted in between it stays on the queue all the same, and goes to sleep
  * when it gets to schedule().
+ *
+ * An idle CPU puts its bit into idle_cpus, then looks at all queues, then halts. Who puts a thread
+ * on the queue of a busy CPU looks at idle_cpus after that. So one of the two sees the other. Who
+ * chooses an idle CPU takes its bit, so that the next one chooses another, and interrupts it.
  */
-#include "kmem.h"
 #include "pressure.h"
 #include "sched.h"
 
-static struct spin lock;
-static struct list dead = LIST_INIT(dead); /* threads to be freed; by `lock` */
-static struct thread *reaper;
+static _Atomic uint64_t idle_cpus __attribute__((aligned(64)));
+
+_Static_assert(MAX_CPUS <= 64, "sets of CPUs are words");
+
+static uint64_t bit(const struct cpu *cpu)
+{
+	return 1ull << cpu->port.number;
+}
+
+static bool may_run(const struct thread *t, const struct cpu *cpu)
+{
+	return atomic_load(&t->affinity) & bit(cpu);
+}
+
+/* How many threads wait there: exact with the lock, else a hint. */
+static unsigned ready_at(const struct cpu *cpu)
+{
+	return atomic_load_explicit(&cpu->nr_ready, memory_order_relaxed);
+}
 
 /* ---------------------------------------------------------------- queues -------------------- */
 
-static void run_enqueue(struct cpu *cpu, struct thread *t)
+/* Lock the queue of the CPU that the thread belongs to, with interrupts off. */
+static struct cpu *lock_queue_of(const struct thread *t, unsigned long *flags)
+{
+	for (;;) {
+		struct cpu *cpu = &cpus[atomic_load(&t->cpu)];
+
+		*flags = spin_lock_irq(&cpu->lock);
+		if (cpu == &cpus[atomic_load(&t->cpu)])
+			return cpu;
+		spin_unlock_irq(&cpu->lock, *flags);
+	}
+}
+
+static void enqueue(struct cpu *cpu, struct thread *t)
 {
 	list_append(&cpu->queue, &t->run);
-	t->queued = true;
-	cpu->nr_ready++;
+	t->ready = true;
+	atomic_store_explicit(&cpu->nr_ready, ready_at(cpu) + 1, memory_order_relaxed);
 }
 
-static struct thread *run_dequeue(struct cpu *cpu)
+/* Off the queue, but still `ready`: to be run, or placed elsewhere. */
+static void dequeue(struct cpu *cpu, struct thread *t)
 {
-	struct thread *t = list_first(&cpu->queue, struct thread, run);
-
-	if (!cpu->nr_ready)
-		return NULL;
 	list_remove(&t->run);
-	t->queued = false;
-	cpu->nr_ready--;
-	return t;
+	atomic_store_explicit(&cpu->nr_ready, ready_at(cpu) - 1, memory_order_relaxed);
 }
 
-static bool idle(const struct cpu *cpu)
+/* ---------------------------------------------------------------- choosing a CPU ------------ */
+
+/* None is idle. The lengths are hints: they may change at any time. */
+static struct cpu *shortest_queue(struct cpu *last, uint64_t allowed)
 {
-	return cpu->online && cpu->running == cpu->idle && !cpu->nr_ready;
+	struct cpu *best = allowed & bit(last) ? last : NULL;
+
+	for (struct cpu *cpu = cpus; cpu < cpus + nr_cpus; cpu++)
+		if (allowed & bit(cpu) &&
+		    (!best || ready_at(cpu) + (best == last) < ready_at(best)))
+			best = cpu;
+	return best;
 }
 
 static struct cpu *choose_cpu(const struct thread *t)
 {
-	if (idle(&cpus[t->cpu]))
-		return &cpus[t->cpu];
-	for (unsigned i = 0; i < nr_cpus; i++)
-		if (idle(&cpus[i]))
-			return &cpus[i];
-	return &cpus[t->cpu];
+	uint64_t allowed = atomic_load(&t->affinity);
+	uint64_t idle = atomic_load(&idle_cpus) & allowed;
+	struct cpu *cpu = &cpus[t->cpu];
+
+	if (!idle)
+		return shortest_queue(cpu, allowed);
+	if (!(idle & bit(cpu)))
+		cpu = &cpus[__builtin_ctzll(idle)];
+	atomic_fetch_and(&idle_cpus, ~bit(cpu));
+	return cpu;
 }
 
-/* The lock is held. */
-static void make_ready(struct thread *t)
+/* It has been idle a moment ago, and looks for work again. */
+static void disturb(struct cpu *cpu)
 {
-	struct cpu *cpu;
-
-	atomic_store(&t->state, THREAD_RUNNING);
-	if (t->on_cpu || t->queued)
-		return;
-	cpu = choose_cpu(t);
-	run_enqueue(cpu, t);
-	if (cpu->running != cpu->idle)
-		return;
-	cpu->resched = true;
 	if (cpu != this_cpu())
 		cpu_kick(cpu->port.number);
 }
 
-/* From our own queue, or else from that of another CPU. */
-static struct thread *next_thread(struct cpu *cpu)
+/* A thread has been put on the queue of this CPU. The lock is held. */
+static void tell(struct cpu *cpu, const struct thread *t)
 {
-	struct thread *t = run_dequeue(cpu);
+	uint64_t idle;
 
-	for (unsigned i = 0; !t && i < nr_cpus; i++)
-		t = run_dequeue(&cpus[i]);
-	return t ? t : cpu->idle;
+	if (cpu->running == cpu->idle) {
+		cpu->resched = true;
+		disturb(cpu);
+		return;
+	}
+	atomic_thread_fence(memory_order_seq_cst); /* the other half is in sched_idle() */
+	idle = atomic_load(&idle_cpus) & atomic_load(&t->affinity);
+	if (!idle)
+		return;
+	cpu = &cpus[__builtin_ctzll(idle)];
+	atomic_fetch_and(&idle_cpus, ~bit(cpu));
+	disturb(cpu);
+}
+
+/* Give a thread that is ours, between queues, to another CPU. The lock of its CPU is held. */
+static void send_away(struct thread *t)
+{
+	t->ready = true;
+	atomic_store(&t->cpu, choose_cpu(t)->port.number);
+}
+
+/*
+ * Put such a thread on its new queue. No lock is held, interrupts are off. Its affinity may have
+ * changed in between.
+ */
+static void place(struct thread *t)
+{
+	struct cpu *cpu = &cpus[t->cpu];
+
+	spin_lock_irq(&cpu->lock);
+	while (!may_run(t, cpu)) {
+		send_away(t);
+		spin_unlock_irq(&cpu->lock, 0);
+		disturb(cpu); /* choose_cpu() may have taken its bit */
+		cpu = &cpus[t->cpu];
+		spin_lock_irq(&cpu->lock);
+	}
+	enqueue(cpu, t);
+	tell(cpu, t);
+	spin_unlock_irq(&cpu->lock, 0);
 }
 
 /* ---------------------------------------------------------------- time ---------------------- */
@@ -129,27 +203,63 @@ uint64_t sched_tick(uint64_t now, bool user)
 	if (now < cpu->slice_end)
 		return cpu->slice_end;
 	cpu->slice_end = now + SLICE_NS;
-	if (cpu->nr_ready)
+	if (ready_at(cpu))
 		cpu->resched = true;
 	return cpu->slice_end;
 }
 
 /* ---------------------------------------------------------------- switching ----------------- */
 
-/* The lock is held. A dead thread is off its stack before the reaper can get the lock. */
+/* Off its stack soon: finish_switch() does the rest. */
+static void leave(struct cpu *cpu, struct thread *prev)
+{
+	cpu->leaving = prev;
+	prev->on_cpu = false;
+	if (atomic_load(&prev->state) != THREAD_DEAD)
+		send_away(prev);
+}
+
+/* The lock is held. A thread that is preempted is ready whatever its state. */
 static void put_previous(struct cpu *cpu, struct thread *prev, bool ready)
 {
 	if (prev == cpu->idle)
 		return;
-	if (ready) {
-		run_enqueue(cpu, prev);
-	} else if (atomic_load(&prev->state) == THREAD_DEAD) {
-		list_append(&dead, &prev->run);
-		make_ready(reaper);
-	}
+	if (ready && may_run(prev, cpu))
+		enqueue(cpu, prev);
+	else if (ready || atomic_load(&prev->state) == THREAD_DEAD)
+		leave(cpu, prev);
 }
 
-/* The lock is held. Returns when the thread runs again, perhaps on another CPU. */
+/* Work of others comes by way of the idle thread. The lock is held. */
+static struct thread *next_thread(struct cpu *cpu)
+{
+	struct thread *t;
+
+	if (!ready_at(cpu))
+		return cpu->idle;
+	t = list_first(&cpu->queue, struct thread, run);
+	dequeue(cpu, t);
+	t->ready = false;
+	return t;
+}
+
+/* On the stack of the next thread, which may have come from another CPU. Interrupts stay off. */
+static void finish_switch(void)
+{
+	struct cpu *cpu = this_cpu();
+	struct thread *t = cpu->leaving;
+
+	cpu->leaving = NULL;
+	spin_unlock_irq(&cpu->lock, 0);
+	if (!t)
+		return;
+	if (atomic_load(&t->state) == THREAD_DEAD)
+		thread_bury(t);
+	else
+		place(t);
+}
+
+/* The lock is held. Returns when the thread runs again, perhaps on another CPU; it is not then. */
 static void switch_away(bool ready)
 {
 	struct cpu *cpu = this_cpu();
@@ -162,23 +272,27 @@ static void switch_away(bool ready)
 	put_previous(cpu, prev, ready);
 	next = next_thread(cpu);
 	start_slice(cpu, next, now);
-	if (next == prev)
-		return;
-	prev->on_cpu = false;
-	next->on_cpu = true;
-	next->cpu = cpu->port.number;
-	pressure_switch(cpu, next);
-	space_switch(next->space);
-	cpu_switch(prev, next);
+	if (next != prev) {
+		if (prev == cpu->idle)
+			atomic_fetch_and(&idle_cpus, ~bit(cpu));
+		prev->on_cpu = false;
+		next->on_cpu = true;
+		pressure_switch(cpu, next);
+		space_switch(next->space);
+		cpu_switch(prev, next);
+	}
+	finish_switch();
 }
 
+/* Interrupts go off first: the queue must be that of the CPU we are on. */
 void schedule(void)
 {
-	unsigned long flags = spin_lock_irq(&lock);
+	unsigned long flags = irq_save();
 
 	BUG_ON(this_cpu()->port.preempt);
+	spin_lock_irq(&this_cpu()->lock);
 	switch_away(atomic_load(&current->state) == THREAD_RUNNING);
-	spin_unlock_irq(&lock, flags);
+	irq_restore(flags);
 }
 
 void yield(void)
@@ -189,165 +303,147 @@ void yield(void)
 /* Interrupts are off. Whatever its state, the thread has not asked to sleep yet. */
 void sched_preempt(void)
 {
-	const struct cpu *cpu = this_cpu();
+	struct cpu *cpu = this_cpu();
 
 	if (!cpu->resched || cpu->port.preempt)
 		return;
-	spin_lock_irq(&lock);
+	spin_lock_irq(&cpu->lock);
 	switch_away(true);
-	spin_unlock_irq(&lock, 0);
 }
 
 /* The first thing a new thread does; interrupts stay off. */
 void sched_begin(void)
 {
-	spin_unlock_irq(&lock, 0);
+	finish_switch();
 }
 
 /* ---------------------------------------------------------------- waking -------------------- */
 
-static bool asleep(const struct thread *t)
+static bool asleep(enum thread_state state)
 {
-	enum thread_state state = atomic_load(&t->state);
-
 	return state == THREAD_SLEEPING || state == THREAD_INTERRUPTIBLE;
+}
+
+/*
+ * It does not sleep any more. True: it was on no CPU, and is ours to place. The lock of its CPU is
+ * held.
+ */
+static bool rouse(struct thread *t)
+{
+	atomic_store(&t->state, THREAD_RUNNING);
+	if (t->on_cpu || t->ready)
+		return false;
+	send_away(t);
+	return true;
+}
+
+static void unlock_queue(struct cpu *cpu, struct thread *to_place, unsigned long flags)
+{
+	spin_unlock_irq(&cpu->lock, 0);
+	if (to_place)
+		place(to_place);
+	irq_restore(flags);
 }
 
 void thread_wake(struct thread *t)
 {
-	unsigned long flags = spin_lock_irq(&lock);
+	unsigned long flags;
+	struct cpu *cpu = lock_queue_of(t, &flags);
+	bool ours = asleep(atomic_load(&t->state)) && rouse(t);
 
-	if (asleep(t))
-		make_ready(t);
-	spin_unlock_irq(&lock, flags);
+	unlock_queue(cpu, ours ? t : NULL, flags);
 }
 
 void thread_interrupt(struct thread *t, bool stopped)
 {
-	unsigned long flags = spin_lock_irq(&lock);
+	unsigned long flags;
+	struct cpu *cpu = lock_queue_of(t, &flags);
 	enum thread_state state = atomic_load(&t->state);
+	bool ours = false;
 
 	if (state == THREAD_INTERRUPTIBLE || (stopped && state == THREAD_STOPPED))
-		make_ready(t);
-	else if (t->on_cpu && t->cpu != x86_cpu_number())
-		cpu_kick(t->cpu);
-	spin_unlock_irq(&lock, flags);
-}
-
-/* ---------------------------------------------------------------- threads ------------------- */
-
-static bool thread_parts(struct thread *t, bool user)
-{
-	t->stack = kstack_alloc();
-	if (!t->stack)
-		return false;
-	if (!user)
-		return true;
-	t->fpu_object = kmalloc(cpu_fpu_bytes() + FPU_ALIGN - 1);
-	if (!t->fpu_object)
-		return false;
-	t->fpu = (void *)ALIGN_UP((uintptr_t)t->fpu_object, FPU_ALIGN);
-	cpu_fpu_reset(t);
-	return true;
-}
-
-struct thread *thread_alloc(struct proc *proc)
-{
-	struct thread *t = kmalloc(sizeof(*t));
-
-	if (!t)
-		return NULL;
-	list_init(&t->run);
-	t->cpu = x86_cpu_number();
-	t->proc = proc;
-	if (thread_parts(t, proc))
-		return t;
-	thread_free(t);
-	return NULL;
-}
-
-void thread_free(struct thread *t)
-{
-	if (t->stack)
-		kstack_free(t->stack);
-	kfree(t->fpu_object);
-	kfree(t);
+		ours = rouse(t);
+	else if (t->on_cpu)
+		disturb(cpu);
+	unlock_queue(cpu, ours ? t : NULL, flags);
 }
 
 void thread_start(struct thread *t)
 {
-	unsigned long flags = spin_lock_irq(&lock);
+	unsigned long flags;
+	struct cpu *cpu = lock_queue_of(t, &flags);
+	bool ours = rouse(t);
 
-	make_ready(t);
-	spin_unlock_irq(&lock, flags);
+	unlock_queue(cpu, ours ? t : NULL, flags);
 }
 
-void thread_exit(void)
+/*
+ * The mask changes first: whoever places the thread from now on finds the new one. If it waits, it
+ * waits where it may run; if it runs elsewhere than it may, it is interrupted there, and
+ * put_previous() sends it away.
+ */
+void sched_set_affinity(struct thread *t, uint64_t allowed)
 {
-	irq_disable();
-	atomic_store(&current->state, THREAD_DEAD);
-	schedule();
-	panic("a dead thread runs");
-}
+	bool ours = false;
+	unsigned long flags;
+	struct cpu *cpu;
 
-struct thread *kthread(const char *name, void (*fn)(void *), void *arg)
-{
-	struct thread *t = thread_alloc(NULL);
-
-	if (!t)
-		return NULL;
-	strlcpy(t->name, name, sizeof(t->name));
-	cpu_thread_kernel(t, fn, arg);
-	thread_start(t);
-	return t;
-}
-
-static struct thread *take_dead(void)
-{
-	unsigned long flags = spin_lock_irq(&lock);
-	struct thread *t = NULL;
-
-	if (!list_empty(&dead)) {
-		t = list_first(&dead, struct thread, run);
-		list_remove(&t->run);
+	atomic_store(&t->affinity, allowed);
+	cpu = lock_queue_of(t, &flags);
+	if (t->ready && !list_empty(&t->run)) {
+		dequeue(cpu, t);
+		send_away(t);
+		ours = true;
+	} else if (t->on_cpu && !may_run(t, cpu)) {
+		cpu->resched = true;
+		disturb(cpu);
 	}
-	spin_unlock_irq(&lock, flags);
-	return t;
-}
-
-/* Frees threads where that may be done: not in the midst of a switch. put_previous() wakes it. */
-static void reap(void *arg)
-{
-	(void)arg;
-	for (;;) {
-		struct thread *t;
-
-		atomic_store(&current->state, THREAD_SLEEPING);
-		while ((t = take_dead()))
-			thread_free(t);
-		schedule();
-	}
+	unlock_queue(cpu, ours ? t : NULL, flags);
 }
 
 /* ---------------------------------------------------------------- idle ---------------------- */
 
-static bool any_ready(void)
+/*
+ * Take a thread that may run on `me` from the queue of `from`, if that is busy: if it is idle, it
+ * has been told already. The lengths are hints at first.
+ */
+static bool take_from(struct cpu *from, const struct cpu *me)
 {
-	for (unsigned i = 0; i < nr_cpus; i++)
-		if (*(volatile unsigned *)&cpus[i].nr_ready)
-			return true;
-	return false;
+	struct thread *it, *t = NULL;
+
+	if (!ready_at(from))
+		return false;
+	spin_lock_irq(&from->lock);
+	if (from->running != from->idle)
+		list_for_each (it, &from->queue, run)
+			if (may_run(it, me)) {
+				t = it;
+				break;
+			}
+	if (t) {
+		dequeue(from, t);
+		atomic_store(&t->cpu, me->port.number);
+	}
+	spin_unlock_irq(&from->lock, 0);
+	if (t)
+		place(t);
+	return t;
 }
 
-bool sched_at_rest(void)
+/* From the longest queue, or else, if all who wait there must not run here, from any. */
+static bool take_work(const struct cpu *me)
 {
-	for (unsigned i = 0; i < nr_cpus; i++) {
-		struct thread *running = *(struct thread *volatile *)&cpus[i].running;
+	struct cpu *longest = cpus;
 
-		if (running != current && running != cpus[i].idle)
-			return false;
-	}
-	return !any_ready();
+	for (struct cpu *cpu = cpus; cpu < cpus + nr_cpus; cpu++)
+		if (ready_at(cpu) > ready_at(longest))
+			longest = cpu;
+	if (take_from(longest, me))
+		return true;
+	for (struct cpu *cpu = cpus; cpu < cpus + nr_cpus; cpu++)
+		if (take_from(cpu, me))
+			return true;
+	return false;
 }
 
 /* Interrupts go on at the last moment: one that makes a thread ready ends the halt. */
@@ -359,12 +455,26 @@ void sched_idle(void)
 	cpu->slice_end = UINT64_MAX;
 	cpu->accounted = cpu->idle_since = now_ns();
 	for (;;) {
-		if (any_ready())
+		atomic_fetch_or(&idle_cpus, bit(cpu)); /* a fence, too: tell() has the other half */
+		if (ready_at(cpu) || take_work(cpu))
 			schedule();
 		else
 			__asm__ volatile("sti; hlt; cli" : : : "memory");
 	}
 }
+
+bool sched_at_rest(void)
+{
+	for (struct cpu *cpu = cpus; cpu < cpus + nr_cpus; cpu++) {
+		struct thread *running = *(struct thread *volatile *)&cpu->running;
+
+		if (ready_at(cpu) || (running != current && running != cpu->idle))
+			return false;
+	}
+	return true;
+}
+
+/* ---------------------------------------------------------------- at boot ------------------- */
 
 /* Another CPU runs on the stack of its idle thread from the beginning. */
 static struct thread *idle_thread(unsigned cpu)
@@ -396,7 +506,5 @@ void sched_init(void)
 		list_init(&cpus[i].queue);
 		cpus[i].slice_end = UINT64_MAX;
 	}
-	reaper = kthread("reaper", reap, NULL);
-	if (!reaper)
-		panic("no memory for the first thread");
+	threads_init();
 }

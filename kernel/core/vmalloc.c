@@ -128,7 +128,7 @@ static void unmap_pages(unsigned first, unsigned n)
 {
 	for (unsigned page = first; page < first + n; page++)
 		*entry_of(page) &= ~X86_P;
-	x86_flush_kernel(&mmu, (1u << nr_cpus) - 1, page_addr(first), page_addr(first + n));
+	x86_flush_kernel(&mmu, nr_cpus, page_addr(first), page_addr(first + n));
 	for (unsigned page = first; page < first + n; page++) {
 		kframe_free(phys_to_virt(*entry_of(page) & X86_PFN));
 		*entry_of(page) = 0;

@@ -19,6 +19,7 @@ struct figures {
 	char state;
 	bool terminal;
 	unsigned cpu, umask, files;
+	uint64_t affinity; /* of the thread, as far as there are CPUs */
 	struct cred cred;
 	bool no_new_privs;
 	uint64_t cpu_ns, user_ns, min_faults, maj_faults, start_ns, max_rss;
@@ -69,6 +70,7 @@ static void collect_thread(struct figures *f, const struct proc *p, const struct
 	memcpy(f->name, t->name, sizeof(f->name));
 	f->name[sizeof(f->name) - 1] = 0;
 	f->cpu = t->cpu;
+	f->affinity = t->affinity & ((1ull << nr_cpus) - 1);
 	f->pending = t->pending;
 	f->blocked = t->blocked;
 }
@@ -281,6 +283,6 @@ void proc_show_status(struct text *text, const struct proc_node *node)
 	text_add(text, "SigIgn:\t%016lx\nSigCgt:\t%016lx\n", f.ignored, f.caught);
 	show_capabilities(text, &f.cred);
 	text_add(text, "NoNewPrivs:\t%d\n", f.no_new_privs);
-	text_add(text, "Cpus_allowed:\t%x\n", (1u << nr_cpus) - 1);
+	text_add(text, "Cpus_allowed:\t%0*lx\n", (int)(nr_cpus + 3) / 4, f.affinity);
 	figures_put(&f);
 }

@@ -5,10 +5,10 @@
 #ifndef CPU_H
 #define CPU_H
 
-#include "lib.h"
+#include "spin.h"
 #include "x86_64.h" /* of ports/x86_64: struct x86_cpu, the head of struct cpu */
 
-#define MAX_CPUS 4
+#define MAX_CPUS 16
 
 struct thread;
 
@@ -60,7 +60,10 @@ static inline bool regs_user(const struct regs *regs)
 
 /* ---------------------------------------------------------------- per CPU ------------------- */
 
-/* At GS base while in the kernel. The first part is the port's (number, preempt count). */
+/*
+ * At GS base while in the kernel. The first part is the port's (number, preempt count). What other
+ * CPUs write is on cache lines of its own.
+ */
 struct cpu {
 	struct x86_cpu port;    /* must be first: om_arch.h reads it */
 	struct thread *running; /* gs:CPU_CURRENT in entry.S, see the assertions in cpu_init.c */
@@ -70,14 +73,18 @@ struct cpu {
 	struct cpu *self;
 	unsigned apic_id;
 	bool online;
-	volatile bool resched; /* the running thread should give way */
-	struct list queue;     /* sched.c: threads ready to run here */
-	unsigned nr_ready;
 	uint64_t slice_end;
 	_Atomic bool gets_on; /* pressure.c: a program runs here that does not wait for memory */
 	uint64_t idle_ns, idle_since; /* since: 0 = not idle */
 	uint64_t accounted;           /* until when the running thread's time has been counted */
+	uint64_t armed;               /* clock.c: when the timer is going to interrupt */
 	struct tss *tss;
+	/* The run queue: sched.c. */
+	struct spin lock __attribute__((aligned(64))); /* guards it; taken with interrupts off */
+	volatile bool resched;                         /* the running thread should give way */
+	_Atomic unsigned nr_ready;
+	struct list queue;      /* threads ready to run here */
+	struct thread *leaving; /* dead, or to go to another CPU, once it is off its stack */
 };
 
 extern struct cpu cpus[MAX_CPUS];
@@ -234,11 +241,8 @@ bool cpu_start(unsigned index, struct thread *idle, void (*run)(void));
 /* arch/apic.c */
 /* Interrupt another CPU so that it looks at `resched`. */
 void cpu_kick(unsigned cpu);
-/*
- * Raise on each CPU of the set (bit n: CPU n) the interrupt whose handler calls
- * x86_flush_interrupt(&mmu).
- */
-void cpu_send_flush(uint32_t cpus);
+/* Raise on each CPU of the set the interrupt whose handler calls x86_flush_interrupt(&mmu). */
+void cpu_send_flush(const struct x86_cpus *set);
 /* Stop all other CPUs wherever they are; `panicking` has been set. */
 void cpu_stop_others(void);
 

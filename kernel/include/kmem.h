@@ -11,7 +11,10 @@ struct om_system;
 
 void kmem_init(struct om_system *sys); /* by vm_init() */
 
-/* Zeroed memory of up to 4096 bytes, 16-byte aligned (4096: page aligned), or NULL. May sleep. */
+/*
+ * Zeroed memory of up to 4096 bytes, 16-byte aligned (4096: page aligned; 64, 128, 192, 256, 448 or
+ * 576: to cache lines), or NULL. May sleep.
+ */
 void *kmalloc(size_t n);
 /*
  * Not from interrupt handlers; may be called with a spin held that no interrupt handler takes. NULL

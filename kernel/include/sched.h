@@ -1,5 +1,6 @@
 /*
- * sched.h: sleeping, mutexes, threads as the scheduler knows them. core/wait.c, core/sched.c
+ * sched.h: sleeping, mutexes, threads as the scheduler knows them. core/wait.c, core/sched.c,
+ * core/threads.c
  */
 #ifndef SCHED_H
 #define SCHED_H
@@ -127,6 +128,11 @@ void thread_wake(struct thread *t);
 void thread_interrupt(struct thread *t, bool stopped);
 /* Put a new thread, made by thread_alloc(), on a run queue. */
 void thread_start(struct thread *t);
+/*
+ * Let it run on these CPUs only (bit n: CPU n), of which one at least runs. If it runs elsewhere it
+ * goes soon; the running thread goes when it calls schedule().
+ */
+void sched_set_affinity(struct thread *t, uint64_t allowed);
 
 /*
  * A thread with its stack and FPU area, not started; NULL without memory. proc: NULL = kernel
@@ -140,6 +146,9 @@ struct thread *thread_alloc(struct proc *proc);
 void thread_free(struct thread *t);
 /* Start a kernel thread. */
 struct thread *kthread(const char *name, void (*fn)(void *), void *arg);
+/* One that is dead has been switched away from; interrupts off, no lock held. core/threads.c */
+void thread_bury(struct thread *t);
+void threads_init(void); /* by sched_init() */
 
 /*
  * By clock_tick(): accounts, and ends the slice if it is over. Returns when that will be,

@@ -4,7 +4,7 @@
  * The first part is for the code that runs it, arch/ and core/sched.c. The second is about its
  * process, for proc/, fs/ and the fault counts of mm/; kernel threads have no process and leave it
  * unused. A letter at each field says what guards it: (c) constant, (o) only the thread itself uses
- * it, (s) the scheduler's lock, (p) proc_lock of process.h, (a) atomic.
+ * it, (s) the lock of the run queue of `cpu`, (p) proc_lock of process.h, (a) atomic.
  */
 #ifndef THREAD_H
 #define THREAD_H
@@ -15,6 +15,7 @@
 
 #define KSTACK_SIZE 16384ul
 #define FPU_ALIGN   64ul
+#define ANY_CPU     UINT64_MAX /* affinity */
 
 enum thread_state {
 	THREAD_RUNNING,       /* or ready */
@@ -36,10 +37,12 @@ struct space;
 
 struct thread {
 	_Atomic unsigned work; /* (a) WORK_...; first: entry.S looks at it */
-	struct list run;       /* (s) on cpu->queue */
+	struct list run;       /* (s) on the CPU's queue */
 	enum thread_state _Atomic state;
-	unsigned cpu;              /* (s) where it runs or ran last */
-	bool on_cpu, queued;       /* (s) */
+	_Atomic unsigned cpu;      /* (s) where it runs or ran last, or waits to run */
+	bool on_cpu;               /* (s) it runs */
+	bool ready;                /* (s) on a queue, or on its way to one: see sched.c */
+	_Atomic uint64_t affinity; /* (a) bit n: it may run on CPU n */
 	uint64_t cpu_ns, user_ns;  /* (s) time used; of it in user mode (by ticks) */
 	void *sp;                  /* (s) saved stack pointer while switched away */
 	char *stack;               /* (c) KSTACK_SIZE bytes */

@@ -11,9 +11,11 @@ struct timer {
 	uint64_t deadline; /* ns, by now_ns() */
 	void (*fn)(struct timer *);
 	bool armed;
+	_Atomic unsigned cpu; /* on whose list it is, or was last */
 };
 
 void timer_start(struct timer *t, uint64_t deadline); /* may be armed already: moves it */
 bool timer_stop(struct timer *t); /* true if it was armed; when it returns fn is not running */
+void timers_init(void);           /* at boot, before any is started */
 
 #endif

@@ -29,7 +29,7 @@ void sched_begin(void);
 
 /*
  * From arch/entry.S when the function of a kernel thread returns, and from proc/exit.c: the running
- * thread ends. Its memory goes when another thread has been switched to. core/sched.c
+ * thread ends. Its memory goes when another thread has been switched to. core/threads.c
  */
 _Noreturn void thread_exit(void);
 

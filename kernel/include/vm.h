@@ -41,14 +41,16 @@ static inline void *frame_addr(om_pfn_t pfn)
 
 /* What a process (or several: vfork) runs in. */
 struct space {
-	struct om_mm *mm;
-	struct x86_mm x86; /* the port's part; the mm's cookie points to it */
-	_Atomic unsigned refs;
+	struct om_mm *mm; /* constant: every fault reads it */
 	uintptr_t brk_start;
 	/* For /proc: set by exec. */
 	uintptr_t code_start, code_end, stack_top, arg_start, arg_end, env_start, env_end;
 	_Atomic bool membarrier; /* registered for it */
+	_Atomic unsigned refs;
+	/* The port's part; the mm's cookie points to it. Flushes and switches write to its line. */
+	struct x86_mm x86 __attribute__((aligned(64)));
 };
+_Static_assert(sizeof(struct space) == 192, "kmalloc() aligns objects of this size to lines");
 
 int space_create(uintptr_t brk_start, struct space **space); /* empty, one reference */
 int space_fork(struct space *parent, struct space **child);

@@ -7,6 +7,7 @@
 #include "process.h"
 #include "report.h"
 #include "syscalls.h"
+#include "timer.h"
 
 static struct boot_info info;
 
@@ -121,12 +122,13 @@ void kernel_main(uint64_t start_info)
 	options_init(info.cmdline);
 	pages_protect();
 	mmu_init();
-	memory_init();
 	if (!acpi_init(info.rsdp))
 		printk("acpi: no table of CPUs\n");
+	memory_init();
 	interrupts_init();
 	clock_init();
 	syscall_init();
+	timers_init();
 	sched_init();
 	max = boot_option(OPTION_maxcpus);
 	sched_start_cpus(max ? (unsigned)strtoul(max, NULL) : MAX_CPUS);

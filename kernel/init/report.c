@@ -55,9 +55,11 @@ static void print_rmap(const struct om_sysinfo *i)
 
 static void print_flushes(void)
 {
-	row("TLB flushes that interrupted other CPUs", atomic_load(&mmu.shootdowns));
-	row("  CPUs interrupted", atomic_load(&mmu.ipis));
-	row("TLB flushes of everything", atomic_load(&mmu.full_flushes));
+	const struct x86_figures f = x86_mmu_figures(&mmu);
+
+	row("TLB flushes that interrupted other CPUs", f.shootdowns);
+	row("  CPUs interrupted", f.ipis);
+	row("TLB flushes of everything", f.full_flushes);
 }
 
 static void print_state(const struct om_sysinfo *i)

@@ -220,7 +220,7 @@ void vm_init(const struct memory_range *ranges, unsigned n, uint64_t first_free)
 	static const struct om_arch arch;
 	uint64_t storage = ALIGN_UP(first_free, PAGE_SIZE), end;
 	struct om_config config = {
-	    .arch = &arch, .ops = &ops, .ctx = &mmu, .swap_cluster = 5, .nr_cpus = MAX_CPUS};
+	    .arch = &arch, .ops = &ops, .ctx = &mmu, .swap_cluster = 5, .nr_cpus = cpus_present()};
 
 	for (unsigned i = 0; i < NR_QUEUES; i++)
 		waitq_init(&queues[i]);

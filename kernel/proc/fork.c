@@ -60,6 +60,7 @@ static void thread_copy(struct thread *t, const struct clone *c)
 	strlcpy(t->name, me->name, sizeof(t->name));
 	t->blocked = me->blocked;
 	t->policy = me->policy;
+	t->affinity = me->affinity;
 	if (!(c->flags & CLONE_VM) || (c->flags & CLONE_VFORK)) {
 		t->altstack = me->altstack;
 		t->altstack_size = me->altstack_size;

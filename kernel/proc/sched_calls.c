@@ -57,27 +57,40 @@ long sys_sched_yield(void)
 
 long sys_sched_getaffinity(int tid, unsigned size, uintptr_t to)
 {
-	const uint64_t mask = all_cpus();
+	const struct thread *t;
+	uint64_t mask = 0;
 
 	if (size % sizeof(mask) || !size)
 		return -EINVAL;
-	if (!thread_exists(tid))
+	spin_lock(&proc_lock);
+	t = tid ? thread_find(tid) : current;
+	if (t)
+		mask = atomic_load(&t->affinity) & all_cpus();
+	spin_unlock(&proc_lock);
+	if (!t)
 		return -ESRCH;
 	return user_put(to, mask) ? -EFAULT : (long)sizeof(mask);
 }
 
-/* Threads run where there is room. A mask that leaves out a CPU cannot be honoured. */
+/* What a shorter mask leaves out is 0. The caller is where it may be when this returns. */
 long sys_sched_setaffinity(int tid, unsigned size, uintptr_t from)
 {
 	uint64_t mask = 0;
+	struct thread *t;
 	int err;
 
 	if (user_read(&mask, from, MIN(size, (unsigned)sizeof(mask))))
 		return -EFAULT;
-	err = check_thread(tid);
-	if (err)
-		return err;
-	return (mask & all_cpus()) == all_cpus() ? 0 : -EINVAL;
+	mask &= all_cpus();
+	spin_lock(&proc_lock);
+	t = tid ? thread_find(tid) : current;
+	err = !t ? -ESRCH : !may_schedule(t->proc) ? -EPERM : !mask ? -EINVAL : 0;
+	if (!err)
+		sched_set_affinity(t, mask);
+	spin_unlock(&proc_lock);
+	if (!err && t == current)
+		yield();
+	return err;
 }
 
 long sys_getcpu(uintptr_t cpu_at, uintptr_t node_at)

@@ -302,9 +302,10 @@ static inline om_pte_t om_pte_mktable(om_pfn_t pfn)
 
 /*
  * The number of the CPU, from 0 to om_config.nr_cpus - 1: its event counters are counted up, its
- * cache of free frames is used. Always 0 will do, with nr_cpus 1. Counters are atomic and caches
- * have locks: an answer that is out of date, because the thread has moved, or that two CPUs share,
- * or that is too large, costs speed and nothing else. It is asked in each fault.
+ * cache of free frames and its part of an address space are used. Always 0 will do, with nr_cpus 1.
+ * Counters are atomic, caches and parts have locks: an answer that is out of date, because the
+ * thread has moved, or that two CPUs share, or that is too large, costs speed and nothing else. It
+ * is asked in each fault.
  * x86-64: from a per-CPU variable behind GS.
  */
 static inline unsigned om_arch_cpu(void)

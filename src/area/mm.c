@@ -44,6 +44,8 @@ static void free_mm(struct om_mm *mm)
 {
 	struct om_system *sys = mm->sys;
 
+	/* No part names it, nor is about to leave it: its last writer has seen to that. */
+	OM_ASSERT(sys, !om_parts_exist(mm) && !atomic_load(&mm->sum_lock.state), "parts", mm);
 	om_table_free_root(mm);
 	om_object_free(sys, OM_CACHE_MM, mm);
 }
@@ -59,6 +61,8 @@ int om_mm_new(struct om_system *sys, const struct om_layout *layout, void *cooki
 	mm->cookie = cookie;
 	mm->layout = *layout;
 	mm->brk = layout->brk_start;
+	atomic_init(&mm->own.hint, &sys->no_area);
+	atomic_init(&mm->own.table_hint, &sys->no_table);
 	atomic_init(&mm->refs, 1);
 	for (unsigned i = 0; i < OM_NR_LIMITS; i++)
 		mm->limit[i] = OM_UNLIMITED;
@@ -113,6 +117,27 @@ struct om_mm *om_mm_iterate(struct om_system *sys, struct om_mm *mm)
 	return next;
 }
 
+/* mmap_lock has just been taken: keep it, unless a fault is in a CPU's part. */
+static bool recall_or_unlock(struct om_mm *mm, bool briefly)
+{
+	if (om_likely(!om_parts_exist(mm)) || om_parts_try_recall(mm, briefly))
+		return true;
+	om_rwsem_write_done(mm->sys, &mm->own.mmap_lock); /* nothing was done: no flush is owed */
+	return false;
+}
+
+bool om_mm_try_write_lock(struct om_mm *mm)
+{
+	return om_rwsem_trywrite(mm->sys, &mm->own.mmap_lock, OM_RANK_MMAP) &&
+	       recall_or_unlock(mm, false);
+}
+
+bool om_mm_write_lock_briefly(struct om_mm *mm)
+{
+	return om_rwsem_write_briefly(mm->sys, &mm->own.mmap_lock, OM_RANK_MMAP) &&
+	       recall_or_unlock(mm, true);
+}
+
 /* Flushes are owed to truncation (mm.h), or areas of files are to be freed without the lock. */
 static OM_COLD void unlock_and_pay(struct om_mm *mm)
 {
@@ -122,7 +147,7 @@ static OM_COLD void unlock_and_pay(struct om_mm *mm)
 	mm->gone = NULL;
 	if (om_mm_flush_pending(mm))
 		om_tlb_flush(mm, 0, OM_VA_LIMIT, OM_FLUSH_PAGES);
-	om_rwsem_write_done(sys, &mm->mmap_lock);
+	om_rwsem_write_done(sys, &mm->own.mmap_lock);
 	if (gone)
 		om_vma_free_gone(sys, gone);
 }
@@ -130,7 +155,7 @@ static OM_COLD void unlock_and_pay(struct om_mm *mm)
 void om_mm_write_unlock(struct om_mm *mm)
 {
 	if (om_likely(!mm->gone && !om_mm_flush_pending(mm)))
-		om_rwsem_write_done(mm->sys, &mm->mmap_lock);
+		om_rwsem_write_done(mm->sys, &mm->own.mmap_lock);
 	else
 		unlock_and_pay(mm);
 }
@@ -166,7 +191,7 @@ bool om_unmap_edge(struct om_vma *vma, uintptr_t start, uintptr_t end)
 	struct om_mm *mm = vma->mm;
 	struct om_gather g;
 
-	OM_ASSERT(mm->sys, om_rwsem_is_write_locked(&mm->mmap_lock), "mmap_lock", mm);
+	OM_ASSERT(mm->sys, om_rwsem_is_write_locked(&mm->own.mmap_lock), "mmap_lock", mm);
 	if (start < vma->start || end > vma->end || (start == vma->start) == (end == vma->end))
 		return false;
 	om_gather_init(&g, mm);
@@ -195,7 +220,7 @@ void om_free_areas(struct om_mm *mm, uintptr_t start, uintptr_t end, bool keep_t
 	struct om_vma *vma = om_vma_find(mm, start), *next;
 	bool any = vma && vma->start < end;
 
-	OM_ASSERT(mm->sys, om_rwsem_is_write_locked(&mm->mmap_lock), "mmap_lock", mm);
+	OM_ASSERT(mm->sys, om_rwsem_is_write_locked(&mm->own.mmap_lock), "mmap_lock", mm);
 	for (; vma && vma->start < end; vma = next) {
 		OM_BUG_ON(mm->sys, vma->start < start || vma->end > end, "I5", vma, start, end);
 		next = om_vma_after(vma);

@@ -5,6 +5,7 @@
 #define OM_MM_H
 
 #include "area/vma.h"
+#include "base/part.h"
 #include "base/range.h"
 #include "page/table.h"
 
@@ -43,31 +44,29 @@ void om_free_areas(struct om_mm *mm, uintptr_t start, uintptr_t end, bool keep_t
  */
 bool om_unmap_edge(struct om_vma *vma, uintptr_t start, uintptr_t end);
 
+/* Excludes writers. Faults, of which there are many, call om_part_enter() instead. May sleep. */
 static inline void om_mm_read_lock(struct om_mm *mm)
 {
-	om_rwsem_read(mm->sys, &mm->mmap_lock, OM_RANK_MMAP);
+	om_rwsem_read(mm->sys, &mm->own.mmap_lock, OM_RANK_MMAP);
 }
 
 static inline void om_mm_read_unlock(struct om_mm *mm)
 {
-	om_rwsem_read_done(mm->sys, &mm->mmap_lock);
+	om_rwsem_read_done(mm->sys, &mm->own.mmap_lock);
 }
 
 static inline void om_mm_write_lock(struct om_mm *mm)
 {
-	om_rwsem_write(mm->sys, &mm->mmap_lock, OM_RANK_MMAP);
+	om_rwsem_write(mm->sys, &mm->own.mmap_lock, OM_RANK_MMAP);
+	if (om_unlikely(om_parts_exist(mm)))
+		om_parts_recall(mm);
 }
 
-static inline bool om_mm_try_write_lock(struct om_mm *mm)
-{
-	return om_rwsem_trywrite(mm->sys, &mm->mmap_lock, OM_RANK_MMAP);
-}
+/* Does not sleep, in any order: false if anybody holds the lock, or waits for it. */
+bool om_mm_try_write_lock(struct om_mm *mm);
 
-/* om_mm_write_lock(), which gives up after a tenth of a second. */
-static inline bool om_mm_write_lock_briefly(struct om_mm *mm)
-{
-	return om_rwsem_write_briefly(mm->sys, &mm->mmap_lock, OM_RANK_MMAP);
-}
+/* om_mm_write_lock(), which gives up after a tenth of a second, or one more for a CPU's part. */
+bool om_mm_write_lock_briefly(struct om_mm *mm);
 
 /*
  * That an entry is gone, or forbids something, does not mean that no CPU can use the page: whoever

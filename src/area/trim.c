@@ -110,7 +110,7 @@ unsigned om_trim(struct om_mm *mm, uintptr_t *addr, uintptr_t end, enum om_trim 
 	struct trim t = {.mm = mm, .how = how};
 	struct om_page *table;
 
-	OM_ASSERT(mm->sys, om_rwsem_is_write_locked(&mm->mmap_lock), "mmap_lock", mm);
+	OM_ASSERT(mm->sys, om_rwsem_is_write_locked(&mm->own.mmap_lock), "mmap_lock", mm);
 	for (*looked = 0; t.n < OM_TRIM_BATCH && *looked < OM_TRIM_LOOKS; ++*looked) {
 		uintptr_t last;
 

@@ -44,13 +44,13 @@ struct om_vma *om_vma_find(struct om_mm *mm, uintptr_t addr)
 	return best;
 }
 
-struct om_vma *om_vma_at_slow(struct om_mm *mm, uintptr_t addr)
+struct om_vma *om_vma_at_slow(struct om_mm *mm, struct om_mm_part *part, uintptr_t addr)
 {
 	struct om_vma *vma = om_vma_find(mm, addr);
 
 	if (!vma || vma->start > addr)
 		return NULL;
-	atomic_store_explicit(&mm->hint, vma, memory_order_release);
+	atomic_store_explicit(&part->hint, vma, memory_order_release);
 	return vma;
 }
 
@@ -130,7 +130,7 @@ void om_vma_free(struct om_vma *vma)
 {
 	struct om_mm *mm = vma->mm;
 
-	OM_ASSERT(mm->sys, om_rwsem_is_write_locked(&mm->mmap_lock), "mmap_lock", vma);
+	OM_ASSERT(mm->sys, om_rwsem_is_write_locked(&mm->own.mmap_lock), "mmap_lock", vma);
 	if (maps_writable(om_vma_flags(vma)))
 		om_mapping_unmap_writable(vma->mapping);
 	if (!vma->mapping) {
@@ -181,14 +181,14 @@ static void tree_remove(struct om_vma *vma)
 {
 	om_tree_remove(vma->mm->sys, &vma->mm->vmas, &vma->by_addr, &om_vma_tree);
 	set_nr_vmas(vma->mm, vma->mm->nr_vmas - 1);
-	atomic_store_explicit(&vma->mm->hint, NULL, memory_order_relaxed);
+	atomic_store_explicit(&vma->mm->own.hint, &vma->mm->sys->no_area, memory_order_relaxed);
 }
 
 void om_vma_link(struct om_vma *vma)
 {
 	struct om_mm *mm = vma->mm;
 
-	OM_ASSERT(mm->sys, om_rwsem_is_write_locked(&mm->mmap_lock), "mmap_lock", vma);
+	OM_ASSERT(mm->sys, om_rwsem_is_write_locked(&mm->own.mmap_lock), "mmap_lock", vma);
 	tree_insert(vma);
 	account_pages(mm, om_vma_pages(vma), om_vma_flags(vma), 1);
 	om_rmap_vma_link(vma);
@@ -198,7 +198,7 @@ void om_vma_unlink(struct om_vma *vma)
 {
 	struct om_mm *mm = vma->mm;
 
-	OM_ASSERT(mm->sys, om_rwsem_is_write_locked(&mm->mmap_lock), "mmap_lock", vma);
+	OM_ASSERT(mm->sys, om_rwsem_is_write_locked(&mm->own.mmap_lock), "mmap_lock", vma);
 	om_rmap_vma_unlink(vma);
 	tree_remove(vma);
 	account_pages(mm, om_vma_pages(vma), om_vma_flags(vma), -1);
@@ -216,7 +216,7 @@ static int split(struct om_vma *vma, uintptr_t addr)
 
 	if (!new)
 		return -OM_ENOFRAME;
-	OM_ASSERT(mm->sys, om_rwsem_is_write_locked(&mm->mmap_lock), "mmap_lock", vma);
+	OM_ASSERT(mm->sys, om_rwsem_is_write_locked(&mm->own.mmap_lock), "mmap_lock", vma);
 	if (om_rmap_vma_copy(new, vma)) {
 		om_vma_free(new);
 		return -OM_ENOFRAME;
@@ -361,7 +361,7 @@ void om_vma_resize(struct om_vma *vma, uintptr_t start, uintptr_t end)
 	unsigned flags = om_vma_flags(vma);
 	uintptr_t pgoff = vma->pgoff - ((vma->start - start) >> OM_PAGE_SHIFT);
 
-	OM_ASSERT(mm->sys, om_rwsem_is_write_locked(&mm->mmap_lock), "mmap_lock", vma);
+	OM_ASSERT(mm->sys, om_rwsem_is_write_locked(&mm->own.mmap_lock), "mmap_lock", vma);
 	account_pages(mm, om_vma_pages(vma), flags, -1);
 	om_rmap_change_begin(vma, NULL);
 	vma->pgoff = start > vma->start ? om_vma_index(vma, start) : pgoff;
@@ -375,7 +375,8 @@ void om_vma_resize(struct om_vma *vma, uintptr_t start, uintptr_t end)
 
 void om_vma_renumber(struct om_vma *vma, uintptr_t pgoff)
 {
-	OM_ASSERT(vma->mm->sys, om_rwsem_is_write_locked(&vma->mm->mmap_lock), "mmap_lock", vma);
+	OM_ASSERT(vma->mm->sys, om_rwsem_is_write_locked(&vma->mm->own.mmap_lock), "mmap_lock",
+	          vma);
 	om_rmap_change_begin(vma, NULL);
 	vma->pgoff = pgoff;
 	om_rmap_change_end(vma, NULL);
@@ -416,7 +417,7 @@ void om_vma_change_flags(struct om_vma *vma, unsigned flags)
 	size_t pages = om_vma_pages(vma);
 	bool renumber = (om_vma_flags(vma) ^ flags) & OM_VM_NONLINEAR;
 
-	OM_ASSERT(mm->sys, om_rwsem_is_write_locked(&mm->mmap_lock), "mmap_lock", vma);
+	OM_ASSERT(mm->sys, om_rwsem_is_write_locked(&mm->own.mmap_lock), "mmap_lock", vma);
 	account_pages(mm, pages, om_vma_flags(vma), -1);
 	if (renumber)
 		om_rmap_change_begin(vma, NULL);

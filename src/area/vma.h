@@ -11,14 +11,22 @@
 
 /* The first area that ends above addr, or NULL. Read. O(log n). */
 struct om_vma *om_vma_find(struct om_mm *mm, uintptr_t addr);
-struct om_vma *om_vma_at_slow(struct om_mm *mm, uintptr_t addr);
+struct om_vma *om_vma_at_slow(struct om_mm *mm, struct om_mm_part *part, uintptr_t addr);
 
-/* The area that contains addr, or NULL; remembers it. Read. O(1) if it was the last one found. */
+/*
+ * The area that contains addr, or NULL; remembers it in the part in which the lock is held. Read.
+ * O(1) if it was the last one found there.
+ */
+static inline struct om_vma *om_vma_at_in(struct om_mm *mm, struct om_mm_part *part, uintptr_t addr)
+{
+	struct om_vma *vma = atomic_load_explicit(&part->hint, memory_order_acquire);
+
+	return om_likely(om_vma_covers(vma, addr)) ? vma : om_vma_at_slow(mm, part, addr);
+}
+
 static inline struct om_vma *om_vma_at(struct om_mm *mm, uintptr_t addr)
 {
-	struct om_vma *vma = atomic_load_explicit(&mm->hint, memory_order_acquire);
-
-	return om_likely(vma && om_vma_covers(vma, addr)) ? vma : om_vma_at_slow(mm, addr);
+	return om_vma_at_in(mm, &mm->own, addr);
 }
 
 /* The last area that starts below addr, or NULL. Read. */

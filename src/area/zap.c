@@ -61,7 +61,8 @@ void om_gather_finish(struct om_gather *g)
 	struct om_dead dead;
 
 	/* Only these may put it off: see om_mm_flush_pending(). */
-	OM_ASSERT(sys, om_rwsem_is_write_locked(&g->mm->mmap_lock) || om_mm_flush_pending(g->mm),
+	OM_ASSERT(sys,
+	          om_rwsem_is_write_locked(&g->mm->own.mmap_lock) || om_mm_flush_pending(g->mm),
 	          "I9", g->mm);
 	if (g->start < g->end)
 		om_tlb_flush(g->mm, g->start, g->end, OM_FLUSH_PAGES);
@@ -206,11 +207,11 @@ static uintptr_t zap_table(struct om_system *sys, struct zap *z, struct om_page 
 static void settle_gather(struct om_mm *mm, struct zap *z)
 {
 	if (z->anon)
-		atomic_fetch_sub_explicit(&mm->rss_anon, z->anon, memory_order_relaxed);
+		atomic_fetch_sub_explicit(&mm->own.rss_anon, z->anon, memory_order_relaxed);
 	if (z->file)
-		atomic_fetch_sub_explicit(&mm->rss_file, z->file, memory_order_relaxed);
+		atomic_fetch_sub_explicit(&mm->own.rss_file, z->file, memory_order_relaxed);
 	if (z->swap)
-		atomic_fetch_sub_explicit(&mm->swapents, z->swap, memory_order_relaxed);
+		atomic_fetch_sub_explicit(&mm->own.swapents, z->swap, memory_order_relaxed);
 	z->anon = z->file = z->swap = 0;
 }
 

@@ -40,7 +40,8 @@ static const uint32_t steps_max[OM_NR_RANKS] = {
     /* A bundle of frames is put together, or each CPU's cache is switched: frame_cache.c. */
     [OM_RANK_CACHE] = 32 + OM_CPUS_MAX,
     [OM_RANK_FREE] = 32 + OM_CPUS_MAX,
-    [OM_RANK_SLEEP] = 1024, /* locks on which somebody sleeps, of one queue */
+    [OM_RANK_SUM] = OM_CPUS_MAX, /* each part of an address space is added up */
+    [OM_RANK_SLEEP] = 1024,      /* locks on which somebody sleeps, of one queue */
 };
 
 static struct om_held *held_record(struct om_system *sys)

@@ -8,7 +8,8 @@
  *     HOLE       mapping->hole_lock, sleeping: write = punch, while the store works; read = a page
  *                is wanted there
  *       PAGE       OM_PG_LOCKED, a sleeping bit; a store works while it is held, alone
- *       MMAP       mm->mmap_lock, sleeping: read = fault, write = map, unmap, fork
+ *       MMAP       mmap_lock of an mm, sleeping: read = fault, write = map, unmap, fork
+ *                  or PART: that of a CPU's part of it, read = fault, write = below MMAP (part.h)
  *         SHAPE      mapping->shape, sleeping: read = areas or entries change their places,
  *                    write = somebody goes through all areas, in pieces, and must miss nothing
  *           MAPPING    mapping->lock, spinning rwlock: i_mmap tree and page index
@@ -16,8 +17,8 @@
  *               TABLE      frame lock of a page-table page: every entry of it
  *                 TABLE2     a second table: the child's in fork, the higher pfn in mremap
  *                   FRAME      frame lock of a data page: object, index, mapcount, holds
- *                     SLOTS, SWAP, SLAB, LIST, CACHE, FREE, SLEEP   leaves; a CPU's cache of free
- *                                frames, or slots, gets and gives them with its lock held
+ *                     SLOTS, SWAP, SLAB, LIST, CACHE, FREE, SUM, SLEEP   leaves; a CPU's cache of
+ *                                free frames, or slots, gets and gives them with its lock held
  *
  * Page locks come first: whoever has an mmap_lock only tries them, as it must not wait for a
  * transfer. Two locks of one rank are never held together, except page locks taken by trylock
@@ -43,6 +44,7 @@ enum om_rank {
 	OM_RANK_PAGE,
 	OM_RANK_MMAP,
 	OM_RANK_MMAP2, /* the child's, in fork: nobody else wants it but by trywrite */
+	OM_RANK_PART,  /* mmap_lock of a CPU's part: write = below that of the mm */
 	OM_RANK_SHAPE,
 	OM_RANK_MAPPING, /* from here on: spinning */
 	OM_RANK_ANON,
@@ -55,6 +57,7 @@ enum om_rank {
 	OM_RANK_LIST,
 	OM_RANK_CACHE,
 	OM_RANK_FREE,
+	OM_RANK_SUM,
 	OM_RANK_SLEEP,
 	OM_NR_RANKS,
 };
@@ -159,30 +162,32 @@ void om_write_unlock(struct om_system *sys, struct om_rwspin *lock);
 OM_COLD void om_rwsem_read_wait(struct om_system *sys, struct om_rwsem *sem);
 OM_COLD void om_rwsem_read_wake(struct om_system *sys, struct om_rwsem *sem);
 
-/* May sleep. Readers share, but queue up behind a writer that sleeps. */
+/*
+ * May sleep. Readers share, but queue up behind a writer that sleeps. What is tried first is that
+ * nobody has it: where many read at a time, each of them waits for the lock's line anyway.
+ */
 static inline void om_rwsem_read(struct om_system *sys, struct om_rwsem *sem, enum om_rank rank)
 {
-	uint32_t v = atomic_load_explicit(&sem->state, memory_order_relaxed);
+	uint32_t free = 0;
 
 	if (OM_DEBUG)
 		om_held_push(sys, sem, rank, true);
-	if (om_unlikely(v & ~OM_RW_READERS) ||
-	    om_unlikely(!atomic_compare_exchange_strong_explicit(&sem->state, &v, v + 1,
+	if (om_unlikely(!atomic_compare_exchange_strong_explicit(&sem->state, &free, 1,
 	                                                         memory_order_acquire,
 	                                                         memory_order_relaxed)))
 		om_rwsem_read_wait(sys, sem);
 }
 
-/* The last reader hands over to whoever sleeps. */
+/*
+ * The last reader hands over to whoever sleeps. Where it was not alone, om_rwsem_read_wake() looks
+ * whether it was the last: the caller knows that the lock stays, though it has it no longer.
+ */
 static inline void om_rwsem_read_done(struct om_system *sys, struct om_rwsem *sem)
 {
-	uint32_t old;
-
 	if (OM_DEBUG)
 		om_held_pop(sys, sem);
-	old = atomic_fetch_sub_explicit(&sem->state, 1, memory_order_release);
-	OM_ASSERT(sys, old & OM_RW_READERS, "lock not held", sem);
-	if (om_unlikely(old == (OM_RW_WAITED | 1)))
+	OM_ASSERT(sys, atomic_load(&sem->state) & OM_RW_READERS, "lock not held", sem);
+	if (om_unlikely(atomic_fetch_sub_explicit(&sem->state, 1, memory_order_release) != 1))
 		om_rwsem_read_wake(sys, sem);
 }
 

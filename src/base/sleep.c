@@ -391,20 +391,20 @@ static void pass_on(struct om_system *sys, struct om_rwsem *sem, bool readers_fi
 	grant(sys, granted);
 }
 
+/* Two may see that nobody is inside: pass_on() looks again under the queue's lock. */
 void om_rwsem_read_wake(struct om_system *sys, struct om_rwsem *sem)
 {
-	pass_on(sys, sem, false);
+	if (sem_load(sem) == OM_RW_WAITED)
+		pass_on(sys, sem, false);
 }
 
 void om_rwsem_write_done(struct om_system *sys, struct om_rwsem *sem)
 {
-	uint32_t old;
-
 	if (OM_DEBUG)
 		om_held_pop(sys, sem);
-	old = atomic_fetch_sub_explicit(&sem->state, OM_RW_WRITER, memory_order_release);
-	OM_ASSERT(sys, old & OM_RW_WRITER, "lock not held", sem);
-	if (om_unlikely(old & OM_RW_WAITED))
+	OM_ASSERT(sys, sem_load(sem) & OM_RW_WRITER, "lock not held", sem);
+	if (om_unlikely(atomic_fetch_sub_explicit(&sem->state, OM_RW_WRITER,
+	                                          memory_order_release) != OM_RW_WRITER))
 		pass_on(sys, sem, true);
 }
 

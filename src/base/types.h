@@ -5,7 +5,7 @@
  *   (c) constant after creation        (a) atomic, any time
  *   (F) the frame lock of this page    (T) the frame lock of the page-table page
  *   (P) the page lock, OM_PG_LOCKED
- *   (M) mm->mmap_lock; written with it held for writing
+ *   (M) the mm's mmap_lock, mm->own.mmap_lock; written with it held for writing
  *   (O) the object's lock: mapping->lock or anon_vma->lock
  *   (M+O) written holding both, so either is enough to read
  *   (S) the swap lock                  (l) the lock in the same struct
@@ -170,28 +170,54 @@ struct om_vma {
 	struct om_node by_anon; /* (O) in anon_vma->root, or what the design makes of it */
 };
 
+/*
+ * What a fault writes of an address space: the lock that it has for reading, what it has found, and
+ * what it has counted. Each mm has one; each CPU has one as well, for an mm whose threads fault on
+ * several CPUs: part.h.
+ */
+struct om_mm_part {
+	struct om_rwsem mmap_lock;
+	/* (a) Last area found, and leaf table; no_area and no_table when they go or move. */
+	struct om_vma *_Atomic hint;
+	struct om_page *_Atomic table_hint; /* (a) */
+	/* (a) Entries: those of the mm are the sum over its own and the CPUs' parts; wraps. */
+	_Atomic size_t rss_anon, rss_file, swapents;
+	/* (a) A CPU's: the mm that it is a part of, or NULL. Written with its lock for writing. */
+	struct om_mm *_Atomic mm;
+} __attribute__((aligned(64)));
+
+/* Bits, each for the shards whose numbers have this remainder: few for a small struct om_mm. */
+#define OM_PART_BITS 64u
+
 struct om_mm {
+	/* What faults read, and those change who change areas; but `last`, `moves` and `parts`. */
 	struct om_system *sys; /* (c) */
 	void *cookie;          /* (c) */
 	struct om_page *root;  /* (c) top-level table */
-	struct om_rwsem mmap_lock;
-	_Atomic uint32_t refs;       /* (a) the owner, and swapoff and reclaim while they look */
-	struct om_node *vmas;        /* (M) by address, augmented with the largest gap */
-	struct om_node *gone;        /* (M) areas of files, to be freed when the lock is given up */
-	struct om_vma *_Atomic hint; /* (a) last area found; cleared when it goes */
-	/* (a) Last leaf table; cleared when tables go or move. */
-	struct om_page *_Atomic table_hint;
+	struct om_node *vmas;  /* (M) by address, augmented with the largest gap */
+	/* (a) The shard on which a fault had mmap_lock last; NULL: CPUs have parts. */
+	struct om_shard *_Atomic last;
+	uint16_t moves;     /* (M) how often it was another; who reads counts by one access */
+	uint16_t recalled;  /* (M) parts that the last writer that found some took back */
+	uint16_t def_flags; /* (M) flags of new areas: MCL_FUTURE */
+	/* (a) Shards whose part may name this mm: set with (M) for reading, cleared for writing. */
+	_Atomic uint32_t parts[OM_PART_BITS / 32];
 	unsigned nr_vmas;                    /* (M) written in one access, for om_mm_usage() */
-	uint16_t def_flags;                  /* (M) flags of new areas: MCL_FUTURE */
-	_Atomic uint16_t flush_pending;      /* (a) truncations that owe a flush: mm.h */
-	struct om_layout layout;             /* (c) */
+	struct om_node *gone;                /* (M) areas of files, to be freed without the lock */
 	uintptr_t brk;                       /* (M) exact end of the heap */
-	uintptr_t limit[OM_NR_LIMITS];       /* (a) by relaxed access */
 	size_t total_vm, data_vm, locked_vm; /* (M) pages of areas */
-	_Atomic size_t rss_anon, rss_file, swapents, nr_tables; /* (a) */
+	struct om_anon_mm *anon_mm;          /* (M) the reverse-map design's, or NULL */
+	struct om_layout layout;             /* (c) */
+	struct om_mm *prev, *next;           /* (g) in sys->mms */
 	_Atomic uint32_t few_rounds; /* (a) faults in a row for which hardly a page was found */
-	struct om_anon_mm *anon_mm;  /* (M) the reverse-map design's, or NULL */
-	struct om_mm *prev, *next;   /* (g) in sys->mms */
+
+	struct om_mm_part own; /* (a) its mmap_lock is that of the address space */
+
+	struct om_spinlock sum_lock;    /* parts that are left, against who adds up: part.c */
+	_Atomic uint16_t flush_pending; /* (a) truncations that owe a flush: mm.h */
+	_Atomic uint32_t refs;          /* (a) the owner, and swapoff and reclaim while they look */
+	_Atomic size_t nr_tables;       /* (a) */
+	uintptr_t limit[OM_NR_LIMITS];  /* (a) by relaxed access */
 };
 
 /* ---------------------------------------------------------------- the system ---------------- */
@@ -243,7 +269,7 @@ enum om_cache {
 	OM_NR_CACHES = OM_CACHE_RMAP + OM_NR_RMAP_CACHES
 };
 
-/* Objects of one size, carved from frames; frames with room are on `partial`. */
+/* Objects of one size, carved from frames; frames with room are on `partial`: page/slab.h. */
 struct om_slab {
 	struct om_spinlock lock;
 	uint16_t size;              /* (c) bytes of an object */
@@ -376,11 +402,21 @@ struct om_frame_cache {
 	struct om_free_list *_Atomic first;
 } __attribute__((aligned(64)));
 
+/* Of one CPU. Its size is a power of two, so that it is found with a shift. */
+#define OM_SHARD_BYTES 1024
 struct om_shard {
-	struct om_frame_cache cache;           /* (l) in it */
-	struct om_slot_list slots;             /* (l) in it */
-	_Atomic uint64_t event[OM_NR_EVENTS];  /* (a) */
-	_Atomic uint64_t mapped[OM_NR_MAPPED]; /* (a) */
+	union {
+		struct {
+			struct om_frame_cache cache; /* (l) in it */
+			struct om_mm_part part;      /* (a) of the address space that faults here */
+			struct om_slot_list slots;   /* (l) in it */
+			_Atomic uint64_t event[OM_NR_EVENTS];  /* (a) */
+			_Atomic uint64_t mapped[OM_NR_MAPPED]; /* (a) */
+			struct om_slab slab[OM_NR_CACHES]
+			    __attribute__((aligned(64))); /* (l) in each */
+		};
+		char bytes[OM_SHARD_BYTES]; /* (c) */
+	};
 };
 
 struct om_system {
@@ -398,6 +434,8 @@ struct om_system {
 	_Atomic om_pfn_t mark_high; /* (a) written under (f); the others: free.min, low */
 	bool marks_fixed;           /* (f) by the embedder, not derived */
 	_Atomic bool caching;       /* (a) written under (f): the CPUs' caches are in use */
+	struct om_vma no_area;      /* (c) covers nothing: the hint of who remembers none */
+	struct om_page no_table;    /* (c) the same, of tables */
 
 	/* What those write who have to wait. */
 	struct om_spin_list spin_list[1 << OM_SPIN_LIST_SHIFT]
@@ -413,9 +451,8 @@ struct om_system {
 
 	struct om_reclaimers reclaimers; /* (l) in it */
 
-	struct om_slab slab[OM_NR_CACHES]; /* (l) in each */
-	struct om_rmap_state rmap;         /* (l) in it; the design's */
-	struct om_swap swap;               /* (S) */
+	struct om_rmap_state rmap; /* (l) in it; the design's */
+	struct om_swap swap;       /* (S) */
 
 	struct om_spinlock list_lock;
 	struct om_mm *mms;           /* (g) */
@@ -427,6 +464,7 @@ struct om_system {
 	/* Debug builds: looks of a walk in one go, and the most there have been: see i_mmap.h. */
 	unsigned hold;                 /* (c) 0: OM_HOLD; fewer in tests */
 	_Atomic unsigned longest_hold; /* (a) */
+	bool eager_parts;              /* (c) tests: CPUs get parts of an mm at the first chance */
 	struct om_shard shard[];       /* (a) cpu_mask + 1 of them */
 };
 
@@ -437,11 +475,14 @@ _Static_assert(offsetof(struct om_system, caching) < offsetof(struct om_system, 
 _Static_assert(offsetof(struct om_system, free) % 64 == 0 &&
                    offsetof(struct om_system, nr_open) < offsetof(struct om_system, free) + 64,
                "the free list and its lock are on one line");
-_Static_assert(offsetof(struct om_system, shard) % 64 == 0 && sizeof(struct om_shard) % 64 == 0 &&
-                   sizeof(struct om_frame_cache) == 64 &&
-                   offsetof(struct om_shard, slots) % 64 == 0 &&
-                   sizeof(struct om_slot_list) == 128 && offsetof(struct om_shard, event) % 64 == 0,
-               "a cache is one line, and no CPU's line is another one's");
+_Static_assert(offsetof(struct om_system, shard) % 64 == 0 &&
+                   sizeof(struct om_shard) == OM_SHARD_BYTES &&
+                   sizeof(struct om_frame_cache) == 64 && sizeof(struct om_mm_part) == 64 &&
+                   offsetof(struct om_shard, slots) == 128 && sizeof(struct om_slot_list) == 128 &&
+                   offsetof(struct om_shard, event) == 256,
+               "a cache is one line, so is a part, and no CPU's line is another one's");
+_Static_assert(offsetof(struct om_mm, own) % 64 == 0 && sizeof(struct om_mm) % 64 == 0,
+               "what faults read of an mm is on other lines than what they write");
 _Static_assert(offsetof(struct om_swap, device) % 64 == 0 &&
                    offsetof(struct om_swap, ahead) % 64 == 0,
                "what is read of a device is on lines that are seldom written");

@@ -39,14 +39,11 @@ static inline void replace_page(struct om_fault *f, struct om_page *old, struct 
 /* The counters of the mm after `old` (NULL: the zero page) has given way to an anonymous page. */
 static void account_copy(const struct om_fault *f, const struct om_page *old)
 {
-	struct om_mm *mm;
-
 	if (om_likely(old && om_page_test(old, OM_PG_ANON)))
 		return;
-	mm = f->vma->mm;
-	atomic_fetch_add_explicit(&mm->rss_anon, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&f->part->rss_anon, 1, memory_order_relaxed);
 	if (old)
-		atomic_fetch_sub_explicit(&mm->rss_file, 1, memory_order_relaxed);
+		atomic_fetch_sub_explicit(&f->part->rss_file, 1, memory_order_relaxed);
 }
 
 /* Drop our reference, and the entry if it was replaced. */
@@ -199,11 +196,12 @@ bool om_fault_unshare(struct om_vma *vma, struct om_page *table, uintptr_t addr)
 	    .pos = om_table_pos(addr),
 	    .pte = om_arch_pte_load(om_table_entry(table, om_table_pos(addr))),
 	    .shard = om_shard(sys),
+	    .part = &vma->mm->own,
 	};
 	struct om_page *page = om_page_of(sys, om_pte_pfn(f.pte));
 
 	/* Nobody but a fork, or a fault, of this mm could have a page here shared: mmap_lock. */
-	OM_ASSERT(sys, om_rwsem_is_write_locked(&vma->mm->mmap_lock), "mmap_lock", vma);
+	OM_ASSERT(sys, om_rwsem_is_write_locked(&vma->mm->own.mmap_lock), "mmap_lock", vma);
 	if (!om_pte_present(f.pte) || om_pte_pfn(f.pte) == sys->zero_pfn ||
 	    (om_page_flags(page) & (OM_PG_ANON | OM_PG_DIRECT)) != OM_PG_ANON)
 		return true;

@@ -47,7 +47,7 @@ OM_INLINE int fault_anon(struct om_fault *f)
 	om_entry_install(sys, f->table, f->pos, om_fault_own_pte(f, pfn));
 	om_rmap_page_new(sys, page, f->vma, f->table, f->pos);
 	om_table_unlock(sys, f->table);
-	atomic_fetch_add_explicit(&f->vma->mm->rss_anon, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&f->part->rss_anon, 1, memory_order_relaxed);
 	om_count_in(f->shard, OM_EV_FAULT_ANON, 1);
 	return OM_FAULT_MINOR;
 }
@@ -98,14 +98,14 @@ OM_INLINE int handle_fault(struct om_fault *f, struct om_mm *mm, uintptr_t addr,
 {
 	unsigned flags;
 
-	OM_ASSERT(mm->sys, om_rwsem_is_locked(&mm->mmap_lock), "mmap_lock", mm);
-	f->vma = om_vma_at(mm, addr);
+	OM_ASSERT(mm->sys, om_rwsem_is_locked(&f->part->mmap_lock), "mmap_lock", mm);
+	f->vma = om_vma_at_in(mm, f->part, addr);
 	if (om_unlikely(!f->vma))
 		return OM_FAULT_MAPERR;
 	flags = om_vma_flags(f->vma);
 	if (om_unlikely(!access_ok(flags, access)))
 		return OM_FAULT_ACCERR;
-	f->table = om_table_make(mm, addr);
+	f->table = om_table_make(mm, f->part, addr);
 	if (om_unlikely(!f->table))
 		return om_table_error(mm);
 	f->addr = addr & OM_PAGE_MASK;
@@ -189,11 +189,11 @@ OM_INLINE int fault_once(struct om_fault *f, struct om_mm *mm, uintptr_t addr, u
 {
 	int r;
 
-	om_mm_read_lock(mm);
+	f->part = om_part_enter(mm, f->shard);
 	r = handle_fault(f, mm, addr, access);
 	if (om_unlikely(r == OM_FAULT_MAPERR) && below_stack(mm, addr))
 		r = GROW_STACK;
-	om_mm_read_unlock(mm);
+	om_part_leave(f->sys, f->part);
 	if (om_unlikely(f->sys->hooks.ops->flush_local))
 		flush_local(f, mm, r);
 	return r;

@@ -24,8 +24,9 @@ struct om_fault {
 	struct om_page *table; /* leaf table of addr */
 	unsigned pos;
 	om_pte_t pte; /* the entry when we looked last; everything is rechecked against it */
-	struct om_fetch *fetch; /* where to note what must be waited for; NULL in the first try */
-	struct om_shard *shard; /* of the CPU on which the fault began */
+	struct om_fetch *fetch;  /* where to note what must be waited for; NULL in the first try */
+	struct om_shard *shard;  /* of the CPU on which the fault began */
+	struct om_mm_part *part; /* in which mmap_lock is held: hints and counts */
 };
 
 /*

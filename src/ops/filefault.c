@@ -107,7 +107,7 @@ static int map_copy(struct om_fault *f, struct om_page *from, uintptr_t index)
 		                 om_fault_own_pte(f, om_page_pfn(sys, page)));
 		om_rmap_page_new(sys, page, f->vma, f->table, f->pos);
 		om_table_unlock(sys, f->table);
-		atomic_fetch_add_explicit(&f->vma->mm->rss_anon, 1, memory_order_relaxed);
+		atomic_fetch_add_explicit(&f->part->rss_anon, 1, memory_order_relaxed);
 		om_count(sys, OM_EV_FAULT_COW, 1);
 	}
 	if (!from)
@@ -144,7 +144,7 @@ static int map_file_page(struct om_fault *f, struct om_page *page)
 	}
 	om_entry_install(sys, f->table, f->pos, pte);
 	om_table_unlock(sys, f->table);
-	atomic_fetch_add_explicit(&f->vma->mm->rss_file, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&f->part->rss_file, 1, memory_order_relaxed);
 	om_count(sys, OM_EV_FAULT_FILE, 1);
 	return OM_FAULT_MINOR;
 }
@@ -249,7 +249,7 @@ static bool map_around(struct om_fault *f, uintptr_t index)
 		n = fill_around(f, index, &resolved);
 	om_table_unlock(f->sys, f->table);
 	if (n)
-		atomic_fetch_add_explicit(&mm->rss_file, n, memory_order_relaxed);
+		atomic_fetch_add_explicit(&f->part->rss_file, n, memory_order_relaxed);
 	return resolved;
 }
 

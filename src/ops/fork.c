@@ -152,7 +152,7 @@ static int copy_table(struct copy *c, uintptr_t addr, uintptr_t end)
 	unsigned pos = om_table_pos(addr), stop = pos + (unsigned)((end - addr) >> OM_PAGE_SHIFT);
 	int err;
 
-	c->part.to = om_table_make(c->part.child->mm, addr);
+	c->part.to = om_table_make(c->part.child->mm, &c->part.child->mm->own, addr);
 	if (!c->part.to)
 		return om_table_error(c->part.child->mm);
 	c->part.index = om_vma_index(c->part.parent, addr) - pos;
@@ -166,9 +166,9 @@ static void settle_copy(struct copy *c)
 {
 	struct om_mm *mm = c->part.child->mm;
 
-	atomic_fetch_add_explicit(&mm->rss_anon, c->anon, memory_order_relaxed);
-	atomic_fetch_add_explicit(&mm->rss_file, c->file, memory_order_relaxed);
-	atomic_fetch_add_explicit(&mm->swapents, c->swap, memory_order_relaxed);
+	atomic_fetch_add_explicit(&mm->own.rss_anon, c->anon, memory_order_relaxed);
+	atomic_fetch_add_explicit(&mm->own.rss_file, c->file, memory_order_relaxed);
+	atomic_fetch_add_explicit(&mm->own.swapents, c->swap, memory_order_relaxed);
 	om_count(mm->sys, OM_EV_DIRECT_TO_SHARED, c->now_shared);
 }
 
@@ -243,7 +243,7 @@ static int fork(struct om_mm *parent, void *cookie, struct om_mm **out)
 		om_mm_write_unlock(parent);
 		return err;
 	}
-	om_rwsem_write(sys, &child->mmap_lock, OM_RANK_MMAP2);
+	om_rwsem_write(sys, &child->own.mmap_lock, OM_RANK_MMAP2);
 	err = copy_mm(parent, child);
 	om_mm_write_unlock(parent); /* first: the other may sleep */
 	om_mm_write_unlock(child);

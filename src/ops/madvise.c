@@ -138,7 +138,7 @@ static void visit_free(struct visitor *v, struct om_page *table, unsigned pos, o
 	} else if (om_pte_is_swap(pte)) {
 		om_entry_take(sys, table, pos, 0);
 		om_swap_free_entry(sys, om_pte_slot(pte));
-		atomic_fetch_sub_explicit(&v->vma->mm->swapents, 1, memory_order_relaxed);
+		atomic_fetch_sub_explicit(&v->vma->mm->own.swapents, 1, memory_order_relaxed);
 	}
 }
 

@@ -46,8 +46,8 @@ static enum om_swapin map_swap_page(struct om_fault *f, struct om_page *page)
 	if (direct && (f->access & OM_WRITE))
 		pte = om_pte_mkdirty(pte);
 	om_entry_install(sys, f->table, f->pos, pte);
-	atomic_fetch_add_explicit(&f->vma->mm->rss_anon, 1, memory_order_relaxed);
-	atomic_fetch_sub_explicit(&f->vma->mm->swapents, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&f->part->rss_anon, 1, memory_order_relaxed);
+	atomic_fetch_sub_explicit(&f->part->swapents, 1, memory_order_relaxed);
 	return how;
 }
 
@@ -68,8 +68,8 @@ static OM_COLD int copy_swap_page(struct om_fault *f, struct om_page *page)
 	om_rmap_page_new(sys, own, f->vma, f->table, f->pos);
 	om_slot_put(sys, om_pte_slot(f->pte));
 	om_table_unlock(sys, f->table);
-	atomic_fetch_add_explicit(&f->vma->mm->rss_anon, 1, memory_order_relaxed);
-	atomic_fetch_sub_explicit(&f->vma->mm->swapents, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&f->part->rss_anon, 1, memory_order_relaxed);
+	atomic_fetch_sub_explicit(&f->part->swapents, 1, memory_order_relaxed);
 	om_count(sys, OM_EV_FAULT_COW, 1);
 	om_count(sys, OM_EV_RMAP_COPY, 1);
 	return OM_FAULT_MINOR;

@@ -90,6 +90,7 @@ static int swap_in_entry(struct swap_in *in, struct om_vma *vma, struct om_page 
 	                     .pos = om_table_pos(in->addr),
 	                     .pte = pte,
 	                     .shard = om_shard(vma->mm->sys),
+	                     .part = &vma->mm->own,
 	                     .fetch = &in->fetch};
 
 	return om_fault_swap(&f);

@@ -36,7 +36,7 @@ static void zap_part(struct om_gather *g, const struct unmap *u, const struct om
 
 	om_zap(g, p->vma, p->start, p->end, u->files_only || nonlinear ? &filter : NULL);
 	/* What is gone already, munmap or MADV_DONTNEED may have taken: their flush is to come. */
-	if (om_rwsem_is_write_locked(&p->vma->mm->mmap_lock))
+	if (om_rwsem_is_write_locked(&p->vma->mm->own.mmap_lock))
 		om_gather_flush_later(g, p->start, p->end);
 }
 

@@ -121,7 +121,7 @@ static om_pfn_t plenty(const struct om_system *sys)
 {
 	om_pfn_t low = load(&sys->free.low), high = load(&sys->mark_high);
 
-	if (!sys->cpu_mask || load(&sys->nr_owned) / OM_CACHED_FRAMES <= sys->cpu_mask)
+	if (!om_has_caches(sys))
 		return OM_NO_PFN;
 	return low + (high - low) / 2 + 4 * OM_BUNDLE;
 }

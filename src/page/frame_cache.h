@@ -23,6 +23,14 @@
 /* A machine with fewer frames than this for each shard has no caches. */
 #define OM_CACHED_FRAMES 256
 
+/* Is there more than one CPU, and memory enough? */
+OM_INLINE bool om_has_caches(const struct om_system *sys)
+{
+	return sys->cpu_mask &&
+	       atomic_load_explicit(&sys->nr_owned, memory_order_relaxed) / OM_CACHED_FRAMES >
+	           sys->cpu_mask;
+}
+
 /* Frames that are linked through link.next, from the first to the last. */
 struct om_bundle {
 	om_pfn_t first, last;

@@ -171,12 +171,12 @@ static inline struct om_page *make_level(struct om_mm *mm, uintptr_t addr, unsig
 	return table;
 }
 
-struct om_page *om_table_make_slow(struct om_mm *mm, uintptr_t addr)
+struct om_page *om_table_make_slow(struct om_mm *mm, struct om_mm_part *part, uintptr_t addr)
 {
 	struct om_page *table = make_level(mm, addr, 1, NULL);
 
 	if (table)
-		atomic_store_explicit(&mm->table_hint, table, memory_order_release);
+		atomic_store_explicit(&part->table_hint, table, memory_order_release);
 	return table;
 }
 
@@ -254,7 +254,7 @@ int om_table_reserve(struct om_mm *mm, uintptr_t addr, unsigned level, struct om
 {
 	struct om_system *sys = mm->sys;
 
-	OM_ASSERT(sys, om_rwsem_is_write_locked(&mm->mmap_lock), "mmap_lock", mm);
+	OM_ASSERT(sys, om_rwsem_is_write_locked(&mm->own.mmap_lock), "mmap_lock", mm);
 	/* What a table of level l lacks for this address and for the last one is in stock. */
 	for (unsigned l = lowest_level(mm, addr); l > level; l--) {
 		struct om_page *frame;
@@ -274,7 +274,7 @@ int om_table_reserve(struct om_mm *mm, uintptr_t addr, unsigned level, struct om
 struct om_page *om_table_make_reserved(struct om_mm *mm, uintptr_t addr,
                                        struct om_table_stock *stock)
 {
-	OM_ASSERT(mm->sys, om_rwsem_is_write_locked(&mm->mmap_lock), "mmap_lock", mm);
+	OM_ASSERT(mm->sys, om_rwsem_is_write_locked(&mm->own.mmap_lock), "mmap_lock", mm);
 	return make_level(mm, addr, 1, stock);
 }
 
@@ -367,8 +367,8 @@ struct om_table_list om_table_unlink_range(struct om_mm *mm, uintptr_t start, ui
 {
 	struct hole h = {start, end, floor, ceiling, {OM_NO_PFN, UINTPTR_MAX, 0}};
 
-	OM_ASSERT(mm->sys, om_rwsem_is_write_locked(&mm->mmap_lock), "mmap_lock", mm);
-	atomic_store_explicit(&mm->table_hint, NULL, memory_order_relaxed);
+	OM_ASSERT(mm->sys, om_rwsem_is_write_locked(&mm->own.mmap_lock), "mmap_lock", mm);
+	atomic_store_explicit(&mm->own.table_hint, &mm->sys->no_table, memory_order_relaxed);
 	unlink_range(mm, mm->root, OM_LEVELS, 0, &h);
 	return h.list;
 }
@@ -450,7 +450,7 @@ enum om_table_use om_table_use(struct om_mm *mm, struct om_page *table, bool zer
 	struct om_system *sys = mm->sys;
 	enum om_table_use use = OM_TABLE_USED;
 
-	OM_ASSERT(sys, om_rwsem_is_write_locked(&mm->mmap_lock), "mmap_lock", mm);
+	OM_ASSERT(sys, om_rwsem_is_write_locked(&mm->own.mmap_lock), "mmap_lock", mm);
 	om_table_lock(sys, table);
 	if (table->mapcount == 0)
 		use = OM_TABLE_EMPTY;
@@ -465,7 +465,7 @@ void om_table_clear_zeros(struct om_mm *mm, struct om_page *table)
 	struct om_system *sys = mm->sys;
 	uintptr_t start = om_table_addr(table, 0);
 
-	OM_ASSERT(sys, om_rwsem_is_write_locked(&mm->mmap_lock), "mmap_lock", mm);
+	OM_ASSERT(sys, om_rwsem_is_write_locked(&mm->own.mmap_lock), "mmap_lock", mm);
 	om_table_lock(sys, table);
 	for (unsigned pos = 0; table->mapcount; pos++)
 		om_entry_take(sys, table, pos, 0);
@@ -480,9 +480,9 @@ void om_table_unlink(struct om_mm *mm, struct om_page *table)
 	uintptr_t addr = om_table_addr(table, 0);
 	struct om_page *gone;
 
-	OM_ASSERT(mm->sys, om_rwsem_is_write_locked(&mm->mmap_lock), "mmap_lock", mm);
+	OM_ASSERT(mm->sys, om_rwsem_is_write_locked(&mm->own.mmap_lock), "mmap_lock", mm);
 	OM_BUG_ON(mm->sys, table->mapcount != 0, "I5", table, table->mapcount, addr);
-	atomic_store_explicit(&mm->table_hint, NULL, memory_order_relaxed);
+	atomic_store_explicit(&mm->own.table_hint, &mm->sys->no_table, memory_order_relaxed);
 	gone = unlink_child(mm, find_level(mm, addr, above), level_pos(addr, above));
 	OM_BUG_ON(mm->sys, gone != table, "I5", table, gone, addr);
 }
@@ -530,9 +530,9 @@ bool om_table_move(struct om_mm *mm, uintptr_t from, uintptr_t to, struct om_tab
 
 	if (!table)
 		return false;
-	OM_ASSERT(sys, om_rwsem_is_write_locked(&mm->mmap_lock), "mmap_lock", mm);
+	OM_ASSERT(sys, om_rwsem_is_write_locked(&mm->own.mmap_lock), "mmap_lock", mm);
 	dst = make_level(mm, to, 2, stock);
-	atomic_store_explicit(&mm->table_hint, NULL, memory_order_relaxed);
+	atomic_store_explicit(&mm->own.table_hint, &mm->sys->no_table, memory_order_relaxed);
 	om_table_lock(sys, src);
 	om_entry_take(sys, src, level_pos(from, 2), 0);
 	om_table_unlock(sys, src);

@@ -58,16 +58,17 @@ struct om_page *om_table_find(struct om_mm *mm, uintptr_t addr);
  * The leaf table that maps addr, made if it is missing; NULL if no frame is free. mmap_lock held.
  * Takes TABLE.
  */
-struct om_page *om_table_make_slow(struct om_mm *mm, uintptr_t addr);
+struct om_page *om_table_make_slow(struct om_mm *mm, struct om_mm_part *part, uintptr_t addr);
 
-/* With mmap_lock held, the table found last is alive; neighbouring faults meet in it. */
-static inline struct om_page *om_table_make(struct om_mm *mm, uintptr_t addr)
+/* With the part's mmap_lock held, the table found last is alive; neighbouring faults meet in it. */
+static inline struct om_page *om_table_make(struct om_mm *mm, struct om_mm_part *part,
+                                            uintptr_t addr)
 {
-	struct om_page *table = atomic_load_explicit(&mm->table_hint, memory_order_acquire);
+	struct om_page *table = atomic_load_explicit(&part->table_hint, memory_order_acquire);
 
-	if (om_likely(table && (addr >> OM_PAGE_SHIFT) - table->index < OM_TABLE_ENTRIES))
+	if (om_likely((addr >> OM_PAGE_SHIFT) - table->index < OM_TABLE_ENTRIES))
 		return table;
-	return om_table_make_slow(mm, addr);
+	return om_table_make_slow(mm, part, addr);
 }
 
 /* Why no table could be made: -OM_ENOFRAME, or -OM_ENOMEM at OM_LIMIT_TABLES. */

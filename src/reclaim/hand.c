@@ -61,6 +61,15 @@ static void next_round(struct om_system *sys)
 		                      memory_order_relaxed);
 }
 
+unsigned om_round_early(const struct om_round *round, size_t pages)
+{
+	unsigned early = 0;
+
+	for (size_t n = 0; n < pages && early < OM_AGE_MAX;)
+		n += round->stay[++early];
+	return early;
+}
+
 /* ---------------------------------------------------------------- a look at a region -------- */
 
 /* `passed` has this round in it already if it is for the rest. */
@@ -116,13 +125,10 @@ static bool may_pass(const struct om_round *round, const struct om_region *regio
 	return false;
 }
 
-/* Only OLD counts as a round. */
-static void pass_by(struct om_system *sys, const struct om_round *round, struct om_region *region)
+static void pass_by(struct om_system *sys, struct om_region *region)
 {
 	unsigned left = get(&region->left), passed = get(&region->passed);
 
-	if (round->how != OM_SCAN_OLD)
-		return;
 	if (left)
 		set(&region->left, left - 1);
 	set(&region->passed, smaller(passed + 1, LONGEST));
@@ -158,8 +164,8 @@ bool om_hand_claim(struct om_system *sys, struct om_round *round, struct om_clai
 	bool pass = go_on(sys, round, claim);
 	om_pfn_t n = claim->end - claim->first;
 
-	if (pass)
-		pass_by(sys, round, claim->region);
+	if (pass && round->how == OM_SCAN_OLD) /* the others do not count as rounds */
+		pass_by(sys, claim->region);
 	if (claim->end == sys->nr_frames)
 		next_round(sys);
 	if (pass) {

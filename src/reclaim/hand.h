@@ -23,6 +23,12 @@ struct om_round {
 	struct om_region *rest; /* REST: the region that is being looked at */
 };
 
+/*
+ * How early must pages leave, so that there are so many of them, of those that were looked at? In
+ * rounds, up to OM_AGE_MAX.
+ */
+unsigned om_round_early(const struct om_round *round, size_t pages);
+
 /* The next frames, [first, end): ours to look at. */
 struct om_claim {
 	om_pfn_t first, end;

@@ -398,16 +398,6 @@ static size_t go_round(struct om_system *sys, struct om_round *round, enum om_sc
 	return freed;
 }
 
-/* How early must they leave, so that there are `pages` of them? */
-static unsigned how_early(const struct om_round *round, size_t pages)
-{
-	unsigned early = 0;
-
-	for (size_t n = 0; n < pages && early < OM_AGE_MAX;)
-		n += round->stay[++early];
-	return early;
-}
-
 /*
  * Too few were old. Those that have the least time left are to leave: they are looked for where
  * they may be first, until there are so many that no others can have less.
@@ -420,7 +410,7 @@ static size_t take_next(struct om_system *sys, struct om_round *round, size_t pa
 	for (unsigned time = 1; freed < pages && time < early; time = 2 * time + 1) {
 		round->early = time;
 		freed += go_round(sys, round, OM_SCAN_REST, pages - freed);
-		early = how_early(round, pages - freed);
+		early = om_round_early(round, pages - freed);
 	}
 	round->early = early;
 	if (freed < pages)

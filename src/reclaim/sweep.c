@@ -77,7 +77,7 @@ static bool sweep_part(void *arg, const struct om_part *p)
 	if (s.n)
 		om_tlb_flush(mm, p->start, p->end, OM_FLUSH_PAGES);
 	om_table_unlock(sys, p->table);
-	atomic_fetch_sub_explicit(&mm->rss_file, s.n, memory_order_relaxed);
+	atomic_fetch_sub_explicit(&mm->own.rss_file, s.n, memory_order_relaxed);
 	for (unsigned i = 0; i < s.n; i++)
 		forget_entry(sys, s.page[i], s.dirty[i]);
 	return true;

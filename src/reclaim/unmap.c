@@ -64,9 +64,10 @@ static void restore_lazyfree(struct om_system *sys, struct om_page *page, struct
 /* The counters of the mm that loses an entry. */
 static void account_unmapped(struct om_mm *mm, bool anon, om_pte_t absent)
 {
-	atomic_fetch_sub_explicit(anon ? &mm->rss_anon : &mm->rss_file, 1, memory_order_relaxed);
+	atomic_fetch_sub_explicit(anon ? &mm->own.rss_anon : &mm->own.rss_file, 1,
+	                          memory_order_relaxed);
 	if (om_pte_is_swap(absent))
-		atomic_fetch_add_explicit(&mm->swapents, 1, memory_order_relaxed);
+		atomic_fetch_add_explicit(&mm->own.swapents, 1, memory_order_relaxed);
 }
 
 /* What om_try_to_unmap() is about. */

@@ -107,12 +107,7 @@ size_t om_rmap_bytes(struct om_system *sys)
 {
 	size_t frames = 0;
 
-	for (unsigned i = 0; i < OM_NR_RMAP_CACHES; i++) {
-		struct om_slab *slab = &sys->slab[OM_CACHE_RMAP + i];
-
-		om_spin_lock(sys, &slab->lock, OM_RANK_SLAB);
-		frames += slab->frames;
-		om_spin_unlock(sys, &slab->lock);
-	}
+	for (unsigned i = 0; i < OM_NR_RMAP_CACHES; i++)
+		frames += om_slab_sum(sys, OM_CACHE_RMAP + i).frames;
 	return frames << OM_PAGE_SHIFT;
 }

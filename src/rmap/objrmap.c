@@ -101,8 +101,8 @@ static int make_anon_vma(struct om_vma *vma)
 
 int om_rmap_vma_fork(struct om_vma *child, struct om_vma *parent)
 {
-	OM_ASSERT(parent->mm->sys, om_rwsem_is_write_locked(&parent->mm->mmap_lock), "mmap_lock",
-	          parent);
+	OM_ASSERT(parent->mm->sys, om_rwsem_is_write_locked(&parent->mm->own.mmap_lock),
+	          "mmap_lock", parent);
 	if (!parent->anon_vma && om_vma_had_anon(parent) && make_anon_vma(parent))
 		return -OM_ENOFRAME;
 	om_rmap_vma_pretend(child, parent);

@@ -304,8 +304,11 @@ bool om_swapcache_hit(struct om_system *sys, struct om_page *page, struct om_swa
 	return true;
 }
 
-/* A page found in the cache: wait until its contents are there. Drops it if they never come. */
-static int await(struct om_system *sys, struct om_page *page)
+/*
+ * A page found in the cache of a slot, which it may leave at any time: wait until its contents are
+ * there. Drops it if they never come.
+ */
+static int await(struct om_system *sys, struct om_page *page, uint32_t slot)
 {
 	if (!om_page_test(page, OM_PG_UPTODATE)) {
 		om_page_lock(sys, page);
@@ -315,7 +318,7 @@ static int await(struct om_system *sys, struct om_page *page)
 		om_page_put(sys, page);
 		return -OM_EAGAIN;
 	}
-	om_swapcache_hit(sys, page, om_swap_ahead_of_slot(sys, page->slot));
+	om_swapcache_hit(sys, page, om_swap_ahead_of_slot(sys, slot));
 	return 0;
 }
 
@@ -329,7 +332,7 @@ int om_swap_readpages(struct om_system *sys, const struct om_swap_near *near, st
 	*read = false;
 	*page = om_swapcache_lookup(sys, near->slot);
 	if (*page)
-		return await(sys, *page);
+		return await(sys, *page, near->slot);
 	err = enter_empty(sys, near->slot, page);
 	if (err)
 		return err;

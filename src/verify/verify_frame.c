@@ -243,22 +243,6 @@ static void check_frame_cache(struct om_check *c, const struct om_frame_cache *c
 	check_part(c, cache->spare_first, cache->spare_last, spare);
 }
 
-static void check_free_frames(struct om_check *c)
-{
-	struct om_system *sys = c->sys;
-	struct free_walk w = {.pfn = sys->free.head};
-	unsigned open = 0;
-
-	if (check_free(c, &w, atomic_load(&sys->free.n), true))
-		OM_CHECK(c, w.pfn == OM_NO_PFN, "I7", NULL, w.pfn, atomic_load(&sys->free.n));
-	for (unsigned i = 0; i <= sys->cpu_mask; i++) {
-		check_frame_cache(c, &sys->shard[i].cache);
-		open += sys->shard[i].cache.list.max != 0;
-	}
-	OM_CHECK(c, open == atomic_load(&sys->nr_open), "I7", NULL, open,
-	         atomic_load(&sys->nr_open));
-}
-
 /* Both ways: a frame cannot be met twice, as it would need two predecessors. */
 static bool check_links(struct om_check *c, const struct om_pfn_list *list,
                         bool (*member)(struct om_check *c, struct om_page *page, unsigned nr),
@@ -283,22 +267,32 @@ static bool check_links(struct om_check *c, const struct om_pfn_list *list,
 
 void om_check_lists(struct om_check *c)
 {
-	check_free_frames(c);
+	struct om_system *sys = c->sys;
+	struct free_walk w = {.pfn = sys->free.head};
+	unsigned open = 0;
+
+	if (check_free(c, &w, atomic_load(&sys->free.n), true))
+		OM_CHECK(c, w.pfn == OM_NO_PFN, "I7", NULL, w.pfn, atomic_load(&sys->free.n));
+	for (unsigned i = 0; i <= sys->cpu_mask; i++) {
+		check_frame_cache(c, &sys->shard[i].cache);
+		open += sys->shard[i].cache.list.max != 0;
+	}
+	OM_CHECK(c, open == atomic_load(&sys->nr_open), "I7", NULL, open,
+	         atomic_load(&sys->nr_open));
 }
 
 /* ---------------------------------------------------------------- objects ------------------- */
 
-static bool has_room(struct om_check *c, struct om_page *frame, unsigned cache)
+static bool has_room(struct om_check *c, struct om_page *frame, unsigned name)
 {
-	return OM_CHECK(c, frame->kind == OM_KIND_OBJECT, "slab", frame, frame->kind, cache) &&
-	       OM_CHECK(c, frame->object && frame->slot == cache, "slab", frame, frame->slot,
-	                cache);
+	return OM_CHECK(c, frame->kind == OM_KIND_OBJECT, "slab", frame, frame->kind, name) &&
+	       OM_CHECK(c, frame->object && frame->slot == name, "slab", frame, frame->slot, name);
 }
 
 /* Objects in use and free ones make up the frame. */
 static void check_object_frame(struct om_check *c, struct om_page *frame)
 {
-	size_t size = c->sys->slab[frame->slot].size, room = OM_PAGE_SIZE / size;
+	size_t size = om_slab_of(c->sys, frame)->size, room = OM_PAGE_SIZE / size;
 	char *base = om_page_ptr(c->sys, frame);
 	size_t free = 0;
 
@@ -313,16 +307,18 @@ static void check_object_frame(struct om_check *c, struct om_page *frame)
 	om_tally_of(c, frame)->seen++;
 }
 
-static void check_cache(struct om_check *c, unsigned cache, size_t reached)
+/* What the slabs of all CPUs should add up to. */
+static void check_cache(struct om_check *c, enum om_cache cache, size_t reached)
 {
-	const struct om_slab *slab = &c->sys->slab[cache];
+	struct om_slab_sum sum = om_slab_sum(c->sys, cache);
 	size_t frames = 0, in_use = 0, partial = 0;
 
-	check_links(c, &slab->partial, has_room, cache);
 	for (om_pfn_t pfn = 0; pfn < c->sys->nr_frames; pfn++) {
 		struct om_page *frame = om_page_of(c->sys, pfn);
 
-		if (frame->kind != OM_KIND_OBJECT || frame->slot != cache)
+		if (frame->kind != OM_KIND_OBJECT || om_slab_cache(frame) != cache ||
+		    !OM_CHECK(c, om_slab_owner(frame) <= c->sys->cpu_mask, "slab", frame,
+		              frame->slot, cache))
 			continue;
 		check_object_frame(c, frame);
 		frames++;
@@ -330,11 +326,17 @@ static void check_cache(struct om_check *c, unsigned cache, size_t reached)
 		partial += frame->object != NULL;
 		OM_CHECK(c, frame->mapcount, "slab", frame, cache, pfn);
 	}
-	OM_CHECK(c, frames == slab->frames, "slab", slab, frames, slab->frames);
-	OM_CHECK(c, in_use == slab->in_use, "slab", slab, in_use, slab->in_use);
-	OM_CHECK(c, partial == slab->partial.count, "slab", slab, partial, slab->partial.count);
+	for (unsigned i = 0; i <= c->sys->cpu_mask; i++) {
+		const struct om_pfn_list *list = &om_slab(c->sys, cache, i)->partial;
+
+		check_links(c, list, has_room, om_slab_name(cache, i));
+		partial -= list->count;
+	}
+	OM_CHECK(c, frames == sum.frames, "slab", NULL, frames, sum.frames);
+	OM_CHECK(c, in_use == sum.objects, "slab", NULL, in_use, sum.objects);
+	OM_CHECK(c, !partial, "slab", NULL, partial, cache);
 	/* No object is lost, and none that is reached is free. */
-	OM_CHECK(c, slab->in_use == reached, "lost object", slab, slab->in_use, reached);
+	OM_CHECK(c, sum.objects == reached, "lost object", NULL, sum.objects, reached);
 }
 
 void om_check_objects(struct om_check *c)

@@ -33,12 +33,12 @@ static bool in_order(const struct om_node *a, const struct om_node *b,
 }
 
 /* All that trees hold: areas, and what the reverse-map design makes. */
-static size_t nr_nodes(const struct om_system *sys)
+static size_t nr_nodes(struct om_system *sys)
 {
-	size_t n = sys->slab[OM_CACHE_VMA].in_use;
+	size_t n = om_slab_sum(sys, OM_CACHE_VMA).objects;
 
 	for (unsigned i = 0; i < OM_NR_RMAP_CACHES; i++)
-		n += sys->slab[OM_CACHE_RMAP + i].in_use;
+		n += om_slab_sum(sys, OM_CACHE_RMAP + i).objects;
 	return n;
 }
 

@@ -198,14 +198,13 @@ static void tally_table(struct om_system *sys, struct om_page *table, unsigned l
 static void check_counters(struct om_check *c, struct om_mm *mm)
 {
 	struct entry_sums s = {0};
+	struct om_mm_sums sums;
 
 	tally_table(c->sys, mm->root, OM_LEVELS, &s);
-	OM_CHECK(c, s.anon == atomic_load(&mm->rss_anon), "rss", mm, s.anon,
-	         atomic_load(&mm->rss_anon));
-	OM_CHECK(c, s.file == atomic_load(&mm->rss_file), "rss", mm, s.file,
-	         atomic_load(&mm->rss_file));
-	OM_CHECK(c, s.swap == atomic_load(&mm->swapents), "rss", mm, s.swap,
-	         atomic_load(&mm->swapents));
+	sums = om_mm_sums(mm);
+	OM_CHECK(c, s.anon == sums.anon, "rss", mm, s.anon, sums.anon);
+	OM_CHECK(c, s.file == sums.file, "rss", mm, s.file, sums.file);
+	OM_CHECK(c, s.swap == sums.swap, "rss", mm, s.swap, sums.swap);
 	OM_CHECK(c, s.tables == atomic_load(&mm->nr_tables), "I5", mm, s.tables,
 	         atomic_load(&mm->nr_tables));
 	OM_CHECK(c, !om_mm_flush_pending(mm), "I9", mm, atomic_load(&mm->flush_pending), 0);

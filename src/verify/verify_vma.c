@@ -92,7 +92,7 @@ static struct sums add_areas(struct om_check *c, struct om_mm *mm)
 {
 	struct sums s = {0};
 	uintptr_t end = 0;
-	struct om_vma *hint = atomic_load(&mm->hint);
+	struct om_vma *hint = atomic_load(&mm->own.hint);
 
 	for (struct om_vma *vma = om_vma_find(mm, 0); vma; vma = om_vma_after(vma)) {
 		unsigned flags = om_vma_flags(vma);
@@ -108,7 +108,7 @@ static struct sums add_areas(struct om_check *c, struct om_mm *mm)
 		s.locked += flags & OM_VM_LOCKED ? om_vma_pages(vma) : 0;
 		s.hint_found |= vma == hint;
 	}
-	OM_CHECK(c, !hint || s.hint_found, "vma", mm, hint, s.vmas);
+	OM_CHECK(c, hint == &c->sys->no_area || s.hint_found, "vma", mm, hint, s.vmas);
 	return s;
 }
 
@@ -143,10 +143,55 @@ static void check_mm(struct om_check *c, struct om_mm *mm)
 	OM_CHECK(c, s.locked == mm->locked_vm, "I12", mm, s.locked, mm->locked_vm);
 	OM_CHECK(c, mm->sys == c->sys, "mm", mm, mm->sys, c->sys);
 	OM_CHECK(c, atomic_load(&mm->refs) == 1, "mm", mm, atomic_load(&mm->refs), 1);
-	OM_CHECK(c, atomic_load(&mm->mmap_lock.state) == 0, "rest", mm,
-	         atomic_load(&mm->mmap_lock.state), 0);
+	OM_CHECK(c, atomic_load(&mm->own.mmap_lock.state) == 0, "rest", mm,
+	         atomic_load(&mm->own.mmap_lock.state), 0);
 	c->mms++;
 	c->vmas += s.vmas;
+}
+
+/* ---------------------------------------------------------------- CPUs' parts --------------- */
+
+static void check_part_of(struct om_check *c, struct om_mm *mm, unsigned shard)
+{
+	struct om_mm_part *part = &c->sys->shard[shard].part;
+	struct om_vma *hint = atomic_load(&part->hint);
+	struct om_page *table = atomic_load(&part->table_hint);
+	unsigned bit = shard % OM_PART_BITS;
+
+	OM_CHECK(c, atomic_load(&mm->parts[bit / 32]) & (1u << bit % 32), "parts", mm, part, shard);
+	OM_CHECK(c, mm->moves, "parts", mm, part, shard);
+	OM_CHECK(c,
+	         hint == &c->sys->no_area ||
+	             (hint->mm == mm && om_vma_find(mm, hint->start) == hint),
+	         "parts", mm, part, hint);
+	OM_CHECK(c,
+	         table == &c->sys->no_table || om_table_find(mm, om_table_addr(table, 0)) == table,
+	         "parts", mm, part, table);
+}
+
+static void check_no_part(struct om_check *c, struct om_mm_part *part)
+{
+	OM_CHECK(c, !atomic_load(&part->rss_anon) && !atomic_load(&part->rss_file), "parts", part,
+	         atomic_load(&part->rss_anon), atomic_load(&part->rss_file));
+	OM_CHECK(c, !atomic_load(&part->swapents), "parts", part, atomic_load(&part->swapents), 0);
+}
+
+/* A part names an mm that is there and knows it; or nothing is in it. */
+static void check_part(struct om_check *c, unsigned shard)
+{
+	struct om_mm_part *part = &c->sys->shard[shard].part;
+	struct om_mm *mm = c->sys->mms, *of = atomic_load(&part->mm);
+
+	OM_CHECK(c, atomic_load(&part->mmap_lock.state) == 0, "rest", part,
+	         atomic_load(&part->mmap_lock.state), 0);
+	while (mm && mm != of)
+		mm = mm->next;
+	if (!OM_CHECK(c, mm == of, "parts", part, of, shard))
+		return;
+	if (mm)
+		check_part_of(c, mm, shard);
+	else
+		check_no_part(c, part);
 }
 
 void om_check_areas(struct om_check *c)
@@ -159,6 +204,8 @@ void om_check_areas(struct om_check *c)
 			return;
 		check_mm(c, mm);
 	}
+	for (unsigned i = 0; i <= c->sys->cpu_mask; i++)
+		check_part(c, i);
 	for (struct om_mapping *m = c->sys->mappings; m; before = m, m = m->next) {
 		if (!OM_CHECK(c, m->prev == before, "mapping", m, m->prev, before))
 			return;

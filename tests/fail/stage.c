@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/types.h"
+#include "page/slab.h"
 
 #define MANY 512 /* frames */
 #define FEW  112
@@ -66,7 +66,7 @@ static void add_hog(struct stage *s)
 /* Another process has so many areas that there is room for `spare` more in their frames. */
 static void fill_areas(struct stage *s, size_t spare)
 {
-	const struct om_slab *slab = &s->r->sys->slab[OM_CACHE_VMA];
+	const struct om_slab *slab = om_slab(s->r->sys, OM_CACHE_VMA, 0);
 	struct om_mm *mm = rig_mm(s->r);
 
 	for (unsigned i = 0; slab->frames * (RIG_PAGE / slab->size) - slab->in_use != spare; i++)

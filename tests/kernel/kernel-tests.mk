@@ -1,24 +1,24 @@
 # The guest programs of tests/kernel/ and the disk image they are on. Included by the Makefile.
 #
 #   KT_ONLY="mmap brk"   only these programs
-#   KT_CPUS="2 4 1"      how many CPUs; one boot each, the longest first
+#   KT_CPUS="2 8 1"      how many CPUs; one boot each, the longest first
 #
 # The environment has more for run.sh: see there.
 
 KT      := build/kernel-tests
-KT_CPUS ?= 2 4 1
+KT_CPUS ?= 2 8 1
 
 # Those whose output must be what tests/kernel/expected/ has, and those that check themselves.
 KT_EQUAL := mmap munmap mprotect mremap brk madvise mlock mincore msync remap_file_pages process_vm memfd \
 	fork limits procfs faults random users rights memlock userlimits procread
-KT_SELF  := fresh smp avx storm forkbomb wild swapon swapload pressure crowd oom victim takeall
+KT_SELF  := fresh smp affinity avx storm forkbomb wild swapon swapload pressure crowd oom victim takeall
 KT_PROGRAMS := $(KT_EQUAL) $(KT_SELF) swaperr spare oominit
 
 KT_CFLAGS := -std=gnu11 -O1 -g -D_GNU_SOURCE -pthread -static $(WARN) -Wno-cast-qual
 
 kernel-tests: $(KT)/root.ext2 ## the programs and the disk image for test-kernel
 
-test-kernel: kernel kernel-tests ## boot the kernel with 1, 2 and 4 CPUs, compare its answers with those of Linux
+test-kernel: kernel kernel-tests ## boot the kernel with 1, 2 and 8 CPUs, compare its answers with those of Linux
 	@CPUS="$(KT_CPUS)" EQUAL="$(KT_EQUAL)" SELF="$(KT_SELF)" ONLY="$(KT_ONLY)" \
 		tests/kernel/run.sh $(KB)/objrmap-kernel $(KT)
 

@@ -51,7 +51,7 @@ static void expect_walk(struct om_system *sys, struct om_page *page, unsigned pr
 
 static size_t anon_vmas(struct om_system *sys)
 {
-	return sys->slab[OM_CACHE_RMAP].in_use;
+	return om_slab_sum(sys, OM_CACHE_RMAP).objects;
 }
 
 static bool is_direct(const struct om_page *page)
@@ -83,7 +83,7 @@ static struct bench bench_start(void)
 	    om_vma_new(b.mm, at(0), at(8), SPACE_BASE >> OM_PAGE_SHIFT, RW | OM_VM_MAYWRITE, NULL);
 	assert_non_null(b.vma);
 	om_vma_link(b.vma);
-	b.table = om_table_make(b.mm, at(0));
+	b.table = om_table_make(b.mm, &b.mm->own, at(0));
 	assert_non_null(b.table);
 	return b;
 }
@@ -109,7 +109,7 @@ static struct om_page *add_page(struct bench *b, unsigned slot)
 	om_entry_install(b->sys, b->table, slot, om_pte_make(om_page_pfn(b->sys, page), prot));
 	om_rmap_page_new(b->sys, page, b->vma, b->table, slot);
 	om_table_unlock(b->sys, b->table);
-	atomic_fetch_add(&b->mm->rss_anon, 1);
+	atomic_fetch_add(&b->mm->own.rss_anon, 1);
 	return page;
 }
 
@@ -160,7 +160,7 @@ static bool drop_entry(struct bench *b, unsigned slot, bool locked)
 	om_table_lock(b->sys, b->table);
 	page = om_page_of(b->sys, om_pte_pfn(om_entry_take(b->sys, b->table, slot, 0)));
 	om_table_unlock(b->sys, b->table);
-	atomic_fetch_sub(&b->mm->rss_anon, 1);
+	atomic_fetch_sub(&b->mm->own.rss_anon, 1);
 	om_frame_lock(b->sys, page);
 	om_rmap_page_remove(b->sys, page, locked);
 	return om_page_unlock_or_free(b->sys, page);
@@ -201,7 +201,8 @@ static void test_new_locked(void **state)
 static void test_move(void **state)
 {
 	struct bench b = bench_start();
-	struct om_page *page = add_page(&b, 3), *other = om_table_make(b.mm, at(0) + OM_TABLE_SPAN);
+	struct om_page *page = add_page(&b, 3),
+	               *other = om_table_make(b.mm, &b.mm->own, at(0) + OM_TABLE_SPAN);
 	om_pte_t pte;
 
 	(void)state;
@@ -221,7 +222,7 @@ static void test_move(void **state)
 	om_table_lock(b.sys, other);
 	om_entry_take(b.sys, other, 5, 0);
 	om_table_unlock(b.sys, other);
-	atomic_fetch_sub(&b.mm->rss_anon, 1);
+	atomic_fetch_sub(&b.mm->own.rss_anon, 1);
 	om_frame_lock(b.sys, page);
 	om_rmap_page_remove(b.sys, page, false);
 	assert_true(om_page_unlock_or_free(b.sys, page));
@@ -494,7 +495,7 @@ static void test_retries(void **state)
 		struct mover m = {.b = &b, .page = add_page(&b, 3), .countdown = k};
 		struct om_walk w;
 
-		m.to = om_table_make(b.mm, at(0) + OM_TABLE_SPAN);
+		m.to = om_table_make(b.mm, &b.mm->own, at(0) + OM_TABLE_SPAN);
 		b.sys->hooks.ops = &ops;
 		mover = &m;
 		w = walk_some(b.sys, m.page, 0);

@@ -204,7 +204,8 @@ static void test_mminfo(void **state)
 	assert_int_equal(info.private_clean, 1);
 	assert_int_equal(info.referenced, 6);
 	assert_int_equal(info.tables, atomic_load(&s.mm->nr_tables));
-	assert_int_equal(info.rss, atomic_load(&s.mm->rss_anon) + atomic_load(&s.mm->rss_file));
+	assert_int_equal(info.rss,
+	                 atomic_load(&s.mm->own.rss_anon) + atomic_load(&s.mm->own.rss_file));
 
 	/* A child has half of everything that is private. */
 	assert_int_equal(om_fork(s.mm, NULL, &child), 0);

@@ -75,7 +75,7 @@ static void test_used_once(void **state)
 	assert_int_equal(space_kind(c.s.mm, 5), OM_PAGE_OFFSET);
 	assert_int_equal(space_flushes.calls, 1);
 	assert_int_equal(page->mapcount, 0);
-	assert_int_equal(atomic_load(&c.s.mm->rss_file), 0);
+	assert_int_equal(atomic_load(&c.s.mm->own.rss_file), 0);
 	assert_int_equal(space_get(&c.s, c.s.mm, 5), 'a');
 	finish(&c);
 }

@@ -26,7 +26,7 @@ static size_t tables(struct om_mm *mm)
 
 static struct om_page *make(struct om_mm *mm, uintptr_t addr)
 {
-	struct om_page *table = om_table_make(mm, addr);
+	struct om_page *table = om_table_make(mm, &mm->own, addr);
 
 	assert_non_null(table);
 	assert_ptr_equal(om_table_find(mm, addr), table);
@@ -99,7 +99,7 @@ static void test_make_fails(void **state)
 	om_mm_read_lock(s.mm);
 	for (om_pfn_t have = 0; have < LEAFS; have++) {
 		space_hog(s.sys, have ? 1 : 0);
-		assert_null(om_table_make(s.mm, SPACE_BASE));
+		assert_null(om_table_make(s.mm, &s.mm->own, SPACE_BASE));
 		assert_null(om_table_find(s.mm, SPACE_BASE));
 		assert_int_equal(tables(s.mm), 1 + have);
 		space_unhog(s.sys);
@@ -472,7 +472,7 @@ static void make_many(void *arg, unsigned i)
 
 	for (uintptr_t n = 0; n < 64; n++) {
 		om_mm_read_lock(mm);
-		unit_check(om_table_make(mm, SPACE_BASE + (n * 7 + i) % 64 * SPAN));
+		unit_check(om_table_make(mm, &mm->own, SPACE_BASE + (n * 7 + i) % 64 * SPAN));
 		om_mm_read_unlock(mm);
 	}
 }

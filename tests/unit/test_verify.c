@@ -122,8 +122,8 @@ static void test_areas(void **state)
 	broken(s, s->mm->locked_vm, 0, "I12");
 	broken(s, s->mm->nr_vmas, 1, "vma");
 	broken(s, vma->by_addr.aug, vma->by_addr.aug + 1, "tree");
-	broken(s, s->mm->rss_anon, 1, "rss");
-	broken(s, s->mm->swapents, 1, "rss");
+	broken(s, s->mm->own.rss_anon, 1, "rss");
+	broken(s, s->mm->own.swapents, 1, "rss");
 	scene_end(&c);
 }
 

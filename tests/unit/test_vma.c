@@ -136,7 +136,7 @@ static void test_cut_out_fails(void **state)
 
 	/* Fill the frame of areas up to one free object: the first cut works, the second does not.
 	 */
-	n = (unsigned)(OM_PAGE_SIZE / s.sys->slab[OM_CACHE_VMA].size);
+	n = (unsigned)(OM_PAGE_SIZE / om_slab(s.sys, OM_CACHE_VMA, 0)->size);
 	for (uintptr_t i = 2; i < n; i++)
 		link_area(s.mm, 10 * i, 10 * i + 1, RW, NULL, 0);
 	space_hog(s.sys, 0);

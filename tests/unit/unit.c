@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <string.h>
 
+#include "base/part.h"
 #include "page/frame.h"
 #include "reclaim/balance.h"
 #include "page/slab.h"
@@ -206,6 +207,7 @@ struct om_system *unit_system_cpus(om_pfn_t nr_frames, unsigned nr_cpus)
 
 	memset(sys, 0, size);
 	om_free_init(sys, nr_cpus);
+	om_parts_init(sys);
 	sim_this_cpu = 0;
 	sys->nr_frames = nr_frames + 1;
 	sys->arch.base = allocate(OM_PAGE_SIZE, bytes);
@@ -246,7 +248,7 @@ void unit_assert_all_free(struct om_system *sys)
 	assert_int_equal(om_frames_of_kind(sys, OM_KIND_USER), 0);
 	assert_int_equal(om_frames_of_kind(sys, OM_KIND_TABLE), 0);
 	for (unsigned i = 0; i < OM_NR_CACHES; i++)
-		assert_int_equal(sys->slab[i].in_use + sys->slab[i].frames, 0);
+		assert_int_equal(om_slab_sum(sys, i).objects + om_slab_sum(sys, i).frames, 0);
 	assert_int_equal(atomic_load(&sys->nr_unevictable), 0);
 }
 

@@ -23,6 +23,7 @@
  *
  * vma->anon_vma is set once, with the anon_vma's lock held and mmap_lock for reading; else (M).
  */
+#include "base/part.h"
 #include "rmap/rivals/area_list.h"
 #include "rmap/rmap.h"
 
@@ -82,7 +83,7 @@ bool om_anon_vma_make(struct om_vma *vma)
 	struct om_anon_vma *found = find_mergeable(vma), *av = found ? found : new_anon_vma(sys);
 	bool published;
 
-	OM_ASSERT(sys, om_rwsem_is_locked(&vma->mm->mmap_lock), "mmap_lock", vma);
+	OM_ASSERT(sys, om_mm_is_locked(vma->mm), "mmap_lock", vma);
 	if (!av)
 		return false;
 	lock(sys, av);
@@ -109,8 +110,8 @@ bool om_anon_page_join(struct om_system *sys, struct om_page *page, struct om_vm
 
 int om_rmap_vma_fork(struct om_vma *child, struct om_vma *parent)
 {
-	OM_ASSERT(parent->mm->sys, om_rwsem_is_write_locked(&parent->mm->mmap_lock), "mmap_lock",
-	          parent);
+	OM_ASSERT(parent->mm->sys, om_rwsem_is_write_locked(&parent->mm->own.mmap_lock),
+	          "mmap_lock", parent);
 	om_rmap_vma_pretend(child, parent);
 	return 0;
 }

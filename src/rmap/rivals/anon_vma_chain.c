@@ -40,6 +40,7 @@
  * vma->anon_vma and the newest chain are set once by a fault, with the root's lock held and
  * mmap_lock for reading; else (M).
  */
+#include "base/part.h"
 #include "rmap/rmap.h"
 
 #define CACHE_ANON_VMA OM_CACHE_RMAP
@@ -237,7 +238,7 @@ bool om_anon_vma_make(struct om_vma *vma)
 	struct om_chain *c = av ? new_chain(sys, vma, av) : NULL;
 	bool published = c && publish(vma, av, c);
 
-	OM_ASSERT(sys, om_rwsem_is_locked(&vma->mm->mmap_lock), "mmap_lock", vma);
+	OM_ASSERT(sys, om_mm_is_locked(vma->mm), "mmap_lock", vma);
 	if (published)
 		return true;
 	if (c)
@@ -324,8 +325,8 @@ static bool add_anon_vma(struct om_vma *child, const struct om_vma *parent)
 
 int om_rmap_vma_fork(struct om_vma *child, struct om_vma *parent)
 {
-	OM_ASSERT(parent->mm->sys, om_rwsem_is_write_locked(&parent->mm->mmap_lock), "mmap_lock",
-	          parent);
+	OM_ASSERT(parent->mm->sys, om_rwsem_is_write_locked(&parent->mm->own.mmap_lock),
+	          "mmap_lock", parent);
 	mark_as(child, parent);
 	if (!parent->anon_vma)
 		return 0;

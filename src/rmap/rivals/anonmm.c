@@ -68,7 +68,7 @@ void om_anonmm_start_anew(struct om_mm *mm)
 {
 	struct om_kin *old = &mm->anon_mm->kin;
 
-	OM_ASSERT(mm->sys, om_rwsem_is_write_locked(&mm->mmap_lock), "mmap_lock", mm);
+	OM_ASSERT(mm->sys, om_rwsem_is_write_locked(&mm->own.mmap_lock), "mmap_lock", mm);
 	if (!om_kin_is_alone(mm->sys, old) && !om_rmap_mm_init(mm, NULL))
 		leave_family(mm->sys, old);
 }

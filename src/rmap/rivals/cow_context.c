@@ -89,7 +89,7 @@ void om_cow_start_anew(struct om_mm *mm)
 {
 	struct om_anon_mm *old = mm->anon_mm;
 
-	OM_ASSERT(mm->sys, om_rwsem_is_write_locked(&mm->mmap_lock), "mmap_lock", mm);
+	OM_ASSERT(mm->sys, om_rwsem_is_write_locked(&mm->own.mmap_lock), "mmap_lock", mm);
 	if (!om_kin_is_alone(mm->sys, &old->kin) && !om_rmap_mm_init(mm, NULL))
 		leave_family(mm->sys, old);
 }

@@ -85,7 +85,7 @@ static void adopt(struct om_vma *vma, const struct om_vma *part)
 
 	if (!om_vma_had_anon(part))
 		return;
-	OM_ASSERT(sys, om_rwsem_is_write_locked(&vma->mm->mmap_lock), "mmap_lock", vma);
+	OM_ASSERT(sys, om_rwsem_is_write_locked(&vma->mm->own.mmap_lock), "mmap_lock", vma);
 	om_for_each_table (t, vma->mm, part->start, part->end) {
 		unsigned pos = om_table_pos(t.start);
 		unsigned n = (unsigned)((t.end - t.start) >> OM_PAGE_SHIFT);
@@ -120,8 +120,8 @@ static int make_anon_vma(struct om_vma *vma)
 
 int om_rmap_vma_fork(struct om_vma *child, struct om_vma *parent)
 {
-	OM_ASSERT(parent->mm->sys, om_rwsem_is_write_locked(&parent->mm->mmap_lock), "mmap_lock",
-	          parent);
+	OM_ASSERT(parent->mm->sys, om_rwsem_is_write_locked(&parent->mm->own.mmap_lock),
+	          "mmap_lock", parent);
 	if (!parent->anon_vma && om_vma_had_anon(parent) && make_anon_vma(parent))
 		return -OM_ENOFRAME;
 	om_rmap_vma_pretend(child, parent);
@@ -225,7 +225,7 @@ void om_anon_change_end(struct om_vma *vma, struct om_vma *partner)
 
 static void set_destination(struct om_mm *mm, struct om_vma *vma)
 {
-	OM_ASSERT(mm->sys, om_rwsem_is_write_locked(&mm->mmap_lock), "mmap_lock", mm);
+	OM_ASSERT(mm->sys, om_rwsem_is_write_locked(&mm->own.mmap_lock), "mmap_lock", mm);
 	mm->anon_mm = (struct om_anon_mm *)(void *)vma;
 }
 

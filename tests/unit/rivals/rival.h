@@ -35,7 +35,7 @@ static inline struct om_mm *fork_of(struct om_mm *mm)
 
 static inline size_t objects(const struct space *s, unsigned cache)
 {
-	return s->sys->slab[OM_CACHE_RMAP + cache].in_use;
+	return om_slab_sum(s->sys, OM_CACHE_RMAP + cache).objects;
 }
 
 static enum om_walk_verdict go_on(struct om_walk *w, struct om_page *page, struct om_vma *vma,

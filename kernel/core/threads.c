@@ -1,0 +1,119 @@
+/*
+ * threads.c: how threads begin and end: their memory, kernel threads, and the reaper, a thread that
+ * frees those that have ended.
+ *
+ * A thread cannot free the stack it stands on. When it ends, the scheduler switches to another one,
+ * which hands it to the reaper (thread_bury()): freeing may not be done in the midst of a switch.
+ */
+#include "kmem.h"
+#include "sched.h"
+
+static struct spin lock; /* guards `dead`; taken with interrupts off */
+static struct list dead = LIST_INIT(dead);
+static struct thread *reaper;
+
+/* ---------------------------------------------------------------- memory -------------------- */
+
+static bool thread_parts(struct thread *t, bool user)
+{
+	t->stack = kstack_alloc();
+	if (!t->stack)
+		return false;
+	if (!user)
+		return true;
+	t->fpu_object = kmalloc(cpu_fpu_bytes() + FPU_ALIGN - 1);
+	if (!t->fpu_object)
+		return false;
+	t->fpu = (void *)ALIGN_UP((uintptr_t)t->fpu_object, FPU_ALIGN);
+	cpu_fpu_reset(t);
+	return true;
+}
+
+struct thread *thread_alloc(struct proc *proc)
+{
+	struct thread *t = kmalloc(sizeof(*t));
+
+	if (!t)
+		return NULL;
+	list_init(&t->run);
+	t->cpu = x86_cpu_number();
+	t->affinity = ANY_CPU;
+	t->proc = proc;
+	if (thread_parts(t, proc))
+		return t;
+	thread_free(t);
+	return NULL;
+}
+
+void thread_free(struct thread *t)
+{
+	if (t->stack)
+		kstack_free(t->stack);
+	kfree(t->fpu_object);
+	kfree(t);
+}
+
+struct thread *kthread(const char *name, void (*fn)(void *), void *arg)
+{
+	struct thread *t = thread_alloc(NULL);
+
+	if (!t)
+		return NULL;
+	strlcpy(t->name, name, sizeof(t->name));
+	cpu_thread_kernel(t, fn, arg);
+	thread_start(t);
+	return t;
+}
+
+/* ---------------------------------------------------------------- the end ------------------- */
+
+void thread_exit(void)
+{
+	irq_disable();
+	atomic_store(&current->state, THREAD_DEAD);
+	schedule();
+	panic("a dead thread runs");
+}
+
+void thread_bury(struct thread *t)
+{
+	unsigned long flags = spin_lock_irq(&lock);
+
+	list_append(&dead, &t->run);
+	spin_unlock_irq(&lock, flags);
+	thread_wake(reaper);
+}
+
+static struct thread *take_dead(void)
+{
+	unsigned long flags = spin_lock_irq(&lock);
+	struct thread *t = NULL;
+
+	if (!list_empty(&dead)) {
+		t = list_first(&dead, struct thread, run);
+		list_remove(&t->run);
+	}
+	spin_unlock_irq(&lock, flags);
+	return t;
+}
+
+/* It says that it sleeps before it looks: thread_bury() wakes it if it has looked too early. */
+static void reap(void *arg)
+{
+	(void)arg;
+	for (;;) {
+		struct thread *t;
+
+		atomic_store(&current->state, THREAD_SLEEPING);
+		while ((t = take_dead()))
+			thread_free(t);
+		schedule();
+	}
+}
+
+void threads_init(void)
+{
+	reaper = kthread("reaper", reap, NULL);
+	if (!reaper)
+		panic("no memory for the first thread");
+}
