@@ -136,7 +136,8 @@ static const struct field free_fields[] = {
     FIELD(om_free_list, n),    FIELD(om_free_list, min),  FIELD(om_free_list, low),
     FIELD(om_free_list, max),  FIELD(om_free_list, kind), END};
 
-static const struct field shard_fields[] = {FIELD(om_shard, cache), FIELD(om_shard, slots),
+static const struct field shard_fields[] = {FIELD(om_shard, cache),
+                                            FIELD(om_shard, slots),
                                             INSIDE(om_shard, part, part_fields),
                                             ARRAY(om_shard, event, event_names, NULL),
                                             ARRAY(om_shard, mapped, mapped_names, NULL),
