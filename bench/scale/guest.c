@@ -211,6 +211,12 @@ static void unmap_and_map(struct worker *w, unsigned i)
 	     "mmap");
 }
 
+static void discard(struct worker *w, unsigned i)
+{
+	(void)i;
+	drop(w->p, PAGES * PAGE);
+}
+
 static void touch_forked(struct worker *w)
 {
 	touch(w, 16);
@@ -269,6 +275,8 @@ static const struct row rows[] = {
      .ready = cached, .operation = read_around},
     {"munmap-mmap", .separate = true, .one = true, .operations = 64, .ready = separate_area,
      .before = touch_few, .operation = unmap_and_map},
+    {"discard", .separate = true, .one = true, .operations = 64, .ready = empty,
+     .before = touch_few, .operation = discard},
     {"fork-exit", .separate = true, .operations = 32, .ready = touch_forked,
      .operation = fork_and_exit},
     {"swap-out", .separate = true, .operations = PAGES, .ready = present, .operation = page_out},

@@ -184,6 +184,13 @@ static void unmap_and_map(struct job *job, unsigned i)
 	MUST(do_mmap(job->mm, &addr, PAGES * PAGE, RW, OM_MAP_PRIVATE | OM_MAP_FIXED, NULL, 0));
 }
 
+/* What threads do who give memory back and use it again. */
+static void discard(struct job *job, unsigned i)
+{
+	(void)i;
+	MUST(om_madvise(job->mm, job->addr, PAGES * PAGE, OM_MADV_DONTNEED));
+}
+
 /* ---------------------------------------------------------------- fork and exit ------------- */
 
 #define FORKED 16u /* pages of the parent */
@@ -260,6 +267,8 @@ const struct row rows[] = {
      .ready = cached, .operation = read_around},
     {"munmap-mmap", .separate = true, .one = true, .operations = 64, .ready = separate_areas,
      .before = touch_few, .operation = unmap_and_map},
+    {"discard", .separate = true, .one = true, .operations = 64, .ready = empty,
+     .before = touch_few, .operation = discard},
     {"fork", .separate = true, .operations = 32, .ready = forkable, .before = alone,
      .operation = fork_one},
     {"exit", .separate = true, .operations = 32, .ready = forkable, .before = with_child,

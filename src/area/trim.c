@@ -128,14 +128,17 @@ unsigned om_trim(struct om_mm *mm, uintptr_t *addr, uintptr_t end, enum om_trim 
 	return t.n;
 }
 
-void om_trim_zapped(struct om_mm *mm, uintptr_t start, uintptr_t end)
+void om_trim_range(struct om_mm *mm, uintptr_t start, uintptr_t end)
 {
 	uintptr_t from = (start + (OM_TABLE_SPAN - 1)) & ~(OM_TABLE_SPAN - 1);
 	uintptr_t to = end & ~(OM_TABLE_SPAN - 1);
 	unsigned looked;
 
-	while (from >= start && from < to)
+	while (from >= start && from < to) {
+		om_mm_write_lock(mm);
 		om_trim(mm, &from, to, OM_TRIM_EMPTY, &looked);
+		om_mm_write_unlock(mm);
+	}
 }
 
 unsigned om_trim_mm(struct om_mm *mm)

@@ -27,9 +27,9 @@ unsigned om_trim(struct om_mm *mm, uintptr_t *addr, uintptr_t end, enum om_trim 
 
 /*
  * All empty tables of [start, end), once the range has been zapped. Does nothing, at once, unless
- * the range covers a whole table. Context as om_trim().
+ * the range covers a whole table. An outermost function: may sleep.
  */
-void om_trim_zapped(struct om_mm *mm, uintptr_t start, uintptr_t end);
+void om_trim_range(struct om_mm *mm, uintptr_t start, uintptr_t end);
 
 /* Whatever can be given back of a whole address space. An outermost function: may sleep. */
 unsigned om_trim_mm(struct om_mm *mm);

@@ -8,7 +8,8 @@
  *
  * The flush does not wait where a file's page could be written: write-back, which looks at entries
  * under their table's lock alone, takes the absence of one for a promise that no CPU writes through
- * it (hazard 14).
+ * it (hazard 14). Nor does it wait where threads may fault meanwhile (`at_once`): who finds the
+ * entry gone fills it again, and no CPU must be left that uses the old page.
  */
 #include "area/zap.h"
 
@@ -60,18 +61,20 @@ void om_gather_finish(struct om_gather *g)
 	uintptr_t *end = g->page + g->nr;
 	struct om_dead dead;
 
-	/* Only these may put it off: see om_mm_flush_pending(). */
-	OM_ASSERT(sys,
-	          om_rwsem_is_write_locked(&g->mm->own.mmap_lock) || om_mm_flush_pending(g->mm),
-	          "I9", g->mm);
-	if (g->start < g->end)
+	if (g->start < g->end) {
+		/* Only these may put it off: see om_mm_flush_pending(). */
+		OM_ASSERT(sys,
+		          om_rwsem_is_write_locked(&g->mm->own.mmap_lock) ||
+		              om_mm_flush_pending(g->mm),
+		          "I9", g->mm);
 		om_tlb_flush(g->mm, g->start, g->end, OM_FLUSH_PAGES);
+	}
 	om_rmap_dead_init(&dead);
 	for (uintptr_t *p = g->page; p < end; p++)
 		put_zapped(sys, (struct om_page *)(*p & ~OM_GATHER_BITS), *p & OM_GATHER_BITS,
 		           &dead);
 	om_rmap_dead_done(sys, &dead);
-	om_gather_init(g, g->mm);
+	om_gather_empty(g);
 }
 
 /* ---------------------------------------------------------------- clearing ------------------ */
@@ -194,7 +197,7 @@ static uintptr_t zap_table(struct om_system *sys, struct zap *z, struct om_page 
 	om_table_lock(sys, table);
 	stopped = zap_entries(sys, z, table, pos, pos + n, &flush);
 	stop = om_table_addr(table, stopped);
-	if (om_unlikely(z->written)) {
+	if (om_unlikely(z->written || (z->g->at_once && flush))) {
 		om_tlb_flush(z->vma->mm, addr, stop, OM_FLUSH_PAGES);
 		z->written = flush = false;
 	}
@@ -204,14 +207,14 @@ static uintptr_t zap_table(struct om_system *sys, struct zap *z, struct om_page 
 	return stopped == pos + n ? stop : end;
 }
 
-static void settle_gather(struct om_mm *mm, struct zap *z)
+static void settle_gather(struct om_mm_part *part, struct zap *z)
 {
 	if (z->anon)
-		atomic_fetch_sub_explicit(&mm->own.rss_anon, z->anon, memory_order_relaxed);
+		atomic_fetch_sub_explicit(&part->rss_anon, z->anon, memory_order_relaxed);
 	if (z->file)
-		atomic_fetch_sub_explicit(&mm->own.rss_file, z->file, memory_order_relaxed);
+		atomic_fetch_sub_explicit(&part->rss_file, z->file, memory_order_relaxed);
 	if (z->swap)
-		atomic_fetch_sub_explicit(&mm->own.swapents, z->swap, memory_order_relaxed);
+		atomic_fetch_sub_explicit(&part->swapents, z->swap, memory_order_relaxed);
 	z->anon = z->file = z->swap = 0;
 }
 
@@ -223,7 +226,7 @@ void om_zap(struct om_gather *g, struct om_vma *vma, uintptr_t start, uintptr_t 
 
 	while (start < end && om_table_part(vma->mm, start, end, &part)) {
 		start = zap_table(vma->mm->sys, &z, part.table, part.start, part.end);
-		settle_gather(vma->mm, &z);
+		settle_gather(g->part, &z);
 		if (g->nr == OM_GATHER_PAGES)
 			om_gather_finish(g);
 	}

@@ -11,7 +11,9 @@
 
 struct om_gather {
 	struct om_mm *mm;
-	uintptr_t start, end; /* to be flushed, if start < end */
+	struct om_mm_part *part; /* where entries are counted */
+	bool at_once;            /* no flush may be put off: faults go on meanwhile */
+	uintptr_t start, end;    /* to be flushed, if start < end */
 	unsigned nr;
 	uintptr_t page[OM_GATHER_PAGES]; /* whose entry is gone; OM_GATHER_LOCKED in bit 0 */
 };
@@ -19,12 +21,33 @@ struct om_gather {
 #define OM_GATHER_LOCKED 1u /* it was in a VM_LOCKED area */
 #define OM_GATHER_BITS   ((uintptr_t)1)
 
-static inline void om_gather_init(struct om_gather *g, struct om_mm *mm)
+static inline void om_gather_empty(struct om_gather *g)
 {
-	g->mm = mm;
 	g->start = UINTPTR_MAX;
 	g->end = 0;
 	g->nr = 0;
+}
+
+/* Faults are kept out, or know how to wait: see om_mm_flush_pending(). */
+static inline void om_gather_init(struct om_gather *g, struct om_mm *mm)
+{
+	g->mm = mm;
+	g->part = &mm->own;
+	g->at_once = false;
+	om_gather_empty(g);
+}
+
+/*
+ * mmap_lock is held for reading, in `part`: other threads fault meanwhile, also where we are. So
+ * what is cleared is flushed before the table's lock is released, as by everybody else (I9).
+ */
+static inline void om_gather_init_shared(struct om_gather *g, struct om_mm *mm,
+                                         struct om_mm_part *part)
+{
+	g->mm = mm;
+	g->part = part;
+	g->at_once = true;
+	om_gather_empty(g);
 }
 
 /* Entries in [start, end) have lost a permission, or their page: a flush is owed (I9). */

@@ -3,9 +3,12 @@
  *
  * Advice about the area changes its flags; advice about its pages acts on the entries that are
  * there. Advice that moves pages from or to a store is in advise_io.c. Holes are passed over and
- * reported at the end (unlike mprotect). What takes entries away
- * holds mmap_lock for writing, so that no second caller finds them gone and returns before the
- * flush (hazard 10).
+ * reported at the end (unlike mprotect).
+ *
+ * Threads give memory back often, so advice about pages keeps nobody from faulting: it has
+ * mmap_lock for reading, as a fault has it, in this CPU's part. What it takes away it flushes
+ * before it releases the table's lock, so no second caller finds entries gone and returns before
+ * the flush (hazard 10).
  */
 #include "area/mm.h"
 #include "area/trim.h"
@@ -75,6 +78,7 @@ static int advise_flags(struct om_vma **vma, uintptr_t start, uintptr_t end, int
 struct visitor {
 	void (*visit)(struct visitor *v, struct om_page *table, unsigned pos, om_pte_t pte);
 	struct om_vma *vma;
+	struct om_mm_part *mm_part; /* where entries are counted */
 };
 
 static void visit_part(struct visitor *v, const struct om_table_part *part)
@@ -138,7 +142,7 @@ static void visit_free(struct visitor *v, struct om_page *table, unsigned pos, o
 	} else if (om_pte_is_swap(pte)) {
 		om_entry_take(sys, table, pos, 0);
 		om_swap_free_entry(sys, om_pte_slot(pte));
-		atomic_fetch_sub_explicit(&v->vma->mm->own.swapents, 1, memory_order_relaxed);
+		atomic_fetch_sub_explicit(&v->mm_part->swapents, 1, memory_order_relaxed);
 	}
 }
 
@@ -164,30 +168,34 @@ static void visit_cold(struct visitor *v, struct om_page *table, unsigned pos, o
 	om_frame_unlock(sys, page);
 }
 
-static void advise_entries(struct om_vma *vma, uintptr_t start, uintptr_t end,
+static void advise_entries(struct om_vma *vma, struct om_mm_part *mm_part, uintptr_t start,
+                           uintptr_t end,
                            void (*visit)(struct visitor *, struct om_page *, unsigned, om_pte_t))
 {
-	struct visitor v = {.visit = visit, .vma = vma};
+	struct visitor v = {.visit = visit, .vma = vma, .mm_part = mm_part};
 
 	om_for_each_table (part, vma->mm, start, end)
 		visit_part(&v, &part);
 }
 
-static void dontneed(struct om_vma *vma, uintptr_t start, uintptr_t end)
+/* What truncation has taken here, and not flushed yet, must be gone for the caller, too. */
+static void dontneed(struct om_vma *vma, struct om_mm_part *mm_part, uintptr_t start, uintptr_t end)
 {
 	const struct om_zap_filter filter = {.keep_offsets = true};
 	bool nonlinear = om_vma_flags(vma) & OM_VM_NONLINEAR;
 	struct om_gather g;
 
-	om_gather_init(&g, vma->mm);
+	om_gather_init_shared(&g, vma->mm, mm_part);
 	om_zap(&g, vma, start, end, nonlinear ? &filter : NULL);
 	om_gather_finish(&g);
-	om_trim_zapped(vma->mm, start, end);
+	if (om_unlikely(om_mm_flush_pending(vma->mm)))
+		om_tlb_flush(vma->mm, start, end, OM_FLUSH_PAGES);
 }
 
 /* ---------------------------------------------------------------- one area ------------------ */
 
-static int advise_pages(struct om_vma *vma, uintptr_t start, uintptr_t end, int advice)
+static int advise_pages(struct om_vma *vma, struct om_mm_part *mm_part, uintptr_t start,
+                        uintptr_t end, int advice)
 {
 	int err = om_check_pages_advice(om_vma_flags(vma), vma->mapping, advice);
 
@@ -196,13 +204,13 @@ static int advise_pages(struct om_vma *vma, uintptr_t start, uintptr_t end, int 
 	switch (advice) {
 	case OM_MADV_DONTNEED:
 	case OM_MADV_DONTNEED_LOCKED:
-		dontneed(vma, start, end);
+		dontneed(vma, mm_part, start, end);
 		break;
 	case OM_MADV_FREE:
-		advise_entries(vma, start, end, visit_free);
+		advise_entries(vma, mm_part, start, end, visit_free);
 		break;
 	default:
-		advise_entries(vma, start, end, visit_cold);
+		advise_entries(vma, mm_part, start, end, visit_cold);
 	}
 	return 0;
 }
@@ -216,7 +224,9 @@ static bool is_flag_advice(int advice)
 
 /* ---------------------------------------------------------------- ranges -------------------- */
 
-static int advise_range(struct om_mm *mm, uintptr_t start, uintptr_t end, int advice)
+/* mmap_lock is held: for reading in `mm_part`, or for writing, and that is NULL. */
+static int advise_range(struct om_mm *mm, struct om_mm_part *mm_part, uintptr_t start,
+                        uintptr_t end, int advice)
 {
 	int hole = 0;
 
@@ -230,8 +240,8 @@ static int advise_range(struct om_mm *mm, uintptr_t start, uintptr_t end, int ad
 		if (!vma || vma->start >= end)
 			break;
 		om_clip(&start, &stop, vma->start, vma->end);
-		err = is_flag_advice(advice) ? advise_flags(&vma, start, stop, advice)
-		                             : advise_pages(vma, start, stop, advice);
+		err = mm_part ? advise_pages(vma, mm_part, start, stop, advice)
+		              : advise_flags(&vma, start, stop, advice);
 		if (err)
 			return err;
 		start = stop;
@@ -239,21 +249,31 @@ static int advise_range(struct om_mm *mm, uintptr_t start, uintptr_t end, int ad
 	return hole;
 }
 
-static int advise_once(struct om_mm *mm, uintptr_t start, uintptr_t end, int advice)
+static int advise_areas(struct om_mm *mm, uintptr_t start, uintptr_t end, int advice)
 {
-	bool gentle = advice == OM_MADV_COLD;
 	int err;
 
-	if (gentle)
-		om_mm_read_lock(mm);
-	else
-		om_mm_write_lock(mm);
-	err = advise_range(mm, start, end, advice);
-	if (gentle)
-		om_mm_read_unlock(mm);
-	else
-		om_mm_write_unlock(mm);
+	om_mm_write_lock(mm);
+	err = advise_range(mm, NULL, start, end, advice);
+	om_mm_write_unlock(mm);
 	return err;
+}
+
+static int advise_contents(struct om_mm *mm, uintptr_t start, uintptr_t end, int advice)
+{
+	struct om_mm_part *mm_part = om_part_enter(mm, om_shard(mm->sys));
+	int err = advise_range(mm, mm_part, start, end, advice);
+
+	om_part_leave(mm->sys, mm_part);
+	if (advice == OM_MADV_DONTNEED || advice == OM_MADV_DONTNEED_LOCKED)
+		om_trim_range(mm, start, end);
+	return err;
+}
+
+static int advise_once(struct om_mm *mm, uintptr_t start, uintptr_t end, int advice)
+{
+	return is_flag_advice(advice) ? advise_areas(mm, start, end, advice)
+	                              : advise_contents(mm, start, end, advice);
 }
 
 static bool is_known(int advice)

@@ -193,10 +193,48 @@ static void task_drop(struct play *p)
 	}
 }
 
+static void task_drop_first(struct play *p)
+{
+	rig_ok(om_madvise(p->mm, p->a, PAGES(1), OM_MADV_DONTNEED));
+}
+
+static void task_see_it_dropped(struct play *p)
+{
+	unsigned long word = 1;
+
+	for (unsigned n = 0; n < 8 && word; n++)
+		rig_equal(get_word(p, p->mm, p->a, &word), OM_FAULT_MINOR);
+	p->flag[0] = !word;
+}
+
+/* The page has been thrown away, as another CPU has seen: what is stored now must stay. */
+static void task_store_then(struct play *p)
+{
+	for (unsigned n = 0; n < 8 && !p->flag[1]; n++) {
+		sched_step();
+		if (!p->flag[0])
+			continue;
+		rig_equal(set_word(p, p->mm, p->a, 7), OM_FAULT_MINOR);
+		p->flag[1] = true;
+	}
+}
+
+static void check_stored(struct play *p)
+{
+	unsigned long word;
+
+	rig_equal(get_word(p, p->mm, p->a, &word), OM_FAULT_MINOR);
+	rig_equal(word, p->flag[1] ? 7 : 0);
+}
+
 static void test_h10_two_zappers(void **state)
 {
 	(void)state;
 	EXPLORE({.name = "h10", .setup = warm4, .task = {task_drop, task_drop}},
+	        {.name = "h10_store",
+	         .setup = warm4,
+	         .task = {task_drop_first, task_see_it_dropped, task_store_then},
+	         .check = check_stored},
 	        {.name = "h10_reclaim", .setup = cold_warm, .task = {task_drop, task_pageout}});
 }
 
