@@ -5,6 +5,7 @@ set(OBJRMAP_SOURCES
   ${OBJRMAP_DIR}/src/area/limits.c
   ${OBJRMAP_DIR}/src/area/mm.c
   ${OBJRMAP_DIR}/src/area/trim.c
+  ${OBJRMAP_DIR}/src/area/unmap.c
   ${OBJRMAP_DIR}/src/area/vma.c
   ${OBJRMAP_DIR}/src/area/vma_place.c
   ${OBJRMAP_DIR}/src/area/zap.c

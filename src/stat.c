@@ -344,7 +344,7 @@ void om_pageinfo(struct om_mm *mm, uintptr_t addr, struct om_pageinfo *info)
 	if (addr >= mm->layout.highest)
 		return;
 	om_mm_read_lock(mm);
-	table = om_table_find(mm, addr);
+	table = om_vma_at(mm, addr) ? om_table_find(mm, addr) : NULL;
 	if (table) {
 		om_table_lock(sys, table);
 		describe(sys, om_entry_get(sys, table, om_table_pos(addr)), info);

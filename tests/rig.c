@@ -136,7 +136,7 @@ struct rig *rig_create(const struct rig_config *config)
 	r->sim = sim_create(&sim);
 	rig_check(r->scratch && r->sim);
 	r->sys = sim_system(r->sim);
-	r->sys->eager_parts = true;
+	r->sys->eager = true;
 	r->sys->hold = config->hold ? config->hold : 3;
 	sim_on_panic(r->sim, panic, r);
 	if (config->slots)

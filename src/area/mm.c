@@ -141,15 +141,14 @@ bool om_mm_write_lock_briefly(struct om_mm *mm)
 /* Flushes are owed to truncation (mm.h), or areas of files are to be freed without the lock. */
 static OM_COLD void unlock_and_pay(struct om_mm *mm)
 {
-	struct om_system *sys = mm->sys;
 	struct om_node *gone = mm->gone;
 
 	mm->gone = NULL;
 	if (om_mm_flush_pending(mm))
 		om_tlb_flush(mm, 0, OM_VA_LIMIT, OM_FLUSH_PAGES);
-	om_rwsem_write_done(sys, &mm->own.mmap_lock);
+	om_rwsem_write_done(mm->sys, &mm->own.mmap_lock);
 	if (gone)
-		om_vma_free_gone(sys, gone);
+		om_vma_free_gone(mm->sys, gone);
 }
 
 void om_mm_write_unlock(struct om_mm *mm)
@@ -160,81 +159,17 @@ void om_mm_write_unlock(struct om_mm *mm)
 		unlock_and_pay(mm);
 }
 
-/* ---------------------------------------------------------------- emptying ------------------ */
-
-void om_mm_free_tables(struct om_mm *mm, uintptr_t start, uintptr_t end, uintptr_t floor,
-                       uintptr_t ceiling)
+void om_mm_emptied_unlock(struct om_mm *mm)
 {
-	struct om_table_list list = om_table_unlink_range(mm, start, end, floor, ceiling);
+	struct om_node *gone = mm->gone;
 
-	if (list.first == OM_NO_PFN)
-		return;
-	om_rmap_tables_unlinked(mm);
-	om_table_free_list(mm, &list);
-}
-
-/* `next`: the first area above the range. */
-static void free_tables(struct om_mm *mm, uintptr_t start, uintptr_t end, struct om_vma *next)
-{
-	struct om_vma *prev = om_vma_before(mm, start);
-	uintptr_t floor = prev ? prev->end : 0, ceiling = next ? next->start : OM_VA_LIMIT;
-	uintptr_t span = start & ~(OM_TABLE_SPAN - 1);
-
-	/* Mostly the range shares its only table with a neighbour. */
-	if (end - span <= OM_TABLE_SPAN && (span < floor || span + OM_TABLE_SPAN > ceiling))
-		return;
-	om_mm_free_tables(mm, start, end, floor, ceiling);
-}
-
-bool om_unmap_edge(struct om_vma *vma, uintptr_t start, uintptr_t end)
-{
-	struct om_mm *mm = vma->mm;
-	struct om_gather g;
-
-	OM_ASSERT(mm->sys, om_rwsem_is_write_locked(&mm->own.mmap_lock), "mmap_lock", mm);
-	if (start < vma->start || end > vma->end || (start == vma->start) == (end == vma->end))
-		return false;
-	om_gather_init(&g, mm);
-	om_zap(&g, vma, start, end, NULL);
-	om_gather_finish(&g);
-	if (start == vma->start)
-		om_vma_resize(vma, end, vma->end);
-	else
-		om_vma_resize(vma, vma->start, start);
-	free_tables(mm, start, end, om_vma_find(mm, end));
-	return true;
-}
-
-void om_zap_areas(struct om_mm *mm, uintptr_t start, uintptr_t end)
-{
-	struct om_gather g;
-
-	om_gather_init(&g, mm);
-	om_for_each_vma (vma, mm, start, end)
-		om_zap(&g, vma, vma->start > start ? vma->start : start, vma->end, NULL);
-	om_gather_finish(&g);
-}
-
-void om_free_areas(struct om_mm *mm, uintptr_t start, uintptr_t end, bool keep_tables)
-{
-	struct om_vma *vma = om_vma_find(mm, start), *next;
-	bool any = vma && vma->start < end;
-
-	OM_ASSERT(mm->sys, om_rwsem_is_write_locked(&mm->own.mmap_lock), "mmap_lock", mm);
-	for (; vma && vma->start < end; vma = next) {
-		OM_BUG_ON(mm->sys, vma->start < start || vma->end > end, "I5", vma, start, end);
-		next = om_vma_after(vma);
-		om_vma_unlink(vma);
-		om_vma_free(vma);
-	}
-	if (any && !keep_tables)
-		free_tables(mm, start, end, vma);
-}
-
-void om_unmap_areas(struct om_mm *mm, uintptr_t start, uintptr_t end, bool keep_tables)
-{
-	om_zap_areas(mm, start, end);
-	om_free_areas(mm, start, end, keep_tables);
+	mm->gone = NULL;
+	if (om_mm_flush_pending(mm))
+		om_tlb_flush(mm, 0, OM_VA_LIMIT, OM_FLUSH_PAGES);
+	atomic_store_explicit(&mm->emptying, false, memory_order_release);
+	om_mm_read_unlock(mm);
+	if (gone)
+		om_vma_free_gone(mm->sys, gone);
 }
 
 /* ---------------------------------------------------------------- small things -------------- */

@@ -32,6 +32,13 @@ struct om_mm *om_mm_iterate(struct om_system *sys, struct om_mm *mm);
 void om_unmap_areas(struct om_mm *mm, uintptr_t start, uintptr_t end, bool keep_tables);
 
 /*
+ * The same, with tables, and mmap_lock has been released when it returns. The areas leave the
+ * address space at once; then the lock is held for reading only, so that faults need not wait for
+ * the pages, however many there are.
+ */
+void om_unmap_areas_and_unlock(struct om_mm *mm, uintptr_t start, uintptr_t end);
+
+/*
  * Its two steps: the pages of the areas, from `start` on, which may be inside the first; the
  * areas, empty now.
  */
@@ -70,15 +77,22 @@ bool om_mm_write_lock_briefly(struct om_mm *mm);
 
 /*
  * That an entry is gone, or forbids something, does not mean that no CPU can use the page: whoever
- * changed it may still owe the flush. Flushes are put off by calls that hold mmap_lock for writing
- * until they have paid, and by truncation, which holds the mapping's lock instead and counts itself
- * in flush_pending. So if two of them meet (hazards 9, 10, 75),
- *   - who holds mmap_lock for writing pays for truncation: om_mm_write_unlock();
- *   - truncation pays for who holds mmap_lock for writing (truncate.c);
+ * changed it may still owe the flush. Flushes are put off by who changes the address space, with
+ * mmap_lock held for writing until he has paid, or emptying areas that nobody finds any more; and
+ * by truncation, which holds the mapping's lock instead and counts itself in flush_pending. So if
+ * two of them meet (hazards 9, 10, 75),
+ *   - who changes the address space pays for truncation, before he unlocks it;
+ *   - truncation pays for who changes the address space: om_mm_is_changing();
  *   - a fault that finds no entry for a page of a file asks, with the table locked, whether
  *     truncation owes something; then it takes the mapping's lock to fill it (filefault.c).
  * Everybody else flushes before releasing the table's lock (I9).
  */
+static inline bool om_mm_is_changing(const struct om_mm *mm)
+{
+	return om_rwsem_is_write_locked(&mm->own.mmap_lock) ||
+	       atomic_load_explicit(&mm->emptying, memory_order_acquire);
+}
+
 static inline bool om_mm_flush_pending(const struct om_mm *mm)
 {
 	return atomic_load_explicit(&mm->flush_pending, memory_order_acquire);
@@ -93,5 +107,7 @@ void om_mm_free_tables(struct om_mm *mm, uintptr_t start, uintptr_t end, uintptr
 
 /* May sleep: see om_vma_free_gone(). */
 void om_mm_write_unlock(struct om_mm *mm);
+/* The same at the end of om_unmap_areas_and_unlock(), which has the lock for reading. */
+void om_mm_emptied_unlock(struct om_mm *mm);
 
 #endif

@@ -130,8 +130,9 @@ unsigned om_trim(struct om_mm *mm, uintptr_t *addr, uintptr_t end, enum om_trim 
 
 void om_trim_range(struct om_mm *mm, uintptr_t start, uintptr_t end)
 {
+	uintptr_t highest = mm->layout.highest;
 	uintptr_t from = (start + (OM_TABLE_SPAN - 1)) & ~(OM_TABLE_SPAN - 1);
-	uintptr_t to = end & ~(OM_TABLE_SPAN - 1);
+	uintptr_t to = (end < highest ? end : highest) & ~(OM_TABLE_SPAN - 1);
 	unsigned looked;
 
 	while (from >= start && from < to) {

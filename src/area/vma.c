@@ -11,6 +11,8 @@
  */
 #include "area/vma.h"
 
+#include "area/mm.h"
+
 #include "area/limits.h"
 #include "area/vma_place.h"
 #include "page/slab.h"
@@ -130,7 +132,7 @@ void om_vma_free(struct om_vma *vma)
 {
 	struct om_mm *mm = vma->mm;
 
-	OM_ASSERT(mm->sys, om_rwsem_is_write_locked(&mm->own.mmap_lock), "mmap_lock", vma);
+	OM_ASSERT(mm->sys, om_mm_is_changing(mm), "mmap_lock", vma);
 	if (maps_writable(om_vma_flags(vma)))
 		om_mapping_unmap_writable(vma->mapping);
 	if (!vma->mapping) {
@@ -194,14 +196,19 @@ void om_vma_link(struct om_vma *vma)
 	om_rmap_vma_link(vma);
 }
 
-void om_vma_unlink(struct om_vma *vma)
+void om_vma_detach(struct om_vma *vma)
 {
 	struct om_mm *mm = vma->mm;
 
 	OM_ASSERT(mm->sys, om_rwsem_is_write_locked(&mm->own.mmap_lock), "mmap_lock", vma);
-	om_rmap_vma_unlink(vma);
 	tree_remove(vma);
 	account_pages(mm, om_vma_pages(vma), om_vma_flags(vma), -1);
+}
+
+void om_vma_unlink(struct om_vma *vma)
+{
+	om_rmap_vma_unlink(vma);
+	om_vma_detach(vma);
 }
 
 /* ---------------------------------------------------------------- splitting ----------------- */

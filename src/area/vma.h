@@ -67,6 +67,8 @@ void om_vma_free_gone(struct om_system *sys, struct om_node *gone);
 /* Into the address space and the reverse map (I5), with all counters; and out again. */
 void om_vma_link(struct om_vma *vma);
 void om_vma_unlink(struct om_vma *vma);
+/* Out of the address space alone: om_rmap_vma_unlink() is to follow. */
+void om_vma_detach(struct om_vma *vma);
 
 /*
  * Make [start, end) begin and end at area boundaries, to unmap it. -OM_ENOFRAME; -OM_ENOMEM

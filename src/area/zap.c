@@ -63,10 +63,7 @@ void om_gather_finish(struct om_gather *g)
 
 	if (g->start < g->end) {
 		/* Only these may put it off: see om_mm_flush_pending(). */
-		OM_ASSERT(sys,
-		          om_rwsem_is_write_locked(&g->mm->own.mmap_lock) ||
-		              om_mm_flush_pending(g->mm),
-		          "I9", g->mm);
+		OM_ASSERT(sys, om_mm_is_changing(g->mm) || om_mm_flush_pending(g->mm), "I9", g->mm);
 		om_tlb_flush(g->mm, g->start, g->end, OM_FLUSH_PAGES);
 	}
 	om_rmap_dead_init(&dead);

@@ -197,6 +197,11 @@ bool om_rwsem_trywrite(struct om_system *sys, struct om_rwsem *sem, enum om_rank
 /* As om_rwsem_trywrite(), but waits up to a tenth of a second until it is free. */
 bool om_rwsem_write_briefly(struct om_system *sys, struct om_rwsem *sem, enum om_rank rank);
 void om_rwsem_write_done(struct om_system *sys, struct om_rwsem *sem);
+/*
+ * A writer becomes a reader: no other writer comes in between. Readers that sleep come in at once,
+ * those that come behind a sleeping writer wait for it as ever.
+ */
+void om_rwsem_downgrade(struct om_system *sys, struct om_rwsem *sem);
 /* Does anybody hold it so? Acquire: if not, what the last writer did has happened. */
 bool om_rwsem_is_write_locked(const struct om_rwsem *sem);
 bool om_rwsem_is_locked(const struct om_rwsem *sem);

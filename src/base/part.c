@@ -160,7 +160,7 @@ static bool pays(const struct om_mm *mm, unsigned moves)
 {
 	if (!mm->sys->cpu_mask)
 		return false;
-	return moves >= (mm->sys->eager_parts ? 1 : OM_PART_MOVES + (unsigned)mm->recalled);
+	return moves >= (mm->sys->eager ? 1 : OM_PART_MOVES + (unsigned)mm->recalled);
 }
 
 /* A fault has mm->own.mmap_lock on another shard than the last one; some may go uncounted. */

@@ -408,6 +408,31 @@ void om_rwsem_write_done(struct om_system *sys, struct om_rwsem *sem)
 		pass_on(sys, sem, true);
 }
 
+/* Readers that sleep join a reader that is inside, so the lock is not free meanwhile. */
+static OM_COLD void let_readers_in(struct om_system *sys, struct om_rwsem *sem)
+{
+	struct om_sleep_queue *q = lock_queue(sys, sem);
+	struct om_crowd **link = find(sys, q, sem);
+	struct sleeper *granted = NULL;
+
+	if (*link && (*link)->reader) {
+		atomic_fetch_add_explicit(&sem->state, (*link)->nr_readers, memory_order_relaxed);
+		granted = take_readers(*link);
+		if (!rehouse(link))
+			atomic_fetch_and_explicit(&sem->state, ~OM_RW_WAITED, memory_order_relaxed);
+	}
+	unlock_queue(sys, q);
+	grant(sys, granted);
+}
+
+void om_rwsem_downgrade(struct om_system *sys, struct om_rwsem *sem)
+{
+	OM_ASSERT(sys, sem_load(sem) & OM_RW_WRITER, "lock not held", sem);
+	if (om_unlikely(atomic_fetch_sub_explicit(&sem->state, OM_RW_WRITER - 1,
+	                                          memory_order_release) != OM_RW_WRITER))
+		let_readers_in(sys, sem);
+}
+
 bool om_rwsem_is_write_locked(const struct om_rwsem *sem)
 {
 	return atomic_load_explicit(&sem->state, memory_order_acquire) & OM_RW_WRITER;

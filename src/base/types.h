@@ -214,6 +214,7 @@ struct om_mm {
 	struct om_mm_part own; /* (a) its mmap_lock is that of the address space */
 
 	struct om_spinlock sum_lock;    /* parts that are left, against who adds up: part.c */
+	_Atomic bool emptying;          /* (a) om_unmap_areas_and_unlock() owes flushes */
 	_Atomic uint16_t flush_pending; /* (a) truncations that owe a flush: mm.h */
 	_Atomic uint32_t refs;          /* (a) the owner, and swapoff and reclaim while they look */
 	_Atomic size_t nr_tables;       /* (a) */
@@ -464,8 +465,8 @@ struct om_system {
 	/* Debug builds: looks of a walk in one go, and the most there have been: see i_mmap.h. */
 	unsigned hold;                 /* (c) 0: OM_HOLD; fewer in tests */
 	_Atomic unsigned longest_hold; /* (a) */
-	bool eager_parts;              /* (c) tests: CPUs get parts of an mm at the first chance */
-	struct om_shard shard[];       /* (a) cpu_mask + 1 of them */
+	bool eager;              /* (c) tests: parts at the first chance; all munmaps are large */
+	struct om_shard shard[]; /* (a) cpu_mask + 1 of them */
 };
 
 _Static_assert(offsetof(struct om_system, hooks) == 0, "hooks.h finds them there");

@@ -145,11 +145,14 @@ static int try_pin(struct om_mm *mm, uintptr_t addr, enum om_access access, om_p
 {
 	struct om_system *sys = mm->sys;
 	struct om_vma *vma = om_vma_at(mm, addr);
-	struct om_page *table = om_table_find(mm, addr), *page;
+	struct om_page *table, *page;
 	int err = -OM_EFAULT;
 	om_pte_t pte;
 
-	if (!table || !vma || !area_allows(mm, addr, access & OM_WRITE))
+	if (!vma || !area_allows(mm, addr, access & OM_WRITE))
+		return -OM_EFAULT;
+	table = om_table_find(mm, addr);
+	if (!table)
 		return -OM_EFAULT;
 	om_table_lock(sys, table);
 	pte = om_entry_get(sys, table, om_table_pos(addr));

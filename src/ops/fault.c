@@ -272,7 +272,7 @@ static bool is_resolved(struct om_mm *mm, uintptr_t addr, unsigned access)
 	om_pte_t pte = 0;
 
 	om_mm_read_lock(mm);
-	table = om_table_find(mm, addr);
+	table = om_vma_at(mm, addr) ? om_table_find(mm, addr) : NULL;
 	if (table)
 		pte = om_arch_pte_load(om_table_entry(table, om_table_pos(addr)));
 	om_mm_read_unlock(mm);

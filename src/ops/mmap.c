@@ -297,11 +297,21 @@ static int munmap_locked(struct om_mm *mm, uintptr_t start, uintptr_t end)
 	return err;
 }
 
+/* So much that faults shall not wait for its pages: more than one table may have. */
+static bool is_large(const struct om_mm *mm, uintptr_t start, uintptr_t end)
+{
+	return end - start > OM_TABLE_SPAN || mm->sys->eager;
+}
+
 static int munmap_once(struct om_mm *mm, uintptr_t start, uintptr_t end)
 {
 	int err;
 
 	om_mm_write_lock(mm);
+	if (is_large(mm, start, end) && !om_vma_cut_out(mm, start, end)) {
+		om_unmap_areas_and_unlock(mm, start, end);
+		return 0;
+	}
 	err = munmap_locked(mm, start, end);
 	om_mm_write_unlock(mm);
 	return err;

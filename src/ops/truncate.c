@@ -35,8 +35,8 @@ static void zap_part(struct om_gather *g, const struct unmap *u, const struct om
 	                                     .last = u->last};
 
 	om_zap(g, p->vma, p->start, p->end, u->files_only || nonlinear ? &filter : NULL);
-	/* What is gone already, munmap or MADV_DONTNEED may have taken: their flush is to come. */
-	if (om_rwsem_is_write_locked(&p->vma->mm->own.mmap_lock))
+	/* What is gone already, munmap may have taken: its flush is to come. */
+	if (om_mm_is_changing(p->vma->mm))
 		om_gather_flush_later(g, p->start, p->end);
 }
 

@@ -286,14 +286,16 @@ void om_table_unreserve(struct om_mm *mm, struct om_table_stock *stock)
 
 /* ---------------------------------------------------------------- freeing ------------------- */
 
-/* Clear an upper entry in use; returns the table it named. */
-static struct om_page *unlink_child(struct om_mm *mm, struct om_page *table, unsigned pos)
+/* Clear an upper entry in use; returns the table it named. *left: entries that are left. */
+static struct om_page *unlink_child(struct om_mm *mm, struct om_page *table, unsigned pos,
+                                    unsigned *left)
 {
 	struct om_system *sys = mm->sys;
 	om_pte_t e;
 
 	om_table_lock(sys, table);
 	e = om_entry_take(sys, table, pos, 0);
+	*left = table->mapcount;
 	om_table_unlock(sys, table);
 	return om_page_of(sys, om_pte_pfn(e));
 }
@@ -306,12 +308,13 @@ static void unlink_subtree(struct om_mm *mm, struct om_page *table, unsigned lev
                            om_pfn_t *list)
 {
 	struct om_system *sys = mm->sys;
+	unsigned left = table->mapcount;
 
-	for (unsigned i = level_pos(hint, level), n = 0;
-	     level > 1 && table->mapcount && n < OM_TABLE_ENTRIES;
+	for (unsigned i = level_pos(hint, level), n = 0; level > 1 && left && n < OM_TABLE_ENTRIES;
 	     i = (i + 1) % OM_TABLE_ENTRIES, n++) {
 		if (!om_pte_none(om_arch_pte_load(om_table_entry(table, i))))
-			unlink_subtree(mm, unlink_child(mm, table, i), level - 1, hint, list);
+			unlink_subtree(mm, unlink_child(mm, table, i, &left), level - 1, hint,
+			               list);
 	}
 	/* A walker may still be on its way here, and look at `entries`: they stay, and are none. */
 	om_table_lock(sys, table);
@@ -329,9 +332,9 @@ struct hole {
 
 /* Unlink child i of `table`, of this level, with all below it; the child covers from `from` on. */
 static void unlink_whole(struct om_mm *mm, struct om_page *table, unsigned i, unsigned level,
-                         uintptr_t from, struct hole *h)
+                         uintptr_t from, struct hole *h, unsigned *left)
 {
-	unlink_subtree(mm, unlink_child(mm, table, i), level - 1, h->start, &h->list.first);
+	unlink_subtree(mm, unlink_child(mm, table, i, left), level - 1, h->start, &h->list.first);
 	if (h->list.start > from)
 		h->list.start = from;
 	h->list.end = from + level_span(level);
@@ -346,15 +349,18 @@ static void unlink_range(struct om_mm *mm, struct om_page *table, unsigned level
 {
 	uintptr_t span = level_span(level);
 	uintptr_t from = base > h->start ? base : h->start & ~(span - 1);
+	/* Faults may add to it while a large range leaves: so it may be any. */
+	bool emptying = atomic_load_explicit(&mm->emptying, memory_order_relaxed);
+	unsigned left = emptying ? 1 : table->mapcount;
 
-	for (unsigned i = level_pos(from, level);
-	     i < OM_TABLE_ENTRIES && from < h->end && table->mapcount; i++, from += span) {
+	for (unsigned i = level_pos(from, level); i < OM_TABLE_ENTRIES && from < h->end && left;
+	     i++, from += span) {
 		om_pte_t e = om_arch_pte_load(om_table_entry(table, i));
 
 		if (om_pte_none(e))
 			continue;
 		if (from >= h->floor && from + (span - 1) <= h->ceiling - 1)
-			unlink_whole(mm, table, i, level, from, h);
+			unlink_whole(mm, table, i, level, from, h, &left);
 		else if (level > 2)
 			unlink_range(mm, om_page_of(mm->sys, om_pte_pfn(e)), level - 1, from, h);
 		if (from + span < from)
@@ -367,7 +373,7 @@ struct om_table_list om_table_unlink_range(struct om_mm *mm, uintptr_t start, ui
 {
 	struct hole h = {start, end, floor, ceiling, {OM_NO_PFN, UINTPTR_MAX, 0}};
 
-	OM_ASSERT(mm->sys, om_rwsem_is_write_locked(&mm->own.mmap_lock), "mmap_lock", mm);
+	OM_ASSERT(mm->sys, om_rwsem_is_locked(&mm->own.mmap_lock), "mmap_lock", mm);
 	atomic_store_explicit(&mm->own.table_hint, &mm->sys->no_table, memory_order_relaxed);
 	unlink_range(mm, mm->root, OM_LEVELS, 0, &h);
 	return h.list;
@@ -479,11 +485,12 @@ void om_table_unlink(struct om_mm *mm, struct om_page *table)
 	unsigned above = level_of(table) + 1;
 	uintptr_t addr = om_table_addr(table, 0);
 	struct om_page *gone;
+	unsigned left;
 
 	OM_ASSERT(mm->sys, om_rwsem_is_write_locked(&mm->own.mmap_lock), "mmap_lock", mm);
 	OM_BUG_ON(mm->sys, table->mapcount != 0, "I5", table, table->mapcount, addr);
 	atomic_store_explicit(&mm->own.table_hint, &mm->sys->no_table, memory_order_relaxed);
-	gone = unlink_child(mm, find_level(mm, addr, above), level_pos(addr, above));
+	gone = unlink_child(mm, find_level(mm, addr, above), level_pos(addr, above), &left);
 	OM_BUG_ON(mm->sys, gone != table, "I5", table, gone, addr);
 }
 
@@ -515,7 +522,8 @@ void om_table_free_unlinked(struct om_mm *mm, struct om_page *const table[], uns
 /* Free the leaf table at `addr`, which `upper` names and in which no entry is in use. */
 static void free_empty(struct om_mm *mm, struct om_page *upper, uintptr_t addr)
 {
-	struct om_page *table = unlink_child(mm, upper, level_pos(addr, 2));
+	unsigned left;
+	struct om_page *table = unlink_child(mm, upper, level_pos(addr, 2), &left);
 
 	OM_BUG_ON(mm->sys, table->mapcount != 0, "I5", table, table->mapcount, addr);
 	om_tlb_flush(mm, addr, addr + OM_TABLE_SPAN, OM_FLUSH_TABLES);

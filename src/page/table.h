@@ -132,7 +132,8 @@ struct om_table_list {
 /*
  * Areas in [start, end) are gone, and none is left between `floor` <= start and `ceiling` >= end:
  * unlink the tables that map any of [start, end) and nothing outside [floor, ceiling) (I5). No
- * entry of a leaf may be in use. mmap_lock held for writing. Then, when nobody can be on the way to
+ * entry of a leaf may be in use. mmap_lock held; for reading is enough, since faults make tables
+ * under areas only. Then, when nobody can be on the way to
  * them any more, flush, and free them.
  */
 struct om_table_list om_table_unlink_range(struct om_mm *mm, uintptr_t start, uintptr_t end,

@@ -208,6 +208,7 @@ static void check_counters(struct om_check *c, struct om_mm *mm)
 	OM_CHECK(c, s.tables == atomic_load(&mm->nr_tables), "I5", mm, s.tables,
 	         atomic_load(&mm->nr_tables));
 	OM_CHECK(c, !om_mm_flush_pending(mm), "I9", mm, atomic_load(&mm->flush_pending), 0);
+	OM_CHECK(c, !atomic_load(&mm->emptying), "I9", mm, atomic_load(&mm->emptying), 0);
 }
 
 void om_check_tables(struct om_check *c)

@@ -77,7 +77,7 @@ struct world *world_new(const struct world_config *config)
 	if (!w->sim || !w->scratch)
 		abort();
 	w->sys = sim_system(w->sim);
-	w->sys->eager_parts = config->frames % 2;
+	w->sys->eager = config->frames % 2;
 	w->sys->hold = 2 + config->frames % 63;
 	sim_on_panic(w->sim, panicked, w);
 	return w;

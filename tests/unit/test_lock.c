@@ -356,6 +356,26 @@ static void test_rwsem(void **state)
 	exclusion(&unit_ops, 20000, rwsem_lock, rwsem_unlock);
 }
 
+/* A writer goes out as a reader: what it has written stays until it has gone. */
+static void downgrade_unlock(struct shared *s, bool write)
+{
+	if (write) {
+		uint64_t a = s->a;
+
+		om_rwsem_downgrade(s->sys, &s->sem);
+		unit_check(om_rwsem_is_locked(&s->sem));
+		sched_yield();
+		unit_check(s->a == a && s->b == a);
+	}
+	om_rwsem_read_done(s->sys, &s->sem);
+}
+
+static void test_downgrade(void **state)
+{
+	(void)state;
+	exclusion(&unit_ops, 20000, rwsem_lock, downgrade_unlock);
+}
+
 static void test_page_lock(void **state)
 {
 	(void)state;
@@ -396,6 +416,41 @@ static void read_once(void *arg, unsigned i)
 	(void)i;
 	s->lock(s, false);
 	s->unlock(s, false);
+}
+
+/* Readers that sleep come in, and have gone, while the writer is still inside, as a reader. */
+static void write_then_read(void *arg, unsigned i)
+{
+	struct shared *s = arg;
+
+	if (i) {
+		while (!om_rwsem_is_write_locked(&s->sem))
+			sched_yield();
+		s->lock(s, false);
+		atomic_fetch_add(&s->inside, 1);
+		s->unlock(s, false);
+		return;
+	}
+	s->lock(s, true);
+	while (unit_waits() == s->a) /* one of them sleeps */
+		sched_yield();
+	om_rwsem_downgrade(s->sys, &s->sem);
+	while (atomic_load(&s->inside) < THREADS - 1)
+		sched_yield();
+	s->unlock(s, false);
+}
+
+static void test_downgrade_wakes(void **state)
+{
+	struct shared s = {.lock = rwsem_lock, .unlock = rwsem_unlock};
+
+	(void)state;
+	s.sys = unit_system(1);
+	s.sys->hooks.ops = &unit_ops;
+	s.a = unit_waits();
+	unit_threads(THREADS, write_then_read, &s);
+	assert_int_equal(atomic_load(&s.sem.state), 0);
+	unit_system_free(s.sys);
 }
 
 /* A second reader comes and goes while the first is inside. */
@@ -786,6 +841,8 @@ int main(void)
 	    cmocka_unit_test(test_spinlock),
 	    cmocka_unit_test(test_rwspin),
 	    cmocka_unit_test(test_rwsem),
+	    cmocka_unit_test(test_downgrade),
+	    cmocka_unit_test(test_downgrade_wakes),
 	    cmocka_unit_test(test_page_lock),
 	    cmocka_unit_test(test_no_wait_hook),
 	    cmocka_unit_test(test_readers_together),

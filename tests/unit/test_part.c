@@ -386,7 +386,7 @@ static void test_exclusion(void **state)
 		struct om_system *sys = unit_system_cpus(FRAMES, CPUS);
 		struct crowd c = {.mm = {new_mm(sys), new_mm(sys)}, .rounds = 20000};
 
-		sys->eager_parts = eager;
+		sys->eager = eager;
 		unit_threads(THREADS, crowd_thread, &c);
 		assert_true(atomic_load(&c.in_parts) > 0);
 		for (unsigned k = 0; k < MMS; k++) {
@@ -450,7 +450,7 @@ static void test_sums(void **state)
 	struct steady s = {.mm = new_mm(sys), .other = new_mm(sys)};
 
 	(void)state;
-	sys->eager_parts = true;
+	sys->eager = true;
 	unit_threads(2, steady_thread, &s);
 	end_mm(s.mm);
 	end_mm(s.other);
