@@ -32,7 +32,7 @@ struct om_mm *om_mm_iterate(struct om_system *sys, struct om_mm *mm);
 void om_unmap_areas(struct om_mm *mm, uintptr_t start, uintptr_t end, bool keep_tables);
 
 /*
- * The same, with tables, and mmap_lock has been released when it returns. The areas leave the
+ * As om_unmap_areas(), with tables, and mmap_lock has been released when it returns. The areas leave the
  * address space at once; then the lock is held for reading only, so that faults need not wait for
  * the pages, however many there are.
  */
@@ -107,7 +107,7 @@ void om_mm_free_tables(struct om_mm *mm, uintptr_t start, uintptr_t end, uintptr
 
 /* May sleep: see om_vma_free_gone(). */
 void om_mm_write_unlock(struct om_mm *mm);
-/* The same at the end of om_unmap_areas_and_unlock(), which has the lock for reading. */
+/* As om_mm_write_unlock(), at the end of om_unmap_areas_and_unlock(): the lock is held for reading. */
 void om_mm_emptied_unlock(struct om_mm *mm);
 
 #endif
