@@ -51,7 +51,8 @@ OPT_size    := -Os
 OPT_debug   := $(DEBUG)
 OPT_asan    := $(DEBUG) -fsanitize=address,undefined -fno-sanitize-recover=undefined
 OPT_tsan    := $(DEBUG) -fsanitize=thread
-OPT_m32     := $(DEBUG) -m32 -march=i686 -msse2 -mfpmath=sse
+# The headers of this machine's kernel: without gcc-multilib there is no /usr/include/asm.
+OPT_m32     := $(DEBUG) -m32 -march=i686 -msse2 -mfpmath=sse -isystem /usr/include/x86_64-linux-gnu
 OPT_cov     := -g -O0 --coverage -fprofile-update=atomic
 OPT_fuzz    := $(DEBUG) -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
 

@@ -66,7 +66,9 @@ if [ "$what" = all ]; then
 		# The runtime of clang's sanitizers has no path that is the same everywhere.
 		ls /usr/lib/llvm-*/lib/clang/*/lib/linux/libclang_rt.fuzzer-x86_64.a >/dev/null 2>&1 ||
 			need="$need libclang-rt-14-dev"
-		ls /usr/lib/gcc/x86_64-linux-gnu/*/32/libgcc.a >/dev/null 2>&1 || need="$need gcc-multilib"
+		# gcc-multilib itself and compilers for other machines exclude each other.
+		ls /usr/lib/gcc/x86_64-linux-gnu/*/32/libgcc.a >/dev/null 2>&1 ||
+			need="$need gcc-$(gcc -dumpversion 2>/dev/null || echo 12)-multilib"
 		want libcmocka-dev:i386 /usr/lib/i386-linux-gnu/libcmocka.so
 	fi
 fi
