@@ -32,9 +32,9 @@ struct om_mm *om_mm_iterate(struct om_system *sys, struct om_mm *mm);
 void om_unmap_areas(struct om_mm *mm, uintptr_t start, uintptr_t end, bool keep_tables);
 
 /*
- * As om_unmap_areas(), with tables, and mmap_lock has been released when it returns. The areas leave the
- * address space at once; then the lock is held for reading only, so that faults need not wait for
- * the pages, however many there are.
+ * As om_unmap_areas(), with tables, and mmap_lock has been released when it returns. The areas
+ * leave the address space at once; then the lock is held for reading only, so that faults need not
+ * wait for the pages, however many there are.
  */
 void om_unmap_areas_and_unlock(struct om_mm *mm, uintptr_t start, uintptr_t end);
 

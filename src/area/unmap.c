@@ -144,6 +144,8 @@ void om_unmap_areas_and_unlock(struct om_mm *mm, uintptr_t start, uintptr_t end)
 
 	OM_ASSERT(mm->sys, om_rwsem_is_write_locked(&mm->own.mmap_lock), "mmap_lock", mm);
 	detach_areas(mm, start, end, &l);
+	/* Faults that come now find other tables; of one that goes, not even `index` may be read. */
+	atomic_store_explicit(&mm->own.table_hint, &mm->sys->no_table, memory_order_relaxed);
 	/* Before any entry is cleared, so whoever sees one gone sees this (truncate.c). */
 	atomic_store_explicit(&mm->emptying, true, memory_order_relaxed);
 	om_rwsem_downgrade(mm->sys, &mm->own.mmap_lock);
