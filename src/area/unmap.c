@@ -144,7 +144,7 @@ void om_unmap_areas_and_unlock(struct om_mm *mm, uintptr_t start, uintptr_t end)
 
 	OM_ASSERT(mm->sys, om_rwsem_is_write_locked(&mm->own.mmap_lock), "mmap_lock", mm);
 	detach_areas(mm, start, end, &l);
-	/* Faults that come now find other tables; of one that goes, not even `index` may be read. */
+	/* Faults that come now find other tables; of one that goes nobody may read `index`. */
 	atomic_store_explicit(&mm->own.table_hint, &mm->sys->no_table, memory_order_relaxed);
 	/* Before any entry is cleared, so whoever sees one gone sees this (truncate.c). */
 	atomic_store_explicit(&mm->emptying, true, memory_order_relaxed);
