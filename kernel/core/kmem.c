@@ -6,10 +6,10 @@
  * header. The sizes are those that fill a frame well with 2, 3, 4... objects. A frame without
  * objects goes back, unless its cache has no other with room.
  *
- * In front of that each CPU keeps a few free objects of each size, a page of them at most, and gives
- * away those that it was given last. So what a CPU frees it uses again, without a lock, and the
- * lines stay where they are. They are taken and given back by halves. For the frames they are in
- * use.
+ * In front of that each CPU keeps a few free objects of each size, a page of them at most, and
+ * gives away those that it was given last. So what a CPU frees it uses again, without a lock, and
+ * the lines stay where they are. They are taken and given back by halves. For the frames they are
+ * in use.
  */
 #include <objrmap/objrmap.h>
 
