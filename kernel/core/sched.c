@@ -30,9 +30,10 @@ static _Atomic uint64_t idle_cpus __attribute__((aligned(64)));
 
 _Static_assert(MAX_CPUS <= 64, "sets of CPUs are words");
 
+/* Not by its own number, which lies beside what it writes all the time. */
 static uint64_t bit(const struct cpu *cpu)
 {
-	return 1ull << cpu->port.number;
+	return 1ull << (cpu - cpus);
 }
 
 static bool may_run(const struct thread *t, const struct cpu *cpu)
@@ -82,6 +83,8 @@ static struct cpu *shortest_queue(struct cpu *last, uint64_t allowed)
 {
 	struct cpu *best = allowed & bit(last) ? last : NULL;
 
+	if (allowed == bit(last))
+		return last;
 	for (struct cpu *cpu = cpus; cpu < cpus + nr_cpus; cpu++)
 		if (allowed & bit(cpu) &&
 		    (!best || ready_at(cpu) + (best == last) < ready_at(best)))
