@@ -163,8 +163,8 @@ typedef void irq_fn(void *arg);
 int irq_alloc(irq_fn *fn, void *arg);
 /* A line of the IO-APIC (ISA interrupt number) to this handler. */
 int irq_isa(unsigned line, irq_fn *fn, void *arg);
-/* The MSI address and data that raise `vector` on the boot CPU. */
-void irq_msi(int vector, uint64_t *address, uint32_t *data);
+/* The MSI address and data that raise `vector` on a CPU. */
+void irq_msi(int vector, unsigned cpu, uint64_t *address, uint32_t *data);
 
 /* ---------------------------------------------------------------- I/O ----------------------- */
 
