@@ -16,7 +16,7 @@
 static struct timers {
 	struct spin lock; /* taken with interrupts off */
 	struct list list;
-	struct timer *_Atomic running;
+	struct timer *_Atomic running __attribute__((aligned(64))); /* other CPUs look at it */
 } __attribute__((aligned(64))) timers[MAX_CPUS];
 
 void timers_init(void)

@@ -85,6 +85,8 @@ struct cpu {
 	_Atomic unsigned nr_ready;
 	struct list queue;      /* threads ready to run here */
 	struct thread *leaving; /* dead, or to go to another CPU, once it is off its stack */
+	/* For other CPUs, which look at it often: how many threads wait for another. */
+	_Atomic unsigned nr_waiting __attribute__((aligned(64)));
 };
 
 extern struct cpu cpus[MAX_CPUS];
