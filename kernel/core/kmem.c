@@ -43,7 +43,11 @@ static struct kept {
 } kept[MAX_CPUS][NR_CACHES] __attribute__((aligned(64)));
 
 static struct om_system *vm;
-static _Atomic unsigned long nr_frames;
+
+/* Frames that were given out on a CPU, less those that came back there. */
+static struct given {
+	_Atomic unsigned long frames; /* a thread may go to another CPU in the midst */
+} __attribute__((aligned(64))) given[MAX_CPUS];
 
 void kmem_init(struct om_system *sys)
 {
@@ -54,25 +58,34 @@ void kmem_init(struct om_system *sys)
 
 /* ---------------------------------------------------------------- frames -------------------- */
 
+static void count_frames(unsigned long n)
+{
+	atomic_fetch_add_explicit(&given[x86_cpu_number()].frames, n, memory_order_relaxed);
+}
+
 void *kframe_alloc(void)
 {
 	om_pfn_t pfn;
 
 	if (om_frame_alloc(vm, &pfn))
 		return NULL;
-	atomic_fetch_add_explicit(&nr_frames, 1, memory_order_relaxed);
+	count_frames(1);
 	return phys_to_virt((uint64_t)pfn << PAGE_SHIFT);
 }
 
 void kframe_free(void *frame)
 {
-	atomic_fetch_sub_explicit(&nr_frames, 1, memory_order_relaxed);
+	count_frames(-1ul);
 	om_frame_free(vm, (om_pfn_t)(virt_to_phys(frame) >> PAGE_SHIFT));
 }
 
 unsigned long kmem_frames(void)
 {
-	return atomic_load_explicit(&nr_frames, memory_order_relaxed);
+	unsigned long sum = 0; /* it wraps on the way */
+
+	for (unsigned i = 0; i < MAX_CPUS; i++)
+		sum += atomic_load_explicit(&given[i].frames, memory_order_relaxed);
+	return sum;
 }
 
 /* ---------------------------------------------------------------- slabs --------------------- */
