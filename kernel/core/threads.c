@@ -85,14 +85,13 @@ static struct thread *fresh_thread(bool user)
 	return NULL;
 }
 
-/* The same, of one that has ended here; NULL: none is kept. */
+/* One that has ended here, with its parts and all else zeroed; NULL: none is kept. */
 static struct thread *kept_thread(void)
 {
 	struct thread *t = take_kept(x86_cpu_number());
 
 	if (t)
-		*t = (struct thread){
-		    .stack = t->stack, .fpu = t->fpu, .fpu_object = t->fpu_object};
+		*t = (struct thread){.stack = t->stack, .fpu = t->fpu, .fpu_object = t->fpu_object};
 	return t;
 }
 

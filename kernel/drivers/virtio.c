@@ -105,7 +105,8 @@ int virtio_begin(struct virtio_dev *dev, const struct pci_dev *pci, uint64_t req
 
 _Static_assert(sizeof(struct vring_avail) + (VIRTIO_QUEUE_MAX + 1) * 2 <= 256, "before `used`");
 _Static_assert(USED_AT + sizeof(struct vring_used) +
-                       VIRTIO_QUEUE_MAX * sizeof(struct vring_used_elem) + 2 <= PAGE_SIZE,
+                       VIRTIO_QUEUE_MAX * sizeof(struct vring_used_elem) + 2 <=
+                   PAGE_SIZE,
                "one frame");
 
 static int alloc_queue(struct virtio_dev *dev, struct virtio_queue *q)
