@@ -1,6 +1,6 @@
 /*
- * irq.c: interrupts: the table of handlers by vector, and what happens when one comes. All device
- * interrupts go to the boot CPU.
+ * irq.c: interrupts: the table of handlers by vector, and what happens when one comes. Lines of the
+ * IO-APIC go to the boot CPU, messages of PCI devices where their drivers want them.
  */
 #include "arch.h"
 
@@ -34,9 +34,9 @@ int irq_isa(unsigned line, irq_fn *fn, void *arg)
 	return 0;
 }
 
-void irq_msi(int vector, uint64_t *address, uint32_t *data)
+void irq_msi(int vector, unsigned cpu, uint64_t *address, uint32_t *data)
 {
-	*address = 0xfee00000u | cpus[0].apic_id << 12;
+	*address = 0xfee00000u | cpus[cpu].apic_id << 12;
 	*data = (uint32_t)vector;
 }
 

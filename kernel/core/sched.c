@@ -30,9 +30,10 @@ static _Atomic uint64_t idle_cpus __attribute__((aligned(64)));
 
 _Static_assert(MAX_CPUS <= 64, "sets of CPUs are words");
 
+/* Not by its own number, which lies beside what it writes all the time. */
 static uint64_t bit(const struct cpu *cpu)
 {
-	return 1ull << cpu->port.number;
+	return 1ull << (cpu - cpus);
 }
 
 static bool may_run(const struct thread *t, const struct cpu *cpu)
@@ -40,10 +41,30 @@ static bool may_run(const struct thread *t, const struct cpu *cpu)
 	return atomic_load(&t->affinity) & bit(cpu);
 }
 
-/* How many threads wait there: exact with the lock, else a hint. */
+/* How many threads are on the queue: exact with the lock, else a hint. */
 static unsigned ready_at(const struct cpu *cpu)
 {
 	return atomic_load_explicit(&cpu->nr_ready, memory_order_relaxed);
+}
+
+/* How many of them have to wait for another: what other CPUs ask, exact or not as above. */
+static unsigned waiting_at(const struct cpu *cpu)
+{
+	return atomic_load_explicit(&cpu->nr_waiting, memory_order_relaxed);
+}
+
+/*
+ * The lock is held. While each finds its CPU idle, or is alone there, it stays 0 and is not
+ * written.
+ */
+static void note_waiting(struct cpu *cpu, bool busy)
+{
+	unsigned n = ready_at(cpu);
+
+	if (!busy && n)
+		n--; /* the first is about to run */
+	if (waiting_at(cpu) != n)
+		atomic_store_explicit(&cpu->nr_waiting, n, memory_order_relaxed);
 }
 
 /* ---------------------------------------------------------------- queues -------------------- */
@@ -66,6 +87,7 @@ static void enqueue(struct cpu *cpu, struct thread *t)
 	list_append(&cpu->queue, &t->run);
 	t->ready = true;
 	atomic_store_explicit(&cpu->nr_ready, ready_at(cpu) + 1, memory_order_relaxed);
+	note_waiting(cpu, cpu->running != cpu->idle);
 }
 
 /* Off the queue, but still `ready`: to be run, or placed elsewhere. */
@@ -73,6 +95,7 @@ static void dequeue(struct cpu *cpu, struct thread *t)
 {
 	list_remove(&t->run);
 	atomic_store_explicit(&cpu->nr_ready, ready_at(cpu) - 1, memory_order_relaxed);
+	note_waiting(cpu, cpu->running != cpu->idle);
 }
 
 /* ---------------------------------------------------------------- choosing a CPU ------------ */
@@ -82,9 +105,11 @@ static struct cpu *shortest_queue(struct cpu *last, uint64_t allowed)
 {
 	struct cpu *best = allowed & bit(last) ? last : NULL;
 
+	if (allowed == bit(last))
+		return last;
 	for (struct cpu *cpu = cpus; cpu < cpus + nr_cpus; cpu++)
 		if (allowed & bit(cpu) &&
-		    (!best || ready_at(cpu) + (best == last) < ready_at(best)))
+		    (!best || waiting_at(cpu) + (best == last) < waiting_at(best)))
 			best = cpu;
 	return best;
 }
@@ -271,6 +296,7 @@ static void switch_away(bool ready)
 	account_running(cpu, now);
 	put_previous(cpu, prev, ready);
 	next = next_thread(cpu);
+	note_waiting(cpu, next != cpu->idle);
 	start_slice(cpu, next, now);
 	if (next != prev) {
 		if (prev == cpu->idle)
@@ -411,7 +437,7 @@ static bool take_from(struct cpu *from, const struct cpu *me)
 {
 	struct thread *it, *t = NULL;
 
-	if (!ready_at(from))
+	if (!waiting_at(from))
 		return false;
 	spin_lock_irq(&from->lock);
 	if (from->running != from->idle)
@@ -436,7 +462,7 @@ static bool take_work(const struct cpu *me)
 	struct cpu *longest = cpus;
 
 	for (struct cpu *cpu = cpus; cpu < cpus + nr_cpus; cpu++)
-		if (ready_at(cpu) > ready_at(longest))
+		if (waiting_at(cpu) > waiting_at(longest))
 			longest = cpu;
 	if (take_from(longest, me))
 		return true;

@@ -16,7 +16,7 @@
 static struct timers {
 	struct spin lock; /* taken with interrupts off */
 	struct list list;
-	struct timer *_Atomic running;
+	struct timer *_Atomic running __attribute__((aligned(64))); /* other CPUs look at it */
 } __attribute__((aligned(64))) timers[MAX_CPUS];
 
 void timers_init(void)
@@ -71,6 +71,7 @@ void timer_start(struct timer *t, uint64_t deadline)
 
 		disarm(t);
 		t->deadline = deadline;
+		t->used = true;
 		if (mine)
 			insert(its, t);
 		else
@@ -93,9 +94,13 @@ static bool running_elsewhere(const struct timer *t)
 bool timer_stop(struct timer *t)
 {
 	unsigned long flags;
-	struct timers *its = lock_timers_of(t, &flags);
-	bool armed = disarm(t);
+	struct timers *its;
+	bool armed;
 
+	if (!t->used) /* read without the lock: a start that is missed comes after this */
+		return false;
+	its = lock_timers_of(t, &flags);
+	armed = disarm(t);
 	spin_unlock_irq(&its->lock, flags);
 	while (running_elsewhere(t)) {
 		x86_flush_interrupt(&mmu);

@@ -142,33 +142,41 @@ void pci_enable(const struct pci_dev *dev)
 
 /* ---------------------------------------------------------------- MSI-X --------------------- */
 
-int pci_msix(const struct pci_dev *dev, irq_fn *fn, void *arg)
+static void msix_entry_init(volatile uint32_t *entry, int vector, unsigned cpu)
+{
+	uint64_t address;
+	uint32_t data;
+
+	irq_msi(vector, cpu, &address, &data);
+	entry[PCI_MSIX_ENTRY_LOWER_ADDR / 4] = (uint32_t)address;
+	entry[PCI_MSIX_ENTRY_UPPER_ADDR / 4] = (uint32_t)(address >> 32);
+	entry[PCI_MSIX_ENTRY_DATA / 4] = data;
+	entry[PCI_MSIX_ENTRY_VECTOR_CTRL / 4] = 0;
+}
+
+int pci_msix(const struct pci_dev *dev, unsigned n, irq_fn *fn, void *arg)
 {
 	unsigned cap = pci_capability(dev, PCI_CAP_ID_MSIX, 0);
-	volatile uint32_t *entry;
-	uint64_t address;
-	uint32_t table, data;
+	char *entries;
+	uint32_t table;
 	uint16_t flags;
 	int vector;
 
 	if (!cap)
 		return -ENODEV;
+	flags = pci_read16(dev, cap + PCI_MSIX_FLAGS) | PCI_MSIX_FLAGS_ENABLE;
+	n = MIN(n, (flags & PCI_MSIX_FLAGS_QSIZE) + 1u);
 	table = pci_read32(dev, cap + PCI_MSIX_TABLE);
-	entry = pci_map(dev, table & PCI_MSIX_TABLE_BIR, table & PCI_MSIX_TABLE_OFFSET,
-	                PCI_MSIX_ENTRY_SIZE);
-	if (!entry)
+	entries = pci_map(dev, table & PCI_MSIX_TABLE_BIR, table & PCI_MSIX_TABLE_OFFSET,
+	                  n * PCI_MSIX_ENTRY_SIZE);
+	if (!entries)
 		return -ENODEV;
 	vector = irq_alloc(fn, arg);
 	if (vector < 0)
 		return vector;
-	irq_msi(vector, &address, &data);
-
-	flags = pci_read16(dev, cap + PCI_MSIX_FLAGS) | PCI_MSIX_FLAGS_ENABLE;
 	pci_write16(dev, cap + PCI_MSIX_FLAGS, flags | PCI_MSIX_FLAGS_MASKALL);
-	entry[PCI_MSIX_ENTRY_LOWER_ADDR / 4] = (uint32_t)address;
-	entry[PCI_MSIX_ENTRY_UPPER_ADDR / 4] = (uint32_t)(address >> 32);
-	entry[PCI_MSIX_ENTRY_DATA / 4] = data;
-	entry[PCI_MSIX_ENTRY_VECTOR_CTRL / 4] = 0;
+	for (unsigned i = 0; i < n; i++)
+		msix_entry_init((void *)(entries + i * PCI_MSIX_ENTRY_SIZE), vector, i);
 	pci_write16(dev, cap + PCI_MSIX_FLAGS, flags & ~PCI_MSIX_FLAGS_MASKALL);
-	return 0;
+	return (int)n;
 }

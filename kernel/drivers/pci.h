@@ -30,7 +30,10 @@ void *pci_map(const struct pci_dev *dev, unsigned bar, uint32_t offset, uint32_t
 /* Let the device reach memory and answer at its BARs; line interrupts off. */
 void pci_enable(const struct pci_dev *dev);
 
-/* Turn MSI-X on and make its entry 0 call fn(arg). 0 or a negative errno. */
-int pci_msix(const struct pci_dev *dev, irq_fn *fn, void *arg);
+/*
+ * Turn MSI-X on and make its entries 0 to n - 1 call fn(arg), entry i on CPU i. Returns how many
+ * there are of them, perhaps fewer than n; or a negative errno.
+ */
+int pci_msix(const struct pci_dev *dev, unsigned n, irq_fn *fn, void *arg);
 
 #endif

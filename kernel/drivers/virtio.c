@@ -3,7 +3,7 @@
  *
  * Such a device says in its PCI capabilities where in its memory the common registers, its own
  * registers and the doorbells are. The driver resets it, agrees on features, tells it where the
- * queue is, and sets DRIVER_OK. The queue is three tables in memory: descriptors say where buffers
+ * queues are, and sets DRIVER_OK. A queue is three tables in memory: descriptors say where buffers
  * are, through `avail` the driver offers requests, through `used` the device gives them back.
  * virtio.h has the short functions of that traffic.
  */
@@ -98,17 +98,31 @@ int virtio_begin(struct virtio_dev *dev, const struct pci_dev *pci, uint64_t req
 	return accept_features(dev, *features);
 }
 
-/* ---------------------------------------------------------------- the queue ----------------- */
+/* ---------------------------------------------------------------- queues -------------------- */
 
-static int alloc_queue(struct virtio_dev *dev)
+#define AVAIL_AT (VIRTIO_QUEUE_MAX * sizeof(struct vring_desc))
+#define USED_AT  (AVAIL_AT + 256)
+
+_Static_assert(sizeof(struct vring_avail) + (VIRTIO_QUEUE_MAX + 1) * 2 <= 256, "before `used`");
+_Static_assert(USED_AT + sizeof(struct vring_used) +
+                       VIRTIO_QUEUE_MAX * sizeof(struct vring_used_elem) + 2 <=
+                   PAGE_SIZE,
+               "one frame");
+
+static int alloc_queue(struct virtio_dev *dev, struct virtio_queue *q)
 {
-	dev->size = MIN(dev->common->queue_size, VIRTIO_QUEUE_MAX);
-	if (!dev->size)
+	char *frame;
+
+	q->size = MIN(dev->common->queue_size, VIRTIO_QUEUE_MAX);
+	if (!q->size)
 		return -ENODEV;
-	dev->desc = kframe_alloc();
-	dev->avail = kframe_alloc();
-	dev->used = kframe_alloc();
-	return dev->desc && dev->avail && dev->used ? 0 : -ENOMEM;
+	frame = kframe_alloc();
+	if (!frame)
+		return -ENOMEM;
+	q->desc = (void *)frame;
+	q->avail = (void *)(frame + AVAIL_AT);
+	q->used = (void *)(frame + USED_AT);
+	return 0;
 }
 
 /* Registers of 64 bits are two of 32. */
@@ -120,7 +134,7 @@ static void set_address(volatile uint32_t *low, volatile uint32_t *high, const v
 	*high = (uint32_t)(phys >> 32);
 }
 
-static int find_doorbell(struct virtio_dev *dev)
+static int find_doorbell(struct virtio_dev *dev, struct virtio_queue *q)
 {
 	unsigned cap = 0;
 	char *base = find_structure(&dev->pci, VIRTIO_PCI_CAP_NOTIFY_CFG, &cap, 2);
@@ -129,32 +143,40 @@ static int find_doorbell(struct virtio_dev *dev)
 		return -ENODEV;
 	base += dev->common->queue_notify_off *
 	        (size_t)pci_read32(&dev->pci, cap + VIRTIO_PCI_NOTIFY_CAP_MULT);
-	dev->notify = (volatile uint16_t *)base;
+	q->notify = (volatile uint16_t *)base;
 	return 0;
 }
 
-int virtio_start(struct virtio_dev *dev, irq_fn *fn, void *arg)
+int virtio_interrupts(struct virtio_dev *dev, unsigned n, irq_fn *fn, void *arg)
+{
+	dev->common->msix_config = VIRTIO_MSI_NO_VECTOR; /* changes of its size do not interest */
+	return pci_msix(&dev->pci, MIN(n, dev->common->num_queues), fn, arg);
+}
+
+int virtio_queue_start(struct virtio_dev *dev, struct virtio_queue *q, unsigned number)
 {
 	volatile struct virtio_pci_common_cfg *c = dev->common;
 	int err;
 
-	c->queue_select = 0;
-	err = alloc_queue(dev);
+	q->number = number;
+	c->queue_select = (uint16_t)number;
+	err = alloc_queue(dev, q);
 	if (!err)
-		err = find_doorbell(dev);
-	if (!err)
-		err = pci_msix(&dev->pci, fn, arg);
+		err = find_doorbell(dev, q);
 	if (err)
 		return err;
-	c->queue_size = (uint16_t)dev->size;
-	set_address(&c->queue_desc_lo, &c->queue_desc_hi, dev->desc);
-	set_address(&c->queue_avail_lo, &c->queue_avail_hi, dev->avail);
-	set_address(&c->queue_used_lo, &c->queue_used_hi, dev->used);
-	c->msix_config = VIRTIO_MSI_NO_VECTOR; /* a change of the disk's size is not interesting */
-	c->queue_msix_vector = 0;
-	if (c->queue_msix_vector != 0)
+	c->queue_size = (uint16_t)q->size;
+	set_address(&c->queue_desc_lo, &c->queue_desc_hi, q->desc);
+	set_address(&c->queue_avail_lo, &c->queue_avail_hi, q->avail);
+	set_address(&c->queue_used_lo, &c->queue_used_hi, q->used);
+	c->queue_msix_vector = (uint16_t)number;
+	if (c->queue_msix_vector != number)
 		return -ENODEV;
 	c->queue_enable = 1;
-	add_status(dev, VIRTIO_CONFIG_S_DRIVER_OK);
 	return 0;
+}
+
+void virtio_start(struct virtio_dev *dev)
+{
+	add_status(dev, VIRTIO_CONFIG_S_DRIVER_OK);
 }

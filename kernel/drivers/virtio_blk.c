@@ -1,13 +1,14 @@
 /*
  * virtio_blk.c: disks.
  *
- * A disk has NR_REQUESTS requests, allocated at boot, so a transfer allocates nothing: it may be
- * the one that makes memory free. Request i owns descriptor i of the queue, which points to the
- * request's own table of descriptors ("indirect"): header, segments, status. Of these only the
- * segments change between transfers.
+ * Each CPU has a queue of its own, whose interrupt it gets, so that CPUs share nothing; if a disk
+ * has not so many, CPUs share queues. A queue has its requests, allocated at boot, so a transfer
+ * allocates nothing: it may be the one that makes memory free. Request i owns descriptor i of the
+ * queue, which points to the request's own table of descriptors ("indirect"): header, segments,
+ * status. Of these only the segments change between transfers.
  *
  * blk_rw() takes a free request (or sleeps for one), offers it, rings the bell and sleeps until the
- * interrupt handler finds the request among the used ones. Each request has a queue of its own, so
+ * interrupt handler finds the request among the used ones. Each request has its own sleepers, so
  * nobody else is woken.
  */
 #include <linux/virtio_blk.h>
@@ -18,9 +19,10 @@
 #include "sched.h"
 #include "virtio.h"
 
-#define NR_REQUESTS 32
-#define MAX_DISKS   8
-#define SECTOR      512u
+#define NR_REQUESTS  32u /* of a disk */
+#define MIN_REQUESTS 8u  /* but of a queue at least */
+#define MAX_DISKS    8
+#define SECTOR       512u
 
 #define PCI_VENDOR_VIRTIO  0x1af4
 #define PCI_DEVICE_BLK     (0x1040 + VIRTIO_ID_BLOCK) /* a device of virtio 1.0 only */
@@ -30,18 +32,25 @@ struct request {
 	struct virtio_blk_outhdr header; /* this and the table are read by the device */
 	struct vring_desc table[BLK_MAX_SEGS + 2];
 	uint8_t status; /* written by the device */
-	uint8_t index;  /* in disk->request and in the queue */
+	uint8_t index;  /* in queue->request, and its descriptor */
 	_Atomic bool done;
 	struct waitq wait;
 	struct request *next_free;
 };
 
-struct blkdev {
-	struct virtio_dev virtio;
+struct queue {
+	struct virtio_queue virtio;
 	struct spin lock; /* both rings, `free`; the interrupt handler takes it */
 	struct request *free;
 	struct waitq free_wait;
+	unsigned nr_requests;
 	struct request *request[NR_REQUESTS];
+};
+
+struct blkdev {
+	struct virtio_dev virtio;
+	unsigned nr_queues;
+	struct queue *queue[MAX_CPUS];
 	uint64_t nowhere; /* frame to which is read what nobody wants */
 	uint64_t sectors;
 	bool readonly;
@@ -74,49 +83,49 @@ void blk_fail_reads(struct blkdev *dev, uint64_t first, uint64_t last)
 
 /* ---------------------------------------------------------------- requests ------------------ */
 
-static struct request *take_request(struct blkdev *dev)
+static struct request *take_request(struct queue *q)
 {
-	unsigned long flags = spin_lock_irq(&dev->lock);
-	struct request *r = dev->free;
+	unsigned long flags = spin_lock_irq(&q->lock);
+	struct request *r = q->free;
 
 	if (r)
-		dev->free = r->next_free;
-	spin_unlock_irq(&dev->lock, flags);
+		q->free = r->next_free;
+	spin_unlock_irq(&q->lock, flags);
 	return r;
 }
 
 /* Taking one is no condition for wait_event(), which may look twice. */
-static struct request *wait_request(struct blkdev *dev)
+static struct request *wait_request(struct queue *q)
 {
-	struct request *r = take_request(dev);
+	struct request *r = take_request(q);
 	struct waiter w;
 
 	while (unlikely(!r)) {
-		wait_begin(&dev->free_wait, &w, THREAD_SLEEPING);
-		r = take_request(dev);
+		wait_begin(&q->free_wait, &w, THREAD_SLEEPING);
+		r = take_request(q);
 		if (!r)
 			schedule();
 		wait_end(&w);
 		if (!r)
-			r = take_request(dev);
+			r = take_request(q);
 	}
 	return r;
 }
 
-static void put_request(struct blkdev *dev, struct request *r)
+static void put_request(struct queue *q, struct request *r)
 {
-	unsigned long flags = spin_lock_irq(&dev->lock);
+	unsigned long flags = spin_lock_irq(&q->lock);
 
-	r->next_free = dev->free;
-	dev->free = r;
-	spin_unlock_irq(&dev->lock, flags);
-	wake_one(&dev->free_wait);
+	r->next_free = q->free;
+	q->free = r;
+	spin_unlock_irq(&q->lock, flags);
+	wake_one(&q->free_wait);
 }
 
 /* Descriptor i of the ring, and all of the request's table that stays the same. */
-static void init_request(struct blkdev *dev, struct request *r, unsigned i)
+static void init_request(struct queue *q, struct request *r, unsigned i)
 {
-	dev->request[i] = r;
+	q->request[i] = r;
 	r->index = (uint8_t)i;
 	waitq_init(&r->wait);
 	r->table[0].addr = virt_to_phys(&r->header);
@@ -124,10 +133,10 @@ static void init_request(struct blkdev *dev, struct request *r, unsigned i)
 	r->table[0].flags = VRING_DESC_F_NEXT;
 	for (unsigned d = 0; d < ARRAY_SIZE(r->table); d++)
 		r->table[d].next = (uint16_t)(d + 1);
-	dev->virtio.desc[i].addr = virt_to_phys(r->table);
-	dev->virtio.desc[i].flags = VRING_DESC_F_INDIRECT;
-	r->next_free = dev->free;
-	dev->free = r;
+	q->virtio.desc[i].addr = virt_to_phys(r->table);
+	q->virtio.desc[i].flags = VRING_DESC_F_INDIRECT;
+	r->next_free = q->free;
+	q->free = r;
 }
 
 static void request_fill(const struct blkdev *dev, struct request *r, bool write, uint64_t sector,
@@ -149,32 +158,38 @@ static void request_fill(const struct blkdev *dev, struct request *r, bool write
 	atomic_store_explicit(&r->done, false, memory_order_relaxed);
 }
 
-static void request_submit(struct blkdev *dev, struct request *r, unsigned n)
+static void request_submit(struct queue *q, struct request *r, unsigned n)
 {
-	unsigned long flags = spin_lock_irq(&dev->lock);
+	unsigned long flags = spin_lock_irq(&q->lock);
 
-	dev->virtio.desc[r->index].len = (n + 2) * sizeof(r->table[0]);
-	virtio_offer(&dev->virtio, r->index);
-	spin_unlock_irq(&dev->lock, flags);
-	virtio_kick(&dev->virtio);
+	q->virtio.desc[r->index].len = (n + 2) * sizeof(r->table[0]);
+	virtio_offer(&q->virtio, r->index);
+	spin_unlock_irq(&q->lock, flags);
+	virtio_kick(&q->virtio);
+}
+
+/* That of this CPU. Its interrupts come to the first CPU that has it. */
+static struct queue *my_queue(const struct blkdev *dev)
+{
+	return dev->queue[x86_cpu_number() % dev->nr_queues];
 }
 
 static void disk_interrupt(void *arg)
 {
-	struct blkdev *dev = arg;
-	unsigned long flags = spin_lock_irq(&dev->lock);
+	struct queue *q = my_queue(arg);
+	unsigned long flags = spin_lock_irq(&q->lock);
 	int head;
 
-	while ((head = virtio_next_used(&dev->virtio)) >= 0) {
+	while ((head = virtio_next_used(&q->virtio)) >= 0) {
 		struct request *r;
 
-		if (head >= NR_REQUESTS)
+		if ((unsigned)head >= q->nr_requests)
 			continue; /* not one of ours: a broken device must not break us */
-		r = dev->request[head];
+		r = q->request[head];
 		atomic_store(&r->done, true);
 		wake_all(&r->wait);
 	}
-	spin_unlock_irq(&dev->lock, flags);
+	spin_unlock_irq(&q->lock, flags);
 }
 
 /* ---------------------------------------------------------------- transfers ----------------- */
@@ -194,6 +209,7 @@ static bool is_to_fail(const struct blkdev *dev, uint64_t first, uint64_t last)
 
 int blk_rw(struct blkdev *dev, bool write, uint64_t sector, const struct blk_seg *seg, unsigned n)
 {
+	struct queue *q = my_queue(dev);
 	struct request *r;
 	uint64_t bytes = 0;
 	int err;
@@ -206,56 +222,80 @@ int blk_rw(struct blkdev *dev, bool write, uint64_t sector, const struct blk_seg
 		return -EINVAL;
 	if (!write && is_to_fail(dev, sector, sector + bytes / SECTOR - 1))
 		return -EIO;
-	r = wait_request(dev);
+	r = wait_request(q);
 	request_fill(dev, r, write, sector, seg, n);
-	request_submit(dev, r, n);
+	request_submit(q, r, n);
 	wait_event(&r->wait, atomic_load(&r->done));
 	err = r->status == VIRTIO_BLK_S_OK ? 0 : -EIO;
-	put_request(dev, r);
+	put_request(q, r);
 	return err;
 }
 
 /* ---------------------------------------------------------------- finding disks ------------- */
 
-static int alloc_requests(struct blkdev *dev)
+static int alloc_requests(struct queue *q, unsigned n)
 {
-	void *nowhere;
-
-	if (dev->virtio.size < NR_REQUESTS)
+	if (q->virtio.size < n)
 		return -ENODEV;
-	nowhere = kframe_alloc();
-	if (!nowhere)
-		return -ENOMEM;
-	dev->nowhere = virt_to_phys(nowhere);
-	for (unsigned i = 0; i < NR_REQUESTS; i++) {
+	for (unsigned i = 0; i < n; i++) {
 		struct request *r = kmalloc(sizeof(*r));
 
 		if (!r)
 			return -ENOMEM;
-		init_request(dev, r, i);
+		init_request(q, r, i);
 	}
+	q->nr_requests = n;
 	return 0;
+}
+
+static int start_queue(struct blkdev *dev, unsigned i)
+{
+	struct queue *q = kmalloc(sizeof(*q));
+	int err;
+
+	if (!q)
+		return -ENOMEM;
+	dev->queue[i] = q;
+	waitq_init(&q->free_wait);
+	err = virtio_queue_start(&dev->virtio, &q->virtio, i);
+	return err ? err : alloc_requests(q, MAX(NR_REQUESTS / dev->nr_queues, MIN_REQUESTS));
+}
+
+static int start_queues(struct blkdev *dev, unsigned wanted)
+{
+	int n = virtio_interrupts(&dev->virtio, wanted, disk_interrupt, dev), err = 0;
+
+	if (n < 1)
+		return n ? n : -ENODEV;
+	dev->nr_queues = (unsigned)n;
+	for (unsigned i = 0; i < dev->nr_queues && !err; i++)
+		err = start_queue(dev, i);
+	return err;
 }
 
 static int start_disk(struct blkdev *dev, const struct pci_dev *pci)
 {
 	const volatile struct virtio_blk_config *config;
 	const uint64_t seg_max = 1ull << VIRTIO_BLK_F_SEG_MAX, ro = 1ull << VIRTIO_BLK_F_RO;
+	const uint64_t mq = 1ull << VIRTIO_BLK_F_MQ;
+	void *nowhere = kframe_alloc();
 	uint64_t features;
-	int err = virtio_begin(&dev->virtio, pci, 1ull << VIRTIO_RING_F_INDIRECT_DESC, seg_max | ro,
-	                       &features);
+	int err = virtio_begin(&dev->virtio, pci, 1ull << VIRTIO_RING_F_INDIRECT_DESC,
+	                       seg_max | ro | mq, &features);
 
-	if (err)
-		return err;
+	if (err || !nowhere)
+		return err ? err : -ENOMEM;
 	config = dev->virtio.config;
 	if ((features & seg_max) && config->seg_max < BLK_MAX_SEGS)
 		return -ENODEV;
 	dev->sectors = config->capacity;
 	dev->readonly = features & ro;
+	dev->nowhere = virt_to_phys(nowhere);
 	blk_fail_reads(dev, 1, 0);
-	waitq_init(&dev->free_wait);
-	err = virtio_start(&dev->virtio, disk_interrupt, dev);
-	return err ? err : alloc_requests(dev);
+	err = start_queues(dev, features & mq ? MIN(config->num_queues, nr_cpus) : 1);
+	if (!err)
+		virtio_start(&dev->virtio);
+	return err;
 }
 
 static void disk_found(const struct pci_dev *pci)

@@ -85,6 +85,8 @@ struct cpu {
 	_Atomic unsigned nr_ready;
 	struct list queue;      /* threads ready to run here */
 	struct thread *leaving; /* dead, or to go to another CPU, once it is off its stack */
+	/* For other CPUs, which look at it often: how many threads wait for another. */
+	_Atomic unsigned nr_waiting __attribute__((aligned(64)));
 };
 
 extern struct cpu cpus[MAX_CPUS];
@@ -163,8 +165,8 @@ typedef void irq_fn(void *arg);
 int irq_alloc(irq_fn *fn, void *arg);
 /* A line of the IO-APIC (ISA interrupt number) to this handler. */
 int irq_isa(unsigned line, irq_fn *fn, void *arg);
-/* The MSI address and data that raise `vector` on the boot CPU. */
-void irq_msi(int vector, uint64_t *address, uint32_t *data);
+/* The MSI address and data that raise `vector` on a CPU. */
+void irq_msi(int vector, unsigned cpu, uint64_t *address, uint32_t *data);
 
 /* ---------------------------------------------------------------- I/O ----------------------- */
 

@@ -38,7 +38,7 @@ void vmalloc_init(void); /* by vm_init() */
 void *kstack_alloc(void);
 /* Not from interrupt handlers; locks may be held. */
 void kstack_free(void *stack);
-void kstack_trim(void); /* give the unused ones back: memory is short */
+void kstack_trim(void); /* give the unused ones back: by threads_trim() */
 
 /*
  * A zeroed frame of the kernel's own, at its address in the direct map; or NULL. May sleep.

@@ -29,6 +29,7 @@ struct deferred {
 	struct list node;
 	void (*fn)(struct deferred *); /* called by the thread, no lock held */
 	bool queued;
+	bool used; /* it has been queued once */
 };
 
 enum proc_state { PROC_RUNNING, PROC_STOPPED, PROC_ZOMBIE };

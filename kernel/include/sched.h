@@ -149,6 +149,7 @@ struct thread *kthread(const char *name, void (*fn)(void *), void *arg);
 /* One that is dead has been switched away from; interrupts off, no lock held. core/threads.c */
 void thread_bury(struct thread *t);
 void threads_init(void); /* by sched_init() */
+void threads_trim(void); /* give back what is kept for threads to come: memory is short */
 
 /*
  * By clock_tick(): accounts, and ends the slice if it is over. Returns when that will be,

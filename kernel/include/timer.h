@@ -11,6 +11,7 @@ struct timer {
 	uint64_t deadline; /* ns, by now_ns() */
 	void (*fn)(struct timer *);
 	bool armed;
+	bool used;            /* it has been started once */
 	_Atomic unsigned cpu; /* on whose list it is, or was last */
 };
 

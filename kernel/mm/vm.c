@@ -96,7 +96,7 @@ static void hook_low_memory(void *ctx)
 /* True if the high watermark has been reached. */
 static bool reclaim_to(om_pfn_t high)
 {
-	kstack_trim();
+	threads_trim();
 	while (om_free_frames(vm) < high) {
 		size_t n = om_reclaim_step(vm, RECLAIM_BATCH);
 

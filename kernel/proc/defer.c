@@ -15,7 +15,7 @@ void deferred_init(struct deferred *d, void (*fn)(struct deferred *))
 {
 	list_init(&d->node);
 	d->fn = fn;
-	d->queued = false;
+	d->queued = d->used = false;
 }
 
 void defer(struct deferred *d)
@@ -24,7 +24,7 @@ void defer(struct deferred *d)
 	bool fresh = !d->queued;
 
 	if (fresh) {
-		d->queued = true;
+		d->queued = d->used = true;
 		list_append(&queue, &d->node);
 	}
 	spin_unlock_irq(&lock, flags);
@@ -43,8 +43,11 @@ static bool is_running(const struct deferred *d)
 
 void defer_cancel(struct deferred *d)
 {
-	unsigned long flags = spin_lock_irq(&lock);
+	unsigned long flags;
 
+	if (!d->used) /* read without the lock: nobody queues it any more */
+		return;
+	flags = spin_lock_irq(&lock);
 	if (d->queued) {
 		d->queued = false;
 		list_remove(&d->node);

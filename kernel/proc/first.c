@@ -54,6 +54,7 @@ int proc_start_init(const char *path, char *const argv[], char *const envp[])
 		return err;
 	spin_lock(&proc_lock);
 	p->pid = p->pgid = p->sid = t->tid = pid_alloc();
+	pid_names_group(p->pid);
 	proc_link(p, NULL);
 	thread_link(t, p);
 	init_proc = p;

@@ -78,6 +78,7 @@ static int set_group(struct proc *p, int pgid)
 	if (pgid != p->pid && !group_in_session(pgid, p->sid))
 		return -EPERM;
 	p->pgid = pgid;
+	pid_names_group(pgid);
 	return 0;
 }
 
@@ -106,6 +107,7 @@ long sys_setsid(void)
 		result = -EPERM;
 	} else {
 		p->sid = p->pgid = p->pid;
+		pid_names_group(p->pid);
 		p->tty = NULL;
 	}
 	spin_unlock(&proc_lock);

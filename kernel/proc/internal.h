@@ -21,6 +21,8 @@
 void process_table_init(void);
 /* A free number, or -EAGAIN. */
 int pid_alloc(void);
+/* A process group or a session is called by this number from now on. */
+void pid_names_group(int pid);
 /* A process with one reference and nothing in it, in no list yet; then itimers_init(). */
 struct proc *proc_alloc(void);
 /* Make a process visible, as a child of `parent` (NULL: process 1). */

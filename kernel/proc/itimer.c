@@ -114,6 +114,7 @@ void itimers_stop(struct proc *p)
 
 	p->alarm_interval = 0;
 	p->vtimer.left = p->ptimer.left = 0;
+	p->vtimer.due = p->ptimer.due = p->cpu_limit_due = false; /* no tick defers any more */
 	p->cpu_limit_ns = UINT64_MAX;
 	spin_unlock_irq(&p->timer_lock, flags);
 	timer_stop(&p->alarm);

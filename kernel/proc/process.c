@@ -21,6 +21,7 @@ struct proc *init_proc;
 
 static struct list pid_hash[HASH_SIZE], tid_hash[HASH_SIZE];
 static uint64_t pid_used[PID_MAX / PIDS_PER_WORD];
+static uint64_t pid_named[PID_MAX / PIDS_PER_WORD]; /* groups or sessions have been called so */
 static int last_pid;
 static unsigned nr_tasks; /* threads, and processes that have none left: zombies */
 
@@ -34,13 +35,37 @@ void process_table_init(void)
 
 /* ---------------------------------------------------------------- numbers ------------------- */
 
+static bool test_bit(const uint64_t *bits, int i)
+{
+	return bits[i / PIDS_PER_WORD] & 1ull << i % PIDS_PER_WORD;
+}
+
+static void set_bit(uint64_t *bits, int i)
+{
+	bits[i / PIDS_PER_WORD] |= 1ull << i % PIDS_PER_WORD;
+}
+
+static void clear_bit(uint64_t *bits, int i)
+{
+	bits[i / PIDS_PER_WORD] &= ~(1ull << i % PIDS_PER_WORD);
+}
+
+void pid_names_group(int pid)
+{
+	set_bit(pid_named, pid);
+}
+
+/* Only few numbers ever name a group: the others need no look at all processes. */
 static bool is_group_or_session(int id)
 {
 	struct proc *p;
 
+	if (!test_bit(pid_named, id))
+		return false;
 	list_for_each (p, &all_procs, all)
 		if (p->pgid == id || p->sid == id)
 			return true;
+	clear_bit(pid_named, id);
 	return false;
 }
 
@@ -48,13 +73,11 @@ int pid_alloc(void)
 {
 	for (int tries = 0; tries < PID_MAX; tries++) {
 		int pid = last_pid + 1 < PID_MAX ? last_pid + 1 : 1;
-		uint64_t *word = &pid_used[pid / PIDS_PER_WORD];
-		uint64_t bit = 1ull << pid % PIDS_PER_WORD;
 
 		last_pid = pid;
-		if ((*word & bit) || is_group_or_session(pid))
+		if (test_bit(pid_used, pid) || is_group_or_session(pid))
 			continue;
-		*word |= bit;
+		set_bit(pid_used, pid);
 		return pid;
 	}
 	return -EAGAIN;
@@ -62,7 +85,7 @@ int pid_alloc(void)
 
 static void pid_free(int pid)
 {
-	pid_used[pid / PIDS_PER_WORD] &= ~(1ull << pid % PIDS_PER_WORD);
+	clear_bit(pid_used, pid);
 }
 
 /* ---------------------------------------------------------------- the table ----------------- */

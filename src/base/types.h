@@ -256,7 +256,10 @@ struct om_pfn_list {
 	om_pfn_t count;      /* (l) */
 };
 
-/* Threads that may write for reclaim at a time: files, each another one; to one swap device. */
+/*
+ * Threads that may write for reclaim at a time: files, each another one; to one swap device, or as
+ * many as there are CPUs.
+ */
 #define OM_RECLAIM_WRITERS 8
 #define OM_SWAP_WRITERS    4
 
@@ -359,7 +362,7 @@ enum om_mapped { OM_MAPPED_ANON, OM_MAPPED_SHARED, OM_MAPPED_FILE, OM_NR_MAPPED 
 
 /* Those who write to a swap device for reclaim. */
 struct om_swap_writers {
-	_Atomic uint32_t inside; /* (a) OM_SWAP_WRITERS at most */
+	_Atomic uint32_t inside; /* (a) OM_SWAP_WRITERS at most, or one for each CPU */
 	_Atomic uint32_t ended;  /* (a) transfers so far */
 	_Atomic uint32_t hung;   /* (a) `ended` + 1 when the next one was waited for in vain */
 };

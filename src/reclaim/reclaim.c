@@ -165,41 +165,53 @@ static void end_write(struct om_system *sys, struct om_mapping **place)
 	om_spin_unlock(sys, &sys->reclaimers.lock);
 }
 
-static bool is_full(const void *arg)
-{
-	const struct om_swap_writers *w = arg;
+/* Who wants to write to a swap device. */
+struct swap_turn {
+	const struct om_system *sys;
+	struct om_swap_writers *w;
+};
 
-	return atomic_load(&w->inside) >= OM_SWAP_WRITERS;
+/* How many may at a time: more CPUs than OM_SWAP_WRITERS need not wait for each other. */
+static uint32_t most_writers(const struct om_system *sys)
+{
+	return sys->cpu_mask < OM_SWAP_WRITERS ? OM_SWAP_WRITERS : sys->cpu_mask + 1;
 }
 
-static bool try_swap(struct om_swap_writers *w)
+static bool is_full(const void *arg)
+{
+	const struct swap_turn *turn = arg;
+
+	return atomic_load(&turn->w->inside) >= most_writers(turn->sys);
+}
+
+static bool try_swap(const struct om_system *sys, struct om_swap_writers *w)
 {
 	uint32_t inside = atomic_load(&w->inside);
 
 	do {
-		if (inside >= OM_SWAP_WRITERS)
+		if (inside >= most_writers(sys))
 			return false;
 	} while (!atomic_compare_exchange_weak(&w->inside, &inside, inside + 1));
 	return true;
 }
 
 /*
- * OM_SWAP_WRITERS threads at most write to one swap device. Others wait, and find what can leave
- * still there; unless no transfer has ended since somebody waited in vain, or nobody can tell how
- * long it takes.
+ * Only so many threads write to one swap device. Others wait, and find what can leave still there;
+ * unless no transfer has ended since somebody waited in vain, or nobody can tell how long it takes.
  */
 static bool begin_swap(struct om_system *sys, struct om_swap_writers *w)
 {
+	const struct swap_turn turn = {.sys = sys, .w = w};
 	uint32_t ended;
 
 	do {
 		ended = atomic_load(&w->ended);
-		if (try_swap(w))
+		if (try_swap(sys, w))
 			return true;
 		if (!om_hooks(sys)->ops->wait_briefly || om_dying(sys) ||
 		    atomic_load(&w->hung) == ended + 1)
 			return false;
-		om_wait_briefly(sys, w, is_full, w);
+		om_wait_briefly(sys, w, is_full, &turn);
 	} while (atomic_load(&w->ended) != ended);
 	atomic_store(&w->hung, ended + 1);
 	return false;
@@ -207,7 +219,7 @@ static bool begin_swap(struct om_system *sys, struct om_swap_writers *w)
 
 static void end_swap(struct om_system *sys, struct om_swap_writers *w)
 {
-	bool full = atomic_fetch_sub(&w->inside, 1) == OM_SWAP_WRITERS;
+	bool full = atomic_fetch_sub(&w->inside, 1) == most_writers(sys);
 
 	atomic_fetch_add(&w->ended, 1);
 	if (full)

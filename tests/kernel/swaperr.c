@@ -4,7 +4,19 @@
  */
 #include "test.h"
 
+#include <sched.h>
+
 #define N 400
+
+/* Each CPU has slots aside: from one alone the pages get all slots from the first on. */
+static void stay_on_one_cpu(void)
+{
+	cpu_set_t one;
+
+	CPU_ZERO(&one);
+	CPU_SET(0, &one);
+	CHECK(sched_setaffinity(0, sizeof(one), &one) == 0);
+}
 
 int main(void)
 {
@@ -12,6 +24,7 @@ int main(void)
 	int lost = 0, status;
 	pid_t pid;
 
+	stay_on_one_cpu();
 	madvise(p, N * PAGE, MADV_PAGEOUT);
 	for (size_t i = 0; i < N; i++) {
 		int sig = touch(p + i * PAGE);

@@ -48,8 +48,16 @@ static void count_stall(void *ctx, bool begin)
 
 struct space space_start(om_pfn_t frames, uint32_t slots)
 {
+	return space_start_cpus(frames, slots, 1);
+}
+
+struct space space_start_cpus(om_pfn_t frames, uint32_t slots, unsigned nr_cpus)
+{
 	static struct om_port_ops ops;
-	struct sim_config config = {.nr_frames = frames, .junk = true, .ops = &ops};
+	struct sim_config config = {.nr_frames = frames,
+	                            .nr_cpus = nr_cpus,
+	                            .junk = true,
+	                            .ops = &ops};
 	struct space s = {0};
 
 	ops = sim_port_ops;

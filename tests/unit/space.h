@@ -60,6 +60,8 @@ struct space {
 
 /* `slots`: size of the swap device, 0: none. The hooks count, and can be watched: see below. */
 struct space space_start(om_pfn_t frames, uint32_t slots);
+/* With more CPUs; the test runs on the first. */
+struct space space_start_cpus(om_pfn_t frames, uint32_t slots, unsigned nr_cpus);
 /* Ends s->mm (unless NULL), and all else; every frame must be free then. */
 void space_finish(struct space *s);
 

@@ -314,13 +314,11 @@ static int hung_write(void *store, uint64_t first, unsigned n, void *const frame
 	return sim_store_ops.write(store, first, n, frame);
 }
 
-/* What hangs takes some threads, not all: the others find that nothing can be freed. */
-static void test_swap_that_hangs(void **state)
+static void hang(unsigned nr_cpus, unsigned most)
 {
-	struct space s = space_start(512, 512);
+	struct space s = space_start_cpus(512, 512, nr_cpus);
 	struct om_store_ops ops = sim_store_ops;
 
-	(void)state;
 	ops.write = hung_write;
 	hung.sys = s.sys;
 	hung.inside = hung.most = 0;
@@ -328,14 +326,22 @@ static void test_swap_that_hangs(void **state)
 	space_map(&s, 0, 400, RW, 0);
 	space_fill(&s, s.mm, 0, 400, 'a');
 	assert_true(om_reclaim_step(s.sys, 1) > 0);
-	assert_int_equal(hung.most, OM_SWAP_WRITERS);
+	assert_int_equal(hung.most, most);
 	/* They come back. */
 	hung.most = 0;
 	om_reclaim_step(s.sys, 1);
-	assert_int_equal(hung.most, OM_SWAP_WRITERS);
+	assert_int_equal(hung.most, most);
 	s.sys->swap.device[s.area].ops = &sim_store_ops;
 	space_expect(&s, s.mm, 0, 400, 'a');
 	space_finish(&s);
+}
+
+/* What hangs takes some threads, not all: the others find that nothing can be freed. */
+static void test_swap_that_hangs(void **state)
+{
+	(void)state;
+	hang(1, OM_SWAP_WRITERS);
+	hang(8, 8); /* CPUs do not wait for each other */
 }
 
 /* As many write to swap as may, and this happens to one of them when somebody waits for it. */
