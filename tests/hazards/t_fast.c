@@ -16,6 +16,7 @@
 #include "base/part.h"
 #include "calls.h"
 #include "hazards.h"
+#include "rmap/rmap.h"
 
 #include <string.h>
 
@@ -424,7 +425,7 @@ static void check(struct play *p)
 			check_made(p, now.made[t], now.sample[t]);
 	}
 	if (now.moved[1])
-		rig_check(rig_event(p->r, OM_EV_TABLE_MOVE));
+		rig_check(rig_event(p->r, OM_EV_TABLE_MOVE) > 0 || !om_rmap_traits.moves_tables);
 }
 
 /* ---------------------------------------------------------------- every two ----------------- */
