@@ -1,6 +1,6 @@
 # objrmap: build, test, install. `make help` lists the targets.
 #
-#   V=name      which build: release (default), debug, asan, tsan, m32, cov, fuzz; with -clang
+#   V=name      which build: release (default), debug, asan, tsan, points, m32, arm64, cov, fuzz; with -clang
 #               appended (release-clang, debug-clang...) the same one made by clang
 #   RMAP=name   which reverse-map design is linked in: objrmap (default), or one of src/rmap/rivals/;
 #               for all targets that build, test or boot (docs/designs.md)
@@ -37,6 +37,13 @@ CC := clang
 else ifeq ($(origin CC),default)
 CC := gcc
 endif
+# With a compiler for another machine, and without cmocka: the programs of real threads alone.
+ifeq ($(V),arm64)
+CC      := aarch64-linux-gnu-gcc
+AR      := aarch64-linux-gnu-ar
+OBJCOPY := aarch64-linux-gnu-objcopy
+endif
+LIBCMOCKA := $(if $(filter-out arm64,$(V)),-lcmocka)
 
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wundef -Wvla -Wcast-qual $(WERROR)
 WARN_CORE := $(WARN) -Wconversion -Wno-sign-conversion
@@ -51,6 +58,8 @@ OPT_size    := -Os
 OPT_debug   := $(DEBUG)
 OPT_asan    := $(DEBUG) -fsanitize=address,undefined -fno-sanitize-recover=undefined
 OPT_tsan    := $(DEBUG) -fsanitize=thread
+OPT_points  := $(DEBUG)
+OPT_arm64   := $(DEBUG) -static
 # The headers of this machine's kernel: without gcc-multilib there is no /usr/include/asm.
 OPT_m32     := $(DEBUG) -m32 -march=i686 -msse2 -mfpmath=sse -isystem /usr/include/x86_64-linux-gnu
 OPT_cov     := -g -O0 --coverage -fprofile-update=atomic
@@ -62,10 +71,14 @@ ifeq ($(OPT),)
 $(error unknown V=$(V))
 endif
 CHECKS := $(if $(filter-out release size,$(KIND)),$(HOOK))
+# The core tells of each atomic access, so that tests/hazards/ can interrupt it there; but om_verify(),
+# which runs alone, does not, nor the hand, whose hundred thousands of looks decide nothing but when.
+NO_POINTS := src/verify/% src/reclaim/hand.c
+POINTS = $(if $(filter points,$(KIND)),$(if $(filter $(NO_POINTS),$<),,-fsanitize=thread))
 
 INCLUDE      := -Iinclude -Isrc -Iports/sim
 DESIGN       := $(if $(filter-out objrmap,$(RMAP)),'-DOM_RMAP_DESIGN="rmap/rivals/$(RMAP).h"')
-CORE_CFLAGS  := -std=c11 -ffreestanding -fvisibility=hidden -fno-stack-protector $(if $(filter release size,$(KIND)),-fno-asynchronous-unwind-tables) $(WARN_CORE) $(OPT) $(CHECKS) $(INCLUDE) $(DESIGN) $(CFLAGS)
+CORE_CFLAGS   = -std=c11 -ffreestanding -fvisibility=hidden -fno-stack-protector $(if $(filter release size,$(KIND)),-fno-asynchronous-unwind-tables) $(WARN_CORE) $(OPT) $(POINTS) $(CHECKS) $(INCLUDE) $(DESIGN) $(CFLAGS)
 HOST_CFLAGS  := -std=c11 -D_GNU_SOURCE -pthread $(WARN) $(OPT) $(CHECKS) $(INCLUDE) $(DESIGN) $(CFLAGS)
 LINK_FLAGS   := -pthread $(OPT) $(LDFLAGS)
 # The core becomes one object, in which all but the interface (OM_API) is hidden and then made local.
@@ -83,7 +96,7 @@ DESIGN_SHARES_cow_context := family
 DESIGN_SRC := $(wildcard src/rmap/$(RMAP).c $(patsubst %,src/rmap/rivals/%.c,$(RMAP) $(RMAP)_check $(DESIGN_SHARES_$(RMAP))))
 CORE_SRC   := $(sort $(filter-out src/rmap/objrmap.c,$(wildcard src/*.c src/*/*.c)) $(DESIGN_SRC))
 CORE_OBJ := $(CORE_SRC:%.c=$(B)/%.o)
-SIM_OBJ  := $(patsubst %.c,$(B)/%.o,$(sort $(wildcard ports/sim/*.c)))
+SIM_OBJ  := $(patsubst %.c,$(B)/%.o,$(sort $(wildcard ports/sim/*.c)) $(if $(filter points,$(KIND)),bench/scale/tsan.c bench/scale/record.c))
 
 LIB   := $(B)/libobjrmap.a
 SIM   := $(B)/libobjrmap-sim.a
@@ -97,7 +110,7 @@ BENCHES     := $(patsubst bench/%.c,$(B)/bench/%,$(wildcard bench/*.c))
 # Integration programs, each tests/NAME.c or all of tests/NAME/*.c; what else lies in tests/ is linked to
 # each of them. They run a bounded number of steps by default and take -s SEED, -n STEPS, -t SECONDS.
 # The one that takes longest is first.
-PROGRAMS     := hazards threads oracle twin fail
+PROGRAMS     := hazards threads oracle twin fail litmus
 program_src   = $(wildcard tests/$(1).c tests/$(1)/*.c)
 PRESENT      := $(foreach p,$(PROGRAMS),$(if $(call program_src,$(p)),$(p)))
 SUPPORT_SRC  := $(filter-out $(PROGRAMS:%=tests/%.c) tests/fuzz.c,$(wildcard tests/*.c))
@@ -115,7 +128,7 @@ UNITS := $(UNIT_SRC:%.c=$(B)/%)
 # `make test ONLY=name` runs just one.
 SELECT = $(if $(ONLY),$(filter %/$(ONLY) %/test_$(ONLY),$(1)),$(1))
 
-.PHONY: all test check-tests unit check-unit bench bench-sweep figures results coverage soak fuzz install setup
+.PHONY: all test check-tests test-arm64 unit check-unit bench bench-sweep figures results coverage soak fuzz install setup
 .PHONY: all-designs test-designs soak-designs lint clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -168,10 +181,10 @@ $(UNITS): $(B)/tests/unit/%: $(B)/tests/unit/%.o $(PARTS) $(SIM)
 	$(LINK) $(filter %.o,$^) $(LIBS) -lcmocka
 
 # Those that look inside the library need it unsealed.
-INSIDERS := oracle hazards
+INSIDERS := oracle hazards litmus
 define program_rule
 $(B)/tests/$(1)/$(1): $(patsubst %.c,$(B)/%.o,$(call program_src,$(1)) $(SUPPORT_SRC)) $(if $(filter $(1),$(INSIDERS)),$(B)/libparts.a,$(LIB)) $(SIM)
-	$$(LINK) $$(filter %.o,$$^) $$(LIBS) -lcmocka
+	$$(LINK) $$(filter %.o,$$^) $$(LIBS) $$(LIBCMOCKA)
 endef
 $(foreach p,$(PRESENT),$(eval $(call program_rule,$(p))))
 
@@ -215,8 +228,20 @@ test: setup ## all tests with all checks on, the kernel's in QEMU too; ONLY=name
 	@$(if $(filter-out tiny,$(ONLY))$(filter-out debug,$(TEST_V)),:,$(MAKE) --no-print-directory $(PARALLEL) test-tiny)
 	@$(if $(filter-out kernel,$(ONLY))$(filter-out debug,$(TEST_V)),:,$(MAKE) --no-print-directory $(PARALLEL) KV=debug test-kernel)
 
-check-tests: $(filter-out $(if $(SKIP),%/$(SKIP)),$(call SELECT,$(TESTS) $(UNITS)))
+# What is about the order of accesses says little without ThreadSanitizer.
+LITMUS_TSAN := $(if $(filter debug,$(V)),$(if $(DESIGN),,build/tsan/tests/litmus/litmus))
+ifneq ($(LITMUS_TSAN),)
+.PHONY: $(LITMUS_TSAN)
+$(LITMUS_TSAN):
+	+@$(MAKE) --no-print-directory V=tsan $@
+endif
+
+check-tests: $(filter-out $(if $(SKIP),%/$(SKIP)),$(call SELECT,$(TESTS) $(LITMUS_TSAN) $(UNITS)))
 	@SIM_MODE="$(SIM_MODE)" scripts/run-tests.sh $^
+
+test-arm64: ## the programs of real threads, built for AArch64, in QEMU's user mode
+	@-scripts/setup.sh arm64
+	@scripts/test-arm64.sh || [ $$? = 77 ]
 
 # All designs, one after the other: $(1) is what to do with $$d.
 for_designs = for d in $(DESIGNS); do echo "=== RMAP=$$d"; { $(1); } || exit 1; done

@@ -40,4 +40,7 @@ check frames fails -DCPUS=2 -DFRAMES=3 -DDRAIN_LOCK=skip -DDRAIN_UNLOCK=skip
 check part holds -DCPUS=3 -DTHREADS=2 -DFAULTS=1
 check part fails -DCPUS=2 -DTHREADS=2 -DFAULTS=1 -DSTILL_MINE=true
 check part fails -DCPUS=2 -DTHREADS=2 -DFAULTS=1 -DWAIT_FOR_FOLD=skip
+check fork holds -DCPUS=3
+check fork fails -DCPUS=2 -DRECALLS=false
+check fork fails -DCPUS=2 -DFLUSHES_FIRST=false
 echo "check-model: ok"

@@ -4,7 +4,8 @@
  *
  * Before each access the compiler calls a function with its address; an atomic access is such a
  * call altogether. So the core need not be changed to be watched, and no emulator is needed. What
- * it asks of memset() and its like comes here under other names (scale.mk).
+ * it asks of memset() and its like comes here under other names (scale.mk). The schedule explorer
+ * of tests/hazards/ is told of atomic accesses alone (V=points).
  *
  * A compare-exchange counts as a write, though it may fail: real CPUs fetch the line to write it.
  */
@@ -20,6 +21,12 @@
 static bool on;
 static unsigned playing;
 static uintptr_t stack_top;
+static void (*before_atomic)(void);
+
+void tsan_before_atomic(void (*fn)(void))
+{
+	before_atomic = fn;
+}
 
 void tsan_begin(unsigned cpu, const void *stack)
 {
@@ -87,11 +94,18 @@ void __tsan_func_exit(void)
 
 /* ---------------------------------------------------------------- atomic accesses ----------- */
 
+static void atomic_at(const void *at, size_t bytes, bool write)
+{
+	if (before_atomic)
+		before_atomic();
+	access_at(at, bytes, write);
+}
+
 #define FETCH(bits, op)                                                                            \
 	uint##bits##_t __tsan_atomic##bits##_fetch_##op(void *at, uint##bits##_t v, int order)     \
 	{                                                                                          \
 		(void)order;                                                                       \
-		access_at(at, bits / 8, true);                                                     \
+		atomic_at(at, bits / 8, true);                                                     \
 		return __atomic_fetch_##op((uint##bits##_t *)at, v, __ATOMIC_SEQ_CST);             \
 	}
 
@@ -101,7 +115,7 @@ void __tsan_func_exit(void)
 	                                                 int order, int other)                     \
 	{                                                                                          \
 		(void)order, (void)other;                                                          \
-		access_at(at, bits / 8, true);                                                     \
+		atomic_at(at, bits / 8, true);                                                     \
 		return __atomic_compare_exchange_n((uint##bits##_t *)at, (uint##bits##_t *)was, v, \
 		                                   0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);         \
 	}
@@ -110,19 +124,19 @@ void __tsan_func_exit(void)
 	uint##bits##_t __tsan_atomic##bits##_load(const void *at, int order)                       \
 	{                                                                                          \
 		(void)order;                                                                       \
-		access_at(at, bits / 8, false);                                                    \
+		atomic_at(at, bits / 8, false);                                                    \
 		return __atomic_load_n((const uint##bits##_t *)at, __ATOMIC_SEQ_CST);              \
 	}                                                                                          \
 	void __tsan_atomic##bits##_store(void *at, uint##bits##_t v, int order)                    \
 	{                                                                                          \
 		(void)order;                                                                       \
-		access_at(at, bits / 8, true);                                                     \
+		atomic_at(at, bits / 8, true);                                                     \
 		__atomic_store_n((uint##bits##_t *)at, v, __ATOMIC_SEQ_CST);                       \
 	}                                                                                          \
 	uint##bits##_t __tsan_atomic##bits##_exchange(void *at, uint##bits##_t v, int order)       \
 	{                                                                                          \
 		(void)order;                                                                       \
-		access_at(at, bits / 8, true);                                                     \
+		atomic_at(at, bits / 8, true);                                                     \
 		return __atomic_exchange_n((uint##bits##_t *)at, v, __ATOMIC_SEQ_CST);             \
 	}                                                                                          \
 	uint##bits##_t __tsan_atomic##bits##_compare_exchange_val(void *at, uint##bits##_t was,    \
@@ -130,7 +144,7 @@ void __tsan_func_exit(void)
 	                                                          int other)                       \
 	{                                                                                          \
 		(void)order, (void)other;                                                          \
-		access_at(at, bits / 8, true);                                                     \
+		atomic_at(at, bits / 8, true);                                                     \
 		__atomic_compare_exchange_n((uint##bits##_t *)at, &was, v, 0, __ATOMIC_SEQ_CST,    \
 		                            __ATOMIC_SEQ_CST);                                     \
 		return was;                                                                        \

@@ -11,4 +11,7 @@
 void tsan_begin(unsigned cpu, const void *stack);
 void tsan_end(void);
 
+/* Call `fn` before each atomic access, whoever makes it; NULL: do not. */
+void tsan_before_atomic(void (*fn)(void));
+
 #endif

@@ -19,7 +19,10 @@ static bool take(void *arg)
 		unsigned add = locked ? OM_PG_WAITERS : OM_PG_LOCKED;
 
 		if ((locked && (flags & OM_PG_WAITERS)) ||
-		    atomic_compare_exchange_weak(&page->flags, &flags, (uint16_t)(flags | add)))
+		    atomic_compare_exchange_weak_explicit(&page->flags, &flags,
+		                                          (uint16_t)(flags | add),
+		                                          memory_order_acquire,
+		                                          memory_order_relaxed))
 			return !locked;
 	}
 }
@@ -58,6 +61,8 @@ void om_page_unlock(struct om_system *sys, struct om_page *page)
 			om_hand_over(sys, page, last_waiter, page);
 			return;
 		}
-	} while (
-	    !atomic_compare_exchange_weak(&page->flags, &flags, (uint16_t)(flags & ~OM_PG_LOCKED)));
+	} while (!atomic_compare_exchange_weak_explicit(&page->flags, &flags,
+	                                                (uint16_t)(flags & ~OM_PG_LOCKED),
+	                                                memory_order_release,
+	                                                memory_order_relaxed));
 }

@@ -49,6 +49,7 @@ unsigned om_verify(struct om_system *sys, void *scratch, struct om_bug *bug)
 	                     .anon = {.sys = sys, .fail = fail_anon, .tree = read_anon_tree}};
 
 	om_might_sleep(sys);
+	c.tree_nodes = om_count_tree_nodes(sys);
 	om_tally_clear(&c);
 	check_queues(&c);
 	om_check_areas(&c);

@@ -30,6 +30,7 @@ struct om_check {
 	size_t file_vmas, file_in_trees; /* areas that must be in a file's tree; found in trees */
 	size_t mappings, cached, shmem, swapped;
 	size_t nodes;                  /* of the index scanned last */
+	size_t tree_nodes;             /* that all trees have: areas, and the design's objects */
 	struct om_vma *vma;            /* the area looked at last */
 	struct om_anon_check anon;     /* what the reverse-map design checks */
 	uint32_t first_slot, nr_slots; /* verify_slot.c: the slots that are being counted */
@@ -76,6 +77,8 @@ struct om_scan {
 };
 void om_scan_tables(struct om_check *c, const struct om_scan *scan);
 
+/* For c->tree_nodes, before the first tree is checked. */
+size_t om_count_tree_nodes(struct om_system *sys);
 /* Are the nodes in order, without a cycle, and their augmented words right? Returns their number.
  */
 size_t om_check_tree(struct om_check *c, const struct om_node *root, const struct om_tree_ops *ops,

@@ -32,8 +32,7 @@ static bool in_order(const struct om_node *a, const struct om_node *b,
 	return ops->key(a) < ops->key(b) || (ops->key(a) == ops->key(b) && a < b);
 }
 
-/* All that trees hold: areas, and what the reverse-map design makes. */
-static size_t nr_nodes(struct om_system *sys)
+size_t om_count_tree_nodes(struct om_system *sys)
 {
 	size_t n = om_slab_sum(sys, OM_CACHE_VMA).objects;
 
@@ -51,12 +50,12 @@ static const struct om_node *next_node(struct om_check *c, const struct om_node 
                                        const void *owner)
 {
 	const struct om_node *next = NULL;
-	size_t depth = 0, nodes = nr_nodes(c->sys);
+	size_t depth = 0;
 
 	for (const struct om_node *n = root; n; depth++) {
 		bool after = !prev || in_order(prev, n, ops);
 
-		if (!OM_CHECK(c, depth < nodes, "tree", owner, depth, nodes))
+		if (!OM_CHECK(c, depth < c->tree_nodes, "tree", owner, depth, c->tree_nodes))
 			return NULL;
 		if (after)
 			next = n;

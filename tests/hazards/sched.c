@@ -38,9 +38,10 @@ struct run {
 	struct sched_plan plan;
 	unsigned next; /* point of the plan */
 	unsigned long step;
-	unsigned long turn; /* step at which the running task's turn began */
-	unsigned rotated;   /* the task that rotate() has chosen last */
-	unsigned spins;     /* turns since something else happened */
+	unsigned long long_steps; /* those that are no mere accesses */
+	unsigned long turn;       /* step at which the running task's turn began */
+	unsigned rotated;         /* the task that rotate() has chosen last */
+	unsigned spins;           /* turns since something else happened */
 	bool failed;
 };
 
@@ -154,30 +155,46 @@ static bool holds_spinning_lock(void)
 	return false;
 }
 
-void sched_step(void)
+/* Does the plan say that another task goes on here? */
+static bool is_interrupted(void)
 {
-	const struct sched_plan *plan;
+	const struct sched_plan *plan = &s->plan;
+	unsigned to;
 
-	if (me == NOBODY)
-		return;
-	plan = &s->plan;
 	s->step++;
-	s->spins = 0;
-	s->task[me].status = READY;
-	if (s->step > MAX_STEPS)
-		rig_fail(__FILE__, __LINE__, "no end after %lu steps", s->step);
 	while (s->next < plan->n && plan->point[s->next].step < s->step)
 		s->next++;
-	if (s->next < plan->n && plan->point[s->next].step == s->step) {
-		unsigned to = plan->point[s->next++].task;
+	if (s->next == plan->n || plan->point[s->next].step != s->step)
+		return false;
+	to = plan->point[s->next++].task;
+	if (s->task[to].status == READY || s->task[to].status == SPINS)
+		switch_to(to);
+	return true;
+}
 
-		if (s->task[to].status == READY || s->task[to].status == SPINS)
-			switch_to(to);
-	} else if (s->step - s->turn > TURN && !holds_spinning_lock()) {
+void sched_step(void)
+{
+	if (me == NOBODY)
+		return;
+	s->spins = 0;
+	s->task[me].status = READY;
+	if (s->long_steps++ > MAX_STEPS)
+		rig_fail(__FILE__, __LINE__, "no end after %lu steps", s->step);
+	if (!is_interrupted() && s->step - s->turn > TURN && !holds_spinning_lock()) {
 		switch_to(rotate());
 		s->turn = s->step;
 	}
 }
+
+/* An atomic access of the core, perhaps of one that spins. */
+static void before_atomic(void)
+{
+	if (me != NOBODY)
+		(void)is_interrupted();
+}
+
+/* In a build that tells of them (bench/scale/tsan.c). */
+__attribute__((weak)) void tsan_before_atomic(void (*fn)(void));
 
 static void on_pause(void *arg)
 {
@@ -452,6 +469,8 @@ static unsigned long run_tasks(const struct scene *scene, struct play *p,
 	make_coroutines();
 	memset(active, 0, sizeof(active));
 	sim_on_pause(on_pause, NULL);
+	if (tsan_before_atomic)
+		tsan_before_atomic(before_atomic);
 	s = &run;
 	switch_to(plan->first);
 	sim_on_pause(NULL, NULL);
@@ -548,25 +567,35 @@ static unsigned long explore_single(const struct scene *scene, unsigned first)
 	return steps;
 }
 
+/* Each stride-th pair of steps, for an interruption by the second and the third task. */
+static void explore_steps(const struct scene *scene, unsigned long steps, unsigned long stride,
+                          const unsigned task[3])
+{
+	unsigned long skip = sched_seed % stride; /* so many pairs, from the first of `one` on */
+
+	for (unsigned long one = 1; one < steps; one++) {
+		for (; skip < steps - one; skip += stride)
+			run(scene, &(struct sched_plan){.first = task[0],
+			                                .n = 2,
+			                                .point = {{one, task[1]},
+			                                          {one + 1 + skip, task[2]}}});
+		skip -= steps - one;
+	}
+}
+
 /*
- * All pairs of interruptions: to another task, and from that one to another, or back. Of three
- * tasks the first one begins.
+ * Pairs of interruptions: to another task, and from that one to another, or back; each stride-th of
+ * them. Of three tasks the first one begins.
  */
-static void explore_pairs(const struct scene *scene, unsigned long steps)
+static void explore_pairs(const struct scene *scene, unsigned long steps, unsigned long stride)
 {
 	unsigned n = nr_tasks(scene);
 
 	for (unsigned plan = 0; plan < n * n * n; plan++) {
-		unsigned first = plan % n, second = plan / n % n, third = plan / n / n;
+		const unsigned task[3] = {plan % n, plan / n % n, plan / n / n};
 
-		if (second == first || third == second || (n > 2 && first))
-			continue;
-		for (unsigned long one = 1; one < steps; one++)
-			for (unsigned long two = one + 1; two <= steps; two++)
-				run(scene,
-				    &(struct sched_plan){.first = first,
-				                         .n = 2,
-				                         .point = {{one, second}, {two, third}}});
+		if (task[1] != task[0] && task[2] != task[1] && (n == 2 || !task[0]))
+			explore_steps(scene, steps, stride, task);
 	}
 }
 
@@ -592,8 +621,13 @@ static void explore_double(const struct scene *scene, unsigned long steps)
 {
 	struct sim_rand rand;
 
-	if (scene->all_pairs || (nr_tasks(scene) == 2 && steps * steps <= sched_budget)) {
-		explore_pairs(scene, steps);
+	if ((scene->all_pairs && !tsan_before_atomic) ||
+	    (nr_tasks(scene) == 2 && steps * steps <= sched_budget)) {
+		explore_pairs(scene, steps, 1);
+		return;
+	}
+	if (scene->even || scene->all_pairs) {
+		explore_pairs(scene, steps, steps * steps / sched_budget + 1);
 		return;
 	}
 	sim_rand_seed(&rand, sched_seed);

@@ -4,9 +4,10 @@
  * plan, so every run can be repeated.
  *
  * A step is a lock taken or released (seen through the `held` hook), a flush, and the begin, middle
- * and end of a transfer. A task that sleeps (`wait`) or spins (sim_on_pause()) lets another one run
- * without being told to; a task may be interrupted while it holds spinning locks, since the others
- * then spin. If nobody can run, or all spin, or there are far too many steps, the run has failed.
+ * and end of a transfer; in the build `points` each atomic access of the core, too. A task that
+ * sleeps (`wait`) or spins (sim_on_pause()) lets another one run without being told to; a task may
+ * be interrupted while it holds spinning locks, since the others then spin. If nobody can run, or
+ * all spin, or there are far too many steps, the run has failed.
  *
  * explore() runs a scene under many plans: none, each single interruption, and pairs of them; as
  * many as sched_budget allows, or the scene wants.
@@ -53,6 +54,7 @@ struct scene {
 	unsigned slots;   /* 0: 256 */
 	unsigned cluster; /* of swap read-ahead */
 	bool all_pairs;   /* of interruptions, whatever the budget: for tasks of few steps */
+	bool even;        /* pairs at equal distances, as many as the budget allows, not by lot */
 	void (*setup)(struct play *p);
 	void (*task[SCHED_TASKS])(struct play *p); /* NULL: no such task */
 	void (*check)(struct play *p);             /* at rest; om_verify() has found nothing */

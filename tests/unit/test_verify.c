@@ -159,12 +159,42 @@ static void test_frames(void **state)
 	scene_end(&c);
 }
 
+static void count(void *arg)
+{
+	++*(unsigned *)arg;
+}
+
+/* Calls at locks that a check of so many areas makes, with no page in them. */
+static unsigned locks_of_check(size_t areas)
+{
+	struct space s = space_start(256, 0);
+	unsigned calls = 0;
+
+	for (size_t i = 0; i < areas; i++)
+		space_map(&s, 2 * i, 1, RW, 0);
+	space_on_lock_arg = &calls;
+	space_on_lock = count;
+	space_check(&s);
+	space_on_lock = NULL;
+	space_finish(&s);
+	return calls;
+}
+
+/* Objects are in a slab of each CPU, so whoever counts them for each node has a long way. */
+static void test_cost_of_areas(void **state)
+{
+	(void)state;
+	if (!OM_DEBUG)
+		skip();
+	assert_int_equal(locks_of_check(10), locks_of_check(100));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_pages),  cmocka_unit_test(test_entries),
 	    cmocka_unit_test(test_areas),  cmocka_unit_test(test_slots),
-	    cmocka_unit_test(test_frames),
+	    cmocka_unit_test(test_frames), cmocka_unit_test(test_cost_of_areas),
 	};
 
 	return unit_run(tests);
