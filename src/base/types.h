@@ -9,7 +9,7 @@
  *   (O) the object's lock: mapping->lock or anon_vma->lock
  *   (M+O) written holding both, so either is enough to read
  *   (S) the swap lock                  (l) the lock in the same struct
- *   (f) sys->free.lock                 (g) sys->list_lock
+ *   (f) sys->free.lock                 (g) sys->list_lock, of mappings
  * scripts/check-letters.sh sees to it that no field is without one, but for the locks themselves.
  */
 #ifndef OM_TYPES_H
@@ -208,14 +208,15 @@ struct om_mm {
 	size_t total_vm, data_vm, locked_vm; /* (M) pages of areas */
 	struct om_anon_mm *anon_mm;          /* (M) the reverse-map design's, or NULL */
 	struct om_layout layout;             /* (c) */
-	struct om_mm *prev, *next;           /* (g) in sys->mms */
+	struct om_mm_list *home;     /* (c) the list it is on: of the shard where it was made */
+	struct om_mm *prev, *next;   /* (l) of its list */
 	_Atomic uint32_t few_rounds; /* (a) faults in a row for which hardly a page was found */
 
 	struct om_mm_part own; /* (a) its mmap_lock is that of the address space */
 
 	struct om_spinlock sum_lock;    /* parts that are left, against who adds up: part.c */
 	_Atomic uint16_t flush_pending; /* (a) truncations that owe a flush: mm.h */
-	_Atomic uint32_t refs;          /* (a) the owner, and swapoff and reclaim while they look */
+	uint32_t refs;                  /* (l) of its list: the owner, swapoff and reclaim */
 	_Atomic size_t nr_tables;       /* (a) */
 	uintptr_t limit[OM_NR_LIMITS];  /* (a) by relaxed access */
 };
@@ -383,6 +384,14 @@ struct om_frame_cache {
 	struct om_free_list *_Atomic first;
 } __attribute__((aligned(64)));
 
+/* The address spaces that were made on one CPU: area/mm.h. */
+struct om_mm_list {
+	struct om_spinlock lock;
+	struct om_mm *first; /* (l) */
+	struct om_mm *turn;  /* (l) whose tables reclaim looks at next; NULL: it has been round */
+	uintptr_t turn_addr; /* (l) from where on */
+};
+
 /* Of one CPU. Its size is a power of two, so that it is found with a shift. */
 #define OM_SHARD_BYTES 1024
 struct om_shard {
@@ -394,6 +403,7 @@ struct om_shard {
 			_Atomic uint64_t mapped[OM_NR_MAPPED]; /* (a) */
 			struct om_slab slab[OM_NR_CACHES]
 			    __attribute__((aligned(64))); /* (l) in each */
+			struct om_mm_list mms;            /* (l) in it */
 		};
 		char bytes[OM_SHARD_BYTES]; /* (c) */
 	};
@@ -434,10 +444,8 @@ struct om_system {
 	struct om_rmap_state rmap; /* (l) in it; the design's */
 	struct om_swap swap;       /* (S) */
 
+	_Atomic unsigned tables_shard; /* (a) whose list's turn it is: reclaim of tables */
 	struct om_spinlock list_lock;
-	struct om_mm *mms;           /* (g) */
-	struct om_mm *tables_mm;     /* (g) whose tables reclaim looks at next; NULL: the first's */
-	uintptr_t tables_addr;       /* (g) from where on */
 	struct om_mapping *mappings; /* (g) */
 
 	_Atomic om_pfn_t nr_shmem, nr_cached, nr_swapcache; /* (a) */

@@ -22,7 +22,7 @@ static const struct tests *const all[] = {&cow_tests,    &pin_tests,        &tlb
                                           &scale_tests,  &pair_tests,       &limit_tests,
                                           &walk_tests,   &attack_tests,     &mixed_tests,
                                           &fork_tests,   &write_back_tests, &memory_tests,
-                                          &frame_tests,  &part_tests};
+                                          &frame_tests,  &part_tests,       &mm_list_tests};
 #define NR_FILES (sizeof(all) / sizeof(*all))
 
 static const char *only;
