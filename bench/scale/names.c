@@ -153,6 +153,7 @@ static const struct field shard_fields[] = {FIELD(om_shard, cache),
                                             ARRAY(om_shard, mapped, mapped_names, NULL),
                                             ARRAY(om_shard, slab, cache_names, slab_fields),
                                             INSIDE(om_shard, mms, list_fields),
+                                            FIELD(om_shard, swap_writers),
                                             END};
 
 static const struct field system_fields[] = {FIELD(om_system, hooks),

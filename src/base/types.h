@@ -244,8 +244,10 @@ struct om_region {
 struct om_ages {
 	_Atomic om_pfn_t hand;                   /* (a) the frame that reclaim looks at next */
 	_Atomic uint32_t limit[OM_NR_AGE_KINDS]; /* (a) the age at which a page leaves */
-	/* (a) Since the limits were moved last: pages looked at, evicted, and missed since. */
-	_Atomic uint32_t looked, evicted[OM_NR_AGE_KINDS], refaults[OM_NR_AGE_KINDS];
+	/* (a) Since the limits were moved last: pages looked at, and evicted. */
+	_Atomic uint32_t looked, evicted[OM_NR_AGE_KINDS];
+	/* (a) How many had been missed then: events of all CPUs; numbers wrap. */
+	_Atomic uint32_t refaults[OM_NR_AGE_KINDS];
 	/* (a) Pages that were not used, in the round that is on, and in the one before. */
 	_Atomic om_pfn_t unused[2][OM_NR_AGE_KINDS];
 };
@@ -256,7 +258,10 @@ struct om_pfn_list {
 	om_pfn_t count;      /* (l) */
 };
 
-/* Threads that may write for reclaim at a time: files, each another one; to one swap device. */
+/*
+ * Threads that may write for reclaim at a time: files, each another one; to one swap device, if
+ * there are not more CPUs.
+ */
 #define OM_RECLAIM_WRITERS 8
 #define OM_SWAP_WRITERS    4
 
@@ -338,11 +343,11 @@ struct om_sleep_queue {
  */
 enum om_mapped { OM_MAPPED_ANON, OM_MAPPED_SHARED, OM_MAPPED_FILE, OM_NR_MAPPED };
 
-/* Those who write to a swap device for reclaim. */
-struct om_swap_writers {
-	_Atomic uint32_t inside; /* (a) OM_SWAP_WRITERS at most */
-	_Atomic uint32_t ended;  /* (a) transfers so far */
-	_Atomic uint32_t hung;   /* (a) `ended` + 1 when the next one was waited for in vain */
+/* Those who wait for a place among the writers to a swap device: reclaim/writers.h. */
+struct om_swap_waiters {
+	_Atomic uint32_t waiting; /* (a) threads */
+	_Atomic uint32_t ended;   /* (a) transfers, while somebody waited or the device hung */
+	_Atomic bool hung;        /* (a) since somebody waited in vain, none has ended */
 };
 
 /* The threads inside om_reclaim_step(). */
@@ -353,7 +358,7 @@ struct om_reclaimers {
 	_Atomic uint32_t won;    /* (a) times one has left that had freed something */
 	uint32_t hangs;          /* (l) times those inside were taken for hung */
 	struct om_mapping *being_written[OM_RECLAIM_WRITERS];     /* (l) names, no references */
-	struct om_swap_writers swap_writers[OM_SWAP_DEVICES_MAX]; /* (a) of each device */
+	struct om_swap_waiters swap_waiters[OM_SWAP_DEVICES_MAX]; /* (a) of each device */
 };
 
 /*
@@ -404,6 +409,8 @@ struct om_shard {
 			struct om_slab slab[OM_NR_CACHES]
 			    __attribute__((aligned(64))); /* (l) in each */
 			struct om_mm_list mms;            /* (l) in it */
+			/* (a) Threads that write for reclaim, in a place of this CPU's. */
+			_Atomic uint8_t swap_writers[OM_SWAP_DEVICES_MAX];
 		};
 		char bytes[OM_SHARD_BYTES]; /* (c) */
 	};
