@@ -138,6 +138,11 @@ struct om_mm *om_mm_after(struct om_system *sys, const struct om_mm *mm)
 	return next;
 }
 
+struct om_mm_part *om_mm_enter(struct om_mm *mm)
+{
+	return om_part_enter(mm, om_shard(mm->sys));
+}
+
 /* mmap_lock has just been taken: keep it, unless a fault is in a CPU's part. */
 static bool recall_or_unlock(struct om_mm *mm, bool briefly)
 {

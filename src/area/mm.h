@@ -64,7 +64,7 @@ void om_free_areas(struct om_mm *mm, uintptr_t start, uintptr_t end, bool keep_t
  */
 bool om_unmap_edge(struct om_vma *vma, uintptr_t start, uintptr_t end);
 
-/* Excludes writers. Faults, of which there are many, call om_part_enter() instead. May sleep. */
+/* Excludes writers, for those who look at the address spaces of others. May sleep. */
 static inline void om_mm_read_lock(struct om_mm *mm)
 {
 	om_rwsem_read(mm->sys, &mm->own.mmap_lock, OM_RANK_MMAP);
@@ -74,6 +74,12 @@ static inline void om_mm_read_unlock(struct om_mm *mm)
 {
 	om_rwsem_read_done(mm->sys, &mm->own.mmap_lock);
 }
+
+/*
+ * The same for the calls of a program's own threads: as a fault does, in their CPU's part of it, if
+ * it has one. Returns the part in which the lock is held, for om_part_leave().
+ */
+struct om_mm_part *om_mm_enter(struct om_mm *mm);
 
 static inline void om_mm_write_lock(struct om_mm *mm)
 {

@@ -241,18 +241,18 @@ static int advise_range(struct om_mm *mm, uintptr_t start, uintptr_t end, int ad
 
 static int advise_once(struct om_mm *mm, uintptr_t start, uintptr_t end, int advice)
 {
-	bool gentle = advice == OM_MADV_COLD;
+	struct om_mm_part *part;
 	int err;
 
-	if (gentle)
-		om_mm_read_lock(mm);
-	else
+	if (advice == OM_MADV_COLD) {
+		part = om_mm_enter(mm);
+		err = advise_range(mm, start, end, advice);
+		om_part_leave(mm->sys, part);
+	} else {
 		om_mm_write_lock(mm);
-	err = advise_range(mm, start, end, advice);
-	if (gentle)
-		om_mm_read_unlock(mm);
-	else
+		err = advise_range(mm, start, end, advice);
 		om_mm_write_unlock(mm);
+	}
 	return err;
 }
 
