@@ -76,8 +76,9 @@ static inline void om_mm_read_unlock(struct om_mm *mm)
 }
 
 /*
- * The same for the calls of a program's own threads: as a fault does, in their CPU's part of it, if
- * it has one. Returns the part in which the lock is held, for om_part_leave().
+ * As om_mm_read_lock(), for the calls of a program's own threads: as a fault does, in their CPU's
+ * part of the address space, if it has one. Returns the part in which the lock is held, for
+ * om_part_leave(). May sleep.
  */
 struct om_mm_part *om_mm_enter(struct om_mm *mm);
 

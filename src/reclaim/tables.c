@@ -39,8 +39,8 @@ static struct om_mm *turn_on(struct om_system *sys, unsigned i, bool begin, uint
 }
 
 /*
- * The same of the list whose turn it is, or the next one that has any; NULL: there is none. *rounds
- * counts how often we have begun with the first list.
+ * The address space whose turn it is, as turn_on() of the list whose turn it is, or of the next one
+ * that has any; NULL: there is none. *rounds counts how often we have begun with the first list.
  */
 static struct om_mm *whose_turn(struct om_system *sys, uintptr_t *addr, unsigned *rounds)
 {

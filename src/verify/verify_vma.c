@@ -219,7 +219,8 @@ void om_check_areas(struct om_check *c)
 	for (unsigned i = 0; i <= c->sys->cpu_mask; i++)
 		if (!check_list(c, i))
 			return;
-	om_for_each_mm(mm, c->sys) check_mm(c, mm);
+	om_for_each_mm (mm, c->sys)
+		check_mm(c, mm);
 	for (unsigned i = 0; i <= c->sys->cpu_mask; i++)
 		check_part(c, i);
 	for (struct om_mapping *m = c->sys->mappings; m; before = m, m = m->next) {

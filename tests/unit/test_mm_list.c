@@ -44,8 +44,7 @@ static void expect_order(struct om_system *sys, struct om_mm *const mms[])
 		assert_ptr_equal(mm, mms[i]);
 		assert_int_equal(mm->refs, 2);
 	}
-	om_for_each_mm(met, sys)
-	{
+	om_for_each_mm (met, sys) {
 		assert_ptr_equal(met, *mms++);
 		assert_int_equal(met->refs, 1);
 	}
