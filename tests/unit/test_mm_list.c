@@ -201,6 +201,48 @@ static void test_turn_of_who_ends(void **state)
 	end(sys);
 }
 
+/* ---------------------------------------------------------------- threads ------------------- */
+
+struct crowd {
+	struct om_system *sys;
+	struct om_mm *stays;
+};
+
+/* Threads 0 and 1 go through the lists; the others make address spaces and end them elsewhere. */
+static void in_a_crowd(void *arg, unsigned i)
+{
+	struct crowd *c = arg;
+
+	for (unsigned step = 0; step < 2000; step++) {
+		struct om_mm *mm = NULL;
+		unsigned met = 0;
+
+		if (i == 0) {
+			while ((mm = om_mm_iterate(c->sys, mm)))
+				met += mm == c->stays;
+			unit_check(met == 1);
+		} else if (i == 1) {
+			(void)om_reclaim_tables(c->sys, OM_TABLES_ALL, 1);
+		} else {
+			sim_this_cpu = (i + step) % CPUS;
+			unit_check(!om_mm_new(c->sys, &sim_layout, NULL, NULL, &mm));
+			sim_this_cpu = (i + step / 3) % CPUS;
+			end_mm(mm);
+		}
+	}
+}
+
+static void test_crowd(void **state)
+{
+	struct crowd c = {.sys = unit_system_cpus(FRAMES, CPUS)};
+
+	(void)state;
+	c.stays = new_mm(c.sys, 2);
+	unit_threads(5, in_a_crowd, &c);
+	om_mm_put(c.stays);
+	end(c.sys);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -210,7 +252,8 @@ int main(void)
 	    cmocka_unit_test(test_turn_comes_to_all),
 	    cmocka_unit_test(test_turn_goes_on),
 	    cmocka_unit_test(test_turn_of_who_ends),
+	    cmocka_unit_test(test_crowd),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return unit_run(tests);
 }
