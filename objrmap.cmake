@@ -63,9 +63,11 @@ set(OBJRMAP_SOURCES
   ${OBJRMAP_DIR}/src/store/index.c
   ${OBJRMAP_DIR}/src/store/mapping.c
   ${OBJRMAP_DIR}/src/store/readahead.c
+  ${OBJRMAP_DIR}/src/store/slots.c
   ${OBJRMAP_DIR}/src/store/swap.c
   ${OBJRMAP_DIR}/src/store/swapahead.c
   ${OBJRMAP_DIR}/src/store/swapcache.c
+  ${OBJRMAP_DIR}/src/store/swapdev.c
   ${OBJRMAP_DIR}/src/store/swapin.c
   ${OBJRMAP_DIR}/src/system.c
   ${OBJRMAP_DIR}/src/verify/verify.c

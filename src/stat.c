@@ -10,6 +10,8 @@
 #include "page/frame.h"
 #include "page/table.h"
 #include "rmap/rmap.h"
+#include "store/index.h"
+#include "store/swap.h"
 
 static const char *const event_name[OM_NR_EVENTS] = {
     [OM_EV_PGFAULT] = "pgfault",
@@ -93,7 +95,7 @@ static void count_kinds(struct om_system *sys, struct om_sysinfo *info)
 	info->objects = om_frames_of_kind(sys, OM_KIND_OBJECT);
 	info->file_cached = load(&sys->nr_cached);
 	info->shmem = load(&sys->nr_shmem);
-	info->swap_cached = load(&sys->nr_swapcache);
+	info->swap_cached = om_swapcache_pages(sys);
 	info->unevictable = load(&sys->nr_unevictable);
 }
 
@@ -140,10 +142,7 @@ static void count_ages(struct om_system *sys, struct om_sysinfo *info)
 
 static void count_swap(struct om_system *sys, struct om_sysinfo *info)
 {
-	om_spin_lock(sys, &sys->swap.lock, OM_RANK_SWAP);
-	info->swap_slots = sys->swap.total;
-	info->swap_free = sys->swap.free;
-	om_spin_unlock(sys, &sys->swap.lock);
+	om_swap_figures(sys, &info->swap_slots, &info->swap_free);
 }
 
 void om_sysinfo(struct om_system *sys, struct om_sysinfo *info)
@@ -299,7 +298,7 @@ void om_mapping_usage(struct om_mapping *mapping, struct om_mapping_usage *usage
 	om_read_lock(mapping->sys, &mapping->lock, OM_RANK_MAPPING);
 	usage->pages = mapping->nr_pages;
 	usage->swap = mapping->nr_swapped;
-	usage->nodes = mapping->index.nodes;
+	usage->nodes = om_index_nodes(mapping->sys, &mapping->index);
 	om_read_unlock(mapping->sys, &mapping->lock);
 }
 

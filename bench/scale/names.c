@@ -130,13 +130,11 @@ static const struct field device_fields[] = {
     FIELD(om_swap_device, writable), FIELD(om_swap_device, partial),
     FIELD(om_swap_device, dir),      END};
 
-static const struct field swap_fields[] = {FIELD(om_swap, lock),
-                                           ARRAY(om_swap, device, NULL, device_fields),
-                                           FIELD(om_swap, next),
-                                           FIELD(om_swap, total),
-                                           FIELD(om_swap, ahead),
-                                           FIELD(om_swap, free),
-                                           END};
+static const struct field swap_fields[] = {
+    FIELD(om_swap, lock),    ARRAY(om_swap, device, NULL, device_fields),
+    FIELD(om_swap, next),    FIELD(om_swap, total),
+    FIELD(om_swap, nr_open), FIELD(om_swap, ahead),
+    FIELD(om_swap, free),    END};
 
 static const struct field free_fields[] = {
     FIELD(om_free_list, lock), FIELD(om_free_list, head), FIELD(om_free_list, last),
@@ -148,6 +146,7 @@ static const struct field list_fields[] = {FIELD(om_mm_list, lock), FIELD(om_mm_
                                            END};
 
 static const struct field shard_fields[] = {FIELD(om_shard, cache),
+                                            FIELD(om_shard, slots),
                                             INSIDE(om_shard, part, part_fields),
                                             ARRAY(om_shard, event, event_names, NULL),
                                             ARRAY(om_shard, mapped, mapped_names, NULL),
@@ -183,7 +182,6 @@ static const struct field system_fields[] = {FIELD(om_system, hooks),
                                              FIELD(om_system, mappings),
                                              FIELD(om_system, nr_shmem),
                                              FIELD(om_system, nr_cached),
-                                             FIELD(om_system, nr_swapcache),
                                              FIELD(om_system, hold),
                                              FIELD(om_system, longest_hold),
                                              {offsetof(struct om_system, shard),

@@ -102,8 +102,8 @@ bool om_mm_write_lock_briefly(struct om_mm *mm);
  * in flush_pending. So if two of them meet (hazards 9, 10, 75),
  *   - who holds mmap_lock for writing pays for truncation: om_mm_write_unlock();
  *   - truncation pays for who holds mmap_lock for writing (truncate.c);
- *   - a fault, which has mmap_lock, finds an entry that truncation has cleared, but not the page
- *     before truncation has released the mapping's lock.
+ *   - a fault that finds no entry for a page of a file asks, with the table locked, whether
+ *     truncation owes something; then it takes the mapping's lock to fill it (filefault.c).
  * Everybody else flushes before releasing the table's lock (I9).
  */
 static inline bool om_mm_flush_pending(const struct om_mm *mm)

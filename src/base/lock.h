@@ -17,8 +17,8 @@
  *               TABLE      frame lock of a page-table page: every entry of it
  *                 TABLE2     a second table: the child's in fork, the higher pfn in mremap
  *                   FRAME      frame lock of a data page: object, index, mapcount, holds
- *                     SWAP, SLAB, LIST, CACHE, FREE, SUM, SLEEP   leaves; a CPU's cache of free
- *                                frames gets and gives them with its lock held
+ *                     SLOTS, SWAP, SLAB, LIST, CACHE, FREE, SUM, SLEEP   leaves; a CPU's cache of
+ *                                free frames, or slots, gets and gives them with its lock held
  *
  * Page locks come first: whoever has an mmap_lock only tries them, as it must not wait for a
  * transfer. Two locks of one rank are never held together, except page locks taken by trylock
@@ -51,6 +51,7 @@ enum om_rank {
 	OM_RANK_TABLE,
 	OM_RANK_TABLE2,
 	OM_RANK_FRAME,
+	OM_RANK_SLOTS,
 	OM_RANK_SWAP,
 	OM_RANK_SLAB,
 	OM_RANK_LIST,

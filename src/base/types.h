@@ -107,15 +107,13 @@ struct om_page {
 
 /*
  * The pages of a file: 1024-ary tree of frames holding 32-bit entries. The first pages are in the
- * mapping itself, so a small file needs no node.
+ * mapping itself, so a small file needs no node. All of it is written under (O), and may be read
+ * without: store/index.h says what that tells.
  */
-#define OM_INDEX_DIRECT    16
-#define OM_INDEX_NODES_MAX 0xfffffffu /* a terabyte of nodes */
+#define OM_INDEX_DIRECT 16
 struct om_index {
-	uint32_t direct[OM_INDEX_DIRECT]; /* (O) */
-	om_pfn_t root;                    /* (O) OM_NO_PFN: no node */
-	uint32_t height : 4;              /* (O) */
-	uint32_t nodes : 28;              /* (O) frames of the tree */
+	_Atomic uint32_t direct[OM_INDEX_DIRECT]; /* (a) written under (O) */
+	_Atomic uint64_t top; /* (a) written under (O): the root, and a number that tells changes */
 };
 
 /* Who goes through a file in order, and whether it pays to read ahead: readahead.c. */
@@ -132,9 +130,13 @@ struct om_readahead {
 };
 
 struct om_mapping {
+	/* What is read to find a page that is there; written when pages come or go. */
 	struct om_system *sys;          /* (c) */
 	const struct om_store_ops *ops; /* (c) NULL: shared memory */
 	void *store;                    /* (c) */
+	_Atomic uint64_t size;          /* (a) bytes, by size_lock; shrinks before pages go */
+	struct om_index index;          /* (O) page index -> page, or swap slot of shared memory */
+
 	struct om_rwspin lock;
 	struct om_rwsem size_lock;       /* sleeping: read = write() at the end, write = truncate */
 	struct om_rwsem hole_lock;       /* sleeping: write = punch, read = waits for its end */
@@ -142,11 +144,9 @@ struct om_mapping {
 	_Atomic uintptr_t refs;          /* (a) the embedder's, and one for each area */
 	_Atomic int32_t i_mmap_writable; /* (a) shared areas with MAYWRITE; < 0: none is allowed */
 	_Atomic bool holes_shown;        /* (a) private areas may show the zero page in holes */
-	_Atomic uint64_t size;           /* (a) bytes, by size_lock; shrinks before pages go */
 	struct om_node *i_mmap;          /* (O) VMAs by file page; nonlinear ones come last */
 	/* (a) Where the next sweep of nonlinear areas begins: hints, see sweep.c. */
 	_Atomic uintptr_t hand_area, hand_addr;
-	struct om_index index;          /* (O) page index -> page, or swap slot of shared memory */
 	om_pfn_t nr_pages;              /* (O) pages in the index */
 	uint32_t nr_swapped;            /* (O) slots in the index */
 	uintptr_t hole_first, hole_end; /* (O) no page enters here: the store is being punched */
@@ -285,17 +285,20 @@ struct om_slab {
 };
 
 #define OM_SWAP_DEVICE_SHIFT 26  /* slot number = device << 26 | offset */
-#define OM_SWAP_DIR          128 /* frames of the directory: see swap.c */
+#define OM_SWAP_DIR          128 /* frames of the directory: see swapdev.c */
 
 struct om_swap_device {
-	const struct om_store_ops *ops; /* (S) NULL: free */
-	void *store;                    /* (S) */
-	uint32_t slots, used;           /* (S) */
-	uint32_t cursor;                /* (S) where the search for a free slot goes on */
-	int priority;                   /* (S) */
-	bool writable;                  /* (S) false while swapoff runs */
-	struct om_pfn_list partial;     /* (S) frames of the table that have a free slot */
-	om_pfn_t dir[OM_SWAP_DIR];      /* (c) while the device exists */
+	/* (a) NULL: no such device; written under (S), then each om_slot_list has been locked. */
+	const struct om_store_ops *_Atomic ops;
+	void *store;               /* (c) while the device exists */
+	uint32_t slots;            /* (c) while the device exists; 0: this number is free (S) */
+	int priority;              /* (c) while the device exists */
+	_Atomic bool writable;     /* (a) written under (S) as `ops`: false while swapoff runs */
+	om_pfn_t dir[OM_SWAP_DIR]; /* (c) while the device exists */
+
+	uint32_t used __attribute__((aligned(64))); /* (S) slots that are not free */
+	uint32_t cursor;            /* (S) where the search for a free slot goes on */
+	struct om_pfn_list partial; /* (S) frames of the table that have a free slot */
 };
 
 /* How far swap read-ahead pays in some part of memory: hints, see store/swapahead.h. */
@@ -307,13 +310,29 @@ struct om_swap_ahead {
 };
 
 struct om_swap {
-	struct om_spinlock lock;
-	struct om_swap_device device[OM_SWAP_DEVICES_MAX]; /* (S) */
-	unsigned next;        /* (S) round robin among equal priorities */
-	uint32_t total, free; /* (S) slots of writable devices */
-	struct om_swap_ahead
-	    ahead[1 << OM_SWAP_AHEAD_SHIFT]; /* (a) of memory or slots, by a hash */
+	struct om_spinlock lock __attribute__((aligned(64)));
+	unsigned next;                /* (S) round robin among equal priorities */
+	_Atomic uint32_t total, free; /* (a) written under (S): slots of writable devices */
+	_Atomic unsigned nr_open;     /* (a) written under (S): CPUs that may have slots */
+	struct om_swap_device device[OM_SWAP_DEVICES_MAX]; /* (S) in it */
+	struct om_swap_ahead ahead[1 << OM_SWAP_AHEAD_SHIFT]
+	    __attribute__((aligned(64))); /* (a) of memory or slots, by a hash */
 };
+
+/*
+ * Of one CPU: free slots that are its own for now, and its part of a figure. Its lock is also what
+ * keeps devices from going while this CPU looks at their slots: store/slot.h.
+ */
+#define OM_SLOTS_FREED 26
+struct om_slot_list {
+	struct om_spinlock lock;
+	bool open;               /* (l) slots may come in; written under (S), too */
+	uint16_t nr_freed;       /* (l) */
+	uint32_t next, left;     /* (l) a cluster: slots [next, next + left) */
+	_Atomic uint32_t n;      /* (a) written under (l): left + nr_freed */
+	_Atomic uint32_t cached; /* (a) pages that came into the swap cache, less those gone */
+	uint32_t freed[OM_SLOTS_FREED]; /* (l) single ones, that were put here */
+} __attribute__((aligned(64)));
 
 /* For a reverse-map design: what it keeps for the whole system. */
 struct om_rmap_state {
@@ -404,6 +423,7 @@ struct om_shard {
 		struct {
 			struct om_frame_cache cache; /* (l) in it */
 			struct om_mm_part part;      /* (a) of the address space that faults here */
+			struct om_slot_list slots;   /* (l) in it */
 			_Atomic uint64_t event[OM_NR_EVENTS];  /* (a) */
 			_Atomic uint64_t mapped[OM_NR_MAPPED]; /* (a) */
 			struct om_slab slab[OM_NR_CACHES]
@@ -455,7 +475,7 @@ struct om_system {
 	struct om_spinlock list_lock;
 	struct om_mapping *mappings; /* (g) */
 
-	_Atomic om_pfn_t nr_shmem, nr_cached, nr_swapcache; /* (a) */
+	_Atomic om_pfn_t nr_shmem, nr_cached; /* (a) */
 	/* Debug builds: looks of a walk in one go, and the most there have been: see i_mmap.h. */
 	unsigned hold;                 /* (c) 0: OM_HOLD; fewer in tests */
 	_Atomic unsigned longest_hold; /* (a) */
@@ -473,10 +493,14 @@ _Static_assert(offsetof(struct om_system, free) % 64 == 0 &&
 _Static_assert(offsetof(struct om_system, shard) % 64 == 0 &&
                    sizeof(struct om_shard) == OM_SHARD_BYTES &&
                    sizeof(struct om_frame_cache) == 64 && sizeof(struct om_mm_part) == 64 &&
-                   offsetof(struct om_shard, event) == 128,
+                   offsetof(struct om_shard, slots) == 128 && sizeof(struct om_slot_list) == 128 &&
+                   offsetof(struct om_shard, event) == 256,
                "a cache is one line, so is a part, and no CPU's line is another one's");
 _Static_assert(offsetof(struct om_mm, own) % 64 == 0 && sizeof(struct om_mm) % 64 == 0,
                "what faults read of an mm is on other lines than what they write");
+_Static_assert(offsetof(struct om_swap, device) % 64 == 0 &&
+                   offsetof(struct om_swap, ahead) % 64 == 0,
+               "what is read of a device is on lines that are seldom written");
 
 /* Of this CPU, more or less: the thread may move on at any time. */
 static inline struct om_shard *om_shard(struct om_system *sys)

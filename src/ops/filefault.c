@@ -9,6 +9,10 @@
  * A read maps the pages around it as well, those that are there: programs run on, and an entry
  * costs a tenth of a fault. Nothing is read or allocated for them, and they are old until they
  * are used.
+ *
+ * Pages that are there are found without mapping->lock (mapping.h). So truncation may have cleared
+ * the entry just now, and not have flushed: whoever is about to fill it asks om_mm_flush_pending(),
+ * with the table's lock held.
  */
 #include "base/mem.h"
 #include "ops/fault.h"
@@ -17,6 +21,31 @@
 #include "page/put.h"
 #include "rmap/rmap.h"
 #include "store/mapping.h"
+
+/*
+ * om_fault_lock_absent(), when no CPU can still use what the entry showed before (hazard 75).
+ * Truncation counts itself before it clears an entry under the table's lock, so who has that lock
+ * sees the count. It flushes before it releases mapping->lock; with that lock, too, there is none
+ * under way that has cleared this entry.
+ */
+static OM_COLD bool lock_again(struct om_fault *f)
+{
+	struct om_mapping *mapping = f->vma->mapping;
+	bool same;
+
+	om_table_unlock(f->sys, f->table);
+	om_read_lock(f->sys, &mapping->lock, OM_RANK_MAPPING);
+	same = om_fault_lock_absent(f);
+	om_read_unlock(f->sys, &mapping->lock);
+	return same;
+}
+
+static inline bool lock_settled(struct om_fault *f)
+{
+	if (!om_fault_lock_absent(f))
+		return false;
+	return om_likely(!om_mm_flush_pending(f->vma->mm)) || lock_again(f);
+}
 
 /* ---------------------------------------------------------------- private areas ------------- */
 
@@ -72,7 +101,7 @@ static int map_copy(struct om_fault *f, struct om_page *from, uintptr_t index)
 		om_page_put(sys, page);
 		return OM_FAULT_MINOR;
 	}
-	same = om_fault_lock_absent(f);
+	same = from ? lock_settled(f) : om_fault_lock_absent(f);
 	if (same) {
 		om_entry_install(sys, f->table, f->pos,
 		                 om_fault_own_pte(f, om_page_pfn(sys, page)));
@@ -103,7 +132,7 @@ static int map_file_page(struct om_fault *f, struct om_page *page)
 		if (om_unlikely(r))
 			return r;
 	}
-	if (!om_fault_lock_absent(f))
+	if (!lock_settled(f))
 		return OM_FAULT_MINOR;
 	if (!om_rmap_file_add(sys, page, f->vma)) {
 		om_table_unlock(sys, f->table);
@@ -125,39 +154,45 @@ static int map_file_page(struct om_fault *f, struct om_page *page)
 #define AROUND_PAGES 16u /* a power of two, so that they lie in one table */
 
 /*
- * Page `index` of the file, if it is there, valid and not in anybody's hands; locked. MAPPING
- * held.
+ * Count an entry of page `index` of the file, if this is that page, valid and not in anybody's
+ * hands. TABLE held.
+ *
+ * Whoever takes a page out of the file, or write permission from its entries, locks the page first,
+ * and after that takes its frame lock and the locks of the tables that may map it. So if it is not
+ * locked now, with both of ours held, he will find our entry.
  */
-static inline struct om_page *grab(struct om_fault *f, uintptr_t index)
+static inline bool add_free_page(struct om_fault *f, struct om_page *page, uintptr_t index)
 {
+	const unsigned want = OM_PG_UPTODATE, unwanted = OM_PG_LOCKED;
 	struct om_system *sys = f->sys;
-	om_ientry_t e = om_index_get(sys, &f->vma->mapping->index, index);
-	struct om_page *page;
-
-	if (!om_ientry_is_page(e))
-		return NULL;
-	page = om_page_of(sys, om_ientry_value(e));
-	return om_page_test(page, OM_PG_UPTODATE) && om_page_trylock(sys, page) ? page : NULL;
-}
-
-/* Map one page in `pos`, read-only. MAPPING and TABLE held. */
-static inline bool map_one(struct om_fault *f, unsigned pos, uintptr_t index)
-{
-	struct om_system *sys = f->sys;
-	struct om_page *page = grab(f, index);
-	om_pte_t pte;
 	bool done;
 
-	if (!page)
+	OM_ASSERT(sys, om_held(sys, &f->table->lock), "table lock", f->table);
+	om_frame_lock(sys, page);
+	done = (om_page_flags(page) & (want | unwanted)) == want &&
+	       om_mapping_names(f->vma->mapping, page, index) &&
+	       om_rmap_file_add_locked(sys, page, f->vma);
+	om_frame_unlock(sys, page);
+	return done;
+}
+
+/* Map the page that the index has named for `pos`, read-only. TABLE held. */
+static inline bool map_one(struct om_fault *f, unsigned pos, om_ientry_t e, uintptr_t index)
+{
+	struct om_system *sys = f->sys;
+	struct om_page *page;
+	om_pte_t pte;
+
+	if (!om_ientry_is_page(e))
+		return false;
+	page = om_page_of(sys, om_ientry_value(e));
+	if (!add_free_page(f, page, index))
 		return false;
 	pte = om_pte_make(om_page_pfn(sys, page), f->prot & ~(unsigned)OM_PROT_WRITE);
-	done = om_rmap_file_add(sys, page, f->vma);
-	if (done)
-		om_entry_fill(sys, f->table, pos, pos == f->pos ? om_pte_mkyoung(pte) : pte);
-	if (done && pos == f->pos)
+	om_entry_fill(sys, f->table, pos, pos == f->pos ? om_pte_mkyoung(pte) : pte);
+	if (pos == f->pos)
 		om_readahead_used(f->vma->mapping, page);
-	om_page_unlock(sys, page);
-	return done;
+	return true;
 }
 
 /* Entries [*first, *end) of the table that are near the fault, in the area and in the file. */
@@ -178,30 +213,41 @@ static void around(const struct om_fault *f, uintptr_t index, unsigned *first, u
 		*end = f->pos + (unsigned)above;
 }
 
+/* map_around(), with TABLE held. Returns how many were mapped. */
+static unsigned fill_around(struct om_fault *f, uintptr_t index, bool *resolved)
+{
+	om_ientry_t e[AROUND_PAGES];
+	unsigned first, end, n = 0;
+
+	around(f, index, &first, &end);
+	index -= f->pos - first;
+	om_index_peek_many(f->sys, &f->vma->mapping->index, index, end - first, e);
+	for (unsigned pos = first; pos < end; pos++) {
+		if (!om_pte_none(om_entry_get(f->sys, f->table, pos)) ||
+		    !map_one(f, pos, e[pos - first], index + pos - first))
+			continue;
+		*resolved |= pos == f->pos;
+		n++;
+	}
+	return n;
+}
+
 /*
  * Map what is there of the pages around a read fault. True if the page that is wanted is among
- * them. A page whose lock is free, in the index and below the size, cannot be on its way out:
- * truncation and reclaim hold its lock from the moment they unmap it until it has left the index.
+ * them. The size is read with the table locked: what truncation cuts off after that, it looks for
+ * in this table. While an entry may be owed a flush nothing is mapped: the page that is wanted
+ * comes the other way.
  */
 static bool map_around(struct om_fault *f, uintptr_t index)
 {
-	struct om_system *sys = f->sys;
-	struct om_mapping *mapping = f->vma->mapping;
-	unsigned first, end, n = 0;
+	struct om_mm *mm = f->vma->mm;
 	bool resolved = false;
+	unsigned n = 0;
 
-	om_read_lock(sys, &mapping->lock, OM_RANK_MAPPING);
-	around(f, index, &first, &end);
-	om_table_lock(sys, f->table);
-	for (unsigned pos = first; pos < end; pos++) {
-		if (!om_pte_none(om_entry_get(sys, f->table, pos)) ||
-		    !map_one(f, pos, index + pos - f->pos))
-			continue;
-		resolved |= pos == f->pos;
-		n++;
-	}
-	om_table_unlock(sys, f->table);
-	om_read_unlock(sys, &mapping->lock);
+	om_table_lock(f->sys, f->table);
+	if (om_likely(!om_mm_flush_pending(mm)))
+		n = fill_around(f, index, &resolved);
+	om_table_unlock(f->sys, f->table);
 	if (n)
 		atomic_fetch_add_explicit(&f->part->rss_file, n, memory_order_relaxed);
 	return resolved;

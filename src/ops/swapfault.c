@@ -35,8 +35,8 @@ static enum om_swapin map_swap_page(struct om_fault *f, struct om_page *page)
 	 * the entry: another mapper that finds itself the sole one must not miss us in between.
 	 */
 	om_vma_mark_anon(f->vma);
-	how =
-	    om_rmap_page_swapin(sys, page, f->vma, f->table, f->pos, om_slot_count(sys, slot) == 2);
+	how = om_rmap_page_swapin(sys, page, f->vma, f->table, f->pos,
+	                          om_slot_count_used(sys, slot) == 2);
 	if (om_unlikely(how == OM_SWAPIN_REFUSED))
 		return how;
 	direct = how == OM_SWAPIN_DIRECT;

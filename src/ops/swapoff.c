@@ -37,7 +37,7 @@ static bool on_device(uint32_t slot, unsigned device)
 static void leave_if_cached(struct om_system *sys, struct om_page *page, uint32_t slot)
 {
 	if (om_page_test(page, OM_PG_SWAPCACHE) && page->slot == slot &&
-	    om_slot_count(sys, slot) == 1) {
+	    om_slot_count_used(sys, slot) == 1) {
 		om_page_set(page, OM_PG_DIRTY);
 		om_swapcache_del(sys, page);
 	}

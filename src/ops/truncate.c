@@ -72,7 +72,7 @@ static void unmap_piece(const struct unmap *u, struct om_cursor *c, uintptr_t fi
 	struct om_part part[OM_HOLD / 2]; /* of one area and one entry at least */
 	unsigned n = 0, left = om_hold(sys);
 
-	/* For writing: no fault finds a page for a cleared entry before the flush (hazard 75). */
+	/* For writing: no fault fills an entry that is cleared, before the flush (hazard 75). */
 	om_write_lock(sys, &u->mapping->lock, OM_RANK_MAPPING);
 	while (om_i_mmap_next(u->mapping, c, first, last, &left, &part[n]))
 		n++;

@@ -158,7 +158,7 @@ static unsigned write_run(struct om_system *sys, struct om_victims *b, unsigned 
 
 	while (i + n < b->n && is_dirty_swap(b->page[i + n]) &&
 	       b->page[i + n]->slot == b->page[i]->slot + n &&
-	       om_slot_device(sys, b->page[i]->slot) == om_slot_device(sys, b->page[i + n]->slot))
+	       b->page[i + n]->slot >> OM_SWAP_DEVICE_SHIFT == device)
 		n++;
 	if (!place || om_swap_write(sys, &b->page[i], n))
 		for (unsigned k = 0; k < n; k++)

@@ -9,14 +9,7 @@ bool om_rmap_file_add(struct om_system *sys, struct om_page *page, struct om_vma
 	bool room;
 
 	om_frame_lock(sys, page);
-	OM_ASSERT(sys, !om_page_test(page, OM_PG_ANON), "I1", page);
-	room = page->mapcount < OM_MAPCOUNT_MAX;
-	if (room) {
-		if (!page->mapcount++)
-			om_count_mapped(sys, OM_MAPPED_FILE, 1);
-		if (om_vma_flags(vma) & OM_VM_LOCKED)
-			om_page_mlock(sys, page);
-	}
+	room = om_rmap_file_add_locked(sys, page, vma);
 	om_frame_unlock(sys, page);
 	return room;
 }

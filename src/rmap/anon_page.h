@@ -32,6 +32,20 @@ OM_INLINE bool om_rmap_prepare(struct om_vma *vma)
 	return true;
 }
 
+OM_INLINE bool om_rmap_file_add_locked(struct om_system *sys, struct om_page *page,
+                                       struct om_vma *vma)
+{
+	OM_ASSERT(sys, om_held(sys, &page->lock), "frame lock", page);
+	OM_ASSERT(sys, !om_page_test(page, OM_PG_ANON), "I1", page);
+	if (om_unlikely(page->mapcount >= OM_MAPCOUNT_MAX))
+		return false;
+	if (!page->mapcount++)
+		om_count_mapped(sys, OM_MAPPED_FILE, 1);
+	if (om_unlikely(om_vma_flags(vma) & OM_VM_LOCKED))
+		om_page_mlock(sys, page);
+	return true;
+}
+
 #define OM_NEW_PAGE (OM_PG_ANON | OM_PG_DIRECT | OM_PG_SWAPBACKED | OM_PG_UPTODATE)
 
 OM_INLINE void om_rmap_page_new(struct om_system *sys, struct om_page *page, struct om_vma *vma,

@@ -56,6 +56,9 @@ OM_INLINE void om_rmap_page_new(struct om_system *sys, struct om_page *page, str
 
 /* One more entry maps a file page. False if the page has too many mappers. */
 bool om_rmap_file_add(struct om_system *sys, struct om_page *page, struct om_vma *vma);
+/* With the frame lock held. */
+OM_INLINE bool om_rmap_file_add_locked(struct om_system *sys, struct om_page *page,
+                                       struct om_vma *vma);
 
 /*
  * fork: `page`, anonymous and mapped at `pos`, gets a second entry there in the child's table. Both

@@ -20,7 +20,27 @@
 
 /* ---- looking up ---- */
 
-om_ientry_t om_mapping_find(struct om_mapping *mapping, uintptr_t index, struct om_page **page)
+/* Without the mapping's lock: the page, referenced, or NULL, which says nothing. */
+static inline struct om_page *find_page(struct om_mapping *mapping, uintptr_t index)
+{
+	struct om_system *sys = mapping->sys;
+	om_ientry_t e = om_index_peek(sys, &mapping->index, index);
+	struct om_page *page;
+	bool there;
+
+	if (!om_ientry_is_page(e))
+		return NULL;
+	page = om_page_of(sys, om_ientry_value(e));
+	om_frame_lock(sys, page);
+	there = om_mapping_names(mapping, page, index);
+	if (there)
+		om_page_ref_locked(sys, page);
+	om_frame_unlock(sys, page);
+	return there ? page : NULL;
+}
+
+static OM_NOINLINE om_ientry_t find_locked(struct om_mapping *mapping, uintptr_t index,
+                                           struct om_page **page)
 {
 	struct om_system *sys = mapping->sys;
 	om_ientry_t e;
@@ -34,6 +54,14 @@ om_ientry_t om_mapping_find(struct om_mapping *mapping, uintptr_t index, struct 
 	}
 	om_read_unlock(sys, &mapping->lock);
 	return e;
+}
+
+om_ientry_t om_mapping_find(struct om_mapping *mapping, uintptr_t index, struct om_page **page)
+{
+	*page = find_page(mapping, index);
+	if (om_likely(*page))
+		return om_ientry_page(om_page_pfn(mapping->sys, *page));
+	return find_locked(mapping, index, page);
 }
 
 struct om_page *om_mapping_lookup(struct om_mapping *mapping, uintptr_t index)
@@ -137,7 +165,7 @@ bool om_mapping_evict(struct om_mapping *mapping, struct om_page *page)
 	OM_ASSERT(sys, om_page_test(page, OM_PG_LOCKED), "page lock", page);
 	om_write_lock(sys, &mapping->lock, OM_RANK_MAPPING);
 	done = try_detach(mapping, page);
-	/* Nobody can look the page up before the lock is free, so the index may follow. */
+	/* The page names no file any more, so nobody finds it before the index has followed. */
 	if (done && om_mapping_is_shmem(mapping)) {
 		/* Replacing an entry cannot fail. */
 		om_index_set(sys, &mapping->index, page->index, om_ientry_slot(page->slot));

@@ -2,9 +2,14 @@
  * mapping.h: files: the page cache of an om_mapping, and swappable shared memory.
  *
  * A page in the index has `object` = mapping, `index` = its place and one reference. Whoever
- * wants it looks it up under mapping->lock, takes a reference, lets go, takes the page lock and
- * checks that it is still there. Pages enter the index locked and not up to date, so that readers
- * wait for the transfer.
+ * wants it looks it up, takes a reference, takes the page lock and checks that it is still there.
+ * Pages enter the index locked and not up to date, so that readers wait for the transfer.
+ *
+ * A page that is there is found without mapping->lock: om_index_peek() names a frame, and under its
+ * frame lock the frame says whether it is that page of the file. It says so from the moment the
+ * index names it until it leaves, and who makes it leave looks at its references, and at the
+ * entries that map it, under the frame lock, too. That a page is not there is told by the index
+ * alone, with the lock held.
  */
 #ifndef OM_MAPPING_H
 #define OM_MAPPING_H
@@ -44,12 +49,12 @@ static inline void om_mapping_count(struct om_mapping *mapping, om_pfn_t n)
 }
 
 /*
- * The entry at `index`; a page comes referenced in *page, otherwise that is NULL. Takes MAPPING
- * for reading.
+ * The entry at `index`; a page comes referenced in *page, otherwise that is NULL. Takes FRAME, and
+ * MAPPING for reading if there is no page.
  */
 om_ientry_t om_mapping_find(struct om_mapping *mapping, uintptr_t index, struct om_page **page);
 
-/* The page at `index`, referenced, or NULL (absent, or swapped out). Takes MAPPING for reading. */
+/* The page at `index`, referenced, or NULL (absent, or swapped out). As om_mapping_find(). */
 struct om_page *om_mapping_lookup(struct om_mapping *mapping, uintptr_t index);
 
 /*
@@ -98,11 +103,23 @@ void om_mapping_readahead(struct om_mapping *mapping, uintptr_t first, size_t n)
 om_ientry_t om_mapping_next(struct om_mapping *mapping, uintptr_t *i, uintptr_t last,
                             struct om_page **page);
 
-/* Is this page, whose lock is held, still page `index` of the file? */
+/* Is this page, whose page lock or frame lock is held, still page `index` of the file? */
 static inline bool om_mapping_has(const struct om_mapping *mapping, const struct om_page *page,
                                   uintptr_t index)
 {
-	return page->object == mapping && page->index == index && !om_page_test(page, OM_PG_ANON);
+	/* What an anonymous page names may be changing (mremap): that is not looked at. */
+	return !om_page_test(page, OM_PG_ANON) && page->object == mapping && page->index == index;
+}
+
+/*
+ * Is any frame, whose frame lock is held, page `index` of the file at this moment? The mapping is
+ * alive, so no other object has its address.
+ */
+static inline bool om_mapping_names(const struct om_mapping *mapping, const struct om_page *page,
+                                    uintptr_t index)
+{
+	OM_ASSERT(mapping->sys, om_held(mapping->sys, &page->lock), "frame lock", page);
+	return page->kind == OM_KIND_DATA && om_mapping_has(mapping, page, index);
 }
 
 /*

@@ -33,6 +33,16 @@
 #define GRACE         16u  /* pages that are wasted before anything is said of a file */
 #define MEMORY        128u /* pages: then what was counted has half the weight */
 
+/*
+ * All that was read ahead lately was used: there is nothing to be learnt from one more, and the
+ * mapping, which others read, is not written.
+ */
+static bool is_certain(const struct om_readahead *ra)
+{
+	return atomic_load_explicit(&ra->used, memory_order_relaxed) >= MEMORY / 2 &&
+	       !atomic_load_explicit(&ra->wasted, memory_order_relaxed);
+}
+
 static bool pays(const struct om_readahead *ra)
 {
 	unsigned used = atomic_load_explicit(&ra->used, memory_order_relaxed);
@@ -50,6 +60,8 @@ void om_readahead_score(struct om_mapping *mapping, struct om_page *page, bool u
 	if (!(om_page_clear(page, OM_PG_READAHEAD) & OM_PG_READAHEAD))
 		return;
 	om_count(mapping->sys, used ? OM_EV_FILE_RA_HIT : OM_EV_FILE_RA_MISS, 1);
+	if (used && is_certain(ra))
+		return;
 	/* Two at a time may count as one: it is an estimate. */
 	sum = atomic_load_explicit(count, memory_order_relaxed) + 1u;
 	atomic_store_explicit(count, (uint16_t)sum, memory_order_relaxed);

@@ -7,21 +7,26 @@
  * the swap cache has OM_PG_SWAPCACHE, `slot`, and a reference for it. Swap-in always goes through
  * the cache, so a slot that a fault looks at cannot be freed and reused behind its back.
  *
- * swap.c: devices and slots. swapcache.c: pages in slots, and writing. swapin.c: reading, and with
- * it what swapahead.c finds worth reading.
+ * What a caller can rely on: an entry changes by one atomic access, and while swap has plenty of
+ * free slots, nothing that another CPU writes is written to take, put, count or look up one, but
+ * once for many. A slot is refused only if none is free on any device that may be written to,
+ * wherever it lies. Figures are exact at rest.
+ *
+ * swap.c: who holds a slot; slots.c: free ones; swapdev.c: devices; slot.h: what these share.
+ * swapcache.c: pages in slots, and writing. swapin.c: reading, and with it what swapahead.c finds
+ * worth reading.
  */
 #ifndef OM_SWAP_H
 #define OM_SWAP_H
 
 #include "page/frame.h"
-#include "page/frame.h"
 
-/* ---- slots (swap.c); all take SWAP ---- */
+/* ---- slots (swap.c, slots.c); all may take SLOTS, SWAP ---- */
 
 /*
- * Reserve up to n consecutive slots, best device first; returns how many (0: swap is full) and
- * the first. Each has count 1 (for the cache) and waits for om_swapcache_add(), or om_slot_put()
- * to give it back.
+ * Reserve up to n consecutive slots, best device first, but for what CPUs have aside; returns how
+ * many (0: swap is full) and the first. No spinning lock is held. Each has count 1 (for the cache)
+ * and waits for om_swapcache_add(), or om_slot_put() to give it back.
  */
 unsigned om_slot_alloc(struct om_system *sys, unsigned n, uint32_t *first);
 
@@ -50,6 +55,9 @@ unsigned om_slot_uncache(struct om_system *sys, uint32_t slot);
  */
 unsigned om_slot_count(struct om_system *sys, uint32_t slot);
 
+/* om_slot_count() of a slot that is held as long as this takes, so that no lock is needed. */
+unsigned om_slot_count_used(struct om_system *sys, uint32_t slot);
+
 /* The page that caches the slot right now, without a reference, or OM_NO_PFN. */
 om_pfn_t om_slot_pfn(struct om_system *sys, uint32_t slot);
 
@@ -65,29 +73,51 @@ bool om_slot_is_unread(struct om_system *sys, uint32_t slot);
 /* Swap-in: if om_slot_is_unread(), cache `pfn` in it and count it. */
 bool om_slot_claim(struct om_system *sys, uint32_t slot, om_pfn_t pfn);
 
-/* Are there free slots? (a hint) */
-bool om_swap_has_room(struct om_system *sys);
+/* For who takes any number: neither in use, nor in a CPU's list. */
+bool om_slot_is_free(struct om_system *sys, uint32_t slot);
+
+/*
+ * Slots of the devices that may be written to, and how many are free: exact at rest, and never more
+ * than there are. Takes SWAP. Cost: linear in the number of CPUs.
+ */
+void om_swap_figures(struct om_system *sys, uint32_t *slots, uint32_t *free);
+uint32_t om_swap_free(struct om_system *sys);
+
+/* Are there any? (a hint) Mostly reads one line. */
+bool om_swap_has_room(const struct om_system *sys);
 
 /* Is more than half of swap free? (a hint) */
-bool om_swap_is_roomy(struct om_system *sys);
+bool om_swap_is_roomy(const struct om_system *sys);
 
-/* The store behind a slot; the offset in it is om_slot_offset(). */
-struct om_swap_device *om_slot_device(struct om_system *sys, uint32_t slot);
+/* The store behind a slot in use; the offset in it is om_slot_offset(). */
+const struct om_swap_device *om_slot_device(struct om_system *sys, uint32_t slot);
 static inline uint32_t om_slot_offset(uint32_t slot)
 {
 	return slot & ((1u << OM_SWAP_DEVICE_SHIFT) - 1);
 }
 
+/* ---- devices (swapdev.c) ---- */
+
 /* Used by swapoff.c: the first used slot at or after *offset in a device; false if none. */
 bool om_swapdev_next_used(struct om_system *sys, unsigned device, uint32_t *offset);
 int om_swapdev_add(struct om_system *sys, const struct om_store_ops *ops, void *store,
                    uint32_t slots, int priority, unsigned *device);
-/* Stop (or resume) allocating from a device. -OM_EINVAL if there is none or it is already so. */
+/*
+ * Stop (or resume) allocating from a device. -OM_EINVAL if there is none or it is already so. When
+ * it has stopped, no CPU has slots of it aside.
+ */
 int om_swapdev_set_writable(struct om_system *sys, unsigned device, bool writable);
 /* Forget a device with no used slot. */
 void om_swapdev_remove(struct om_system *sys, unsigned device);
 
 /* ---- pages in slots (swapcache.c) ---- */
+
+/* A page has come into the cache (1), or left it (-1); and how many are in it, exact at rest. */
+static inline void om_swapcache_counts(struct om_system *sys, int n)
+{
+	atomic_fetch_add_explicit(&om_shard(sys)->slots.cached, (uint32_t)n, memory_order_relaxed);
+}
+uint32_t om_swapcache_pages(const struct om_system *sys);
 
 /* Most pages in one transfer. */
 #define OM_SWAP_RUN 32

@@ -3,7 +3,7 @@
  *
  * A slot has at most one page, and the page of a slot is found through the slot's table entry, so
  * the cache needs no structure of its own. OM_PG_SWAPCACHE and `slot` of the page and the entry's
- * pfn change together under the page's frame lock, inside which the swap lock is taken.
+ * pfn change together under the page's frame lock.
  *
  * A page enters empty when it is about to be read (swapin.c), or full in om_swapcache_add(), when
  * reclaim has given it a slot.
@@ -12,6 +12,16 @@
 #include "store/swap.h"
 
 /* ---- in and out of the cache ---- */
+
+/* One CPU may count down what another one counted up: numbers wrap. */
+uint32_t om_swapcache_pages(const struct om_system *sys)
+{
+	uint32_t n = 0;
+
+	for (unsigned i = 0; i <= sys->cpu_mask; i++)
+		n += atomic_load_explicit(&sys->shard[i].slots.cached, memory_order_relaxed);
+	return (int32_t)n < 0 ? 0 : n;
+}
 
 void om_swapcache_add(struct om_system *sys, struct om_page *page, uint32_t slot)
 {
@@ -23,7 +33,7 @@ void om_swapcache_add(struct om_system *sys, struct om_page *page, uint32_t slot
 	om_slot_set_pfn(sys, slot, om_page_pfn(sys, page));
 	om_page_set(page, OM_PG_SWAPCACHE | OM_PG_DIRTY | OM_PG_UPTODATE);
 	om_frame_unlock(sys, page);
-	atomic_fetch_add_explicit(&sys->nr_swapcache, 1, memory_order_relaxed);
+	om_swapcache_counts(sys, 1);
 }
 
 /* Frame lock held. */
@@ -35,7 +45,7 @@ static void leave_cache(struct om_system *sys, struct om_page *page)
 	page->slot = 0;
 	om_page_unref_locked(sys, page);
 	OM_BUG_ON(sys, om_page_is_dead(page), "I7", page, om_page_refs(page), 0);
-	atomic_fetch_sub_explicit(&sys->nr_swapcache, 1, memory_order_relaxed);
+	om_swapcache_counts(sys, -1);
 }
 
 void om_swapcache_del(struct om_system *sys, struct om_page *page)
@@ -49,7 +59,7 @@ void om_swapcache_del(struct om_system *sys, struct om_page *page)
 bool om_swapcache_is_sole(struct om_system *sys, struct om_page *page)
 {
 	OM_ASSERT(sys, om_held(sys, &page->lock), "frame lock", page);
-	return om_page_test(page, OM_PG_SWAPCACHE) && om_slot_count(sys, page->slot) == 1;
+	return om_page_test(page, OM_PG_SWAPCACHE) && om_slot_count_used(sys, page->slot) == 1;
 }
 
 /* Unmapped, in no file, and known to the cache and the caller alone. Frame lock held. */

@@ -69,7 +69,7 @@ static int enter_empty(struct om_system *sys, uint32_t slot, struct om_page **re
 		om_page_unlock_put(sys, page);
 		return -OM_EAGAIN;
 	}
-	atomic_fetch_add_explicit(&sys->nr_swapcache, 1, memory_order_relaxed);
+	om_swapcache_counts(sys, 1);
 	*result = page;
 	return 0;
 }

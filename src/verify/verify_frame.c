@@ -169,8 +169,8 @@ static void check_sums(struct om_check *c, const struct frame_sums *s)
 	OM_CHECK(c, s->mapped.file == mapped.file, "mapped", NULL, s->mapped.file, mapped.file);
 	OM_CHECK(c, s->unevictable == atomic_load(&sys->nr_unevictable), "I12", NULL,
 	         s->unevictable, atomic_load(&sys->nr_unevictable));
-	OM_CHECK(c, s->swapcache == atomic_load(&sys->nr_swapcache), "I11", NULL, s->swapcache,
-	         atomic_load(&sys->nr_swapcache));
+	OM_CHECK(c, s->swapcache == om_swapcache_pages(sys), "I11", NULL, s->swapcache,
+	         om_swapcache_pages(sys));
 }
 
 void om_check_frames(struct om_check *c)

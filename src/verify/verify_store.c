@@ -3,6 +3,7 @@
  * devices. Who holds which slot is counted in verify_slot.c.
  */
 #include "store/mapping.h"
+#include "store/slot.h"
 #include "store/swap.h"
 #include "verify/verify.h"
 
@@ -46,15 +47,20 @@ void om_scan_index(struct om_check *c, struct om_mapping *mapping, om_index_visi
                    bool tally)
 {
 	const struct om_index *ix = &mapping->index;
+	uint64_t top = om_index_top(ix);
+	om_pfn_t root = om_index_root(top);
+	unsigned height = om_index_height(top);
 
 	c->nodes = 0;
-	for (unsigned i = 0; i < OM_INDEX_DIRECT; i++)
-		if (ix->direct[i] && !visit(c, mapping, i, ix->direct[i]))
+	for (unsigned i = 0; i < OM_INDEX_DIRECT; i++) {
+		uint32_t e = atomic_load(&ix->direct[i]);
+
+		if (e && !visit(c, mapping, i, e))
 			return;
-	if (OM_CHECK(c, (ix->root == OM_NO_PFN) == (ix->height == 0), "index", mapping, ix->root,
-	             ix->height) &&
-	    ix->height)
-		scan_node(c, mapping, visit, tally, ix->root, ix->height - 1u, 0);
+	}
+	if (OM_CHECK(c, (root == OM_NO_PFN) == (height == 0), "index", mapping, root, height) &&
+	    height)
+		scan_node(c, mapping, visit, tally, root, height - 1, 0);
 }
 
 /* The size shrinks before pages go, so at rest none is beyond it. */
@@ -86,7 +92,8 @@ void om_check_mappings(struct om_check *c)
 		size_t cached = c->cached, swapped = c->swapped;
 
 		om_scan_index(c, m, check_in_mapping, true);
-		OM_CHECK(c, m->index.nodes == c->nodes, "index", m, m->index.nodes, c->nodes);
+		OM_CHECK(c, om_index_nodes(c->sys, &m->index) == c->nodes, "index", m,
+		         om_index_nodes(c->sys, &m->index), c->nodes);
 		OM_CHECK(c, m->nr_pages == c->cached - cached, "index", m, m->nr_pages,
 		         c->cached - cached);
 		OM_CHECK(c, m->nr_swapped == c->swapped - swapped, "index", m, m->nr_swapped,
@@ -100,7 +107,7 @@ void om_check_mappings(struct om_check *c)
 
 /* ---------------------------------------------------------------- frames of swap devices ------ */
 
-/* As swap.c lays them out: 8 bytes a slot, and a directory of pfns. */
+/* As swapdev.c lays them out: 8 bytes a slot, and a directory of pfns. */
 #define TABLE_SLOTS ((uint32_t)(OM_PAGE_SIZE / 8))
 #define DIR_TABLES  ((uint32_t)(OM_PAGE_SIZE / sizeof(om_pfn_t)))
 
@@ -122,18 +129,23 @@ static uint32_t slots_of_table(const struct om_swap_device *device, uint32_t t)
 	return left < TABLE_SLOTS ? left : TABLE_SLOTS;
 }
 
-/* Slots in use among those of table frame t. */
-static uint32_t used_in_table(struct om_check *c, unsigned device, uint32_t t)
+/* Slots that are not free among those of table frame t; of these, *listed are in CPUs' lists. */
+static uint32_t used_in_table(struct om_check *c, unsigned device, uint32_t t, uint32_t *listed)
 {
 	uint32_t first = device << OM_SWAP_DEVICE_SHIFT | t * TABLE_SLOTS, used = 0;
 	uint32_t n = slots_of_table(&c->sys->swap.device[device], t);
 
-	for (uint32_t i = 0; i < n; i++)
-		used += om_slot_count(c->sys, first + i) != 0;
+	for (uint32_t i = 0; i < n; i++) {
+		bool taken = !om_slot_is_free(c->sys, first + i);
+
+		used += taken;
+		*listed += taken && !om_slot_count(c->sys, first + i);
+	}
 	return used;
 }
 
-static void check_device_table(struct om_check *c, unsigned nr)
+/* *listed: its slots in CPUs' lists are added. */
+static void check_device_table(struct om_check *c, unsigned nr, uint32_t *listed)
 {
 	const struct om_swap_device *device = &c->sys->swap.device[nr];
 	uint32_t tables = (device->slots + TABLE_SLOTS - 1) / TABLE_SLOTS, used = 0, full = 0;
@@ -152,7 +164,7 @@ static void check_device_table(struct om_check *c, unsigned nr)
 		if (!reach_index_frame(c, device, names[t % DIR_TABLES]))
 			return;
 		table = om_page_of(c->sys, names[t % DIR_TABLES]);
-		here = used_in_table(c, nr, t);
+		here = used_in_table(c, nr, t, listed);
 		OM_CHECK(c, table->mapcount == here, "I11", device, table->mapcount, here);
 		used += here;
 		full += here == slots_of_table(device, t);
@@ -165,17 +177,22 @@ static void check_device_table(struct om_check *c, unsigned nr)
 void om_check_swap(struct om_check *c)
 {
 	const struct om_swap *swap = &c->sys->swap;
-	uint32_t total = 0, free = 0;
+	uint32_t total = 0, free = 0, listed = 0, before;
 
 	for (unsigned i = 0; i < OM_SWAP_DEVICES_MAX; i++) {
 		if (!swap->device[i].ops)
 			continue;
-		check_device_table(c, i);
-		if (!swap->device[i].writable)
+		before = listed;
+		check_device_table(c, i, &listed);
+		if (!swap->device[i].writable) {
+			OM_CHECK(c, listed == before, "I11", &swap->device[i], listed, before);
 			continue;
+		}
 		total += swap->device[i].slots;
 		free += swap->device[i].slots - swap->device[i].used;
 	}
 	OM_CHECK(c, swap->total == total, "I11", swap, swap->total, total);
 	OM_CHECK(c, swap->free == free, "I11", swap, swap->free, free);
+	OM_CHECK(c, om_slots_listed(c->sys) == listed, "I11", swap, om_slots_listed(c->sys),
+	         listed);
 }

@@ -20,7 +20,7 @@ void cache_finish(struct om_system *sys)
 	assert_null(sys->mappings);
 	assert_int_equal(atomic_load(&sys->nr_cached), 0);
 	assert_int_equal(atomic_load(&sys->nr_shmem), 0);
-	assert_int_equal(atomic_load(&sys->nr_swapcache), 0);
+	assert_int_equal(om_swapcache_pages(sys), 0);
 	assert_int_equal(sys->swap.free, sys->swap.total);
 	if (sys->swap.total)
 		om_swapdev_remove(sys, 0);

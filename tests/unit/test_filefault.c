@@ -70,6 +70,55 @@ static void test_edges(void **state)
 	space_finish(&s);
 }
 
+/* What is there is found, mapped and copied while somebody has the file's lock, and reads do, too. */
+static void test_without_the_lock(void **state)
+{
+	struct space s = space_start(256, 0);
+	struct om_mapping *file = cached_file(&s, 40);
+	unsigned char byte = 0;
+	uintptr_t refs;
+
+	(void)state;
+	space_map_file(&s, 0, 40, RW, OM_MAP_PRIVATE, file, 0);
+	space_map_file(&s, 48, 8, RW, 0, file, 0);
+	refs = atomic_load(&file->refs);
+	atomic_store(&file->lock.state, OM_RW_WRITER);
+	assert_int_equal(space_get(&s, s.mm, 20), 21);
+	expect_present(&s, 16, 32);
+	space_put(&s, s.mm, 35, 'c');
+	assert_int_equal(space_try(&s, s.mm, 49, true), OM_FAULT_MINOR);
+	assert_int_equal(om_mapping_read(file, 3 << OM_PAGE_SHIFT, &byte, 1, NULL), 0);
+	assert_int_equal(byte, 4);
+	assert_int_equal(atomic_load(&file->lock.state), OM_RW_WRITER);
+	atomic_store(&file->lock.state, 0);
+	assert_int_equal(atomic_load(&file->refs), refs);
+	assert_int_equal(space_get(&s, s.mm, 35), 'c');
+	space_check(&s);
+	om_mapping_put(file);
+	space_finish(&s);
+}
+
+/* While truncation may owe a flush, nothing is mapped around, and an entry is filled with the lock. */
+static void test_flush_is_owed(void **state)
+{
+	struct space s = space_start(256, 0);
+	struct om_mapping *file = cached_file(&s, 40);
+
+	(void)state;
+	space_map_file(&s, 0, 40, RW, OM_MAP_PRIVATE, file, 0);
+	atomic_store(&s.mm->flush_pending, 1);
+	assert_int_equal(space_get(&s, s.mm, 20), 21);
+	expect_present(&s, 20, 21);
+	space_put(&s, s.mm, 21, 'c');
+	atomic_store(&s.mm->flush_pending, 0);
+	assert_int_equal(space_get(&s, s.mm, 22), 23);
+	assert_int_equal(space_kind(s.mm, 31), OM_PAGE_FILE);
+	assert_int_equal(space_get(&s, s.mm, 21), 'c');
+	space_check(&s);
+	om_mapping_put(file);
+	space_finish(&s);
+}
+
 /* What is not in memory is not read, what somebody holds is not waited for, what is there stays. */
 static void test_left_out(void **state)
 {
@@ -380,12 +429,20 @@ static void test_no_room_in_mapcount(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_neighbours),  cmocka_unit_test(test_edges),
-	    cmocka_unit_test(test_left_out),    cmocka_unit_test(test_read_ahead),
-	    cmocka_unit_test(test_read_alone),  cmocka_unit_test(test_read_call),
-	    cmocka_unit_test(test_locked),      cmocka_unit_test(test_no_room_in_mapcount),
-	    cmocka_unit_test(test_holes),       cmocka_unit_test(test_filled_holes),
-	    cmocka_unit_test(test_locked_hole), cmocka_unit_test(test_hidden_cache),
+	    cmocka_unit_test(test_neighbours),
+	    cmocka_unit_test(test_edges),
+	    cmocka_unit_test(test_without_the_lock),
+	    cmocka_unit_test(test_flush_is_owed),
+	    cmocka_unit_test(test_left_out),
+	    cmocka_unit_test(test_read_ahead),
+	    cmocka_unit_test(test_read_alone),
+	    cmocka_unit_test(test_read_call),
+	    cmocka_unit_test(test_locked),
+	    cmocka_unit_test(test_no_room_in_mapcount),
+	    cmocka_unit_test(test_holes),
+	    cmocka_unit_test(test_filled_holes),
+	    cmocka_unit_test(test_locked_hole),
+	    cmocka_unit_test(test_hidden_cache),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -37,7 +37,7 @@ static void finish(struct om_system *sys)
 	/* Read-ahead may have left pages that nobody wants; reclaim finds them. */
 	while (om_reclaim_step(sys, 100))
 		;
-	assert_int_equal(atomic_load(&sys->nr_swapcache), 0);
+	assert_int_equal(om_swapcache_pages(sys), 0);
 	om_swapdev_remove(sys, 0);
 	unit_assert_all_free(sys);
 	unit_system_free(sys);

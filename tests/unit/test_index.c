@@ -69,7 +69,7 @@ static void model_free(struct model *m)
 		assert_int_equal(om_index_clear(m->sys, &m->ix, m->place[i]), m->entry[i]);
 		m->entry[i] = 0;
 	}
-	assert_int_equal(m->ix.root, OM_NO_PFN);
+	assert_int_equal(om_index_root(om_index_top(&m->ix)), OM_NO_PFN);
 	unit_assert_all_free(m->sys);
 	unit_system_free(m->sys);
 	free(m);
@@ -92,10 +92,26 @@ static void check_next(struct model *m, uintptr_t from)
 	}
 }
 
+/* While nobody changes anything a peek is as good. */
+static void check_peek(struct model *m, uintptr_t i)
+{
+	om_ientry_t e[40];
+	unsigned n = UINTPTR_MAX - i < 39 ? (unsigned)(UINTPTR_MAX - i) + 1 : 40;
+
+	om_index_peek_many(m->sys, &m->ix, i, n, e);
+	for (unsigned k = 0; k < n; k++) {
+		assert_int_equal(e[k], om_index_get(m->sys, &m->ix, i + k));
+		assert_int_equal(e[k], om_index_peek(m->sys, &m->ix, i + k));
+	}
+}
+
 static void check_all(struct model *m)
 {
-	for (unsigned i = 0; i < PLACES; i++)
+	for (unsigned i = 0; i < PLACES; i++) {
 		assert_int_equal(om_index_get(m->sys, &m->ix, m->place[i]), m->entry[i]);
+		check_peek(m, m->place[i]);
+		check_peek(m, m->place[i] < 20 ? 0 : m->place[i] - 20);
+	}
 }
 
 static void test_random(void **state)
@@ -129,6 +145,78 @@ static void test_random(void **state)
 	model_free(m);
 }
 
+/* ---------------------------------------------------------------- peeking ------------------- */
+
+/* At the n-th lock that is taken: a peek takes that of each node before and after it is read. */
+static struct {
+	struct om_system *sys;
+	struct om_index *ix;
+	uintptr_t place;
+	unsigned at;
+	struct om_page *got[8];
+} meddler;
+
+/* The entry is cleared, its nodes are freed, and their frames full of what looks like entries. */
+static struct om_held *meddle(void *ctx)
+{
+	if (meddler.at && !unit_ops.held(ctx)->depth && !--meddler.at) {
+		om_index_clear(meddler.sys, meddler.ix, meddler.place);
+		for (unsigned i = 0; i < 8; i++) {
+			meddler.got[i] = om_frame_get(meddler.sys, OM_KIND_USER, 0);
+			memset(om_page_ptr(meddler.sys, meddler.got[i]), 0xfe, OM_PAGE_SIZE);
+		}
+	}
+	return unit_ops.held(ctx);
+}
+
+/* Peek at a place whose nodes go before the n-th lock. False: that is after the last one. */
+static bool peek_and_meddle(struct om_system *sys, unsigned n)
+{
+	struct om_index ix;
+	om_ientry_t e;
+
+	om_index_init(&ix);
+	assert_int_equal(om_index_set(sys, &ix, 3 << 10, om_ientry_page(1)), 0);
+	assert_int_equal(om_index_set(sys, &ix, 5 << 20, om_ientry_page(2)), 0);
+	meddler.sys = sys;
+	meddler.ix = &ix;
+	meddler.place = 5 << 20;
+	meddler.at = n;
+	e = om_index_peek(sys, &ix, 5 << 20);
+	if (meddler.at) {
+		meddler.at = 0;
+		assert_int_equal(e, om_ientry_page(2));
+		om_index_clear(sys, &ix, 5 << 20);
+		om_index_clear(sys, &ix, 3 << 10);
+		return false;
+	}
+	assert_int_equal(e, 0);
+	for (unsigned i = 0; i < 8; i++)
+		om_frame_release(sys, meddler.got[i]);
+	assert_int_equal(om_index_get(sys, &ix, 3 << 10), om_ientry_page(1));
+	om_index_clear(sys, &ix, 3 << 10);
+	return true;
+}
+
+/* Nodes that are freed, and become anything, under the eyes of who peeks. */
+static void test_peek_at_freed_nodes(void **state)
+{
+	struct om_system *sys = unit_system(20);
+	struct om_port_ops ops = unit_ops;
+	unsigned n = 1;
+
+	(void)state;
+	ops.held = meddle;
+	sys->hooks.ops = &ops;
+	while (OM_DEBUG && peek_and_meddle(sys, n))
+		n++;
+	/* There are three levels. */
+	assert_int_equal(n, OM_DEBUG ? 7 : 1);
+	sys->hooks.ops = &unit_ops;
+	unit_assert_all_free(sys);
+	unit_system_free(sys);
+}
+
 static void test_encoding(void **state)
 {
 	(void)state;
@@ -153,16 +241,21 @@ static void test_nodes(void **state)
 
 	(void)state;
 	om_index_init(&ix);
+	/* What marks a bundle of free frames is in the first of them when that is taken. */
+	om_page_of(sys, sys->free.head)->slot = 20;
 	for (uintptr_t i = 0; i < OM_INDEX_DIRECT; i++)
 		assert_int_equal(om_index_set(sys, &ix, i, om_ientry_page(7)), 0);
 	assert_int_equal(atomic_load(&sys->free.n), 20);
+	assert_int_equal(om_index_nodes(sys, &ix), 0);
 	assert_int_equal(om_index_set(sys, &ix, 16, om_ientry_page(8)), 0);
 	assert_int_equal(om_index_set(sys, &ix, 1023, om_ientry_page(9)), 0);
 	assert_int_equal(atomic_load(&sys->free.n), 19);
 	assert_int_equal(om_index_set(sys, &ix, UINTPTR_MAX, om_ientry_page(9)), 0);
 	assert_int_equal(atomic_load(&sys->free.n), 20 - 2 * levels + 1);
+	assert_int_equal(om_index_nodes(sys, &ix), 2 * levels - 1);
 	assert_int_equal(om_index_clear(sys, &ix, UINTPTR_MAX), om_ientry_page(9));
 	assert_int_equal(atomic_load(&sys->free.n), 20 - levels);
+	assert_int_equal(om_index_nodes(sys, &ix), levels);
 	assert_int_equal(om_index_clear(sys, &ix, 16), om_ientry_page(8));
 	assert_int_equal(om_index_clear(sys, &ix, 1023), om_ientry_page(9));
 	assert_int_equal(om_index_clear(sys, &ix, 1023), 0);
@@ -234,6 +327,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_encoding),
 	    cmocka_unit_test(test_nodes),
+	    cmocka_unit_test(test_peek_at_freed_nodes),
 	    cmocka_unit_test(test_random),
 	    cmocka_unit_test(test_no_frames),
 	};

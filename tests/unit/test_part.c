@@ -426,7 +426,7 @@ static void look(struct steady *s)
 	unsigned phase = atomic_load(&s->phase);
 	size_t n = om_mm_sums(s->mm).anon;
 
-	unit_check(n == 0 || n == PAGES);
+	/* While entries come and go the sum may be of no moment: it looks at one part after another. */
 	if (phase % 2 && phase == atomic_load(&s->phase))
 		unit_check(n == PAGES);
 }

@@ -305,6 +305,23 @@ static void test_does_not_pay(void **state)
 	finish(&s, m);
 }
 
+/* Where all that was read ahead was used, that one more was does not write the mapping. */
+static void test_certain(void **state)
+{
+	struct space s;
+	struct om_mapping *m = start(&s, &note_ops, 2 * PAGES);
+	unsigned used;
+
+	(void)state;
+	for (uintptr_t i = 0; i < PAGES / 2; i++)
+		get(m, i);
+	used = atomic_load(&m->readahead.used);
+	assert_int_equal(used, 64);
+	assert_int_equal(atomic_load(&m->readahead.wasted), 0);
+	assert_true(space_event(s.sys, OM_EV_FILE_RA_HIT) > 2 * used);
+	finish(&s, m);
+}
+
 /* ---------------------------------------------------------------- memory, errors ------------ */
 
 /* Half of what is free above the reserve, and nothing of that. */
@@ -369,8 +386,8 @@ int main(void)
 	    cmocka_unit_test(test_large_calls),  cmocka_unit_test(test_readers),
 	    cmocka_unit_test(test_gaps),         cmocka_unit_test(test_gap_too_long),
 	    cmocka_unit_test(test_no_gap),       cmocka_unit_test(test_mapped),
-	    cmocka_unit_test(test_does_not_pay), cmocka_unit_test(test_memory),
-	    cmocka_unit_test(test_errors),
+	    cmocka_unit_test(test_does_not_pay), cmocka_unit_test(test_certain),
+	    cmocka_unit_test(test_memory),       cmocka_unit_test(test_errors),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,12 +1,16 @@
 /*
  * test_swap.c: areas and slots: a random run against a plain array, runs and their order,
  * priorities, full areas, full counts, areas that come and go, and all frames given back. Includes
- * swap.c to make counts overflow early.
+ * swap.c to make counts overflow early, and swapdev.c for the sizes in it.
  */
 #define OM_SLOT_COUNT_MAX 5
 #include "store/swap.c"
+#include "store/swapdev.c"
 
 #include "ram.h"
+
+#define TABLE_SLOTS OM_TABLE_SLOTS
+#define DIR_TABLES  OM_DIR_TABLES
 
 static uint32_t slot_of(unsigned area, uint32_t offset)
 {

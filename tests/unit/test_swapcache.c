@@ -27,7 +27,7 @@ static struct om_system *start(om_pfn_t frames, unsigned cluster)
 
 static void finish(struct om_system *sys)
 {
-	assert_int_equal(atomic_load(&sys->nr_swapcache), 0);
+	assert_int_equal(om_swapcache_pages(sys), 0);
 	om_swapdev_remove(sys, 0);
 	unit_assert_all_free(sys);
 	unit_system_free(sys);
@@ -80,7 +80,7 @@ static void test_read(void **state)
 	page = get(sys, 3, true);
 	assert_int_equal(om_page_refs(page), 2);
 	assert_int_equal(om_slot_count(sys, 3), 2);
-	assert_int_equal(atomic_load(&sys->nr_swapcache), 1);
+	assert_int_equal(om_swapcache_pages(sys), 1);
 	again = get(sys, 3, false);
 	assert_ptr_equal(page, again);
 	assert_int_equal(om_page_refs(page), 3);
@@ -165,7 +165,7 @@ static void test_readahead(void **state)
 	assert_int_equal(cache_event(sys, OM_EV_SWAP_READ), 2);
 	assert_int_equal(cache_event(sys, OM_EV_PSWPIN), 1 + 6);
 	assert_int_equal(cache_event(sys, OM_EV_SWAP_OVER), 2);
-	assert_int_equal(atomic_load(&sys->nr_swapcache), 7);
+	assert_int_equal(om_swapcache_pages(sys), 7);
 	assert_int_equal(atomic_load(&sys->free.n), free - 6);
 	expect_ahead(sys, 0, 2);
 	expect_ahead(sys, 3, 4);
@@ -198,7 +198,7 @@ static void test_between(void **state)
 	assert_int_equal(om_swap_readpages(sys, &near, &page, &read), 0);
 	om_page_put(sys, page);
 	expect_ahead(sys, 3, 6);
-	assert_int_equal(atomic_load(&sys->nr_swapcache), 4);
+	assert_int_equal(om_swapcache_pages(sys), 4);
 	free_slots(sys, 0, 16);
 	finish(sys);
 }
@@ -313,13 +313,13 @@ static void test_read_errors(void **state)
 	/* A neighbour is unreadable: the wanted page comes alone. */
 	atomic_store(&ram.bad_page, 6);
 	assert_int_equal(get_near(sys, 1, 0, 8), 0);
-	assert_int_equal(atomic_load(&sys->nr_swapcache), 2);
+	assert_int_equal(om_swapcache_pages(sys), 2);
 	assert_int_equal(cache_event(sys, OM_EV_SWAP_READ_ERR), 1);
 	assert_int_equal(cache_event(sys, OM_EV_PSWPIN), 2);
 	/* The wanted page itself; its neighbours go with it. */
 	om_swap_near_add_block(sys, &near, 8);
 	assert_int_equal(om_swap_readpages(sys, &near, &page, &read), -OM_EIO);
-	assert_int_equal(atomic_load(&sys->nr_swapcache), 2);
+	assert_int_equal(om_swapcache_pages(sys), 2);
 	assert_int_equal(cache_event(sys, OM_EV_SWAP_READ_ERR), 3);
 	assert_int_equal(om_slot_count(sys, 6), 1);
 	assert_int_equal(om_slot_pfn(sys, 6), OM_NO_PFN);
@@ -327,7 +327,7 @@ static void test_read_errors(void **state)
 	assert_false(om_page_test(om_page_of(sys, om_slot_pfn(sys, 4)), OM_PG_LOCKED));
 	atomic_store(&ram.bad_page, RAM_NEVER);
 	assert_int_equal(get_near(sys, 6, 0, 8), 4);
-	assert_int_equal(atomic_load(&sys->nr_swapcache), 7);
+	assert_int_equal(om_swapcache_pages(sys), 7);
 	free_slots(sys, 0, 3);
 	free_slots(sys, 4, 4);
 	finish(sys);
