@@ -52,6 +52,7 @@ set(OBJRMAP_SOURCES
   ${OBJRMAP_DIR}/src/reclaim/sweep.c
   ${OBJRMAP_DIR}/src/reclaim/tables.c
   ${OBJRMAP_DIR}/src/reclaim/unmap.c
+  ${OBJRMAP_DIR}/src/reclaim/writers.c
   ${OBJRMAP_DIR}/src/rmap/anon_page.c
   ${OBJRMAP_DIR}/src/rmap/area.c
   ${OBJRMAP_DIR}/src/rmap/i_mmap.c

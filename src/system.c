@@ -1,6 +1,7 @@
 /*
  * system.c: setting up a machine's memory, and taking it down.
  */
+#include "area/mm.h"
 #include "base/mem.h"
 #include "base/part.h"
 #include "page/frame.h"
@@ -64,7 +65,7 @@ struct om_system *om_system_init(const struct om_config *config)
 /* Is every frame free but the zero page? */
 static bool is_idle(struct om_system *sys)
 {
-	bool idle = !sys->mms && !sys->mappings;
+	bool idle = !om_mm_after(sys, NULL) && !sys->mappings;
 
 	for (unsigned i = 0; i < OM_SWAP_DEVICES_MAX; i++)
 		idle = idle && !sys->swap.device[i].ops;

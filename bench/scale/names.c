@@ -83,15 +83,20 @@ static const struct field part_fields[] = {
     FIELD(om_mm_part, mm),         END};
 
 static const struct field mm_fields[] = {
-    FIELD(om_mm, sys),       FIELD(om_mm, cookie),     FIELD(om_mm, root),
-    FIELD(om_mm, last),      FIELD(om_mm, moves),      FIELD(om_mm, recalled),
-    FIELD(om_mm, parts),     FIELD(om_mm, refs),       FIELD(om_mm, vmas),
-    FIELD(om_mm, gone),      FIELD(om_mm, sum_lock),   INSIDE(om_mm, own, part_fields),
-    FIELD(om_mm, nr_vmas),   FIELD(om_mm, def_flags),  FIELD(om_mm, flush_pending),
-    FIELD(om_mm, layout),    FIELD(om_mm, brk),        FIELD(om_mm, limit),
-    FIELD(om_mm, total_vm),  FIELD(om_mm, data_vm),    FIELD(om_mm, locked_vm),
-    FIELD(om_mm, nr_tables), FIELD(om_mm, few_rounds), FIELD(om_mm, anon_mm),
-    FIELD(om_mm, prev),      FIELD(om_mm, next),       END};
+    FIELD(om_mm, sys),           FIELD(om_mm, cookie),
+    FIELD(om_mm, root),          FIELD(om_mm, last),
+    FIELD(om_mm, moves),         FIELD(om_mm, recalled),
+    FIELD(om_mm, parts),         FIELD(om_mm, refs),
+    FIELD(om_mm, vmas),          FIELD(om_mm, gone),
+    FIELD(om_mm, sum_lock),      INSIDE(om_mm, own, part_fields),
+    FIELD(om_mm, nr_vmas),       FIELD(om_mm, def_flags),
+    FIELD(om_mm, flush_pending), FIELD(om_mm, home),
+    FIELD(om_mm, layout),        FIELD(om_mm, brk),
+    FIELD(om_mm, limit),         FIELD(om_mm, total_vm),
+    FIELD(om_mm, data_vm),       FIELD(om_mm, locked_vm),
+    FIELD(om_mm, nr_tables),     FIELD(om_mm, few_rounds),
+    FIELD(om_mm, anon_mm),       FIELD(om_mm, prev),
+    FIELD(om_mm, next),          END};
 
 static const struct field area_fields[] = {FIELD(om_vma, mm),      FIELD(om_vma, start),
                                            FIELD(om_vma, end),     FIELD(om_vma, pgoff),
@@ -136,12 +141,18 @@ static const struct field free_fields[] = {
     FIELD(om_free_list, n),    FIELD(om_free_list, min),  FIELD(om_free_list, low),
     FIELD(om_free_list, max),  FIELD(om_free_list, kind), END};
 
+static const struct field list_fields[] = {FIELD(om_mm_list, lock), FIELD(om_mm_list, first),
+                                           FIELD(om_mm_list, turn), FIELD(om_mm_list, turn_addr),
+                                           END};
+
 static const struct field shard_fields[] = {FIELD(om_shard, cache),
                                             FIELD(om_shard, slots),
                                             INSIDE(om_shard, part, part_fields),
                                             ARRAY(om_shard, event, event_names, NULL),
                                             ARRAY(om_shard, mapped, mapped_names, NULL),
                                             ARRAY(om_shard, slab, cache_names, slab_fields),
+                                            INSIDE(om_shard, mms, list_fields),
+                                            FIELD(om_shard, swap_writers),
                                             END};
 
 static const struct field system_fields[] = {FIELD(om_system, hooks),
@@ -166,10 +177,8 @@ static const struct field system_fields[] = {FIELD(om_system, hooks),
                                              FIELD(om_system, reclaimers),
                                              FIELD(om_system, rmap),
                                              INSIDE(om_system, swap, swap_fields),
+                                             FIELD(om_system, tables_shard),
                                              FIELD(om_system, list_lock),
-                                             FIELD(om_system, mms),
-                                             FIELD(om_system, tables_mm),
-                                             FIELD(om_system, tables_addr),
                                              FIELD(om_system, mappings),
                                              FIELD(om_system, nr_shmem),
                                              FIELD(om_system, nr_cached),

@@ -1,9 +1,9 @@
 /*
  * mm.c: address spaces.
  *
- * An mm is an object, a top-level table and a tree of areas. It is on its system's list while it
- * has a reference; swapoff and reclaim walk that list, so an mm may outlive om_mm_destroy() by a
- * moment, empty.
+ * An mm is an object, a top-level table and a tree of areas. It is on a list while it has a
+ * reference; swapoff and reclaim walk the lists, so an mm may outlive om_mm_destroy() by a moment,
+ * empty.
  */
 #include "area/mm.h"
 
@@ -14,29 +14,30 @@
 
 static void list_add(struct om_mm *mm)
 {
-	struct om_system *sys = mm->sys;
+	struct om_mm_list *list = &om_shard(mm->sys)->mms;
 
-	om_spin_lock(sys, &sys->list_lock, OM_RANK_LIST);
-	mm->next = sys->mms;
+	mm->home = list;
+	om_spin_lock(mm->sys, &list->lock, OM_RANK_LIST);
+	mm->next = list->first;
 	if (mm->next)
 		mm->next->prev = mm;
-	sys->mms = mm;
-	om_spin_unlock(sys, &sys->list_lock);
+	list->first = mm;
+	om_spin_unlock(mm->sys, &list->lock);
 }
 
-static void list_del(struct om_mm *mm)
+/* Nobody finds the mm any more. The list's lock is held. */
+static void list_del(struct om_mm_list *list, struct om_mm *mm)
 {
-	struct om_system *sys = mm->sys;
-
+	OM_ASSERT(mm->sys, om_held(mm->sys, &list->lock), "list lock", mm);
 	if (mm->prev)
 		mm->prev->next = mm->next;
 	else
-		sys->mms = mm->next;
+		list->first = mm->next;
 	if (mm->next)
 		mm->next->prev = mm->prev;
-	if (sys->tables_mm == mm) {
-		sys->tables_mm = mm->next;
-		sys->tables_addr = 0;
+	if (list->turn == mm) {
+		list->turn = mm->next;
+		list->turn_addr = 0;
 	}
 }
 
@@ -63,7 +64,7 @@ int om_mm_new(struct om_system *sys, const struct om_layout *layout, void *cooki
 	mm->brk = layout->brk_start;
 	atomic_init(&mm->own.hint, &sys->no_area);
 	atomic_init(&mm->own.table_hint, &sys->no_table);
-	atomic_init(&mm->refs, 1);
+	mm->refs = 1;
 	for (unsigned i = 0; i < OM_NR_LIMITS; i++)
 		mm->limit[i] = OM_UNLIMITED;
 	mm->limit[OM_LIMIT_VMAS] = OM_VMAS_DEFAULT;
@@ -81,40 +82,65 @@ int om_mm_new(struct om_system *sys, const struct om_layout *layout, void *cooki
 	return 0;
 }
 
-void om_mm_get(struct om_mm *mm)
-{
-	atomic_fetch_add_explicit(&mm->refs, 1, memory_order_relaxed);
-}
-
 void om_mm_put(struct om_mm *mm)
 {
-	struct om_system *sys = mm->sys;
+	struct om_mm_list *list = mm->home;
 	bool last;
 
-	/* Under the list's lock, so that nobody finds it there and takes a reference meanwhile. */
-	om_spin_lock(sys, &sys->list_lock, OM_RANK_LIST);
-	last = atomic_fetch_sub_explicit(&mm->refs, 1, memory_order_acq_rel) == 1;
+	om_spin_lock(mm->sys, &list->lock, OM_RANK_LIST);
+	last = --mm->refs == 0;
 	if (last)
-		list_del(mm);
-	om_spin_unlock(sys, &sys->list_lock);
+		list_del(list, mm);
+	om_spin_unlock(mm->sys, &list->lock);
 	if (!last)
 		return;
 	om_rmap_mm_exit(mm);
 	free_mm(mm);
 }
 
-struct om_mm *om_mm_iterate(struct om_system *sys, struct om_mm *mm)
+/* The shard on whose list the mm is; NULL: the first one. */
+static unsigned home_of(const struct om_mm *mm)
+{
+	return mm ? (unsigned)(om_container(mm->home, struct om_shard, mms) - mm->sys->shard) : 0;
+}
+
+/* The mm after `mm` on the list, or its first, if `mm` is not on it; referenced. */
+static struct om_mm *get_next(struct om_system *sys, struct om_mm_list *list,
+                              const struct om_mm *mm)
 {
 	struct om_mm *next;
 
-	om_spin_lock(sys, &sys->list_lock, OM_RANK_LIST);
-	next = mm ? mm->next : sys->mms;
+	om_spin_lock(sys, &list->lock, OM_RANK_LIST);
+	next = mm && mm->home == list ? mm->next : list->first;
 	if (next)
 		om_mm_get(next);
-	om_spin_unlock(sys, &sys->list_lock);
+	om_spin_unlock(sys, &list->lock);
+	return next;
+}
+
+struct om_mm *om_mm_iterate(struct om_system *sys, struct om_mm *mm)
+{
+	struct om_mm *next = NULL;
+
+	for (unsigned i = home_of(mm); !next && i <= sys->cpu_mask; i++)
+		next = get_next(sys, &sys->shard[i].mms, mm);
 	if (mm)
 		om_mm_put(mm);
 	return next;
+}
+
+struct om_mm *om_mm_after(struct om_system *sys, const struct om_mm *mm)
+{
+	struct om_mm *next = mm ? mm->next : sys->shard[0].mms.first;
+
+	for (unsigned i = home_of(mm) + 1; !next && i <= sys->cpu_mask; i++)
+		next = sys->shard[i].mms.first;
+	return next;
+}
+
+struct om_mm_part *om_mm_enter(struct om_mm *mm)
+{
+	return om_part_enter(mm, om_shard(mm->sys));
 }
 
 /* mmap_lock has just been taken: keep it, unless a fault is in a CPU's part. */

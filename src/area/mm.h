@@ -1,5 +1,10 @@
 /*
  * mm.h: address spaces: making, emptying, ending them.
+ *
+ * All are on lists, for those who go through them: swapoff, reclaim of tables, om_verify(). There
+ * is one for each shard, with those that were made there, so CPUs that fork and end programs do not
+ * write a line in common. Each has a lock of its own, in which references to its address spaces are
+ * taken and dropped: so whoever finds one there may have it, wherever it ends.
  */
 #ifndef OM_MM_H
 #define OM_MM_H
@@ -11,18 +16,33 @@
 
 /*
  * `parent`: fork's, locked for writing, or NULL. -OM_ENOFRAME; on success *mm has one reference
- * and is on sys->mms.
+ * and is on this CPU's list.
  */
 int om_mm_new(struct om_system *sys, const struct om_layout *layout, void *cookie,
               struct om_mm *parent, struct om_mm **mm);
 
-/* One more reference; the mm is alive (a reference is held, or list_lock with it on the list). */
-void om_mm_get(struct om_mm *mm);
-/* The last reference frees root and object; all areas are gone. */
+/* One more reference to an mm that is on its list. The list's lock is held. */
+static inline void om_mm_get(struct om_mm *mm)
+{
+	OM_ASSERT(mm->sys, om_held(mm->sys, &mm->home->lock), "list lock", mm);
+	mm->refs++;
+}
+
+/* The last reference frees root and object; all areas are gone. Takes LIST. */
 void om_mm_put(struct om_mm *mm);
 
-/* The mm after `mm` on sys->mms (NULL: the first), referenced; drops the reference on `mm`. */
+/*
+ * The mm after `mm`, list by list (NULL: the first), referenced; drops the reference on `mm`. Who
+ * is there all the time is met once; who comes or goes meanwhile may be. Takes LIST. Cost: linear
+ * in the lists that are empty.
+ */
 struct om_mm *om_mm_iterate(struct om_system *sys, struct om_mm *mm);
+
+/* At rest, when nobody comes or goes: the mm after `mm`, without references and locks. */
+struct om_mm *om_mm_after(struct om_system *sys, const struct om_mm *mm);
+
+#define om_for_each_mm(mm, sys)                                                                    \
+	for (struct om_mm *mm = om_mm_after(sys, NULL); mm; mm = om_mm_after(sys, mm))
 
 /*
  * Remove the areas of [start, end), which begin and end at its edges: pages, then areas, then
@@ -51,7 +71,7 @@ void om_free_areas(struct om_mm *mm, uintptr_t start, uintptr_t end, bool keep_t
  */
 bool om_unmap_edge(struct om_vma *vma, uintptr_t start, uintptr_t end);
 
-/* Excludes writers. Faults, of which there are many, call om_part_enter() instead. May sleep. */
+/* Excludes writers, for those who look at the address spaces of others. May sleep. */
 static inline void om_mm_read_lock(struct om_mm *mm)
 {
 	om_rwsem_read(mm->sys, &mm->own.mmap_lock, OM_RANK_MMAP);
@@ -61,6 +81,13 @@ static inline void om_mm_read_unlock(struct om_mm *mm)
 {
 	om_rwsem_read_done(mm->sys, &mm->own.mmap_lock);
 }
+
+/*
+ * As om_mm_read_lock(), for the calls of a program's own threads: as a fault does, in their CPU's
+ * part of the address space, if it has one. Returns the part in which the lock is held, for
+ * om_part_leave(). May sleep.
+ */
+struct om_mm_part *om_mm_enter(struct om_mm *mm);
 
 static inline void om_mm_write_lock(struct om_mm *mm)
 {

@@ -9,7 +9,7 @@
  *   (O) the object's lock: mapping->lock or anon_vma->lock
  *   (M+O) written holding both, so either is enough to read
  *   (S) the swap lock                  (l) the lock in the same struct
- *   (f) sys->free.lock                 (g) sys->list_lock
+ *   (f) sys->free.lock                 (g) sys->list_lock, of mappings
  * scripts/check-letters.sh sees to it that no field is without one, but for the locks themselves.
  */
 #ifndef OM_TYPES_H
@@ -208,7 +208,8 @@ struct om_mm {
 	size_t total_vm, data_vm, locked_vm; /* (M) pages of areas */
 	struct om_anon_mm *anon_mm;          /* (M) the reverse-map design's, or NULL */
 	struct om_layout layout;             /* (c) */
-	struct om_mm *prev, *next;           /* (g) in sys->mms */
+	struct om_mm_list *home;     /* (c) the list it is on: of the shard where it was made */
+	struct om_mm *prev, *next;   /* (l) of its list */
 	_Atomic uint32_t few_rounds; /* (a) faults in a row for which hardly a page was found */
 
 	struct om_mm_part own; /* (a) its mmap_lock is that of the address space */
@@ -216,7 +217,7 @@ struct om_mm {
 	struct om_spinlock sum_lock;    /* parts that are left, against who adds up: part.c */
 	_Atomic bool emptying;          /* (a) om_unmap_areas_and_unlock() owes flushes */
 	_Atomic uint16_t flush_pending; /* (a) truncations that owe a flush: mm.h */
-	_Atomic uint32_t refs;          /* (a) the owner, and swapoff and reclaim while they look */
+	uint32_t refs;                  /* (l) of its list: the owner, swapoff and reclaim */
 	_Atomic size_t nr_tables;       /* (a) */
 	uintptr_t limit[OM_NR_LIMITS];  /* (a) by relaxed access */
 };
@@ -244,8 +245,10 @@ struct om_region {
 struct om_ages {
 	_Atomic om_pfn_t hand;                   /* (a) the frame that reclaim looks at next */
 	_Atomic uint32_t limit[OM_NR_AGE_KINDS]; /* (a) the age at which a page leaves */
-	/* (a) Since the limits were moved last: pages looked at, evicted, and missed since. */
-	_Atomic uint32_t looked, evicted[OM_NR_AGE_KINDS], refaults[OM_NR_AGE_KINDS];
+	/* (a) Since the limits were moved last: pages looked at, and evicted. */
+	_Atomic uint32_t looked, evicted[OM_NR_AGE_KINDS];
+	/* (a) How many had been missed then: events of all CPUs; numbers wrap. */
+	_Atomic uint32_t refaults[OM_NR_AGE_KINDS];
 	/* (a) Pages that were not used, in the round that is on, and in the one before. */
 	_Atomic om_pfn_t unused[2][OM_NR_AGE_KINDS];
 };
@@ -257,8 +260,8 @@ struct om_pfn_list {
 };
 
 /*
- * Threads that may write for reclaim at a time: files, each another one; to one swap device, or as
- * many as there are CPUs.
+ * Threads that may write for reclaim at a time: files, each another one; to one swap device, if
+ * there are not more CPUs.
  */
 #define OM_RECLAIM_WRITERS 8
 #define OM_SWAP_WRITERS    4
@@ -360,11 +363,11 @@ struct om_sleep_queue {
  */
 enum om_mapped { OM_MAPPED_ANON, OM_MAPPED_SHARED, OM_MAPPED_FILE, OM_NR_MAPPED };
 
-/* Those who write to a swap device for reclaim. */
-struct om_swap_writers {
-	_Atomic uint32_t inside; /* (a) OM_SWAP_WRITERS at most, or one for each CPU */
-	_Atomic uint32_t ended;  /* (a) transfers so far */
-	_Atomic uint32_t hung;   /* (a) `ended` + 1 when the next one was waited for in vain */
+/* Those who wait for a place among the writers to a swap device: reclaim/writers.h. */
+struct om_swap_waiters {
+	_Atomic uint32_t waiting; /* (a) threads */
+	_Atomic uint32_t ended;   /* (a) transfers, while somebody waited or the device hung */
+	_Atomic bool hung;        /* (a) since somebody waited in vain, none has ended */
 };
 
 /* The threads inside om_reclaim_step(). */
@@ -375,7 +378,7 @@ struct om_reclaimers {
 	_Atomic uint32_t won;    /* (a) times one has left that had freed something */
 	uint32_t hangs;          /* (l) times those inside were taken for hung */
 	struct om_mapping *being_written[OM_RECLAIM_WRITERS];     /* (l) names, no references */
-	struct om_swap_writers swap_writers[OM_SWAP_DEVICES_MAX]; /* (a) of each device */
+	struct om_swap_waiters swap_waiters[OM_SWAP_DEVICES_MAX]; /* (a) of each device */
 };
 
 /*
@@ -406,6 +409,14 @@ struct om_frame_cache {
 	struct om_free_list *_Atomic first;
 } __attribute__((aligned(64)));
 
+/* The address spaces that were made on one CPU: area/mm.h. */
+struct om_mm_list {
+	struct om_spinlock lock;
+	struct om_mm *first; /* (l) */
+	struct om_mm *turn;  /* (l) whose tables reclaim looks at next; NULL: it has been round */
+	uintptr_t turn_addr; /* (l) from where on */
+};
+
 /* Of one CPU. Its size is a power of two, so that it is found with a shift. */
 #define OM_SHARD_BYTES 1024
 struct om_shard {
@@ -418,6 +429,9 @@ struct om_shard {
 			_Atomic uint64_t mapped[OM_NR_MAPPED]; /* (a) */
 			struct om_slab slab[OM_NR_CACHES]
 			    __attribute__((aligned(64))); /* (l) in each */
+			struct om_mm_list mms;            /* (l) in it */
+			/* (a) Threads that write for reclaim, in a place of this CPU's. */
+			_Atomic uint8_t swap_writers[OM_SWAP_DEVICES_MAX];
 		};
 		char bytes[OM_SHARD_BYTES]; /* (c) */
 	};
@@ -458,10 +472,8 @@ struct om_system {
 	struct om_rmap_state rmap; /* (l) in it; the design's */
 	struct om_swap swap;       /* (S) */
 
+	_Atomic unsigned tables_shard; /* (a) whose list's turn it is: reclaim of tables */
 	struct om_spinlock list_lock;
-	struct om_mm *mms;           /* (g) */
-	struct om_mm *tables_mm;     /* (g) whose tables reclaim looks at next; NULL: the first's */
-	uintptr_t tables_addr;       /* (g) from where on */
 	struct om_mapping *mappings; /* (g) */
 
 	_Atomic om_pfn_t nr_shmem, nr_cached; /* (a) */

@@ -29,10 +29,9 @@ static bool usable(om_pte_t pte, bool write)
 	return om_pte_present(pte) && (!write || om_pte_write(pte));
 }
 
-/* mmap_lock is held: does the area allow the access? */
-static bool area_allows(struct om_mm *mm, uintptr_t addr, bool write)
+/* mmap_lock is held: is there an area, and does it allow the access? */
+static bool area_allows(const struct om_vma *vma, bool write)
 {
-	struct om_vma *vma = om_vma_at(mm, addr);
 	unsigned flags = vma ? om_vma_flags(vma) : 0;
 
 	return om_vma_prot(flags) && (!write || (flags & OM_VM_WRITE));
@@ -94,12 +93,12 @@ static int transfer(struct transfer *t, size_t *done)
 
 	om_might_sleep(t->mm->sys);
 	while (t->len && !err) {
+		struct om_mm_part *part = om_mm_enter(t->mm);
 		size_t n = 0;
 
-		om_mm_read_lock(t->mm);
-		if (area_allows(t->mm, t->addr, t->write))
+		if (area_allows(om_vma_at_in(t->mm, part, t->addr), t->write))
 			n = copy_through(t);
-		om_mm_read_unlock(t->mm);
+		om_part_leave(t->mm->sys, part);
 		if (!n)
 			err =
 			    fault_to_error(om_fault(t->mm, t->addr, t->write ? OM_WRITE : OM_READ));
@@ -141,15 +140,15 @@ static bool pinnable(struct om_vma *vma, struct om_page *page, om_pte_t pte, enu
 }
 
 /* 0, -OM_EAGAIN (no pin left), or -OM_EFAULT: a fault must resolve the entry first. */
-static int try_pin(struct om_mm *mm, uintptr_t addr, enum om_access access, om_pfn_t *pfn)
+static int try_pin(struct om_mm *mm, struct om_vma *vma, uintptr_t addr, enum om_access access,
+                   om_pfn_t *pfn)
 {
 	struct om_system *sys = mm->sys;
-	struct om_vma *vma = om_vma_at(mm, addr);
 	struct om_page *table, *page;
 	int err = -OM_EFAULT;
 	om_pte_t pte;
 
-	if (!vma || !area_allows(mm, addr, access & OM_WRITE))
+	if (!area_allows(vma, access & OM_WRITE))
 		return -OM_EFAULT;
 	table = om_table_find(mm, addr);
 	if (!table)
@@ -186,9 +185,10 @@ int om_pin(struct om_mm *mm, uintptr_t addr, enum om_access access, om_pfn_t *pf
 	if (addr >= mm->layout.highest)
 		return -OM_EFAULT;
 	for (;;) {
-		om_mm_read_lock(mm);
-		err = try_pin(mm, addr, access, pfn);
-		om_mm_read_unlock(mm);
+		struct om_mm_part *part = om_mm_enter(mm);
+
+		err = try_pin(mm, om_vma_at_in(mm, part, addr), addr, access, pfn);
+		om_part_leave(mm->sys, part);
 		if (err != -OM_EFAULT)
 			return err;
 		err = make_pinnable(mm, addr, access);
@@ -247,6 +247,7 @@ static bool in_core(struct om_vma *vma, uintptr_t addr)
 
 int om_mincore(struct om_mm *mm, uintptr_t addr, size_t len, unsigned char *vec)
 {
+	struct om_mm_part *part;
 	uintptr_t end;
 	int err = 0;
 
@@ -255,15 +256,15 @@ int om_mincore(struct om_mm *mm, uintptr_t addr, size_t len, unsigned char *vec)
 		return -OM_EINVAL;
 	if (!om_range(addr, len, &end) || end > mm->layout.highest)
 		return -OM_ENOMEM;
-	om_mm_read_lock(mm);
+	part = om_mm_enter(mm);
 	for (; addr < end && !err; addr += OM_PAGE_SIZE) {
-		struct om_vma *vma = om_vma_at(mm, addr);
+		struct om_vma *vma = om_vma_at_in(mm, part, addr);
 
 		if (!vma)
 			err = -OM_ENOMEM;
 		else
 			*vec++ = (om_vma_flags(vma) & OM_VM_HIDE_CACHE) || in_core(vma, addr);
 	}
-	om_mm_read_unlock(mm);
+	om_part_leave(mm->sys, part);
 	return err;
 }

@@ -35,6 +35,8 @@ int om_mm_create(struct om_system *sys, const struct om_layout *layout, void *co
 /* All areas, and the tables with them, in one go. */
 static void empty(struct om_mm *mm)
 {
+	if (!mm->vmas)
+		return; /* nor a table (I5) */
 	om_unmap_areas(mm, 0, OM_VA_LIMIT, true);
 	om_mm_free_tables(mm, 0, OM_VA_LIMIT, 0, OM_VA_LIMIT);
 }

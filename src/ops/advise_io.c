@@ -150,9 +150,10 @@ static int advise_pieces(struct om_mm *mm, uintptr_t start, uintptr_t end, int a
 	int hole = 0, err;
 
 	for (; start < end; start = p.next) {
-		om_mm_read_lock(mm);
+		struct om_mm_part *part = om_mm_enter(mm);
+
 		err = find_piece(mm, start, end, advice, &p, &hole);
-		om_mm_read_unlock(mm);
+		om_part_leave(mm->sys, part);
 		if (err)
 			return err;
 		do_piece(mm->sys, &p);
@@ -166,15 +167,14 @@ static int advise_pieces(struct om_mm *mm, uintptr_t start, uintptr_t end, int a
 static int advise_populate(struct om_mm *mm, uintptr_t start, uintptr_t end, bool write)
 {
 	while (start < end) {
-		struct om_vmainfo info;
-		uintptr_t stop;
+		uintptr_t stop = end;
+		unsigned flags;
 		int err;
 
-		if (!om_vma_next(mm, start, &info) || info.start > start)
+		if (!om_populate_area(mm, start, &stop, &flags))
 			return -OM_ENOMEM;
-		if (!(info.flags & (write ? OM_VM_WRITE : OM_VM_READ)))
+		if (!(flags & (write ? OM_VM_WRITE : OM_VM_READ)))
 			return -OM_EINVAL;
-		stop = info.end < end ? info.end : end;
 		err = om_populate_access(mm, start, stop, write ? OM_WRITE : OM_READ);
 		if (err)
 			return err;
@@ -189,13 +189,12 @@ static int advise_populate(struct om_mm *mm, uintptr_t start, uintptr_t end, boo
  */
 static int remove_part(struct om_mm *mm, uintptr_t start, uintptr_t end, uintptr_t *stop)
 {
+	struct om_mm_part *part = om_mm_enter(mm);
+	struct om_vma *vma = om_vma_at_in(mm, part, start);
 	struct om_mapping *mapping = NULL;
-	struct om_vma *vma;
 	uint64_t offset = 0;
 	int err = 0;
 
-	om_mm_read_lock(mm);
-	vma = om_vma_at(mm, start);
 	if (!vma) {
 		err = -OM_ENOMEM;
 	} else if ((om_vma_flags(vma) & OM_VM_LOCKED) || !vma->mapping) {
@@ -210,7 +209,7 @@ static int remove_part(struct om_mm *mm, uintptr_t start, uintptr_t end, uintptr
 		mapping = vma->mapping;
 		om_mapping_get(mapping);
 	}
-	om_mm_read_unlock(mm);
+	om_part_leave(mm->sys, part);
 	if (err)
 		return err;
 	err = om_mapping_punch(mapping, offset, *stop - start);

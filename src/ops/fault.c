@@ -268,14 +268,13 @@ enum om_fault_result om_fault(struct om_mm *mm, uintptr_t addr, enum om_access a
  */
 static bool is_resolved(struct om_mm *mm, uintptr_t addr, unsigned access)
 {
-	struct om_page *table;
+	struct om_mm_part *part = om_mm_enter(mm);
+	struct om_page *table = om_vma_at_in(mm, part, addr) ? om_table_find(mm, addr) : NULL;
 	om_pte_t pte = 0;
 
-	om_mm_read_lock(mm);
-	table = om_vma_at(mm, addr) ? om_table_find(mm, addr) : NULL;
 	if (table)
 		pte = om_arch_pte_load(om_table_entry(table, om_table_pos(addr)));
-	om_mm_read_unlock(mm);
+	om_part_leave(mm->sys, part);
 	return om_pte_present(pte) && (!(access & OM_WRITE) || om_pte_write(pte));
 }
 
@@ -302,20 +301,31 @@ int om_populate_access(struct om_mm *mm, uintptr_t start, uintptr_t end, unsigne
 	return 0;
 }
 
+bool om_populate_area(struct om_mm *mm, uintptr_t addr, uintptr_t *stop, unsigned *flags)
+{
+	struct om_mm_part *part = om_mm_enter(mm);
+	struct om_vma *vma = om_vma_at_in(mm, part, addr);
+
+	if (vma) {
+		*stop = vma->end < *stop ? vma->end : *stop;
+		*flags = om_vma_flags(vma);
+	}
+	om_part_leave(mm->sys, part);
+	return vma;
+}
+
 int om_populate(struct om_mm *mm, uintptr_t start, uintptr_t end)
 {
 	while (start < end) {
-		struct om_vmainfo info;
-		uintptr_t stop;
-		unsigned access = OM_READ;
+		uintptr_t stop = end;
+		unsigned flags, access = OM_READ;
 		int err;
 
-		if (!om_vma_next(mm, start, &info) || info.start > start)
+		if (!om_populate_area(mm, start, &stop, &flags))
 			return -OM_EFAULT;
-		stop = info.end < end ? info.end : end;
-		if ((info.flags & (OM_VM_WRITE | OM_VM_SHARED)) == OM_VM_WRITE)
+		if ((flags & (OM_VM_WRITE | OM_VM_SHARED)) == OM_VM_WRITE)
 			access = OM_WRITE;
-		if (!(info.flags & OM_VM_LOCKONFAULT)) {
+		if (!(flags & OM_VM_LOCKONFAULT)) {
 			err = om_populate_access(mm, start, stop, access);
 			if (err)
 				return err;

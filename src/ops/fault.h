@@ -119,6 +119,9 @@ static inline int om_fault_zero(struct om_fault *f)
  */
 int om_populate(struct om_mm *mm, uintptr_t start, uintptr_t end);
 
+/* The area at addr: its flags, and its end, if that is before *stop. False: there is none. */
+bool om_populate_area(struct om_mm *mm, uintptr_t addr, uintptr_t *stop, unsigned *flags);
+
 /*
  * Make all pages of [start, end) present for one kind of access. Errors as
  * om_populate().

@@ -15,12 +15,11 @@ struct part {
 static bool next_part(struct om_mm *mm, uintptr_t start, uintptr_t end, int flags, struct part *p,
                       int *err)
 {
-	struct om_vma *vma;
+	struct om_mm_part *part = om_mm_enter(mm);
+	struct om_vma *vma = om_vma_find(mm, start);
 
-	om_mm_read_lock(mm);
-	vma = om_vma_find(mm, start);
 	if (!vma || vma->start >= end) {
-		om_mm_read_unlock(mm);
+		om_part_leave(mm->sys, part);
 		return false;
 	}
 	*p = (struct part){.start = start, .end = end};
@@ -37,7 +36,7 @@ static bool next_part(struct om_mm *mm, uintptr_t start, uintptr_t end, int flag
 		}
 		om_mapping_get(p->mapping);
 	}
-	om_mm_read_unlock(mm);
+	om_part_leave(mm->sys, part);
 	return true;
 }
 

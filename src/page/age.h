@@ -105,10 +105,9 @@ static inline void om_page_touch(struct om_system *sys, struct om_page *page)
 	}
 }
 
-/* A page that was evicted is wanted again. Any context. */
+/* A page that was evicted is wanted again: balance.c adds the events up. Any context. */
 static inline void om_age_note_refault(struct om_system *sys, enum om_age_kind kind)
 {
-	atomic_fetch_add_explicit(&sys->ages.refaults[kind], 1, memory_order_relaxed);
 	om_count(sys, kind == OM_AGE_ANON ? OM_EV_REFAULT_ANON : OM_EV_REFAULT_FILE, 1);
 }
 

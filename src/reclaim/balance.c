@@ -31,14 +31,36 @@ struct account {
 	uint32_t looked, evicted[OM_NR_AGE_KINDS], refaults[OM_NR_AGE_KINDS];
 };
 
-static void close_account(struct om_ages *ages, struct account *a)
+/* Pages of the kind that have been missed. No CPU waits for this: some may not be in it yet. */
+static uint32_t all_refaults(const struct om_system *sys, enum om_age_kind kind)
 {
+	enum om_event event = kind == OM_AGE_ANON ? OM_EV_REFAULT_ANON : OM_EV_REFAULT_FILE;
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; i <= sys->cpu_mask; i++)
+		sum += atomic_load_explicit(&sys->shard[i].event[event], memory_order_relaxed);
+	return (uint32_t)sum;
+}
+
+/* Another one may have closed it with a later sum meanwhile: then there is nothing left. */
+static uint32_t close_refaults(struct om_system *sys, enum om_age_kind kind)
+{
+	uint32_t now = all_refaults(sys, kind);
+	uint32_t n =
+	    now - atomic_exchange_explicit(&sys->ages.refaults[kind], now, memory_order_relaxed);
+
+	return n > INT32_MAX ? 0 : n;
+}
+
+static void close_account(struct om_system *sys, struct account *a)
+{
+	struct om_ages *ages = &sys->ages;
+
 	a->looked = atomic_exchange_explicit(&ages->looked, 0, memory_order_relaxed);
 	for (unsigned k = 0; k < OM_NR_AGE_KINDS; k++) {
 		a->evicted[k] =
 		    atomic_exchange_explicit(&ages->evicted[k], 0, memory_order_relaxed);
-		a->refaults[k] =
-		    atomic_exchange_explicit(&ages->refaults[k], 0, memory_order_relaxed);
+		a->refaults[k] = close_refaults(sys, (enum om_age_kind)k);
 	}
 }
 
@@ -105,6 +127,6 @@ void om_balance(struct om_system *sys, size_t looked, const unsigned evicted[])
 	if (sum < sys->nr_frames / PART + 1)
 		return;
 	/* Two at a time share what there is between them: each moves the limits by less reason. */
-	close_account(ages, &a);
+	close_account(sys, &a);
 	move_limits(ages, &a);
 }

@@ -13,13 +13,13 @@
  */
 #include "reclaim/reclaim.h"
 
-#include "base/hooks.h"
 #include "page/age.h"
 #include "page/put.h"
 #include "reclaim/balance.h"
 #include "reclaim/scan.h"
 #include "reclaim/tables.h"
 #include "reclaim/unmap.h"
+#include "reclaim/writers.h"
 #include "store/mapping.h"
 #include "store/swap.h"
 
@@ -133,99 +133,6 @@ static void unmap(struct om_system *sys, struct om_victims *b)
 
 /* ---------------------------------------------------------------- write --------------------- */
 
-/*
- * A store may be slow, or hang, and must not get hold of everybody who needs a frame. So only one
- * thread at a time writes to one file, OM_RECLAIM_WRITERS to files at all: NULL for the others,
- * whose pages stay.
- */
-static struct om_mapping **begin_write(struct om_system *sys, struct om_mapping *mapping)
-{
-	struct om_reclaimers *r = &sys->reclaimers;
-	struct om_mapping **place = NULL;
-	bool busy = false;
-
-	om_spin_lock(sys, &r->lock, OM_RANK_LIST);
-	for (unsigned i = 0; i < OM_RECLAIM_WRITERS; i++) {
-		busy |= r->being_written[i] == mapping;
-		if (!r->being_written[i])
-			place = &r->being_written[i];
-	}
-	if (busy)
-		place = NULL;
-	if (place)
-		*place = mapping;
-	om_spin_unlock(sys, &r->lock);
-	return place;
-}
-
-static void end_write(struct om_system *sys, struct om_mapping **place)
-{
-	om_spin_lock(sys, &sys->reclaimers.lock, OM_RANK_LIST);
-	*place = NULL;
-	om_spin_unlock(sys, &sys->reclaimers.lock);
-}
-
-/* Who wants to write to a swap device. */
-struct swap_turn {
-	const struct om_system *sys;
-	struct om_swap_writers *w;
-};
-
-/* How many may at a time: more CPUs than OM_SWAP_WRITERS need not wait for each other. */
-static uint32_t most_writers(const struct om_system *sys)
-{
-	return sys->cpu_mask < OM_SWAP_WRITERS ? OM_SWAP_WRITERS : sys->cpu_mask + 1;
-}
-
-static bool is_full(const void *arg)
-{
-	const struct swap_turn *turn = arg;
-
-	return atomic_load(&turn->w->inside) >= most_writers(turn->sys);
-}
-
-static bool try_swap(const struct om_system *sys, struct om_swap_writers *w)
-{
-	uint32_t inside = atomic_load(&w->inside);
-
-	do {
-		if (inside >= most_writers(sys))
-			return false;
-	} while (!atomic_compare_exchange_weak(&w->inside, &inside, inside + 1));
-	return true;
-}
-
-/*
- * Only so many threads write to one swap device. Others wait, and find what can leave still there;
- * unless no transfer has ended since somebody waited in vain, or nobody can tell how long it takes.
- */
-static bool begin_swap(struct om_system *sys, struct om_swap_writers *w)
-{
-	const struct swap_turn turn = {.sys = sys, .w = w};
-	uint32_t ended;
-
-	do {
-		ended = atomic_load(&w->ended);
-		if (try_swap(sys, w))
-			return true;
-		if (!om_hooks(sys)->ops->wait_briefly || om_dying(sys) ||
-		    atomic_load(&w->hung) == ended + 1)
-			return false;
-		om_wait_briefly(sys, w, is_full, &turn);
-	} while (atomic_load(&w->ended) != ended);
-	atomic_store(&w->hung, ended + 1);
-	return false;
-}
-
-static void end_swap(struct om_system *sys, struct om_swap_writers *w)
-{
-	bool full = atomic_fetch_sub(&w->inside, 1) == most_writers(sys);
-
-	atomic_fetch_add(&w->ended, 1);
-	if (full)
-		om_wake(sys, w);
-}
-
 static bool is_dirty_swap(const struct om_page *page)
 {
 	return page && (om_page_flags(page) & (OM_PG_DIRTY | OM_PG_SWAPCACHE)) ==
@@ -247,18 +154,17 @@ static bool is_orphan(struct om_system *sys, struct om_page *page)
 static unsigned write_run(struct om_system *sys, struct om_victims *b, unsigned i)
 {
 	unsigned n = 1, device = b->page[i]->slot >> OM_SWAP_DEVICE_SHIFT;
-	struct om_swap_writers *w = &sys->reclaimers.swap_writers[device];
-	bool may = begin_swap(sys, w);
+	_Atomic uint8_t *place = om_swap_writer_begin(sys, device);
 
 	while (i + n < b->n && is_dirty_swap(b->page[i + n]) &&
 	       b->page[i + n]->slot == b->page[i]->slot + n &&
 	       b->page[i + n]->slot >> OM_SWAP_DEVICE_SHIFT == device)
 		n++;
-	if (!may || om_swap_write(sys, &b->page[i], n))
+	if (!place || om_swap_write(sys, &b->page[i], n))
 		for (unsigned k = 0; k < n; k++)
-			give_up(sys, &b->page[i + k], may);
-	if (may)
-		end_swap(sys, w);
+			give_up(sys, &b->page[i + k], place);
+	if (place)
+		om_swap_writer_end(sys, device, place);
 	return n;
 }
 
@@ -284,7 +190,7 @@ static struct om_mapping *file_to_write(struct om_system *sys, struct om_page *p
 static unsigned write_file_run(struct om_system *sys, struct om_victims *b, unsigned i,
                                struct om_mapping *mapping)
 {
-	struct om_mapping **place = begin_write(sys, mapping);
+	struct om_mapping **place = om_file_writer_begin(sys, mapping);
 	struct om_page **run = &b->page[i];
 	unsigned n = 1;
 
@@ -296,7 +202,7 @@ static unsigned write_file_run(struct om_system *sys, struct om_victims *b, unsi
 			if (om_page_test(run[k], OM_PG_DIRTY))
 				give_up(sys, &run[k], place);
 	if (place)
-		end_write(sys, place);
+		om_file_writer_end(sys, place);
 	return n;
 }
 

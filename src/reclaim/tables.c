@@ -2,7 +2,7 @@
  * tables.c: looking for page tables that hold nothing.
  *
  * One address space after the other, and in each from the lowest table to the highest, a piece at a
- * time (area/trim.c). Where to go on is kept in the system: all reclaimers share the way. An
+ * time (area/trim.c). Where to go on is kept in the lists: all reclaimers share the way. An
  * mmap_lock is only tried at first; but before pages go that are in use, somebody who is in an
  * address space with many tables is waited for, a moment: a CPU may be at a fault there for as long
  * as a hypervisor keeps it from going on.
@@ -13,40 +13,64 @@
 #include "area/trim.h"
 #include "page/frame_cache.h"
 
+/* Whoever looks begins with the first list so often, at most: so it has been at all of them. */
+#define ROUNDS 2
+
 /*
- * The address space whose turn it is, referenced, and from where on; NULL: there is none. *rounds
- * counts how often we have begun with the first one.
+ * The address space whose turn it is on list `i`, referenced, and from where on; NULL: all have had
+ * theirs. Then `begin` begins with the first one again.
+ */
+static struct om_mm *turn_on(struct om_system *sys, unsigned i, bool begin, uintptr_t *addr)
+{
+	struct om_mm_list *list = &sys->shard[i].mms;
+	struct om_mm *mm;
+
+	om_spin_lock(sys, &list->lock, OM_RANK_LIST);
+	if (begin && !list->turn) {
+		list->turn = list->first;
+		list->turn_addr = 0;
+	}
+	mm = list->turn;
+	*addr = list->turn_addr;
+	if (mm)
+		om_mm_get(mm);
+	om_spin_unlock(sys, &list->lock);
+	return mm;
+}
+
+/*
+ * The address space whose turn it is, as turn_on() of the list whose turn it is, or of the next one
+ * that has any; NULL: there is none. *rounds counts how often we have begun with the first list.
  */
 static struct om_mm *whose_turn(struct om_system *sys, uintptr_t *addr, unsigned *rounds)
 {
-	struct om_mm *mm;
+	unsigned i = atomic_load_explicit(&sys->tables_shard, memory_order_relaxed);
+	struct om_mm *mm = turn_on(sys, i, false, addr);
 
-	om_spin_lock(sys, &sys->list_lock, OM_RANK_LIST);
-	if (!sys->tables_mm) {
-		sys->tables_mm = sys->mms;
-		sys->tables_addr = 0;
-		++*rounds;
+	while (!mm && *rounds < ROUNDS) {
+		i = (i + 1) & sys->cpu_mask;
+		*rounds += i == 0;
+		mm = turn_on(sys, i, true, addr);
+		/* Others may be at another one: each list remembers for itself who comes next. */
+		atomic_store_explicit(&sys->tables_shard, i, memory_order_relaxed);
 	}
-	mm = sys->tables_mm;
-	*addr = sys->tables_addr;
-	if (mm)
-		om_mm_get(mm);
-	om_spin_unlock(sys, &sys->list_lock);
 	return mm;
 }
 
 /* It has been looked at up to `addr`. Drops the reference. */
 static void turn_over(struct om_system *sys, struct om_mm *mm, uintptr_t addr)
 {
-	om_spin_lock(sys, &sys->list_lock, OM_RANK_LIST);
-	if (sys->tables_mm == mm) {
-		sys->tables_addr = addr;
+	struct om_mm_list *list = mm->home;
+
+	om_spin_lock(sys, &list->lock, OM_RANK_LIST);
+	if (list->turn == mm) {
+		list->turn_addr = addr;
 		if (addr == OM_VA_LIMIT) {
-			sys->tables_mm = mm->next;
-			sys->tables_addr = 0;
+			list->turn = mm->next;
+			list->turn_addr = 0;
 		}
 	}
-	om_spin_unlock(sys, &sys->list_lock);
+	om_spin_unlock(sys, &list->lock);
 	om_mm_put(mm);
 }
 
@@ -70,7 +94,7 @@ size_t om_reclaim_tables(struct om_system *sys, enum om_tables how, size_t targe
 	unsigned rounds = 0;
 	uintptr_t addr;
 
-	while (budget && freed < target && rounds < 2) {
+	while (budget && freed < target && rounds < ROUNDS) {
 		struct om_mm *mm = whose_turn(sys, &addr, &rounds);
 		unsigned looked = 0;
 

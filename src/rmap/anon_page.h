@@ -108,7 +108,7 @@ OM_INLINE bool om_rmap_page_die(struct om_system *sys, struct om_page *page, str
 
 	if (om_unlikely(!om_page_die(sys, page, flags, &dead->chain)))
 		return false;
-	dead->shared += !(flags & OM_PG_DIRECT);
+	dead->direct += flags & OM_PG_DIRECT;
 	om_anon_page_leave(sys, page, object);
 	return true;
 }
@@ -116,15 +116,18 @@ OM_INLINE bool om_rmap_page_die(struct om_system *sys, struct om_page *page, str
 OM_INLINE void om_rmap_dead_init(struct om_dead *dead)
 {
 	om_frame_chain_init(&dead->chain);
-	dead->shared = 0;
+	dead->direct = 0;
 }
 
 OM_INLINE void om_rmap_dead_done(struct om_system *sys, const struct om_dead *dead)
 {
+	om_pfn_t shared = dead->chain.n - dead->direct / OM_PG_DIRECT;
+
 	if (!dead->chain.n)
 		return;
 	om_count_mapped(sys, OM_MAPPED_ANON, -(int)dead->chain.n);
-	om_count_mapped(sys, OM_MAPPED_SHARED, -(int)dead->shared);
+	if (shared)
+		om_count_mapped(sys, OM_MAPPED_SHARED, -(int)shared);
 	om_frame_free_chain(sys, &dead->chain);
 }
 

@@ -91,7 +91,7 @@ OM_INLINE void om_rmap_page_forget(struct om_system *sys, struct om_page *page);
 /* Pages of one batch that died: om_page_die(). */
 struct om_dead {
 	struct om_frame_chain chain;
-	om_pfn_t shared; /* of these, so many were not exclusive */
+	om_pfn_t direct; /* of these, so many were exclusive, times OM_PG_DIRECT */
 };
 
 /*

@@ -2,6 +2,7 @@
  * verify_scan.c: what all passes of om_verify() stand on: reporting, tallies, and reading trees
  * and page tables by hand.
  */
+#include "area/mm.h"
 #include "base/mem.h"
 #include "verify/verify.h"
 
@@ -108,6 +109,6 @@ static void scan_table(struct om_check *c, struct om_mm *mm, struct om_page *tab
 
 void om_scan_tables(struct om_check *c, const struct om_scan *scan)
 {
-	for (struct om_mm *mm = c->sys->mms; mm; mm = mm->next)
+	om_for_each_mm (mm, c->sys)
 		scan_table(c, mm, mm->root, OM_LEVELS, 0, scan);
 }

@@ -218,7 +218,7 @@ void om_check_tables(struct om_check *c)
 	om_scan_tables(c, &scan);
 	if (c->violations)
 		return;
-	for (struct om_mm *mm = c->sys->mms; mm; mm = mm->next)
+	om_for_each_mm (mm, c->sys)
 		check_counters(c, mm);
 }
 

@@ -5,6 +5,7 @@
  * Every area is looked for in its trees by the same iteration that walks use; every tree is read as
  * a whole, so that nothing is in it that is no area any more (I4, I5).
  */
+#include "area/mm.h"
 #include "area/vma_place.h"
 #include "rmap/rmap.h"
 #include "store/mapping.h"
@@ -142,7 +143,7 @@ static void check_mm(struct om_check *c, struct om_mm *mm)
 	OM_CHECK(c, s.data == mm->data_vm, "vma", mm, s.data, mm->data_vm);
 	OM_CHECK(c, s.locked == mm->locked_vm, "I12", mm, s.locked, mm->locked_vm);
 	OM_CHECK(c, mm->sys == c->sys, "mm", mm, mm->sys, c->sys);
-	OM_CHECK(c, atomic_load(&mm->refs) == 1, "mm", mm, atomic_load(&mm->refs), 1);
+	OM_CHECK(c, mm->refs == 1, "mm", mm, mm->refs, 1);
 	OM_CHECK(c, atomic_load(&mm->own.mmap_lock.state) == 0, "rest", mm,
 	         atomic_load(&mm->own.mmap_lock.state), 0);
 	c->mms++;
@@ -180,12 +181,12 @@ static void check_no_part(struct om_check *c, struct om_mm_part *part)
 static void check_part(struct om_check *c, unsigned shard)
 {
 	struct om_mm_part *part = &c->sys->shard[shard].part;
-	struct om_mm *mm = c->sys->mms, *of = atomic_load(&part->mm);
+	struct om_mm *mm = om_mm_after(c->sys, NULL), *of = atomic_load(&part->mm);
 
 	OM_CHECK(c, atomic_load(&part->mmap_lock.state) == 0, "rest", part,
 	         atomic_load(&part->mmap_lock.state), 0);
 	while (mm && mm != of)
-		mm = mm->next;
+		mm = om_mm_after(c->sys, mm);
 	if (!OM_CHECK(c, mm == of, "parts", part, of, shard))
 		return;
 	if (mm)
@@ -194,16 +195,32 @@ static void check_part(struct om_check *c, unsigned shard)
 		check_no_part(c, part);
 }
 
+/* The list of a shard is linked well, and the mm whose turn it is, is on it. */
+static bool check_list(struct om_check *c, unsigned shard)
+{
+	const struct om_mm_list *list = &c->sys->shard[shard].mms;
+	const struct om_mm *prev = NULL;
+	bool turn = !list->turn;
+
+	for (struct om_mm *mm = list->first; mm; prev = mm, mm = mm->next) {
+		if (!OM_CHECK(c, mm->prev == prev, "mm", mm, mm->prev, prev) ||
+		    !OM_CHECK(c, mm->home == list, "mm", mm, mm->home, list))
+			return false;
+		turn |= list->turn == mm;
+	}
+	return OM_CHECK(c, turn, "mm", list->turn, shard, 0) &&
+	       OM_CHECK(c, !list->lock.state, "rest", list, shard, 0);
+}
+
 void om_check_areas(struct om_check *c)
 {
-	struct om_mm *prev = NULL;
 	struct om_mapping *before = NULL;
 
-	for (struct om_mm *mm = c->sys->mms; mm; prev = mm, mm = mm->next) {
-		if (!OM_CHECK(c, mm->prev == prev, "mm", mm, mm->prev, prev))
+	for (unsigned i = 0; i <= c->sys->cpu_mask; i++)
+		if (!check_list(c, i))
 			return;
+	om_for_each_mm (mm, c->sys)
 		check_mm(c, mm);
-	}
 	for (unsigned i = 0; i <= c->sys->cpu_mask; i++)
 		check_part(c, i);
 	for (struct om_mapping *m = c->sys->mappings; m; before = m, m = m->next) {

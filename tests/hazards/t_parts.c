@@ -334,9 +334,102 @@ static void test_parts_faults(void **state)
 	         .check = check_a});
 }
 
+/* ---------------------------------------------------------------- calls --------------------- */
+
+/* Calls of the threads' own that look, or make present; the memory may go at any time. */
+static void look(struct om_mm *mm, uintptr_t addr)
+{
+	unsigned char vec[2];
+	unsigned long word;
+	om_pfn_t pfn;
+
+	(void)om_read(mm, addr, &word, sizeof(word), NULL);
+	(void)om_write(mm, addr + 128, &word, sizeof(word), NULL);
+	(void)om_madvise(mm, addr + PAGES(5), PAGES(2), OM_MADV_POPULATE_WRITE);
+	(void)om_mincore(mm, addr, PAGES(2), vec);
+	(void)om_madvise(mm, addr, PAGES(2), OM_MADV_COLD);
+	(void)om_madvise(mm, addr, PAGES(2), OM_MADV_WILLNEED);
+	(void)om_msync(mm, addr, PAGES(2), OM_MS_SYNC);
+	if (!om_pin(mm, addr + PAGES(1), OM_WRITE, &pfn))
+		om_unpin(om_mm_system(mm), pfn, true);
+}
+
+static struct om_mm *watched;
+static unsigned own_locks;
+
+static struct om_held *watch(void *ctx)
+{
+	struct om_held *held = sim_port_ops.held(ctx);
+
+	for (unsigned i = 0; watched && i < held->depth; i++)
+		own_locks += held->entry[i].lock == &watched->own.mmap_lock;
+	return held;
+}
+
+/* They lock the address space in their CPU's part, and find what they did where CPUs have none. */
+static void test_parts_calls(void **state)
+{
+	struct om_port_ops ops = *rig_ops();
+	struct play p = {0};
+
+	(void)state;
+	NEEDS(OM_DEBUG);
+	ops.held = watch;
+	p.r = rig_create(&(struct rig_config){.frames = 256, .cpus = 3, .slots = 256, .ops = &ops});
+	threads(&p);
+	sim_run_on(sim_cpu(p.r->sim, 1));
+	watched = p.mm;
+	own_locks = 0;
+	look(p.mm, p.a);
+	rig_equal(own_locks, 0);
+	om_mm_write_lock(p.mm);
+	om_mm_write_unlock(p.mm);
+	rig_check(own_locks);
+	watched = NULL;
+	rig_verify(p.r);
+	rig_expect(p.r, p.mm, p.a, 4, 100);
+	rig_destroy(p.r);
+}
+
+static void task_look_a(struct play *p)
+{
+	sched_step();
+	sim_run_on(sched_cpu(p));
+	look(p->mm, p->a);
+}
+
+static void task_look_b(struct play *p)
+{
+	sched_step();
+	sim_run_on(sched_cpu(p));
+	look(p->mm, p->b);
+}
+
+static void check_looked(struct play *p)
+{
+	rig_expect(p->r, p->mm, p->a, 4, 100);
+}
+
+static void test_parts_calls_x_writers(void **state)
+{
+	(void)state;
+	EXPLORE({.name = "parts_calls_x_munmap",
+	         .setup = threads,
+	         .task = {task_look_a, task_look_b, task_unmap_b},
+	         .check = check_looked},
+	        {.name = "parts_calls_x_mremap",
+	         .setup = threads,
+	         .task = {task_look_a, task_look_b, task_move_b},
+	         .check = check_looked},
+	        {.name = "parts_calls_x_fork",
+	         .setup = threads,
+	         .task = {task_look_a, task_fork, task_unmap_b},
+	         .check = check_looked});
+}
+
 static const struct CMUnitTest list[] = {
-    cmocka_unit_test(test_parts_exclude_writers),
-    cmocka_unit_test(test_parts_of_two),
-    cmocka_unit_test(test_parts_faults),
+    cmocka_unit_test(test_parts_exclude_writers), cmocka_unit_test(test_parts_of_two),
+    cmocka_unit_test(test_parts_faults),          cmocka_unit_test(test_parts_calls),
+    cmocka_unit_test(test_parts_calls_x_writers),
 };
 TESTS(part_tests, list);

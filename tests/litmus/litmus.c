@@ -249,7 +249,7 @@ static void begin(void)
 	w.sim = sim_create(&(struct sim_config){.nr_frames = FRAMES, .nr_cpus = CPUS});
 	check(w.sim);
 	w.sys = sim_system(w.sim);
-	w.sys->eager_parts = true;
+	w.sys->eager = true;
 	w.mm = new_mm();
 }
 

@@ -111,8 +111,9 @@ void space_check_at(struct space *s, const char *file, int line)
 		sim_print_bug(stderr, &bug);
 		_fail(file, line);
 	}
-	for (struct om_mm *mm = s->sys->mms; mm && n < 1100; mm = mm->next)
-		mms[n++] = mm;
+	om_for_each_mm (mm, s->sys)
+		if (n < 1100)
+			mms[n++] = mm;
 	if (sim_check_tlb(s->sim, mms, n, &bad)) {
 		fprintf(stderr, "stale translation of page %#lx\n", (unsigned long)bad.page);
 		_fail(file, line);

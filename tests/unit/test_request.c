@@ -9,6 +9,7 @@
 #include "base/hooks.h"
 #include "reclaim/reclaim.h"
 #include "reclaim/tables.h"
+#include "reclaim/writers.h"
 
 /* ---------------------------------------------------------------- thrashing ----------------- */
 
@@ -346,7 +347,9 @@ static void test_swap_that_hangs(void **state)
 
 /* As many write to swap as may, and this happens to one of them when somebody waits for it. */
 static struct {
-	struct om_swap_writers *writers;
+	struct om_system *sys;
+	unsigned device;
+	_Atomic uint8_t *place; /* of one of them */
 	bool ends;
 	unsigned waits;
 } busy;
@@ -355,13 +358,12 @@ static void wait_for_writer(void *ctx, const void *key, bool (*blocked)(const vo
                             const void *arg)
 {
 	(void)ctx;
-	if (key != busy.writers)
+	if (key != &busy.sys->reclaimers.swap_waiters[busy.device])
 		return;
 	assert_true(blocked(arg));
 	busy.waits++;
 	if (busy.ends) {
-		atomic_fetch_add(&busy.writers->ended, 1);
-		atomic_fetch_sub(&busy.writers->inside, 1);
+		om_swap_writer_end(busy.sys, busy.device, busy.place);
 		assert_false(blocked(arg));
 	}
 }
@@ -381,10 +383,12 @@ static void test_swap_that_is_busy(void **state)
 	s.sys->hooks.ops = &ops;
 	/* High enough that a page which was used once has an age: at 0 it would have been made young. */
 	atomic_store(&s.sys->ages.limit[OM_AGE_ANON], 8);
-	busy.writers = &s.sys->reclaimers.swap_writers[s.area];
+	busy.sys = s.sys;
+	busy.device = s.area;
 	busy.ends = false;
 	busy.waits = 0;
-	atomic_store(&busy.writers->inside, OM_SWAP_WRITERS);
+	for (unsigned i = 0; i < OM_SWAP_WRITERS; i++)
+		busy.place = om_swap_writer_begin(s.sys, s.area);
 	space_map(&s, 0, 400, RW, 0);
 	space_fill(&s, s.mm, 0, 400, 'a');
 	assert_int_equal(om_reclaim_step(s.sys, 32), 0);
@@ -394,14 +398,49 @@ static void test_swap_that_is_busy(void **state)
 	assert_int_equal(busy.waits, 1);
 	assert_int_equal(space_event(s.sys, OM_EV_PGDEACTIVATE), aged);
 	/* One is through, and then there is reason to wait again. */
-	atomic_fetch_add(&busy.writers->ended, 1);
+	om_swap_writer_end(s.sys, s.area, busy.place);
+	assert_ptr_equal(om_swap_writer_begin(s.sys, s.area), busy.place);
 	busy.ends = true;
 	assert_true(om_reclaim_step(s.sys, 32) >= 32);
 	assert_int_equal(busy.waits, 2);
-	assert_int_equal(atomic_load(&busy.writers->inside), OM_SWAP_WRITERS - 1);
+	for (unsigned i = 1; i < OM_SWAP_WRITERS; i++)
+		om_swap_writer_end(s.sys, s.area, busy.place);
+	assert_int_equal(atomic_load(busy.place), 0);
 	s.sys->hooks.ops = &sim_port_ops;
 	space_expect(&s, s.mm, 0, 400, 'a');
 	space_finish(&s);
+}
+
+/* Each CPU has a place of its own, and another one's only while that is taken. */
+static void test_swap_writers_by_cpu(void **state)
+{
+	for (unsigned cpus = 1; cpus <= 16; cpus *= 4) {
+		const unsigned all = cpus > OM_SWAP_WRITERS ? cpus : OM_SWAP_WRITERS;
+		struct om_system *sys = unit_system_cpus(16, cpus);
+		_Atomic uint8_t *place[16];
+
+		for (unsigned i = 0; i < cpus; i++) {
+			sim_this_cpu = cpus - 1 - i;
+			place[i] = om_swap_writer_begin(sys, 1);
+			assert_ptr_equal(place[i], &sys->shard[sim_this_cpu].swap_writers[1]);
+		}
+		for (unsigned i = 0; i < cpus; i++)
+			om_swap_writer_end(sys, 1, place[i]);
+		for (unsigned i = 0; i < all; i++) {
+			place[i] = om_swap_writer_begin(sys, 1);
+			assert_non_null(place[i]);
+		}
+		assert_null(om_swap_writer_begin(sys, 1));
+		/* The devices do not know of one another. */
+		om_swap_writer_end(sys, 0, om_swap_writer_begin(sys, 0));
+		for (unsigned i = 0; i < all; i++)
+			om_swap_writer_end(sys, 1, place[i]);
+		for (unsigned i = 0; i < cpus; i++)
+			assert_int_equal(atomic_load(&sys->shard[i].swap_writers[1]), 0);
+		sim_this_cpu = 0;
+		unit_system_free(sys);
+	}
+	(void)state;
 }
 
 /* ---------------------------------------------------------------- waiting ------------------- */
@@ -459,6 +498,7 @@ int main(void)
 	    cmocka_unit_test(test_no_memory_ends),
 	    cmocka_unit_test(test_swap_that_hangs),
 	    cmocka_unit_test(test_swap_that_is_busy),
+	    cmocka_unit_test(test_swap_writers_by_cpu),
 	    cmocka_unit_test(test_wait_briefly),
 	};
 
