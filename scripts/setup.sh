@@ -1,12 +1,13 @@
 #!/bin/sh
 # Install what building, testing and checking needs, on Debian or Ubuntu. Does nothing if it is there.
 #
-#     scripts/setup.sh [run|kernel|test|bench|linux|compare|model|coverage|all]
+#     scripts/setup.sh [run|kernel|test|bench|linux|compare|model|ports|coverage|all]
 #
 # run: a compiler; kernel: and what makes an image and boots it; linux: and what unpacks Debian's
 # kernel; test: what kernel installs and cmocka; bench: and valgrind; model: and spin; compare: and
-# QEMU's user mode and gnuplot; coverage: and gcovr; all (the default): everything the Makefile and
-# .ci/run use, including the 32-bit libraries on x86-64.
+# QEMU's user mode and gnuplot; ports: and compilers and emulators of other machines; coverage: and
+# gcovr; all (the default): everything the Makefile and .ci/run use, including the 32-bit libraries on
+# x86-64.
 set -eu
 
 what=${1:-all}
@@ -46,6 +47,11 @@ if [ "$what" = compare ]; then
 fi
 if [ "$what" = model ]; then
 	want spin spin
+fi
+if [ "$what" = ports ] || [ "$what" = all ]; then
+	want gcc-riscv64-linux-gnu riscv64-linux-gnu-gcc
+	want qemu-system-misc qemu-system-riscv64
+	want opensbi /usr/lib/riscv64-linux-gnu/opensbi/generic/fw_dynamic.bin
 fi
 if [ "$what" = coverage ]; then
 	want gcovr gcovr
