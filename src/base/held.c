@@ -32,8 +32,8 @@ static const uint32_t steps_max[OM_NR_RANKS] = {
     [OM_RANK_TABLE] = 4 * ENTRIES + 16 * OM_WORK_PAGE,
     [OM_RANK_TABLE2] = 4 * ENTRIES + 16 * OM_WORK_PAGE,
     [OM_RANK_FRAME] = 16,
-    /* A search looks into two frames of a device's table, or at 1024 slots. */
-    [OM_RANK_SWAP] = 4096,
+    /* A search looks into two frames of a device's table, which have a slot for each 8 bytes. */
+    [OM_RANK_SWAP] = 8 * ENTRIES,
     [OM_RANK_SLAB] = 16,
     [OM_RANK_LIST] = 64, /* objects whose last reference is gone, and that have not left yet */
     /* A bundle of frames is put together, or each CPU's cache is switched: frame_cache.c. */
