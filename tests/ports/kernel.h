@@ -52,7 +52,7 @@ extern unsigned nr_cpus;
 extern struct om_system *vm;
 
 /* main.c */
-void kernel_main(void);
+_Noreturn void kernel_main(void);
 _Noreturn void kernel_other_cpu(void);
 _Noreturn void kernel_trap(enum trap what, uintptr_t addr, enum om_access access);
 
@@ -63,6 +63,9 @@ _Noreturn void memory_end(bool success);
 long memory_map(struct om_mm *mm, struct om_map_request *r, bool file);
 void memory_map_program(struct om_mm *mm);
 int disk_byte(uint64_t offset);
+
+/* ports/template/check.c: the first rule of om_arch.h that is broken, or NULL. */
+const char *port_check_entries(void);
 
 /* task.c */
 struct cpu *this_cpu(void);
@@ -99,8 +102,12 @@ _Noreturn void machine_resume(struct regs *regs);
 /* Sleeps until machine_wake(), also one that came before; may return earlier. */
 void machine_idle(void);
 void machine_wake(unsigned cpu);
-/* Code has been written to a frame: no CPU may execute what was there before. */
-void machine_new_code(void *code, size_t n);
+/*
+ * Where CPUs execute from caches of their own: what has been read from a store may be code (write
+ * it to where those look); and code is about to be executed (all CPUs: forget what was there).
+ */
+void machine_code_read(const void *code, size_t n);
+void machine_code_runs(void);
 void write(const char *text, size_t n);
 _Noreturn void machine_stop(bool success);
 

@@ -27,6 +27,8 @@ static void fault(struct task *task, uintptr_t addr, enum om_access access)
 
 	if (result != OM_FAULT_MINOR && result != OM_FAULT_MAJOR)
 		task_end(STATUS_FAULT + result);
+	if (access == OM_EXEC)
+		machine_code_runs();
 }
 
 /* The registers are in the task that was running. */

@@ -3,12 +3,13 @@
  * one file, both of RAM, and the program, which lies in the kernel's image.
  *
  * The RAM behind the kernel becomes, in this order: objrmap's own storage, a scratch area for
- * om_verify(), the swap device; and RAM_FOR_PROGRAMS of what is left, frames for objrmap.
+ * om_verify(), the swap device; and RAM_PAGES of what is left, frames for objrmap.
  */
 #include "kernel.h"
 
-#define RAM_FOR_PROGRAMS (5ul << 20)
-#define SWAP_BYTES       (8ul << 20)
+#define RAM_PAGES  1280u
+#define SWAP_PAGES 2048u
+#define SWAP_BYTES (SWAP_PAGES * PAGE_BYTES)
 
 extern char kernel_end[];                         /* kernel.ld */
 extern const char program_start[], program_end[]; /* program.S */
@@ -56,6 +57,7 @@ static void read_pages(const char *store, size_t size, uint64_t first, unsigned 
 
 		memcpy(frame[i], store + start, bytes);
 		memset((char *)frame[i] + bytes, 0, PAGE_BYTES - bytes);
+		machine_code_read(frame[i], PAGE_BYTES);
 	}
 }
 
@@ -97,8 +99,6 @@ static int disk_write(void *store, uint64_t first, unsigned n, void *const frame
 static int program_read(void *store, uint64_t first, unsigned n, void *const frame[])
 {
 	read_pages(store, (size_t)(program_end - program_start), first, n, frame);
-	for (unsigned i = 0; i < n; i++)
-		machine_new_code(frame[i], PAGE_BYTES);
 	return 0;
 }
 
@@ -127,19 +127,23 @@ void memory_init(void)
 	static const struct om_store_ops swap_ops = {.read = swap_read, .write = swap_write};
 	static struct om_port_ops ops = {.panic = hook_panic, .held = hook_held};
 	struct om_config config = {.arch = &arch, .ops = &ops, .nr_cpus = MAX_CPUS};
+	const char *broken = port_check_entries();
 	om_pfn_t first;
 	char *swap;
 
+	if (broken)
+		panic("%s", broken);
 	config.storage = (void *)(((uintptr_t)kernel_end + 63) & ~(uintptr_t)63);
-	config.nr_frames = om_arch_pfn(&arch, config.storage) +
-	                   (om_pfn_t)((RAM_FOR_PROGRAMS + SWAP_BYTES + (2ul << 20)) / PAGE_BYTES);
+	/* These, and what has its place before them: all the rest is less than 2 MiB and a page. */
+	config.nr_frames = om_arch_pfn(&arch, config.storage) + RAM_PAGES + SWAP_PAGES +
+	                   (om_pfn_t)((2ul << 20) / PAGE_BYTES) + 1;
 	machine_init(&ops, &config.ctx);
 	scratch = (char *)config.storage + ((om_system_bytes(&config) + 63) & ~63ul);
 	swap = scratch + config.nr_frames * sizeof(uint64_t);
 	first = om_arch_pfn(&arch, swap + SWAP_BYTES) + 1;
 	vm = om_system_init(&config);
-	if (!vm || om_add_memory(vm, first, (om_pfn_t)(RAM_FOR_PROGRAMS / PAGE_BYTES)) ||
-	    om_swapon(vm, &swap_ops, swap, SWAP_BYTES / PAGE_BYTES, 0, &swap_area))
+	if (!vm || om_add_memory(vm, first, RAM_PAGES) ||
+	    om_swapon(vm, &swap_ops, swap, SWAP_PAGES, 0, &swap_area))
 		panic("objrmap does not start");
 	make_files();
 }

@@ -7,9 +7,10 @@
 # A machine NAME is made from tests/ports/NAME, the port ports/NAME, and these:
 #   PORTS_CC_NAME, PORTS_QEMU_NAME      compiler, emulator: if one is missing, the machine is skipped
 #   PORTS_FLAGS_NAME, PORTS_LD_NAME     flags of the compiler, symbols for the linker
+#   PORTS_OLD_NAME                      options of QEMU for one more run, on an older machine
 #   PORTS_DIR_NAME, PORTS_SRC_NAME      both NAMEs in the paths above, if another; the port's files
 
-PORTS_MACHINES := riscv64 riscv64-sv48
+PORTS_MACHINES := riscv64 riscv64-sv48 aarch64 aarch64-16k aarch64-64k
 PORTS_CPUS     := 1 2 4
 
 PORTS_CC_riscv64    := riscv64-linux-gnu-gcc
@@ -25,6 +26,30 @@ PORTS_QEMU_riscv64-sv48  := $(PORTS_QEMU_riscv64)
 PORTS_FLAGS_riscv64-sv48 := $(PORTS_RISCV64) -DRV_LEVELS=4
 PORTS_LD_riscv64-sv48    := BASE=0xffff800000000000 MODE=9
 PORTS_SRC_riscv64-sv48   := $(PORTS_SRC_riscv64)
+
+PORTS_CC_aarch64    := aarch64-linux-gnu-gcc
+PORTS_QEMU_aarch64  := qemu-system-aarch64
+PORTS_AARCH64       := -mgeneral-regs-only -mno-outline-atomics -mcmodel=small
+PORTS_FLAGS_aarch64 := $(PORTS_AARCH64) -DARM_PAGE_SHIFT=12
+PORTS_LD_aarch64    := BASE=0xffffff8000000000
+PORTS_SRC_aarch64   := ports/asid.c ports/aarch64/mmu.c
+
+# An MMU that sets neither accessed nor dirty.
+PORTS_OLD_aarch64   := -cpu cortex-a72
+
+PORTS_DIR_aarch64-16k   := aarch64
+PORTS_CC_aarch64-16k    := $(PORTS_CC_aarch64)
+PORTS_QEMU_aarch64-16k  := $(PORTS_QEMU_aarch64)
+PORTS_FLAGS_aarch64-16k := $(PORTS_AARCH64) -DARM_PAGE_SHIFT=14
+PORTS_LD_aarch64-16k    := BASE=0xffff800000000000
+PORTS_SRC_aarch64-16k   := $(PORTS_SRC_aarch64)
+
+PORTS_DIR_aarch64-64k   := aarch64
+PORTS_CC_aarch64-64k    := $(PORTS_CC_aarch64)
+PORTS_QEMU_aarch64-64k  := $(PORTS_QEMU_aarch64)
+PORTS_FLAGS_aarch64-64k := $(PORTS_AARCH64) -DARM_PAGE_SHIFT=16
+PORTS_LD_aarch64-64k    := BASE=0xfffffc0000000000
+PORTS_SRC_aarch64-64k   := $(PORTS_SRC_aarch64)
 
 PORTS_CFLAGS := -std=c11 -ffreestanding -fno-pic -fno-stack-protector -fno-asynchronous-unwind-tables \
 	-O2 -g $(WARN_CORE) -Iinclude -Itests/ports -MMD -MP
@@ -64,6 +89,7 @@ ports-$(1): $(call ports_out,$(1))/kernel
 
 test-ports-$(1): $(call ports_out,$(1))/kernel
 	@tests/ports/test.sh $(1) $$< $(PORTS_CPUS)
+	$(if $(PORTS_OLD_$(1)),@EXTRA="$(PORTS_OLD_$(1))" tests/ports/test.sh $(1) $$< $(firstword $(PORTS_CPUS)))
 
 # The core and the port together want nothing but mem*.
 check-ports-$(1): $$(patsubst %.c,$(call ports_out,$(1))/%.o,$$(PORTS_CORE) $(PORTS_SRC_$(1)))

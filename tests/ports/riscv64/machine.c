@@ -82,9 +82,14 @@ void machine_wake(unsigned cpu)
 	rv_sbi(SBI_IPI, 0, 1, harts[cpu], 0, 0, 0);
 }
 
-void machine_new_code(void *code, size_t n)
+/* Stores reach all caches. */
+void machine_code_read(const void *code, size_t n)
 {
 	(void)code, (void)n;
+}
+
+void machine_code_runs(void)
+{
 	__asm__ volatile("fence.i" : : : "memory");
 	for (unsigned i = 0; i < nr_cpus; i++)
 		rv_sbi(SBI_RFENCE, 0, 1, harts[i], 0, 0, 0);

@@ -26,8 +26,9 @@ static inline long call6(long number, unsigned long a, unsigned long b, unsigned
 		0x00008067                                                                         \
 	}
 
-static inline void new_code(void)
+static inline void new_code(const void *code, unsigned long n)
 {
+	(void)code, (void)n;
 	__asm__ volatile("fence.i" : : : "memory");
 }
 

@@ -141,7 +141,7 @@ void test_code(void)
 
 	for (size_t i = 0; i < sizeof(code) / sizeof(*code); i++)
 		p[i] = code[i];
-	new_code();
+	new_code(p, sizeof(code));
 	protect(p, PAGE_BYTES, PROT_RX);
 	check(try((uintptr_t)p, JUMP) == 1);
 	access((uintptr_t)p, JUMP);
