@@ -61,7 +61,7 @@ static long call_task(struct task *task, const unsigned long arg[6], unsigned lo
 	case CALL_THREAD:
 		return task_thread(task, arg[0], arg[1], arg[2]);
 	case CALL_WAIT:
-		return task_wait(task);
+		return task_wait(task, arg[0]);
 	case CALL_YIELD:
 		regs_set_answer(&task->regs, 0);
 		task_yield();

@@ -72,7 +72,7 @@ struct cpu *this_cpu(void);
 void task_start(void);
 long task_fork(struct task *parent);
 long task_thread(struct task *parent, uintptr_t entry, uintptr_t stack, uintptr_t arg);
-long task_wait(struct task *parent);
+long task_wait(struct task *parent, bool sleep);
 void task_leave(void);
 _Noreturn void task_end(long status);
 _Noreturn void task_resume(void);

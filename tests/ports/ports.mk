@@ -10,7 +10,7 @@
 #   PORTS_OLD_NAME                      options of QEMU for one more run, on an older machine
 #   PORTS_DIR_NAME, PORTS_SRC_NAME      both NAMEs in the paths above, if another; the port's files
 
-PORTS_MACHINES := riscv64 riscv64-sv48 aarch64 aarch64-16k aarch64-64k
+PORTS_MACHINES := riscv64 riscv64-sv48 riscv64-ipi aarch64 aarch64-16k aarch64-64k
 PORTS_CPUS     := 1 2 4
 
 PORTS_CC_riscv64    := riscv64-linux-gnu-gcc
@@ -26,6 +26,14 @@ PORTS_QEMU_riscv64-sv48  := $(PORTS_QEMU_riscv64)
 PORTS_FLAGS_riscv64-sv48 := $(PORTS_RISCV64) -DRV_LEVELS=4
 PORTS_LD_riscv64-sv48    := BASE=0xffff800000000000 MODE=9
 PORTS_SRC_riscv64-sv48   := $(PORTS_SRC_riscv64)
+
+# Flushes by the kernel's own interrupt instead of by the firmware.
+PORTS_DIR_riscv64-ipi   := riscv64
+PORTS_CC_riscv64-ipi    := $(PORTS_CC_riscv64)
+PORTS_QEMU_riscv64-ipi  := $(PORTS_QEMU_riscv64)
+PORTS_FLAGS_riscv64-ipi := $(PORTS_FLAGS_riscv64) -DFLUSH_BY_INTERRUPT=true
+PORTS_LD_riscv64-ipi    := $(PORTS_LD_riscv64)
+PORTS_SRC_riscv64-ipi   := $(PORTS_SRC_riscv64)
 
 PORTS_CC_aarch64    := aarch64-linux-gnu-gcc
 PORTS_QEMU_aarch64  := qemu-system-aarch64

@@ -133,7 +133,7 @@ static struct task *find_ended(const struct task *parent)
  * The status of a child or thread that has ended. If none has, the task sleeps until one does, and
  * asks again: another CPU may run it as soon as it is said to sleep, so this one leaves first.
  */
-long task_wait(struct task *parent)
+long task_wait(struct task *parent, bool sleep)
 {
 	struct task *ended;
 	long status = 0;
@@ -145,8 +145,8 @@ long task_wait(struct task *parent)
 		status = ended->status;
 	}
 	kernel_unlock();
-	if (ended)
-		return status;
+	if (ended || !sleep)
+		return ended ? status : -OM_EAGAIN;
 	regs_set_answer(&parent->regs, -OM_EAGAIN);
 	machine_switch(NULL, NULL);
 	kernel_lock();

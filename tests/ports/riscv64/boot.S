@@ -44,7 +44,7 @@ other_cpu:
 	la t0, trap_entry; csrw stvec, t0
 	csrw sscratch, zero
 	ld sp, CPU_STACK(tp)
-	call kernel_other_cpu
+	call machine_other_cpu
 
 #define FOR_REGS(op, at)                                                                           \
 	op x1, 8(at); op x3, 24(at); op x5, 40(at); op x6, 48(at); op x7, 56(at); op x8, 64(at);   \
@@ -73,14 +73,26 @@ trap_entry:
 	csrr a0, scause
 	csrr a1, stval
 	call machine_trap
+
+	/* An interrupt, or a mistake. sepc and sstatus stay, for the handler leaves interrupts off. */
+#define FOR_CALLER_SAVED(op)                                                                       \
+	op ra, 0(sp); op t0, 8(sp); op t1, 16(sp); op t2, 24(sp); op a0, 32(sp); op a1, 40(sp);    \
+	op a2, 48(sp); op a3, 56(sp); op a4, 64(sp); op a5, 72(sp); op a6, 80(sp); op a7, 88(sp);  \
+	op t3, 96(sp); op t4, 104(sp); op t5, 112(sp); op t6, 120(sp)
 trap_in_kernel:
 	csrrw tp, sscratch, tp
+	addi sp, sp, -128
+	FOR_CALLER_SAVED(sd)
 	csrr a0, scause
 	csrr a1, stval
 	csrr a2, sepc
 	call machine_trap_in_kernel
+	FOR_CALLER_SAVED(ld)
+	addi sp, sp, 128
+	sret
 
 machine_resume: /* _Noreturn void machine_resume(struct regs *) */
+	csrci sstatus, 2 /* SIE: from here on nothing interrupts */
 	sd a0, CPU_REGS(tp)
 	csrw sscratch, tp
 	ld t0, REGS_PC(a0); csrw sepc, t0

@@ -10,12 +10,17 @@
 #define SBI_RESET   0x53525354
 #define SBI_RFENCE  0x52464e43 /* 0: fence.i */
 
+#ifndef FLUSH_BY_INTERRUPT
+#define FLUSH_BY_INTERRUPT false
+#endif
+
 extern const om_pte_t kernel_root[512];
 extern char boot_other[];
 
-void machine_main(unsigned long hart);
+_Noreturn void machine_main(unsigned long hart);
+_Noreturn void machine_other_cpu(void);
 _Noreturn void machine_trap(unsigned long cause, uintptr_t addr);
-_Noreturn void machine_trap_in_kernel(unsigned long cause, uintptr_t addr, uintptr_t pc);
+void machine_trap_in_kernel(unsigned long cause, uintptr_t addr, uintptr_t pc);
 
 static struct rv_mmu mmu;
 static uint32_t harts[RV_MAX_CPUS]; /* of each CPU */
@@ -40,6 +45,36 @@ void machine_stop(bool success)
 		rv_sbi(SBI_RESET, 0, 0, !success, 0, 0, 0);
 }
 
+/* ---- interrupts ---------------------------------------------------------------------------- */
+
+#define SOFTWARE_INTERRUPT 2ul         /* in sie and sip */
+#define CAUSE_INTERRUPT    (1ul << 63) /* in scause */
+
+/* One kind wakes a CPU that is idle, and asks it to flush. Cleared before it looks what for. */
+static void take_interrupt(void)
+{
+	__asm__ volatile("csrc sip, %0" : : "r"(SOFTWARE_INTERRUPT) : "memory");
+	rv_flush_interrupt(&mmu);
+}
+
+static void send_flush(void *ctx, uint64_t set)
+{
+	(void)ctx;
+	for (unsigned i = 0; i < nr_cpus; i++)
+		if (set >> i & 1)
+			machine_wake(i);
+}
+
+/* Only where flushes come by interrupt does the kernel take any. */
+static void enable_interrupts(void)
+{
+	if (FLUSH_BY_INTERRUPT)
+		__asm__ volatile("csrs sie, %0; csrs sstatus, %0"
+		                 :
+		                 : "r"(SOFTWARE_INTERRUPT)
+		                 : "memory");
+}
+
 /* ---- CPUs --------------------------------------------------------------------------------- */
 
 static void init_cpu(unsigned n, unsigned long hart)
@@ -52,7 +87,14 @@ static void init_cpu(unsigned n, unsigned long hart)
 void machine_main(unsigned long hart)
 {
 	init_cpu(0, hart);
+	enable_interrupts();
 	kernel_main();
+}
+
+void machine_other_cpu(void)
+{
+	enable_interrupts();
+	kernel_other_cpu();
 }
 
 void machine_start_cpus(void)
@@ -68,13 +110,17 @@ void machine_start_cpus(void)
 	}
 }
 
-/*
- * The interrupt need not be taken to end the sleep, and is not: it is enabled here alone, where the
- * CPU has interrupts off. Cleared after the sleep, and before the CPU looks for work.
- */
+/* With interrupts off: what is pending ends the sleep all the same. */
 void machine_idle(void)
 {
-	__asm__ volatile("csrs sie, %0; wfi; csrc sie, %0; csrc sip, %0" : : "r"(2) : "memory");
+	unsigned long flags = rv_irq_save(), enabled;
+
+	__asm__ volatile("csrrs %0, sie, %1; wfi; csrw sie, %0"
+	                 : "=&r"(enabled)
+	                 : "r"(SOFTWARE_INTERRUPT)
+	                 : "memory");
+	take_interrupt();
+	rv_irq_restore(flags);
 }
 
 void machine_wake(unsigned cpu)
@@ -102,14 +148,16 @@ void machine_init(struct om_port_ops *ops, void **ctx)
 	const struct rv_mmu_config config = {.kernel_root = phys(kernel_root),
 	                                     .nr_cpus = MAX_CPUS,
 	                                     .asid_bits = rv_asid_bits(),
-	                                     .harts = harts};
+	                                     .harts = harts,
+	                                     .send_flush = FLUSH_BY_INTERRUPT ? send_flush : NULL};
 
 	rv_mmu_init(&mmu, &config);
 	ops->flush = rv_flush;
 	ops->flush_local = rv_flush_local;
 	*ctx = &mmu;
-	print("ports: riscv64, %s, %lu bits of ASID\n", RV_LEVELS == 3 ? "Sv39" : "Sv48",
-	      (unsigned long)config.asid_bits);
+	print("ports: riscv64, %s, %lu bits of ASID, flushes by %s\n",
+	      RV_LEVELS == 3 ? "Sv39" : "Sv48", (unsigned long)config.asid_bits,
+	      FLUSH_BY_INTERRUPT ? "interrupt" : "firmware");
 }
 
 void machine_mm_init(struct machine_mm *mm)
@@ -127,7 +175,10 @@ void machine_add_kernel(struct om_mm *om)
 
 void machine_switch(struct machine_mm *mm, struct om_mm *om)
 {
+	unsigned long flags = rv_irq_save();
+
 	rv_switch(&mmu, mm ? &mm->rv : NULL, mm ? om_mm_root(om) : 0);
+	rv_irq_restore(flags);
 }
 
 /* ---- traps -------------------------------------------------------------------------------- */
@@ -139,6 +190,11 @@ void machine_switch(struct machine_mm *mm, struct om_mm *om)
 
 void machine_trap(unsigned long cause, uintptr_t addr)
 {
+	if (cause & CAUSE_INTERRUPT) {
+		take_interrupt();
+		task_resume();
+	}
+	enable_interrupts();
 	switch (cause) {
 	case CAUSE_CALL:
 		this_cpu()->task->regs.pc += 4;
@@ -155,5 +211,8 @@ void machine_trap(unsigned long cause, uintptr_t addr)
 
 void machine_trap_in_kernel(unsigned long cause, uintptr_t addr, uintptr_t pc)
 {
-	panic("trap %lu in the kernel at %lx, address %lx", cause, pc, addr);
+	if (cause & CAUSE_INTERRUPT)
+		take_interrupt();
+	else
+		panic("trap %lu in the kernel at %lx, address %lx", cause, pc, addr);
 }

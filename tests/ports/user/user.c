@@ -75,7 +75,7 @@ long wait(void)
 {
 	long status;
 
-	while ((status = call(CALL_WAIT, 0, 0, 0)) == -OM_EAGAIN)
+	while ((status = call(CALL_WAIT, true, 0, 0)) == -OM_EAGAIN)
 		;
 	return status;
 }
