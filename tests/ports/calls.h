@@ -9,11 +9,11 @@
 #include <stdint.h>
 
 enum call {
-	CALL_EXIT,   /* status: end this thread */
-	CALL_WRITE,  /* address, length: to the console */
-	CALL_FORK,   /* answers 0 in the child */
-	CALL_THREAD, /* where it begins, top of its stack, its argument */
-	CALL_WAIT, /* sleep or not; until a child or thread ends: its status, or EAGAIN: try again */
+	CALL_EXIT,     /* status: end this thread */
+	CALL_WRITE,    /* address, length: to the console */
+	CALL_FORK,     /* answers 0 in the child */
+	CALL_THREAD,   /* where it begins, top of its stack, its argument */
+	CALL_WAIT,     /* sleep or not; answers the status of one that has ended, or EAGAIN */
 	CALL_YIELD,    /* lets others run */
 	CALL_MMAP,     /* address or 0, length, protection, flags, file or not, offset */
 	CALL_MUNMAP,   /* address, length */

@@ -74,7 +74,7 @@ trap_entry:
 	csrr a1, stval
 	call machine_trap
 
-	/* An interrupt, or a mistake. sepc and sstatus stay, for the handler leaves interrupts off. */
+	/* An interrupt, or a mistake. The handler leaves interrupts off, so sepc stays. */
 #define FOR_CALLER_SAVED(op)                                                                       \
 	op ra, 0(sp); op t0, 8(sp); op t1, 16(sp); op t2, 24(sp); op a0, 32(sp); op a1, 40(sp);    \
 	op a2, 48(sp); op a3, 56(sp); op a4, 64(sp); op a5, 72(sp); op a6, 80(sp); op a7, 88(sp);  \
