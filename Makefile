@@ -210,9 +210,10 @@ include compare/compare.mk
 PARALLEL = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(or $(JOBS),$(shell nproc)))
 
 test: setup ## all tests with all checks on, the kernel's in QEMU too; ONLY=name for one of them
-	@$(if $(filter kernel tiny,$(ONLY)),:,$(MAKE) --no-print-directory $(PARALLEL) V=$(TEST_V) check-tests)
+	@$(if $(filter kernel tiny ports,$(ONLY)),:,$(MAKE) --no-print-directory $(PARALLEL) V=$(TEST_V) check-tests)
 	@$(if $(filter-out tiny,$(ONLY))$(filter-out debug,$(TEST_V)),:,$(MAKE) --no-print-directory $(PARALLEL) test-tiny)
 	@$(if $(filter-out kernel,$(ONLY))$(filter-out debug,$(TEST_V)),:,$(MAKE) --no-print-directory $(PARALLEL) KV=debug test-kernel)
+	@$(if $(filter-out ports,$(ONLY))$(filter-out debug,$(TEST_V)),:,$(MAKE) --no-print-directory test-ports)
 
 check-tests: $(filter-out $(if $(SKIP),%/$(SKIP)),$(call SELECT,$(TESTS) $(UNITS)))
 	@SIM_MODE="$(SIM_MODE)" scripts/run-tests.sh $^

@@ -65,8 +65,6 @@ static long call_task(struct task *task, const unsigned long arg[6], unsigned lo
 	case CALL_YIELD:
 		regs_set_answer(&task->regs, 0);
 		task_yield();
-	case CALL_CPUS:
-		return nr_cpus;
 	case CALL_CHECK:
 		return memory_check();
 	case CALL_FINISH:

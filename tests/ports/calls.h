@@ -25,7 +25,6 @@ enum call {
 	CALL_MSYNC,    /* address, length */
 	CALL_RESIDENT, /* address, length; answers how many of the pages have a frame */
 	CALL_DISK,     /* offset; answers the byte of the file that is on the disk */
-	CALL_CPUS,     /* answers how many there are */
 	CALL_CHECK,    /* om_verify(): nobody else may be running */
 	CALL_FINISH,   /* 0 or 1: the machine stops, all tests have passed or not */
 };

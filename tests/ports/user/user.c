@@ -124,11 +124,6 @@ unsigned long resident(const volatile void *p, size_t bytes)
 	return (unsigned long)call(CALL_RESIDENT, p, bytes, 0);
 }
 
-unsigned long nr_cpus(void)
-{
-	return (unsigned long)call(CALL_CPUS, 0, 0, 0);
-}
-
 static void thread_main(struct thread *thread)
 {
 	thread->run(thread->arg);

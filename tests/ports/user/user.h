@@ -43,7 +43,6 @@ void protect(const volatile void *p, size_t bytes, int prot);
 long advise(const volatile void *p, size_t bytes, int advice);
 /* How many of its pages are in memory. */
 unsigned long resident(const volatile void *p, size_t bytes);
-unsigned long nr_cpus(void);
 
 /* What a thread gets, at the lower end of its stack. */
 struct thread {
