@@ -1,11 +1,12 @@
 #!/bin/sh
 # Install what building, testing and checking needs, on Debian or Ubuntu. Does nothing if it is there.
 #
-#     scripts/setup.sh [run|kernel|test|bench|linux|compare|model|arm64|coverage|all]
+#     scripts/setup.sh [run|kernel|test|bench|linux|compare|model|arm64|ports|coverage|all]
 #
 # run: a compiler; kernel: and what makes an image and boots it; linux: and what unpacks Debian's
 # kernel; test: what kernel installs and cmocka; bench: and valgrind; model: and spin; compare: and
-# QEMU's user mode and gnuplot; arm64: and QEMU's user mode and a compiler for AArch64; coverage: and
+# QEMU's user mode and gnuplot; arm64: and QEMU's user mode and a compiler for AArch64; ports: and
+# compilers and emulators of other machines; coverage: and
 # gcovr; all (the default): everything the Makefile and .ci/run use, including the 32-bit libraries on
 # x86-64.
 set -eu
@@ -54,6 +55,13 @@ if [ "$what" = arm64 ] || [ "$what" = all ]; then
 		want gcc-aarch64-linux-gnu aarch64-linux-gnu-gcc
 		want libc6-dev-arm64-cross /usr/aarch64-linux-gnu/lib/libc.a
 	fi
+fi
+if [ "$what" = ports ] || [ "$what" = all ]; then
+	want gcc-riscv64-linux-gnu riscv64-linux-gnu-gcc
+	want gcc-aarch64-linux-gnu aarch64-linux-gnu-gcc
+	want qemu-system-arm qemu-system-aarch64
+	want qemu-system-misc qemu-system-riscv64
+	want opensbi /usr/lib/riscv64-linux-gnu/opensbi/generic/fw_dynamic.bin
 fi
 if [ "$what" = coverage ]; then
 	want gcovr gcovr

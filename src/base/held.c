@@ -32,9 +32,9 @@ static const uint32_t steps_max[OM_NR_RANKS] = {
     [OM_RANK_TABLE] = 4 * ENTRIES + 16 * OM_WORK_PAGE,
     [OM_RANK_TABLE2] = 4 * ENTRIES + 16 * OM_WORK_PAGE,
     [OM_RANK_FRAME] = 64, /* a page that leaves its slot: those that this CPU has freed go, too */
-    /* A search looks into two frames of a device's table, or at 1024 slots. */
-    [OM_RANK_SLOTS] = 4096,
-    [OM_RANK_SWAP] = 4096,
+    /* A search looks into two frames of a device's table, which have a slot for each 8 bytes. */
+    [OM_RANK_SLOTS] = 8 * ENTRIES,
+    [OM_RANK_SWAP] = 8 * ENTRIES,
     [OM_RANK_SLAB] = 16,
     [OM_RANK_LIST] = 64, /* objects whose last reference is gone, and that have not left yet */
     /* A bundle of frames is put together, or each CPU's cache is switched: frame_cache.c. */

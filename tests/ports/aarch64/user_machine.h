@@ -1,0 +1,39 @@
+/* user_machine.h: how a program calls the kernel. The number is in x8, arguments in x0 to x5. */
+#ifndef PORTS_USER_MACHINE_H
+#define PORTS_USER_MACHINE_H
+
+static inline long call6(long number, unsigned long a, unsigned long b, unsigned long c,
+                         unsigned long d, unsigned long e, unsigned long f)
+{
+	register unsigned long x0 __asm__("x0") = a, x1 __asm__("x1") = b, x2 __asm__("x2") = c;
+	register unsigned long x3 __asm__("x3") = d, x4 __asm__("x4") = e, x5 __asm__("x5") = f;
+	register long x8 __asm__("x8") = number;
+
+	__asm__ volatile("svc #0"
+	                 : "+r"(x0)
+	                 : "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5), "r"(x8)
+	                 : "memory");
+	return (long)x0;
+}
+
+#define PAGE_BYTES  (1ul << ARM_PAGE_SHIFT)
+#define VA_BITS     (ARM_PAGE_SHIFT == 12 ? 39 : ARM_PAGE_SHIFT == 14 ? 47 : 42)
+#define USER_END    (1ul << VA_BITS)
+#define KERNEL_CODE (0x40200000 - USER_END)
+
+/* A function that does nothing, as the machine executes it. */
+#define CODE_RETURN                                                                                \
+	{                                                                                          \
+		0xd65f03c0                                                                         \
+	}
+
+static inline void new_code(const void *code, unsigned long n)
+{
+	for (unsigned long p = (unsigned long)code; p < (unsigned long)code + n; p += 16)
+		__asm__ volatile("dc cvau, %0; dsb ish; ic ivau, %0; dsb ish; isb"
+		                 :
+		                 : "r"(p)
+		                 : "memory");
+}
+
+#endif
