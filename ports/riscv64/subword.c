@@ -64,6 +64,7 @@ static inline bool replace(volatile word_t *word, word_t *old, word_t mask, word
 
 FETCH(rv_exchange_1, "__atomic_exchange_1", uint8_t, v)
 FETCH(rv_fetch_or_1, "__atomic_fetch_or_1", uint8_t, was | v)
+FETCH(rv_fetch_sub_1, "__atomic_fetch_sub_1", uint8_t, was - v)
 FETCH(rv_fetch_add_2, "__atomic_fetch_add_2", uint16_t, was + v)
 FETCH(rv_fetch_sub_2, "__atomic_fetch_sub_2", uint16_t, was - v)
 FETCH(rv_fetch_and_2, "__atomic_fetch_and_2", uint16_t, was &v)
