@@ -241,6 +241,7 @@ static inline om_pte_t om_pte_wrprotect(om_pte_t e)
 {
 	return e & ~PORT_W;
 }
+/* If the MMU notes writes, it must make the same value of the entry (or om_verify() reports I9). */
 static inline om_pte_t om_pte_mkdirty(om_pte_t e)
 {
 	return e | PORT_D;
