@@ -220,6 +220,7 @@ struct shared {
 	void (*unlock)(struct shared *s, bool write);
 	uint64_t a, b;      /* equal whenever the lock is free */
 	atomic_uint inside; /* readers at this moment */
+	atomic_bool begun;  /* the writer has the lock, or has had it */
 	struct om_rwspin rwspin;
 	struct om_rwsem sem;
 	struct om_spinlock spin;
@@ -424,7 +425,7 @@ static void write_then_read(void *arg, unsigned i)
 	struct shared *s = arg;
 
 	if (i) {
-		while (!om_rwsem_is_write_locked(&s->sem))
+		while (!atomic_load(&s->begun))
 			sched_yield();
 		s->lock(s, false);
 		atomic_fetch_add(&s->inside, 1);
@@ -432,6 +433,7 @@ static void write_then_read(void *arg, unsigned i)
 		return;
 	}
 	s->lock(s, true);
+	atomic_store(&s->begun, true);
 	while (unit_waits() == s->a) /* one of them sleeps */
 		sched_yield();
 	om_rwsem_downgrade(s->sys, &s->sem);
