@@ -164,17 +164,26 @@ bool om_mm_write_lock_briefly(struct om_mm *mm)
 	       recall_or_unlock(mm, true);
 }
 
-/* Flushes are owed to truncation (mm.h), or areas of files are to be freed without the lock. */
-static OM_COLD void unlock_and_pay(struct om_mm *mm)
+/*
+ * The address space has been changed, and is about to be unlocked: pay for truncation (mm.h).
+ * Returns areas of files, to be freed without the lock.
+ */
+static struct om_node *settle(struct om_mm *mm)
 {
 	struct om_node *gone = mm->gone;
 
 	mm->gone = NULL;
 	if (om_mm_flush_pending(mm))
 		om_tlb_flush(mm, 0, OM_VA_LIMIT, OM_FLUSH_PAGES);
+	return gone;
+}
+
+static OM_COLD void settle_and_unlock(struct om_mm *mm)
+{
+	struct om_node *gone = settle(mm);
+
 	om_rwsem_write_done(mm->sys, &mm->own.mmap_lock);
-	if (gone)
-		om_vma_free_gone(mm->sys, gone);
+	om_vma_free_gone(mm->sys, gone);
 }
 
 void om_mm_write_unlock(struct om_mm *mm)
@@ -182,20 +191,16 @@ void om_mm_write_unlock(struct om_mm *mm)
 	if (om_likely(!mm->gone && !om_mm_flush_pending(mm)))
 		om_rwsem_write_done(mm->sys, &mm->own.mmap_lock);
 	else
-		unlock_and_pay(mm);
+		settle_and_unlock(mm);
 }
 
 void om_mm_emptied_unlock(struct om_mm *mm)
 {
-	struct om_node *gone = mm->gone;
+	struct om_node *gone = settle(mm);
 
-	mm->gone = NULL;
-	if (om_mm_flush_pending(mm))
-		om_tlb_flush(mm, 0, OM_VA_LIMIT, OM_FLUSH_PAGES);
 	atomic_store_explicit(&mm->emptying, false, memory_order_release);
 	om_mm_read_unlock(mm);
-	if (gone)
-		om_vma_free_gone(mm->sys, gone);
+	om_vma_free_gone(mm->sys, gone);
 }
 
 /* ---------------------------------------------------------------- small things -------------- */

@@ -261,7 +261,7 @@ static int advise_areas(struct om_mm *mm, uintptr_t start, uintptr_t end, int ad
 
 static int advise_contents(struct om_mm *mm, uintptr_t start, uintptr_t end, int advice)
 {
-	struct om_mm_part *mm_part = om_part_enter(mm, om_shard(mm->sys));
+	struct om_mm_part *mm_part = om_mm_enter(mm);
 	int err = advise_range(mm, mm_part, start, end, advice);
 
 	om_part_leave(mm->sys, mm_part);

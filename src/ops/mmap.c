@@ -308,6 +308,7 @@ static int munmap_once(struct om_mm *mm, uintptr_t start, uintptr_t end)
 	int err;
 
 	om_mm_write_lock(mm);
+	/* Without memory to cut areas it goes as a small one, which at an area's end needs none. */
 	if (is_large(mm, start, end) && !om_vma_cut_out(mm, start, end)) {
 		om_unmap_areas_and_unlock(mm, start, end);
 		return 0;

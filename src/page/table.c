@@ -286,16 +286,14 @@ void om_table_unreserve(struct om_mm *mm, struct om_table_stock *stock)
 
 /* ---------------------------------------------------------------- freeing ------------------- */
 
-/* Clear an upper entry in use; returns the table it named. *left: entries that are left. */
-static struct om_page *unlink_child(struct om_mm *mm, struct om_page *table, unsigned pos,
-                                    unsigned *left)
+/* Clear an upper entry in use; returns the table it named. */
+static struct om_page *unlink_child(struct om_mm *mm, struct om_page *table, unsigned pos)
 {
 	struct om_system *sys = mm->sys;
 	om_pte_t e;
 
 	om_table_lock(sys, table);
 	e = om_entry_take(sys, table, pos, 0);
-	*left = table->mapcount;
 	om_table_unlock(sys, table);
 	return om_page_of(sys, om_pte_pfn(e));
 }
@@ -308,13 +306,12 @@ static void unlink_subtree(struct om_mm *mm, struct om_page *table, unsigned lev
                            om_pfn_t *list)
 {
 	struct om_system *sys = mm->sys;
-	unsigned left = table->mapcount;
 
-	for (unsigned i = level_pos(hint, level), n = 0; level > 1 && left && n < OM_TABLE_ENTRIES;
+	for (unsigned i = level_pos(hint, level), n = 0;
+	     level > 1 && table->mapcount && n < OM_TABLE_ENTRIES;
 	     i = (i + 1) % OM_TABLE_ENTRIES, n++) {
 		if (!om_pte_none(om_arch_pte_load(om_table_entry(table, i))))
-			unlink_subtree(mm, unlink_child(mm, table, i, &left), level - 1, hint,
-			               list);
+			unlink_subtree(mm, unlink_child(mm, table, i), level - 1, hint, list);
 	}
 	/* A walker may still be on its way here, and look at `entries`: they stay, and are none. */
 	om_table_lock(sys, table);
@@ -332,12 +329,18 @@ struct hole {
 
 /* Unlink child i of `table`, of this level, with all below it; the child covers from `from` on. */
 static void unlink_whole(struct om_mm *mm, struct om_page *table, unsigned i, unsigned level,
-                         uintptr_t from, struct hole *h, unsigned *left)
+                         uintptr_t from, struct hole *h)
 {
-	unlink_subtree(mm, unlink_child(mm, table, i, left), level - 1, h->start, &h->list.first);
+	unlink_subtree(mm, unlink_child(mm, table, i), level - 1, h->start, &h->list.first);
 	if (h->list.start > from)
 		h->list.start = from;
 	h->list.end = from + level_span(level);
+}
+
+/* While a large range leaves, faults may add children to a table that goes on: it is not asked. */
+static bool is_used_up(const struct om_mm *mm, const struct om_page *table)
+{
+	return !atomic_load_explicit(&mm->emptying, memory_order_relaxed) && !table->mapcount;
 }
 
 /*
@@ -349,18 +352,15 @@ static void unlink_range(struct om_mm *mm, struct om_page *table, unsigned level
 {
 	uintptr_t span = level_span(level);
 	uintptr_t from = base > h->start ? base : h->start & ~(span - 1);
-	/* Faults may add to it while a large range leaves: so it may be any. */
-	bool emptying = atomic_load_explicit(&mm->emptying, memory_order_relaxed);
-	unsigned left = emptying ? 1 : table->mapcount;
 
-	for (unsigned i = level_pos(from, level); i < OM_TABLE_ENTRIES && from < h->end && left;
-	     i++, from += span) {
+	for (unsigned i = level_pos(from, level);
+	     i < OM_TABLE_ENTRIES && from < h->end && !is_used_up(mm, table); i++, from += span) {
 		om_pte_t e = om_arch_pte_load(om_table_entry(table, i));
 
 		if (om_pte_none(e))
 			continue;
 		if (from >= h->floor && from + (span - 1) <= h->ceiling - 1)
-			unlink_whole(mm, table, i, level, from, h, &left);
+			unlink_whole(mm, table, i, level, from, h);
 		else if (level > 2)
 			unlink_range(mm, om_page_of(mm->sys, om_pte_pfn(e)), level - 1, from, h);
 		if (from + span < from)
@@ -485,12 +485,11 @@ void om_table_unlink(struct om_mm *mm, struct om_page *table)
 	unsigned above = level_of(table) + 1;
 	uintptr_t addr = om_table_addr(table, 0);
 	struct om_page *gone;
-	unsigned left;
 
 	OM_ASSERT(mm->sys, om_rwsem_is_write_locked(&mm->own.mmap_lock), "mmap_lock", mm);
 	OM_BUG_ON(mm->sys, table->mapcount != 0, "I5", table, table->mapcount, addr);
 	atomic_store_explicit(&mm->own.table_hint, &mm->sys->no_table, memory_order_relaxed);
-	gone = unlink_child(mm, find_level(mm, addr, above), level_pos(addr, above), &left);
+	gone = unlink_child(mm, find_level(mm, addr, above), level_pos(addr, above));
 	OM_BUG_ON(mm->sys, gone != table, "I5", table, gone, addr);
 }
 
@@ -522,8 +521,7 @@ void om_table_free_unlinked(struct om_mm *mm, struct om_page *const table[], uns
 /* Free the leaf table at `addr`, which `upper` names and in which no entry is in use. */
 static void free_empty(struct om_mm *mm, struct om_page *upper, uintptr_t addr)
 {
-	unsigned left;
-	struct om_page *table = unlink_child(mm, upper, level_pos(addr, 2), &left);
+	struct om_page *table = unlink_child(mm, upper, level_pos(addr, 2));
 
 	OM_BUG_ON(mm->sys, table->mapcount != 0, "I5", table, table->mapcount, addr);
 	om_tlb_flush(mm, addr, addr + OM_TABLE_SPAN, OM_FLUSH_TABLES);
