@@ -214,7 +214,7 @@ $(T)/%.o: %.c
 include kernel/kernel.mk
 include tests/kernel/kernel-tests.mk
 include demo/demo.mk bench/linux/linux.mk bench/pressure/pressure.mk bench/scale/scale.mk
-include examples/tiny/tiny.mk tests/ports/ports.mk
+include examples/tiny/tiny.mk
 include trace/trace.mk
 include compare/compare.mk
 
@@ -224,8 +224,7 @@ include compare/compare.mk
 PARALLEL = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(or $(JOBS),$(shell nproc)))
 
 test: setup ## all tests with all checks on, the kernel's in QEMU too; ONLY=name for one of them
-	@$(if $(filter kernel tiny ports,$(ONLY)),:,$(MAKE) --no-print-directory $(PARALLEL) V=$(TEST_V) check-tests)
-	@$(if $(filter-out tiny,$(ONLY))$(filter-out debug,$(TEST_V)),:,$(MAKE) --no-print-directory $(PARALLEL) test-tiny)
+	@$(if $(filter kernel ports,$(ONLY)),:,$(MAKE) --no-print-directory $(PARALLEL) V=$(TEST_V) check-tests)
 	@$(if $(filter-out kernel,$(ONLY))$(filter-out debug,$(TEST_V)),:,$(MAKE) --no-print-directory $(PARALLEL) KV=debug test-kernel)
 	@$(if $(filter-out ports,$(ONLY))$(filter-out debug,$(TEST_V)),:,$(MAKE) --no-print-directory test-ports)
 
@@ -306,7 +305,7 @@ build/fuzz/tests/fuzz: $(FUZZ_SRC:%.c=$(B)/%.o) $(B)/libparts.a $(SIM)
 
 # ---- checks ------------------------------------------------------------------------------------
 
-FORMATTED = $(wildcard $(foreach d,include/objrmap src $(wildcard src/*) src/rmap/rivals ports/sim ports/template tests tests/unit tests/unit/rivals tests/docs $(PROGRAMS:%=tests/%) examples demo/family bench compare trace ports $(wildcard ports/*64) tests/ports $(wildcard tests/ports/*) $(wildcard kernel/*) tests/kernel bench/linux bench/pressure bench/pressure/guest bench/scale,$d/*.c $d/*.h))
+FORMATTED = $(wildcard $(foreach d,include/objrmap src $(wildcard src/*) src/rmap/rivals ports/sim ports/template tests tests/unit tests/unit/rivals tests/docs $(PROGRAMS:%=tests/%) examples demo/family bench compare trace ports $(wildcard ports/*64) $(wildcard examples/tiny examples/tiny/*) $(wildcard kernel/*) tests/kernel bench/linux bench/pressure bench/pressure/guest bench/scale,$d/*.c $d/*.h))
 
 ALL_CHECKS := template check-layers check-letters check-symbols check-headers check-format check-readme check-docs check-install check-embed check-kernel-layers check-comparison check-trace check-scale check-model
 

@@ -1,49 +1,134 @@
-# A whole kernel in 800 lines, with all checks of the core on. Included by the Makefile.
+# A small kernel, one source and one list of tests for each port, in QEMU. Included by the Makefile.
+#
+#   make tiny                       boot it, and show what it prints; MACHINE=x86_64 CPUS=1
+#   make test-ports                 all machines that compilers and emulators are there for
+#   make test-ports-riscv64         one of them
+#
+# A machine NAME is made from examples/tiny/NAME, the port ports/NAME, and these:
+#   TINY_CC_NAME, TINY_QEMU_NAME        compiler, emulator: if one is missing, the machine is skipped
+#   TINY_FLAGS_NAME, TINY_SRC_NAME      flags of the compiler, the port's files
+#   TINY_LOAD_NAME, TINY_BASE_NAME      where the kernel is in memory, where its half of addresses begins
+#   TINY_OLD_NAME                       options of QEMU for one more run, on an older machine
+# Variants of a machine have its NAME in TINY_DIR_VARIANT, and flags and a base of their own.
 
-TINY      := build/tiny/$(notdir $(CC))$(if $(DESIGN),-$(RMAP))
-TINY_BASE := 0xffffffff80000000
-TINY_BIN  := $(TINY)/family.bin $(TINY)/crowd.bin
-TINY_CORE  = $(sort $(or $(CORE_SRC),$(wildcard src/*.c src/*/*.c)))
-TINY_OBJ   = $(patsubst %,$(TINY)/%.o,$(basename $(wildcard examples/tiny/*.[cS]) $(TINY_CORE)))
-TINY_FILES = $(wildcard $(foreach d,examples/tiny examples/tiny/user,$d/*.[chS] $d/*.ld))
+TINY_MACHINES := x86_64 riscv64 riscv64-sv48 riscv64-ipi aarch64 aarch64-16k aarch64-64k
 
-TINY_CFLAGS  := -std=c11 -ffreestanding -fno-pic -mno-red-zone -mgeneral-regs-only -fno-stack-protector \
-	-fno-asynchronous-unwind-tables -fcf-protection=none -O2 -g $(WARN_CORE) -Iinclude -MMD -MP
-TINY_KERNEL  := $(TINY_CFLAGS) -mcmodel=kernel -DOM_DEBUG=1 -DX86_DIRECT_MAP=$(TINY_BASE)ul -Isrc -Iports/x86_64 $(DESIGN)
-TINY_CC       = @echo "  CC    $@"; mkdir -p $(@D); $(CC)
-TINY_LINK     = @echo "  LINK  $@"; $(CC) -nostdlib -static -Wl,-z,noexecstack -Wl,--build-id=none -o $@
+TINY_CC_x86_64    := $(if $(filter x86_64,$(shell uname -m)),gcc,x86_64-linux-gnu-gcc)
+TINY_QEMU_x86_64  := qemu-system-x86_64
+TINY_SRC_x86_64   := ports/x86_64/mmu.c
+TINY_LOAD_x86_64  := 0x200000
+TINY_BASE_x86_64  := 0xffffffff80000000
+TINY_FLAGS_x86_64 := -DX86_DIRECT_MAP=$(TINY_BASE_x86_64)ul -mcmodel=kernel -mno-red-zone -mgeneral-regs-only -fcf-protection=none
 
-tiny: ## a whole kernel in 800 lines, examples/tiny: boot it in QEMU and show what it prints
-	@scripts/setup.sh kernel
-	@$(MAKE) --no-print-directory $(TINY)/tiny
-	@examples/tiny/run.sh $(TINY)/tiny
+TINY_CC_riscv64    := riscv64-linux-gnu-gcc
+TINY_QEMU_riscv64  := qemu-system-riscv64
+TINY_SRC_riscv64   := ports/asid.c ports/riscv64/mmu.c ports/riscv64/subword.c
+TINY_LOAD_riscv64  := 0x80200000
+TINY_BASE_riscv64  := 0xffffffc000000000
+TINY_RISCV64       := -march=rv64imac_zicsr_zifencei -mabi=lp64 -mcmodel=medany -mno-relax -msmall-data-limit=0
+TINY_FLAGS_riscv64 := $(TINY_RISCV64) -DRV_LEVELS=3
 
-test-tiny: $(TINY)/tiny ## boot it, and compare what it prints with examples/tiny/expected
-	@examples/tiny/run.sh $< examples/tiny/expected
+TINY_DIR_riscv64-sv48   := riscv64
+TINY_BASE_riscv64-sv48  := 0xffff800000000000
+TINY_FLAGS_riscv64-sv48 := $(TINY_RISCV64) -DRV_LEVELS=4
 
-check: check-tiny
-check-tiny: ## its size and format, and that docs/porting.md quotes it as it is
-	@examples/tiny/check.sh $(TINY_FILES)
+# Flushes by the kernel's own interrupt instead of by the firmware.
+TINY_DIR_riscv64-ipi   := riscv64
+TINY_BASE_riscv64-ipi  := $(TINY_BASE_riscv64)
+TINY_FLAGS_riscv64-ipi := $(TINY_FLAGS_riscv64) -DFLUSH_BY_INTERRUPT=true
+
+TINY_CC_aarch64    := aarch64-linux-gnu-gcc
+TINY_QEMU_aarch64  := qemu-system-aarch64
+TINY_SRC_aarch64   := ports/asid.c ports/aarch64/mmu.c
+TINY_LOAD_aarch64  := 0x40200000
+TINY_BASE_aarch64  := 0xffffff8000000000
+TINY_AARCH64       := -mgeneral-regs-only -mno-outline-atomics -mcmodel=small
+TINY_FLAGS_aarch64 := $(TINY_AARCH64) -DARM_PAGE_SHIFT=12
+# An MMU that sets neither accessed nor dirty.
+TINY_OLD_aarch64   := -cpu cortex-a72
+
+TINY_DIR_aarch64-16k   := aarch64
+TINY_BASE_aarch64-16k  := 0xffff800000000000
+TINY_FLAGS_aarch64-16k := $(TINY_AARCH64) -DARM_PAGE_SHIFT=14
+
+TINY_DIR_aarch64-64k   := aarch64
+TINY_BASE_aarch64-64k  := 0xfffffc0000000000
+TINY_FLAGS_aarch64-64k := $(TINY_AARCH64) -DARM_PAGE_SHIFT=16
+
+TINY_CFLAGS := -std=c11 -ffreestanding -fno-pic -fno-stack-protector -fno-asynchronous-unwind-tables \
+	-O2 -g $(WARN_CORE) -Iinclude -Iexamples/tiny -MMD -MP
+TINY_CORE    = $(sort $(or $(CORE_SRC),$(wildcard src/*.c src/*/*.c)))
+TINY_KERNEL := $(wildcard examples/tiny/*.[cS])
+TINY_USER   := $(wildcard examples/tiny/user/*.c) examples/tiny/print.c examples/tiny/string.c
+
+tiny_dir  = $(or $(TINY_DIR_$(1)),$(1))
+tiny_cc   = $(TINY_CC_$(tiny_dir))
+tiny_qemu = $(TINY_QEMU_$(tiny_dir))
+tiny_src  = $(TINY_SRC_$(tiny_dir))
+tiny_base = $(TINY_BASE_$(1))
+tiny_load = $(TINY_LOAD_$(tiny_dir))
+tiny_out  = build/tiny/$(1)$(if $(DESIGN),-$(RMAP))
+tiny_cpus = 1 2 $(if $(TINY_DIR_$(1)),,4) # fewer on variants of a machine
+tiny_tool = $(patsubst %gcc,%$(2),$(tiny_cc))
+
+# $(1): a machine.
+define tiny_rules
+$(tiny_out)/%: private FLAGS = $$(TINY_CFLAGS) $$(TINY_FLAGS_$(1)) -DKERNEL_BASE=$(tiny_base) -DKERNEL_LOAD=$(tiny_load) \
+	-Iexamples/tiny/$(tiny_dir) -Iports/$(tiny_dir)
+$(tiny_out)/%.o: %.c
+	@echo "  CC    $$@"; mkdir -p $$(@D)
+	@$(tiny_cc) $$(FLAGS) -DOM_DEBUG=1 -Isrc $$(DESIGN) -c -o $$@ $$<
+$(tiny_out)/%.o: %.S $(tiny_out)/program.bin
+	@echo "  CC    $$@"; mkdir -p $$(@D)
+	@$(tiny_cc) $$(FLAGS) -Wa,-I,$(tiny_out) -c -o $$@ $$<
+$(tiny_out)/program/%.o: %.c
+	@echo "  CC    $$@"; mkdir -p $$(@D)
+	@$(tiny_cc) $$(FLAGS) -c -o $$@ $$<
+
+$(tiny_out)/program.bin: $(TINY_USER:%.c=$(tiny_out)/program/%.o) examples/tiny/user/program.ld
+	@$(tiny_cc) -nostdlib -static -Wl,--build-id=none -Wl,-z,noexecstack \
+		-Wl,-T,examples/tiny/user/program.ld -o $$(@:bin=elf) $$(filter %.o,$$^)
+	@$(call tiny_tool,$(1),objcopy) -O binary $$(@:bin=elf) $$@
+
+$(tiny_out)/kernel: $$(patsubst %,$(tiny_out)/%.o,$$(basename $$(TINY_CORE) $(tiny_src) \
+		$(TINY_KERNEL) $(wildcard examples/tiny/$(tiny_dir)/*.[cS]))) examples/tiny/kernel.ld
+	@echo "  LINK  $$@"
+	@$(tiny_cc) -nostdlib -static -Wl,--build-id=none -Wl,-z,noexecstack -Wl,-z,max-page-size=4096 \
+		-Wl,--defsym=KERNEL_BASE=$(tiny_base) -Wl,--defsym=KERNEL_LOAD=$(tiny_load) \
+		-Wl,-T,examples/tiny/kernel.ld -o $$@ $$(filter %.o,$$^)
+
+test-ports-$(1): $(tiny_out)/kernel
+	@examples/tiny/test.sh $(1) $$< $(tiny_cpus)
+	$(if $(TINY_OLD_$(1)),@EXTRA="$(TINY_OLD_$(1))" examples/tiny/test.sh $(1) $$< 1)
+
+# The core and the port together want nothing but mem*.
+check-ports-$(1): $$(patsubst %.c,$(tiny_out)/%.o,$$(TINY_CORE) $(tiny_src))
+	@$(tiny_cc) -nostdlib -r -o $(tiny_out)/port.o $$^
+	@! $(call tiny_tool,$(1),nm) --undefined-only $(tiny_out)/port.o | grep -vE ' mem(cpy|set|move|cmp)$$$$'
+	@echo "check-ports: ok, $(1)"
+.PHONY: test-ports-$(1) check-ports-$(1)
+endef
+$(foreach m,$(TINY_MACHINES),$(eval $(call tiny_rules,$(m))))
+
+# What is not installed is skipped, and said so. $(1): the machine, $(2): what is needed
+tiny_lacks = $(firstword $(foreach c,$(2),$(if $(shell command -v $(c)),,$(c))))
+tiny_each  = $(foreach m,$(TINY_MACHINES),$(if $(call tiny_lacks,$(m),$(call $(2),$(m))),tiny-skip-$(m),$(1)-$(m)))
+tiny_both  = $(tiny_cc) $(tiny_qemu)
+
+MACHINE ?= x86_64
+tiny: $(call tiny_out,$(MACHINE))/kernel ## a small kernel, examples/tiny: boot it in QEMU; MACHINE=x86_64 CPUS=1
+	@examples/tiny/run.sh $(MACHINE) $(or $(CPUS),1) $<
+
+test-ports: $(call tiny_each,test-ports,tiny_both) ## it on each port, in each machine in QEMU, on 1, 2 and 4 CPUs
+check: check-ports check-tiny
+check-ports: $(call tiny_each,check-ports,tiny_cc) ## each port, with the core, needs mem* only
+
+check-tiny: ## the size of the kernel, and that docs/porting.md quotes it as it is
+	@examples/tiny/check.sh
 	@scripts/check-quotes.sh
-	@clang-format --dry-run -Werror $(filter %.c %.h,$(TINY_FILES))
 
-$(TINY)/tiny: $(TINY_OBJ) examples/tiny/tiny.ld
-	$(TINY_LINK) -Wl,-T,examples/tiny/tiny.ld -Wl,--defsym=BASE=$(TINY_BASE) -Wl,-z,max-page-size=4096 $(TINY_OBJ)
+tiny-skip-%:
+	@echo "$*: SKIPPED, there is no $(call tiny_lacks,$*,$(call tiny_both,$*))"
 
-$(TINY_BIN): $(TINY)/%.bin: $(TINY)/user/start.o $(TINY)/user/%.o $(TINY)/user/print.o examples/tiny/user/program.ld
-	$(TINY_LINK) -Wl,-T,examples/tiny/user/program.ld -Wl,--oformat=binary $(filter %.o,$^)
-
-$(TINY)/%.o: %.c
-	$(TINY_CC) $(TINY_KERNEL) -c -o $@ $<
-
-$(TINY)/user/%.o: examples/tiny/user/%.c
-	$(TINY_CC) $(TINY_CFLAGS) -c -o $@ $<
-
-$(TINY)/user/print.o: examples/tiny/print.c
-	$(TINY_CC) $(TINY_CFLAGS) -c -o $@ $<
-
-$(TINY)/%.o: %.S $(TINY_BIN)
-	$(TINY_CC) -DBASE=$(TINY_BASE) -Wa,-I,$(TINY) -c -o $@ $<
-
-.PHONY: tiny test-tiny check-tiny
--include $(shell find $(TINY) -name '*.d' 2>/dev/null)
+.PHONY: tiny test-ports check-ports check-tiny
+-include $(shell find build/tiny -name '*.d' 2>/dev/null)

@@ -1,26 +1,30 @@
 /*
- * kernel.h: the kernel in which the ports are tested, and its demands on the machine.
+ * kernel.h: a whole kernel on objrmap, as small as it gets, and its demands on the machine.
  *
- * It is never preempted, takes no interrupts, and its stores never sleep. So each CPU needs one
- * stack, a call runs to its end on it, and whoever waits for a lock waits for another CPU that is
- * running. What a machine supplies is in its directory: machine.h, which is included here, and what
- * is declared under "the machine".
+ * It is never preempted, takes no interrupts but those that flush and wake, and its stores never
+ * sleep. So each CPU needs one stack, a call runs to its end on it, and whoever waits for a lock
+ * waits for another CPU that is running. What a machine supplies is in its directory: machine.h,
+ * which is included here, and what is declared under "the machine".
  */
-#ifndef PORTS_KERNEL_H
-#define PORTS_KERNEL_H
+#ifndef TINY_KERNEL_H
+#define TINY_KERNEL_H
 
 #include <objrmap/objrmap.h>
 
-#include "machine.h" /* struct regs, struct machine_cpu, struct machine_mm, layout of memory */
+#include "machine.h" /* struct regs, struct machine_cpu, struct machine_mm */
 
 #include "calls.h"
 
 #define MAX_CPUS   4
 #define MAX_TASKS  24
 #define STACK_SIZE 16384
+#define STACK_TOP  (USER_END - (1ul << 20)) /* of the first thread */
+#define PER_TABLE  (1u << OM_TABLE_SHIFT)
 #define PROT_RW    (OM_PROT_READ | OM_PROT_WRITE)
 #define MIN(a, b)  ((a) < (b) ? (a) : (b))
-#define panic(...) (print("panic: " __VA_ARGS__), print("\n"), machine_stop(false))
+#define panic(...) (print("panic: " __VA_ARGS__), print("\n"), machine_stop())
+
+enum trap { TRAP_CALL, TRAP_FAULT, TRAP_MISTAKE };
 
 /* An address space and the threads in it. */
 struct space {
@@ -51,9 +55,14 @@ extern struct cpu cpus[MAX_CPUS];
 extern unsigned nr_cpus;
 extern struct om_system *vm;
 
+/* The physical address of something in the kernel. */
+static inline uint64_t phys(const void *p)
+{
+	return (uintptr_t)p - KERNEL_BASE;
+}
+
 /* main.c */
-_Noreturn void kernel_main(void);
-_Noreturn void kernel_other_cpu(void);
+_Noreturn void kernel_main(void); /* on each CPU, the first of which starts the others */
 _Noreturn void kernel_trap(enum trap what, uintptr_t addr, enum om_access access);
 
 /* memory.c */
@@ -70,6 +79,7 @@ const char *port_check_entries(void);
 /* task.c */
 struct cpu *this_cpu(void);
 void task_start(void);
+void task_answer(struct task *task, long answer);
 long task_fork(struct task *parent);
 long task_thread(struct task *parent, uintptr_t entry, uintptr_t stack, uintptr_t arg);
 long task_wait(struct task *parent, bool sleep);
@@ -89,26 +99,28 @@ void *memset(void *to, int byte, size_t n);
 
 /* ---- the machine -------------------------------------------------------------------------- */
 
+/* What the MMU has before there are programs, and between them. */
+extern om_pte_t kernel_root[];
+
 /* The port's hooks, and what they get first. Also makes what the port has for the machine. */
 void machine_init(struct om_port_ops *ops, void **ctx);
 void machine_mm_init(struct machine_mm *mm);
-/* An address space has been made, by om_mm_create() or om_fork(): give it the kernel's half. */
-void machine_add_kernel(struct om_mm *om);
 /* This CPU goes to an address space; NULL: to the kernel's own. */
 void machine_switch(struct machine_mm *mm, struct om_mm *om);
-/* New CPUs begin in kernel_other_cpu(), with cpus[n] as theirs. */
+/* New CPUs begin in kernel_main(), with cpus[n] as theirs; counts them in nr_cpus. */
 void machine_start_cpus(void);
 _Noreturn void machine_resume(struct regs *regs);
 /* Sleeps until machine_wake(), also one that came before; may return earlier. */
 void machine_idle(void);
 void machine_wake(unsigned cpu);
 /*
- * Where CPUs execute from caches of their own: what has been read from a store may be code (write
- * it to where those look); and code is about to be executed (all CPUs: forget what was there).
+ * For machines whose CPUs execute from caches of their own: what has been read from a store may be
+ * code (write it to where those look); and code is about to be executed (all CPUs: forget what was
+ * there). Others need not have these functions.
  */
 void machine_code_read(const void *code, size_t n);
 void machine_code_runs(void);
 void write(const char *text, size_t n);
-_Noreturn void machine_stop(bool success);
+_Noreturn void machine_stop(void);
 
 #endif

@@ -21,16 +21,10 @@
 extern char boot_other[], empty_root[];
 
 _Noreturn void machine_main(void);
-_Noreturn void machine_other_cpu(void);
 _Noreturn void machine_trap(unsigned long syndrome, uintptr_t addr);
 _Noreturn void machine_trap_in_kernel(unsigned long syndrome, uintptr_t addr, uintptr_t pc);
 
 static struct arm_mmu mmu;
-
-static uint64_t phys(const void *p)
-{
-	return (uintptr_t)p - ARM_DIRECT_MAP;
-}
 
 static volatile uint32_t *device(uint64_t address)
 {
@@ -57,51 +51,30 @@ void write(const char *text, size_t n)
 	}
 }
 
-/* QEMU's status is 0, whatever has happened: what was printed tells. */
-void machine_stop(bool success)
+void machine_stop(void)
 {
-	if (!success)
-		print("ports: FAILED\n");
 	for (;;)
 		psci(PSCI_OFF, 0, 0, 0);
 }
 
 /* ---- CPUs --------------------------------------------------------------------------------- */
 
-static void init_cpu(unsigned n)
-{
-	cpus[n].machine.port.cpu = n;
-	cpus[n].machine.stack = cpus[n].stack + STACK_SIZE;
-}
-
-/* On the CPU itself. */
-static struct arm_features start_cpu(void)
-{
-	*device(GIC_CPU + GIC_CPU_PMR) = 0xff;
-	*device(GIC_CPU) = 1;
-	return arm_cpu_init();
-}
+static struct arm_features has; /* of all CPUs */
 
 void machine_main(void)
 {
-	init_cpu(0);
 	*device(GIC_DIST) = 1;
+	*device(GIC_CPU + GIC_CPU_PMR) = 0xff;
+	*device(GIC_CPU) = 1;
+	has = arm_cpu_init();
 	kernel_main();
-}
-
-void machine_other_cpu(void)
-{
-	start_cpu();
-	kernel_other_cpu();
 }
 
 void machine_start_cpus(void)
 {
-	for (; nr_cpus < MAX_CPUS; nr_cpus++) {
-		init_cpu(nr_cpus);
+	for (; nr_cpus < MAX_CPUS; nr_cpus++)
 		if (psci(PSCI_CPU_ON, nr_cpus, phys(boot_other), (uintptr_t)&cpus[nr_cpus]))
 			return;
-	}
 }
 
 /* The interrupt need not be taken to end the sleep, and is not: the CPU has interrupts off. */
@@ -133,13 +106,11 @@ void machine_code_runs(void)
 
 void machine_init(struct om_port_ops *ops, void **ctx)
 {
-	struct arm_features has = start_cpu();
-
 	arm_mmu_init(&mmu, phys(empty_root), has.asid_bits, MAX_CPUS);
 	ops->flush = arm_flush;
 	ops->flush_local = arm_flush_local;
 	*ctx = &mmu;
-	print("ports: aarch64, pages of %lu KiB, %lu bits of ASID, %s\n", PAGE_BYTES / 1024,
+	print("tiny: aarch64, pages of %lu KiB, %lu bits of ASID, %s\n", PAGE_BYTES / 1024,
 	      (unsigned long)has.asid_bits,
 	      has.sets_dirty ? "sets accessed and dirty"
 	      : has.sets_af  ? "sets accessed"
@@ -148,18 +119,12 @@ void machine_init(struct om_port_ops *ops, void **ctx)
 
 void machine_mm_init(struct machine_mm *mm)
 {
-	*mm = (struct machine_mm){0};
-}
-
-/* It is in TTBR1. */
-void machine_add_kernel(struct om_mm *om)
-{
-	(void)om;
+	(void)mm;
 }
 
 void machine_switch(struct machine_mm *mm, struct om_mm *om)
 {
-	arm_switch(&mmu, mm ? &mm->arm : NULL, mm ? om_mm_root(om) : 0);
+	arm_switch(&mmu, mm, mm ? om_mm_root(om) : 0);
 }
 
 /* ---- traps -------------------------------------------------------------------------------- */

@@ -27,6 +27,11 @@ struct cpu *this_cpu(void)
 	return &cpus[om_arch_cpu()];
 }
 
+void task_answer(struct task *task, long answer)
+{
+	task->regs.a[0] = (unsigned long)answer;
+}
+
 /* A task that nobody runs yet; with an address space of its own if `space` is NULL. */
 static struct task *get_task(struct space *space)
 {
@@ -40,7 +45,10 @@ static struct task *get_task(struct space *space)
 	for (struct space *s = spaces; !space; s++)
 		if (!s->threads)
 			space = s;
-	space->threads++;
+	if (!space->threads++) {
+		space->machine = (struct machine_mm){0};
+		machine_mm_init(&space->machine);
+	}
 	task->state = TASK_RUNNING;
 	task->space = space;
 	kernel_unlock();
@@ -67,6 +75,15 @@ static long make_ready(struct task *task)
 	return task - tasks + 1;
 }
 
+/* The kernel's half of an address space. It goes in before anybody can load the root. */
+static void add_kernel(struct om_mm *mm)
+{
+	om_pte_t *root = om_arch_frame(NULL, om_mm_root(mm));
+
+	for (unsigned i = KERNEL_SLOT; i < PER_TABLE; i++)
+		root[i] = kernel_root[i];
+}
+
 /* The only program, with a stack that grows. */
 void task_start(void)
 {
@@ -80,14 +97,13 @@ void task_start(void)
 	struct task *task = get_task(NULL);
 	struct space *space = task->space;
 
-	machine_mm_init(&space->machine);
 	if (om_mm_create(vm, &layout, &space->machine, &space->mm) ||
 	    memory_map(space->mm, &stack, false) < 0)
 		panic("the program does not start");
 	om_set_limit(space->mm, OM_LIMIT_STACK, STACK_LIMIT);
 	memory_map_program(space->mm);
-	machine_add_kernel(space->mm);
-	regs_start(&task->regs, TEXT, STACK_TOP, 0);
+	add_kernel(space->mm);
+	task->regs = (struct regs){.pc = TEXT, .sp = STACK_TOP};
 	make_ready(task);
 }
 
@@ -97,16 +113,15 @@ long task_fork(struct task *parent)
 	struct space *space = child->space;
 	int err;
 
-	machine_mm_init(&space->machine);
 	err = om_fork(parent->space->mm, &space->machine, &space->mm);
 	if (err) {
 		space->threads = 0;
 		child->state = TASK_FREE;
 		return err;
 	}
-	machine_add_kernel(space->mm);
+	add_kernel(space->mm);
 	child->regs = parent->regs;
-	regs_set_answer(&child->regs, 0);
+	task_answer(child, 0);
 	child->parent = parent;
 	return make_ready(child);
 }
@@ -115,7 +130,7 @@ long task_thread(struct task *parent, uintptr_t entry, uintptr_t stack, uintptr_
 {
 	struct task *task = get_task(parent->space);
 
-	regs_start(&task->regs, entry, stack, arg);
+	task->regs = (struct regs){.pc = entry, .sp = stack, .a = {arg}};
 	task->parent = parent;
 	return make_ready(task);
 }
@@ -147,7 +162,7 @@ long task_wait(struct task *parent, bool sleep)
 	kernel_unlock();
 	if (ended || !sleep)
 		return ended ? status : -OM_EAGAIN;
-	regs_set_answer(&parent->regs, -OM_EAGAIN);
+	task_answer(parent, -OM_EAGAIN);
 	machine_switch(NULL, NULL);
 	kernel_lock();
 	if (find_ended(parent))

@@ -14,21 +14,14 @@
 #define FLUSH_BY_INTERRUPT false
 #endif
 
-extern const om_pte_t kernel_root[512];
 extern char boot_other[];
 
 _Noreturn void machine_main(unsigned long hart);
-_Noreturn void machine_other_cpu(void);
 _Noreturn void machine_trap(unsigned long cause, uintptr_t addr);
 void machine_trap_in_kernel(unsigned long cause, uintptr_t addr, uintptr_t pc);
 
 static struct rv_mmu mmu;
 static uint32_t harts[RV_MAX_CPUS]; /* of each CPU */
-
-static uint64_t phys(const void *p)
-{
-	return (uintptr_t)p - RV_DIRECT_MAP;
-}
 
 /* ---- the console, and the end ------------------------------------------------------------- */
 
@@ -38,11 +31,10 @@ void write(const char *text, size_t n)
 		rv_sbi(SBI_PUTCHAR, 0, (unsigned char)*text, 0, 0, 0, 0);
 }
 
-/* QEMU's status is 0 or 1. */
-void machine_stop(bool success)
+void machine_stop(void)
 {
 	for (;;)
-		rv_sbi(SBI_RESET, 0, 0, !success, 0, 0, 0);
+		rv_sbi(SBI_RESET, 0, 0, 0, 0, 0, 0);
 }
 
 /* ---- interrupts ---------------------------------------------------------------------------- */
@@ -54,6 +46,7 @@ void machine_stop(bool success)
 static void take_interrupt(void)
 {
 	__asm__ volatile("csrc sip, %0" : : "r"(SOFTWARE_INTERRUPT) : "memory");
+	this_cpu()->machine.woken = true;
 	rv_flush_interrupt(&mmu);
 }
 
@@ -77,36 +70,24 @@ static void enable_interrupts(void)
 
 /* ---- CPUs --------------------------------------------------------------------------------- */
 
-static void init_cpu(unsigned n, unsigned long hart)
-{
-	cpus[n].machine.port.number = n;
-	cpus[n].machine.stack = cpus[n].stack + STACK_SIZE;
-	harts[n] = (uint32_t)hart;
-}
-
 void machine_main(unsigned long hart)
 {
-	init_cpu(0, hart);
+	if (this_cpu() == cpus)
+		harts[0] = (uint32_t)hart;
 	enable_interrupts();
 	kernel_main();
-}
-
-void machine_other_cpu(void)
-{
-	enable_interrupts();
-	kernel_other_cpu();
 }
 
 void machine_start_cpus(void)
 {
 	for (unsigned long hart = 0; hart < RV_MAX_CPUS && nr_cpus < MAX_CPUS; hart++) {
+		struct cpu *cpu = &cpus[nr_cpus];
+
 		if (hart == harts[0] || rv_sbi(SBI_HSM, 2, hart, 0, 0, 0, 0).error)
 			continue;
-		init_cpu(nr_cpus, hart);
-		if (rv_sbi(SBI_HSM, 0, hart, phys(boot_other), (uintptr_t)&cpus[nr_cpus], 0, 0)
-		        .error)
+		harts[nr_cpus++] = (uint32_t)hart;
+		if (rv_sbi(SBI_HSM, 0, hart, phys(boot_other), (uintptr_t)cpu, 0, 0).error)
 			panic("hart %lu does not start", hart);
-		nr_cpus++;
 	}
 }
 
@@ -115,23 +96,19 @@ void machine_idle(void)
 {
 	unsigned long flags = rv_irq_save(), enabled;
 
-	__asm__ volatile("csrrs %0, sie, %1; wfi; csrw sie, %0"
-	                 : "=&r"(enabled)
-	                 : "r"(SOFTWARE_INTERRUPT)
-	                 : "memory");
+	if (!this_cpu()->machine.woken)
+		__asm__ volatile("csrrs %0, sie, %1; wfi; csrw sie, %0"
+		                 : "=&r"(enabled)
+		                 : "r"(SOFTWARE_INTERRUPT)
+		                 : "memory");
 	take_interrupt();
+	this_cpu()->machine.woken = false;
 	rv_irq_restore(flags);
 }
 
 void machine_wake(unsigned cpu)
 {
 	rv_sbi(SBI_IPI, 0, 1, harts[cpu], 0, 0, 0);
-}
-
-/* Stores reach all caches. */
-void machine_code_read(const void *code, size_t n)
-{
-	(void)code, (void)n;
 }
 
 void machine_code_runs(void)
@@ -155,29 +132,21 @@ void machine_init(struct om_port_ops *ops, void **ctx)
 	ops->flush = rv_flush;
 	ops->flush_local = rv_flush_local;
 	*ctx = &mmu;
-	print("ports: riscv64, %s, %lu bits of ASID, flushes by %s\n",
+	print("tiny: riscv64, %s, %lu bits of ASID, flushes by %s\n",
 	      RV_LEVELS == 3 ? "Sv39" : "Sv48", (unsigned long)config.asid_bits,
 	      FLUSH_BY_INTERRUPT ? "interrupt" : "firmware");
 }
 
 void machine_mm_init(struct machine_mm *mm)
 {
-	rv_mm_init(&mm->rv);
-}
-
-void machine_add_kernel(struct om_mm *om)
-{
-	om_pte_t *root = om_arch_frame(NULL, om_mm_root(om));
-
-	for (unsigned i = 256; i < 512; i++)
-		root[i] = kernel_root[i];
+	rv_mm_init(mm);
 }
 
 void machine_switch(struct machine_mm *mm, struct om_mm *om)
 {
 	unsigned long flags = rv_irq_save();
 
-	rv_switch(&mmu, mm ? &mm->rv : NULL, mm ? om_mm_root(om) : 0);
+	rv_switch(&mmu, mm, mm ? om_mm_root(om) : 0);
 	rv_irq_restore(flags);
 }
 

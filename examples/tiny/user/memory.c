@@ -60,9 +60,11 @@ static long try(uintptr_t addr, enum access how)
 /* Whatever it does there, nothing is mapped. */
 static void check_nothing(uintptr_t addr)
 {
-	check(try(addr, READ) == BAD(OM_FAULT_MAPERR));
-	check(try(addr, WRITE) == BAD(OM_FAULT_MAPERR));
-	check(try(addr, JUMP) == BAD(OM_FAULT_MAPERR));
+	const long status = IS_ADDRESS(addr) ? BAD(OM_FAULT_MAPERR) : STATUS_TRAP;
+
+	check(try(addr, READ) == status);
+	check(try(addr, WRITE) == status);
+	check(try(addr, JUMP) == status);
 }
 
 static void check_addresses(void)
@@ -136,12 +138,10 @@ void test_protect(void)
 /* A function that is written, executed, swapped out, and executed again. */
 void test_code(void)
 {
-	static const uint32_t code[] = CODE_RETURN;
 	uint32_t *p = get(PAGE_BYTES);
 
-	for (size_t i = 0; i < sizeof(code) / sizeof(*code); i++)
-		p[i] = code[i];
-	new_code(p, sizeof(code));
+	*p = CODE_RETURN;
+	new_code(p, sizeof(*p));
 	protect(p, PAGE_BYTES, PROT_RX);
 	check(try((uintptr_t)p, JUMP) == 1);
 	access((uintptr_t)p, JUMP);

@@ -1,4 +1,4 @@
-/* program.S: the program as it lies in the kernel's image; ports.mk has built it from user/. */
+/* program.S: the program as it lies in the kernel's image; tiny.mk has built it from user/. */
 	.section .rodata
 	.globl program_start, program_end
 	.balign 8

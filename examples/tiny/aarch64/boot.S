@@ -2,8 +2,8 @@
  * boot.S: from the loader to C, and the ways into the kernel and out of it.
  *
  * QEMU jumps to `boot` at EL1 with the MMU off; the firmware (PSCI) starts other CPUs in
- * `boot_other`, x0 = their struct cpu. The kernel's tables are complete at link time: blocks show
- * the first 4 GiB of the machine where TTBR1's half begins, and there the kernel is linked.
+ * `boot_other`. The kernel's tables show the first 4 GiB of the machine, by blocks, where TTBR1's
+ * half begins, and there the kernel is linked.
  */
 #include "machine.h"
 
@@ -31,15 +31,16 @@
 
 	.section .text.boot, "ax"
 	.globl boot, boot_other
-boot:	ldr x20, =first_cpu
-	b mmu_on
-boot_other:
-	ldr x20, =other_cpu
-mmu_on:	ldr x1, =boot_vectors; msr vbar_el1, x1
+boot:	ldr x0, =cpus
+boot_other: /* x0 = the struct cpu, as the upper half knows it */
+	ldr x1, =boot_vectors; msr vbar_el1, x1
 	ldr x1, =MAIR; msr mair_el1, x1
 	ldr x1, =TCR; msr tcr_el1, x1
-	ldr x1, =kernel_root_phys; msr ttbr1_el1, x1
-	ldr x1, =empty_root_phys; msr ttbr0_el1, x1
+	adrp x1, kernel_root; msr ttbr1_el1, x1
+#if ARM_PAGE_SHIFT == 14
+	add x2, x1, #0x4003; str x2, [x1] /* what follows it, as a table */
+#endif
+	adrp x1, empty_root; msr ttbr0_el1, x1
 	isb
 	tlbi vmalle1; dsb nsh; isb
 	ldr x1, =SCTLR; msr sctlr_el1, x1
@@ -51,19 +52,11 @@ mmu_on:	ldr x1, =boot_vectors; msr vbar_el1, x1
 	.balign 2048
 boot_vectors:
 	.skip 0x200
-	br x20
-first_cpu:
-	ldr x1, =cpus; msr tpidr_el1, x1
 	ldr x1, =trap_vectors; msr vbar_el1, x1
-	msr spsel, #1
-	ldr x1, =boot_stack; mov sp, x1
-	bl machine_main
-other_cpu:
 	msr tpidr_el1, x0
-	ldr x1, =trap_vectors; msr vbar_el1, x1
 	msr spsel, #1
 	ldr x1, [x0, #CPU_STACK]; mov sp, x1
-	bl machine_other_cpu
+	bl machine_main
 	.ltorg
 
 #define FOR_REGS(op)                                                                               \
@@ -94,7 +87,7 @@ trap_of_program:
 	FOR_REGS(stp)
 	ldp x2, x3, [sp], #16; stp x2, x3, [x0]
 	mrs x2, sp_el0; stp x30, x2, [x0, #240]
-	mrs x2, elr_el1; str x2, [x0, #REGS_PC]
+	mrs x2, elr_el1; str x2, [x0, #256]
 	mrs x0, esr_el1
 	mrs x1, far_el1
 	bl machine_trap
@@ -109,7 +102,7 @@ machine_resume: /* _Noreturn void machine_resume(struct regs *) */
 	mrs x1, tpidr_el1
 	str x0, [x1, #CPU_REGS]
 	ldr x2, [x1, #CPU_STACK]; mov sp, x2
-	ldr x2, [x0, #REGS_PC]; msr elr_el1, x2
+	ldr x2, [x0, #256]; msr elr_el1, x2
 	mov x2, #0x3c0; msr spsr_el1, x2 /* user mode, interrupts off */
 	ldp x30, x2, [x0, #240]; msr sp_el0, x2
 	FOR_REGS(ldp)
@@ -117,15 +110,12 @@ machine_resume: /* _Noreturn void machine_resume(struct regs *) */
 	eret
 
 	.data
-	.globl empty_root
+	.globl kernel_root, empty_root
 	.balign 65536
-	.globl kernel_root, kernel_blocks
 kernel_root:
 #if ARM_PAGE_SHIFT == 14
-	.quad kernel_upper_entry /* kernel.ld */
-	.balign 16384
+	.skip 16384 /* its first entry is for what follows */
 #endif
-kernel_blocks:
 	.set block, 0
 	.rept 1 << (32 - BLOCK_SHIFT)
 	.if block >> 30
@@ -138,8 +128,3 @@ kernel_blocks:
 	.balign 65536
 empty_root:
 	.skip 65536
-
-	.bss
-	.balign 16
-	.skip 8192
-boot_stack:

@@ -2,8 +2,8 @@
  * boot.S: from the firmware to C, and the ways into the kernel and out of it.
  *
  * The firmware jumps to the start of the image with paging off and a0 = the number of this hart.
- * The kernel's root is complete at link time: large pages show the first 4 GiB of the machine where
- * the upper half begins, and there the kernel is linked.
+ * The kernel's root shows the first 4 GiB of the machine, by large pages, where the upper half
+ * begins, and there the kernel is linked.
  */
 #include "machine.h"
 
@@ -11,40 +11,29 @@
 
 	.section .text.boot, "ax"
 	.globl boot, boot_other
-boot:	la s1, first_cpu
-	j paging
-	/* The firmware starts another hart here, a1 = its struct cpu. */
-boot_other:
-	la s1, other_cpu
-paging:	ld t0, kernel_satp
-	ld t1, base
-	add s1, s1, t1
+boot:	li t2, KERNEL_BASE
+	la a1, cpus; add a1, a1, t2
+boot_other: /* the firmware starts another hart here, a1 = its struct cpu */
+	la t0, kernel_root
+#if RV_LEVELS == 4
+	la t1, kernel_upper; srli t1, t1, 2; addi t1, t1, 1
+	li t2, 2048; add t2, t2, t0; sd t1, (t2)
+#endif
+	srli t0, t0, 12
+	li t1, (RV_LEVELS + 5) << 60; or t0, t0, t1
+	la t1, upper_half; li t2, KERNEL_BASE; add t1, t1, t2
 	/* With paging on the next instruction is not mapped any more: a trap goes on with it. */
-	csrw stvec, s1
+	csrw stvec, t1
 	sfence.vma
 	csrw satp, t0
 
-	.balign 8
-base:	.quad BASE
-kernel_satp:
-	.quad kernel_satp_value /* kernel.ld */
-
 	.balign 4
-first_cpu:
-	la tp, cpus
-	la sp, boot_stack
-	mv s0, a0
-	la t0, trap_entry; csrw stvec, t0
-	csrw sscratch, zero
-	mv a0, s0
-	call machine_main
-	.balign 4
-other_cpu:
+upper_half:
 	mv tp, a1
+	ld sp, CPU_STACK(tp)
 	la t0, trap_entry; csrw stvec, t0
 	csrw sscratch, zero
-	ld sp, CPU_STACK(tp)
-	call machine_other_cpu
+	call machine_main
 
 #define FOR_REGS(op, at)                                                                           \
 	op x1, 8(at); op x3, 24(at); op x5, 40(at); op x6, 48(at); op x7, 56(at); op x8, 64(at);   \
@@ -57,7 +46,7 @@ other_cpu:
 	.text
 	.globl machine_resume
 	.balign 4
-	/* From a program: sscratch is this CPU's struct. In the kernel it is 0: a mistake. */
+	/* From a program: sscratch is this CPU's struct. In the kernel it is 0. */
 trap_entry:
 	csrrw tp, sscratch, tp
 	beqz tp, trap_in_kernel
@@ -67,7 +56,7 @@ trap_entry:
 	sd x10, 80(sp)
 	ld t0, CPU_SCRATCH(tp); sd t0, 16(sp)
 	csrr t0, sscratch; sd t0, 32(sp)
-	csrr t0, sepc; sd t0, REGS_PC(sp)
+	csrr t0, sepc; sd t0, (sp)
 	csrw sscratch, zero
 	ld sp, CPU_STACK(tp)
 	csrr a0, scause
@@ -95,7 +84,7 @@ machine_resume: /* _Noreturn void machine_resume(struct regs *) */
 	csrci sstatus, 2 /* SIE: from here on nothing interrupts */
 	sd a0, CPU_REGS(tp)
 	csrw sscratch, tp
-	ld t0, REGS_PC(a0); csrw sepc, t0
+	ld t0, (a0); csrw sepc, t0
 	li t0, 0x100; csrc sstatus, t0 /* SPP: back to user mode */
 	FOR_REGS(ld, a0)
 	ld x2, 16(a0)
@@ -109,15 +98,8 @@ machine_resume: /* _Noreturn void machine_resume(struct regs *) */
 kernel_root:
 	.fill 256, 8, 0
 #if RV_LEVELS == 4
-	.quad kernel_upper_entry /* kernel.ld */
-	.fill 255, 8, 0
-	.globl kernel_upper
+	.fill 256, 8, 0 /* the first of them is for what follows */
 kernel_upper:
 #endif
 	.quad LEAF(0), LEAF(1), LEAF(2), LEAF(3)
 	.balign 4096
-
-	.bss
-	.balign 16
-	.skip 4096
-boot_stack:

@@ -2,7 +2,7 @@
 # Boot the kernel of a machine with each number of CPUs, and compare what it prints with `expected`:
 # what the firmware and the machine say of themselves is left out, numbers must not be 0.
 #
-#     tests/ports/test.sh MACHINE KERNEL CPUS...
+#     examples/tiny/test.sh MACHINE KERNEL CPUS...
 #
 # No time limit: how long it takes depends on the host most of all.
 set -u
@@ -12,7 +12,7 @@ shift 2
 for cpus in "$@"; do
 	"$dir/run.sh" "$machine" "$cpus" "$kernel" >"$kernel.$cpus.log" 2>&1
 	status=$?
-	tr -d '\r' <"$kernel.$cpus.log" | sed -n '/^ports: /,$p' | sed '1d; /written to swap/s/[1-9][0-9]*/N/g' |
+	tr -d '\r' <"$kernel.$cpus.log" | sed -n '/^tiny: /,$p' | sed '1d; /written to swap/s/[1-9][0-9]*/N/g' |
 		diff -u "$dir/expected" - && [ $status = 0 ] || {
 		echo "test-ports: FAILED, $machine, $cpus CPUs, QEMU's status $status"
 		exit 1

@@ -1,6 +1,6 @@
 /* user_machine.h: how a program calls the kernel. The number is in x8, arguments in x0 to x5. */
-#ifndef PORTS_USER_MACHINE_H
-#define PORTS_USER_MACHINE_H
+#ifndef TINY_USER_MACHINE_H
+#define TINY_USER_MACHINE_H
 
 static inline long call6(long number, unsigned long a, unsigned long b, unsigned long c,
                          unsigned long d, unsigned long e, unsigned long f)
@@ -16,16 +16,8 @@ static inline long call6(long number, unsigned long a, unsigned long b, unsigned
 	return (long)x0;
 }
 
-#define PAGE_BYTES  (1ul << ARM_PAGE_SHIFT)
-#define VA_BITS     (ARM_PAGE_SHIFT == 12 ? 39 : ARM_PAGE_SHIFT == 14 ? 47 : 42)
-#define USER_END    (1ul << VA_BITS)
-#define KERNEL_CODE (0x40200000 - USER_END)
-
-/* A function that does nothing, as the machine executes it. */
-#define CODE_RETURN                                                                                \
-	{                                                                                          \
-		0xd65f03c0                                                                         \
-	}
+#define CODE_RETURN     0xd65f03c0 /* a function that does nothing, as the machine executes it */
+#define IS_ADDRESS(any) true       /* or the machine has no fault there, but another trap */
 
 static inline void new_code(const void *code, unsigned long n)
 {
