@@ -278,7 +278,7 @@ bench-sweep: ## how much reclaim looks at for a page that leaves, as memory grow
 figures: ## write the tables of figures in README.md and docs/figures.md, from bench/results/
 	@scripts/figures.sh
 
-results: ## keep what bench, bench-linux, bench-pressure and bench-scale have measured, in bench/results/, and write the tables
+results: ## keep what bench, bench-ports, bench-linux, bench-pressure and bench-scale have measured, in bench/results/, and write the tables
 	@scripts/figures.sh keep
 
 coverage: ## line and branch coverage of src/ by all tests: build/coverage/index.html

@@ -28,7 +28,8 @@ versions() {
 # Every result is in a table.
 all_shown() {
 	{
-		sed -n 's/^  "\([^"]*\)".*/\1/p' "$results"/bench.json "$results"/machine.json
+		sed -n 's/^  "\([^"]*\)".*/\1/p' "$results"/bench.json "$results"/bench-ports.json \
+			"$results"/machine.json
 		sed -n 's/.*"name": "\([^"]*\)".*/\1/p' "$results"/bench-linux.json
 		sed -n 's/.*"name": "\([^"]*\)", "metric": "\([^"]*\)".*/\1.\2/p' \
 			"$results"/bench-pressure.json
@@ -45,7 +46,8 @@ all_shown() {
 
 case $what in
 keep)
-	cp build/bench.json build/bench-linux.json build/bench-pressure.json build/bench-scale.json "$results"
+	cp build/bench.json build/bench-ports.json build/bench-linux.json build/bench-pressure.json \
+		build/bench-scale.json "$results"
 	versions >"$results/machine.json"
 	;;
 write | check) ;;

@@ -56,10 +56,12 @@ TINY_BASE_aarch64-64k  := 0xfffffc0000000000
 TINY_FLAGS_aarch64-64k := $(TINY_AARCH64) -DARM_PAGE_SHIFT=16
 
 TINY_CFLAGS := -std=c11 -ffreestanding -fno-pic -fno-stack-protector -fno-asynchronous-unwind-tables \
-	-O2 -g $(WARN_CORE) -Iinclude -Iexamples/tiny -MMD -MP
+	-g $(WARN_CORE) -Iinclude -Iexamples/tiny -MMD -MP
 TINY_CORE    = $(sort $(or $(CORE_SRC),$(wildcard src/*.c src/*/*.c)))
 TINY_KERNEL := $(wildcard examples/tiny/*.[cS])
-TINY_USER   := $(wildcard examples/tiny/user/*.c) examples/tiny/print.c examples/tiny/string.c
+TINY_USER   := $(addprefix examples/tiny/,user/user.c print.c string.c)
+TINY_TESTS  := $(TINY_USER) $(addprefix examples/tiny/user/,tests.c memory.c sharing.c several.c)
+TINY_BENCH  := $(TINY_USER) examples/tiny/user/bench.c
 
 tiny_dir  = $(or $(TINY_DIR_$(1)),$(1))
 tiny_cc   = $(TINY_CC_$(tiny_dir))
@@ -71,44 +73,57 @@ tiny_out  = build/tiny/$(1)$(if $(DESIGN),-$(RMAP))
 tiny_cpus = 1 2 $(if $(TINY_DIR_$(1)),,4) # fewer on variants of a machine
 tiny_tool = $(patsubst %gcc,%$(2),$(tiny_cc))
 
-# $(1): a machine.
+# A kernel. $(1): a machine, $(2): where to build it, $(3): flags, $(4): its program's files.
 define tiny_rules
-$(tiny_out)/%: private FLAGS = $$(TINY_CFLAGS) $$(TINY_FLAGS_$(1)) -DKERNEL_BASE=$(tiny_base) -DKERNEL_LOAD=$(tiny_load) \
-	-Iexamples/tiny/$(tiny_dir) -Iports/$(tiny_dir)
-$(tiny_out)/%.o: %.c
+$(2)/%: private FLAGS = $$(TINY_CFLAGS) $$(TINY_FLAGS_$(1)) -DKERNEL_BASE=$(tiny_base) -DKERNEL_LOAD=$(tiny_load) \
+	-Iexamples/tiny/$(tiny_dir) -Iports/$(tiny_dir) $(3)
+$(2)/%.o: %.c
 	@echo "  CC    $$@"; mkdir -p $$(@D)
-	@$(tiny_cc) $$(FLAGS) -DOM_DEBUG=1 -Isrc $$(DESIGN) -c -o $$@ $$<
-$(tiny_out)/%.o: %.S $(tiny_out)/program.bin
+	@$(tiny_cc) $$(FLAGS) -Isrc $$(DESIGN) -c -o $$@ $$<
+$(2)/%.o: %.S $(2)/program.bin
 	@echo "  CC    $$@"; mkdir -p $$(@D)
-	@$(tiny_cc) $$(FLAGS) -Wa,-I,$(tiny_out) -c -o $$@ $$<
-$(tiny_out)/program/%.o: %.c
+	@$(tiny_cc) $$(FLAGS) -Wa,-I,$(2) -c -o $$@ $$<
+$(2)/program/%.o: %.c
 	@echo "  CC    $$@"; mkdir -p $$(@D)
 	@$(tiny_cc) $$(FLAGS) -c -o $$@ $$<
 
-$(tiny_out)/program.bin: $(TINY_USER:%.c=$(tiny_out)/program/%.o) examples/tiny/user/program.ld
+$(2)/program.bin: $(patsubst %.c,$(2)/program/%.o,$(4)) examples/tiny/user/program.ld
 	@$(tiny_cc) -nostdlib -static -Wl,--build-id=none -Wl,-z,noexecstack \
 		-Wl,-T,examples/tiny/user/program.ld -o $$(@:bin=elf) $$(filter %.o,$$^)
 	@$(call tiny_tool,$(1),objcopy) -O binary $$(@:bin=elf) $$@
 
-$(tiny_out)/kernel: $$(patsubst %,$(tiny_out)/%.o,$$(basename $$(TINY_CORE) $(tiny_src) \
+$(2)/kernel: $$(patsubst %,$(2)/%.o,$$(basename $$(TINY_CORE) $(tiny_src) \
 		$(TINY_KERNEL) $(wildcard examples/tiny/$(tiny_dir)/*.[cS]))) examples/tiny/kernel.ld
 	@echo "  LINK  $$@"
 	@$(tiny_cc) -nostdlib -static -Wl,--build-id=none -Wl,-z,noexecstack -Wl,-z,max-page-size=4096 \
 		-Wl,--defsym=KERNEL_BASE=$(tiny_base) -Wl,--defsym=KERNEL_LOAD=$(tiny_load) \
 		-Wl,-T,examples/tiny/kernel.ld -o $$@ $$(filter %.o,$$^)
 
+$(2)/core.o: $$(patsubst %.c,$(2)/%.o,$$(TINY_CORE))
+	@$(tiny_cc) -nostdlib -r -o $$@ $$^
+endef
+
+# $(1): a machine.
+define tiny_targets
 test-ports-$(1): $(tiny_out)/kernel
 	@examples/tiny/test.sh $(1) $$< $(tiny_cpus)
 	$(if $(TINY_OLD_$(1)),@EXTRA="$(TINY_OLD_$(1))" examples/tiny/test.sh $(1) $$< 1)
 
 # The core and the port together want nothing but mem*.
-check-ports-$(1): $$(patsubst %.c,$(tiny_out)/%.o,$$(TINY_CORE) $(tiny_src))
+check-ports-$(1): $(tiny_out)/core.o $$(patsubst %.c,$(tiny_out)/%.o,$(tiny_src))
 	@$(tiny_cc) -nostdlib -r -o $(tiny_out)/port.o $$^
 	@! $(call tiny_tool,$(1),nm) --undefined-only $(tiny_out)/port.o | grep -vE ' mem(cpy|set|move|cmp)$$$$'
 	@echo "check-ports: ok, $(1)"
-.PHONY: test-ports-$(1) check-ports-$(1)
+
+bench-ports-$(1): $(tiny_out)-bench/kernel $(tiny_out)-bench/core.o $(tiny_out)-size/core.o
+	@examples/tiny/bench.sh $(1) $$< "$(call tiny_tool,$(1),size)" $(tiny_out)-bench/core.o $(tiny_out)-size/core.o
+.PHONY: test-ports-$(1) check-ports-$(1) bench-ports-$(1)
+
+$(call tiny_rules,$(1),$(tiny_out),-O2 -DOM_DEBUG=1,$(TINY_TESTS))
+$(call tiny_rules,$(1),$(tiny_out)-bench,-O2,$(TINY_BENCH))
+$(call tiny_rules,$(1),$(tiny_out)-size,-Os,$(TINY_BENCH))
 endef
-$(foreach m,$(TINY_MACHINES),$(eval $(call tiny_rules,$(m))))
+$(foreach m,$(TINY_MACHINES),$(eval $(call tiny_targets,$(m))))
 
 # What is not installed is skipped, and said so. $(1): the machine, $(2): what is needed
 tiny_lacks = $(firstword $(foreach c,$(2),$(if $(shell command -v $(c)),,$(c))))
@@ -123,6 +138,13 @@ test-ports: $(call tiny_each,test-ports,tiny_both) ## it on each port, in each m
 check: check-ports check-tiny
 check-ports: $(call tiny_each,check-ports,tiny_cc) ## each port, with the core, needs mem* only
 
+# Variants of a machine are left out.
+TINY_BENCHED = $(foreach m,$(TINY_MACHINES),$(if $(TINY_DIR_$(m)),,$(m)))
+bench-ports: ## instructions for each operation, and the size of the core, on each machine
+	@scripts/setup.sh ports
+	@for m in $(TINY_BENCHED); do $(MAKE) --no-print-directory bench-ports-$$m || exit 1; done
+	@{ echo "{"; cat $(TINY_BENCHED:%=build/tiny/%-bench/figures) | sed '$$!s/$$/,/'; echo "}"; } >build/bench-ports.json
+
 check-tiny: ## the size of the kernel, and that docs/porting.md quotes it as it is
 	@examples/tiny/check.sh
 	@scripts/check-quotes.sh
@@ -130,5 +152,5 @@ check-tiny: ## the size of the kernel, and that docs/porting.md quotes it as it 
 tiny-skip-%:
 	@echo "$*: SKIPPED, there is no $(call tiny_lacks,$*,$(call tiny_both,$*))"
 
-.PHONY: tiny test-ports check-ports check-tiny
+.PHONY: tiny test-ports check-ports bench-ports check-tiny
 -include $(shell find build/tiny -name '*.d' 2>/dev/null)

@@ -54,6 +54,7 @@ boot_vectors:
 	.skip 0x200
 	ldr x1, =trap_vectors; msr vbar_el1, x1
 	msr tpidr_el1, x0
+	mov x1, #2; msr cntkctl_el1, x1 /* programs may read the clock */
 	msr spsel, #1
 	ldr x1, [x0, #CPU_STACK]; mov sp, x1
 	bl machine_main

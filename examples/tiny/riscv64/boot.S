@@ -33,6 +33,7 @@ upper_half:
 	ld sp, CPU_STACK(tp)
 	la t0, trap_entry; csrw stvec, t0
 	csrw sscratch, zero
+	csrwi scounteren, 4 /* programs may read instret */
 	call machine_main
 
 #define FOR_REGS(op, at)                                                                           \

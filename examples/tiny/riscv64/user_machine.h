@@ -25,4 +25,12 @@ static inline void new_code(const void *code, unsigned long n)
 	__asm__ volatile("fence.i" : : : "memory");
 }
 
+static inline unsigned long instructions(void)
+{
+	unsigned long n;
+
+	__asm__ volatile("rdinstret %0" : "=r"(n) : : "memory");
+	return n;
+}
+
 #endif

@@ -1,4 +1,4 @@
-/* user.h: the kernel's calls as the program sees them, and what its tests are made of. */
+/* user.h: the kernel's calls as a program sees them, and what its tests are made of. */
 #ifndef TINY_USER_H
 #define TINY_USER_H
 
@@ -23,6 +23,7 @@
 			failed(#cond, __FILE__, __LINE__);                                         \
 	} while (0)
 
+void start(void); /* where the program begins */
 _Noreturn void failed(const char *cond, const char *file, unsigned long line);
 __attribute__((format(printf, 1, 2))) void print(const char *text, ...);
 void write(const char *text, size_t n);
