@@ -78,6 +78,7 @@ resume: /* _Noreturn void resume(struct regs *), interrupts are off */
 
 #define PUSHES_ERROR 0x60227d00 /* the vectors for which the CPU does */
 
+	.balign 16
 stubs:	.set vector, 0 /* one for each, 16 bytes apart */
 	.rept VECTORS
 	.balign 16

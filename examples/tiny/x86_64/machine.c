@@ -33,8 +33,7 @@ static uint8_t in(uint16_t port)
 
 #define COM1       0x3f8
 #define COM1_READY 0x20  /* in COM1 + 5 */
-#define POWER      0x604 /* of q35; other machines tell by ACPI */
-#define POWER_OFF  0x2000
+#define POWER      0x604 /* of q35, 0x2000: off; other machines tell by ACPI */
 
 void write(const char *text, size_t n)
 {
@@ -48,7 +47,7 @@ void write(const char *text, size_t n)
 void machine_stop(void)
 {
 	for (;;)
-		OUT(POWER, (uint16_t)POWER_OFF);
+		OUT(POWER, (uint16_t)0x2000);
 }
 
 /* ---- interrupts, CPUs --------------------------------------------------------------------- */

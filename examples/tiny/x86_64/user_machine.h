@@ -18,7 +18,7 @@ static inline long call6(long number, unsigned long a, unsigned long b, unsigned
 /* Where the upper 17 bits are not equal the CPU has no fault, but another trap. */
 #define IS_ADDRESS(addr) ((long)(addr) << 16 >> 16 == (long)(addr))
 
-#define new_code(code, n) /* stores reach all caches */
-#define instructions() __builtin_ia32_rdtsc() /* in QEMU, with -icount */
+#define new_code(code, n)                        /* stores reach all caches */
+#define instructions()    __builtin_ia32_rdtsc() /* in QEMU, with -icount */
 
 #endif
