@@ -1,14 +1,13 @@
 #!/bin/sh
 # Install what building, testing and checking needs, on Debian or Ubuntu. Does nothing if it is there.
 #
-#     scripts/setup.sh [run|kernel|test|bench|linux|compare|model|arm64|ports|coverage|all]
+#     scripts/setup.sh [run|kernel|test|bench|linux|compare|model|cross|ports|coverage|all]
 #
 # run: a compiler; kernel: and what makes an image and boots it; linux: and what unpacks Debian's
 # kernel; test: what kernel installs and cmocka; bench: and valgrind; model: and spin; compare: and
-# QEMU's user mode and gnuplot; arm64: and QEMU's user mode and a compiler for AArch64; ports: and
-# compilers and emulators of other machines; coverage: and
-# gcovr; all (the default): everything the Makefile and .ci/run use, including the 32-bit libraries on
-# x86-64.
+# QEMU's user mode and gnuplot; cross: and QEMU's user mode, compilers and libraries for other machines;
+# ports: and compilers and emulators of other machines; coverage: and gcovr; all (the default):
+# everything the Makefile and .ci/run use, including the 32-bit libraries on x86-64.
 set -eu
 
 what=${1:-all}
@@ -49,11 +48,13 @@ fi
 if [ "$what" = model ]; then
 	want spin spin
 fi
-if [ "$what" = arm64 ] || [ "$what" = all ]; then
+if [ "$what" = cross ] || [ "$what" = all ]; then
 	want qemu-user qemu-aarch64
 	if [ -n "$x86_64" ]; then
 		want gcc-aarch64-linux-gnu aarch64-linux-gnu-gcc
 		want libc6-dev-arm64-cross /usr/aarch64-linux-gnu/lib/libc.a
+		want gcc-riscv64-linux-gnu riscv64-linux-gnu-gcc
+		want libc6-dev-riscv64-cross /usr/riscv64-linux-gnu/lib/libc.a
 	fi
 fi
 if [ "$what" = ports ] || [ "$what" = all ]; then

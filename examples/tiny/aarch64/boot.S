@@ -38,7 +38,7 @@ boot_other: /* x0 = the struct cpu, as the upper half knows it */
 	ldr x1, =TCR; msr tcr_el1, x1
 	adrp x1, kernel_root; msr ttbr1_el1, x1
 #if ARM_PAGE_SHIFT == 14
-	add x2, x1, #0x4003; str x2, [x1] /* what follows it, as a table */
+	add x2, x1, #0x4000; add x2, x2, #3; str x2, [x1] /* what follows it, as a table */
 #endif
 	adrp x1, empty_root; msr ttbr0_el1, x1
 	isb
