@@ -60,6 +60,7 @@ fi
 if [ "$what" = ports ] || [ "$what" = all ]; then
 	want gcc-riscv64-linux-gnu riscv64-linux-gnu-gcc
 	want gcc-aarch64-linux-gnu aarch64-linux-gnu-gcc
+	want gcc-arm-linux-gnueabihf arm-linux-gnueabihf-gcc
 	want qemu-system-arm qemu-system-aarch64
 	want qemu-system-misc qemu-system-riscv64
 	want opensbi /usr/lib/riscv64-linux-gnu/opensbi/generic/fw_dynamic.bin

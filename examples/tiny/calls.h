@@ -14,7 +14,7 @@
 #define PAGE_BYTES  (1ul << OM_PAGE_SHIFT)
 #define TEXT        0x400000ul /* where the program is: user/program.ld */
 #define USER_END    OM_VA_LIMIT
-#define KERNEL_CODE (KERNEL_BASE + KERNEL_LOAD) /* tiny.mk says which */
+#define KERNEL_CODE ((uintptr_t)KERNEL_BASE + KERNEL_LOAD) /* tiny.mk says which */
 
 enum call {
 	CALL_EXIT,     /* status: end this thread */

@@ -191,8 +191,8 @@ void memory_end(bool success)
 	success &= memory_check();
 	om_sysinfo(vm, &info);
 	print("tiny: %lu faults, %lu pages copied on write, %lu written to swap, %lu read back\n",
-	      info.event[OM_EV_PGFAULT], info.event[OM_EV_FAULT_COW], info.event[OM_EV_PSWPOUT],
-	      info.event[OM_EV_PSWPIN]);
+	      (unsigned long)info.event[OM_EV_PGFAULT], (unsigned long)info.event[OM_EV_FAULT_COW],
+	      (unsigned long)info.event[OM_EV_PSWPOUT], (unsigned long)info.event[OM_EV_PSWPIN]);
 	if (om_swapoff(vm, swap_area) || om_system_fini(vm))
 		panic("something is not free");
 	print(success ? "tiny: all frames are free again\n" : "tiny: FAILED\n");

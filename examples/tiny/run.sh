@@ -10,6 +10,7 @@ case $machine in
 x86_64) set -- qemu-system-x86_64 -M q35 -cpu max ;;
 riscv64*) set -- qemu-system-riscv64 -M virt -bios default ;;
 aarch64*) set -- qemu-system-aarch64 -M virt -cpu max ;;
+armv7*) set -- qemu-system-arm -M virt -cpu cortex-a15 ;;
 esac
 # Those that wait for each other's answers, and are more than the host has: they take turns.
 [ "$machine-$cpus" = x86_64-4 ] && set -- "$@" -accel tcg,thread=single

@@ -8,10 +8,11 @@
 #   TINY_CC_NAME, TINY_QEMU_NAME        compiler, emulator: if one is missing, the machine is skipped
 #   TINY_FLAGS_NAME, TINY_SRC_NAME      flags of the compiler, the port's files
 #   TINY_LOAD_NAME, TINY_BASE_NAME      where the kernel is in memory, where its half of addresses begins
+#   TINY_LIBS_NAME                      what else is linked
 #   TINY_OLD_NAME                       options of QEMU for one more run, on an older machine
 # Variants of a machine have its NAME in TINY_DIR_VARIANT, and flags and a base of their own.
 
-TINY_MACHINES := x86_64 riscv64 riscv64-sv48 riscv64-ipi aarch64 aarch64-16k aarch64-64k
+TINY_MACHINES := x86_64 riscv64 riscv64-sv48 riscv64-ipi aarch64 aarch64-16k aarch64-64k armv7
 
 TINY_CC_x86_64    := $(if $(filter x86_64,$(shell uname -m)),gcc,x86_64-linux-gnu-gcc)
 TINY_QEMU_x86_64  := qemu-system-x86_64
@@ -55,6 +56,15 @@ TINY_DIR_aarch64-64k   := aarch64
 TINY_BASE_aarch64-64k  := 0xfffffc0000000000
 TINY_FLAGS_aarch64-64k := $(TINY_AARCH64) -DARM_PAGE_SHIFT=16
 
+TINY_CC_armv7    := arm-linux-gnueabihf-gcc
+TINY_QEMU_armv7  := qemu-system-arm
+TINY_SRC_armv7   := ports/asid.c ports/armv7/mmu.c
+TINY_LOAD_armv7  := 0x40200000
+TINY_BASE_armv7  := 0x40000000
+TINY_FLAGS_armv7 := -march=armv7ve -marm -mfloat-abi=soft
+# Divisions of 64 bits, which have nothing to do with floating point, though ld thinks so.
+TINY_LIBS_armv7  := -Wl,--no-warn-mismatch -lgcc
+
 TINY_CFLAGS := -std=c11 -ffreestanding -fno-pic -fno-stack-protector -fno-asynchronous-unwind-tables \
 	-g $(WARN_CORE) -Iinclude -Iexamples/tiny -MMD -MP
 TINY_CORE    = $(sort $(or $(CORE_SRC),$(wildcard src/*.c src/*/*.c)))
@@ -70,7 +80,7 @@ tiny_src  = $(TINY_SRC_$(tiny_dir))
 tiny_base = $(TINY_BASE_$(1))
 tiny_load = $(TINY_LOAD_$(tiny_dir))
 tiny_out  = build/tiny/$(1)$(if $(DESIGN),-$(RMAP))
-tiny_cpus = 1 2 $(if $(TINY_DIR_$(1)),,4) # fewer on variants of a machine
+tiny_cpus = $(if $(TINY_DIR_$(1)),2,1 2 4) # fewer on variants of a machine
 tiny_tool = $(patsubst %gcc,%$(2),$(tiny_cc))
 
 # A kernel. $(1): a machine, $(2): where to build it, $(3): flags, $(4): its program's files.
@@ -89,7 +99,7 @@ $(2)/program/%.o: %.c
 
 $(2)/program.bin: $(patsubst %.c,$(2)/program/%.o,$(4)) examples/tiny/user/program.ld
 	@$(tiny_cc) -nostdlib -static -Wl,--build-id=none -Wl,-z,noexecstack \
-		-Wl,-T,examples/tiny/user/program.ld -o $$(@:bin=elf) $$(filter %.o,$$^)
+		-Wl,-T,examples/tiny/user/program.ld -o $$(@:bin=elf) $$(filter %.o,$$^) $(TINY_LIBS_$(1))
 	@$(call tiny_tool,$(1),objcopy) -O binary $$(@:bin=elf) $$@
 
 $(2)/kernel: $$(patsubst %,$(2)/%.o,$$(basename $$(TINY_CORE) $(tiny_src) \
@@ -97,7 +107,7 @@ $(2)/kernel: $$(patsubst %,$(2)/%.o,$$(basename $$(TINY_CORE) $(tiny_src) \
 	@echo "  LINK  $$@"
 	@$(tiny_cc) -nostdlib -static -Wl,--build-id=none -Wl,-z,noexecstack -Wl,-z,max-page-size=4096 \
 		-Wl,--defsym=KERNEL_BASE=$(tiny_base) -Wl,--defsym=KERNEL_LOAD=$(tiny_load) \
-		-Wl,-T,examples/tiny/kernel.ld -o $$@ $$(filter %.o,$$^)
+		-Wl,-T,examples/tiny/kernel.ld -o $$@ $$(filter %.o,$$^) $(TINY_LIBS_$(1))
 
 $(2)/core.o: $$(patsubst %.c,$(2)/%.o,$$(TINY_CORE))
 	@$(tiny_cc) -nostdlib -r -o $$@ $$^
@@ -109,10 +119,10 @@ test-ports-$(1): $(tiny_out)/kernel
 	@examples/tiny/test.sh $(1) $$< $(tiny_cpus)
 	$(if $(TINY_OLD_$(1)),@EXTRA="$(TINY_OLD_$(1))" examples/tiny/test.sh $(1) $$< 1)
 
-# The core and the port together want nothing but mem*.
+# The core and the port together want nothing but mem*, and divisions of 64 bits on 32-bit Arm.
 check-ports-$(1): $(tiny_out)/core.o $$(patsubst %.c,$(tiny_out)/%.o,$(tiny_src))
 	@$(tiny_cc) -nostdlib -r -o $(tiny_out)/port.o $$^
-	@! $(call tiny_tool,$(1),nm) --undefined-only $(tiny_out)/port.o | grep -vE ' mem(cpy|set|move|cmp)$$$$'
+	@! $(call tiny_tool,$(1),nm) --undefined-only $(tiny_out)/port.o | grep -vE ' (mem(cpy|set|move|cmp)|__aeabi_u?ldivmod)$$$$'
 	@echo "check-ports: ok, $(1)"
 
 bench-ports-$(1): $(tiny_out)-bench/kernel $(tiny_out)-bench/core.o $(tiny_out)-size/core.o
