@@ -1,6 +1,6 @@
 /*
- * machine.c: what the kernel wants of a 32-bit Arm machine: QEMU's virt, with a PL011 for the console, a
- * GICv2 to wake CPUs, and PSCI to start them and to switch off.
+ * machine.c: what the kernel wants of a 32-bit Arm machine: QEMU's virt, with a PL011 for the
+ * console, a GICv2 to wake CPUs, and PSCI to start them and to switch off.
  */
 #include "kernel.h"
 

@@ -1,7 +1,7 @@
 /*
- * bench.c: another program: how many instructions each thing takes, as a program sees it, so what the
- * machine and the kernel need to get in and out is in it. What copying or zeroing the page takes is not:
- * that is string.c's. Only in QEMU with -icount does this say anything.
+ * bench.c: another program: how many instructions each thing takes, as a program sees it, so what
+ * the machine and the kernel need to get in and out is in it. What copying or zeroing the page
+ * takes is not: that is string.c's. Only in QEMU with -icount does this say anything.
  */
 #include "user.h"
 
