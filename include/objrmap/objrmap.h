@@ -586,6 +586,8 @@ enum om_event {
 	OM_EV_SWAP_WRITE_ERR,
 	OM_EV_SWAP_SCAN,     /* slots looked at in searches for a free one */
 	OM_EV_TABLE_RECLAIM, /* page tables reclaim has freed, as they held nothing */
+	OM_EV_TABLE_SHARE,   /* leaf tables that a fork gave to the child as they are */
+	OM_EV_TABLE_UNSHARE, /* leaf tables copied after all, as one owner was about to change it */
 	OM_NR_EVENTS
 };
 

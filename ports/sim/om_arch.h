@@ -165,10 +165,11 @@ static inline uintptr_t om_pte_pgoff(om_pte_t e)
 	return e >> 3;
 }
 
-/* Entries of upper levels: none, or a lower table. */
+/* Entries of upper levels: none, or a lower table, below which nothing is written without W. */
+#define OM_READ_ONLY_TABLES 1
 static inline om_pte_t om_pte_mktable(om_pfn_t pfn)
 {
-	return (om_pte_t)pfn << OM_PAGE_SHIFT | SIM_P;
+	return (om_pte_t)pfn << OM_PAGE_SHIFT | SIM_P | SIM_W;
 }
 
 /* The number of the CPU that this thread runs on: see sim_run_on(). */
