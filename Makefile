@@ -59,6 +59,7 @@ OPT_debug   := $(DEBUG)
 OPT_asan    := $(DEBUG) -fsanitize=address,undefined -fno-sanitize-recover=undefined
 OPT_tsan    := $(DEBUG) -fsanitize=thread
 OPT_points  := $(DEBUG)
+OPT_small   := $(DEBUG) -DSIM_TABLE_SHIFT=4
 OPT_arm64   := $(DEBUG) -static
 # The headers of this machine's kernel: without gcc-multilib there is no /usr/include/asm.
 OPT_m32     := $(DEBUG) -m32 -march=i686 -msse2 -mfpmath=sse -isystem /usr/include/x86_64-linux-gnu

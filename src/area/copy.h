@@ -16,8 +16,9 @@ struct om_copy {
 	size_t now_shared;        /* pages that were direct */
 };
 
-/* Internal: c->room is used up. */
+/* Internal: c->room is used up; others may want the locks, after so many pages copied. */
 #define OM_COPY_PAUSE (-OM_EAGAIN)
+#define OM_COPY_ROOM  16
 
 /*
  * Copy entries [*next, stop) of c->part. An entry through which could be written loses that; `to`

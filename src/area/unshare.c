@@ -30,17 +30,17 @@ static OM_COLD void undo(struct om_vma *vma, const struct om_copy *c)
 }
 
 /* `from` is locked. *gone: the record that is to be freed, or NULL: nothing was replaced. */
-static int copy_and_replace(struct om_mm *mm, struct om_copy *c, struct om_owner **gone)
+static int copy_and_replace(struct om_mm *mm, struct om_copy *c, unsigned *pos,
+                            struct om_owner **gone)
 {
 	struct om_system *sys = mm->sys;
-	unsigned pos = 0;
 	int err;
 
-	*gone = NULL;
 	if (!om_table_is_shared(c->part.from))
-		return 0;
+		return 0; /* since a moment ago */
+	c->room = OM_COPY_ROOM;
 	om_table_lock_second(sys, c->part.to);
-	err = om_copy_entries(sys, c, &pos, OM_TABLE_ENTRIES);
+	err = om_copy_entries(sys, c, pos, OM_TABLE_ENTRIES);
 	om_table_unlock(sys, c->part.to);
 	if (!err)
 		*gone = om_table_replace(mm, c->part.from, c->part.to);
@@ -51,18 +51,20 @@ static int unshare_table(struct om_vma *vma, struct om_page *table)
 {
 	struct om_mm *mm = vma->mm;
 	struct om_system *sys = mm->sys;
-	struct om_copy c = {.part = {.parent = vma, .child = vma, .from = table},
-	                    .room = OM_TABLE_ENTRIES};
-	struct om_owner *gone;
+	struct om_copy c = {.part = {.parent = vma, .child = vma, .from = table}};
+	struct om_owner *gone = NULL;
+	unsigned pos = 0;
 	int err;
 
 	c.part.index = om_vma_index(vma, om_table_addr(table, 0));
 	c.part.to = om_table_new_copy(mm, table);
 	if (!c.part.to)
 		return -OM_ENOFRAME;
-	om_table_lock(sys, table);
-	err = copy_and_replace(mm, &c, &gone);
-	om_table_unlock(sys, table);
+	do {
+		om_table_lock(sys, table);
+		err = copy_and_replace(mm, &c, &pos, &gone);
+		om_table_unlock(sys, table);
+	} while (err == OM_COPY_PAUSE);
 	om_count(sys, OM_EV_DIRECT_TO_SHARED, c.now_shared);
 	if (!gone) {
 		undo(vma, &c);

@@ -17,9 +17,6 @@
 #include "page/share.h"
 #include "reclaim/reclaim.h"
 
-/* Others may want the locks, after so many pages copied. */
-#define PAUSE_AFTER 16
-
 /*
  * om_copy_entries() with its locks. The mapping's shape is held while entries of a file's area are
  * copied, so that write-back and truncation meet either both entries of a page or none.
@@ -33,7 +30,7 @@ static int copy_locked(struct om_system *sys, struct om_copy *c, unsigned *next,
 		om_rwsem_read(sys, &mapping->shape, OM_RANK_SHAPE);
 	om_table_lock(sys, c->part.from);
 	om_table_lock_second(sys, c->part.to);
-	c->room = PAUSE_AFTER;
+	c->room = OM_COPY_ROOM;
 	err = om_copy_entries(sys, c, next, stop);
 	om_table_unlock(sys, c->part.to);
 	om_table_unlock(sys, c->part.from);
