@@ -225,7 +225,7 @@ static inline void om_table_flush(const struct om_page *table, uintptr_t start, 
 static inline void om_table_note(struct om_system *sys, struct om_page *table, unsigned what)
 {
 	OM_ASSERT(sys, om_held(sys, &table->lock), "I13", table);
-	if (!om_page_test(table, what))
+	if ((om_page_flags(table) & what) != what)
 		om_page_set(table, what);
 }
 
