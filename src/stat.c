@@ -218,8 +218,8 @@ static void add_page(struct om_mminfo *info, struct glance g, om_pte_t pte)
 }
 
 /* Table locked. */
-static void sum_up_entry(struct om_system *sys, const struct om_page *table,
-                         struct om_mminfo *info, om_pte_t pte)
+static void sum_up_entry(struct om_system *sys, const struct om_page *table, struct om_mminfo *info,
+                         om_pte_t pte)
 {
 	if (om_pte_none(pte))
 		return;

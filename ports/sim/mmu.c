@@ -103,8 +103,9 @@ static om_pte_t *walk_tables(struct sim_cpu *cpu, struct om_mm *mm, uintptr_t pa
 			return NULL;
 		pfn = om_pte_pfn(entry);
 		*writable &= om_pte_write(entry);
-		*sim_upper_slot(cpu, mm, level - 1, page) = (struct sim_upper){
-		    mm, page & ~(sim_table_pages(level - 1) - 1), pfn, *writable};
+		*sim_upper_slot(cpu, mm, level - 1, page) =
+		    (struct sim_upper){mm, page & ~(sim_table_pages(level - 1) - 1), pfn,
+		                       *writable};
 	}
 	return entry_in(cpu->sim, mm, pfn, 1, page);
 }
@@ -375,15 +376,13 @@ static void note_stale(struct comparison *c, const struct sim_tlb_entry *e)
 static bool entry_is_true(const struct comparison *c, const struct sim_tlb_entry *e)
 {
 	bool writable = false;
-	om_pfn_t table =
-	    is_alive(c, e->mm) ? find_table(c->sim, e->mm, e->page, 1, &writable) : 0;
+	om_pfn_t table = is_alive(c, e->mm) ? find_table(c->sim, e->mm, e->page, 1, &writable) : 0;
 	om_pte_t pte = 0;
 
 	if (table)
 		pte = om_arch_pte_load(entry_in(c->sim, e->mm, table, 1, e->page));
 	return om_pte_present(pte) && om_pte_pfn(pte) == e->pfn &&
-	       (pte_prot(pte) & e->prot) == e->prot &&
-	       (writable || !(e->prot & OM_PROT_WRITE)) &&
+	       (pte_prot(pte) & e->prot) == e->prot && (writable || !(e->prot & OM_PROT_WRITE)) &&
 	       (om_pte_dirty(pte) || !e->dirty || !(e->prot & OM_PROT_WRITE));
 }
 

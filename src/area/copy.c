@@ -111,4 +111,3 @@ int om_copy_entries(struct om_system *sys, struct om_copy *c, unsigned *next, un
 	*next = pos;
 	return err;
 }
-

@@ -12,8 +12,8 @@ struct om_copy {
 	unsigned room;            /* pages that may be copied before the locks are released */
 	bool flush;               /* `from` has lost write permissions */
 	size_t anon, file, swap;  /* entries that `to` has got */
-	size_t own;               /* of these, pages copied, as they are pinned, or shared too often */
-	size_t now_shared;        /* pages that were direct */
+	size_t own;        /* of these, pages copied, as they are pinned, or shared too often */
+	size_t now_shared; /* pages that were direct */
 };
 
 /* Internal: c->room is used up; others may want the locks, after so many pages copied. */

@@ -183,8 +183,8 @@ static unsigned zap_entries(struct om_system *sys, struct zap *z, struct om_page
 }
 
 /* [addr, end) lies in one table. Returns how far it came before the gather was full. */
-static uintptr_t zap_table(struct om_system *sys, struct zap *z, struct om_page *table,
-                           uintptr_t addr, uintptr_t end)
+OM_INLINE uintptr_t zap_table(struct om_system *sys, struct zap *z, struct om_page *table,
+                              uintptr_t addr, uintptr_t end)
 {
 	unsigned pos = om_table_pos(addr), room = OM_GATHER_PAGES - z->g->nr;
 	unsigned want = (unsigned)((end - addr) >> OM_PAGE_SHIFT), n = want < room ? want : room;

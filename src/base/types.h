@@ -212,9 +212,9 @@ struct om_mm {
 	struct om_node *vmas;  /* (M) by address, augmented with the largest gap */
 	/* (a) The shard on which a fault had mmap_lock last; NULL: CPUs have parts. */
 	struct om_shard *_Atomic last;
-	uint16_t moves;     /* (M) how often it was another; who reads counts by one access */
-	uint16_t recalled;  /* (M) parts that the last writer that found some took back */
-	uint16_t def_flags; /* (M) flags of new areas: MCL_FUTURE */
+	uint16_t moves;      /* (M) how often it was another; who reads counts by one access */
+	uint16_t recalled;   /* (M) parts that the last writer that found some took back */
+	uint16_t def_flags;  /* (M) flags of new areas: MCL_FUTURE */
 	_Atomic bool shares; /* (a) written under (M): a leaf table may have other owners, too */
 	/* (a) Shards whose part may name this mm: set with (M) for reading, cleared for writing. */
 	_Atomic uint32_t parts[OM_PART_BITS / 32];

@@ -27,7 +27,7 @@ struct om_check {
 
 	/* Sums over all address spaces. */
 	size_t mms, vmas;
-	size_t owners; /* of tables, beside the first */
+	size_t owners;                   /* of tables, beside the first */
 	size_t file_vmas, file_in_trees; /* areas that must be in a file's tree; found in trees */
 	size_t mappings, cached, shmem, swapped;
 	size_t nodes;                  /* of the index scanned last */

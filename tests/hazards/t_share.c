@@ -1,7 +1,7 @@
 /*
- * t_share.c: leaf tables that fork has given to the child as they are (I13): rows 13, 91 and 92, and
- * what the reviewers of shared page tables for Linux feared. Every operation that an owner may begin
- * is played against every one of another owner's, of another thread of the same owner's, and of
+ * t_share.c: leaf tables that fork has given to the child as they are (I13): rows 13, 91 to 93,
+ * and what the reviewers of shared page tables for Linux feared. Every operation of an owner is
+ * played against every one of another owner's, of another thread of the same owner's, and of
  * nobody's: what each owner reads afterwards is what it had, changed by its own operations alone.
  */
 #include "hazards.h"

@@ -1,6 +1,6 @@
 /*
- * test_share.c: fork gives the child whole leaf tables (I13): what it leaves alone, when it does not, and
- * what ends it. tests/hazards/t_share.c plays all of it against everything else.
+ * test_share.c: fork gives the child whole leaf tables (I13): what it leaves alone, when it does
+ * not, and what ends it. tests/hazards/t_share.c plays all of it against everything else.
  */
 #include "space.h"
 
@@ -301,7 +301,8 @@ static void test_no_count(void **state)
 	(void)state;
 	assert_int_equal(om_madvise(s.mm, at(PAGES - 1), OM_PAGE_SIZE, OM_MADV_PAGEOUT), 0);
 	assert_int_equal(om_fork(s.mm, NULL, &child), 0);
-	slot = om_pte_slot(om_arch_pte_load(om_table_entry(om_table_find(child, at(0)), PAGES - 1)));
+	slot =
+	    om_pte_slot(om_arch_pte_load(om_table_entry(om_table_find(child, at(0)), PAGES - 1)));
 	while (om_slot_dup(s.sys, slot))
 		n++;
 	assert_int_equal(om_mprotect(child, at(0), OM_PAGE_SIZE, OM_PROT_READ), -OM_ENOMEM);
