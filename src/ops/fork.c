@@ -2,10 +2,10 @@
  * fork.c: duplicating an address space copy-on-write.
  *
  * For each area the child gets: the anon_vma if the parent has held anonymous pages (made here,
- * and nowhere else), a place in the reverse map, and only then entries (hazards 53, 62). A leaf table
- * that lies in one private anonymous area is given to the child as it is (page/share.h): so fork
- * costs as much as there are tables. Of others the entries are copied (area/copy.h). A pinned page
- * stays the parent's and is copied now. Pages of shared mappings, and of private ones that
+ * and nowhere else), a place in the reverse map, and only then entries (hazards 53, 62). A leaf
+ * table that lies in one private anonymous area is given to the child as it is (page/share.h): so
+ * fork costs as much as there are tables. Of others the entries are copied (area/copy.h). A pinned
+ * page stays the parent's and is copied now. Pages of shared mappings, and of private ones that
  * were never written, are not copied: the child finds them in the page cache by a fault.
  *
  * A fork that fails takes the child down again. What it has done to the parent nobody can see:

@@ -4,9 +4,12 @@
  *
  * A table is a frame of kind OM_KIND_TABLE + level (1 = leaf). Its descriptor: `object` the mm, or
  * several (owners.h), `index` the number of the first page it maps, `mapcount` the entries in use.
- * Unlinked, it has the next of its list in `link`. Its frame lock guards its entries (I9). Walking down needs no
- * lock: an upper entry, once set, stays while an area covers the range (I5), and a walker holds
- * mmap_lock or the lock of a tree in which such an area is queued.
+ * Unlinked, it has the next of its list in `link`. Its frame lock guards its entries (I9).
+ *
+ * Walking down needs no lock: an upper entry, once set, names a table while an area covers the
+ * range (I5), and a walker holds mmap_lock or the lock of a tree in which such an area is queued.
+ * Only unsharing makes it name another table, with mmap_lock held for writing: then a walker that
+ * has no mmap_lock may arrive at the old one, which others still own, and finds out whose it is.
  */
 #ifndef OM_TABLE_H
 #define OM_TABLE_H
