@@ -63,6 +63,7 @@ OPT_debug   := $(DEBUG)
 OPT_asan    := $(DEBUG) -fsanitize=address,undefined -fno-sanitize-recover=undefined
 OPT_tsan    := $(DEBUG) -fsanitize=thread
 OPT_points  := $(DEBUG)
+OPT_small   := $(DEBUG) -DSIM_TABLE_SHIFT=4
 OPT_arm64   := $(DEBUG) -static
 OPT_riscv64 := $(DEBUG) -static
 # The headers of this machine's kernel: without gcc-multilib there is no /usr/include/asm.
@@ -122,7 +123,7 @@ SUPPORT_SRC  := $(filter-out $(PROGRAMS:%=tests/%.c) tests/fuzz.c,$(wildcard tes
 # The fuzzer plays the oracle's operations.
 FUZZ_SRC     := tests/fuzz.c $(filter-out tests/oracle/oracle.c,$(wildcard tests/oracle/*.c)) $(SUPPORT_SRC)
 # Units about the default design, or about the chosen rival; the others are about what holds for all.
-UNIT_DEFAULT := tests/unit/test_rmap.c
+UNIT_DEFAULT := tests/unit/test_rmap.c tests/unit/test_share.c
 # Recordings are of 64-bit programs.
 UNIT_64      := tests/unit/test_replay.c tests/unit/test_uses.c
 UNIT_SRC     := $(filter-out $(if $(DESIGN),$(UNIT_DEFAULT)) $(if $(filter m32,$(KIND)),$(UNIT_64)),$(wildcard tests/unit/test_*.c tests/unit/rivals/test_$(RMAP).c))

@@ -2,10 +2,12 @@
 # it, and compile OBJRMAP_SOURCES with your om_arch.h and your flags. scripts/check-embed.sh keeps the list.
 set(OBJRMAP_DIR ${CMAKE_CURRENT_LIST_DIR})
 set(OBJRMAP_SOURCES
+  ${OBJRMAP_DIR}/src/area/copy.c
   ${OBJRMAP_DIR}/src/area/limits.c
   ${OBJRMAP_DIR}/src/area/mm.c
   ${OBJRMAP_DIR}/src/area/trim.c
   ${OBJRMAP_DIR}/src/area/unmap.c
+  ${OBJRMAP_DIR}/src/area/unshare.c
   ${OBJRMAP_DIR}/src/area/vma.c
   ${OBJRMAP_DIR}/src/area/vma_place.c
   ${OBJRMAP_DIR}/src/area/zap.c
@@ -32,6 +34,7 @@ set(OBJRMAP_SOURCES
   ${OBJRMAP_DIR}/src/ops/mremap.c
   ${OBJRMAP_DIR}/src/ops/msync.c
   ${OBJRMAP_DIR}/src/ops/nonlinear.c
+  ${OBJRMAP_DIR}/src/ops/own.c
   ${OBJRMAP_DIR}/src/ops/punch.c
   ${OBJRMAP_DIR}/src/ops/resize.c
   ${OBJRMAP_DIR}/src/ops/swapfault.c
@@ -39,8 +42,10 @@ set(OBJRMAP_SOURCES
   ${OBJRMAP_DIR}/src/ops/truncate.c
   ${OBJRMAP_DIR}/src/page/frame.c
   ${OBJRMAP_DIR}/src/page/frame_cache.c
+  ${OBJRMAP_DIR}/src/page/owners.c
   ${OBJRMAP_DIR}/src/page/page.c
   ${OBJRMAP_DIR}/src/page/put.c
+  ${OBJRMAP_DIR}/src/page/share.c
   ${OBJRMAP_DIR}/src/page/slab.c
   ${OBJRMAP_DIR}/src/page/table.c
   ${OBJRMAP_DIR}/src/page/unevictable.c

@@ -388,7 +388,15 @@ static void figures(void)
 
 /* ---------------------------------------------------------------- instructions -------------- */
 
-#define N 4096
+#define N      4096
+#define TABLES (N / 512)
+
+/* The first write to each table, which fork has shared. */
+static void touch_tables(struct om_mm *mm, uintptr_t addr, unsigned n)
+{
+	for (unsigned i = 0; i < n; i += 512)
+		touch(mm, addr + i * PAGE, 1, OM_WRITE);
+}
 
 /* With caches of free frames: the first CPU of 64 works, and its cache is filled and emptied. */
 static void many_cpus(void)
@@ -401,7 +409,8 @@ static void many_cpus(void)
 	addr = map(mm, N, RW, PRIVATE, NULL, 0);
 	MEASURE(touch(mm, addr, N, OM_WRITE), "insn_cpus64_anon_fault %u", N);
 	child = fork_mm(mm);
-	MEASURE(touch(child, addr, N, OM_WRITE), "insn_cpus64_cow_fault %u", N);
+	touch_tables(child, addr, N);
+	MEASURE(touch(child, addr, N, OM_WRITE), "insn_cpus64_cow_fault %u", N - TABLES);
 	MEASURE(touch(mm, addr, N, OM_WRITE), "insn_cpus64_cow_reuse %u", N);
 	om_mm_destroy(child);
 	MEASURE(MUST(om_munmap(mm, addr, N * PAGE)), "insn_cpus64_munmap_page %u", N);
@@ -423,7 +432,8 @@ static void anonymous(void)
 	addr = map(mm, N, RW, PRIVATE, NULL, 0);
 	MEASURE(touch(mm, addr, N, OM_WRITE), "insn_anon_fault %u", N);
 	MEASURE(child = fork_mm(mm), "insn_fork_page %u", N);
-	MEASURE(touch(child, addr, N, OM_WRITE), "insn_cow_fault %u", N);
+	MEASURE(touch_tables(child, addr, N), "insn_unshare_page %u", N);
+	MEASURE(touch(child, addr, N, OM_WRITE), "insn_cow_fault %u", N - TABLES);
 	MEASURE(touch(mm, addr, N, OM_WRITE), "insn_cow_reuse %u", N);
 	om_mm_destroy(child);
 	MEASURE((child = fork_mm(mm), om_mm_destroy(child)), "insn_fork_exit_page %u", N);

@@ -64,6 +64,8 @@ static const char *const event_name[OM_NR_EVENTS] = {
     [OM_EV_SWAP_WRITE_ERR] = "swap_write_err",
     [OM_EV_SWAP_SCAN] = "swap_scan",
     [OM_EV_TABLE_RECLAIM] = "table_reclaim",
+    [OM_EV_TABLE_SHARE] = "table_share",
+    [OM_EV_TABLE_UNSHARE] = "table_unshare",
 };
 
 const char *om_event_name(enum om_event ev)
@@ -165,21 +167,28 @@ void om_sysinfo(struct om_system *sys, struct om_sysinfo *info)
 
 /* What reports need to know of a page, copied under its frame lock. */
 struct glance {
-	uint32_t mapcount;
+	uint32_t mapcount; /* address spaces that show it, as far as this table can tell */
 	unsigned flags;
 	bool pinned;
 };
 
-/* The page is mapped and its table locked, so it stays what it is; its mapcount may change. */
-static struct glance glance_at(struct om_system *sys, struct om_page *page)
+/*
+ * The page is mapped and its table locked, so it stays what it is; its mapcount may change. One
+ * entry in a table of several owners shows the page to all of them: it is not exclusive (I13).
+ */
+static struct glance glance_at(struct om_system *sys, const struct om_page *table,
+                               struct om_page *page)
 {
+	unsigned owners = om_table_is_shared(table) ? om_table_nr_owners(sys, table) : 1;
 	struct glance g;
 
 	om_frame_lock(sys, page);
-	g.mapcount = page->mapcount;
+	g.mapcount = page->mapcount + owners - 1;
 	g.flags = om_page_flags(page);
 	g.pinned = om_page_pins(page);
 	om_frame_unlock(sys, page);
+	if (owners > 1)
+		g.flags &= ~(unsigned)OM_PG_DIRECT;
 	return g;
 }
 
@@ -209,7 +218,8 @@ static void add_page(struct om_mminfo *info, struct glance g, om_pte_t pte)
 }
 
 /* Table locked. */
-static void sum_up_entry(struct om_system *sys, struct om_mminfo *info, om_pte_t pte)
+static void sum_up_entry(struct om_system *sys, const struct om_page *table, struct om_mminfo *info,
+                         om_pte_t pte)
 {
 	if (om_pte_none(pte))
 		return;
@@ -218,7 +228,7 @@ static void sum_up_entry(struct om_system *sys, struct om_mminfo *info, om_pte_t
 	else if (om_pte_pfn(pte) == sys->zero_pfn)
 		info->zero++; /* I8 */
 	else
-		add_page(info, glance_at(sys, om_page_of(sys, om_pte_pfn(pte))), pte);
+		add_page(info, glance_at(sys, table, om_page_of(sys, om_pte_pfn(pte))), pte);
 }
 
 static void add_entries(struct om_mm *mm, uintptr_t start, uintptr_t end, struct om_mminfo *info)
@@ -228,7 +238,8 @@ static void add_entries(struct om_mm *mm, uintptr_t start, uintptr_t end, struct
 	om_for_each_table (part, mm, start, end) {
 		om_table_lock(sys, part.table);
 		for (uintptr_t a = part.start; a < part.end; a += OM_PAGE_SIZE)
-			sum_up_entry(sys, info, om_entry_get(sys, part.table, om_table_pos(a)));
+			sum_up_entry(sys, part.table, info,
+			             om_entry_get(sys, part.table, om_table_pos(a)));
 		om_table_unlock(sys, part.table);
 	}
 }
@@ -304,27 +315,29 @@ void om_mapping_usage(struct om_mapping *mapping, struct om_mapping_usage *usage
 
 /* ---------------------------------------------------------------- entries ------------------- */
 
-static void describe_present(struct om_system *sys, om_pte_t pte, struct om_pageinfo *info)
+static void describe_present(struct om_system *sys, const struct om_page *table, om_pte_t pte,
+                             struct om_pageinfo *info)
 {
 	struct glance g;
 
 	info->value = om_pte_pfn(pte);
-	info->writable = om_pte_write(pte);
+	info->writable = om_pte_write(pte) && !om_table_is_shared(table);
 	info->dirty = om_pte_dirty(pte);
 	info->young = om_pte_young(pte);
 	if (om_pte_pfn(pte) == sys->zero_pfn) {
 		info->kind = OM_PAGE_ZERO; /* I8: it has no count */
 		return;
 	}
-	g = glance_at(sys, om_page_of(sys, om_pte_pfn(pte)));
+	g = glance_at(sys, table, om_page_of(sys, om_pte_pfn(pte)));
 	info->kind = kind_of(g.flags);
 	info->mapcount = g.mapcount;
 }
 
-static void describe(struct om_system *sys, om_pte_t pte, struct om_pageinfo *info)
+static void describe(struct om_system *sys, const struct om_page *table, om_pte_t pte,
+                     struct om_pageinfo *info)
 {
 	if (om_pte_present(pte)) {
-		describe_present(sys, pte, info);
+		describe_present(sys, table, pte, info);
 	} else if (om_pte_is_swap(pte)) {
 		info->kind = OM_PAGE_SWAP;
 		info->value = om_pte_slot(pte);
@@ -347,7 +360,7 @@ void om_pageinfo(struct om_mm *mm, uintptr_t addr, struct om_pageinfo *info)
 	table = om_vma_at(mm, addr) ? om_table_find(mm, addr) : NULL;
 	if (table) {
 		om_table_lock(sys, table);
-		describe(sys, om_entry_get(sys, table, om_table_pos(addr)), info);
+		describe(sys, table, om_entry_get(sys, table, om_table_pos(addr)), info);
 		om_table_unlock(sys, table);
 	}
 	om_mm_read_unlock(mm);

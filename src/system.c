@@ -55,6 +55,7 @@ struct om_system *om_system_init(const struct om_config *config)
 	sys->shadow = (void *)((char *)sys->region + region_bytes(config->nr_frames));
 	sys->zero_pfn = OM_NO_PFN;
 	sys->swap_cluster = config->swap_cluster;
+	sys->share_tables = OM_READ_ONLY_TABLES && om_rmap_traits.shares_tables;
 	om_free_init(sys, config->nr_cpus);
 	om_parts_init(sys);
 	om_ages_init(sys);

@@ -184,8 +184,10 @@ OM_API void om_mm_empty(struct om_mm *mm);
  * Duplicate an address space copy-on-write (fork). The child has the parent's areas, except those
  * marked DONTFORK; WIPEONFORK areas are empty in it; locks are not inherited.
  * Errors: ENOMEM, EINTR (between two page tables); the parent is then as before. May sleep.
- * Cost: linear in areas and in present private pages; one anon_vma at most per area that has ever
- * held an anonymous page and has none yet.
+ * Leaf tables that lie whole in one private anonymous area are shared until one of the two changes
+ * something there, unless the area is locked, or the port cannot (OM_READ_ONLY_TABLES).
+ * Cost: linear in areas, in shared tables, and in present private pages of other tables; one
+ * anon_vma at most per area that has ever held an anonymous page and has none yet.
  * Source: RFC of 10 March 2004 (anon_vma is made by fork alone).
  */
 OM_API int om_fork(struct om_mm *parent, void *cookie, struct om_mm **child);
@@ -400,8 +402,8 @@ OM_API int om_mlock(struct om_mm *mm, uintptr_t addr, size_t len, int flags);
  */
 OM_API int om_munlock(struct om_mm *mm, uintptr_t addr, size_t len);
 /*
- * mlockall(2). Errors: EINVAL, EPERM, ENOMEM (limit). Pages that cannot be made present are not
- * reported.
+ * mlockall(2). Errors: EINVAL, EPERM, ENOMEM (limit; no frame). Pages that cannot be made present
+ * are not reported.
  */
 OM_API int om_mlockall(struct om_mm *mm, int flags);
 OM_API int om_munlockall(struct om_mm *mm);
@@ -586,6 +588,8 @@ enum om_event {
 	OM_EV_SWAP_WRITE_ERR,
 	OM_EV_SWAP_SCAN,     /* slots looked at in searches for a free one */
 	OM_EV_TABLE_RECLAIM, /* page tables reclaim has freed, as they held nothing */
+	OM_EV_TABLE_SHARE,   /* leaf tables that a fork gave to the child as they are */
+	OM_EV_TABLE_UNSHARE, /* leaf tables copied after all, as one owner was about to change it */
 	OM_NR_EVENTS
 };
 

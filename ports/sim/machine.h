@@ -27,6 +27,7 @@ struct sim_upper {
 	struct om_mm *mm; /* NULL: empty */
 	uintptr_t first;  /* address >> page shift */
 	om_pfn_t pfn;
+	bool writable; /* what lies below may be written, as far as the leaf allows */
 };
 
 struct sim_cpu {

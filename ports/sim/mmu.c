@@ -58,40 +58,54 @@ static om_pte_t *entry_in(struct sim *sim, struct om_mm *mm, om_pfn_t pfn, unsig
 	return (om_pte_t *)om_arch_frame(&sim->arch, pfn) + index;
 }
 
-/* The frame of the table of `level` that maps the page; 0 if it or one above it is missing. */
-static om_pfn_t find_table(struct sim *sim, struct om_mm *mm, uintptr_t page, unsigned level)
+/*
+ * The frame of the table of `level` that maps the page, and whether what lies below may be written;
+ * 0 if it or one above it is missing.
+ */
+static om_pfn_t find_table(struct sim *sim, struct om_mm *mm, uintptr_t page, unsigned level,
+                           bool *writable)
 {
 	om_pfn_t pfn = om_mm_root(mm);
 
+	*writable = true;
 	for (unsigned l = OM_LEVELS; l > level; l--) {
 		om_pte_t entry = om_arch_pte_load(entry_in(sim, mm, pfn, l, page));
 
 		if (!om_pte_present(entry))
 			return 0;
 		pfn = om_pte_pfn(entry);
+		*writable &= om_pte_write(entry);
 	}
 	return pfn;
 }
 
-/* The page's leaf entry, or NULL, as a CPU finds it: from the lowest table that it remembers. */
-static om_pte_t *walk_tables(struct sim_cpu *cpu, struct om_mm *mm, uintptr_t page)
+/*
+ * The page's leaf entry, or NULL, as a CPU finds it: from the lowest table that it remembers.
+ * *writable: no upper entry on the way forbids it.
+ */
+static om_pte_t *walk_tables(struct sim_cpu *cpu, struct om_mm *mm, uintptr_t page, bool *writable)
 {
 	om_pfn_t pfn = om_mm_root(mm);
 	unsigned level = 1;
 
+	*writable = true;
 	while (level < OM_LEVELS &&
 	       !sim_upper_is(sim_upper_slot(cpu, mm, level, page), mm, level, page))
 		level++;
-	if (level < OM_LEVELS)
+	if (level < OM_LEVELS) {
 		pfn = sim_upper_slot(cpu, mm, level, page)->pfn;
+		*writable = sim_upper_slot(cpu, mm, level, page)->writable;
+	}
 	for (; level > 1; level--) {
 		om_pte_t entry = om_arch_pte_load(entry_in(cpu->sim, mm, pfn, level, page));
 
 		if (!om_pte_present(entry))
 			return NULL;
 		pfn = om_pte_pfn(entry);
+		*writable &= om_pte_write(entry);
 		*sim_upper_slot(cpu, mm, level - 1, page) =
-		    (struct sim_upper){mm, page & ~(sim_table_pages(level - 1) - 1), pfn};
+		    (struct sim_upper){mm, page & ~(sim_table_pages(level - 1) - 1), pfn,
+		                       *writable};
 	}
 	return entry_in(cpu->sim, mm, pfn, 1, page);
 }
@@ -103,14 +117,14 @@ static unsigned pte_prot(om_pte_t pte)
 }
 
 static struct sim_tlb_entry translation(struct sim *sim, struct om_mm *mm, uintptr_t page,
-                                        om_pte_t pte)
+                                        om_pte_t pte, unsigned mask)
 {
 	if (om_pte_pfn(pte) == 0 || om_pte_pfn(pte) >= sim->nr_frames)
 		SIM_BUG(sim, "a mapped page lies in RAM", mm, page, om_pte_pfn(pte));
 	return (struct sim_tlb_entry){.mm = mm,
 	                              .page = page,
 	                              .pfn = om_pte_pfn(pte),
-	                              .prot = pte_prot(pte),
+	                              .prot = pte_prot(pte) & mask,
 	                              .dirty = om_pte_dirty(pte)};
 }
 
@@ -121,8 +135,10 @@ static struct sim_tlb_entry translation(struct sim *sim, struct om_mm *mm, uintp
 static bool walk(struct sim_cpu *cpu, struct om_mm *mm, uintptr_t page, unsigned prot,
                  struct sim_tlb_entry *e)
 {
-	om_pte_t *entry = walk_tables(cpu, mm, page), pte = entry ? om_arch_pte_load(entry) : 0;
-	om_pte_t used;
+	bool writable;
+	om_pte_t *entry = walk_tables(cpu, mm, page, &writable);
+	om_pte_t pte = entry ? om_arch_pte_load(entry) : 0, used;
+	unsigned mask = writable ? ~0u : ~(unsigned)OM_PROT_WRITE;
 
 	prot |= OM_PROT_READ;
 	do {
@@ -131,16 +147,16 @@ static bool walk(struct sim_cpu *cpu, struct om_mm *mm, uintptr_t page, unsigned
 				*e = (struct sim_tlb_entry){.mm = mm, .page = page};
 			return false;
 		}
-		if ((pte_prot(pte) & prot) != prot) {
+		if ((pte_prot(pte) & mask & prot) != prot) {
 			if (sim_keeps(cpu, SIM_KEEPS_READONLY))
-				*e = translation(cpu->sim, mm, page, pte);
+				*e = translation(cpu->sim, mm, page, pte, mask);
 			return false;
 		}
 		used = om_pte_mkyoung(pte);
 		if (prot & OM_PROT_WRITE)
 			used = om_pte_mkdirty(used);
 	} while (used != pte && !om_arch_pte_cas(entry, &pte, used));
-	*e = translation(cpu->sim, mm, page, used);
+	*e = translation(cpu->sim, mm, page, used, mask);
 	return true;
 }
 
@@ -168,7 +184,11 @@ static const struct sim_tlb_entry *translate(struct sim_cpu *cpu, struct om_mm *
 		e->mm = NULL;
 	}
 	cpu->stats.walks++;
-	return walk(cpu, mm, page, prot, e) ? e : NULL;
+	if (walk(cpu, mm, page, prot, e))
+		return e;
+	if (!sim_keeps(cpu, SIM_KEEPS_UPPER))
+		sim_upper_drop(cpu, mm, page);
+	return NULL;
 }
 
 /* ---------------------------------------------------------------- accesses ------------------ */
@@ -355,14 +375,24 @@ static void note_stale(struct comparison *c, const struct sim_tlb_entry *e)
 /* Do the page tables still say at least what this translation says? */
 static bool entry_is_true(const struct comparison *c, const struct sim_tlb_entry *e)
 {
-	om_pfn_t table = is_alive(c, e->mm) ? find_table(c->sim, e->mm, e->page, 1) : 0;
+	bool writable = false;
+	om_pfn_t table = is_alive(c, e->mm) ? find_table(c->sim, e->mm, e->page, 1, &writable) : 0;
 	om_pte_t pte = 0;
 
 	if (table)
 		pte = om_arch_pte_load(entry_in(c->sim, e->mm, table, 1, e->page));
 	return om_pte_present(pte) && om_pte_pfn(pte) == e->pfn &&
-	       (pte_prot(pte) & e->prot) == e->prot &&
+	       (pte_prot(pte) & e->prot) == e->prot && (writable || !(e->prot & OM_PROT_WRITE)) &&
 	       (om_pte_dirty(pte) || !e->dirty || !(e->prot & OM_PROT_WRITE));
+}
+
+static bool upper_is_true(const struct comparison *c, const struct sim_upper *u, unsigned level)
+{
+	bool writable;
+
+	return is_alive(c, u->mm) &&
+	       find_table(c->sim, u->mm, u->first, level, &writable) == u->pfn &&
+	       (writable || !u->writable);
 }
 
 static void compare_uppers(struct comparison *c, const struct sim_cpu *cpu)
@@ -371,8 +401,7 @@ static void compare_uppers(struct comparison *c, const struct sim_cpu *cpu)
 		for (unsigned i = 0; i < SIM_UPPER_SETS; i++) {
 			const struct sim_upper *u = &cpu->upper[level - 1][i];
 
-			if (u->mm && (!is_alive(c, u->mm) ||
-			              find_table(c->sim, u->mm, u->first, level) != u->pfn))
+			if (u->mm && !upper_is_true(c, u, level))
 				note_stale(c, &(struct sim_tlb_entry){.mm = u->mm,
 				                                      .page = u->first,
 				                                      .pfn = u->pfn});

@@ -1,8 +1,8 @@
 /*
  * om_arch.h of the sim port: a machine made of one block of memory.
  *
- * Page-table entries are `unsigned long`: 4 levels of 512 on 64-bit hosts, 2 levels of 1024 on
- * 32-bit ones. The layout, from bit 0:
+ * Page-table entries are `unsigned long`: 4 levels of 512 on 64-bit hosts, or what SIM_TABLE_SHIFT
+ * says, 2 levels of 1024 on 32-bit ones. The layout, from bit 0:
  *
  *     present:  P R W X | D Y 0 0 | ... | pfn << 12
  *     swap:     0 1 0 0 ... | slot << 3      (bit 1 set, bit 0 clear, bit 2 clear)
@@ -22,8 +22,12 @@ typedef unsigned long om_pte_t;
 
 #define OM_PAGE_SHIFT 12
 #if __SIZEOF_LONG__ == 8
-#define OM_LEVELS      4
-#define OM_TABLE_SHIFT 9
+/* Tests want small tables, of which an area fills many. */
+#ifndef SIM_TABLE_SHIFT
+#define SIM_TABLE_SHIFT 9
+#endif
+#define OM_LEVELS      ((35 + SIM_TABLE_SHIFT - 1) / SIM_TABLE_SHIFT)
+#define OM_TABLE_SHIFT SIM_TABLE_SHIFT
 #define OM_VA_LIMIT    0x800000000000ul /* no address space reaches this address */
 #define OM_SWAP_BITS   29               /* bits of a slot number that fit a swap entry */
 #define OM_FILE_BITS   52               /* bits of a page offset that fit a file entry */
@@ -165,10 +169,11 @@ static inline uintptr_t om_pte_pgoff(om_pte_t e)
 	return e >> 3;
 }
 
-/* Entries of upper levels: none, or a lower table. */
+/* Entries of upper levels: none, or a lower table, below which nothing is written without W. */
+#define OM_READ_ONLY_TABLES 1
 static inline om_pte_t om_pte_mktable(om_pfn_t pfn)
 {
-	return (om_pte_t)pfn << OM_PAGE_SHIFT | SIM_P;
+	return (om_pte_t)pfn << OM_PAGE_SHIFT | SIM_P | SIM_W;
 }
 
 /* The number of the CPU that this thread runs on: see sim_run_on(). */

@@ -92,6 +92,11 @@ static void upper_flush(struct sim_cpu *cpu, const struct om_mm *mm, uintptr_t f
 		}
 }
 
+void sim_upper_drop(struct sim_cpu *cpu, const struct om_mm *mm, uintptr_t page)
+{
+	upper_flush(cpu, mm, page, page, false);
+}
+
 /* ---------------------------------------------------------------- flushes ------------------- */
 
 /* Takes every CPU's lock, also of those without an entry: a walk may be under way there. */
@@ -128,6 +133,8 @@ void sim_mmu_flush_local(void *ctx, struct om_mm *mm, uintptr_t addr, bool was_p
 		struct sim_tlb_entry *e = sim_tlb_slot(cpu, mm, page);
 
 		pthread_mutex_lock(&cpu->lock);
+		if (sim_tlb_is(&cpu->fault, mm, page))
+			sim_upper_drop(cpu, mm, page);
 		if (sim_tlb_is(&cpu->fault, mm, page) && sim_tlb_is(e, mm, page) &&
 		    (was_present || sim_keeps(cpu, SIM_KEEPS_ABSENT)))
 			tlb_drop(cpu, e);

@@ -50,4 +50,7 @@ static inline bool sim_upper_is(const struct sim_upper *u, const struct om_mm *m
 	return u->mm == mm && u->first == (page & ~(sim_table_pages(level) - 1));
 }
 
+/* Forget what lies on the way to this page. */
+void sim_upper_drop(struct sim_cpu *cpu, const struct om_mm *mm, uintptr_t page);
+
 #endif

@@ -292,7 +292,12 @@ static inline uintptr_t om_pte_pgoff(om_pte_t e)
 /*
  * An entry of an upper level that names a lower table. It grants everything: permissions are
  * decided in the leaf. om_pte_present() and om_pte_pfn() are asked of it, too.
+ *
+ * OM_READ_ONLY_TABLES is 1 if the MMU also obeys an upper entry after om_pte_wrprotect(): then
+ * nothing below it can be written, whatever the leaf says. om_pte_write() tells. So fork can share
+ * whole leaf tables. 0, or not defined: it copies them.
  */
+#define OM_READ_ONLY_TABLES 1
 static inline om_pte_t om_pte_mktable(om_pfn_t pfn)
 {
 	return ((om_pte_t)pfn + PORT_FIRST_FRAME) << OM_PAGE_SHIFT | PORT_HELD | PORT_P | PORT_W |

@@ -216,7 +216,8 @@ static inline uintptr_t om_pte_pgoff(om_pte_t e)
 	return e >> OM_PAGE_SHIFT;
 }
 
-/* Upper levels grant everything: the leaf decides. */
+/* Upper levels grant everything, and the leaf decides; but without W nothing below is written. */
+#define OM_READ_ONLY_TABLES 1
 static inline om_pte_t om_pte_mktable(om_pfn_t pfn)
 {
 	return (om_pte_t)pfn << OM_PAGE_SHIFT | X86_HELD | X86_P | X86_W | X86_U;

@@ -66,10 +66,10 @@ void om_zap_areas(struct om_mm *mm, uintptr_t start, uintptr_t end);
 void om_free_areas(struct om_mm *mm, uintptr_t start, uintptr_t end, bool keep_tables);
 
 /*
- * Unmap a range at one end of `vma`, which just becomes smaller. False, and nothing done,
- * if the range is no such. mmap_lock held for writing. Cannot fail.
+ * Unmap a range at one end of `vma`, which just becomes smaller: 1. 0, and nothing done, if the
+ * range is no such. Fails as om_unshare() does. mmap_lock held for writing.
  */
-bool om_unmap_edge(struct om_vma *vma, uintptr_t start, uintptr_t end);
+int om_unmap_edge(struct om_vma *vma, uintptr_t start, uintptr_t end);
 
 /* Excludes writers, for those who look at the address spaces of others. May sleep. */
 static inline void om_mm_read_lock(struct om_mm *mm)

@@ -50,7 +50,7 @@ static bool areas_allow(struct om_mm *mm, const struct om_page *table, bool *loc
 /* A table is made before there is a page for it: whoever made it may be back at once. */
 static bool is_new(struct om_page *table)
 {
-	return om_page_clear(table, OM_PG_REFERENCED) & OM_PG_REFERENCED;
+	return om_page_clear(table, OM_TABLE_NEW) & OM_TABLE_NEW;
 }
 
 /* Could this table go for what is in it? */

@@ -12,6 +12,7 @@
  * none of these.
  */
 #include "area/mm.h"
+#include "area/unshare.h"
 #include "area/zap.h"
 #include "page/table.h"
 #include "rmap/rmap.h"
@@ -40,14 +41,18 @@ static void free_tables(struct om_mm *mm, uintptr_t start, uintptr_t end, struct
 	om_mm_free_tables(mm, start, end, floor, ceiling);
 }
 
-bool om_unmap_edge(struct om_vma *vma, uintptr_t start, uintptr_t end)
+int om_unmap_edge(struct om_vma *vma, uintptr_t start, uintptr_t end)
 {
 	struct om_mm *mm = vma->mm;
 	struct om_gather g;
+	int err;
 
 	OM_ASSERT(mm->sys, om_rwsem_is_write_locked(&mm->own.mmap_lock), "mmap_lock", mm);
 	if (start < vma->start || end > vma->end || (start == vma->start) == (end == vma->end))
-		return false;
+		return 0;
+	err = om_unshare_at(vma, start == vma->start ? end : start);
+	if (err)
+		return err;
 	om_gather_init(&g, mm);
 	om_zap(&g, vma, start, end, NULL);
 	om_gather_finish(&g);
@@ -56,7 +61,7 @@ bool om_unmap_edge(struct om_vma *vma, uintptr_t start, uintptr_t end)
 	else
 		om_vma_resize(vma, vma->start, start);
 	free_tables(mm, start, end, om_vma_find(mm, end));
-	return true;
+	return 1;
 }
 
 void om_zap_areas(struct om_mm *mm, uintptr_t start, uintptr_t end)

@@ -14,6 +14,7 @@
 #include "area/mm.h"
 
 #include "area/limits.h"
+#include "area/unshare.h"
 #include "area/vma_place.h"
 #include "page/slab.h"
 #include "rmap/rmap.h"
@@ -217,10 +218,13 @@ static int split(struct om_vma *vma, uintptr_t addr)
 {
 	struct om_mm *mm = vma->mm;
 	uintptr_t end = vma->end;
-	/* Empty at first, so that the change below does not take it out of trees it is not in. */
-	struct om_vma *new =
-	    om_vma_new(mm, addr, addr, om_vma_index(vma, addr), om_vma_flags(vma), vma->mapping);
+	struct om_vma *new;
+	int err = om_unshare_at(vma, addr);
 
+	if (err)
+		return err;
+	/* Empty at first, so that the change below does not take it out of trees it is not in. */
+	new = om_vma_new(mm, addr, addr, om_vma_index(vma, addr), om_vma_flags(vma), vma->mapping);
 	if (!new)
 		return -OM_ENOFRAME;
 	OM_ASSERT(mm->sys, om_rwsem_is_write_locked(&mm->own.mmap_lock), "mmap_lock", vma);

@@ -17,6 +17,7 @@
 #include "page/age.h"
 #include "page/frame.h"
 #include "page/put.h"
+#include "page/share.h"
 #include "store/readahead.h"
 #include "store/swap.h"
 
@@ -182,8 +183,8 @@ static unsigned zap_entries(struct om_system *sys, struct zap *z, struct om_page
 }
 
 /* [addr, end) lies in one table. Returns how far it came before the gather was full. */
-static uintptr_t zap_table(struct om_system *sys, struct zap *z, struct om_page *table,
-                           uintptr_t addr, uintptr_t end)
+OM_INLINE uintptr_t zap_table(struct om_system *sys, struct zap *z, struct om_page *table,
+                              uintptr_t addr, uintptr_t end)
 {
 	unsigned pos = om_table_pos(addr), room = OM_GATHER_PAGES - z->g->nr;
 	unsigned want = (unsigned)((end - addr) >> OM_PAGE_SHIFT), n = want < room ? want : room;
@@ -215,6 +216,43 @@ static void settle_gather(struct om_mm_part *part, struct zap *z)
 	z->anon = z->file = z->swap = 0;
 }
 
+bool om_leave_table(struct om_mm *mm, struct om_page *table)
+{
+	struct om_table_figures f;
+
+	if (!om_table_leave(mm, table, &f))
+		return false;
+	atomic_fetch_sub_explicit(&mm->own.rss_anon, f.anon, memory_order_relaxed);
+	atomic_fetch_sub_explicit(&mm->own.swapents, f.swap, memory_order_relaxed);
+	return true;
+}
+
+void om_zap_table(struct om_gather *g, struct om_vma *vma, struct om_page *table)
+{
+	struct zap z = {.g = g, .vma = vma};
+	uintptr_t start = om_table_addr(table, 0), end = start + OM_TABLE_SPAN;
+
+	while (start < end) {
+		start = zap_table(vma->mm->sys, &z, table, start, end);
+		settle_gather(g->part, &z);
+		if (g->nr == OM_GATHER_PAGES)
+			om_gather_finish(g);
+	}
+}
+
+/* Is the table left to its other owners? A shared one lies in the area, and goes whole (I13). */
+static bool leave_whole(struct om_gather *g, const struct om_vma *vma,
+                        const struct om_table_part *part)
+{
+	struct om_system *sys = vma->mm->sys;
+
+	if (om_likely(!om_table_is_shared(part->table)) || !om_leave_table(vma->mm, part->table))
+		return false;
+	OM_BUG_ON(sys, part->end - part->start != OM_TABLE_SPAN || g->at_once, "I13", part->table,
+	          part->start, part->end);
+	return true;
+}
+
 void om_zap(struct om_gather *g, struct om_vma *vma, uintptr_t start, uintptr_t end,
             const struct om_zap_filter *filter)
 {
@@ -222,6 +260,10 @@ void om_zap(struct om_gather *g, struct om_vma *vma, uintptr_t start, uintptr_t 
 	struct om_table_part part;
 
 	while (start < end && om_table_part(vma->mm, start, end, &part)) {
+		if (om_unlikely(leave_whole(g, vma, &part))) {
+			start = part.end;
+			continue;
+		}
 		start = zap_table(vma->mm->sys, &z, part.table, part.start, part.end);
 		settle_gather(g->part, &z);
 		if (g->nr == OM_GATHER_PAGES)

@@ -30,10 +30,17 @@
 
 #define OM_NO_PFN ((om_pfn_t)-1)
 
+/* A port that does not say: its upper entries cannot forbid writing. */
+#ifndef OM_READ_ONLY_TABLES
+#define OM_READ_ONLY_TABLES 0
+#endif
+
 /* Internal: no frame is free. Outermost functions reclaim and start again (docs/design.md). */
 #define OM_ENOFRAME 4096
 /* Internal: a fault must wait, with no lock held, and start again (src/ops/fetch.h). */
 #define OM_EFETCH 4097
+/* Internal: the table has other owners; unshare it with mmap_lock held for writing, try again. */
+#define OM_ESHARED 4098
 
 /* ---------------------------------------------------------------- frames -------------------- */
 
@@ -55,7 +62,7 @@ enum om_pageflag {
 	OM_PG_ANON = 0x0004,        /* (F) `object` is read by the table in docs/design.md */
 	OM_PG_DIRECT = 0x0008,      /* (F) exclusive: one PTE, in the table `object` names (I2) */
 	OM_PG_UNEVICTABLE = 0x0010, /* (F) `mlocked` counts: reclaim passes by */
-	OM_PG_REFERENCED = 0x0020,  /* (a) used once since it came, or grew old; of a table: new */
+	OM_PG_REFERENCED = 0x0020,  /* (a) used once since it came, or grew old */
 	OM_PG_DIRTY = 0x0040,       /* (a) newer than its backing store */
 	OM_PG_SWAPCACHE = 0x0080,   /* (P+F) `slot` names its swap slot */
 	OM_PG_UPTODATE = 0x0100,    /* (P) contents are valid; from now on reclaim may take it */
@@ -65,9 +72,17 @@ enum om_pageflag {
 	OM_PG_AGE = 0xf000,         /* (a) how often reclaim has looked since it was used: age.h */
 };
 
+/* Flags of a leaf table. They say "perhaps", so that few have to clear them: page/table.h. */
+enum om_tableflag {
+	OM_TABLE_MIXED = 0x0001, /* (T) an entry shows no anonymous page, but zeros, or a slot */
+	OM_TABLE_HELD = 0x0002,  /* (T) a page is pinned or MADV_FREE'd: fork looks at each */
+	OM_TABLE_NEW = 0x0020,   /* (a) nobody has asked yet whether it is used */
+};
+
 /*
- * A page descriptor. For page-table pages: `object` is the mm, `index` the page number of the first
- * address it maps, `mapcount` the number of entries in use (T), `entries` their address.
+ * A page descriptor. For page-table pages: `object` is the mm, or the owners (page/owners.h),
+ * `index` the page number of the first address it maps, `mapcount` the number of entries in use
+ * (T), `entries` their address.
  */
 struct om_page {
 	struct om_spinlock lock; /* the frame lock; valid in every state of the frame */
@@ -197,9 +212,10 @@ struct om_mm {
 	struct om_node *vmas;  /* (M) by address, augmented with the largest gap */
 	/* (a) The shard on which a fault had mmap_lock last; NULL: CPUs have parts. */
 	struct om_shard *_Atomic last;
-	uint16_t moves;     /* (M) how often it was another; who reads counts by one access */
-	uint16_t recalled;  /* (M) parts that the last writer that found some took back */
-	uint16_t def_flags; /* (M) flags of new areas: MCL_FUTURE */
+	uint16_t moves;      /* (M) how often it was another; who reads counts by one access */
+	uint16_t recalled;   /* (M) parts that the last writer that found some took back */
+	uint16_t def_flags;  /* (M) flags of new areas: MCL_FUTURE */
+	_Atomic bool shares; /* (a) written under (M): a leaf table may have other owners, too */
 	/* (a) Shards whose part may name this mm: set with (M) for reading, cleared for writing. */
 	_Atomic uint32_t parts[OM_PART_BITS / 32];
 	unsigned nr_vmas;                    /* (M) written in one access, for om_mm_usage() */
@@ -220,6 +236,12 @@ struct om_mm {
 	uint32_t refs;                  /* (l) of its list: the owner, swapoff and reclaim */
 	_Atomic size_t nr_tables;       /* (a) */
 	uintptr_t limit[OM_NR_LIMITS];  /* (a) by relaxed access */
+};
+
+/* One more address space that has a leaf table: page/owners.h. */
+struct om_owner {
+	struct om_mm *mm; /* (T) */
+	void *next;       /* (T) a further one, or the first owner's om_mm */
 };
 
 /* ---------------------------------------------------------------- the system ---------------- */
@@ -272,6 +294,7 @@ enum om_cache {
 	OM_CACHE_VMA,
 	OM_CACHE_MM,
 	OM_CACHE_MAPPING,
+	OM_CACHE_OWNER,
 	OM_CACHE_RMAP,
 	OM_NR_CACHES = OM_CACHE_RMAP + OM_NR_RMAP_CACHES
 };
@@ -481,6 +504,7 @@ struct om_system {
 	unsigned hold;                 /* (c) 0: OM_HOLD; fewer in tests */
 	_Atomic unsigned longest_hold; /* (a) */
 	bool eager;              /* (c) tests: parts at the first chance; all munmaps are large */
+	bool share_tables;       /* (c) fork shares leaf tables where it can */
 	struct om_shard shard[]; /* (a) cpu_mask + 1 of them */
 };
 

@@ -53,7 +53,8 @@ static size_t copy_through(struct transfer *t)
 	om_pte_t pte;
 	char *frame;
 
-	if (!table)
+	/* What others have, too, is not written (I13). They do not become more: mmap_lock. */
+	if (!table || (t->write && om_table_is_shared(table)))
 		return 0;
 	n = n < t->len ? n : t->len;
 	om_table_lock(sys, table);
@@ -151,7 +152,7 @@ static int try_pin(struct om_mm *mm, struct om_vma *vma, uintptr_t addr, enum om
 	if (!area_allows(vma, access & OM_WRITE))
 		return -OM_EFAULT;
 	table = om_table_find(mm, addr);
-	if (!table)
+	if (!table || om_table_is_shared(table))
 		return -OM_EFAULT;
 	om_table_lock(sys, table);
 	pte = om_entry_get(sys, table, om_table_pos(addr));
@@ -162,6 +163,7 @@ static int try_pin(struct om_mm *mm, struct om_vma *vma, uintptr_t addr, enum om
 		if (!err)
 			page->holds += OM_ONE_PIN;
 		om_frame_unlock(sys, page);
+		om_table_note(sys, table, OM_TABLE_HELD);
 		*pfn = om_pte_pfn(pte);
 	}
 	om_table_unlock(sys, table);

@@ -82,6 +82,8 @@ static void find_victims(struct om_vma *vma, uintptr_t start, struct piece *p)
 	om_for_each_table (part, vma->mm, start, p->next) {
 		uintptr_t a = part.start;
 
+		if (om_table_is_shared(part.table))
+			continue;
 		om_table_lock(sys, part.table);
 		for (; a < part.end && p->victims < OM_RECLAIM_BATCH; a += OM_PAGE_SIZE)
 			find_victim(sys, om_entry_get(sys, part.table, om_table_pos(a)), p);

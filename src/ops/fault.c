@@ -2,7 +2,8 @@
  * fault.c: the page-fault entry.
  *
  *     om_fault            outermost: mmap_lock, stack growth, reclaim and start again
- *       handle_fault      find area and entry, check access, choose:
+ *       handle_fault      find area and entry, check access; a table of our own, unless the entry
+ *                         allows what is wanted; choose:
  *         none            private anonymous: fault_anon (here); else om_fault_file (filefault.c)
  *         file entry      om_fault_file, at the offset the entry holds
  *         swap entry      om_fault_swap (swapfault.c)
@@ -16,6 +17,7 @@
 
 #include "area/limits.h"
 #include "base/mem.h"
+#include "ops/own.h"
 #include "page/frame.h"
 #include "page/put.h"
 #include "reclaim/reclaim.h"
@@ -91,8 +93,24 @@ OM_INLINE int dispatch(struct om_fault *f)
 }
 
 /*
- * mmap_lock is held for reading. enum om_fault_result, -OM_ENOFRAME, -OM_EFETCH, or -OM_ENOMEM
- * (OM_LIMIT_TABLES).
+ * The table of f->addr, not found before, and the entry. A table that has other owners, too (I13),
+ * serves for reading what is there, and for nothing else: zeros or a page from swap would come to
+ * all of them, also where their areas want something else, and each would have to count it.
+ */
+static OM_NOINLINE int find_entry(struct om_fault *f, struct om_mm *mm)
+{
+	f->table = om_table_make(mm, f->part, f->addr);
+	if (!f->table)
+		return om_table_error(mm);
+	f->pte = om_arch_pte_load(om_table_entry(f->table, f->pos));
+	if (om_table_is_shared(f->table) && (!om_pte_present(f->pte) || om_fault_wants_own(f)))
+		return -OM_ESHARED;
+	return 0;
+}
+
+/*
+ * mmap_lock is held for reading. enum om_fault_result, -OM_ENOFRAME, -OM_EFETCH, -OM_ESHARED, or
+ * -OM_ENOMEM (OM_LIMIT_TABLES).
  */
 OM_INLINE int handle_fault(struct om_fault *f, struct om_mm *mm, uintptr_t addr, unsigned access)
 {
@@ -105,14 +123,19 @@ OM_INLINE int handle_fault(struct om_fault *f, struct om_mm *mm, uintptr_t addr,
 	flags = om_vma_flags(f->vma);
 	if (om_unlikely(!access_ok(flags, access)))
 		return OM_FAULT_ACCERR;
-	f->table = om_table_make(mm, f->part, addr);
-	if (om_unlikely(!f->table))
-		return om_table_error(mm);
 	f->addr = addr & OM_PAGE_MASK;
 	f->access = access;
 	f->prot = om_vma_prot(flags);
 	f->pos = om_table_pos(addr);
-	f->pte = om_arch_pte_load(om_table_entry(f->table, f->pos));
+	f->table = om_table_hint(mm, f->part, addr);
+	if (om_likely(f->table)) {
+		f->pte = om_arch_pte_load(om_table_entry(f->table, f->pos));
+	} else {
+		int err = find_entry(f, mm);
+
+		if (om_unlikely(err))
+			return err;
+	}
 	return dispatch(f);
 }
 
@@ -161,7 +184,7 @@ static bool expand_stack(struct om_mm *mm, uintptr_t addr)
 
 /* ---------------------------------------------------------------- outermost ----------------- */
 
-/* Internal, beside -OM_ENOFRAME and -OM_EFETCH: an area that grows down may reach the address. */
+/* Internal, beside -OM_ENOFRAME and its like: an area that grows down may reach the address. */
 #define GROW_STACK (-OM_EAGAIN)
 
 static OM_COLD bool below_stack(struct om_mm *mm, uintptr_t addr)
@@ -208,6 +231,8 @@ static int overcome(struct om_mm *mm, uintptr_t addr, int r, unsigned *tries,
 		r = om_fetch_wait(mm->sys, fetch);
 	if (r == GROW_STACK)
 		return expand_stack(mm, addr) ? 0 : OM_FAULT_MAPERR;
+	if (r == -OM_ESHARED)
+		r = om_own_tables(mm, addr, addr + 1, false);
 	if (r == -OM_ENOFRAME || r == -OM_ENOMEM)
 		return om_reclaim_for_fault(mm, r, tries);
 	return 0;
@@ -272,7 +297,7 @@ static bool is_resolved(struct om_mm *mm, uintptr_t addr, unsigned access)
 	struct om_page *table = om_vma_at_in(mm, part, addr) ? om_table_find(mm, addr) : NULL;
 	om_pte_t pte = 0;
 
-	if (table)
+	if (table && !((access & OM_WRITE) && om_table_is_shared(table)))
 		pte = om_arch_pte_load(om_table_entry(table, om_table_pos(addr)));
 	om_part_leave(mm->sys, part);
 	return om_pte_present(pte) && (!(access & OM_WRITE) || om_pte_write(pte));

@@ -105,6 +105,7 @@ static inline int om_fault_zero(struct om_fault *f)
 
 	if (om_fault_lock_absent(f)) {
 		om_entry_install(sys, f->table, f->pos, pte);
+		om_table_note(sys, f->table, OM_TABLE_MIXED);
 		om_table_unlock(sys, f->table);
 		om_count_in(f->shard, OM_EV_FAULT_ZERO, 1);
 	}

@@ -2,132 +2,26 @@
  * fork.c: duplicating an address space copy-on-write.
  *
  * For each area the child gets: the anon_vma if the parent has held anonymous pages (made here,
- * and nowhere else), a place in the reverse map, and only then entries (hazards 53, 62). An entry
- * is copied with both tables locked. A direct page becomes shared and read-only in both; a pinned
+ * and nowhere else), a place in the reverse map, and only then entries (hazards 53, 62). A leaf
+ * table that lies in one private anonymous area is given to the child as it is (page/share.h): so
+ * fork costs as much as there are tables. Of others the entries are copied (area/copy.h). A pinned
  * page stays the parent's and is copied now. Pages of shared mappings, and of private ones that
  * were never written, are not copied: the child finds them in the page cache by a fault.
  *
  * A fork that fails takes the child down again. What it has done to the parent nobody can see:
  * pages that are shared with nobody turn direct at the next write.
  */
+#include "area/copy.h"
 #include "area/limits.h"
 #include "area/mm.h"
-#include "base/mem.h"
-#include "page/frame.h"
-#include "page/table.h"
+#include "page/share.h"
 #include "reclaim/reclaim.h"
-#include "rmap/rmap.h"
-#include "store/mapping.h"
-#include "store/swap.h"
-
-/* Copying the entries of one area. */
-struct copy {
-	struct om_fork_part part; /* its tables are locked while entries are copied */
-	unsigned room;            /* pages that may be copied before the locks are released */
-	bool flush;               /* the parent has lost write permissions */
-	size_t anon, file, swap;  /* entries given to the child */
-	size_t now_shared;        /* pages that were direct */
-};
-
-/* Internal: others may want the locks, after so many pages. */
-#define PAUSE       (-OM_EAGAIN)
-#define PAUSE_AFTER 16
-
-/* The child's own copy of a page that must not be shared. Both tables are locked. */
-static OM_COLD int copy_page(struct om_system *sys, struct copy *c, struct om_page *page,
-                             unsigned pos)
-{
-	struct om_page *new;
-	om_pte_t pte;
-
-	if (!c->room)
-		return PAUSE;
-	new = om_frame_get(sys, OM_KIND_DATA, 0);
-	if (!new)
-		return -OM_ENOFRAME;
-	c->room--;
-	om_work(sys, OM_WORK_PAGE);
-	memcpy(om_page_ptr(sys, new), om_page_ptr(sys, page), OM_PAGE_SIZE);
-	pte = om_pte_make(om_page_pfn(sys, new), om_vma_prot(om_vma_flags(c->part.child)));
-	if (om_pte_write(pte))
-		pte = om_pte_mkdirty(pte);
-	om_entry_install(sys, c->part.to, pos, pte);
-	om_rmap_page_new(sys, new, c->part.child, c->part.to, pos);
-	c->anon++;
-	om_count(sys, OM_EV_FORK_COPY, 1);
-	return 0;
-}
-
-static OM_COLD int copy_file(struct om_system *sys, struct copy *c, struct om_page *page,
-                             unsigned pos, om_pte_t pte)
-{
-	if (!om_rmap_file_add(sys, page, c->part.child))
-		return 0; /* the child's fault will tell */
-	/* The first write faults, and marks the page dirty. */
-	om_entry_fill(sys, c->part.to, pos, om_pte_mkold(om_pte_mkclean(om_pte_wrprotect(pte))));
-	c->file++;
-	return 0;
-}
-
-/* Anything but an anonymous page that can be shared. */
-static OM_COLD int copy_other(struct om_system *sys, struct copy *c, unsigned pos, om_pte_t pte)
-{
-	struct om_page *page = om_page_of(sys, om_pte_pfn(pte));
-
-	if (om_pte_present(pte) && om_page_test(page, OM_PG_ANON))
-		return copy_page(sys, c, page, pos);
-	if (om_pte_present(pte) && page->kind != OM_KIND_ZERO)
-		return copy_file(sys, c, page, pos, pte);
-	if (om_pte_is_swap(pte)) {
-		if (!om_slot_dup(sys, om_pte_slot(pte)))
-			return -OM_ENOMEM;
-		c->swap++;
-	}
-	om_entry_fill(sys, c->part.to, pos, pte); /* the zero page, too (I8) */
-	return 0;
-}
 
 /*
- * Copy entries [*next, stop). Both tables are locked. An entry that the parent could write through
- * loses that; the child gets it with its last dirty bit. *next: where it stopped.
- */
-static int copy_range(struct om_system *sys, struct copy *c, unsigned *next, unsigned stop)
-{
-	const struct om_fork_part part = c->part;
-	struct om_page *from = part.from, *to = part.to;
-	unsigned pos = *next;
-	size_t now_shared = 0;
-	om_pte_t all = 0;
-	int err = 0;
-
-	for (; pos < stop; pos++) {
-		om_pte_t pte = om_entry_get(sys, from, pos);
-		struct om_page *page = om_page_of(sys, om_pte_pfn(pte));
-
-		if (om_unlikely(!om_pte_present(pte) || !om_page_test(page, OM_PG_ANON) ||
-		                !om_rmap_page_dup(sys, page, &part, pos, &now_shared))) {
-			err = om_pte_none(pte) ? 0 : copy_other(sys, c, pos, pte);
-			if (err)
-				break;
-			continue;
-		}
-		if (om_pte_write(pte))
-			pte = om_entry_wrprotect(sys, from, pos);
-		all |= pte;
-		om_entry_fill(sys, to, pos, om_pte_mkold(om_pte_wrprotect(pte)));
-		c->anon++;
-	}
-	c->flush |= om_pte_write(all);
-	c->now_shared += now_shared;
-	*next = pos;
-	return err;
-}
-
-/*
- * copy_range() with its locks. The mapping's shape is held while entries of a file's area are
+ * om_copy_entries() with its locks. The mapping's shape is held while entries of a file's area are
  * copied, so that write-back and truncation meet either both entries of a page or none.
  */
-static int copy_locked(struct om_system *sys, struct copy *c, unsigned *next, unsigned stop)
+static int copy_locked(struct om_system *sys, struct om_copy *c, unsigned *next, unsigned stop)
 {
 	struct om_mapping *mapping = c->part.parent->mapping;
 	int err;
@@ -136,8 +30,8 @@ static int copy_locked(struct om_system *sys, struct copy *c, unsigned *next, un
 		om_rwsem_read(sys, &mapping->shape, OM_RANK_SHAPE);
 	om_table_lock(sys, c->part.from);
 	om_table_lock_second(sys, c->part.to);
-	c->room = PAUSE_AFTER;
-	err = copy_range(sys, c, next, stop);
+	c->room = OM_COPY_ROOM;
+	err = om_copy_entries(sys, c, next, stop);
 	om_table_unlock(sys, c->part.to);
 	om_table_unlock(sys, c->part.from);
 	if (mapping)
@@ -146,7 +40,7 @@ static int copy_locked(struct om_system *sys, struct copy *c, unsigned *next, un
 }
 
 /* Copy [addr, end), which lies in one table. */
-static int copy_table(struct copy *c, uintptr_t addr, uintptr_t end)
+static int copy_table(struct om_copy *c, uintptr_t addr, uintptr_t end)
 {
 	struct om_system *sys = c->part.parent->mm->sys;
 	unsigned pos = om_table_pos(addr), stop = pos + (unsigned)((end - addr) >> OM_PAGE_SHIFT);
@@ -158,11 +52,11 @@ static int copy_table(struct copy *c, uintptr_t addr, uintptr_t end)
 	c->part.index = om_vma_index(c->part.parent, addr) - pos;
 	do
 		err = copy_locked(sys, c, &pos, stop);
-	while (err == PAUSE);
+	while (err == OM_COPY_PAUSE);
 	return err;
 }
 
-static void settle_copy(struct copy *c)
+static void settle_copy(struct om_copy *c)
 {
 	struct om_mm *mm = c->part.child->mm;
 
@@ -172,14 +66,53 @@ static void settle_copy(struct copy *c)
 	om_count(mm->sys, OM_EV_DIRECT_TO_SHARED, c->now_shared);
 }
 
+/*
+ * Can the child have this part's table as it is? Locked pages count their entries. And whoever is
+ * on the way to the table by the area of one owner must be in the way of another one that frees it:
+ * so both areas have one anon_vma (I5, I13).
+ */
+static bool may_share(const struct om_vma *parent, const struct om_table_part *part)
+{
+	return parent->mm->sys->share_tables && !parent->mapping && om_rmap_has_numbers(parent) &&
+	       !(om_vma_flags(parent) & OM_VM_LOCKED) && part->end - part->start == OM_TABLE_SPAN;
+}
+
+/* As om_table_share(). */
+static int share_table(struct om_copy *c, struct om_page *table)
+{
+	struct om_mm *parent = c->part.parent->mm, *child = c->part.child->mm;
+	struct om_table_figures f;
+	int err = om_table_share(parent, child, table, &f);
+
+	if (err)
+		return err;
+	parent->shares = child->shares = true;
+	c->flush = true;
+	c->anon += f.anon;
+	c->swap += f.swap;
+	om_count(parent->sys, OM_EV_TABLE_SHARE, 1);
+	return 0;
+}
+
+static int copy_or_share(struct om_copy *c, const struct om_table_part *part)
+{
+	int err = 1;
+
+	if (om_dying(c->part.parent->mm->sys))
+		return -OM_EINTR;
+	c->part.from = part->table;
+	if (may_share(c->part.parent, part))
+		err = share_table(c, part->table);
+	return err > 0 ? copy_table(c, part->start, part->end) : err;
+}
+
 static int copy_entries(struct om_vma *parent, struct om_vma *child, bool *flush)
 {
-	struct copy c = {.part = {.parent = parent, .child = child}};
+	struct om_copy c = {.part = {.parent = parent, .child = child}};
 	int err = 0;
 
 	om_for_each_table (part, parent->mm, parent->start, parent->end) {
-		c.part.from = part.table;
-		err = om_dying(parent->mm->sys) ? -OM_EINTR : copy_table(&c, part.start, part.end);
+		err = copy_or_share(&c, &part);
 		if (err)
 			break;
 	}
@@ -220,6 +153,9 @@ static int copy_mm(struct om_mm *parent, struct om_mm *child)
 	bool flush = false;
 	int err = 0;
 
+	/* Nobody else's hint can name a table of the parent's: the CPUs' parts are recalled. */
+	atomic_store_explicit(&parent->own.table_hint, &parent->sys->no_table,
+	                      memory_order_relaxed);
 	child->brk = parent->brk;
 	for (unsigned i = 0; i < OM_NR_LIMITS; i++)
 		child->limit[i] = om_mm_limit(parent, (enum om_limit)i);
@@ -227,7 +163,8 @@ static int copy_mm(struct om_mm *parent, struct om_mm *child)
 		if (!(om_vma_flags(vma) & OM_VM_DONTFORK))
 			err = fork_vma(child, vma, &flush);
 	if (flush)
-		om_tlb_flush(parent, 0, OM_VA_LIMIT, OM_FLUSH_PAGES);
+		om_tlb_flush(parent, 0, OM_VA_LIMIT,
+		             parent->shares ? OM_FLUSH_ALL : OM_FLUSH_PAGES);
 	return err;
 }
 

@@ -12,8 +12,10 @@
  */
 #include "area/mm.h"
 #include "area/trim.h"
+#include "area/unshare.h"
 #include "area/zap.h"
 #include "ops/advise_io.h"
+#include "ops/own.h"
 #include "page/age.h"
 #include "page/put.h"
 #include "reclaim/reclaim.h"
@@ -129,6 +131,7 @@ static void free_present(struct visitor *v, struct om_page *table, unsigned pos,
 		om_frame_lock(sys, page);
 		mark_lazyfree(sys, page);
 		om_frame_unlock(sys, page);
+		om_table_note(sys, table, OM_TABLE_HELD);
 	}
 	om_page_unlock(sys, page);
 }
@@ -161,7 +164,7 @@ static void visit_cold(struct visitor *v, struct om_page *table, unsigned pos, o
 		return;
 	om_entry_age(sys, table, pos);
 	om_frame_lock(sys, page);
-	if (is_private_use(page)) {
+	if (is_private_use(page) && !om_table_is_shared(table)) {
 		om_page_clear(page, OM_PG_REFERENCED);
 		om_page_set_old(sys, page);
 	}
@@ -194,6 +197,17 @@ static void dontneed(struct om_vma *vma, struct om_mm_part *mm_part, uintptr_t s
 
 /* ---------------------------------------------------------------- one area ------------------ */
 
+static bool discards(int advice)
+{
+	return advice == OM_MADV_DONTNEED || advice == OM_MADV_DONTNEED_LOCKED;
+}
+
+/* Then the tables must be the caller's alone (I13). */
+static bool takes_contents(int advice)
+{
+	return discards(advice) || advice == OM_MADV_FREE;
+}
+
 static int advise_pages(struct om_vma *vma, struct om_mm_part *mm_part, uintptr_t start,
                         uintptr_t end, int advice)
 {
@@ -201,6 +215,8 @@ static int advise_pages(struct om_vma *vma, struct om_mm_part *mm_part, uintptr_
 
 	if (err)
 		return err;
+	if (takes_contents(advice) && om_is_shared(vma->mm, start, end))
+		return -OM_ESHARED;
 	switch (advice) {
 	case OM_MADV_DONTNEED:
 	case OM_MADV_DONTNEED_LOCKED:
@@ -265,15 +281,25 @@ static int advise_contents(struct om_mm *mm, uintptr_t start, uintptr_t end, int
 	int err = advise_range(mm, mm_part, start, end, advice);
 
 	om_part_leave(mm->sys, mm_part);
-	if (advice == OM_MADV_DONTNEED || advice == OM_MADV_DONTNEED_LOCKED)
+	if (err == -OM_ESHARED)
+		return err;
+	if (discards(advice))
 		om_trim_range(mm, start, end);
 	return err;
 }
 
 static int advise_once(struct om_mm *mm, uintptr_t start, uintptr_t end, int advice)
 {
-	return is_flag_advice(advice) ? advise_areas(mm, start, end, advice)
-	                              : advise_contents(mm, start, end, advice);
+	int err;
+
+	if (is_flag_advice(advice))
+		return advise_areas(mm, start, end, advice);
+	while ((err = advise_contents(mm, start, end, advice)) == -OM_ESHARED) {
+		err = om_own_tables(mm, start, end, discards(advice));
+		if (err)
+			return err;
+	}
+	return err;
 }
 
 static bool is_known(int advice)

@@ -10,6 +10,7 @@
  */
 #include "area/limits.h"
 #include "area/mm.h"
+#include "area/unshare.h"
 #include "ops/fault.h"
 #include "page/unevictable.h"
 #include "reclaim/reclaim.h"
@@ -67,7 +68,9 @@ static int lock_vma(struct om_vma **vma, uintptr_t start, uintptr_t end, unsigne
 	om_clip(&start, &end, (*vma)->start, (*vma)->end);
 	if ((old & LOCK_BITS) == bits)
 		return 0;
-	err = om_vma_cut_for(*vma, start, end, (old & ~LOCK_BITS) | bits);
+	err = om_unshare(*vma, start, end);
+	if (!err)
+		err = om_vma_cut_for(*vma, start, end, (old & ~LOCK_BITS) | bits);
 	if (err)
 		return err;
 	*vma = om_vma_find(mm, start);
@@ -171,7 +174,20 @@ int om_munlock(struct om_mm *mm, uintptr_t addr, size_t len)
 	return err;
 }
 
-/* All areas get the same bits; no cut is needed, so this cannot fail. */
+/* Locked entries are counted one by one, so the tables must be the caller's alone (I13). */
+static int own_all(struct om_mm *mm)
+{
+	int err = 0;
+
+	for (struct om_vma *vma = om_vma_find(mm, 0); vma && !err; vma = om_vma_after(vma))
+		err = om_unshare(vma, vma->start, vma->end);
+	return err;
+}
+
+/*
+ * All areas get the same bits; no cut is needed, and no table of a locked area is shared, so this
+ * cannot fail, after own_all() if it locks.
+ */
 static void lock_all(struct om_mm *mm, unsigned bits)
 {
 	for (struct om_vma *vma = om_vma_find(mm, 0); vma; vma = om_vma_after(vma)) {
@@ -191,27 +207,40 @@ static void populate_all(struct om_mm *mm)
 			break;
 }
 
-int om_mlockall(struct om_mm *mm, int flags)
+static int lock_all_once(struct om_mm *mm, int flags)
 {
 	unsigned bits = OM_VM_LOCKED | (flags & OM_MCL_ONFAULT ? OM_VM_LOCKONFAULT : 0u);
 	int err = 0;
 
-	om_might_sleep(mm->sys);
-	if (!flags || flags == OM_MCL_ONFAULT ||
-	    (flags & ~(OM_MCL_CURRENT | OM_MCL_FUTURE | OM_MCL_ONFAULT)))
-		return -OM_EINVAL;
 	om_mm_write_lock(mm);
 	if (om_mm_limit(mm, OM_LIMIT_MEMLOCK) == 0)
 		err = -OM_EPERM;
 	else if ((flags & OM_MCL_CURRENT) &&
 	         mm->total_vm > om_mm_limit(mm, OM_LIMIT_MEMLOCK) >> OM_PAGE_SHIFT)
 		err = -OM_ENOMEM;
+	else if (flags & OM_MCL_CURRENT)
+		err = own_all(mm);
 	if (!err) {
 		mm->def_flags = flags & OM_MCL_FUTURE ? (uint16_t)bits : 0;
 		if (flags & OM_MCL_CURRENT)
 			lock_all(mm, bits);
 	}
 	om_mm_write_unlock(mm);
+	return err;
+}
+
+int om_mlockall(struct om_mm *mm, int flags)
+{
+	unsigned tries = 0;
+	int err;
+
+	om_might_sleep(mm->sys);
+	if (!flags || flags == OM_MCL_ONFAULT ||
+	    (flags & ~(OM_MCL_CURRENT | OM_MCL_FUTURE | OM_MCL_ONFAULT)))
+		return -OM_EINVAL;
+	do
+		err = lock_all_once(mm, flags);
+	while (om_try_again(mm->sys, &tries, 2, &err));
 	if (!err && (flags & OM_MCL_CURRENT) && !(flags & OM_MCL_ONFAULT))
 		populate_all(mm);
 	return err;

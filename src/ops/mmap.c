@@ -289,8 +289,9 @@ static int munmap_locked(struct om_mm *mm, uintptr_t start, uintptr_t end)
 
 	if (!first || first->start >= end)
 		return 0;
-	if (om_unmap_edge(first, start, end))
-		return 0;
+	err = om_unmap_edge(first, start, end);
+	if (err)
+		return err > 0 ? 0 : err;
 	err = om_vma_cut_out(mm, start, end);
 	if (!err)
 		om_unmap_areas(mm, start, end, false);

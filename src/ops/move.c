@@ -8,6 +8,7 @@
 #include "ops/move.h"
 
 #include "ops/fault.h"
+#include "ops/own.h"
 #include "rmap/rmap.h"
 
 #define LINE 8 /* entries that move at a time: one by one, half the work is the loop */
@@ -73,6 +74,7 @@ static OM_NOINLINE unsigned move_locked(struct om_system *sys, struct om_page *t
 		pos += step;
 	}
 	om_entries_moved(sys, t1, t2, moved);
+	om_table_note(sys, t2, om_page_flags(t1) & (OM_TABLE_MIXED | OM_TABLE_HELD));
 	return moved;
 }
 
@@ -238,7 +240,15 @@ static OM_COLD bool unshare(const struct om_move *m, struct om_vma *vma)
 
 int om_move_prepare(const struct om_move *m, struct om_vma *vma, struct om_table_stock *stock)
 {
+	int err;
+
 	om_table_stock_init(stock);
+	/* Before it is seen which tables are missing: a shared one would leave with its area. */
+	err = om_own_tables_locked(m->mm, m->from, m->from + m->len, false);
+	if (!err)
+		err = om_own_tables_locked(m->mm, m->to, m->to + m->len, false);
+	if (err)
+		return err;
 	if (!om_rmap_traits.moves_shared && !unshare(m, vma))
 		return -OM_ENOFRAME;
 	return reserve(m, stock);

@@ -10,6 +10,7 @@
  */
 #include "area/limits.h"
 #include "area/mm.h"
+#include "area/unshare.h"
 #include "area/zap.h"
 #include "ops/fault.h"
 #include "reclaim/reclaim.h"
@@ -86,7 +87,9 @@ static int protect_vma(struct protect *p, struct om_vma **vma)
 	if ((p->prot & OM_VM_WRITE) && om_check_limits(mm, pages, flags) &&
 	    !om_check_limits(mm, pages, old))
 		return -OM_ENOMEM;
-	err = om_vma_cut_for(*vma, from, to, flags);
+	err = om_unshare(*vma, from, to);
+	if (!err)
+		err = om_vma_cut_for(*vma, from, to, flags);
 	if (err)
 		return err;
 	*vma = om_vma_find(mm, from);

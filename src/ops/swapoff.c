@@ -8,6 +8,7 @@
  */
 #include "area/mm.h"
 #include "ops/fault.h"
+#include "ops/own.h"
 #include "ops/truncate.h"
 #include "page/put.h"
 #include "reclaim/reclaim.h"
@@ -98,7 +99,7 @@ static int swap_in_entry(struct swap_in *in, struct om_vma *vma, struct om_page 
 
 /*
  * The entry at in->addr, whose table is not locked: 0 if it holds no slot of the device any more.
- * -OM_ENOFRAME, -OM_EFETCH: to be overcome without locks.
+ * -OM_ENOFRAME, -OM_EFETCH, -OM_ESHARED: to be overcome without locks.
  */
 static int swap_in_addr(struct swap_in *in, struct om_vma *vma, struct om_page *table)
 {
@@ -107,6 +108,8 @@ static int swap_in_addr(struct swap_in *in, struct om_vma *vma, struct om_page *
 
 	if (!om_pte_is_swap(pte) || !on_device(om_pte_slot(pte), in->device))
 		return 0;
+	if (om_table_is_shared(table))
+		return -OM_ESHARED;
 	r = swap_in_entry(in, vma, table, pte);
 	if (r < 0)
 		return r;
@@ -146,6 +149,24 @@ static int swap_in_areas(struct swap_in *in)
 	return err;
 }
 
+static bool can_be_overcome(int err)
+{
+	return err == -OM_ENOFRAME || err == -OM_EFETCH || err == -OM_ESHARED;
+}
+
+/* What stopped us at in->addr is dealt with, without locks. */
+static int overcome(struct swap_in *in, int err, unsigned *tries)
+{
+	struct om_system *sys = in->mm->sys;
+
+	om_fetch_unlock(sys, &in->fetch);
+	if (err == -OM_EFETCH)
+		err = om_fetch_wait(sys, &in->fetch);
+	if (err == -OM_ESHARED)
+		err = om_own_tables(in->mm, in->addr, in->addr + OM_PAGE_SIZE, false);
+	return err == -OM_ENOFRAME ? om_reclaim_retry(sys, tries, 1) : err;
+}
+
 /* A whole address space may need any number of rounds of reclaim, as long as it gets on. */
 static int swap_in_mm(struct om_mm *mm, unsigned device)
 {
@@ -154,15 +175,11 @@ static int swap_in_mm(struct om_mm *mm, unsigned device)
 	unsigned tries = 0;
 	int err;
 
-	while ((err = swap_in_areas(&in)) == -OM_ENOFRAME || err == -OM_EFETCH) {
+	while (can_be_overcome(err = swap_in_areas(&in))) {
 		if (in.addr != last)
 			tries = 0;
 		last = in.addr;
-		om_fetch_unlock(mm->sys, &in.fetch);
-		if (err == -OM_EFETCH)
-			err = om_fetch_wait(mm->sys, &in.fetch);
-		if (err == -OM_ENOFRAME)
-			err = om_reclaim_retry(mm->sys, &tries, 1);
+		err = overcome(&in, err, &tries);
 		if (err)
 			break;
 	}

@@ -33,6 +33,7 @@ void om_slab_init(struct om_system *sys, const uint16_t rmap_bytes[OM_NR_RMAP_CA
 	    [OM_CACHE_VMA] = sizeof(struct om_vma),
 	    [OM_CACHE_MM] = sizeof(struct om_mm),
 	    [OM_CACHE_MAPPING] = sizeof(struct om_mapping),
+	    [OM_CACHE_OWNER] = sizeof(struct om_owner),
 	};
 
 	for (unsigned i = 0; i < OM_NR_RMAP_CACHES; i++)

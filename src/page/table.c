@@ -40,9 +40,17 @@ int om_table_error(const struct om_mm *mm)
 	return n < most_tables(mm) ? -OM_ENOFRAME : -OM_ENOMEM;
 }
 
-static void uncharge(struct om_mm *mm)
+void om_table_uncharge(struct om_mm *mm)
 {
 	atomic_fetch_sub_explicit(&mm->nr_tables, 1, memory_order_relaxed);
+}
+
+bool om_table_charge(struct om_mm *mm)
+{
+	if (atomic_fetch_add_explicit(&mm->nr_tables, 1, memory_order_relaxed) < most_tables(mm))
+		return true;
+	om_table_uncharge(mm);
+	return false;
 }
 
 /*
@@ -51,12 +59,13 @@ static void uncharge(struct om_mm *mm)
  */
 static struct om_page *new_frame(struct om_mm *mm)
 {
-	struct om_page *frame = NULL;
+	struct om_page *frame;
 
-	if (atomic_fetch_add_explicit(&mm->nr_tables, 1, memory_order_relaxed) < most_tables(mm))
-		frame = om_frame_get_zeroed(mm->sys, OM_KIND_TABLE, OM_PG_REFERENCED);
+	if (!om_table_charge(mm))
+		return NULL;
+	frame = om_frame_get_zeroed(mm->sys, OM_KIND_TABLE, OM_TABLE_NEW);
 	if (!frame)
-		uncharge(mm);
+		om_table_uncharge(mm);
 	return frame;
 }
 
@@ -69,14 +78,8 @@ static struct om_page *take_reserved(struct om_system *sys, struct om_table_stoc
 	return frame;
 }
 
-/* The frame comes from the stock, if there is one. */
-static struct om_page *new_table(struct om_mm *mm, unsigned level, uintptr_t addr,
-                                 struct om_table_stock *stock)
+static void init_table(struct om_mm *mm, struct om_page *table, unsigned level, uintptr_t addr)
 {
-	struct om_page *table = stock ? take_reserved(mm->sys, stock) : new_frame(mm);
-
-	if (!table)
-		return NULL;
 	om_table_lock_second(mm->sys, table);
 	table->kind = (uint8_t)(OM_KIND_TABLE + level);
 	table->object = mm;
@@ -84,13 +87,38 @@ static struct om_page *new_table(struct om_mm *mm, unsigned level, uintptr_t add
 	table->index =
 	    level == OM_LEVELS ? 0 : (addr & ~(level_span(level + 1) - 1)) >> OM_PAGE_SHIFT;
 	om_table_unlock(mm->sys, table);
+}
+
+/* The frame comes from the stock, if there is one. */
+static struct om_page *new_table(struct om_mm *mm, unsigned level, uintptr_t addr,
+                                 struct om_table_stock *stock)
+{
+	struct om_page *table = stock ? take_reserved(mm->sys, stock) : new_frame(mm);
+
+	if (table)
+		init_table(mm, table, level, addr);
 	return table;
 }
 
 static void free_table(struct om_mm *mm, struct om_page *table)
 {
-	uncharge(mm);
+	om_table_uncharge(mm);
 	om_frame_release(mm->sys, table);
+}
+
+struct om_page *om_table_new_copy(struct om_mm *mm, const struct om_page *table)
+{
+	struct om_page *copy = om_frame_get_zeroed(mm->sys, OM_KIND_TABLE, OM_TABLE_NEW);
+
+	if (copy)
+		init_table(mm, copy, 1, om_table_addr(table, 0));
+	return copy;
+}
+
+void om_table_free_copy(struct om_mm *mm, struct om_page *copy)
+{
+	OM_BUG_ON(mm->sys, copy->mapcount != 0, "I5", copy, copy->mapcount, copy->index);
+	om_frame_release(mm->sys, copy);
 }
 
 struct om_page *om_table_new_root(struct om_mm *mm)
@@ -129,6 +157,16 @@ static inline struct om_page *find_level(struct om_mm *mm, uintptr_t addr, unsig
 struct om_page *om_table_find(struct om_mm *mm, uintptr_t addr)
 {
 	return find_level(mm, addr, 1);
+}
+
+struct om_page *om_table_upper(struct om_mm *mm, uintptr_t addr)
+{
+	return find_level(mm, addr, 2);
+}
+
+unsigned om_table_upper_pos(uintptr_t addr)
+{
+	return level_pos(addr, 2);
 }
 
 /* The child of `table` (of level l) at addr, made if it is missing; two faults may race for it. */
@@ -171,13 +209,39 @@ static inline struct om_page *make_level(struct om_mm *mm, uintptr_t addr, unsig
 	return table;
 }
 
-struct om_page *om_table_make_slow(struct om_mm *mm, struct om_mm_part *part, uintptr_t addr)
+/* The others have gone since fork: this owner may write again. No flush is owed. */
+static OM_COLD void allow_writing(struct om_mm *mm, struct om_page *upper, uintptr_t addr)
 {
-	struct om_page *table = make_level(mm, addr, 1, NULL);
+	unsigned pos = level_pos(addr, 2);
+	om_pte_t e;
 
-	if (table)
-		atomic_store_explicit(&part->table_hint, table, memory_order_release);
+	om_table_lock(mm->sys, upper);
+	e = om_entry_get(mm->sys, upper, pos);
+	om_entry_replace(mm->sys, upper, pos, om_pte_mktable(om_pte_pfn(e)));
+	om_table_unlock(mm->sys, upper);
+}
+
+struct om_page *om_table_make(struct om_mm *mm, struct om_mm_part *part, uintptr_t addr)
+{
+	struct om_page *upper = make_level(mm, addr, 2, NULL), *table;
+	om_pte_t e;
+
+	if (!upper)
+		return NULL;
+	e = om_arch_pte_load(om_table_entry(upper, level_pos(addr, 2)));
+	table = om_likely(om_pte_present(e)) ? om_page_of(mm->sys, om_pte_pfn(e))
+	                                     : make_child(mm, upper, 2, addr, NULL);
+	if (!table || om_unlikely(!om_table_is_sole(table, mm)))
+		return table;
+	if (OM_READ_ONLY_TABLES && om_unlikely(om_pte_present(e) && !om_pte_write(e)))
+		allow_writing(mm, upper, addr);
+	atomic_store_explicit(&part->table_hint, table, memory_order_release);
 	return table;
+}
+
+struct om_page *om_table_make_upper(struct om_mm *mm, uintptr_t addr)
+{
+	return make_level(mm, addr, 2, NULL);
 }
 
 /* Skips *left spans without a table at most; *addr: where it is then. */
@@ -460,7 +524,7 @@ enum om_table_use om_table_use(struct om_mm *mm, struct om_page *table, bool zer
 	om_table_lock(sys, table);
 	if (table->mapcount == 0)
 		use = OM_TABLE_EMPTY;
-	else if (zeros && level_of(table) == 1)
+	else if (zeros && level_of(table) == 1 && !om_table_is_shared(table))
 		use = use_of_entries(sys, table);
 	om_table_unlock(sys, table);
 	return use;

@@ -2,16 +2,19 @@
  * table.h: page tables: finding, making and freeing them, and the only functions that write an
  * entry.
  *
- * A table is a frame of kind OM_KIND_TABLE + level (1 = leaf). Its descriptor: `object` the mm,
- * `index` the number of the first page it maps, `mapcount` the entries in use. Unlinked, it
- * has the next of its list in `link`. Its frame lock guards its entries (I9). Walking down needs no
- * lock: an upper entry, once set, stays while an area covers the range (I5), and a walker holds
- * mmap_lock or the lock of a tree in which such an area is queued.
+ * A table is a frame of kind OM_KIND_TABLE + level (1 = leaf). Its descriptor: `object` the mm, or
+ * several (owners.h), `index` the number of the first page it maps, `mapcount` the entries in use.
+ * Unlinked, it has the next of its list in `link`. Its frame lock guards its entries (I9).
+ *
+ * Walking down needs no lock: an upper entry, once set, names a table while an area covers the
+ * range (I5), and a walker holds mmap_lock or the lock of a tree in which such an area is queued.
+ * Only unsharing makes it name another table, with mmap_lock held for writing: then a walker that
+ * has no mmap_lock may arrive at the old one, which others still own, and finds out whose it is.
  */
 #ifndef OM_TABLE_H
 #define OM_TABLE_H
 
-#include "page/page.h"
+#include "page/owners.h"
 
 static inline void om_table_lock(struct om_system *sys, struct om_page *table)
 {
@@ -38,11 +41,6 @@ static inline uintptr_t om_table_addr(const struct om_page *table, unsigned pos)
 	return (table->index + pos) << OM_PAGE_SHIFT;
 }
 
-static inline struct om_mm *om_table_mm(const struct om_page *table)
-{
-	return (struct om_mm *)table->object;
-}
-
 static inline om_pte_t *om_table_entry(const struct om_page *table, unsigned pos)
 {
 	return table->entries + pos;
@@ -55,20 +53,41 @@ struct om_page *om_table_new_root(struct om_mm *mm);
 struct om_page *om_table_find(struct om_mm *mm, uintptr_t addr);
 
 /*
- * The leaf table that maps addr, made if it is missing; NULL if no frame is free. mmap_lock held.
- * Takes TABLE.
+ * The leaf table that maps addr, made if it is missing; NULL if no frame is free. It may have other
+ * owners, too; if not, it is noted in the part, and nothing above it forbids writing any more.
+ * mmap_lock held. Takes TABLE.
  */
-struct om_page *om_table_make_slow(struct om_mm *mm, struct om_mm_part *part, uintptr_t addr);
+struct om_page *om_table_make(struct om_mm *mm, struct om_mm_part *part, uintptr_t addr);
+/* As om_table_make(), down to level 2 only, of which the leaf is an entry. */
+struct om_page *om_table_make_upper(struct om_mm *mm, uintptr_t addr);
+/* The table of level 2 that maps addr, or NULL; and the place of a leaf table in it. */
+struct om_page *om_table_upper(struct om_mm *mm, uintptr_t addr);
+unsigned om_table_upper_pos(uintptr_t addr);
 
-/* With the part's mmap_lock held, the table found last is alive; neighbouring faults meet in it. */
-static inline struct om_page *om_table_make(struct om_mm *mm, struct om_mm_part *part,
+/*
+ * An empty leaf table for the place of `table`, of which nobody knows yet, or NULL. The limit is
+ * not asked: it takes the place of one that counts. Freed by om_table_free_copy().
+ */
+struct om_page *om_table_new_copy(struct om_mm *mm, const struct om_page *table);
+void om_table_free_copy(struct om_mm *mm, struct om_page *copy);
+
+/* One table more or less in the figures of an mm; false: OM_LIMIT_TABLES. */
+bool om_table_charge(struct om_mm *mm);
+void om_table_uncharge(struct om_mm *mm);
+
+/*
+ * The table found last, if it maps addr; or NULL: neighbouring faults meet in it. It has no other
+ * owner, and nothing above it forbids writing. With the part's mmap_lock held it is alive.
+ */
+static inline struct om_page *om_table_hint(const struct om_mm *mm, const struct om_mm_part *part,
                                             uintptr_t addr)
 {
 	struct om_page *table = atomic_load_explicit(&part->table_hint, memory_order_acquire);
 
-	if (om_likely((addr >> OM_PAGE_SHIFT) - table->index < OM_TABLE_ENTRIES))
-		return table;
-	return om_table_make_slow(mm, part, addr);
+	return om_likely((addr >> OM_PAGE_SHIFT) - table->index < OM_TABLE_ENTRIES) &&
+	               om_likely(om_table_is_sole(table, mm))
+	           ? table
+	           : NULL;
 }
 
 /* Why no table could be made: -OM_ENOFRAME, or -OM_ENOMEM at OM_LIMIT_TABLES. */
@@ -196,7 +215,22 @@ static inline void om_tlb_flush_page(struct om_mm *mm, uintptr_t addr)
 	om_tlb_flush(mm, addr, addr + OM_PAGE_SIZE, OM_FLUSH_PAGES);
 }
 
+/* In the address spaces of all owners. TABLE held. */
+static inline void om_table_flush(const struct om_page *table, uintptr_t start, uintptr_t end)
+{
+	om_for_each_owner (mm, table)
+		om_tlb_flush(mm, start, end, OM_FLUSH_PAGES);
+}
+
 /* ------- entries of a leaf; the table's lock is held by the caller of every function ------- */
+
+/* Note in the table's flags what fork has to know: see enum om_tableflag. */
+static inline void om_table_note(struct om_system *sys, struct om_page *table, unsigned what)
+{
+	OM_ASSERT(sys, om_held(sys, &table->lock), "I13", table);
+	if ((om_page_flags(table) & what) != what)
+		om_page_set(table, what);
+}
 
 static inline om_pte_t om_entry_get(struct om_system *sys, struct om_page *table, unsigned pos)
 {

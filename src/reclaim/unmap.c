@@ -17,7 +17,9 @@
 
 static void flush_entry(struct om_page *table, unsigned pos)
 {
-	om_tlb_flush_page(om_table_mm(table), om_table_addr(table, pos));
+	uintptr_t addr = om_table_addr(table, pos);
+
+	om_table_flush(table, addr, addr + OM_PAGE_SIZE);
 }
 
 /* What an entry becomes when its page leaves; false if the page must stay. */
@@ -61,13 +63,15 @@ static void restore_lazyfree(struct om_system *sys, struct om_page *page, struct
 	om_frame_unlock(sys, page);
 }
 
-/* The counters of the mm that loses an entry. */
-static void account_unmapped(struct om_mm *mm, bool anon, om_pte_t absent)
+/* The counters of those who lose an entry. */
+static void account_unmapped(struct om_page *table, bool anon, om_pte_t absent)
 {
-	atomic_fetch_sub_explicit(anon ? &mm->own.rss_anon : &mm->own.rss_file, 1,
-	                          memory_order_relaxed);
-	if (om_pte_is_swap(absent))
-		atomic_fetch_add_explicit(&mm->own.swapents, 1, memory_order_relaxed);
+	om_for_each_owner (mm, table) {
+		atomic_fetch_sub_explicit(anon ? &mm->own.rss_anon : &mm->own.rss_file, 1,
+		                          memory_order_relaxed);
+		if (om_pte_is_swap(absent))
+			atomic_fetch_add_explicit(&mm->own.swapents, 1, memory_order_relaxed);
+	}
 }
 
 /* What om_try_to_unmap() is about. */
@@ -104,7 +108,9 @@ static bool leave_entry(struct om_system *sys, struct om_page *page, struct om_p
 		om_page_set(page, OM_PG_DIRTY);
 	if (anon)
 		om_rmap_entry_cleared(sys, page, table, pos);
-	account_unmapped(om_table_mm(table), anon, absent);
+	account_unmapped(table, anon, absent);
+	if (om_pte_is_swap(absent))
+		om_table_note(sys, table, OM_TABLE_MIXED);
 	om_frame_lock(sys, page);
 	om_rmap_page_remove(sys, page, false); /* a locked area would have kept the page */
 	om_rmap_page_forget(sys, page);
@@ -189,8 +195,8 @@ static void flush_taken(struct om_page *table, const struct taken *t, unsigned n
 		first = t[i].pos < first ? t[i].pos : first;
 		last = t[i].pos > last ? t[i].pos : last;
 	}
-	om_tlb_flush(om_table_mm(table), om_table_addr(table, first),
-	             om_table_addr(table, last) + OM_PAGE_SIZE, OM_FLUSH_PAGES);
+	om_table_flush(table, om_table_addr(table, first),
+	               om_table_addr(table, last) + OM_PAGE_SIZE);
 }
 
 /* Pages [0, n) are shown by `table`, as far as we know. */

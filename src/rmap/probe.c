@@ -41,7 +41,8 @@ bool om_probe(struct om_walk *w, const struct om_target *t, struct om_mm *mm, st
 	if (!w->complete && !shows(w, om_arch_pte_load(om_table_entry(table, pos)), t->page))
 		return true;
 	om_table_lock(w->sys, table);
-	go = om_probe_entry(w, t, vma, table, pos);
+	/* A table with several owners is looked at once: by way of the first (I13). */
+	go = om_table_mm(table) != mm || om_probe_entry(w, t, vma, table, pos);
 	om_table_unlock(w->sys, table);
 	return go;
 }

@@ -27,6 +27,7 @@ struct om_check {
 
 	/* Sums over all address spaces. */
 	size_t mms, vmas;
+	size_t owners;                   /* of tables, beside the first */
 	size_t file_vmas, file_in_trees; /* areas that must be in a file's tree; found in trees */
 	size_t mappings, cached, shmem, swapped;
 	size_t nodes;                  /* of the index scanned last */
@@ -66,8 +67,9 @@ static inline unsigned om_table_ours(unsigned level)
 void om_tally_clear(struct om_check *c);
 
 /*
- * All page-table entries in use, found from the root by hand. `table` (may be NULL) is asked before
- * a table is read and may refuse; `entry` sees the entries of leaf tables.
+ * All page-table entries in use, found from the root by hand. `table` is asked before a table is
+ * read, by way of each of its owners, and may refuse; NULL: each is read once. `entry` sees the
+ * entries of leaf tables.
  */
 struct om_scan {
 	bool (*table)(struct om_check *c, struct om_mm *mm, struct om_page *table, unsigned level,

@@ -76,7 +76,8 @@ static void check_data(struct om_check *c, struct om_page *page)
 /* Nothing of a data page's life is left, or has begun. A page table may be new. */
 static void check_bare(struct om_check *c, struct om_page *page, unsigned refs)
 {
-	unsigned allowed = page->kind >= OM_KIND_TABLE ? OM_PG_REFERENCED : 0;
+	unsigned allowed =
+	    page->kind >= OM_KIND_TABLE ? OM_TABLE_NEW | OM_TABLE_MIXED | OM_TABLE_HELD : 0;
 
 	OM_CHECK(c, !(om_page_flags(page) & ~allowed), "I7", page, om_page_flags(page), page->kind);
 	if (page->kind < OM_KIND_TABLE)
@@ -89,6 +90,17 @@ static void check_reached(struct om_check *c, struct om_page *page, unsigned ref
 	check_bare(c, page, refs);
 	OM_CHECK(c, om_tally_of(c, page)->seen == 1, "lost frame", page, page->kind,
 	         om_tally_of(c, page)->seen);
+}
+
+/* All owners have been seen to have the table, and nobody else. */
+static void check_owners(struct om_check *c, const struct om_page *table)
+{
+	unsigned n = 0;
+
+	om_for_each_owner (mm, table)
+		n++;
+	OM_CHECK(c, om_tally_of(c, table)->locked == n, "I13", table, om_tally_of(c, table)->locked,
+	         n);
 }
 
 static void check_frame(struct om_check *c, struct om_page *page)
@@ -117,6 +129,8 @@ static void check_frame(struct om_check *c, struct om_page *page)
 		break;
 	default:
 		check_reached(c, page, 1);
+		if (page->kind > OM_KIND_TABLE)
+			check_owners(c, page);
 	}
 }
 
@@ -344,6 +358,7 @@ void om_check_objects(struct om_check *c)
 	check_cache(c, OM_CACHE_VMA, c->vmas);
 	for (unsigned i = 0; i < OM_NR_RMAP_CACHES; i++)
 		check_cache(c, OM_CACHE_RMAP + i, c->anon.objects[i]);
+	check_cache(c, OM_CACHE_OWNER, c->owners);
 	check_cache(c, OM_CACHE_MM, c->mms);
 	check_cache(c, OM_CACHE_MAPPING, c->mappings);
 }

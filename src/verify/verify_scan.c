@@ -91,7 +91,7 @@ static void scan_table(struct om_check *c, struct om_mm *mm, struct om_page *tab
 	struct om_system *sys = c->sys;
 	unsigned shift = (level - 1) * OM_TABLE_SHIFT;
 
-	if (scan->table && !scan->table(c, mm, table, level, index))
+	if (scan->table ? !scan->table(c, mm, table, level, index) : om_table_mm(table) != mm)
 		return;
 	for (unsigned i = 0; i < om_table_ours(level); i++) {
 		om_pte_t e = om_arch_pte_load(om_table_entry(table, i));

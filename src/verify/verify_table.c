@@ -34,6 +34,10 @@ static void check_anon_entry(struct om_check *c, struct om_vma *vma, struct om_p
 	OM_CHECK(c, !(om_vma_flags(vma) & OM_VM_SHARED), "I4", page, vma->start, flags);
 	OM_CHECK(c, om_vma_had_anon(vma), "I4", vma, vma->start, om_page_pfn(c->sys, page));
 	OM_CHECK(c, (flags & OM_PG_DIRECT) || !om_pte_write(pte), "I3", page, pte, pos);
+	OM_CHECK(c,
+	         om_page_test(table, OM_TABLE_HELD) ||
+	             !(om_page_pins(page) || (flags & OM_PG_LAZYFREE)),
+	         "I13", table, page, flags);
 	om_anon_check_entry(&c->anon, page, vma, table, pos);
 }
 
@@ -61,6 +65,7 @@ static void check_zero_entry(struct om_check *c, struct om_vma *vma, struct om_p
 	uintptr_t index = om_vma_index(vma, om_table_addr(table, pos));
 
 	OM_CHECK(c, !om_pte_write(pte), "I8", table, pte, pos);
+	OM_CHECK(c, vma->mapping || om_page_test(table, OM_TABLE_MIXED), "I13", table, pte, pos);
 	OM_CHECK(c, !(om_vma_flags(vma) & OM_VM_SHARED), "I8", table, vma->start, pos);
 	/* Of files, only shared memory's holes are shown like this. */
 	if (vma->mapping)
@@ -103,6 +108,7 @@ static void check_absent(struct om_check *c, struct om_vma *vma, struct om_page 
 
 	if (om_pte_is_swap(pte)) {
 		OM_CHECK(c, !(flags & OM_VM_SHARED), "I11", table, pte, pos);
+		OM_CHECK(c, om_page_test(table, OM_TABLE_MIXED), "I13", table, pte, pos);
 		OM_CHECK(c, om_vma_had_anon(vma), "I4", vma, vma->start, pte);
 		OM_CHECK(c, om_slot_count(c->sys, om_pte_slot(pte)), "I11", table, pte, pos);
 	} else if (OM_CHECK(c, om_pte_is_file(pte), "I9", table, pte, pos)) {
@@ -143,18 +149,52 @@ static bool has_area(struct om_mm *mm, const struct om_page *table, unsigned lev
 	               vma->start - start < OM_TABLE_SPAN << (level - 1) * OM_TABLE_SHIFT);
 }
 
+static bool is_owner(const struct om_page *table, const struct om_mm *mm)
+{
+	om_for_each_owner (owner, table)
+		if (owner == mm)
+			return true;
+	return false;
+}
+
+/* I13: what an owner of a shared table has around it. */
+static void check_shared(struct om_check *c, struct om_mm *mm, struct om_page *table)
+{
+	uintptr_t start = om_table_addr(table, 0);
+	struct om_vma *vma = om_vma_find(mm, start);
+	struct om_page *upper = om_table_upper(mm, start);
+	om_pte_t e = upper ? om_arch_pte_load(om_table_entry(upper, om_table_upper_pos(start))) : 0;
+
+	OM_CHECK(c, mm->shares, "I13", table, mm, start);
+	OM_CHECK(c, vma && vma->start <= start && vma->end - start >= OM_TABLE_SPAN, "I13", table,
+	         vma, start);
+	OM_CHECK(c, vma && !vma->mapping && !(om_vma_flags(vma) & OM_VM_LOCKED), "I13", table, vma,
+	         start);
+	OM_CHECK(c, om_pte_present(e) && !om_pte_write(e), "I13", table, e, mm);
+	OM_CHECK(c, !om_page_test(table, OM_TABLE_HELD), "I13", table, mm, om_page_flags(table));
+}
+
+/* Of several owners the first is the one by way of which the entries are looked at. */
 static bool check_table(struct om_check *c, struct om_mm *mm, struct om_page *table, unsigned level,
                         uintptr_t index)
 {
 	unsigned used = 0;
 
 	if (!OM_CHECK(c, table->kind == OM_KIND_TABLE + level, "I5", table, table->kind, level) ||
-	    !OM_CHECK(c, om_tally_of(c, table)->seen++ == 0, "I5", table, mm, level))
+	    !OM_CHECK(c, is_owner(table, mm), "I5", table, table->object, mm))
+		return false;
+	OM_CHECK(c, table->index == index, "I5", table, table->index, index);
+	OM_CHECK(c, level == 1 || om_table_is_sole(table, mm), "I13", table, mm, level);
+	om_tally_of(c, table)->locked++;
+	if (om_table_is_shared(table))
+		check_shared(c, mm, table);
+	c->owners += om_owner_of(table->object) && om_owner_mm(table->object) != mm;
+	if (om_table_mm(table) != mm)
+		return false;
+	if (!OM_CHECK(c, om_tally_of(c, table)->seen++ == 0, "I5", table, mm, level))
 		return false;
 	for (unsigned i = 0; i < om_table_ours(level); i++)
 		used += !om_pte_none(om_arch_pte_load(om_table_entry(table, i)));
-	OM_CHECK(c, table->object == mm, "I5", table, table->object, mm);
-	OM_CHECK(c, table->index == index, "I5", table, table->index, index);
 	OM_CHECK(c, table->mapcount == used, "I5", table, table->mapcount, used);
 	OM_CHECK(c, level == OM_LEVELS || has_area(mm, table, level), "I5", table, index, level);
 	return true;

@@ -166,7 +166,9 @@ static void check_part_of(struct om_check *c, struct om_mm *mm, unsigned shard)
 	             (hint->mm == mm && om_vma_find(mm, hint->start) == hint),
 	         "parts", mm, part, hint);
 	OM_CHECK(c,
-	         table == &c->sys->no_table || om_table_find(mm, om_table_addr(table, 0)) == table,
+	         table == &c->sys->no_table ||
+	             (om_table_find(mm, om_table_addr(table, 0)) == table &&
+	              om_table_is_sole(table, mm)),
 	         "parts", mm, part, table);
 }
 

@@ -17,11 +17,11 @@
 #include <time.h>
 
 static const struct tests *const all[] = {
-    &cow_tests,   &pin_tests,        &tlb_tests,    &family_tests, &move_tests,
-    &area_tests,  &lock_tests,       &swap_tests,   &file_tests,   &scale_tests,
-    &pair_tests,  &limit_tests,      &walk_tests,   &attack_tests, &mixed_tests,
-    &fork_tests,  &write_back_tests, &memory_tests, &frame_tests,  &part_tests,
-    &index_tests, &slot_tests,       &unmap_tests,  &fast_tests,   &mm_list_tests};
+    &cow_tests,     &pin_tests,    &tlb_tests,   &family_tests, &move_tests,       &area_tests,
+    &lock_tests,    &swap_tests,   &file_tests,  &scale_tests,  &pair_tests,       &limit_tests,
+    &walk_tests,    &attack_tests, &mixed_tests, &fork_tests,   &write_back_tests, &memory_tests,
+    &frame_tests,   &part_tests,   &index_tests, &slot_tests,   &unmap_tests,      &fast_tests,
+    &mm_list_tests, &share_tests};
 #define NR_FILES (sizeof(all) / sizeof(*all))
 
 static const char *only;

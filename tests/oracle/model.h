@@ -19,12 +19,18 @@
 
 #define PAGE SIM_PAGE_SIZE
 
-/* Three leaf tables, the first under other upper tables than the rest. */
+/* Three leaf tables, or as many pages; the first under other upper tables than the rest. */
+#if OM_TABLE_SHIFT < 9
+#define TABLE_PAGES 512u
+#define MOST_TABLES 512u /* that a space needs, and some more */
+#else
 #define TABLE_PAGES (1u << OM_TABLE_SHIFT)
+#define MOST_TABLES 32u
+#endif
 #define MODEL_PAGES (3 * TABLE_PAGES)
 #define TABLE_BYTES ((uintptr_t)TABLE_PAGES << OM_PAGE_SHIFT)
 #if OM_LEVELS > 2
-#define MODEL_BASE (((uintptr_t)1 << (OM_PAGE_SHIFT + 3 * OM_TABLE_SHIFT)) - TABLE_BYTES)
+#define MODEL_BASE (((uintptr_t)1 << 39) - TABLE_BYTES)
 #else
 #define MODEL_BASE (0x40000000ul - TABLE_BYTES)
 #endif

@@ -279,7 +279,7 @@ uint64_t event(const struct world *w, enum om_event ev)
 static bool tables_are_limited(const struct world *w)
 {
 	for (unsigned i = 0; i < NR_SPACES; i++)
-		if (w->space[i].mm && w->space[i].limit[OM_LIMIT_TABLES] < 32 * PAGE)
+		if (w->space[i].mm && w->space[i].limit[OM_LIMIT_TABLES] < MOST_TABLES * PAGE)
 			return true;
 	return false;
 }

@@ -13,6 +13,7 @@ static const size_t wanted[OM_NR_CACHES] = {
     [OM_CACHE_VMA] = sizeof(struct om_vma),
     [OM_CACHE_MM] = sizeof(struct om_mm),
     [OM_CACHE_MAPPING] = sizeof(struct om_mapping),
+    [OM_CACHE_OWNER] = sizeof(struct om_owner),
     [OM_CACHE_RMAP] = 24,
     [OM_CACHE_RMAP + 1] = 60,
 };
