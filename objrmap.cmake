@@ -41,6 +41,7 @@ set(OBJRMAP_SOURCES
   ${OBJRMAP_DIR}/src/page/frame_cache.c
   ${OBJRMAP_DIR}/src/page/page.c
   ${OBJRMAP_DIR}/src/page/put.c
+  ${OBJRMAP_DIR}/src/page/runs.c
   ${OBJRMAP_DIR}/src/page/slab.c
   ${OBJRMAP_DIR}/src/page/table.c
   ${OBJRMAP_DIR}/src/page/unevictable.c

@@ -216,6 +216,8 @@ struct om_system *unit_system_cpus(om_pfn_t nr_frames, unsigned nr_cpus)
 	memset(sys->page, 0, sys->nr_frames * sizeof(*sys->page));
 	sys->region = calloc(sys->nr_frames / OM_REGION + 1, sizeof(*sys->region));
 	assert_non_null(sys->region);
+	sys->frame_run = allocate(_Alignof(struct om_frame_run), om_runs_bytes(sys->nr_frames));
+	memset(sys->frame_run, 0, om_runs_bytes(sys->nr_frames));
 	sys->hooks.ops = &unit_ops;
 	sys->hooks.seed = om_tree_seed(0);
 	add_frames(sys);
@@ -230,6 +232,7 @@ void unit_system_free(struct om_system *sys)
 {
 	assert_int_equal(held.depth, 0);
 	free(sys->region);
+	free(sys->frame_run);
 	free(sys->page);
 	free(sys->arch.base);
 	free(sys);
