@@ -130,11 +130,13 @@ static const struct field device_fields[] = {
     FIELD(om_swap_device, writable), FIELD(om_swap_device, partial),
     FIELD(om_swap_device, dir),      END};
 
-static const struct field swap_fields[] = {
-    FIELD(om_swap, lock),    ARRAY(om_swap, device, NULL, device_fields),
-    FIELD(om_swap, next),    FIELD(om_swap, total),
-    FIELD(om_swap, nr_open), FIELD(om_swap, ahead),
-    FIELD(om_swap, free),    END};
+static const struct field swap_fields[] = {FIELD(om_swap, lock),
+                                           ARRAY(om_swap, device, NULL, device_fields),
+                                           FIELD(om_swap, next),
+                                           FIELD(om_swap, total),
+                                           FIELD(om_swap, nr_open),
+                                           FIELD(om_swap, free),
+                                           END};
 
 static const struct field free_fields[] = {
     FIELD(om_free_list, lock), FIELD(om_free_list, head),  FIELD(om_free_list, last),
@@ -153,6 +155,7 @@ static const struct field shard_fields[] = {FIELD(om_shard, cache),
                                             ARRAY(om_shard, slab, cache_names, slab_fields),
                                             INSIDE(om_shard, mms, list_fields),
                                             FIELD(om_shard, swap_writers),
+                                            FIELD(om_shard, ahead),
                                             END};
 
 static const struct field system_fields[] = {FIELD(om_system, hooks),

@@ -316,8 +316,6 @@ struct om_swap {
 	_Atomic uint32_t total, free; /* (a) written under (S): slots of writable devices */
 	_Atomic unsigned nr_open;     /* (a) written under (S): CPUs that may have slots */
 	struct om_swap_device device[OM_SWAP_DEVICES_MAX]; /* (S) in it */
-	struct om_swap_ahead ahead[1 << OM_SWAP_AHEAD_SHIFT]
-	    __attribute__((aligned(64))); /* (a) of memory or slots, by a hash */
 };
 
 /*
@@ -439,7 +437,7 @@ struct om_mm_list {
 };
 
 /* Of one CPU. Its size is a power of two, so that it is found with a shift. */
-#define OM_SHARD_BYTES 1024
+#define OM_SHARD_BYTES 4096
 struct om_shard {
 	union {
 		struct {
@@ -453,6 +451,9 @@ struct om_shard {
 			struct om_mm_list mms;            /* (l) in it */
 			/* (a) Threads that write for reclaim, in a place of this CPU's. */
 			_Atomic uint8_t swap_writers[OM_SWAP_DEVICES_MAX];
+			/* (a) By a hash: of tables whose mm was made here; some of the slots. */
+			struct om_swap_ahead ahead[1 << OM_SWAP_AHEAD_SHIFT]
+			    __attribute__((aligned(64)));
 		};
 		char bytes[OM_SHARD_BYTES]; /* (c) */
 	};
@@ -524,8 +525,7 @@ _Static_assert(offsetof(struct om_system, shard) % 64 == 0 &&
                "a cache is one line, so is a part, and no CPU's line is another one's");
 _Static_assert(offsetof(struct om_mm, own) % 64 == 0 && sizeof(struct om_mm) % 64 == 0,
                "what faults read of an mm is on other lines than what they write");
-_Static_assert(offsetof(struct om_swap, device) % 64 == 0 &&
-                   offsetof(struct om_swap, ahead) % 64 == 0,
+_Static_assert(offsetof(struct om_swap, device) % 64 == 0,
                "what is read of a device is on lines that are seldom written");
 
 /* Of this CPU, more or less: the thread may move on at any time. */

@@ -187,9 +187,8 @@ static void add_frames(struct om_system *sys)
 	sys->page[0].kind = OM_KIND_ZERO;
 	sys->zero_pfn = 0;
 	memset(om_page_ptr(sys, om_page_of(sys, 0)), 0, OM_PAGE_SIZE);
-	/* Backwards: the first frame allocated is number 1. */
-	for (om_pfn_t pfn = sys->nr_frames - 1; pfn > 0; pfn--)
-		om_frames_donate(sys, pfn, 1);
+	/* The first frame allocated is number 1. */
+	om_frames_donate(sys, 1, sys->nr_frames - 1);
 	sys->nr_owned = sys->nr_frames;
 	om_free_settle(sys);
 }
@@ -253,6 +252,13 @@ void unit_assert_all_free(struct om_system *sys)
 	for (unsigned i = 0; i < OM_NR_CACHES; i++)
 		assert_int_equal(om_slab_sum(sys, i).objects + om_slab_sum(sys, i).frames, 0);
 	assert_int_equal(atomic_load(&sys->nr_unevictable), 0);
+}
+
+void unit_set_reserve(struct om_system *sys, om_pfn_t n)
+{
+	om_spin_lock(sys, &sys->free.lock, OM_RANK_FREE);
+	om_free_set_reserve(sys, n);
+	om_spin_unlock(sys, &sys->free.lock);
 }
 
 /* ---- tools -------------------------------------------------------------------------------- */
