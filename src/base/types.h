@@ -451,9 +451,9 @@ struct om_shard {
 			struct om_mm_list mms;            /* (l) in it */
 			/* (a) Threads that write for reclaim, in a place of this CPU's. */
 			_Atomic uint8_t swap_writers[OM_SWAP_DEVICES_MAX];
-			/* (a) By a hash: of tables whose mm was made here; some of the slots. */
+			/* By a hash: of tables whose mm was made here, and of some slots. */
 			struct om_swap_ahead ahead[1 << OM_SWAP_AHEAD_SHIFT]
-			    __attribute__((aligned(64)));
+			    __attribute__((aligned(64))); /* (a) */
 		};
 		char bytes[OM_SHARD_BYTES]; /* (c) */
 	};

@@ -19,7 +19,7 @@
  */
 #include "page/frame_cache.h"
 
-/* Frames that a cache gets at least, from so many pieces of blocks at most; and the most it gets. */
+/* The least that a cache gets, of so many pieces of blocks at most; and the most. */
 #define LEAST (OM_BUNDLE / 4)
 #define MOST  (OM_BUNDLE + LEAST)
 
@@ -354,8 +354,8 @@ static struct om_page *take_machine(struct om_system *sys, unsigned kind)
 }
 
 /*
- * Memory is short, or was when we looked, or the machine has one CPU: the caches are given up, and the request is answered from
- * the machine's list. If that has no frame for it, and there were caches, they may have had some:
+ * Memory is short, or was when we looked, or the machine has one CPU: the caches are given up, and
+ * the machine answers. If it has no frame for the request, and there were caches, they may have:
  * so once more when they are empty. None means that no cache was open, and none can open while
  * nobody frees as many frames as it takes to be plenty.
  */

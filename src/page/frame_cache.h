@@ -1,13 +1,13 @@
 /*
- * frame_cache.h: where free frames are: in one list of the machine, and in a cache for each CPU.
+ * frame_cache.h: where free frames are: with the machine, and in a cache for each CPU.
  *
  * A CPU takes frames from its own cache and brings them back there, and writes no line that others
- * write; a bundle at a time comes from the machine's list and goes there. This is only while memory
- * is plenty (sys->caching). When the machine's list falls below the low watermark, every cache is
- * emptied into it and shut: then that list has all free frames there are, and everything about
- * watermarks, the reserve, and who gets the last frame is decided there, under one lock. So no
- * request fails while another CPU's cache holds a frame. Machines with one CPU, and small ones,
- * have no other state.
+ * write; a bundle at a time comes from the machine and goes there, neighbours together. This is
+ * only while memory is plenty (sys->caching). When the machine's frames fall below the low
+ * watermark, every cache is emptied into its list and shut: then the machine has all free frames
+ * there are, and everything about watermarks, the reserve, and who gets the last frame is decided
+ * there, under one lock. So no request fails while another CPU's cache holds a frame. Machines with
+ * one CPU, and small ones, have no other state.
  *
  * Which list to try first (cache.first) is read without a lock: whoever finds a cache empty, full
  * or shut after all, under its lock, goes to the machine's list.
@@ -133,8 +133,8 @@ void om_free_settle(struct om_system *sys);
 om_pfn_t om_frames_free(const struct om_system *sys);
 
 /*
- * The frames in the machine's list: never more than are free, and all of them when memory is short.
- * Any context; reads one line.
+ * The machine's frames, linked or in runs: never more than are free, and all of them when memory is
+ * short. Any context; reads one line.
  */
 OM_INLINE om_pfn_t om_frames_at_hand(const struct om_system *sys)
 {
