@@ -45,6 +45,7 @@ set(OBJRMAP_SOURCES
   ${OBJRMAP_DIR}/src/page/owners.c
   ${OBJRMAP_DIR}/src/page/page.c
   ${OBJRMAP_DIR}/src/page/put.c
+  ${OBJRMAP_DIR}/src/page/runs.c
   ${OBJRMAP_DIR}/src/page/share.c
   ${OBJRMAP_DIR}/src/page/slab.c
   ${OBJRMAP_DIR}/src/page/table.c

@@ -13,7 +13,7 @@
 
 #define CACHE_LINE 64u
 
-/* The system and its shards; the page array comes next, at a line. */
+/* The system and its shards; the records of runs and the page array come next, at a line. */
 static size_t head_bytes(unsigned nr_cpus)
 {
 	return offsetof(struct om_system, shard) + om_nr_shards(nr_cpus) * sizeof(struct om_shard);
@@ -26,8 +26,9 @@ static size_t region_bytes(om_pfn_t nr_frames)
 
 size_t om_system_bytes(const struct om_config *c)
 {
-	return head_bytes(c->nr_cpus) + (size_t)c->nr_frames * sizeof(struct om_page) +
-	       region_bytes(c->nr_frames) + om_shadow_bytes(c->nr_frames);
+	return head_bytes(c->nr_cpus) + om_runs_bytes(c->nr_frames) +
+	       (size_t)c->nr_frames * sizeof(struct om_page) + region_bytes(c->nr_frames) +
+	       om_shadow_bytes(c->nr_frames);
 }
 
 static bool config_is_sane(const struct om_config *c)
@@ -49,7 +50,8 @@ struct om_system *om_system_init(const struct om_config *config)
 	sys->hooks.ops = config->ops;
 	sys->hooks.ctx = config->ctx;
 	sys->hooks.seed = om_tree_seed(config->seed);
-	sys->page = (void *)((char *)config->storage + head_bytes(config->nr_cpus));
+	sys->frame_run = (void *)((char *)config->storage + head_bytes(config->nr_cpus));
+	sys->page = (void *)((char *)sys->frame_run + om_runs_bytes(config->nr_frames));
 	sys->nr_frames = config->nr_frames;
 	sys->region = (void *)(sys->page + config->nr_frames);
 	sys->shadow = (void *)((char *)sys->region + region_bytes(config->nr_frames));
@@ -102,7 +104,7 @@ static void derive_watermarks(struct om_system *sys)
 {
 	if (sys->marks_fixed)
 		return;
-	atomic_store_explicit(&sys->free.min, sys->nr_owned / 256, memory_order_relaxed);
+	om_free_set_reserve(sys, sys->nr_owned / 256);
 	atomic_store_explicit(&sys->free.low, sys->nr_owned / 64, memory_order_relaxed);
 	atomic_store_explicit(&sys->mark_high, sys->nr_owned / 32, memory_order_relaxed);
 }
@@ -156,7 +158,7 @@ int om_set_watermarks(struct om_system *sys, om_pfn_t min, om_pfn_t low, om_pfn_
 		err = -OM_EINVAL;
 	} else {
 		sys->marks_fixed = true;
-		atomic_store_explicit(&sys->free.min, min, memory_order_relaxed);
+		om_free_set_reserve(sys, min);
 		atomic_store_explicit(&sys->free.low, low, memory_order_relaxed);
 		atomic_store_explicit(&sys->mark_high, high, memory_order_relaxed);
 	}

@@ -130,16 +130,18 @@ static const struct field device_fields[] = {
     FIELD(om_swap_device, writable), FIELD(om_swap_device, partial),
     FIELD(om_swap_device, dir),      END};
 
-static const struct field swap_fields[] = {
-    FIELD(om_swap, lock),    ARRAY(om_swap, device, NULL, device_fields),
-    FIELD(om_swap, next),    FIELD(om_swap, total),
-    FIELD(om_swap, nr_open), FIELD(om_swap, ahead),
-    FIELD(om_swap, free),    END};
+static const struct field swap_fields[] = {FIELD(om_swap, lock),
+                                           ARRAY(om_swap, device, NULL, device_fields),
+                                           FIELD(om_swap, next),
+                                           FIELD(om_swap, total),
+                                           FIELD(om_swap, nr_open),
+                                           FIELD(om_swap, free),
+                                           END};
 
 static const struct field free_fields[] = {
-    FIELD(om_free_list, lock), FIELD(om_free_list, head), FIELD(om_free_list, last),
-    FIELD(om_free_list, n),    FIELD(om_free_list, min),  FIELD(om_free_list, low),
-    FIELD(om_free_list, max),  FIELD(om_free_list, kind), END};
+    FIELD(om_free_list, lock), FIELD(om_free_list, head),  FIELD(om_free_list, last),
+    FIELD(om_free_list, n),    FIELD(om_free_list, floor), FIELD(om_free_list, low),
+    FIELD(om_free_list, max),  FIELD(om_free_list, kind),  END};
 
 static const struct field list_fields[] = {FIELD(om_mm_list, lock), FIELD(om_mm_list, first),
                                            FIELD(om_mm_list, turn), FIELD(om_mm_list, turn_addr),
@@ -153,6 +155,7 @@ static const struct field shard_fields[] = {FIELD(om_shard, cache),
                                             ARRAY(om_shard, slab, cache_names, slab_fields),
                                             INSIDE(om_shard, mms, list_fields),
                                             FIELD(om_shard, swap_writers),
+                                            FIELD(om_shard, ahead),
                                             END};
 
 static const struct field system_fields[] = {FIELD(om_system, hooks),
@@ -167,7 +170,10 @@ static const struct field system_fields[] = {FIELD(om_system, hooks),
                                              FIELD(om_system, caching),
                                              INSIDE(om_system, free, free_fields),
                                              FIELD(om_system, nr_open),
+                                             FIELD(om_system, runs),
+                                             FIELD(om_system, frame_run),
                                              FIELD(om_system, nr_owned),
+                                             FIELD(om_system, mark_min),
                                              FIELD(om_system, mark_high),
                                              FIELD(om_system, marks_fixed),
                                              FIELD(om_system, adding),
@@ -192,7 +198,7 @@ static const struct field system_fields[] = {FIELD(om_system, hooks),
 /* ---------------------------------------------------------------- places -------------------- */
 
 /* Numbers for names_kind(): contents of frames have that of the kind of frame. */
-enum { DESCRIPTOR = NR_KINDS, SYSTEM = 2 * NR_KINDS, SHADOW, OTHER };
+enum { DESCRIPTOR = NR_KINDS, SYSTEM = 2 * NR_KINDS, SHADOW, RUNS, OTHER };
 _Static_assert(OTHER < 32, "names_kind() answers with a number below 32");
 
 static struct om_system *sys;
@@ -237,8 +243,10 @@ int names_kind(uintptr_t addr)
 		return content_kind(sys->page[frame_at(addr)].kind);
 	if (inside(addr, sys->page, sys->nr_frames * sizeof(struct om_page)))
 		return DESCRIPTOR + sys->page[described_at(addr)].kind;
-	if (inside(addr, sys, (size_t)((char *)sys->page - (char *)sys)))
+	if (inside(addr, sys, (size_t)((char *)sys->frame_run - (char *)sys)))
 		return SYSTEM;
+	if (inside(addr, sys->frame_run, om_runs_bytes(sys->nr_frames)))
+		return RUNS;
 	return inside(addr, sys->shadow, om_shadow_bytes(sys->nr_frames)) ? SHADOW : OTHER;
 }
 
@@ -369,6 +377,8 @@ void names_of(const struct shared_line *line, char *out, size_t size)
 		add(&t, "%s", "other memory");
 	if (line->kinds & 1u << SHADOW)
 		add(&t, "%s", "shadows of evicted pages");
+	if (line->kinds & 1u << RUNS)
+		add(&t, "%s", "records of runs");
 	if (line->kinds & 1u << SYSTEM) {
 		add(&t, "%s", "system:");
 		add_fields(&t, line, system_fields, (ptrdiff_t)((uintptr_t)sys - line->line), "");

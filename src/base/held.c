@@ -38,9 +38,9 @@ static const uint32_t steps_max[OM_NR_RANKS] = {
     [OM_RANK_SWAP] = 8 * ENTRIES,
     [OM_RANK_SLAB] = 16,
     [OM_RANK_LIST] = 64, /* objects whose last reference is gone, and that have not left yet */
-    /* A bundle of frames is put together, or each CPU's cache is switched: frame_cache.c. */
-    [OM_RANK_CACHE] = 32 + OM_CPUS_MAX,
-    [OM_RANK_FREE] = 32 + OM_CPUS_MAX,
+    /* Frames are sorted and linked; or each CPU's cache is switched: frame_cache.c. */
+    [OM_RANK_CACHE] = 192 + OM_CPUS_MAX,
+    [OM_RANK_FREE] = 96 + OM_CPUS_MAX,
     [OM_RANK_SUM] = OM_CPUS_MAX, /* each part of an address space is added up */
     [OM_RANK_SLEEP] = 1024,      /* locks on which somebody sleeps, of one queue */
 };

@@ -104,7 +104,7 @@ struct om_page {
 	union {
 		struct {
 			uint32_t holds; /* (F) references and pins: page.h */
-			uint32_t slot;  /* (F) swap slot, if OM_PG_SWAPCACHE; free: (l) a bundle */
+			uint32_t slot;  /* (F) swap slot, if OM_PG_SWAPCACHE */
 		};
 		om_pte_t *entries; /* (c) of a page-table page: where they are */
 	};
@@ -339,8 +339,6 @@ struct om_swap {
 	_Atomic uint32_t total, free; /* (a) written under (S): slots of writable devices */
 	_Atomic unsigned nr_open;     /* (a) written under (S): CPUs that may have slots */
 	struct om_swap_device device[OM_SWAP_DEVICES_MAX]; /* (S) in it */
-	struct om_swap_ahead ahead[1 << OM_SWAP_AHEAD_SHIFT]
-	    __attribute__((aligned(64))); /* (a) of memory or slots, by a hash */
 };
 
 /*
@@ -413,14 +411,35 @@ struct om_reclaimers {
 /* Free frames, last in, first out: those of the machine, or of one CPU: page/frame_cache.h. */
 struct om_free_list {
 	struct om_spinlock lock;
-	om_pfn_t head;      /* (l) linked through link.next */
-	om_pfn_t last;      /* (l) the other end, of a cache that is not empty */
-	_Atomic om_pfn_t n; /* (a) written under (l) */
-	/* (a) Written under (f): the last frames, not for data; the low mark. A cache's are 0. */
-	_Atomic om_pfn_t min, low;
-	om_pfn_t max; /* (l) with so many, a frame more is not just pushed */
+	om_pfn_t head;        /* (l) linked through link.next; OM_NO_PFN: none is */
+	om_pfn_t last;        /* (l) the other end, of a cache that is not empty */
+	_Atomic om_pfn_t n;   /* (a) written under (l); of the machine: also those in runs */
+	om_pfn_t floor;       /* (l) with so many, none is just popped for data. A cache's is 0 */
+	_Atomic om_pfn_t low; /* (a) written under (f): the low mark. A cache's is 0 */
+	om_pfn_t max;         /* (l) with so many, a frame more is not just pushed */
 	/* (a) Frames taken, less those brought back, by kind; written under (l); numbers wrap. */
 	_Atomic om_pfn_t kind[OM_NR_COUNTED];
+};
+
+/*
+ * Aligned runs of frames, as many as a leaf table maps, and of these the free ones that are not
+ * linked, a bit each: page/runs.h. Lists are in the order in which frames are taken from them.
+ */
+#define OM_RUN_SHIFT (OM_TABLE_SHIFT < 11 ? OM_TABLE_SHIFT : 11)
+#define OM_RUN       ((om_pfn_t)1 << OM_RUN_SHIFT)
+#define OM_BLOCK     64u /* frames of one word of bits */
+enum om_run_list { OM_RUNS_BLOCKS, OM_RUNS_WHOLE, OM_RUNS_PIECES, OM_NR_RUN_LISTS };
+
+struct om_frame_run {
+	uint64_t free[(1u << OM_RUN_SHIFT) / OM_BLOCK]; /* (f) */
+	uint32_t prev, next;                            /* (f) of its list, by number */
+	uint16_t n;                                     /* (f) frames: bits in `free` */
+	uint8_t whole; /* (f) blocks of which all frames are free */
+} __attribute__((aligned(64)));
+
+struct om_runs {
+	om_pfn_t n;                     /* (f) frames, of all runs */
+	uint32_t head[OM_NR_RUN_LISTS]; /* (f) */
 };
 
 /* Of one CPU. A line of its own, which others write when memory is short only. */
@@ -441,7 +460,7 @@ struct om_mm_list {
 };
 
 /* Of one CPU. Its size is a power of two, so that it is found with a shift. */
-#define OM_SHARD_BYTES 1024
+#define OM_SHARD_BYTES 4096
 struct om_shard {
 	union {
 		struct {
@@ -455,6 +474,9 @@ struct om_shard {
 			struct om_mm_list mms;            /* (l) in it */
 			/* (a) Threads that write for reclaim, in a place of this CPU's. */
 			_Atomic uint8_t swap_writers[OM_SWAP_DEVICES_MAX];
+			/* By a hash: of tables whose mm was made here, and of some slots. */
+			struct om_swap_ahead ahead[1 << OM_SWAP_AHEAD_SHIFT]
+			    __attribute__((aligned(64))); /* (a) */
 		};
 		char bytes[OM_SHARD_BYTES]; /* (c) */
 	};
@@ -462,21 +484,23 @@ struct om_shard {
 
 struct om_system {
 	/* What every fault reads. These lines are written when memory comes, or gets short. */
-	struct om_hooks hooks;      /* (c) first: see hooks.h */
-	struct om_arch arch;        /* (c) */
-	struct om_page *page;       /* (c) the page array */
-	om_pfn_t nr_frames;         /* (c) */
-	om_pfn_t zero_pfn;          /* (c) after the first om_add_memory() */
-	unsigned swap_cluster;      /* (c) */
-	unsigned cpu_mask;          /* (c) number of shards, a power of two, less 1 */
-	struct om_region *region;   /* (c) of each OM_REGION frames */
-	_Atomic uint16_t *shadow;   /* (c) the table of store/shadow.h; NULL: none */
-	_Atomic om_pfn_t nr_owned;  /* (a) written under (f) */
-	_Atomic om_pfn_t mark_high; /* (a) written under (f); the others: free.min, low */
-	bool marks_fixed;           /* (f) by the embedder, not derived */
-	_Atomic bool caching;       /* (a) written under (f): the CPUs' caches are in use */
-	struct om_vma no_area;      /* (c) covers nothing: the hint of who remembers none */
-	struct om_page no_table;    /* (c) the same, of tables */
+	struct om_hooks hooks;          /* (c) first: see hooks.h */
+	struct om_arch arch;            /* (c) */
+	struct om_page *page;           /* (c) the page array */
+	om_pfn_t nr_frames;             /* (c) */
+	om_pfn_t zero_pfn;              /* (c) after the first om_add_memory() */
+	unsigned swap_cluster;          /* (c) */
+	unsigned cpu_mask;              /* (c) number of shards, a power of two, less 1 */
+	struct om_region *region;       /* (c) of each OM_REGION frames */
+	struct om_frame_run *frame_run; /* (c) of each OM_RUN frames */
+	_Atomic uint16_t *shadow;       /* (c) the table of store/shadow.h; NULL: none */
+	_Atomic om_pfn_t nr_owned;      /* (a) written under (f) */
+	/* (a) Written under (f): the last frames, not for data; the high mark. And see free.low. */
+	_Atomic om_pfn_t mark_min, mark_high;
+	bool marks_fixed;        /* (f) by the embedder, not derived */
+	_Atomic bool caching;    /* (a) written under (f): the CPUs' caches are in use */
+	struct om_vma no_area;   /* (c) covers nothing: the hint of who remembers none */
+	struct om_page no_table; /* (c) the same, of tables */
 
 	/* What those write who have to wait. */
 	struct om_spin_list spin_list[1 << OM_SPIN_LIST_SHIFT]
@@ -485,6 +509,7 @@ struct om_system {
 
 	struct om_free_list free __attribute__((aligned(64))); /* (f) */
 	_Atomic unsigned nr_open; /* (a) written under (f): caches that are not shut */
+	struct om_runs runs;      /* (f) */
 	struct om_rwsem adding;   /* one om_add_memory() at a time */
 
 	struct om_ages ages __attribute__((aligned(64))); /* (a) */
@@ -513,7 +538,8 @@ _Static_assert(offsetof(struct om_system, caching) < offsetof(struct om_system, 
                    offsetof(struct om_system, spin_list) % 64 == 0,
                "what every fault reads is on lines of its own");
 _Static_assert(offsetof(struct om_system, free) % 64 == 0 &&
-                   offsetof(struct om_system, nr_open) < offsetof(struct om_system, free) + 64,
+                   offsetof(struct om_system, runs) + sizeof(struct om_runs) <=
+                       offsetof(struct om_system, free) + 64,
                "the free list and its lock are on one line");
 _Static_assert(offsetof(struct om_system, shard) % 64 == 0 &&
                    sizeof(struct om_shard) == OM_SHARD_BYTES &&
@@ -523,8 +549,7 @@ _Static_assert(offsetof(struct om_system, shard) % 64 == 0 &&
                "a cache is one line, so is a part, and no CPU's line is another one's");
 _Static_assert(offsetof(struct om_mm, own) % 64 == 0 && sizeof(struct om_mm) % 64 == 0,
                "what faults read of an mm is on other lines than what they write");
-_Static_assert(offsetof(struct om_swap, device) % 64 == 0 &&
-                   offsetof(struct om_swap, ahead) % 64 == 0,
+_Static_assert(offsetof(struct om_swap, device) % 64 == 0,
                "what is read of a device is on lines that are seldom written");
 
 /* Of this CPU, more or less: the thread may move on at any time. */

@@ -18,7 +18,7 @@
 /* How read-ahead has paid in this part of memory. */
 static struct om_swap_ahead *account(const struct om_fault *f)
 {
-	return om_swap_ahead_hash(f->sys, om_page_pfn(f->sys, f->table));
+	return om_swap_ahead_of_table(f->vma->mm, om_page_pfn(f->sys, f->table));
 }
 
 /* Page and table are locked, the entry is unchanged, and stays so if the page is refused. */

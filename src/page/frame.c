@@ -4,7 +4,7 @@
  * Where free frames are is frame_cache.h's. A walker that learnt a frame number some time ago may
  * lock any frame at any moment and look what has become of it. Hence the two rules here: the frame
  * lock itself is never written, only taken, and all else in a descriptor changes under it; but for
- * the links and the slot of a free frame, which nobody asks who finds that it is free.
+ * the links of a free frame, which nobody asks who finds that it is free.
  */
 #include "page/frame.h"
 
@@ -51,7 +51,6 @@ void om_frame_make_free(struct om_system *sys, struct om_page *page)
 
 	page->kind = OM_KIND_FREE;
 	page->holds = 0;
-	page->slot = 0;
 	page->object = NULL;
 	atomic_store_explicit(&page->flags, 0, memory_order_release);
 	om_frame_unlock(sys, page);
@@ -68,19 +67,16 @@ static void donate(struct om_system *sys, struct om_page *page)
 
 void om_frames_donate(struct om_system *sys, om_pfn_t first, om_pfn_t n)
 {
-	om_pfn_t end = first + n;
+	om_pfn_t end = first + n, start;
 
-	while (first < end) {
-		struct om_bundle b = {first, first, 1};
-
-		donate(sys, om_page_of(sys, first));
-		for (; b.n < 2 * OM_BUNDLE && ++first < end; b.n++) {
-			donate(sys, om_page_of(sys, first));
-			om_page_of(sys, first)->link.next = b.first;
-			b.first = first;
-		}
-		om_free_to_machine(sys, b);
-		first = b.first + 1;
+	/* Backwards, because the run that came last is the first one to be used. */
+	for (; end > first; end = start) {
+		start = (end - 1) / OM_BLOCK * OM_BLOCK;
+		if (start < first)
+			start = first;
+		for (om_pfn_t pfn = start; pfn < end; pfn++)
+			donate(sys, om_page_of(sys, pfn));
+		om_free_piece(sys, om_piece_range(start, end - start));
 	}
 }
 

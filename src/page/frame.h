@@ -92,13 +92,14 @@ OM_INLINE void om_frame_chain_add(struct om_system *sys, struct om_frame_chain *
 }
 
 /*
- * Free a chain of one frame or more, which were DATA. Takes CACHE, FREE. Cost: O(1).
+ * Free a chain of one frame or more, which were DATA. Takes CACHE, FREE. Cost: as
+ * om_free_bundle().
  */
 void om_frame_free_chain(struct om_system *sys, const struct om_frame_chain *chain);
 
 /*
- * RESERVED frames [first, first + n) are handed over: they are free now, and the last one is taken
- * first. The caller counts nr_owned. Takes FRAME, FREE.
+ * RESERVED frames [first, first + n) are handed over: they are free now, and the first ones will be
+ * taken first. The caller counts nr_owned. Takes FRAME, FREE.
  */
 void om_frames_donate(struct om_system *sys, om_pfn_t first, om_pfn_t n);
 

@@ -1,25 +1,27 @@
 /*
- * frame_cache.c: the machine's free list, and how frames get from there to the CPUs and back.
+ * frame_cache.c: the machine's free frames, and how they get from there to the CPUs and back.
  *
  * A cache is two bundles of frames: its list, and a spare. Frames come and go at the head of the
- * list. When it is empty the spare takes its place, and if there is none, a bundle of the machine's
- * list; when it is full it becomes the spare, and the spare goes to the machine. So after each such
+ * list. When it is empty the spare takes its place, and if there is none, frames of the machine's;
+ * when it is full it becomes the spare, and the spare goes to the machine. So after each such
  * exchange a CPU can take and bring back a bundle before there is another one.
  *
- * Bundles that come to the machine's list stay together: the first frame of one has the number of
- * frames in `slot`, and the last one in link.prev; in all other free frames `slot` is 0. So to hand
- * it on is a few steps, however long it is. Whoever takes or frees a single frame there need not
- * know: with the first frame the mark is gone, and the rest are single frames.
+ * The machine's frames are in two parts: some are linked, and the others are in runs (runs.h). Both
+ * count in free.n. Where there are no caches, frames are pushed and popped at the linked ones,
+ * which are the newest; when they are used up, a block is linked. CPUs with caches sort what they
+ * bring back into runs, and get blocks from there, a few linked frames having been sorted first: so
+ * frames that lie side by side go to one CPU, whoever had them before. They sort and link before
+ * and after they have the free lock.
  *
- * Frames on their way between a cache and the machine's list are so with the cache's lock held. So
- * whoever has had the locks of all caches, after caching has ended, has all free frames in the
- * machine's list.
+ * Frames on their way between a cache and the machine are so with the cache's lock held. So whoever
+ * has had the locks of all caches, after caching has ended, has all free frames in the machine's
+ * two parts.
  */
 #include "page/frame_cache.h"
 
-/* Frames in a bundle of the machine's list: enough not to come back soon; what a batch may free. */
-#define LEAST (OM_BUNDLE / 2)
-#define MOST  (3 * OM_BUNDLE)
+/* The least that a cache gets, of so many pieces of blocks at most; and the most. */
+#define LEAST (OM_BUNDLE / 4)
+#define MOST  (OM_BUNDLE + LEAST)
 
 static om_pfn_t load(const _Atomic om_pfn_t *n)
 {
@@ -45,8 +47,11 @@ void om_free_init(struct om_system *sys, unsigned nr_cpus)
 	sys->cpu_mask = om_nr_shards(nr_cpus) - 1;
 	sys->free.head = OM_NO_PFN;
 	sys->free.max = OM_NO_PFN;
-	for (unsigned i = 0; i <= sys->cpu_mask; i++)
+	om_runs_init(sys);
+	for (unsigned i = 0; i <= sys->cpu_mask; i++) {
+		sys->shard[i].cache.list.head = OM_NO_PFN;
 		atomic_init(&sys->shard[i].cache.first, &sys->free);
+	}
 }
 
 /* ---------------------------------------------------------------- bundles ------------------- */
@@ -62,52 +67,103 @@ static void join(struct om_system *sys, struct om_free_list *list, struct om_bun
 	set(&list->n, load(&list->n) + b.n);
 }
 
-/* free.lock held. Only frames in a number that is worth it get the mark of a bundle. */
-static void join_machine(struct om_system *sys, struct om_bundle b)
+/* ---------------------------------------------------------------- the machine's two parts --- */
+
+/* What is in runs cannot be popped, and the reserve not for data. free.lock held. */
+static void set_floor(struct om_system *sys)
 {
-	struct om_page *first = om_page_of(sys, b.first);
+	om_pfn_t reserve = load(&sys->mark_min);
 
 	OM_ASSERT(sys, om_held(sys, &sys->free.lock), "free list", &sys->free);
-	OM_ASSERT(sys, first->kind == OM_KIND_FREE && !first->slot, "I7", first);
-	if (b.n >= LEAST && b.n <= MOST) {
-		first->slot = b.n;
-		first->link.prev = b.last;
-	}
-	join(sys, &sys->free, b);
+	sys->free.floor = sys->runs.n > reserve ? sys->runs.n : reserve;
 }
 
-/* The bundle that begins with frame `pfn` is added to b, behind which it is in the list. */
-static void add_bundle(struct om_system *sys, struct om_bundle *b, om_pfn_t pfn)
+void om_free_set_reserve(struct om_system *sys, om_pfn_t n)
 {
-	struct om_page *page = om_page_of(sys, pfn);
+	set(&sys->mark_min, n);
+	set_floor(sys);
+}
 
-	b->n += page->slot;
-	b->last = page->link.prev;
-	page->slot = 0;
+/* The first frame of a bundle, and those behind it that are of one block with it, are cut off. */
+static struct om_piece sort_piece(struct om_system *sys, struct om_bundle *b)
+{
+	om_pfn_t pfn = b->first, first = pfn / OM_BLOCK * OM_BLOCK, left = b->n;
+	struct om_piece piece = {.first = first};
+
+	do {
+		om_work(sys, 1);
+		piece.frames |= 1ull << pfn % OM_BLOCK;
+		pfn = om_page_of(sys, pfn)->link.next;
+	} while (--left && pfn - first < OM_BLOCK);
+	piece.n = b->n - left;
+	b->first = pfn;
+	b->n = left;
+	return piece;
+}
+
+/* Frames off the beginning of a bundle, by blocks, as far as LEAST pieces go. How many pieces? */
+static unsigned sort(struct om_system *sys, struct om_bundle *b, struct om_piece *piece)
+{
+	unsigned n = 0;
+
+	while (b->n && n < LEAST)
+		piece[n++] = sort_piece(sys, b);
+	return n;
+}
+
+/* They go into runs. The caller counts them. free.lock held. */
+static void add(struct om_system *sys, const struct om_piece *piece, unsigned n)
+{
+	while (n--)
+		om_runs_add(sys, piece++);
+	set_floor(sys);
+}
+
+/* Linked frames go into runs: a bundle at most. free.lock held. */
+static void sort_linked(struct om_system *sys)
+{
+	om_pfn_t linked = load(&sys->free.n) - sys->runs.n;
+	struct om_bundle b = {.first = sys->free.head,
+	                      .n = linked < OM_BUNDLE ? linked : OM_BUNDLE};
+	struct om_piece piece[LEAST];
+
+	add(sys, piece, sort(sys, &b, piece));
+	sys->free.head = b.first;
+}
+
+/* The best block is linked, if there is any. free.lock held. */
+static void link_block(struct om_system *sys)
+{
+	struct om_piece piece = om_runs_take(sys);
+	struct om_bundle b = {.n = 0};
+
+	if (!piece.n)
+		return;
+	om_piece_link(sys, &piece, &b);
+	set(&sys->free.n, load(&sys->free.n) - piece.n);
+	join(sys, &sys->free, b);
+	set_floor(sys);
 }
 
 /*
- * Frames off the machine's list, which has as many as a bundle may have: a bundle as it is, or
- * single ones. Of these, if there are few in a row, with the bundle behind them. free.lock held.
+ * Frames that leave the machine, which has MOST of them or more: a block, if there is any, else
+ * LEAST of them at least. How many pieces? free.lock held.
  */
-static struct om_bundle cut(struct om_system *sys)
+static unsigned cut(struct om_system *sys, struct om_piece *piece)
 {
-	struct om_free_list *list = &sys->free;
-	struct om_bundle b = {list->head, list->head, 0};
-	om_pfn_t next = list->head;
+	om_pfn_t frames = 0;
+	unsigned n = 0;
 
-	OM_ASSERT(sys, om_held(sys, &list->lock), "free list", list);
-	OM_ASSERT(sys, load(&list->n) >= MOST, "free list", list);
-	for (; b.n < OM_BUNDLE && !om_page_of(sys, next)->slot; b.n++) {
-		om_work(sys, 1);
-		b.last = next;
-		next = om_page_of(sys, next)->link.next;
-	}
-	if (b.n < LEAST && b.n + om_page_of(sys, next)->slot <= MOST)
-		add_bundle(sys, &b, next);
-	list->head = om_page_of(sys, b.last)->link.next;
-	set(&list->n, load(&list->n) - b.n);
-	return b;
+	OM_ASSERT(sys, load(&sys->free.n) >= MOST, "free list", &sys->free);
+	if (sys->free.head != OM_NO_PFN)
+		sort_linked(sys);
+	do {
+		piece[n] = om_runs_take(sys);
+		frames += piece[n].n;
+	} while (piece[n++].n && frames < LEAST && n < LEAST);
+	set(&sys->free.n, load(&sys->free.n) - frames);
+	set_floor(sys);
+	return n;
 }
 
 /* ---------------------------------------------------------------- plenty, or not ------------ */
@@ -123,7 +179,7 @@ static om_pfn_t plenty(const struct om_system *sys)
 
 	if (!om_has_caches(sys))
 		return OM_NO_PFN;
-	return low + (high - low) / 2 + 4 * OM_BUNDLE;
+	return low + (high - low) / 2 + 2 * OM_BUNDLE;
 }
 
 /* From now on CPUs use their caches, or the machine's list. free.lock held. */
@@ -163,6 +219,7 @@ static struct om_bundle take_list(struct om_system *sys, struct om_frame_cache *
 
 	OM_ASSERT(sys, om_held(sys, &cache->list.lock), "free list", cache);
 	set(&cache->list.n, 0);
+	cache->list.head = OM_NO_PFN;
 	return b;
 }
 
@@ -189,9 +246,9 @@ static void shut(struct om_system *sys, struct om_frame_cache *cache)
 	struct om_bundle list = take_list(sys, cache), spare = take_spare(sys, cache);
 
 	if (spare.n)
-		join_machine(sys, spare);
+		join(sys, &sys->free, spare);
 	if (list.n)
-		join_machine(sys, list);
+		join(sys, &sys->free, list);
 	cache->list.max = 0;
 	count_open(sys, -1u);
 }
@@ -251,17 +308,19 @@ void om_free_settle(struct om_system *sys)
 
 /* ---------------------------------------------------------------- taking -------------------- */
 
-/* The spare, or a bundle that leaves the machine's list above the low watermark. Cache locked. */
-static struct om_bundle bundle_for(struct om_system *sys, struct om_frame_cache *cache)
+/* Frames that leave the machine, which keeps as many as the low watermark says. Cache locked. */
+static struct om_bundle refill(struct om_system *sys, struct om_frame_cache *cache)
 {
-	struct om_bundle b = take_spare(sys, cache);
+	struct om_bundle b = {.n = 0};
+	struct om_piece piece[LEAST];
+	unsigned n = 0;
 
-	if (b.n)
-		return b;
 	om_spin_lock(sys, &sys->free.lock, OM_RANK_FREE);
 	if (load(&sys->free.n) >= load(&sys->free.low) + MOST && open_up(sys, cache))
-		b = cut(sys);
+		n = cut(sys, piece);
 	om_spin_unlock(sys, &sys->free.lock);
+	while (n--)
+		om_piece_link(sys, &piece[n], &b);
 	return b;
 }
 
@@ -274,8 +333,10 @@ static struct om_page *take_cached(struct om_system *sys, unsigned kind)
 
 	om_spin_lock(sys, &list->lock, OM_RANK_CACHE);
 	if (!load(&list->n)) {
-		struct om_bundle b = bundle_for(sys, cache);
+		struct om_bundle b = take_spare(sys, cache);
 
+		if (!b.n)
+			b = refill(sys, cache);
 		if (b.n)
 			join(sys, list, b);
 	}
@@ -284,9 +345,17 @@ static struct om_page *take_cached(struct om_system *sys, unsigned kind)
 	return page;
 }
 
+/* From the machine. free.lock held. */
+static struct om_page *take_machine(struct om_system *sys, unsigned kind)
+{
+	if (sys->free.head == OM_NO_PFN)
+		link_block(sys);
+	return om_free_pop(sys, &sys->free, kind);
+}
+
 /*
- * Memory is short, or was when we looked: the caches are given up, and the request is answered from
- * the machine's list. If that has no frame for it, and there were caches, they may have had some:
+ * Memory is short, or was when we looked, or the machine has one CPU: the caches are given up, and
+ * the machine answers. If it has no frame for the request, and there were caches, they may have:
  * so once more when they are empty. None means that no cache was open, and none can open while
  * nobody frees as many frames as it takes to be plenty.
  */
@@ -298,7 +367,7 @@ static struct om_page *take_last(struct om_system *sys, unsigned kind)
 	do {
 		om_spin_lock(sys, &sys->free.lock, OM_RANK_FREE);
 		set_caching(sys, false);
-		page = om_free_pop(sys, &sys->free, kind);
+		page = take_machine(sys, kind);
 		open = atomic_load_explicit(&sys->nr_open, memory_order_relaxed);
 		om_spin_unlock(sys, &sys->free.lock);
 		if (open)
@@ -319,13 +388,52 @@ struct om_page *om_free_find(struct om_system *sys, unsigned kind)
 
 /* ---------------------------------------------------------------- bringing back ------------- */
 
-void om_free_to_machine(struct om_system *sys, struct om_bundle b)
+/* More have come. free.lock held. */
+static void see_if_plenty(struct om_system *sys)
 {
-	om_spin_lock(sys, &sys->free.lock, OM_RANK_FREE);
-	join_machine(sys, b);
 	if (om_unlikely(is_plenty(sys)))
 		set_caching(sys, true);
+}
+
+static void to_linked(struct om_system *sys, struct om_bundle b)
+{
+	om_spin_lock(sys, &sys->free.lock, OM_RANK_FREE);
+	join(sys, &sys->free, b);
+	see_if_plenty(sys);
 	om_spin_unlock(sys, &sys->free.lock);
+}
+
+static void to_runs(struct om_system *sys, const struct om_piece *piece, unsigned n,
+                    om_pfn_t frames)
+{
+	om_spin_lock(sys, &sys->free.lock, OM_RANK_FREE);
+	add(sys, piece, n);
+	set(&sys->free.n, load(&sys->free.n) + frames);
+	see_if_plenty(sys);
+	om_spin_unlock(sys, &sys->free.lock);
+}
+
+void om_free_piece(struct om_system *sys, struct om_piece piece)
+{
+	to_runs(sys, &piece, 1, piece.n);
+}
+
+/* Past the caches. */
+static void to_machine(struct om_system *sys, struct om_bundle b)
+{
+	struct om_piece piece[LEAST];
+
+	/* A hint: both parts are right. */
+	if (!atomic_load_explicit(&sys->caching, memory_order_relaxed)) {
+		to_linked(sys, b);
+		return;
+	}
+	while (b.n) {
+		om_pfn_t before = b.n;
+		unsigned n = sort(sys, &b, piece);
+
+		to_runs(sys, piece, n, before - b.n);
+	}
 }
 
 /* Is the list to be used? A CPU that frees only opens its cache here. The cache's lock is held. */
@@ -353,7 +461,7 @@ static bool give_cached(struct om_system *sys, struct om_frame_cache *cache, str
 		struct om_bundle old = take_spare(sys, cache);
 
 		if (old.n)
-			om_free_to_machine(sys, old);
+			to_machine(sys, old);
 		put_spare(sys, cache, take_list(sys, cache));
 	}
 	if (open)
@@ -367,7 +475,7 @@ void om_free_bundle(struct om_system *sys, struct om_bundle b)
 	if (b.n <= OM_BUNDLE && atomic_load_explicit(&sys->caching, memory_order_relaxed) &&
 	    give_cached(sys, &om_shard(sys)->cache, b))
 		return;
-	om_free_to_machine(sys, b);
+	to_machine(sys, b);
 }
 
 /* ---------------------------------------------------------------- figures ------------------- */

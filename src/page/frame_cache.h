@@ -1,13 +1,13 @@
 /*
- * frame_cache.h: where free frames are: in one list of the machine, and in a cache for each CPU.
+ * frame_cache.h: where free frames are: with the machine, and in a cache for each CPU.
  *
  * A CPU takes frames from its own cache and brings them back there, and writes no line that others
- * write; a bundle at a time comes from the machine's list and goes there. This is only while memory
- * is plenty (sys->caching). When the machine's list falls below the low watermark, every cache is
- * emptied into it and shut: then that list has all free frames there are, and everything about
- * watermarks, the reserve, and who gets the last frame is decided there, under one lock. So no
- * request fails while another CPU's cache holds a frame. Machines with one CPU, and small ones,
- * have no other state.
+ * write; a bundle at a time comes from the machine and goes there, neighbours together. This is
+ * only while memory is plenty (sys->caching). When the machine's frames fall below the low
+ * watermark, every cache is emptied into its list and shut: then the machine has all free frames
+ * there are, and everything about watermarks, the reserve, and who gets the last frame is decided
+ * there, under one lock. So no request fails while another CPU's cache holds a frame. Machines with
+ * one CPU, and small ones, have no other state.
  *
  * Which list to try first (cache.first) is read without a lock: whoever finds a cache empty, full
  * or shut after all, under its lock, goes to the machine's list.
@@ -15,10 +15,10 @@
 #ifndef OM_FRAME_CACHE_H
 #define OM_FRAME_CACHE_H
 
-#include "page/page.h"
+#include "page/runs.h"
 
-/* Frames that move together, mostly. A cache holds four times as many at most. */
-#define OM_BUNDLE 32
+/* Frames that move together, mostly: a block. A cache holds twice as many at most. */
+#define OM_BUNDLE OM_BLOCK
 
 /* A machine with fewer frames than this for each shard has no caches. */
 #define OM_CACHED_FRAMES 256
@@ -30,12 +30,6 @@ OM_INLINE bool om_has_caches(const struct om_system *sys)
 	       atomic_load_explicit(&sys->nr_owned, memory_order_relaxed) / OM_CACHED_FRAMES >
 	           sys->cpu_mask;
 }
-
-/* Frames that are linked through link.next, from the first to the last. */
-struct om_bundle {
-	om_pfn_t first, last;
-	om_pfn_t n; /* 0: the other two mean nothing */
-};
 
 /* A system that is all zeros gets its shards: 1 for each CPU, and as many more as it takes. */
 void om_free_init(struct om_system *sys, unsigned nr_cpus);
@@ -74,17 +68,15 @@ OM_INLINE void om_free_count(struct om_free_list *list, unsigned kind, int n)
 	                      memory_order_relaxed);
 }
 
-/* The list's lock is held. NULL: none, or the reserve is not for data. */
+/* The list's lock is held. NULL: none that is linked, or the reserve is not for data. */
 OM_INLINE struct om_page *om_free_pop(struct om_system *sys, struct om_free_list *list,
                                       unsigned kind)
 {
-	om_pfn_t n = atomic_load_explicit(&list->n, memory_order_relaxed), reserve = 0;
+	om_pfn_t n = atomic_load_explicit(&list->n, memory_order_relaxed);
 	struct om_page *page;
 
 	OM_ASSERT(sys, om_held(sys, &list->lock), "free list", list);
-	if (kind == OM_KIND_DATA)
-		reserve = atomic_load_explicit(&list->min, memory_order_relaxed);
-	if (om_unlikely(n <= reserve))
+	if (om_unlikely(kind == OM_KIND_DATA ? n <= list->floor : list->head == OM_NO_PFN))
 		return NULL;
 	page = om_page_of(sys, list->head);
 	list->head = page->link.next;
@@ -117,13 +109,16 @@ OM_INLINE bool om_free_push(struct om_system *sys, struct om_free_list *list, st
 OM_COLD struct om_page *om_free_find(struct om_system *sys, unsigned kind);
 
 /*
- * Frames that nobody has: they are free, without a slot, and linked from the first to the last.
- * Takes CACHE, FREE. Cost: O(1).
+ * Frames that nobody has: they are free, and linked from the first to the last. Takes CACHE, FREE.
+ * Cost: O(1) on one CPU, or if memory is short; else linear in frames that go to the machine.
  */
 void om_free_bundle(struct om_system *sys, struct om_bundle b);
 
-/* om_free_bundle(), past the caches. */
-void om_free_to_machine(struct om_system *sys, struct om_bundle b);
+/* Frames of one block that nobody has are the machine's. Takes FREE. Cost: O(1). */
+void om_free_piece(struct om_system *sys, struct om_piece piece);
+
+/* The last frames, which are not for data. The free lock is held. */
+void om_free_set_reserve(struct om_system *sys, om_pfn_t n);
 
 /*
  * Watermarks have moved or memory has come: are there to be caches? Takes FREE, CACHE. Cost: linear
@@ -138,8 +133,8 @@ void om_free_settle(struct om_system *sys);
 om_pfn_t om_frames_free(const struct om_system *sys);
 
 /*
- * The frames in the machine's list: never more than are free, and all of them when memory is short.
- * Any context; reads one line.
+ * The machine's frames, linked or in runs: never more than are free, and all of them when memory is
+ * short. Any context; reads one line.
  */
 OM_INLINE om_pfn_t om_frames_at_hand(const struct om_system *sys)
 {
@@ -149,7 +144,7 @@ OM_INLINE om_pfn_t om_frames_at_hand(const struct om_system *sys)
 /* The last frames of all, which are not for data. */
 OM_INLINE om_pfn_t om_frames_reserve(const struct om_system *sys)
 {
-	return atomic_load_explicit(&sys->free.min, memory_order_relaxed);
+	return atomic_load_explicit(&sys->mark_min, memory_order_relaxed);
 }
 
 /*

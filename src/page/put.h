@@ -39,7 +39,6 @@ OM_INLINE bool om_page_die(struct om_system *sys, struct om_page *page, unsigned
 	if (om_unlikely((flags & ~plain) != OM_PG_ANON || page->holds))
 		return false;
 	page->counts = 0;
-	page->slot = 0;
 	page->kind = OM_KIND_FREE;
 	page->object = NULL;
 	atomic_store_explicit(&page->flags, 0, memory_order_release);

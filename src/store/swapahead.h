@@ -20,15 +20,25 @@
 
 #include "base/types.h"
 
-/* The account for a page table, or for the slots around one. */
-static inline struct om_swap_ahead *om_swap_ahead_hash(struct om_system *sys, uint32_t key)
+static inline struct om_swap_ahead *om_swap_ahead_hash(struct om_shard *shard, uint32_t key)
 {
-	return &sys->swap.ahead[key * 0x9e3779b1u >> (32 - OM_SWAP_AHEAD_SHIFT)];
+	return &shard->ahead[key * 0x9e3779b1u >> (32 - OM_SWAP_AHEAD_SHIFT)];
+}
+
+/*
+ * The account for a page table, or for the slots around one. Tables of address spaces that were
+ * made on different CPUs have theirs on different lines.
+ */
+static inline struct om_swap_ahead *om_swap_ahead_of_table(const struct om_mm *mm, om_pfn_t table)
+{
+	return om_swap_ahead_hash(om_container(mm->home, struct om_shard, mms), table);
 }
 
 static inline struct om_swap_ahead *om_swap_ahead_of_slot(struct om_system *sys, uint32_t slot)
 {
-	return om_swap_ahead_hash(sys, slot >> OM_TABLE_SHIFT);
+	uint32_t key = slot >> OM_TABLE_SHIFT;
+
+	return om_swap_ahead_hash(&sys->shard[key & sys->cpu_mask], key);
 }
 
 /*

@@ -200,51 +200,30 @@ void om_check_frames(struct om_check *c)
 
 /* ---------------------------------------------------------------- lists --------------------- */
 
-/* Where a look at free frames has got to. */
-struct free_walk {
-	om_pfn_t pfn, last;   /* the next frame, and the one before */
-	om_pfn_t bundle, end; /* frames left of the bundle we are in, and its last one */
-};
-
-/* A frame of the machine's list may begin a bundle, and ends the one it is the last of. */
-static bool check_bundle(struct om_check *c, const struct om_page *page, struct free_walk *w)
-{
-	if (page->slot) {
-		if (!OM_CHECK(c, !w->bundle, "I7", page, page->slot, w->bundle))
-			return false;
-		w->bundle = page->slot;
-		w->end = page->link.prev;
-	}
-	return !w->bundle || --w->bundle ||
-	       OM_CHECK(c, w->pfn == w->end, "I7", page, w->pfn, w->end);
-}
-
-/* n frames from w->pfn on, all free; leaves it at what the last one names. */
-static bool check_free(struct om_check *c, struct free_walk *w, om_pfn_t n, bool bundles)
+/* n frames from *pfn on, all free; leaves it at what the last one names, which is *last. */
+static bool check_linked(struct om_check *c, om_pfn_t *pfn, om_pfn_t n, om_pfn_t *last)
 {
 	for (om_pfn_t i = 0; i < n; i++) {
 		struct om_page *page;
 
-		if (!OM_CHECK(c, w->pfn < c->sys->nr_frames, "I7", NULL, w->pfn, i))
+		if (!OM_CHECK(c, *pfn < c->sys->nr_frames, "I7", NULL, *pfn, i))
 			return false;
-		page = om_page_of(c->sys, w->pfn);
-		if (!OM_CHECK(c, page->kind == OM_KIND_FREE, "I7", page, page->kind, i) ||
-		    !OM_CHECK(c, bundles || !page->slot, "I7", page, page->slot, i) ||
-		    !check_bundle(c, page, w))
+		page = om_page_of(c->sys, *pfn);
+		if (!OM_CHECK(c, page->kind == OM_KIND_FREE, "I7", page, page->kind, i))
 			return false;
 		om_tally_of(c, page)->seen++;
-		w->last = w->pfn;
-		w->pfn = page->link.next;
+		*last = *pfn;
+		*pfn = page->link.next;
 	}
-	return OM_CHECK(c, !w->bundle, "I7", NULL, w->bundle, n);
+	return true;
 }
 
 static void check_part(struct om_check *c, om_pfn_t first, om_pfn_t last, om_pfn_t n)
 {
-	struct free_walk w = {.pfn = first};
+	om_pfn_t pfn = first, end = OM_NO_PFN;
 
-	if (n && check_free(c, &w, n, false))
-		OM_CHECK(c, w.last == last, "I7", NULL, w.last, last);
+	if (n && check_linked(c, &pfn, n, &end))
+		OM_CHECK(c, end == last, "I7", NULL, end, last);
 }
 
 static void check_frame_cache(struct om_check *c, const struct om_frame_cache *cache)
@@ -253,6 +232,7 @@ static void check_frame_cache(struct om_check *c, const struct om_frame_cache *c
 	om_pfn_t n = atomic_load(&list->n), spare = atomic_load(&cache->spare_n);
 
 	OM_CHECK(c, list->max || !(n + spare), "I7", cache, n, spare);
+	OM_CHECK(c, n || list->head == OM_NO_PFN, "I7", cache, n, list->head);
 	check_part(c, list->head, list->last, n);
 	check_part(c, cache->spare_first, cache->spare_last, spare);
 }
@@ -279,14 +259,74 @@ static bool check_links(struct om_check *c, const struct om_pfn_list *list,
 	return OM_CHECK(c, pfn == OM_NO_PFN && list->tail == prev, "list", list, pfn, list->tail);
 }
 
+/* The frames of a run's bits are free, and its counts are what the bits say. */
+static om_pfn_t check_run(struct om_check *c, const struct om_frame_run *run)
+{
+	om_pfn_t first = (om_pfn_t)(run - c->sys->frame_run) * OM_RUN, n = 0, whole = 0;
+
+	for (om_pfn_t i = 0; i < OM_RUN; i++) {
+		if (!(run->free[i / OM_BLOCK] >> i % OM_BLOCK & 1))
+			continue;
+		if (!OM_CHECK(c, first + i < c->sys->nr_frames, "I7", run, first + i, n))
+			break;
+		n++;
+		om_tally_of(c, om_page_of(c->sys, first + i))->seen++;
+		OM_CHECK(c, c->sys->page[first + i].kind == OM_KIND_FREE, "I7", run, first + i, n);
+	}
+	for (unsigned i = 0; i < OM_RUN / OM_BLOCK; i++)
+		whole += !~run->free[i];
+	OM_CHECK(c, run->n == n, "I7", run, run->n, n);
+	OM_CHECK(c, run->whole == whole, "I7", run, run->whole, whole);
+	return n;
+}
+
+/* Each run on the list belongs there; how many are. A run met twice would have two before it. */
+static om_pfn_t check_run_list(struct om_check *c, unsigned list, om_pfn_t nr_runs)
+{
+	uint32_t prev = UINT32_MAX, nr = c->sys->runs.head[list];
+	om_pfn_t n = 0;
+
+	for (; nr != UINT32_MAX; n++) {
+		const struct om_frame_run *run = &c->sys->frame_run[nr];
+
+		if (!OM_CHECK(c, nr < nr_runs, "I7", NULL, nr, list) ||
+		    !OM_CHECK(c, run->prev == prev, "I7", run, run->prev, prev) ||
+		    !OM_CHECK(c, om_run_list(run) == list, "I7", run, run->n, list))
+			return n;
+		prev = nr;
+		nr = run->next;
+	}
+	return n;
+}
+
+static void check_runs(struct om_check *c)
+{
+	om_pfn_t nr_runs = (c->sys->nr_frames + OM_RUN - 1) / OM_RUN, n = 0, used = 0, listed = 0;
+	om_pfn_t reserve = om_frames_reserve(c->sys);
+
+	for (om_pfn_t i = 0; i < nr_runs; i++) {
+		om_pfn_t frames = check_run(c, &c->sys->frame_run[i]);
+
+		n += frames;
+		used += frames != 0;
+	}
+	for (unsigned list = 0; list < OM_NR_RUN_LISTS; list++)
+		listed += check_run_list(c, list, nr_runs);
+	OM_CHECK(c, listed == used, "I7", NULL, listed, used);
+	OM_CHECK(c, c->sys->runs.n == n, "I7", NULL, c->sys->runs.n, n);
+	OM_CHECK(c, c->sys->free.floor == (n > reserve ? n : reserve), "I7", NULL,
+	         c->sys->free.floor, n);
+}
+
 void om_check_lists(struct om_check *c)
 {
 	struct om_system *sys = c->sys;
-	struct free_walk w = {.pfn = sys->free.head};
+	om_pfn_t pfn = sys->free.head, last, n = atomic_load(&sys->free.n) - sys->runs.n;
 	unsigned open = 0;
 
-	if (check_free(c, &w, atomic_load(&sys->free.n), true))
-		OM_CHECK(c, w.pfn == OM_NO_PFN, "I7", NULL, w.pfn, atomic_load(&sys->free.n));
+	if (check_linked(c, &pfn, n, &last))
+		OM_CHECK(c, pfn == OM_NO_PFN, "I7", NULL, pfn, n);
+	check_runs(c);
 	for (unsigned i = 0; i <= sys->cpu_mask; i++) {
 		check_frame_cache(c, &sys->shard[i].cache);
 		open += sys->shard[i].cache.list.max != 0;

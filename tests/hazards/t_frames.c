@@ -35,8 +35,8 @@ static om_pfn_t cached(struct play *p, unsigned cpu)
 }
 
 /*
- * Two caches are full, that of CPU 1 is empty, and the machine's list has too few for a bundle: who
- * asks on CPU 1 is going to end caching.
+ * Two caches are full, that of CPU 1 is empty, and the machine has too few to fill one: who asks on
+ * CPU 1 is going to end caching.
  */
 static void setup(struct play *p)
 {
@@ -49,7 +49,8 @@ static void setup(struct play *p)
 		take(p, cpu, 2 * OM_BUNDLE);
 		give(p, cpu, 2 * OM_BUNDLE);
 	}
-	while (om_frames_at_hand(p->r->sys) >= 3 * OM_BUNDLE + atomic_load(&p->r->sys->free.low))
+	while (om_frames_at_hand(p->r->sys) >=
+	       OM_BUNDLE * 5 / 4 + atomic_load(&p->r->sys->free.low))
 		take(p, CPUS, 1);
 	while (cached(p, 1))
 		take(p, CPUS, 1);

@@ -103,7 +103,7 @@ static void test_watermark(void **state)
 	struct om_page *page[5];
 
 	(void)state;
-	atomic_store(&sys->free.min, 2);
+	unit_set_reserve(sys, 2);
 	atomic_store(&sys->free.low, 4);
 	assert_false(om_frames_low(om_shard(sys)));
 	for (unsigned i = 0; i < 3; i++)
@@ -351,7 +351,7 @@ static void test_threads(void **state)
 	struct unit_thread *stale = unit_thread_start(stale_thread, &s, 9);
 
 	(void)state;
-	atomic_store(&s.sys->free.min, 3);
+	unit_set_reserve(s.sys, 3);
 	unit_threads(THREADS, stress_thread, &s);
 	atomic_store(&s.stop, true);
 	unit_thread_join(stale);

@@ -11,7 +11,7 @@
 #include "page/put.h"
 #include "sim.h"
 
-#define FRAMES 1023 /* and the zero page */
+#define FRAMES 2047 /* and the zero page */
 #define CPUS   4
 
 static om_pfn_t at_hand(struct om_system *sys)
@@ -95,7 +95,6 @@ static void give_chain(struct om_system *sys, struct held *h, om_pfn_t n)
 		om_frame_lock(sys, page);
 		page->kind = OM_KIND_FREE;
 		page->holds = 0;
-		page->slot = 0;
 		om_frame_unlock(sys, page);
 		om_frame_chain_add(sys, &chain, page);
 	}
@@ -205,7 +204,7 @@ static void test_only_frees(void **state)
 	end(sys);
 }
 
-/* Chains: a short one fits in, a long one goes to the machine and comes back as it is. */
+/* Chains: a short one fits in, a long one goes to the machine. */
 static void test_chains(void **state)
 {
 	struct om_system *sys = unit_system_cpus(FRAMES, CPUS);
@@ -224,36 +223,127 @@ static void test_chains(void **state)
 	assert_int_equal(at_hand(sys), before);
 
 	give_chain(sys, &h, OM_BUNDLE + 9);
+	assert_int_equal(cached(sys, 0), OM_BUNDLE + 7);
 	assert_int_equal(at_hand(sys), before + OM_BUNDLE + 9);
-	assert_int_equal(om_page_of(sys, sys->free.head)->slot, OM_BUNDLE + 9);
-	sim_this_cpu = 1;
-	assert_true(take(sys, &h, OM_KIND_DATA));
-	assert_int_equal(at_hand(sys), before);
-	assert_int_equal(cached(sys, 1), OM_BUNDLE + 8);
 	assert_int_equal(om_frames_of_kind(sys, OM_KIND_DATA), h.n);
 	while (h.n)
 		om_page_put(sys, drop(&h));
 	end(sys);
 }
 
-/* A bundle that single frames are taken from is no bundle any more. */
-static void test_broken_bundle(void **state)
+/* ---------------------------------------------------------------- neighbours ---------------- */
+
+static om_pfn_t linked(struct om_system *sys)
+{
+	return at_hand(sys) - sys->runs.n;
+}
+
+/* The next n frames that this CPU gets are one aligned block. */
+static void expect_block(struct om_system *sys, struct held *h)
+{
+	om_pfn_t first;
+
+	take_n(sys, h, 1);
+	first = om_page_pfn(sys, h->first);
+	assert_int_equal(first % OM_BLOCK, 0);
+	for (om_pfn_t i = 1; i < OM_BLOCK; i++) {
+		take_n(sys, h, 1);
+		assert_int_equal(om_page_pfn(sys, h->first), first + i);
+	}
+}
+
+static void empty_caches(struct om_system *sys)
+{
+	set_marks(sys, 0, FRAMES, FRAMES);
+	set_marks(sys, 0, 0, 0);
+}
+
+/* CPUs have taken frames in turn and freed them anyhow: the next ones are neighbours again. */
+static void test_neighbours(void **state)
 {
 	struct om_system *sys = unit_system_cpus(FRAMES, CPUS);
-	struct held h = {0};
+	struct held h[CPUS] = {0};
+	uint64_t rand = 1;
 
 	(void)state;
-	for (unsigned i = 0; i < FRAMES - 20; i++) /* short: no caches */
-		assert_true(take(sys, &h, OM_KIND_DATA));
-	assert_false(atomic_load(&sys->caching));
-	give_chain(sys, &h, 20);
-	assert_int_equal(om_page_of(sys, sys->free.head)->slot, 20);
-	assert_true(take(sys, &h, OM_KIND_DATA));
-	assert_int_equal(om_page_of(sys, sys->free.head)->slot, 0);
-	for (unsigned i = 0; i < 39; i++)
-		assert_true(take(sys, &h, OM_KIND_DATA));
-	assert_false(take(sys, &h, OM_KIND_USER));
+	set_marks(sys, 0, 0, 0);
+	for (unsigned i = 0; i < FRAMES - 300; i++) {
+		sim_this_cpu = unit_rand(&rand) % CPUS;
+		take_n(sys, &h[unit_rand(&rand) % CPUS], 1);
+	}
+	for (unsigned cpu = 0; cpu < CPUS; cpu++) {
+		sim_this_cpu = cpu;
+		give_all(sys, &h[cpu]);
+	}
+	empty_caches(sys);
+	assert_in_range(linked(sys), 1, CPUS * 2 * OM_BUNDLE);
+	/* Each refill sorts some of the linked frames, and finds a block. */
+	for (unsigned i = 0; i < 4 * CPUS; i++) {
+		om_pfn_t before = linked(sys);
+
+		sim_this_cpu = i % CPUS;
+		expect_block(sys, &h[i % CPUS]);
+		assert_true(!before || linked(sys) + OM_BUNDLE / 4 <= before || !linked(sys));
+	}
+	for (unsigned cpu = 0; cpu < CPUS; cpu++)
+		give_all(sys, &h[cpu]);
+	end(sys);
+}
+
+/* If no block is wholly free, a cache gets pieces, and LEAST frames of them. */
+static void test_pieces(void **state)
+{
+	struct om_system *sys = unit_system_cpus(FRAMES, CPUS);
+	struct held all = {0}, some[2] = {{0}, {0}};
+	om_pfn_t before;
+
+	(void)state;
+	set_marks(sys, 0, 0, 0);
+	take_n(sys, &all, FRAMES);
+	while (all.n) { /* two frames of sixteen */
+		struct om_page *page = drop(&all);
+		struct held *to = &some[om_page_pfn(sys, page) % 16 < 14];
+
+		page->object = to->first;
+		to->first = page;
+		to->n++;
+	}
+	assert_in_range(some[0].n, FRAMES / 8 - 2, FRAMES / 8 + 2);
+	give_all(sys, &some[0]);
+	empty_caches(sys);
+	before = at_hand(sys);
+	take_n(sys, &some[0], 1);
+	assert_int_equal(at_hand(sys), before - OM_BUNDLE / 4);
+	for (unsigned i = 1; i < OM_BUNDLE / 4; i++) {
+		om_pfn_t last = om_page_pfn(sys, some[0].first);
+
+		take_n(sys, &some[0], 1);
+		if (i % 2)
+			assert_int_equal(om_page_pfn(sys, some[0].first), last + 1);
+	}
+	give_all(sys, &some[0]);
+	give_all(sys, &some[1]);
+	end(sys);
+}
+
+/* One CPU: what was freed last is taken first, then blocks in order. */
+static void test_one_cpu(void **state)
+{
+	struct om_system *sys = unit_system_cpus(FRAMES, 1);
+	struct held h = {0};
+	om_pfn_t last;
+
+	(void)state;
+	for (om_pfn_t i = 0; i < 3; i++)
+		expect_block(sys, &h);
+	assert_int_equal(linked(sys), 0);
+	last = om_page_pfn(sys, h.first);
+	give_n(sys, &h, 2);
+	assert_int_equal(linked(sys), 2);
+	take_n(sys, &h, 1);
+	assert_int_equal(om_page_pfn(sys, h.first), last - 1);
 	give_all(sys, &h);
+	assert_int_equal(linked(sys), 3 * OM_BLOCK);
 	end(sys);
 }
 
@@ -329,7 +419,7 @@ static void test_low(void **state)
 		assert_true(om_frames_low(om_shard(sys)));
 	}
 	/* Back only when there are plenty. */
-	while (at_hand(sys) < 100 + 50 + 4 * OM_BUNDLE) {
+	while (at_hand(sys) < 100 + 50 + 2 * OM_BUNDLE) {
 		give_n(sys, &h, 1);
 		expect_no_caches(sys);
 	}
@@ -423,7 +513,6 @@ static void test_verify(void **state)
 	struct om_system *sys = sim_system(sim);
 	void *scratch = malloc(VERIFIED * 8);
 	struct om_frame_cache *c = &sys->shard[1].cache;
-	struct om_page *page;
 	struct om_bug bug;
 
 	(void)state;
@@ -443,14 +532,6 @@ static void test_verify(void **state)
 	atomic_fetch_add(&sys->nr_open, 1);
 	expect_violation(sys, scratch);
 	atomic_fetch_sub(&sys->nr_open, 1);
-	page = om_page_of(sys, c->spare_first);
-	page->slot = 3;
-	expect_violation(sys, scratch);
-	page->slot = 0;
-	page = om_page_of(sys, sys->free.head);
-	page->slot++;
-	expect_violation(sys, scratch);
-	page->slot--;
 	assert_int_equal(om_verify(sys, scratch, &bug), 0);
 	free(scratch);
 	assert_int_equal(sim_destroy(sim), 0);
@@ -510,7 +591,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_which_machines),   cmocka_unit_test(test_refill),
 	    cmocka_unit_test(test_give_back),        cmocka_unit_test(test_only_frees),
-	    cmocka_unit_test(test_chains),           cmocka_unit_test(test_broken_bundle),
+	    cmocka_unit_test(test_chains),           cmocka_unit_test(test_neighbours),
+	    cmocka_unit_test(test_pieces),           cmocka_unit_test(test_one_cpu),
 	    cmocka_unit_test(test_found_elsewhere),  cmocka_unit_test(test_low),
 	    cmocka_unit_test(test_reserve),          cmocka_unit_test(test_watermarks),
 	    cmocka_unit_test(test_failing),          cmocka_unit_test(test_verify),

@@ -31,6 +31,15 @@ static struct om_page *new_page(struct machine *m, unsigned region, unsigned age
 	return page;
 }
 
+/* Frames are freed backwards, so that they will be taken in their order. */
+static void put_in_order(struct om_system *sys)
+{
+	while (om_frame_get(sys, OM_KIND_USER, 0))
+		;
+	for (om_pfn_t pfn = sys->nr_frames - 1; pfn > 0; pfn--)
+		om_frame_release(sys, om_page_of(sys, pfn));
+}
+
 /* A machine of so many regions, without a page. */
 static struct machine start(unsigned regions)
 {
@@ -38,6 +47,7 @@ static struct machine start(unsigned regions)
 
 	for (unsigned k = 0; k < OM_NR_AGE_KINDS; k++)
 		atomic_store(&m.sys->ages.limit[k], LIMIT);
+	put_in_order(m.sys);
 	return m;
 }
 

@@ -241,8 +241,8 @@ static void test_nodes(void **state)
 
 	(void)state;
 	om_index_init(&ix);
-	/* What marks a bundle of free frames is in the first of them when that is taken. */
-	om_page_of(sys, sys->free.head)->slot = 20;
+	for (om_pfn_t i = 1; i <= 20; i++) /* of the last owner */
+		om_page_of(sys, i)->slot = 20;
 	for (uintptr_t i = 0; i < OM_INDEX_DIRECT; i++)
 		assert_int_equal(om_index_set(sys, &ix, i, om_ientry_page(7)), 0);
 	assert_int_equal(atomic_load(&sys->free.n), 20);

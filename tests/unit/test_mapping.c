@@ -369,10 +369,10 @@ static void test_readahead(void **state)
 	om_mapping_readahead(m, 36, 3);
 	assert_int_equal(m->nr_pages, 23);
 	/* Not more than half of what is free above the reserve; and nothing of that. */
-	atomic_store(&sys->free.min, atomic_load(&sys->free.n) - 4);
+	unit_set_reserve(sys, atomic_load(&sys->free.n) - 4);
 	om_mapping_readahead(m, 22, 3);
 	assert_int_equal(m->nr_pages, 26);
-	atomic_store(&sys->free.min, atomic_load(&sys->free.n));
+	unit_set_reserve(sys, atomic_load(&sys->free.n));
 	om_mapping_readahead(m, 30, 3);
 	assert_int_equal(m->nr_pages, 26);
 	om_mapping_put(m);

@@ -337,20 +337,20 @@ static void test_memory(void **state)
 	get(m, 104);
 	EXPECT({99, 1, 0}, {100, 4, 0}, {104, 8, 0});
 	free = atomic_load(&s.sys->free.n);
-	atomic_store(&s.sys->free.min, free - 1 - 10);
+	unit_set_reserve(s.sys, free - 1 - 10);
 	get(m, 112);
 	EXPECT({112, 6, 0});
-	atomic_store(&s.sys->free.min, atomic_load(&s.sys->free.n) - 2);
+	unit_set_reserve(s.sys, atomic_load(&s.sys->free.n) - 2);
 	get(m, 118);
 	EXPECT({118, 1, 0});
 	/* A window downwards keeps its upper end. */
 	get(m, 209);
 	get(m, 208);
 	nr_notes = 0;
-	atomic_store(&s.sys->free.min, atomic_load(&s.sys->free.n) - 1 - 4);
+	unit_set_reserve(s.sys, atomic_load(&s.sys->free.n) - 1 - 4);
 	get(m, 204);
 	EXPECT({202, 3, 0});
-	atomic_store(&s.sys->free.min, 0);
+	unit_set_reserve(s.sys, 0);
 	finish(&s, m);
 }
 

@@ -155,7 +155,36 @@ static void test_frames(void **state)
 	broken(s, free->counts, 1, "I7");
 	broken(s, free->flags, OM_PG_DIRTY, "I7");
 	broken(s, s->sys->free.n, s->sys->free.n - 1, "I7");
+	broken(s, s->sys->free.floor, s->sys->free.floor + 1, "I7");
 	broken(s, om_page_of(s->sys, s->sys->zero_pfn)->counts, 1, "I8");
+	scene_end(&c);
+}
+
+/* A frame is in one place, and its run on the list where it belongs. */
+static void test_runs(void **state)
+{
+	struct scene c = scene_start();
+	struct space *s = &c.s;
+	struct om_system *sys = s->sys;
+	om_pfn_t linked = sys->free.head;
+	struct om_frame_run *run, *last = &sys->frame_run[(sys->nr_frames - 1) / OM_RUN];
+	uint64_t *bits;
+
+	(void)state;
+	assert_int_not_equal(linked, OM_NO_PFN);
+	run = &sys->frame_run[linked / OM_RUN];
+	assert_int_not_equal(run->n, 0);
+	bits = &run->free[linked % OM_RUN / OM_BLOCK];
+	broken(s, *bits, *bits | 1ull << linked % OM_BLOCK, "I7"); /* twice */
+	broken(s, *bits, *bits ^ 1ull << s->sys->zero_pfn % OM_BLOCK, "I7");
+	broken(s, run->n, (uint16_t)(run->n - 1), "I7");
+	broken(s, run->whole, (uint8_t)(run->whole + 1), "I7");
+	broken(s, run->prev, 0, "I7");
+	broken(s, sys->runs.n, sys->runs.n - 1, "I7");
+	broken(s, sys->runs.head[om_run_list(run)], UINT32_MAX, "I7");
+	bits = &last->free[OM_RUN / OM_BLOCK - 1];
+	if (sys->nr_frames % OM_RUN)
+		broken(s, *bits, *bits | 1ull << (OM_BLOCK - 1), "I7"); /* no such frame */
 	scene_end(&c);
 }
 
@@ -192,9 +221,10 @@ static void test_cost_of_areas(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_pages),  cmocka_unit_test(test_entries),
-	    cmocka_unit_test(test_areas),  cmocka_unit_test(test_slots),
-	    cmocka_unit_test(test_frames), cmocka_unit_test(test_cost_of_areas),
+	    cmocka_unit_test(test_pages),         cmocka_unit_test(test_entries),
+	    cmocka_unit_test(test_areas),         cmocka_unit_test(test_slots),
+	    cmocka_unit_test(test_frames),        cmocka_unit_test(test_runs),
+	    cmocka_unit_test(test_cost_of_areas),
 	};
 
 	return unit_run(tests);

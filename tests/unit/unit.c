@@ -187,9 +187,8 @@ static void add_frames(struct om_system *sys)
 	sys->page[0].kind = OM_KIND_ZERO;
 	sys->zero_pfn = 0;
 	memset(om_page_ptr(sys, om_page_of(sys, 0)), 0, OM_PAGE_SIZE);
-	/* Backwards: the first frame allocated is number 1. */
-	for (om_pfn_t pfn = sys->nr_frames - 1; pfn > 0; pfn--)
-		om_frames_donate(sys, pfn, 1);
+	/* The first frame allocated is number 1. */
+	om_frames_donate(sys, 1, sys->nr_frames - 1);
 	sys->nr_owned = sys->nr_frames;
 	om_free_settle(sys);
 }
@@ -216,6 +215,8 @@ struct om_system *unit_system_cpus(om_pfn_t nr_frames, unsigned nr_cpus)
 	memset(sys->page, 0, sys->nr_frames * sizeof(*sys->page));
 	sys->region = calloc(sys->nr_frames / OM_REGION + 1, sizeof(*sys->region));
 	assert_non_null(sys->region);
+	sys->frame_run = allocate(_Alignof(struct om_frame_run), om_runs_bytes(sys->nr_frames));
+	memset(sys->frame_run, 0, om_runs_bytes(sys->nr_frames));
 	sys->hooks.ops = &unit_ops;
 	sys->hooks.seed = om_tree_seed(0);
 	add_frames(sys);
@@ -230,6 +231,7 @@ void unit_system_free(struct om_system *sys)
 {
 	assert_int_equal(held.depth, 0);
 	free(sys->region);
+	free(sys->frame_run);
 	free(sys->page);
 	free(sys->arch.base);
 	free(sys);
@@ -250,6 +252,13 @@ void unit_assert_all_free(struct om_system *sys)
 	for (unsigned i = 0; i < OM_NR_CACHES; i++)
 		assert_int_equal(om_slab_sum(sys, i).objects + om_slab_sum(sys, i).frames, 0);
 	assert_int_equal(atomic_load(&sys->nr_unevictable), 0);
+}
+
+void unit_set_reserve(struct om_system *sys, om_pfn_t n)
+{
+	om_spin_lock(sys, &sys->free.lock, OM_RANK_FREE);
+	om_free_set_reserve(sys, n);
+	om_spin_unlock(sys, &sys->free.lock);
 }
 
 /* ---- tools -------------------------------------------------------------------------------- */

@@ -39,6 +39,9 @@ void unit_system_free(struct om_system *sys);
 /* Every frame is free again, every list and cache empty, every figure 0. */
 void unit_assert_all_free(struct om_system *sys);
 
+/* The last n frames are not for data. */
+void unit_set_reserve(struct om_system *sys, om_pfn_t n);
+
 extern const struct om_port_ops unit_ops;
 
 /* Calls of the wait and wake hooks so far, by all threads. */
