@@ -93,8 +93,16 @@ struct om_config {
 OM_API size_t om_system_bytes(const struct om_config *config);
 
 /*
+ * Which rule does the configuration break? In words, or NULL if it is right: arch, ops, and the
+ * hooks flush and panic are given; with `wait` there is `wake`, with `wait_briefly` there is
+ * `wait`; 2 <= nr_frames < 2^31; storage is given and 64-byte aligned; swap_cluster is not too
+ * large. Any context.
+ */
+OM_API const char *om_check_config(const struct om_config *config);
+
+/*
  * Build a system in `config->storage`. It owns no frame until om_add_memory() gives it some.
- * Returns NULL if the configuration cannot work (missing hook, no frames, misaligned storage).
+ * Returns NULL if the configuration cannot work: om_check_config() says why.
  * Context: single-threaded. Cost: O(nr_frames).
  */
 OM_API struct om_system *om_system_init(const struct om_config *config);
@@ -143,7 +151,12 @@ OM_API void om_frame_free(struct om_system *sys, om_pfn_t pfn);
 
 struct om_mm;
 
-/* The shape of an address space; all addresses page aligned. */
+/*
+ * The shape of an address space. Its rules: all but brk_start are page aligned;
+ * lowest < mmap_base <= highest <= OM_VA_LIMIT (om_arch.h); brk_start is 0 or in [lowest, highest).
+ * `lowest` may be 0: then a program may map page 0 by FIXED, and a read through a NULL pointer
+ * need not fault. A place that the library chooses is never page 0.
+ */
 struct om_layout {
 	uintptr_t lowest;    /* no mapping below (Linux: mmap_min_addr) */
 	uintptr_t highest;   /* no mapping at or above (Linux: TASK_SIZE) */
@@ -163,9 +176,12 @@ enum om_limit {
 };
 #define OM_UNLIMITED ((uintptr_t)-1)
 
+/* Which rule of struct om_layout is broken? In words, or NULL if none is. Any context. */
+OM_API const char *om_check_layout(const struct om_layout *layout);
+
 /*
  * Create an empty address space. `cookie` is the port's: om_mm_cookie() gives it back, e.g. to find
- * the CPUs to interrupt in `flush`. Errors: EINVAL (layout), ENOMEM. May sleep.
+ * the CPUs to interrupt in `flush`. Errors: EINVAL (om_check_layout() says why), ENOMEM. May sleep.
  * Cost: one object and one page-table page.
  */
 OM_API int om_mm_create(struct om_system *sys, const struct om_layout *layout, void *cookie,
