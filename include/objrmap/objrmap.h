@@ -44,6 +44,7 @@ enum om_errno {
 	OM_EEXIST = 17,
 	OM_EINVAL = 22,
 	OM_ENOSPC = 28,
+	OM_ENAMETOOLONG = 36,
 	OM_EOVERFLOW = 75,
 	OM_EOPNOTSUPP = 95,
 };
@@ -252,6 +253,32 @@ OM_API enum om_fault_result om_fault(struct om_mm *mm, uintptr_t addr, enum om_a
  */
 OM_API int om_read(struct om_mm *mm, uintptr_t addr, void *buf, size_t len, size_t *done);
 OM_API int om_write(struct om_mm *mm, uintptr_t addr, const void *buf, size_t len, size_t *done);
+
+/*
+ * As om_read() and om_write(), for callers that cannot wait: what is in memory, and allows the
+ * access as it is, is copied. Partial: *done. The one error is EAGAIN: the next byte is out of
+ * reach just now, for whatever reason; om_read() or om_write(), where the caller may sleep, gets it
+ * or says why not. It can happen at any time, also to a page that has just been there: reclaim,
+ * fork and other CPUs see to that. For copies under a spinning lock: after an EAGAIN release it,
+ * call om_fault() for the page, take the lock again, and look anew at what it guards
+ * (docs/porting.md, "Before you start").
+ * Context: spinning locks of the embedder may be held, and interrupts be off, as it never waits for
+ * a lock; but not those locks that the hook `wake` takes, which it may call; nor an interrupt
+ * handler. Debug builds report it if anything in it would sleep.
+ */
+OM_API int om_read_nofault(struct om_mm *mm, uintptr_t addr, void *buf, size_t len, size_t *done);
+OM_API int om_write_nofault(struct om_mm *mm, uintptr_t addr, const void *buf, size_t len,
+                            size_t *done);
+
+/*
+ * Copy a string (strncpy_from_user): the bytes from `addr` on up to the first NUL, with it, at most
+ * `size`. 0: buf holds the string and its NUL, *len (if not NULL) is its length without. Otherwise
+ * *len is the number of bytes copied, none of them NUL: ENAMETOOLONG (all `size` of them, also if
+ * that is 0), EFAULT (what follows cannot be read; a string that ends before that is no error),
+ * ENOMEM, EINTR. Bytes of buf behind these are not touched. The string is read once, so what
+ * another thread of the program does to it meanwhile cannot take its NUL away. May sleep.
+ */
+OM_API int om_read_string(struct om_mm *mm, uintptr_t addr, char *buf, size_t size, size_t *len);
 
 /*
  * Pin the page at `addr` for I/O: it stays mapped there and in this frame until om_unpin(),

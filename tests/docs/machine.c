@@ -42,6 +42,12 @@ struct memory_range {
 };
 enum reason { NOT_MAPPED, NOT_ALLOWED, NO_PAGE, OUT_OF_MEMORY };
 
+struct pipe {
+	bool locked;
+	char bytes[8];
+	size_t n;
+};
+long pipe_read(struct pipe *p, struct om_mm *mm, uintptr_t user, size_t n);
 bool vm_start(void);
 int process_create(struct process *p);
 int process_map(struct process *p, uintptr_t addr, size_t len);
@@ -97,6 +103,38 @@ void console_put(const char *text, size_t n)
 	CHECK(console_len + n <= sizeof(console));
 	memcpy(console + console_len, text, n);
 	console_len += n;
+}
+
+/* ---- a pipe ---- */
+
+void pipe_lock(struct pipe *p);
+void pipe_lock(struct pipe *p)
+{
+	CHECK(!p->locked);
+	p->locked = true;
+}
+
+void pipe_unlock(struct pipe *p);
+void pipe_unlock(struct pipe *p)
+{
+	CHECK(p->locked);
+	p->locked = false;
+}
+
+size_t pipe_ready(struct pipe *p, const char **bytes);
+size_t pipe_ready(struct pipe *p, const char **bytes)
+{
+	CHECK(p->locked);
+	*bytes = p->bytes;
+	return p->n;
+}
+
+void pipe_consume(struct pipe *p, size_t n);
+void pipe_consume(struct pipe *p, size_t n)
+{
+	CHECK(p->locked && n <= p->n);
+	p->n -= n;
+	memmove(p->bytes, p->bytes + n, p->n);
 }
 
 /* ---- the disk ---- */
@@ -300,6 +338,20 @@ static int get(struct process *p, uintptr_t addr)
 static struct om_system *sys;
 static uint64_t scratch[PORT_FRAMES];
 
+/* Into a page that is not there yet, over the end of it, and to nowhere. */
+static void before_you_start(struct process *p)
+{
+	struct pipe pipe = {.bytes = "through", .n = 8};
+
+	CHECK(pipe_read(&pipe, p->mm, BASE + 8 * PAGE - 3, 8) == 3);
+	CHECK(get(p, BASE + 8 * PAGE - 3) == 't');
+	CHECK(pipe_read(&pipe, p->mm, BASE + 8 * PAGE, 4) == 4);
+	CHECK(pipe_read(&pipe, p->mm, 0x1000, 8) == -OM_EFAULT);
+	CHECK(pipe_read(&pipe, p->mm, BASE + 8 * PAGE + 4, 8) == 1);
+	CHECK(pipe_read(&pipe, p->mm, BASE, 8) == 0 && !pipe.locked);
+	CHECK(get(p, BASE + 8 * PAGE) == 'o' && get(p, BASE + 8 * PAGE + 3) == 'h');
+}
+
 /* The table at the end of section 2. */
 static void tier_1(void)
 {
@@ -323,6 +375,7 @@ static void tier_1(void)
 	CHECK(put(&p, 0x7ffffffd0000 - 0x8000, 's')); /* the stack grows */
 	CHECK(get(&p, BASE - 1) == -1 && last_reason == NOT_MAPPED);
 	CHECK(get(&p, 0xffff888000000000) == -1 && last_reason == NOT_MAPPED);
+	before_you_start(&p);
 	CHECK(om_mprotect(p.mm, BASE, PAGE, OM_PROT_NONE) == 0);
 	CHECK(get(&p, BASE) == -1 && last_reason == NOT_ALLOWED);
 	CHECK(om_mprotect(p.mm, BASE, PAGE, OM_PROT_READ) == 0);
