@@ -459,7 +459,7 @@ enum om_msync_flags { OM_MS_ASYNC = 1, OM_MS_INVALIDATE = 2, OM_MS_SYNC = 4 };
 
 /*
  * msync(2). Errors: EINVAL (alignment, SYNC and ASYNC together, unknown flag), EBUSY (INVALIDATE
- * on a locked area), ENOMEM (hole: partial), EIO. May sleep.
+ * on a locked area), ENOMEM (hole: partial), EIO, EAGAIN (as om_mapping_sync()). May sleep.
  */
 OM_API int om_msync(struct om_mm *mm, uintptr_t addr, size_t len, int flags);
 
@@ -528,7 +528,8 @@ OM_API int om_mapping_write(struct om_mapping *mapping, uint64_t offset, const v
 
 /*
  * Write dirty pages of [offset, offset + len) to the store (fsync(2)); len 0 means to the end.
- * Returns the first error, after having tried every page; failed pages stay dirty. May sleep.
+ * Returns the first error, after having tried every page; failed pages stay dirty. EIO, or EAGAIN
+ * if that is what the store's `write` said. May sleep.
  */
 OM_API int om_mapping_sync(struct om_mapping *mapping, uint64_t offset, uint64_t len);
 

@@ -136,11 +136,17 @@ void om_mapping_remove(struct om_mapping *mapping, struct om_page *page);
  */
 bool om_mapping_evict(struct om_mapping *mapping, struct om_page *page);
 
+/* What a store's `write` said, as the library tells it: "not now", or an error. */
+static inline int om_write_error(int err)
+{
+	return err == -OM_EAGAIN ? err : -OM_EIO;
+}
+
 /*
  * Write n <= OM_TRANSFER_MAX consecutive pages to their store, in one transfer; if that fails, each
  * alone, so that a bad neighbour harms nobody. All are locked, and their entries have been cleaned
- * (om_page_mkclean). 0, or the first error: pages that could not be written are dirty again. May
- * sleep.
+ * (om_page_mkclean). 0, or the first error: pages that could not be written are dirty again;
+ * -OM_EAGAIN, if the store does not write just now: then it is not asked for each. May sleep.
  */
 int om_mapping_writepages(struct om_mapping *mapping, struct om_page *const page[], unsigned n);
 

@@ -183,6 +183,12 @@ void inode_is_unused(struct inode *inode)
 	unused_inodes++;
 }
 
+unsigned transactions_of_this_thread(void);
+unsigned transactions_of_this_thread(void)
+{
+	return 0;
+}
+
 /* ---- threads and CPUs ---- */
 
 struct queue {
