@@ -162,7 +162,7 @@ struct om_layout {
 	uintptr_t lowest;    /* no mapping below (Linux: mmap_min_addr) */
 	uintptr_t highest;   /* no mapping at or above (Linux: TASK_SIZE) */
 	uintptr_t mmap_base; /* om_mmap without an address searches downwards from here */
-	uintptr_t brk_start; /* where the heap begins; 0: om_brk() always fails */
+	uintptr_t brk_start; /* where the heap begins; 0: om_brk() fails, see om_set_brk_start() */
 	size_t guard_gap;    /* bytes kept free below a GROWSDOWN area (Linux: 256 pages) */
 };
 
@@ -199,7 +199,8 @@ OM_API void om_mm_empty(struct om_mm *mm);
 
 /*
  * Duplicate an address space copy-on-write (fork). The child has the parent's areas, except those
- * marked DONTFORK; WIPEONFORK areas are empty in it; locks are not inherited.
+ * marked DONTFORK; WIPEONFORK areas are empty in it; locks are not inherited (nor what mlockall()
+ * said of the future). It has the parent's limits, all of them, and its heap's start and end.
  * Errors: ENOMEM, EINTR (between two page tables); the parent is then as before. May sleep.
  * Cost: linear in areas and in present private pages; one anon_vma at most per area that has ever
  * held an anonymous page and has none yet.
@@ -214,7 +215,8 @@ OM_API void *om_mm_cookie(const struct om_mm *mm);
 OM_API om_pfn_t om_mm_root(const struct om_mm *mm);
 
 /*
- * Limits as setrlimit(2) has them; OM_UNLIMITED is the default, except for OM_LIMIT_VMAS, which is
+ * Limits as setrlimit(2) has them: of one address space, kept by om_mm_empty() and copied by
+ * om_fork(); OM_UNLIMITED is the default, except for OM_LIMIT_VMAS, which is
  * max_map_count of Linux and counted as there: mmap and brk fail with more areas than the limit, so
  * that there can be one more; what leaves more areas than before, and more than the limit, fails;
  * what does not, never does; a move wants four to be left, or six if it names the place.
@@ -388,6 +390,14 @@ OM_API int om_mremap(struct om_mm *mm, struct om_remap_request *request);
 OM_API uintptr_t om_brk(struct om_mm *mm, uintptr_t end);
 
 /*
+ * Say where the heap begins, and ends: for exec, which learns it from the file of the program,
+ * after om_mm_empty(). 0: none from now on. om_mm_empty() keeps it, om_fork() gives it to the
+ * child. It need not be page aligned. Errors: EINVAL (not 0, and not in [lowest, highest) of the
+ * layout), EBUSY (om_brk() has made a heap that is not empty). May sleep.
+ */
+OM_API int om_set_brk_start(struct om_mm *mm, uintptr_t start);
+
+/*
  * remap_file_pages(2) as it was from Linux 2.6.23 on: page i of [addr, addr + len) shows page
  * pgoff + i of the file from now on. `addr` is rounded down, `prot` must be 0. The range must lie
  * in one shared mapping.
@@ -480,6 +490,14 @@ OM_API int om_mapping_create(struct om_system *sys, const struct om_store_ops *o
  * sleep.
  */
 OM_API void om_mapping_get(struct om_mapping *mapping);
+/*
+ * One more reference, unless there is none any more: false, from the moment in which the last put
+ * begins. Then the pages are being written back, and a new mapping of the file would not see them:
+ * wait for `release`, and make one then. The mapping itself is there until `release` returns: so
+ * whoever keeps a pointer to it without a reference clears it in `release`, under a lock, and calls
+ * this with that lock held. Context: any.
+ */
+OM_API bool om_mapping_tryget(struct om_mapping *mapping);
 OM_API void om_mapping_put(struct om_mapping *mapping);
 
 /* Bytes, at this moment. Any context. */
@@ -749,6 +767,13 @@ OM_API void om_pageinfo(struct om_mm *mm, uintptr_t addr, struct om_pageinfo *in
  * Cost: O(frames + page-table entries + areas log areas).
  */
 OM_API unsigned om_verify(struct om_system *sys, void *scratch, struct om_bug *bug);
+
+/*
+ * The check for a kernel that has no large pieces of memory: scratch[i] points to one page (of the
+ * port's size), and there are as many as nr_frames * 8 bytes take, rounded up. Pages from
+ * om_frame_alloc() will do.
+ */
+OM_API unsigned om_verify_pages(struct om_system *sys, void *const scratch[], struct om_bug *bug);
 
 #ifdef __cplusplus
 }

@@ -7,9 +7,9 @@
 #include "reclaim/reclaim.h"
 #include "rmap/rmap.h"
 
-static bool brk_start_is_sane(const struct om_layout *l)
+static bool may_be_heap(const struct om_layout *l, uintptr_t start)
 {
-	return !l->brk_start || (l->brk_start >= l->lowest && l->brk_start < l->highest);
+	return !start || (start >= l->lowest && start < l->highest);
 }
 
 const char *om_check_layout(const struct om_layout *l)
@@ -22,7 +22,7 @@ const char *om_check_layout(const struct om_layout *l)
 		return "highest <= OM_VA_LIMIT";
 	if (l->mmap_base <= l->lowest || l->mmap_base > l->highest)
 		return "lowest < mmap_base <= highest";
-	if (!brk_start_is_sane(l))
+	if (!may_be_heap(l, l->brk_start))
 		return "brk_start is 0, or lowest <= brk_start < highest";
 	return NULL;
 }
@@ -39,6 +39,22 @@ int om_mm_create(struct om_system *sys, const struct om_layout *layout, void *co
 	do
 		err = om_mm_new(sys, layout, cookie, NULL, mm);
 	while (om_try_again(sys, &tries, 2, &err));
+	return err;
+}
+
+int om_set_brk_start(struct om_mm *mm, uintptr_t start)
+{
+	int err = 0;
+
+	om_might_sleep(mm->sys);
+	if (!may_be_heap(&mm->layout, start))
+		return -OM_EINVAL;
+	om_mm_write_lock(mm);
+	if (mm->brk != mm->layout.brk_start)
+		err = -OM_EBUSY;
+	else
+		mm->brk = mm->layout.brk_start = start;
+	om_mm_write_unlock(mm);
 	return err;
 }
 

@@ -410,8 +410,6 @@ bool om_mapping_tryget(struct om_mapping *mapping)
 {
 	uintptr_t refs = atomic_load_explicit(&mapping->refs, memory_order_relaxed);
 
-	OM_ASSERT(mapping->sys, om_held(mapping->sys, &mapping->sys->list_lock), "list lock",
-	          mapping);
 	while (refs)
 		if (atomic_compare_exchange_weak_explicit(&mapping->refs, &refs, refs + 1,
 		                                          memory_order_acquire,

@@ -179,12 +179,6 @@ int om_mapping_new(struct om_system *sys, const struct om_store_ops *ops, void *
                    uint64_t size, struct om_mapping **mapping);
 
 /*
- * One more reference to a mapping found in sys->mappings, unless its last one is gone and it is
- * being taken down. list_lock held.
- */
-bool om_mapping_tryget(struct om_mapping *mapping);
-
-/*
  * One more shared area that may become writable (MAYWRITE); false if that is denied, or there are
  * too many. And one less.
  */

@@ -22,7 +22,8 @@ void om_check_fail(struct om_check *c, const char *rule, const char *what, const
 
 void om_tally_clear(struct om_check *c)
 {
-	memset(c->tally, 0, c->sys->nr_frames * sizeof(*c->tally));
+	for (om_pfn_t i = 0; i < c->sys->nr_frames; i++)
+		memset(om_tally_at(c, i), 0, sizeof(struct om_tally));
 }
 
 /* ---------------------------------------------------------------- trees --------------------- */

@@ -242,7 +242,7 @@ static void sum_entry(struct om_check *c, struct om_mm *mm, struct om_page *tabl
 	(void)mm;
 	if (!om_pte_present(pte) || om_pte_pfn(pte) == c->sys->zero_pfn)
 		return;
-	tally = &c->tally[om_pte_pfn(pte)];
+	tally = om_tally_at(c, om_pte_pfn(pte));
 	tally->seen++;
 	tally->locked += place_number(c->sys, table, pos);
 }

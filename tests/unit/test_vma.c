@@ -594,6 +594,62 @@ static void test_layouts(void **state)
 	space_finish(&s);
 }
 
+/* ---------------------------------------------------------------- the heap ------------------ */
+
+/* exec says where it begins; what has been made of it stands in the way. */
+static void test_brk_start(void **state)
+{
+	static const struct om_layout layout = {.lowest = PAGES(4),
+	                                        .highest = PAGES(64),
+	                                        .mmap_base = PAGES(48)};
+	struct space s = space_start(256, 0);
+	struct om_mm *child;
+
+	(void)state;
+	om_mm_destroy(s.mm);
+	assert_int_equal(om_mm_create(s.sys, &layout, NULL, &s.mm), 0);
+	assert_int_equal(om_brk(s.mm, PAGES(10)), 0);
+	assert_int_equal(om_set_brk_start(s.mm, PAGES(4) - 1), -OM_EINVAL);
+	assert_int_equal(om_set_brk_start(s.mm, PAGES(64)), -OM_EINVAL);
+	assert_int_equal(om_brk(s.mm, 0), 0);
+	assert_int_equal(om_set_brk_start(s.mm, PAGES(9) + 100), 0);
+	assert_int_equal(om_brk(s.mm, 0), PAGES(9) + 100);
+	assert_int_equal(om_brk(s.mm, PAGES(9)), PAGES(9) + 100); /* below the start */
+	assert_int_equal(om_brk(s.mm, PAGES(11)), PAGES(11));
+	sim_put(s.cpu, s.mm, PAGES(10), 1);
+	assert_int_equal(om_set_brk_start(s.mm, PAGES(20)), -OM_EBUSY);
+	assert_int_equal(om_fork(s.mm, NULL, &child), 0);
+	om_mm_empty(s.mm);
+	assert_int_equal(om_brk(s.mm, 0), PAGES(9) + 100);
+	assert_int_equal(om_set_brk_start(s.mm, PAGES(20)), 0);
+	assert_int_equal(om_brk(s.mm, PAGES(21)), PAGES(21));
+	assert_int_equal(om_brk(child, 0), PAGES(11));
+	assert_int_equal(om_brk(child, PAGES(9) + 100), PAGES(9) + 100);
+	assert_int_equal(om_set_brk_start(child, 0), 0);
+	assert_int_equal(om_brk(child, PAGES(11)), 0);
+	om_mm_destroy(child);
+	space_check(&s);
+	space_finish(&s);
+}
+
+/* The child has the parent's limits. */
+static void test_limits_fork(void **state)
+{
+	struct space s = space_start(64, 0);
+	struct om_mm *child;
+
+	(void)state;
+	for (unsigned i = 0; i < OM_NR_LIMITS; i++)
+		om_set_limit(s.mm, (enum om_limit)i, 1000 + i);
+	assert_int_equal(om_fork(s.mm, NULL, &child), 0);
+	om_set_limit(s.mm, OM_LIMIT_AS, 5);
+	om_mm_empty(child);
+	for (unsigned i = 0; i < OM_NR_LIMITS; i++)
+		assert_int_equal(om_get_limit(child, (enum om_limit)i), 1000 + i);
+	om_mm_destroy(child);
+	space_finish(&s);
+}
+
 /* ---------------------------------------------------------------- random -------------------- */
 
 #define NPAGES 96
@@ -845,6 +901,8 @@ int main(void)
 	    cmocka_unit_test(test_page_zero),
 	    cmocka_unit_test(test_stack_to_zero),
 	    cmocka_unit_test(test_layouts),
+	    cmocka_unit_test(test_brk_start),
+	    cmocka_unit_test(test_limits_fork),
 	    cmocka_unit_test(test_random),
 	};
 
