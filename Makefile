@@ -336,7 +336,7 @@ check-readme: $(EXAMPLE_DIR)/hello ## README.md shows examples/hello.c, what tha
 	@scripts/check-readme.sh $<
 
 check-docs: ## comments and pages name what exists; the code in docs/porting.md compiles, and runs
-	@$(MAKE) --no-print-directory T=build/template-debug TEMPLATE_CFLAGS=-DOM_DEBUG=1 template
+	@$(MAKE) --no-print-directory T=build/template-debug TEMPLATE_CFLAGS="-DOM_DEBUG=1 -std=gnu17" template
 	@scripts/check-docs.sh build/template-debug/kernel.o
 
 check-embed: ## projects that use meson.build or objrmap.cmake build the core
