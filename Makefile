@@ -168,6 +168,11 @@ $(B)/src/%.o: src/%.c
 	@mkdir -p $(@D)
 	@$(CC) $(CORE_CFLAGS) -MMD -MP -c -o $@ $<
 
+$(B)/tiers/%.o: tiers/%.c
+	@echo "  CC    $@"
+	@mkdir -p $(@D)
+	@$(CC) $(CORE_CFLAGS) -MMD -MP -c -o $@ $<
+
 $(B)/%.o: %.c
 	@echo "  CC    $@"
 	@mkdir -p $(@D)
@@ -306,9 +311,9 @@ build/fuzz/tests/fuzz: $(FUZZ_SRC:%.c=$(B)/%.o) $(B)/libparts.a $(SIM)
 
 # ---- checks ------------------------------------------------------------------------------------
 
-FORMATTED = $(wildcard $(foreach d,include/objrmap src $(wildcard src/*) src/rmap/rivals ports/sim ports/template tests tests/unit tests/unit/rivals tests/docs $(PROGRAMS:%=tests/%) examples demo/family bench compare trace ports $(wildcard ports/*64) tests/ports $(wildcard tests/ports/*) $(wildcard kernel/*) tests/kernel bench/linux bench/pressure bench/pressure/guest bench/scale,$d/*.c $d/*.h))
+FORMATTED = $(wildcard $(foreach d,include/objrmap src $(wildcard src/*) src/rmap/rivals ports/sim ports/template tests tests/unit tests/unit/rivals tests/docs tests/tiers tiers $(PROGRAMS:%=tests/%) examples demo/family bench compare trace ports $(wildcard ports/*64) tests/ports $(wildcard tests/ports/*) $(wildcard kernel/*) tests/kernel bench/linux bench/pressure bench/pressure/guest bench/scale,$d/*.c $d/*.h))
 
-ALL_CHECKS := template check-layers check-letters check-symbols check-headers check-format check-readme check-docs check-install check-embed check-kernel-layers check-comparison check-trace check-scale check-model
+ALL_CHECKS := template check-layers check-letters check-symbols check-headers check-format check-readme check-docs check-install check-embed check-tiers check-kernel-layers check-comparison check-trace check-scale check-model
 
 .PHONY: check $(ALL_CHECKS)
 check-model: ## the models of docs/model/, in all their states, with spin
@@ -341,6 +346,12 @@ check-docs: ## comments and pages name what exists; the code in docs/porting.md 
 
 check-embed: ## projects that use meson.build or objrmap.cmake build the core
 	@scripts/check-embed.sh
+
+TIER_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard tiers/*.c tests/tiers/*.c))
+
+check-tiers: $(CORE_OBJ) $(TIER_OBJ) $(SIM) ## less than the whole core links, runs, and is as small as it should be
+	@scripts/check-tiers.sh $(B)
+	@scripts/check-tiers.sh size
 
 check-install: ## an installed copy compiles and runs examples/hello.c through pkg-config
 	@scripts/check-install.sh
