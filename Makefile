@@ -313,7 +313,7 @@ build/fuzz/tests/fuzz: $(FUZZ_SRC:%.c=$(B)/%.o) $(B)/libparts.a $(SIM)
 
 FORMATTED = $(wildcard $(foreach d,include/objrmap src $(wildcard src/*) src/rmap/rivals ports/sim ports/template tests tests/unit tests/unit/rivals tests/docs tests/tiers tiers $(PROGRAMS:%=tests/%) examples demo/family bench compare trace ports $(wildcard ports/*64) tests/ports $(wildcard tests/ports/*) $(wildcard kernel/*) tests/kernel bench/linux bench/pressure bench/pressure/guest bench/scale,$d/*.c $d/*.h))
 
-ALL_CHECKS := template check-layers check-letters check-symbols check-headers check-format check-readme check-docs check-install check-embed check-tiers check-kernel-layers check-comparison check-trace check-scale check-model
+ALL_CHECKS := template check-layers check-letters check-symbols check-headers check-format check-readme check-docs check-install check-embed check-tiers check-dist check-kernel-layers check-comparison check-trace check-scale check-model
 
 .PHONY: check $(ALL_CHECKS)
 check-model: ## the models of docs/model/, in all their states, with spin
@@ -331,8 +331,8 @@ check-letters: ## each field of src/base/types.h says what guards it
 check-symbols: $(LIB) ## the library exports om_* only and needs mem* only
 	@scripts/check-symbols.sh $(LIB)
 
-check-headers: ## each public header stands alone, in C and in C++
-	@scripts/check-headers.sh
+check-headers: $(LIB) $(SIM) ## each public header stands alone, in C and in C++, and has nothing that bindgen does not take
+	@scripts/check-headers.sh $(LIB)
 
 check-format: ## clang-format finds nothing to change
 	@clang-format --dry-run -Werror $(FORMATTED)
@@ -372,6 +372,13 @@ install: $(LIB) $(SIM) ## DESTDIR=, PREFIX=/usr/local: headers, libraries, objrm
 	install -m 644 $(LIB) $(SIM) $(TO)/lib
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' scripts/objrmap.pc.in \
 		>$(TO)/lib/pkgconfig/objrmap.pc
+
+.PHONY: dist
+dist: ## the core as one file, the sources as an archive, a wrap for Meson: build/dist/
+	@scripts/dist.sh $(VERSION) build/dist
+
+check-dist: ## what `make dist` makes works in somebody else's directory
+	@scripts/check-dist.sh $(VERSION)
 
 setup: ## install what the tests need (Debian), if it is missing
 	@scripts/setup.sh test

@@ -83,13 +83,13 @@ void om_tally_clear(struct om_check *c);
  * All page-table entries in use, found from the root by hand. `table` (may be NULL) is asked before
  * a table is read and may refuse; `entry` sees the entries of leaf tables.
  */
-struct om_scan {
+struct om_entry_scan {
 	bool (*table)(struct om_check *c, struct om_mm *mm, struct om_page *table, unsigned level,
 	              uintptr_t index);
 	void (*entry)(struct om_check *c, struct om_mm *mm, struct om_page *table, unsigned pos,
 	              om_pte_t pte);
 };
-void om_scan_tables(struct om_check *c, const struct om_scan *scan);
+void om_scan_tables(struct om_check *c, const struct om_entry_scan *scan);
 
 /* For c->tree_nodes, before the first tree is checked. */
 size_t om_count_tree_nodes(struct om_system *sys);

@@ -87,7 +87,7 @@ size_t om_check_tree(struct om_check *c, const struct om_node *root, const struc
 /* ---------------------------------------------------------------- tables -------------------- */
 
 static void scan_table(struct om_check *c, struct om_mm *mm, struct om_page *table, unsigned level,
-                       uintptr_t index, const struct om_scan *scan)
+                       uintptr_t index, const struct om_entry_scan *scan)
 {
 	struct om_system *sys = c->sys;
 	unsigned shift = (level - 1) * OM_TABLE_SHIFT;
@@ -108,7 +108,7 @@ static void scan_table(struct om_check *c, struct om_mm *mm, struct om_page *tab
 	}
 }
 
-void om_scan_tables(struct om_check *c, const struct om_scan *scan)
+void om_scan_tables(struct om_check *c, const struct om_entry_scan *scan)
 {
 	om_for_each_mm (mm, c->sys)
 		scan_table(c, mm, mm->root, OM_LEVELS, 0, scan);

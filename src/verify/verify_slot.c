@@ -59,7 +59,7 @@ static void check_in_swapcache(struct om_check *c, uint32_t slot, om_pfn_t pfn)
 
 static void check_chunk(struct om_check *c)
 {
-	static const struct om_scan scan = {NULL, held_by_entry};
+	static const struct om_entry_scan scan = {NULL, held_by_entry};
 
 	om_tally_clear(c);
 	om_scan_tables(c, &scan);

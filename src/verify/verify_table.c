@@ -213,7 +213,7 @@ static void check_counters(struct om_check *c, struct om_mm *mm)
 
 void om_check_tables(struct om_check *c)
 {
-	static const struct om_scan scan = {check_table, check_entry};
+	static const struct om_entry_scan scan = {check_table, check_entry};
 
 	om_scan_tables(c, &scan);
 	if (c->violations)
@@ -294,7 +294,7 @@ static void check_walk(struct om_check *c, struct om_page *page)
 
 void om_check_walks(struct om_check *c)
 {
-	static const struct om_scan scan = {NULL, sum_entry};
+	static const struct om_entry_scan scan = {NULL, sum_entry};
 
 	om_tally_clear(c);
 	om_scan_tables(c, &scan);
