@@ -41,7 +41,7 @@ const char *om_check_config(const struct om_config *c)
 	if (c->ops->wait_briefly && !c->ops->wait)
 		return "with the hook wait_briefly there is wait";
 	if (c->nr_frames < 2 || c->nr_frames >= OM_NO_PFN / 2)
-		return "2 <= nr_frames < 2^31";
+		return "2 <= nr_frames < 2^31 - 1";
 	if (!c->storage || (uintptr_t)c->storage % CACHE_LINE)
 		return "storage is given, and 64-byte aligned";
 	if (c->swap_cluster > OM_SWAP_CLUSTER_MAX)

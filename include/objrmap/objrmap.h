@@ -96,7 +96,7 @@ OM_API size_t om_system_bytes(const struct om_config *config);
 /*
  * Which rule does the configuration break? In words, or NULL if it is right: arch, ops, and the
  * hooks flush and panic are given; with `wait` there is `wake`, with `wait_briefly` there is
- * `wait`; 2 <= nr_frames < 2^31; storage is given and 64-byte aligned; swap_cluster is not too
+ * `wait`; 2 <= nr_frames < 2^31 - 1; storage is given and 64-byte aligned; swap_cluster is not too
  * large. Any context.
  */
 OM_API const char *om_check_config(const struct om_config *config);

@@ -150,24 +150,35 @@ static bool is_orphan(struct om_system *sys, struct om_page *page)
 	return orphan;
 }
 
+/*
+ * A run could not be written: those pages stay that still are dirty. `err` is 0 if nobody has tried.
+ */
+static OM_COLD void keep_run(struct om_system *sys, struct om_victims *b, unsigned i, unsigned n,
+                             int err)
+{
+	for (unsigned k = i; k < i + n; k++)
+		if (om_page_test(b->page[k], OM_PG_DIRTY))
+			give_up(sys, &b->page[k], err && err != -OM_EAGAIN);
+	b->put_off |= err == -OM_EAGAIN;
+}
+
 /* Write the run of consecutive slots that begins at page i; returns its length. */
 static unsigned write_run(struct om_system *sys, struct om_victims *b, unsigned i)
 {
 	unsigned n = 1, device = b->page[i]->slot >> OM_SWAP_DEVICE_SHIFT;
 	_Atomic uint8_t *place = om_swap_writer_begin(sys, device);
-	int err = -OM_EAGAIN;
+	int err = 0;
 
 	while (i + n < b->n && is_dirty_swap(b->page[i + n]) &&
 	       b->page[i + n]->slot == b->page[i]->slot + n &&
 	       b->page[i + n]->slot >> OM_SWAP_DEVICE_SHIFT == device)
 		n++;
-	if (place) {
+	if (place)
 		err = om_swap_write(sys, &b->page[i], n);
+	if (!place || err)
+		keep_run(sys, b, i, n, err);
+	if (place)
 		om_swap_writer_end(sys, device, place);
-		b->put_off |= err == -OM_EAGAIN;
-	}
-	for (unsigned k = 0; err && k < n; k++)
-		give_up(sys, &b->page[i + k], err != -OM_EAGAIN);
 	return n;
 }
 
@@ -195,20 +206,18 @@ static unsigned write_file_run(struct om_system *sys, struct om_victims *b, unsi
 {
 	struct om_mapping **place = om_file_writer_begin(sys, mapping);
 	struct om_page **run = &b->page[i];
-	int err = -OM_EAGAIN;
 	unsigned n = 1;
+	int err = 0;
 
 	while (i + n < b->n && n < OM_TRANSFER_MAX && file_to_write(sys, run[n]) == mapping &&
 	       run[n]->index == run[0]->index + n)
 		n++;
-	if (place) {
+	if (place)
 		err = om_mapping_writepages(mapping, run, n);
+	if (!place || err)
+		keep_run(sys, b, i, n, err);
+	if (place)
 		om_file_writer_end(sys, place);
-		b->put_off |= err == -OM_EAGAIN;
-	}
-	for (unsigned k = 0; err && k < n; k++)
-		if (om_page_test(run[k], OM_PG_DIRTY))
-			give_up(sys, &run[k], err != -OM_EAGAIN);
 	return n;
 }
 
