@@ -151,7 +151,8 @@ static bool is_orphan(struct om_system *sys, struct om_page *page)
 }
 
 /*
- * A run could not be written: those pages stay that still are dirty. `err` is 0 if nobody has tried.
+ * A run could not be written: those pages stay that still are dirty. `err` is 0 if nobody has
+ * tried.
  */
 static OM_COLD void keep_run(struct om_system *sys, struct om_victims *b, unsigned i, unsigned n,
                              int err)
