@@ -174,6 +174,11 @@ $(B)/src/%.o: src/%.c
 	@mkdir -p $(@D)
 	@$(CC) $(CORE_CFLAGS) -MMD -MP -c -o $@ $<
 
+$(B)/tiers/%.o: tiers/%.c
+	@echo "  CC    $@"
+	@mkdir -p $(@D)
+	@$(CC) $(CORE_CFLAGS) -MMD -MP -c -o $@ $<
+
 $(B)/%.o: %.c
 	@echo "  CC    $@"
 	@mkdir -p $(@D)
@@ -311,9 +316,9 @@ build/fuzz/tests/fuzz: $(FUZZ_SRC:%.c=$(B)/%.o) $(B)/libparts.a $(SIM)
 
 # ---- checks ------------------------------------------------------------------------------------
 
-FORMATTED = $(wildcard $(foreach d,include/objrmap src $(wildcard src/*) src/rmap/rivals ports/sim ports/template tests tests/unit tests/unit/rivals tests/docs $(PROGRAMS:%=tests/%) examples demo/family bench compare trace ports $(wildcard ports/*64) ports/armv7 $(wildcard examples/tiny examples/tiny/*) $(wildcard kernel/*) tests/kernel bench/linux bench/pressure bench/pressure/guest bench/scale,$d/*.c $d/*.h))
+FORMATTED = $(wildcard $(foreach d,include/objrmap src $(wildcard src/*) src/rmap/rivals ports/sim ports/template tests tests/unit tests/unit/rivals tests/docs tests/tiers tiers $(PROGRAMS:%=tests/%) examples demo/family bench compare trace ports $(wildcard ports/*64) ports/armv7 $(wildcard examples/tiny examples/tiny/*) $(wildcard kernel/*) tests/kernel bench/linux bench/pressure bench/pressure/guest bench/scale,$d/*.c $d/*.h))
 
-ALL_CHECKS := template check-layers check-letters check-symbols check-headers check-format check-readme check-docs check-install check-embed check-kernel-layers check-comparison check-trace check-scale check-model
+ALL_CHECKS := template check-layers check-letters check-symbols check-headers check-format check-readme check-docs check-install check-embed check-tiers check-dist check-kernel-layers check-comparison check-trace check-scale check-model
 
 .PHONY: check $(ALL_CHECKS)
 check-model: ## the models of docs/model/, in all their states, with spin
@@ -331,8 +336,8 @@ check-letters: ## each field of src/base/types.h says what guards it
 check-symbols: $(LIB) ## the library exports om_* only and needs mem* only
 	@scripts/check-symbols.sh $(LIB)
 
-check-headers: ## each public header stands alone, in C and in C++
-	@scripts/check-headers.sh
+check-headers: $(LIB) $(SIM) ## each public header stands alone, in C and in C++, and has nothing that bindgen does not take
+	@scripts/check-headers.sh $(LIB)
 
 check-format: ## clang-format finds nothing to change
 	@clang-format --dry-run -Werror $(FORMATTED)
@@ -341,11 +346,17 @@ check-readme: $(EXAMPLE_DIR)/hello ## README.md shows examples/hello.c, what tha
 	@scripts/check-readme.sh $<
 
 check-docs: ## comments and pages name what exists; the code in docs/porting.md compiles, and runs
-	@$(MAKE) --no-print-directory T=build/template-debug TEMPLATE_CFLAGS=-DOM_DEBUG=1 template
+	@$(MAKE) --no-print-directory T=build/template-debug TEMPLATE_CFLAGS="-DOM_DEBUG=1 -std=gnu17" template
 	@scripts/check-docs.sh build/template-debug/kernel.o
 
 check-embed: ## projects that use meson.build or objrmap.cmake build the core
 	@scripts/check-embed.sh
+
+TIER_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard tiers/*.c tests/tiers/*.c))
+
+check-tiers: $(CORE_OBJ) $(TIER_OBJ) $(SIM) ## less than the whole core links, runs, and is as small as it should be
+	@scripts/check-tiers.sh $(B)
+	@scripts/check-tiers.sh size
 
 check-install: ## an installed copy compiles and runs examples/hello.c through pkg-config
 	@scripts/check-install.sh
@@ -366,6 +377,13 @@ install: $(LIB) $(SIM) ## DESTDIR=, PREFIX=/usr/local: headers, libraries, objrm
 	install -m 644 $(LIB) $(SIM) $(TO)/lib
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' scripts/objrmap.pc.in \
 		>$(TO)/lib/pkgconfig/objrmap.pc
+
+.PHONY: dist
+dist: ## the core as one file, the sources as an archive, a wrap for Meson: build/dist/
+	@scripts/dist.sh $(VERSION) build/dist
+
+check-dist: ## what `make dist` makes works in somebody else's directory
+	@scripts/check-dist.sh $(VERSION)
 
 setup: ## install what the tests need (Debian), if it is missing
 	@scripts/setup.sh test

@@ -10,7 +10,7 @@ set -eu
 scripts/check-comments.sh
 
 bad=0
-pages=$(ls README.md CHANGELOG.md docs/*.md 2>/dev/null || true)
+pages=$(ls *.md docs/*.md 2>/dev/null || true)
 # shellcheck disable=SC2086 # lists of words
 for name in $(grep -ohE '\b(om|OM)_[A-Za-z0-9_]*[A-Za-z0-9]\b' $pages | sort -u); do
 	grep -rqwE "$name" include src ports tests Makefile || {

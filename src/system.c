@@ -31,19 +31,30 @@ size_t om_system_bytes(const struct om_config *c)
 	       om_shadow_bytes(c->nr_frames);
 }
 
-static bool config_is_sane(const struct om_config *c)
+const char *om_check_config(const struct om_config *c)
 {
-	return c->arch && c->ops && c->ops->flush && c->ops->panic &&
-	       (!c->ops->wait || c->ops->wake) && (!c->ops->wait_briefly || c->ops->wait) &&
-	       c->nr_frames > 1 && c->nr_frames < OM_NO_PFN / 2 && c->storage &&
-	       !((uintptr_t)c->storage % CACHE_LINE) && c->swap_cluster <= OM_SWAP_CLUSTER_MAX;
+	if (!c->arch || !c->ops)
+		return "arch and ops are given";
+	if (!c->ops->flush || !c->ops->panic)
+		return "there are the hooks flush and panic";
+	if (c->ops->wait && !c->ops->wake)
+		return "with the hook wait there is wake";
+	if (c->ops->wait_briefly && !c->ops->wait)
+		return "with the hook wait_briefly there is wait";
+	if (c->nr_frames < 2 || c->nr_frames >= OM_NO_PFN / 2)
+		return "2 <= nr_frames < 2^31 - 1";
+	if (!c->storage || (uintptr_t)c->storage % CACHE_LINE)
+		return "storage is given, and 64-byte aligned";
+	if (c->swap_cluster > OM_SWAP_CLUSTER_MAX)
+		return "swap_cluster <= OM_SWAP_CLUSTER_MAX";
+	return NULL;
 }
 
 struct om_system *om_system_init(const struct om_config *config)
 {
 	struct om_system *sys = config->storage;
 
-	if (!config_is_sane(config))
+	if (om_check_config(config))
 		return NULL;
 	memset(config->storage, 0, om_system_bytes(config));
 	sys->arch = *config->arch;

@@ -44,6 +44,7 @@ enum om_errno {
 	OM_EEXIST = 17,
 	OM_EINVAL = 22,
 	OM_ENOSPC = 28,
+	OM_ENAMETOOLONG = 36,
 	OM_EOVERFLOW = 75,
 	OM_EOPNOTSUPP = 95,
 };
@@ -93,8 +94,16 @@ struct om_config {
 OM_API size_t om_system_bytes(const struct om_config *config);
 
 /*
+ * Which rule does the configuration break? In words, or NULL if it is right: arch, ops, and the
+ * hooks flush and panic are given; with `wait` there is `wake`, with `wait_briefly` there is
+ * `wait`; 2 <= nr_frames < 2^31 - 1; storage is given and 64-byte aligned; swap_cluster is not too
+ * large. Any context.
+ */
+OM_API const char *om_check_config(const struct om_config *config);
+
+/*
  * Build a system in `config->storage`. It owns no frame until om_add_memory() gives it some.
- * Returns NULL if the configuration cannot work (missing hook, no frames, misaligned storage).
+ * Returns NULL if the configuration cannot work: om_check_config() says why.
  * Context: single-threaded. Cost: O(nr_frames).
  */
 OM_API struct om_system *om_system_init(const struct om_config *config);
@@ -143,12 +152,17 @@ OM_API void om_frame_free(struct om_system *sys, om_pfn_t pfn);
 
 struct om_mm;
 
-/* The shape of an address space; all addresses page aligned. */
+/*
+ * The shape of an address space. Its rules: all but brk_start are page aligned;
+ * lowest < mmap_base <= highest <= OM_VA_LIMIT (om_arch.h); brk_start is 0 or in [lowest, highest).
+ * `lowest` may be 0: then a program may map page 0 by FIXED, and a read through a NULL pointer
+ * need not fault. A place that the library chooses is never page 0.
+ */
 struct om_layout {
 	uintptr_t lowest;    /* no mapping below (Linux: mmap_min_addr) */
 	uintptr_t highest;   /* no mapping at or above (Linux: TASK_SIZE) */
 	uintptr_t mmap_base; /* om_mmap without an address searches downwards from here */
-	uintptr_t brk_start; /* where the heap begins; 0: om_brk() always fails */
+	uintptr_t brk_start; /* where the heap begins; 0: om_brk() fails, see om_set_brk_start() */
 	size_t guard_gap;    /* bytes kept free below a GROWSDOWN area (Linux: 256 pages) */
 };
 
@@ -163,9 +177,12 @@ enum om_limit {
 };
 #define OM_UNLIMITED ((uintptr_t)-1)
 
+/* Which rule of struct om_layout is broken? In words, or NULL if none is. Any context. */
+OM_API const char *om_check_layout(const struct om_layout *layout);
+
 /*
  * Create an empty address space. `cookie` is the port's: om_mm_cookie() gives it back, e.g. to find
- * the CPUs to interrupt in `flush`. Errors: EINVAL (layout), ENOMEM. May sleep.
+ * the CPUs to interrupt in `flush`. Errors: EINVAL (om_check_layout() says why), ENOMEM. May sleep.
  * Cost: one object and one page-table page.
  */
 OM_API int om_mm_create(struct om_system *sys, const struct om_layout *layout, void *cookie,
@@ -182,7 +199,8 @@ OM_API void om_mm_empty(struct om_mm *mm);
 
 /*
  * Duplicate an address space copy-on-write (fork). The child has the parent's areas, except those
- * marked DONTFORK; WIPEONFORK areas are empty in it; locks are not inherited.
+ * marked DONTFORK; WIPEONFORK areas are empty in it; locks are not inherited (nor what mlockall()
+ * said of the future). It has the parent's limits, all of them, and its heap's start and end.
  * Errors: ENOMEM, EINTR (between two page tables); the parent is then as before. May sleep.
  * Leaf tables that lie whole in one private anonymous area are shared until one of the two changes
  * something there, unless the area is locked, or the port cannot (OM_READ_ONLY_TABLES).
@@ -199,7 +217,8 @@ OM_API void *om_mm_cookie(const struct om_mm *mm);
 OM_API om_pfn_t om_mm_root(const struct om_mm *mm);
 
 /*
- * Limits as setrlimit(2) has them; OM_UNLIMITED is the default, except for OM_LIMIT_VMAS, which is
+ * Limits as setrlimit(2) has them: of one address space, kept by om_mm_empty() and copied by
+ * om_fork(); OM_UNLIMITED is the default, except for OM_LIMIT_VMAS, which is
  * max_map_count of Linux and counted as there: mmap and brk fail with more areas than the limit, so
  * that there can be one more; what leaves more areas than before, and more than the limit, fails;
  * what does not, never does; a move wants four to be left, or six if it names the place.
@@ -238,6 +257,32 @@ OM_API enum om_fault_result om_fault(struct om_mm *mm, uintptr_t addr, enum om_a
  */
 OM_API int om_read(struct om_mm *mm, uintptr_t addr, void *buf, size_t len, size_t *done);
 OM_API int om_write(struct om_mm *mm, uintptr_t addr, const void *buf, size_t len, size_t *done);
+
+/*
+ * As om_read() and om_write(), for callers that cannot wait: what is in memory, and allows the
+ * access as it is, is copied. Partial: *done. The one error is EAGAIN: the next byte is out of
+ * reach just now, for whatever reason; om_read() or om_write(), where the caller may sleep, gets it
+ * or says why not. It can happen at any time, also to a page that has just been there: reclaim,
+ * fork and other CPUs see to that. For copies under a spinning lock: after an EAGAIN release it,
+ * call om_fault() for the page, take the lock again, and look anew at what it guards
+ * (docs/porting.md, "Before you start").
+ * Context: spinning locks of the embedder may be held, and interrupts be off, as it never waits for
+ * a lock; but not those locks that the hook `wake` takes, which it may call; nor an interrupt
+ * handler. Debug builds report it if anything in it would sleep.
+ */
+OM_API int om_read_nofault(struct om_mm *mm, uintptr_t addr, void *buf, size_t len, size_t *done);
+OM_API int om_write_nofault(struct om_mm *mm, uintptr_t addr, const void *buf, size_t len,
+                            size_t *done);
+
+/*
+ * Copy a string (strncpy_from_user): the bytes from `addr` on up to the first NUL, with it, at most
+ * `size`. 0: buf holds the string and its NUL, *len (if not NULL) is its length without. Otherwise
+ * *len is the number of bytes copied, none of them NUL: ENAMETOOLONG (all `size` of them, also if
+ * that is 0), EFAULT (what follows cannot be read; a string that ends before that is no error),
+ * ENOMEM, EINTR. Bytes of buf behind these are not touched. The string is read once, so what
+ * another thread of the program does to it meanwhile cannot take its NUL away. May sleep.
+ */
+OM_API int om_read_string(struct om_mm *mm, uintptr_t addr, char *buf, size_t size, size_t *len);
 
 /*
  * Pin the page at `addr` for I/O: it stays mapped there and in this frame until om_unpin(),
@@ -347,6 +392,14 @@ OM_API int om_mremap(struct om_mm *mm, struct om_remap_request *request);
 OM_API uintptr_t om_brk(struct om_mm *mm, uintptr_t end);
 
 /*
+ * Say where the heap begins, and ends: for exec, which learns it from the file of the program,
+ * after om_mm_empty(). 0: none from now on. om_mm_empty() keeps it, om_fork() gives it to the
+ * child. It need not be page aligned. Errors: EINVAL (not 0, and not in [lowest, highest) of the
+ * layout), EBUSY (om_brk() has made a heap that is not empty). May sleep.
+ */
+OM_API int om_set_brk_start(struct om_mm *mm, uintptr_t start);
+
+/*
  * remap_file_pages(2) as it was from Linux 2.6.23 on: page i of [addr, addr + len) shows page
  * pgoff + i of the file from now on. `addr` is rounded down, `prot` must be 0. The range must lie
  * in one shared mapping.
@@ -418,7 +471,7 @@ enum om_msync_flags { OM_MS_ASYNC = 1, OM_MS_INVALIDATE = 2, OM_MS_SYNC = 4 };
 
 /*
  * msync(2). Errors: EINVAL (alignment, SYNC and ASYNC together, unknown flag), EBUSY (INVALIDATE
- * on a locked area), ENOMEM (hole: partial), EIO. May sleep.
+ * on a locked area), ENOMEM (hole: partial), EIO, EAGAIN (as om_mapping_sync()). May sleep.
  */
 OM_API int om_msync(struct om_mm *mm, uintptr_t addr, size_t len, int flags);
 
@@ -439,6 +492,14 @@ OM_API int om_mapping_create(struct om_system *sys, const struct om_store_ops *o
  * sleep.
  */
 OM_API void om_mapping_get(struct om_mapping *mapping);
+/*
+ * One more reference, unless there is none any more: false, from the moment in which the last put
+ * begins. Then the pages are being written back, and a new mapping of the file would not see them:
+ * wait for `release`, and make one then. The mapping itself is there until `release` returns: so
+ * whoever keeps a pointer to it without a reference clears it in `release`, under a lock, and calls
+ * this with that lock held. Context: any.
+ */
+OM_API bool om_mapping_tryget(struct om_mapping *mapping);
 OM_API void om_mapping_put(struct om_mapping *mapping);
 
 /* Bytes, at this moment. Any context. */
@@ -487,7 +548,8 @@ OM_API int om_mapping_write(struct om_mapping *mapping, uint64_t offset, const v
 
 /*
  * Write dirty pages of [offset, offset + len) to the store (fsync(2)); len 0 means to the end.
- * Returns the first error, after having tried every page; failed pages stay dirty. May sleep.
+ * Returns the first error, after having tried every page; failed pages stay dirty. EIO, or EAGAIN
+ * if that is what the store's `write` said. May sleep.
  */
 OM_API int om_mapping_sync(struct om_mapping *mapping, uint64_t offset, uint64_t len);
 
@@ -709,6 +771,13 @@ OM_API void om_pageinfo(struct om_mm *mm, uintptr_t addr, struct om_pageinfo *in
  * Cost: O(frames + page-table entries + areas log areas).
  */
 OM_API unsigned om_verify(struct om_system *sys, void *scratch, struct om_bug *bug);
+
+/*
+ * The check for a kernel that has no large pieces of memory: scratch[i] points to one page (of the
+ * port's size), and there are as many as nr_frames * 8 bytes take, rounded up. Pages from
+ * om_frame_alloc() will do.
+ */
+OM_API unsigned om_verify_pages(struct om_system *sys, void *const scratch[], struct om_bug *bug);
 
 #ifdef __cplusplus
 }

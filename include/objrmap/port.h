@@ -203,6 +203,16 @@ struct om_store_ops {
 	 * Required for swap and for files with shared writable mappings; may be NULL for a file
 	 * that is never written through a mapping. Write `n` >= 1 consecutive pages. Returns 0
 	 * when all are accepted. On an error all n pages stay in memory and dirty.
+	 *
+	 * -OM_EAGAIN says "not now, not from this thread", and is no error: nobody counts it, the
+	 * pages stay dirty and as old as they are, and will be tried again. For a thread that is
+	 * inside a transaction of the file system, or holds a lock that `write` needs: reclaim
+	 * calls `write` in any thread that wants a frame. That thread then takes other pages; if
+	 * there are none, it calls `low_memory`, waits up to three seconds for others to free some
+	 * (if both this hook and `wait_briefly` are there), and then fails with ENOMEM. So there
+	 * should be a background thread, and it should not hear EAGAIN.
+	 * om_mapping_sync() and om_msync() return EAGAIN if they hear it. The last reference to a
+	 * mapping drops its pages whatever `write` says: do not let it go where that is EAGAIN.
 	 */
 	int (*write)(void *store, uint64_t first, unsigned n, void *const frame[]);
 

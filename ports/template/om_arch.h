@@ -11,8 +11,14 @@
  * sleep, and must not call the core. What an item must guarantee is said above it; the lines that
  * begin with "x86-64:" say what the code below them does about it.
  *
- * Only <stdint.h>, <stdbool.h> and objrmap.h (for OM_PROT_...) are needed. Names that do not begin
- * with om_ or OM_ are yours to choose: the core never uses them.
+ * What it may include: <stdint.h>, <stdbool.h> and objrmap.h (for OM_PROT_...), which is all that
+ * is needed. Every file of the core is compiled with it, so nothing else should come in this way:
+ * no header of your kernel that lacks a guard, defines integer types, bool, NULL or memcpy() of its
+ * own, needs inline assembly in the GNU dialect or other things that -std=c11 has not, or defines
+ * macros whose names are small words, such as page, list or left: the core has variables of these
+ * names. Where a function below has to call your kernel, declare that one function here, by hand:
+ *     void push_off(void);
+ * Names here that do not begin with om_ or OM_ are yours to choose: the core never uses them.
  */
 #ifndef OM_ARCH_H
 #define OM_ARCH_H

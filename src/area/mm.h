@@ -77,6 +77,12 @@ static inline void om_mm_read_lock(struct om_mm *mm)
 	om_rwsem_read(mm->sys, &mm->own.mmap_lock, OM_RANK_MMAP);
 }
 
+/* Does not sleep, in any order: false if a writer has the lock, or waits for it. */
+static inline bool om_mm_try_read_lock(struct om_mm *mm)
+{
+	return om_rwsem_tryread(mm->sys, &mm->own.mmap_lock, OM_RANK_MMAP);
+}
+
 static inline void om_mm_read_unlock(struct om_mm *mm)
 {
 	om_rwsem_read_done(mm->sys, &mm->own.mmap_lock);

@@ -41,7 +41,7 @@ struct om_vma *om_vma_after(struct om_vma *vma);
 
 /*
  * Where a new area of len bytes would go: the highest free place below `limit`. 0 if there is
- * none.
+ * none, or page 0 alone.
  */
 uintptr_t om_gap_find(struct om_mm *mm, size_t len, uintptr_t limit);
 

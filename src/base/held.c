@@ -107,7 +107,7 @@ void om_assert_may_sleep(struct om_system *sys)
 	for (unsigned i = 0; i < held->depth; i++) {
 		unsigned rank = held->entry[i].rank;
 
-		OM_BUG_ON(sys, rank >= OM_RANK_MAPPING, "lock rank", held->entry[i].lock, rank, 0);
+		OM_BUG_ON(sys, rank >= OM_RANK_ATOMIC, "lock rank", held->entry[i].lock, rank, 0);
 	}
 }
 

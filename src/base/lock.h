@@ -12,6 +12,7 @@
  *                  or PART: that of a CPU's part of it, read = fault, write = below MMAP (part.h)
  *         SHAPE      mapping->shape, sleeping: read = areas or entries change their places,
  *                    write = somebody goes through all areas, in pieces, and must miss nothing
+ *           ATOMIC     no lock, but a word in the record: the caller may not sleep
  *           MAPPING    mapping->lock, spinning rwlock: i_mmap tree and page index
  *             ANON       anon_vma->lock, spinning rwlock: the tree of VMAs
  *               TABLE      frame lock of a page-table page: every entry of it
@@ -22,7 +23,7 @@
  *
  * Page locks come first: whoever has an mmap_lock only tries them, as it must not wait for a
  * transfer. Two locks of one rank are never held together, except page locks taken by trylock
- * (reclaim's clusters). Sleeping needs that nothing from MAPPING on is held. Debug builds
+ * (reclaim's clusters). Sleeping needs that nothing from ATOMIC on is held. Debug builds
  * (OM_DEBUG) check all of this against the record that the port's `held` hook supplies.
  *
  * All of them are fair: nobody has to wait while others take the lock again and again. Taking and
@@ -46,6 +47,7 @@ enum om_rank {
 	OM_RANK_MMAP2, /* the child's, in fork: nobody else wants it but by trywrite */
 	OM_RANK_PART,  /* mmap_lock of a CPU's part: write = below that of the mm */
 	OM_RANK_SHAPE,
+	OM_RANK_ATOMIC,  /* not a lock: who has it in the record does not sleep */
 	OM_RANK_MAPPING, /* from here on: spinning */
 	OM_RANK_ANON,
 	OM_RANK_TABLE,
@@ -109,6 +111,19 @@ static inline void om_might_transfer(struct om_system *sys)
 		om_assert_may_transfer(sys);
 }
 
+/* Between the two nothing may sleep, for a caller who could not: `who` is a name for the record. */
+static inline void om_atomic_begin(struct om_system *sys, const void *who)
+{
+	if (OM_DEBUG)
+		om_held_push(sys, who, OM_RANK_ATOMIC, false);
+}
+
+static inline void om_atomic_end(struct om_system *sys, const void *who)
+{
+	if (OM_DEBUG)
+		om_held_pop(sys, who);
+}
+
 /*
  * Loops that may run with a spinning lock held tell how far they have come: `n` steps, each a look
  * at an entry, area, frame or node of a list. Debug builds report a lock that is held over more
@@ -138,6 +153,23 @@ static inline void om_spin_lock(struct om_system *sys, struct om_spinlock *lock,
 	found = atomic_exchange_explicit(&lock->state, OM_SPIN_LOCKED, memory_order_acquire);
 	if (om_unlikely(found))
 		om_spin_wait(sys, lock, found);
+}
+
+/* If nobody has it or waits for it; in any order. */
+static inline bool om_spin_trylock(struct om_system *sys, struct om_spinlock *lock,
+                                   enum om_rank rank)
+{
+	uint8_t free = 0;
+
+	om_arch_spin_enter();
+	if (atomic_compare_exchange_strong_explicit(&lock->state, &free, OM_SPIN_LOCKED,
+	                                            memory_order_acquire, memory_order_relaxed)) {
+		if (OM_DEBUG)
+			om_held_push(sys, lock, rank, false);
+		return true;
+	}
+	om_arch_spin_leave();
+	return false;
 }
 
 /*
@@ -191,6 +223,8 @@ static inline void om_rwsem_read_done(struct om_system *sys, struct om_rwsem *se
 		om_rwsem_read_wake(sys, sem);
 }
 
+/* om_rwsem_read() if no writer has it or waits for it; does not sleep, in any order. */
+bool om_rwsem_tryread(struct om_system *sys, struct om_rwsem *sem, enum om_rank rank);
 void om_rwsem_write(struct om_system *sys, struct om_rwsem *sem, enum om_rank rank);
 /* om_rwsem_write() if nobody holds it or waits for it; does not sleep, in any order. */
 bool om_rwsem_trywrite(struct om_system *sys, struct om_rwsem *sem, enum om_rank rank);

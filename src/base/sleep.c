@@ -445,6 +445,20 @@ bool om_rwsem_is_locked(const struct om_rwsem *sem)
 
 /* ---- om_rwsem: without a place in the queue ----------------------------------------------- */
 
+bool om_rwsem_tryread(struct om_system *sys, struct om_rwsem *sem, enum om_rank rank)
+{
+	uint32_t v = sem_load(sem);
+
+	while (!(v & ~OM_RW_READERS)) {
+		if (!sem_cas(sem, &v, v + 1))
+			continue;
+		if (OM_DEBUG)
+			om_held_push(sys, sem, rank, false);
+		return true;
+	}
+	return false;
+}
+
 bool om_rwsem_trywrite(struct om_system *sys, struct om_rwsem *sem, enum om_rank rank)
 {
 	uint32_t free = 0;

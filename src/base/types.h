@@ -223,7 +223,7 @@ struct om_mm {
 	uintptr_t brk;                       /* (M) exact end of the heap */
 	size_t total_vm, data_vm, locked_vm; /* (M) pages of areas */
 	struct om_anon_mm *anon_mm;          /* (M) the reverse-map design's, or NULL */
-	struct om_layout layout;             /* (c) */
+	struct om_layout layout;             /* (c) but brk_start, which is (M) */
 	struct om_mm_list *home;     /* (c) the list it is on: of the shard where it was made */
 	struct om_mm *prev, *next;   /* (l) of its list */
 	_Atomic uint32_t few_rounds; /* (a) faults in a row for which hardly a page was found */

@@ -1,5 +1,6 @@
 /*
- * access.c: the core's own hands in an address space: om_read, om_write, pins, mincore.
+ * access.c: the core's own hands in an address space: om_read, om_write and their kin, pins,
+ * mincore.
  *
  * A copy takes place with the table's lock held, through the entry that allows it. So there is no
  * moment in which the page could be unmapped, copied on write or written out between the check
@@ -15,12 +16,19 @@
 
 /* ---------------------------------------------------------------- copies -------------------- */
 
+enum copy {
+	COPY_IN,     /* to the caller */
+	COPY_STRING, /* up to a NUL, with it */
+	COPY_OUT,    /* to the program */
+};
+
 struct transfer {
 	struct om_mm *mm;
 	uintptr_t addr;
 	char *buf;
 	size_t len;
-	bool write;
+	enum copy how;
+	bool ended; /* the NUL has been copied */
 };
 
 /* May this entry be used as it is? Hardware permissions stand for the area's. */
@@ -37,38 +45,66 @@ static bool area_allows(const struct om_vma *vma, bool write)
 	return om_vma_prot(flags) && (!write || (flags & OM_VM_WRITE));
 }
 
-/* The program's bytes: other threads of it may be at them, which is the program's own affair. */
-static void copy_bytes(const struct transfer *t, char *frame, size_t n)
+/* Each byte is looked at as it was copied: another thread of the program may change it. */
+static size_t copy_string(struct transfer *t, const char *frame, size_t n)
 {
-	memcpy(t->write ? frame : t->buf, t->write ? t->buf : frame, n);
+	for (size_t i = 0; i < n; i++) {
+		t->buf[i] = *(const volatile char *)&frame[i];
+		if (!t->buf[i]) {
+			t->ended = true;
+			return i + 1;
+		}
+	}
+	return n;
 }
 
-/* Copy up to the end of the page; 0 if the entry must be resolved by a fault first. */
-static size_t copy_through(struct transfer *t)
+/* The program's bytes: other threads of it may be at them, which is the program's own affair. */
+static size_t copy_bytes(struct transfer *t, char *frame, size_t n)
+{
+	if (t->how == COPY_STRING)
+		return copy_string(t, frame, n);
+	if (t->how == COPY_OUT)
+		memcpy(frame, t->buf, n);
+	else
+		memcpy(t->buf, frame, n);
+	return n;
+}
+
+/* The table is locked: copy up to the end of the page; 0 if the entry needs a fault first. */
+static size_t copy_page(struct transfer *t, struct om_page *table)
 {
 	struct om_system *sys = t->mm->sys;
 	size_t offset = t->addr & ~OM_PAGE_MASK, n = OM_PAGE_SIZE - offset;
-	struct om_page *table = om_table_find(t->mm, t->addr);
 	unsigned pos = om_table_pos(t->addr);
-	om_pte_t pte;
-	char *frame;
+	om_pte_t pte = om_entry_get(sys, table, pos);
+
+	if (!usable(pte, t->how == COPY_OUT))
+		return 0;
+	om_entry_use(sys, table, pos, t->how == COPY_OUT);
+	om_work(sys, OM_WORK_PAGE);
+	return copy_bytes(t, (char *)om_arch_frame(&sys->arch, om_pte_pfn(pte)) + offset,
+	                  n < t->len ? n : t->len);
+}
+
+static size_t copy_through(struct transfer *t)
+{
+	struct om_page *table = om_table_find(t->mm, t->addr);
+	size_t n;
 
 	/* What others have, too, is not written (I13). They do not become more: mmap_lock. */
 	if (!table || (t->write && om_table_is_shared(table)))
 		return 0;
-	n = n < t->len ? n : t->len;
-	om_table_lock(sys, table);
-	pte = om_entry_get(sys, table, pos);
-	if (usable(pte, t->write)) {
-		frame = (char *)om_arch_frame(&sys->arch, om_pte_pfn(pte)) + offset;
-		om_entry_use(sys, table, pos, t->write);
-		om_work(sys, OM_WORK_PAGE);
-		copy_bytes(t, frame, n);
-	} else {
-		n = 0;
-	}
-	om_table_unlock(sys, table);
+	om_table_lock(t->mm->sys, table);
+	n = copy_page(t, table);
+	om_table_unlock(t->mm->sys, table);
 	return n;
+}
+
+static void advance(struct transfer *t, size_t n)
+{
+	t->addr += n;
+	t->buf += n;
+	t->len -= n;
 }
 
 static int fault_to_error(enum om_fault_result r)
@@ -89,24 +125,22 @@ static int fault_to_error(enum om_fault_result r)
 
 static int transfer(struct transfer *t, size_t *done)
 {
+	const bool write = t->how == COPY_OUT;
 	size_t total = t->len;
 	int err = 0;
 
 	om_might_sleep(t->mm->sys);
-	while (t->len && !err) {
+	while (t->len && !t->ended && !err) {
 		struct om_mm_part *part = om_mm_enter(t->mm);
 		size_t n = 0;
 
-		if (area_allows(om_vma_at_in(t->mm, part, t->addr), t->write))
+		if (area_allows(om_vma_at_in(t->mm, part, t->addr), write))
 			n = copy_through(t);
 		om_part_leave(t->mm->sys, part);
 		if (!n)
-			err =
-			    fault_to_error(om_fault(t->mm, t->addr, t->write ? OM_WRITE : OM_READ));
-		t->addr += n;
-		t->buf += n;
-		t->len -= n;
-		if (t->len && !err && om_dying(t->mm->sys))
+			err = fault_to_error(om_fault(t->mm, t->addr, write ? OM_WRITE : OM_READ));
+		advance(t, n);
+		if (t->len && !t->ended && !err && om_dying(t->mm->sys))
 			err = -OM_EINTR;
 	}
 	if (done)
@@ -116,16 +150,81 @@ static int transfer(struct transfer *t, size_t *done)
 
 int om_read(struct om_mm *mm, uintptr_t addr, void *buf, size_t len, size_t *done)
 {
-	struct transfer t = {mm, addr, buf, len, false};
+	struct transfer t = {mm, addr, buf, len, COPY_IN, false};
 
 	return transfer(&t, done);
 }
 
 int om_write(struct om_mm *mm, uintptr_t addr, const void *buf, size_t len, size_t *done)
 {
-	struct transfer t = {mm, addr, (char *)(uintptr_t)buf, len, true};
+	struct transfer t = {mm, addr, (char *)(uintptr_t)buf, len, COPY_OUT, false};
 
 	return transfer(&t, done);
+}
+
+int om_read_string(struct om_mm *mm, uintptr_t addr, char *buf, size_t size, size_t *len)
+{
+	struct transfer t = {mm, addr, buf, size, COPY_STRING, false};
+	size_t copied;
+	int err = transfer(&t, &copied);
+
+	if (len)
+		*len = copied - t.ended;
+	return err || t.ended ? err : -OM_ENAMETOOLONG;
+}
+
+/* ---------------------------------------------------------------- without sleeping ---------- */
+
+/*
+ * Copy up to the end of the page, if nobody has to be waited for: not even for a spinning lock,
+ * whose holder may be waiting for this CPU, with its interrupts off, to answer a flush.
+ */
+static size_t copy_now(struct transfer *t)
+{
+	struct om_mm *mm = t->mm;
+	struct om_page *table;
+	size_t n = 0;
+
+	if (!om_mm_try_read_lock(mm))
+		return 0;
+	if (area_allows(om_vma_at(mm, t->addr), t->how == COPY_OUT)) {
+		table = om_table_find(mm, t->addr);
+		if (table && om_table_trylock(mm->sys, table)) {
+			n = copy_page(t, table);
+			om_table_unlock(mm->sys, table);
+		}
+	}
+	om_mm_read_unlock(mm);
+	return n;
+}
+
+static int transfer_nofault(struct transfer *t, size_t *done)
+{
+	size_t total = t->len, n = 1;
+
+	om_atomic_begin(t->mm->sys, t);
+	while (t->len && n) {
+		n = copy_now(t);
+		advance(t, n);
+	}
+	om_atomic_end(t->mm->sys, t);
+	if (done)
+		*done = total - t->len;
+	return t->len ? -OM_EAGAIN : 0;
+}
+
+int om_read_nofault(struct om_mm *mm, uintptr_t addr, void *buf, size_t len, size_t *done)
+{
+	struct transfer t = {mm, addr, buf, len, COPY_IN, false};
+
+	return transfer_nofault(&t, done);
+}
+
+int om_write_nofault(struct om_mm *mm, uintptr_t addr, const void *buf, size_t len, size_t *done)
+{
+	struct transfer t = {mm, addr, (char *)(uintptr_t)buf, len, COPY_OUT, false};
+
+	return transfer_nofault(&t, done);
 }
 
 /* ---------------------------------------------------------------- pins ---------------------- */

@@ -7,14 +7,24 @@
 #include "reclaim/reclaim.h"
 #include "rmap/rmap.h"
 
-static bool layout_is_sane(const struct om_layout *l)
+static bool may_be_heap(const struct om_layout *l, uintptr_t start)
 {
-	uintptr_t all = l->lowest | l->highest | l->mmap_base | l->guard_gap;
+	return !start || (start >= l->lowest && start < l->highest);
+}
 
-	return !(all & ~OM_PAGE_MASK) && l->lowest >= OM_PAGE_SIZE && l->lowest < l->highest &&
-	       l->highest <= OM_VA_LIMIT && l->mmap_base > l->lowest &&
-	       l->mmap_base <= l->highest &&
-	       (!l->brk_start || (l->brk_start >= l->lowest && l->brk_start < l->highest));
+const char *om_check_layout(const struct om_layout *l)
+{
+	if ((l->lowest | l->highest | l->mmap_base | l->guard_gap) & ~OM_PAGE_MASK)
+		return "lowest, highest, mmap_base and guard_gap are page aligned";
+	if (l->lowest >= l->highest)
+		return "lowest < highest";
+	if (l->highest > OM_VA_LIMIT)
+		return "highest <= OM_VA_LIMIT";
+	if (l->mmap_base <= l->lowest || l->mmap_base > l->highest)
+		return "lowest < mmap_base <= highest";
+	if (!may_be_heap(l, l->brk_start))
+		return "brk_start is 0, or lowest <= brk_start < highest";
+	return NULL;
 }
 
 int om_mm_create(struct om_system *sys, const struct om_layout *layout, void *cookie,
@@ -24,11 +34,27 @@ int om_mm_create(struct om_system *sys, const struct om_layout *layout, void *co
 	int err;
 
 	om_might_sleep(sys);
-	if (!layout_is_sane(layout))
+	if (om_check_layout(layout))
 		return -OM_EINVAL;
 	do
 		err = om_mm_new(sys, layout, cookie, NULL, mm);
 	while (om_try_again(sys, &tries, 2, &err));
+	return err;
+}
+
+int om_set_brk_start(struct om_mm *mm, uintptr_t start)
+{
+	int err = 0;
+
+	om_might_sleep(mm->sys);
+	if (!may_be_heap(&mm->layout, start))
+		return -OM_EINVAL;
+	om_mm_write_lock(mm);
+	if (mm->brk != mm->layout.brk_start)
+		err = -OM_EBUSY;
+	else
+		mm->brk = mm->layout.brk_start = start;
+	om_mm_write_unlock(mm);
 	return err;
 }
 

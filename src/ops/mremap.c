@@ -253,7 +253,8 @@ static int find_place(struct remap *r)
 	uintptr_t hint = r->new &OM_PAGE_MASK;
 	struct om_vma *next = om_vma_find(r->mm, hint);
 
-	if (hint >= l->lowest && r->new_len <= l->highest && hint <= l->highest - r->new_len &&
+	if (hint && hint >= l->lowest && r->new_len <= l->highest &&
+	    hint <= l->highest - r->new_len &&
 	    (!next || om_vma_start_gap(next) >= hint + r->new_len)) {
 		r->new = hint;
 		return 0;

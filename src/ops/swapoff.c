@@ -252,7 +252,7 @@ static struct om_mapping *next_mapping(struct om_system *sys, struct om_mapping 
 
 	om_spin_lock(sys, &sys->list_lock, OM_RANK_LIST);
 	next = m ? m->next : sys->mappings;
-	/* Some may be on their way out. */
+	/* Some may be on their way out: as long as they are in the list they are there. */
 	while (next && !(om_mapping_is_shmem(next) && om_mapping_tryget(next))) {
 		next = next->next;
 		om_work(sys, 1);

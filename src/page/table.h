@@ -21,6 +21,12 @@ static inline void om_table_lock(struct om_system *sys, struct om_page *table)
 	om_spin_lock(sys, &table->lock, OM_RANK_TABLE);
 }
 
+/* As om_table_lock(), in any order; false if that would take waiting. */
+static inline bool om_table_trylock(struct om_system *sys, struct om_page *table)
+{
+	return om_spin_trylock(sys, &table->lock, OM_RANK_TABLE);
+}
+
 static inline void om_table_lock_second(struct om_system *sys, struct om_page *table)
 {
 	om_spin_lock(sys, &table->lock, OM_RANK_TABLE2);

@@ -21,6 +21,7 @@ struct om_round {
 	/* OLD and REST add: pages that were not used and stay, by the rounds they have left. */
 	size_t stay[OM_AGE_MAX + 1];
 	struct om_region *rest; /* REST: the region that is being looked at */
+	bool put_off;           /* a store has said that it will not write just now */
 };
 
 /*

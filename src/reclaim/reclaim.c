@@ -150,19 +150,34 @@ static bool is_orphan(struct om_system *sys, struct om_page *page)
 	return orphan;
 }
 
+/*
+ * A run could not be written: those pages stay that still are dirty. `err` is 0 if nobody has
+ * tried.
+ */
+static OM_COLD void keep_run(struct om_system *sys, struct om_victims *b, unsigned i, unsigned n,
+                             int err)
+{
+	for (unsigned k = i; k < i + n; k++)
+		if (om_page_test(b->page[k], OM_PG_DIRTY))
+			give_up(sys, &b->page[k], err && err != -OM_EAGAIN);
+	b->put_off |= err == -OM_EAGAIN;
+}
+
 /* Write the run of consecutive slots that begins at page i; returns its length. */
 static unsigned write_run(struct om_system *sys, struct om_victims *b, unsigned i)
 {
 	unsigned n = 1, device = b->page[i]->slot >> OM_SWAP_DEVICE_SHIFT;
 	_Atomic uint8_t *place = om_swap_writer_begin(sys, device);
+	int err = 0;
 
 	while (i + n < b->n && is_dirty_swap(b->page[i + n]) &&
 	       b->page[i + n]->slot == b->page[i]->slot + n &&
 	       b->page[i + n]->slot >> OM_SWAP_DEVICE_SHIFT == device)
 		n++;
-	if (!place || om_swap_write(sys, &b->page[i], n))
-		for (unsigned k = 0; k < n; k++)
-			give_up(sys, &b->page[i + k], place);
+	if (place)
+		err = om_swap_write(sys, &b->page[i], n);
+	if (!place || err)
+		keep_run(sys, b, i, n, err);
 	if (place)
 		om_swap_writer_end(sys, device, place);
 	return n;
@@ -193,14 +208,15 @@ static unsigned write_file_run(struct om_system *sys, struct om_victims *b, unsi
 	struct om_mapping **place = om_file_writer_begin(sys, mapping);
 	struct om_page **run = &b->page[i];
 	unsigned n = 1;
+	int err = 0;
 
 	while (i + n < b->n && n < OM_TRANSFER_MAX && file_to_write(sys, run[n]) == mapping &&
 	       run[n]->index == run[0]->index + n)
 		n++;
-	if (!place || om_mapping_writepages(mapping, run, n))
-		for (unsigned k = 0; k < n; k++)
-			if (om_page_test(run[k], OM_PG_DIRTY))
-				give_up(sys, &run[k], place);
+	if (place)
+		err = om_mapping_writepages(mapping, run, n);
+	if (!place || err)
+		keep_run(sys, b, i, n, err);
 	if (place)
 		om_file_writer_end(sys, place);
 	return n;
@@ -308,6 +324,7 @@ static size_t go_round(struct om_system *sys, struct om_round *round, enum om_sc
 		om_scan(sys, round, want < OM_RECLAIM_BATCH ? (unsigned)want : OM_RECLAIM_BATCH,
 		        &b);
 		reclaim_victims(sys, &b, evicted);
+		round->put_off |= b.put_off;
 		freed += evicted[OM_AGE_ANON] + evicted[OM_AGE_FILE];
 		om_count(sys, OM_EV_PGSCAN, round->looked);
 		if (how <= OM_SCAN_REST)
@@ -350,7 +367,7 @@ static size_t shrink_tables(struct om_system *sys, size_t pages)
 	return freed;
 }
 
-static size_t shrink(struct om_system *sys, size_t pages)
+static size_t shrink(struct om_system *sys, size_t pages, bool *put_off)
 {
 	struct om_round round = {.early = 0};
 	size_t freed = go_round(sys, &round, OM_SCAN_OLD, pages);
@@ -366,6 +383,7 @@ static size_t shrink(struct om_system *sys, size_t pages)
 		freed += go_round(sys, &round, OM_SCAN_ALL, pages - freed);
 	if (!freed)
 		freed = om_reclaim_tables(sys, OM_TABLES_ALL, pages);
+	*put_off = round.put_off;
 	return freed;
 }
 
@@ -396,14 +414,21 @@ static void leave(struct om_system *sys, uint32_t hangs, bool won)
 	om_wake(sys, r);
 }
 
-size_t om_reclaim_step(struct om_system *sys, size_t pages)
+size_t om_reclaim_some(struct om_system *sys, size_t pages, bool *put_off)
 {
 	uint32_t hangs;
 	size_t freed;
 
 	om_might_sleep(sys);
 	hangs = enter(sys);
-	freed = shrink(sys, pages);
+	freed = shrink(sys, pages, put_off);
 	leave(sys, hangs, freed);
 	return freed;
+}
+
+size_t om_reclaim_step(struct om_system *sys, size_t pages)
+{
+	bool put_off;
+
+	return om_reclaim_some(sys, pages, &put_off);
 }

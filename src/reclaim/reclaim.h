@@ -49,6 +49,12 @@ static inline void om_check_low(struct om_system *sys)
 	om_check_low_on(sys, om_shard(sys));
 }
 
+/*
+ * om_reclaim_step(), which says, too, whether a store has put off writing (-OM_EAGAIN): another
+ * thread may be able to free what this one has left.
+ */
+size_t om_reclaim_some(struct om_system *sys, size_t pages, bool *put_off);
+
 /* Pages a reclaim batch handles together. */
 #define OM_RECLAIM_BATCH 32
 

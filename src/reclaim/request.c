@@ -16,6 +16,9 @@
  */
 #define PATIENCE 100
 
+/* And tenths that it waits for the background thread, if a store writes for that one alone. */
+#define PUT_OFF_PATIENCE 10
+
 struct others {
 	const struct om_reclaimers *r;
 	uint32_t won; /* when we looked */
@@ -24,6 +27,11 @@ struct others {
 static bool others_have_won(const struct others *o)
 {
 	return atomic_load(&o->r->won) != o->won;
+}
+
+static bool others_have_not_won(const void *arg)
+{
+	return !others_have_won(arg);
 }
 
 static bool others_busy(const void *arg)
@@ -44,14 +52,31 @@ static void take_for_hung(struct om_system *sys)
 }
 
 /*
+ * A store does not write for this thread, but would for the background thread, which may not have
+ * begun yet. Wait until it has freed something, not for long: this thread may be in its way.
+ */
+static void wait_for_background(struct om_system *sys, const struct others *o)
+{
+	const struct om_hooks *h = om_hooks(sys);
+
+	if (!h->ops->low_memory || !h->ops->wait_briefly)
+		return;
+	h->ops->low_memory(h->ctx);
+	for (unsigned n = 0; n < PUT_OFF_PATIENCE && !others_have_won(o) && !om_dying(sys); n++)
+		om_wait_briefly(sys, &sys->reclaimers, others_have_not_won, o);
+}
+
+/*
  * We found nothing: perhaps because other threads have all pages isolated. Wait until one of them
  * has freed some; false if none has, or they hang, so that it was really nothing.
  */
-static bool wait_for_others(struct om_system *sys)
+static bool wait_for_others(struct om_system *sys, bool put_off)
 {
 	struct others o = {&sys->reclaimers, atomic_load(&sys->reclaimers.won)};
 	unsigned left = PATIENCE;
 
+	if (put_off)
+		wait_for_background(sys, &o);
 	while (others_busy(&o) && left && !om_dying(sys))
 		left -= om_wait_briefly(sys, &sys->reclaimers, others_busy, &o);
 	if (!left && others_busy(&o))
@@ -79,14 +104,15 @@ static int do_rounds(struct om_system *sys, unsigned *tries, size_t want, size_t
 {
 	size_t target = want < OM_RECLAIM_BATCH ? OM_RECLAIM_BATCH : want;
 	unsigned dry = 0;
+	bool put_off;
 
 	om_count(sys, OM_EV_ALLOCSTALL, 1);
 	while (dry < DRY_ROUNDS && *tries < MAX_ROUNDS) {
 		++*tries;
-		*freed = om_reclaim_step(sys, target);
+		*freed = om_reclaim_some(sys, target, &put_off);
 		if (*freed)
 			return 0;
-		dry += !wait_for_others(sys);
+		dry += !wait_for_others(sys, put_off);
 		if (enough_free(sys, want))
 			return 0;
 	}

@@ -11,6 +11,7 @@
 struct om_victims {
 	struct om_page *page[OM_RECLAIM_BATCH]; /* NULL: given up */
 	unsigned n;
+	bool put_off; /* a store has said that it will not write just now */
 };
 
 /*

@@ -188,6 +188,7 @@ static int write_pages(struct om_mapping *mapping, struct om_page *const page[],
 {
 	struct om_system *sys = mapping->sys;
 	void *frame[OM_TRANSFER_MAX] = {NULL};
+	int err;
 
 	for (unsigned i = 0; i < n; i++) {
 		OM_ASSERT(sys, om_page_test(page[i], OM_PG_LOCKED), "page lock", page[i]);
@@ -196,13 +197,14 @@ static int write_pages(struct om_mapping *mapping, struct om_page *const page[],
 		om_page_clear(page[i], OM_PG_DIRTY);
 	}
 	om_might_transfer(sys);
-	if (!mapping->ops->write(mapping->store, page[0]->index, n, frame)) {
+	err = mapping->ops->write(mapping->store, page[0]->index, n, frame);
+	if (!err) {
 		om_count(sys, OM_EV_PGPGOUT, n);
 		return 0;
 	}
 	for (unsigned i = 0; i < n; i++)
 		om_page_set(page[i], OM_PG_DIRTY);
-	return -OM_EIO;
+	return om_write_error(err);
 }
 
 int om_mapping_writepages(struct om_mapping *mapping, struct om_page *const page[], unsigned n)
@@ -215,7 +217,7 @@ int om_mapping_writepages(struct om_mapping *mapping, struct om_page *const page
 	if (!mapping->ops->write)
 		return -OM_EIO;
 	err = write_pages(mapping, page, n);
-	if (!err || n == 1)
+	if (!err || n == 1 || err == -OM_EAGAIN)
 		return err;
 	for (unsigned i = 0; i < n; i++) {
 		err = write_pages(mapping, &page[i], 1);
@@ -408,8 +410,6 @@ bool om_mapping_tryget(struct om_mapping *mapping)
 {
 	uintptr_t refs = atomic_load_explicit(&mapping->refs, memory_order_relaxed);
 
-	OM_ASSERT(mapping->sys, om_held(mapping->sys, &mapping->sys->list_lock), "list lock",
-	          mapping);
 	while (refs)
 		if (atomic_compare_exchange_weak_explicit(&mapping->refs, &refs, refs + 1,
 		                                          memory_order_acquire,

@@ -136,11 +136,17 @@ void om_mapping_remove(struct om_mapping *mapping, struct om_page *page);
  */
 bool om_mapping_evict(struct om_mapping *mapping, struct om_page *page);
 
+/* What a store's `write` said, as the library tells it: "not now", or an error. */
+static inline int om_write_error(int err)
+{
+	return err == -OM_EAGAIN ? err : -OM_EIO;
+}
+
 /*
  * Write n <= OM_TRANSFER_MAX consecutive pages to their store, in one transfer; if that fails, each
  * alone, so that a bad neighbour harms nobody. All are locked, and their entries have been cleaned
- * (om_page_mkclean). 0, or the first error: pages that could not be written are dirty again. May
- * sleep.
+ * (om_page_mkclean). 0, or the first error: pages that could not be written are dirty again;
+ * -OM_EAGAIN, if the store does not write just now: then it is not asked for each. May sleep.
  */
 int om_mapping_writepages(struct om_mapping *mapping, struct om_page *const page[], unsigned n);
 
@@ -171,12 +177,6 @@ void om_run_put(struct om_system *sys, struct om_run *run);
 /* Create with one reference. -OM_ENOFRAME, -OM_EOVERFLOW (size beyond OM_MAPPING_MAX). */
 int om_mapping_new(struct om_system *sys, const struct om_store_ops *ops, void *store,
                    uint64_t size, struct om_mapping **mapping);
-
-/*
- * One more reference to a mapping found in sys->mappings, unless its last one is gone and it is
- * being taken down. list_lock held.
- */
-bool om_mapping_tryget(struct om_mapping *mapping);
 
 /*
  * One more shared area that may become writable (MAYWRITE); false if that is denied, or there are

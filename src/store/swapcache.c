@@ -133,6 +133,7 @@ static int write_slots(struct om_system *sys, struct om_page *const page[], unsi
 	const struct om_swap_device *device = om_slot_device(sys, page[0]->slot);
 	void *frame[OM_SWAP_RUN];
 	unsigned i;
+	int err;
 
 	for (i = 0; i < n; i++) {
 		OM_ASSERT(sys, page[i]->slot == page[0]->slot + i, "I11", page[i]);
@@ -140,12 +141,15 @@ static int write_slots(struct om_system *sys, struct om_page *const page[], unsi
 		frame[i] = om_page_ptr(sys, page[i]);
 	}
 	om_might_transfer(sys);
-	if (!device->ops->write(device->store, om_slot_offset(page[0]->slot), n, frame)) {
+	err = device->ops->write(device->store, om_slot_offset(page[0]->slot), n, frame);
+	if (!err) {
 		om_count(sys, OM_EV_PSWPOUT, n);
 		return 0;
 	}
 	for (i = 0; i < n; i++)
 		om_page_set(page[i], OM_PG_DIRTY);
+	if (err == -OM_EAGAIN)
+		return err;
 	om_count(sys, OM_EV_SWAP_WRITE_ERR, 1);
 	return -OM_EIO;
 }

@@ -3,7 +3,8 @@
  *
  * It believes nothing that the library keeps up to date: every figure is counted again, from the
  * areas, the page tables read by hand from their roots, the indexes, the lists, and the page array.
- * What has to be counted for each frame goes into the caller's scratch memory, 8 bytes a frame.
+ * What has to be counted for each frame goes into the caller's scratch memory, 8 bytes a frame, in
+ * one piece or in pages.
  *
  * Two groups of passes. The first looks at structure and never follows a pointer or a frame number
  * before it has seen that it is sane. Only if it finds nothing wrong does the second run, which
@@ -41,10 +42,11 @@ static size_t read_anon_tree(struct om_anon_check *a, const struct om_node *root
 	return om_check_tree(om_container(a, struct om_check, anon), root, ops, owner);
 }
 
-unsigned om_verify(struct om_system *sys, void *scratch, struct om_bug *bug)
+static unsigned verify(struct om_system *sys, void *scratch, void *const *piece, struct om_bug *bug)
 {
 	struct om_check c = {.sys = sys,
 	                     .tally = scratch,
+	                     .piece = piece,
 	                     .bug = bug,
 	                     .anon = {.sys = sys, .fail = fail_anon, .tree = read_anon_tree}};
 
@@ -66,4 +68,14 @@ unsigned om_verify(struct om_system *sys, void *scratch, struct om_bug *bug)
 	om_check_walks(&c);
 	om_check_slots(&c);
 	return c.violations;
+}
+
+unsigned om_verify(struct om_system *sys, void *scratch, struct om_bug *bug)
+{
+	return verify(sys, scratch, NULL, bug);
+}
+
+unsigned om_verify_pages(struct om_system *sys, void *const scratch[], struct om_bug *bug)
+{
+	return verify(sys, NULL, scratch, bug);
 }

@@ -21,7 +21,8 @@ struct om_tally {
 
 struct om_check {
 	struct om_system *sys;
-	struct om_tally *tally; /* one for each frame */
+	struct om_tally *tally; /* one for each frame; NULL: they are in pieces */
+	void *const *piece;     /* each of them a page */
 	struct om_bug *bug;     /* NULL, or where the first violation goes */
 	unsigned violations;
 
@@ -47,9 +48,22 @@ void om_check_fail(struct om_check *c, const char *rule, const char *what, const
 	                         (uintptr_t)(v1)),                                                 \
 	           false))
 
+/* Tallies in a piece of scratch memory. */
+#define OM_PIECE_TALLIES ((om_pfn_t)(OM_PAGE_SIZE / sizeof(struct om_tally)))
+
+static inline struct om_tally *om_tally_at(const struct om_check *c, om_pfn_t pfn)
+{
+	struct om_tally *piece = c->tally;
+
+	if (piece)
+		return &piece[pfn];
+	piece = c->piece[pfn / OM_PIECE_TALLIES];
+	return &piece[pfn % OM_PIECE_TALLIES];
+}
+
 static inline struct om_tally *om_tally_of(struct om_check *c, const struct om_page *page)
 {
-	return &c->tally[om_page_pfn(c->sys, page)];
+	return om_tally_at(c, om_page_pfn(c->sys, page));
 }
 
 /*
@@ -71,13 +85,13 @@ void om_tally_clear(struct om_check *c);
  * read, by way of each of its owners, and may refuse; NULL: each is read once. `entry` sees the
  * entries of leaf tables.
  */
-struct om_scan {
+struct om_entry_scan {
 	bool (*table)(struct om_check *c, struct om_mm *mm, struct om_page *table, unsigned level,
 	              uintptr_t index);
 	void (*entry)(struct om_check *c, struct om_mm *mm, struct om_page *table, unsigned pos,
 	              om_pte_t pte);
 };
-void om_scan_tables(struct om_check *c, const struct om_scan *scan);
+void om_scan_tables(struct om_check *c, const struct om_entry_scan *scan);
 
 /* For c->tree_nodes, before the first tree is checked. */
 size_t om_count_tree_nodes(struct om_system *sys);

@@ -22,7 +22,8 @@ void om_check_fail(struct om_check *c, const char *rule, const char *what, const
 
 void om_tally_clear(struct om_check *c)
 {
-	memset(c->tally, 0, c->sys->nr_frames * sizeof(*c->tally));
+	for (om_pfn_t i = 0; i < c->sys->nr_frames; i++)
+		memset(om_tally_at(c, i), 0, sizeof(struct om_tally));
 }
 
 /* ---------------------------------------------------------------- trees --------------------- */
@@ -86,7 +87,7 @@ size_t om_check_tree(struct om_check *c, const struct om_node *root, const struc
 /* ---------------------------------------------------------------- tables -------------------- */
 
 static void scan_table(struct om_check *c, struct om_mm *mm, struct om_page *table, unsigned level,
-                       uintptr_t index, const struct om_scan *scan)
+                       uintptr_t index, const struct om_entry_scan *scan)
 {
 	struct om_system *sys = c->sys;
 	unsigned shift = (level - 1) * OM_TABLE_SHIFT;
@@ -107,7 +108,7 @@ static void scan_table(struct om_check *c, struct om_mm *mm, struct om_page *tab
 	}
 }
 
-void om_scan_tables(struct om_check *c, const struct om_scan *scan)
+void om_scan_tables(struct om_check *c, const struct om_entry_scan *scan)
 {
 	om_for_each_mm (mm, c->sys)
 		scan_table(c, mm, mm->root, OM_LEVELS, 0, scan);

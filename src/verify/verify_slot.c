@@ -10,12 +10,18 @@
 #include "store/swap.h"
 #include "verify/verify.h"
 
+/* How often slot first_slot + i has been met. */
+static uint32_t *holders_of(const struct om_check *c, uint32_t i)
+{
+	struct om_tally *t = om_tally_at(c, i / 2);
+
+	return i % 2 ? &t->locked : &t->seen;
+}
+
 static void hold(struct om_check *c, uint32_t slot)
 {
-	uint32_t *count = (uint32_t *)(void *)c->tally;
-
 	if (slot - c->first_slot < c->nr_slots)
-		count[slot - c->first_slot]++;
+		++*holders_of(c, slot - c->first_slot);
 }
 
 static void held_by_entry(struct om_check *c, struct om_mm *mm, struct om_page *table, unsigned pos,
@@ -53,8 +59,7 @@ static void check_in_swapcache(struct om_check *c, uint32_t slot, om_pfn_t pfn)
 
 static void check_chunk(struct om_check *c)
 {
-	static const struct om_scan scan = {NULL, held_by_entry};
-	const uint32_t *holders = (const uint32_t *)(const void *)c->tally;
+	static const struct om_entry_scan scan = {NULL, held_by_entry};
 
 	om_tally_clear(c);
 	om_scan_tables(c, &scan);
@@ -64,7 +69,8 @@ static void check_chunk(struct om_check *c)
 		uint32_t slot = c->first_slot + i, count = om_slot_count(c->sys, slot);
 		om_pfn_t pfn = om_slot_pfn(c->sys, slot);
 
-		OM_CHECK(c, count == holders[i] + (pfn != OM_NO_PFN), "I11", NULL, slot, count);
+		OM_CHECK(c, count == *holders_of(c, i) + (pfn != OM_NO_PFN), "I11", NULL, slot,
+		         count);
 		if (pfn != OM_NO_PFN)
 			check_in_swapcache(c, slot, pfn);
 	}

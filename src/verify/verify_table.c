@@ -253,7 +253,7 @@ static void check_counters(struct om_check *c, struct om_mm *mm)
 
 void om_check_tables(struct om_check *c)
 {
-	static const struct om_scan scan = {check_table, check_entry};
+	static const struct om_entry_scan scan = {check_table, check_entry};
 
 	om_scan_tables(c, &scan);
 	if (c->violations)
@@ -282,7 +282,7 @@ static void sum_entry(struct om_check *c, struct om_mm *mm, struct om_page *tabl
 	(void)mm;
 	if (!om_pte_present(pte) || om_pte_pfn(pte) == c->sys->zero_pfn)
 		return;
-	tally = &c->tally[om_pte_pfn(pte)];
+	tally = om_tally_at(c, om_pte_pfn(pte));
 	tally->seen++;
 	tally->locked += place_number(c->sys, table, pos);
 }
@@ -334,7 +334,7 @@ static void check_walk(struct om_check *c, struct om_page *page)
 
 void om_check_walks(struct om_check *c)
 {
-	static const struct om_scan scan = {NULL, sum_entry};
+	static const struct om_entry_scan scan = {NULL, sum_entry};
 
 	om_tally_clear(c);
 	om_scan_tables(c, &scan);

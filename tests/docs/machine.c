@@ -42,12 +42,19 @@ struct memory_range {
 };
 enum reason { NOT_MAPPED, NOT_ALLOWED, NO_PAGE, OUT_OF_MEMORY };
 
+struct pipe {
+	bool locked;
+	char bytes[8];
+	size_t n;
+};
+long pipe_read(struct pipe *p, struct om_mm *mm, uintptr_t user, size_t n);
 bool vm_start(void);
 int process_create(struct process *p);
 int process_map(struct process *p, uintptr_t addr, size_t len);
 void page_fault(struct process *p, uintptr_t addr, unsigned error);
 int sys_fork(struct process *parent, struct process *child);
-void sys_exec(struct process *p);
+int sys_exec(struct process *p, const char *image, size_t size, uintptr_t *entry);
+int sys_exec_file(struct process *p, struct inode *inode, uintptr_t *entry);
 void sys_exit(struct process *p);
 long sys_write_console(struct process *p, uintptr_t user, size_t len);
 int inode_open(struct inode *inode);
@@ -99,6 +106,38 @@ void console_put(const char *text, size_t n)
 	console_len += n;
 }
 
+/* ---- a pipe ---- */
+
+void pipe_lock(struct pipe *p);
+void pipe_lock(struct pipe *p)
+{
+	CHECK(!p->locked);
+	p->locked = true;
+}
+
+void pipe_unlock(struct pipe *p);
+void pipe_unlock(struct pipe *p)
+{
+	CHECK(p->locked);
+	p->locked = false;
+}
+
+size_t pipe_ready(struct pipe *p, const char **bytes);
+size_t pipe_ready(struct pipe *p, const char **bytes)
+{
+	CHECK(p->locked);
+	*bytes = p->bytes;
+	return p->n;
+}
+
+void pipe_consume(struct pipe *p, size_t n);
+void pipe_consume(struct pipe *p, size_t n)
+{
+	CHECK(p->locked && n <= p->n);
+	p->n -= n;
+	memmove(p->bytes, p->bytes + n, p->n);
+}
+
 /* ---- the disk ---- */
 
 #define DISK_PAGES 4096
@@ -143,6 +182,41 @@ void inode_is_unused(struct inode *inode)
 {
 	CHECK(!inode->mapping);
 	unused_inodes++;
+}
+
+static struct inode *locked_inode;
+
+void inode_lock(struct inode *inode);
+void inode_lock(struct inode *inode)
+{
+	CHECK(!locked_inode);
+	locked_inode = inode;
+}
+
+void inode_unlock(struct inode *inode);
+void inode_unlock(struct inode *inode)
+{
+	CHECK(locked_inode == inode);
+	locked_inode = NULL;
+}
+
+void inode_wait(struct inode *inode);
+void inode_wait(struct inode *inode)
+{
+	(void)inode;
+	CHECK(!"nobody else is there to wait for");
+}
+
+void inode_wake(struct inode *inode);
+void inode_wake(struct inode *inode)
+{
+	CHECK(locked_inode == inode);
+}
+
+unsigned transactions_of_this_thread(void);
+unsigned transactions_of_this_thread(void)
+{
+	return 0;
 }
 
 /* ---- threads and CPUs ---- */
@@ -300,6 +374,20 @@ static int get(struct process *p, uintptr_t addr)
 static struct om_system *sys;
 static uint64_t scratch[PORT_FRAMES];
 
+/* Into a page that is not there yet, over the end of it, and to nowhere. */
+static void before_you_start(struct process *p)
+{
+	struct pipe pipe = {.bytes = "through", .n = 8};
+
+	CHECK(pipe_read(&pipe, p->mm, BASE + 8 * PAGE - 3, 8) == 3);
+	CHECK(get(p, BASE + 8 * PAGE - 3) == 't');
+	CHECK(pipe_read(&pipe, p->mm, BASE + 8 * PAGE, 4) == 4);
+	CHECK(pipe_read(&pipe, p->mm, 0x1000, 8) == -OM_EFAULT);
+	CHECK(pipe_read(&pipe, p->mm, BASE + 8 * PAGE + 4, 8) == 1);
+	CHECK(pipe_read(&pipe, p->mm, BASE, 8) == 0 && !pipe.locked);
+	CHECK(get(p, BASE + 8 * PAGE) == 'o' && get(p, BASE + 8 * PAGE + 3) == 'h');
+}
+
 /* The table at the end of section 2. */
 static void tier_1(void)
 {
@@ -323,6 +411,7 @@ static void tier_1(void)
 	CHECK(put(&p, 0x7ffffffd0000 - 0x8000, 's')); /* the stack grows */
 	CHECK(get(&p, BASE - 1) == -1 && last_reason == NOT_MAPPED);
 	CHECK(get(&p, 0xffff888000000000) == -1 && last_reason == NOT_MAPPED);
+	before_you_start(&p);
 	CHECK(om_mprotect(p.mm, BASE, PAGE, OM_PROT_NONE) == 0);
 	CHECK(get(&p, BASE) == -1 && last_reason == NOT_ALLOWED);
 	CHECK(om_mprotect(p.mm, BASE, PAGE, OM_PROT_READ) == 0);
@@ -331,6 +420,122 @@ static void tier_1(void)
 	CHECK(vm_is_sound(scratch));
 	sys_exit(&p);
 	CHECK(om_free_frames(sys) == 1023);
+}
+
+/* A program: text, and data with 2 pages of .bss behind it. As a linker lays it out. */
+struct program {
+	struct {
+		unsigned char ident[16];
+		uint16_t type, machine;
+		uint32_t version;
+		uint64_t entry, segments, sections;
+		uint32_t flags;
+		uint16_t size, segment_size, nr_segments, section_size, nr_sections, names;
+	} header;
+	struct {
+		uint32_t type, flags;
+		uint64_t offset, addr, unused, file_size, size, align;
+	} segment[3];
+	char text[32], data[32], more[64];
+};
+
+#define TEXT 0x400000ul
+#define DATA 0x601000ul
+
+static struct program make_program(void)
+{
+	struct program e = {.text = "text", .data = "data", .more = "not of the program"};
+	const size_t text = offsetof(struct program, text), data = offsetof(struct program, data);
+
+	memcpy(e.header.ident, "\177ELF\2", 5);
+	e.header.entry = TEXT + text;
+	e.header.segments = offsetof(struct program, segment);
+	e.header.segment_size = sizeof(e.segment[0]);
+	e.header.nr_segments = 3;
+	for (unsigned i = 0; i < 3; i++)
+		e.segment[i].type = i ? 1 : 4; /* the first is a note */
+	e.segment[1].flags = 5;
+	e.segment[1].addr = TEXT;
+	e.segment[1].file_size = e.segment[1].size = data;
+	e.segment[2].flags = 6;
+	e.segment[2].offset = data;
+	e.segment[2].addr = DATA + data;
+	e.segment[2].file_size = sizeof(e.data);
+	e.segment[2].size = 2 * PAGE;
+	return e;
+}
+
+/* What exec has made of it. */
+static void check_program(struct process *p, uintptr_t entry)
+{
+	const uintptr_t data = DATA + offsetof(struct program, data), end = DATA + 3 * PAGE;
+	struct om_vmainfo info;
+	char text[8];
+	size_t n;
+
+	CHECK(entry == TEXT + offsetof(struct program, text));
+	CHECK(om_read_string(p->mm, entry, text, sizeof(text), &n) == 0 && n == 4);
+	CHECK(!strcmp(text, "text"));
+	CHECK(!put(p, entry, 'x') && last_reason == NOT_ALLOWED);
+	CHECK(om_vma_next(p->mm, TEXT, &info) && info.start == TEXT && info.end == TEXT + PAGE);
+	CHECK(info.flags == (OM_VM_READ | OM_VM_EXEC | OM_VM_MAYWRITE));
+	CHECK(get(p, data) == 'd' && get(p, data + 4) == 0);
+	for (uintptr_t a = data + 32; a < data + 2 * PAGE; a += 16)
+		CHECK(get(p, a) == 0);
+	CHECK(put(p, data, 'D') && put(p, data + 2 * PAGE - 1, 'E'));
+	CHECK(get(p, BASE) == -1);
+	CHECK(om_brk(p->mm, 0) == end);
+	CHECK(om_brk(p->mm, end + 10) == end + 10 && put(p, end, 'h'));
+	CHECK(vm_is_sound(scratch));
+}
+
+static void exec_fails(struct process *p, struct program e, size_t size, int err)
+{
+	uintptr_t entry;
+
+	CHECK(sys_exec(p, (const char *)&e, size, &entry) == err);
+	CHECK(vm_is_sound(scratch));
+}
+
+static void exec(struct process *p)
+{
+	struct program e = make_program(), bad = e;
+	uintptr_t entry;
+
+	CHECK(sys_exec(p, (const char *)&e, sizeof(e), &entry) == 0);
+	check_program(p, entry);
+	bad.header.ident[1] = 'e';
+	exec_fails(p, bad, sizeof(e), -OM_EINVAL);
+	exec_fails(p, e, 10, -OM_EINVAL);
+	exec_fails(p, e, offsetof(struct program, text) - 1, -OM_EINVAL);
+	exec_fails(p, e, offsetof(struct program, data) + 31, -OM_EINVAL); /* data is cut off */
+	bad = e;
+	bad.segment[2].addr = UINT64_MAX - 100;
+	exec_fails(p, bad, sizeof(e), -OM_EINVAL);
+	bad.segment[2].addr = TEXT + 0x800; /* on a page of the text */
+	exec_fails(p, bad, sizeof(e), -OM_EEXIST);
+	CHECK(sys_exec(p, (const char *)&e, sizeof(e), &entry) == 0);
+	check_program(p, entry);
+}
+
+static void exec_file(struct process *p)
+{
+	struct inode inode = {.size = sizeof(struct program), .disk_page = 10};
+	struct program e = make_program();
+	uintptr_t entry;
+
+	memcpy(disk[10], &e, sizeof(e));
+	CHECK(inode_open(&inode) == 0);
+	CHECK(sys_exec_file(p, &inode, &entry) == 0);
+	check_program(p, entry);
+	CHECK(sys_exec_file(p, &inode, &entry) == 0); /* what was written is not in the file */
+	check_program(p, entry);
+	CHECK(om_mapping_truncate(inode.mapping, 20) == 0);
+	inode.size = 20;
+	CHECK(sys_exec_file(p, &inode, &entry) == -OM_EINVAL);
+	inode_close(&inode);
+	om_mm_empty(p->mm);
+	CHECK(!inode.mapping);
 }
 
 static void tier_2(void)
@@ -350,8 +555,7 @@ static void tier_2(void)
 	CHECK(console_len == 14 && !memcmp(console, "hello, console", 14));
 	CHECK(sys_write_console(&p, 0x1000, 1) == -OM_EFAULT);
 	CHECK(vm_is_sound(scratch));
-	sys_exec(&c);
-	CHECK(get(&c, BASE) == -1);
+	exec(&c);
 	sys_exit(&c);
 	sys_exit(&p);
 	CHECK(om_free_frames(sys) == 1023);
@@ -387,8 +591,9 @@ static void tier_3(void)
 	CHECK(vm_is_sound(scratch));
 	inode_close(&inode);
 	CHECK(unused_inodes == unused);
+	exec_file(&p);
+	CHECK(unused_inodes == unused + 2);
 	sys_exit(&p);
-	CHECK(unused_inodes == unused + 1);
 	CHECK(om_free_frames(sys) == 1023);
 }
 

@@ -311,16 +311,35 @@ static void call_remap_pages(struct play *p)
 	(void)om_remap_file_pages(p->mm, at(SHARED), PAGES(2), 0, 2, 0);
 }
 
+/* Every other page by the copy that does not wait, if it can be had so. */
+static int write_900(struct om_mm *mm, unsigned i)
+{
+	unsigned char page[RIG_PAGE];
+
+	memset(page, 0, sizeof(page));
+	rig_set_tag(page, first_tag(i) + 900);
+	if (i % 2 && !om_write_nofault(mm, at(i), page, sizeof(page), NULL))
+		return 0;
+	return om_write(mm, at(i), page, sizeof(page), NULL);
+}
+
+static int read_page(struct om_mm *mm, unsigned i, unsigned char *page)
+{
+	if (i % 2 && !om_read_nofault(mm, at(i), page, RIG_PAGE, NULL))
+		return 0;
+	return om_read(mm, at(i), page, RIG_PAGE, NULL);
+}
+
 /* Shared memory: with what is there now seen first. */
 static void store_shmem(struct om_mm *mm, unsigned i)
 {
 	unsigned char page[RIG_PAGE];
 	unsigned change;
 
-	if (!om_read(mm, at(i), page, sizeof(page), NULL))
+	if (!read_page(mm, i, page))
 		history_saw(history_of(i), rig_tag(page));
 	change = history_begin(history_of(i), STORE, first_tag(i) + 900);
-	if (write_tag(mm, at(i), first_tag(i) + 900))
+	if (write_900(mm, i))
 		history_failed(history_of(i), change, false);
 	else
 		history_end(history_of(i), change);
@@ -330,7 +349,7 @@ static void store_shmem(struct om_mm *mm, unsigned i)
 static void write_all(struct om_mm *mm)
 {
 	for (unsigned i = 0; i < SHARED; i++)
-		(void)write_tag(mm, at(i), first_tag(i) + 900);
+		(void)write_900(mm, i);
 	for (unsigned i = SHMEM; i < ALL; i++)
 		store_shmem(mm, i);
 }

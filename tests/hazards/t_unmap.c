@@ -105,6 +105,8 @@ static void task_look(struct play *p)
 		om_pageinfo(p->mm, addr, &page);
 		rig_ok(om_mminfo(p->mm, 0, HERE + 2 * SPAN, &info));
 		rig_check(info.vmas == 1 || info.vmas == 2);
+		(void)om_read_nofault(p->mm, addr, &word, sizeof(word), NULL);
+		rig_equal(word, 100 + i);
 		(void)om_read(p->mm, addr, &word, sizeof(word), NULL);
 		rig_equal(word, 100 + i);
 		if (!om_pin(p->mm, addr, OM_WRITE, &pfn))

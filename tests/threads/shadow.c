@@ -404,6 +404,21 @@ static void heal(struct thread *t, struct proc *p, unsigned r, unsigned i)
 
 /* ---------------------------------------------------------------- accesses ------------------ */
 
+/* Bytes of one page: all of them, or none if that would take waiting. */
+static bool copied_at_once(struct thread *t, struct proc *p, uintptr_t addr, size_t n, bool write)
+{
+	size_t done = n + 1;
+	int err;
+
+	if (chance(t, 50))
+		return false;
+	err = write ? om_write_nofault(p->mm, addr, t->page, n, &done)
+	            : om_read_nofault(p->mm, addr, t->page, n, &done);
+	CHECK(t, err ? err == -OM_EAGAIN && done == 0 : done == n, "nofault: %d, %zu of %zu bytes",
+	      err, done, n);
+	return !err;
+}
+
 static int load(struct thread *t, struct proc *p, uintptr_t addr, size_t n, bool *by_core)
 {
 	size_t done = 0;
@@ -412,6 +427,8 @@ static int load(struct thread *t, struct proc *p, uintptr_t addr, size_t n, bool
 	*by_core = chance(t, 20);
 	t->reads++;
 	if (*by_core) {
+		if (copied_at_once(t, p, addr, n, false))
+			return 0;
 		RETRY(t, err, om_read(p->mm, addr, t->page, n, &done));
 		CHECK(t, err ? err == -OM_EFAULT && done == 0 : done == n,
 		      "om_read: %d, %zu of %zu bytes", err, done, n);
@@ -429,6 +446,8 @@ static int store(struct thread *t, struct proc *p, uintptr_t addr, size_t n)
 
 	t->writes++;
 	if (chance(t, 20)) {
+		if (copied_at_once(t, p, addr, n, true))
+			return 0;
 		RETRY(t, err, om_write(p->mm, addr, t->page, n, &done));
 		CHECK(t, err ? err == -OM_EFAULT && done == 0 : done == n,
 		      "om_write: %d, %zu of %zu bytes", err, done, n);

@@ -224,6 +224,44 @@ static void dirty(struct om_mapping *m, uintptr_t first, unsigned n)
 	}
 }
 
+/* As a table of inodes has it: a pointer without a reference, cleared by `release`. */
+static struct om_mapping *kept;
+static unsigned refused;
+
+static int write_asks(void *store, uint64_t first, unsigned n, void *const frame[])
+{
+	refused += !om_mapping_tryget(kept);
+	return ram_ops.write(store, first, n, frame);
+}
+
+static void release_asks(void *store)
+{
+	refused += !om_mapping_tryget(kept);
+	kept = NULL;
+	ram_ops.release(store);
+}
+
+/* Between the last put and the end of `release` nobody gets it, though it is there. */
+static void test_tryget(void **state)
+{
+	struct om_system *sys = cache_start(50);
+	struct om_store_ops ops = ram_ops;
+
+	(void)state;
+	ops.write = write_asks;
+	ops.release = release_asks;
+	refused = 0;
+	assert_int_equal(om_mapping_create(sys, &ops, &cache_file_store, OM_PAGE_SIZE, &kept), 0);
+	dirty(kept, 0, 1);
+	assert_true(om_mapping_tryget(kept));
+	om_mapping_put(kept);
+	assert_int_equal(refused, 0);
+	om_mapping_put(kept);
+	assert_int_equal(refused, 2); /* while the page was written, and at the end */
+	assert_null(kept);
+	cache_finish(sys);
+}
+
 /* The next run is n pages from `first` on; n 0: there is none. */
 static void expect_run(struct om_mapping *m, struct om_run *run, uintptr_t first, unsigned n)
 {
@@ -431,12 +469,12 @@ static void test_two_readers(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_getpage),     cmocka_unit_test(test_errors),
-	    cmocka_unit_test(test_new),         cmocka_unit_test(test_evict),
-	    cmocka_unit_test(test_writepage),   cmocka_unit_test(test_drop),
-	    cmocka_unit_test(test_runs),        cmocka_unit_test(test_sync),
-	    cmocka_unit_test(test_next),        cmocka_unit_test(test_readahead),
-	    cmocka_unit_test(test_two_readers),
+	    cmocka_unit_test(test_getpage),   cmocka_unit_test(test_errors),
+	    cmocka_unit_test(test_new),       cmocka_unit_test(test_evict),
+	    cmocka_unit_test(test_writepage), cmocka_unit_test(test_tryget),
+	    cmocka_unit_test(test_drop),      cmocka_unit_test(test_runs),
+	    cmocka_unit_test(test_sync),      cmocka_unit_test(test_next),
+	    cmocka_unit_test(test_readahead), cmocka_unit_test(test_two_readers),
 	};
 
 	return unit_run(tests);

@@ -335,6 +335,173 @@ static void test_write_fails(void **state)
 	space_finish(&s);
 }
 
+/*
+ * A store that is asked by a thread inside a transaction, and says "not now": `calls` counts how
+ * often. `left` is for how many calls more; -1: for ever.
+ */
+static _Thread_local int not_now_left;
+static _Thread_local unsigned not_now_calls;
+
+static int write_not_now(void *store, uint64_t first, unsigned n, void *const frame[])
+{
+	if (!not_now_left)
+		return sim_store_ops.write(store, first, n, frame);
+	not_now_left -= not_now_left > 0;
+	not_now_calls++;
+	return -OM_EAGAIN;
+}
+
+static struct om_store_ops not_now_ops(void)
+{
+	struct om_store_ops ops = sim_store_ops;
+
+	ops.write = write_not_now;
+	not_now_left = 0;
+	not_now_calls = 0;
+	return ops;
+}
+
+static bool is_dirty(struct om_mm *mm, uintptr_t page)
+{
+	return om_page_flags(space_page(mm, page, NULL, NULL)) & OM_PG_DIRTY;
+}
+
+/* Its pages stay, dirty, and no older or younger than they are; others go. Then it writes. */
+static void test_not_now(void **state)
+{
+	const struct om_store_ops ops = not_now_ops();
+	struct space s = space_start(128, 64);
+	struct sim_store *store = sim_store_ram();
+	struct om_mapping *file;
+	unsigned char byte;
+
+	(void)state;
+	assert_int_equal(om_mapping_create(s.sys, &ops, store, 8 * OM_PAGE_SIZE, &file), 0);
+	space_map_file(&s, 0, 8, RW, 0, file, 0);
+	space_map(&s, 10, 4, RW, 0);
+	space_fill(&s, s.mm, 0, 8, 'f');
+	space_fill(&s, s.mm, 10, 4, 's');
+	not_now_left = -1;
+	assert_int_equal(om_reclaim_step(s.sys, 100), 4); /* those of anonymous memory */
+	assert_in_range(not_now_calls, 1, 40);
+	assert_int_equal(space_event(s.sys, OM_EV_PSWPOUT), 4);
+	assert_int_equal(space_event(s.sys, OM_EV_PGPGOUT), 0);
+	space_check(&s);
+	space_expect(&s, s.mm, 0, 8, 'f');
+	for (uintptr_t i = 0; i < 8; i++)
+		assert_true(is_dirty(s.mm, i));
+	/* Whoever wants to be sure is told, and nothing is lost. */
+	assert_int_equal(om_mapping_sync(file, 0, 0), -OM_EAGAIN);
+	assert_int_equal(om_msync(s.mm, at(0), OM_PAGE_SIZE, OM_MS_SYNC), -OM_EAGAIN);
+	assert_int_equal(om_mapping_sync(file, 0, 0), -OM_EAGAIN);
+	not_now_left = 1;
+	assert_int_equal(om_reclaim_step(s.sys, 8),
+	                 8); /* the first call says no: it is asked again */
+	assert_int_equal(not_now_left, 0);
+	sim_store_peek(store, 7 * SIM_PAGE_SIZE + SIM_PAGE_SIZE / 2, &byte, 1);
+	assert_int_equal(byte, 'f' + 7);
+	space_expect(&s, s.mm, 0, 8, 'f');
+	space_expect(&s, s.mm, 10, 4, 's');
+	space_check(&s);
+	om_mapping_put(file);
+	assert_int_equal(om_munmap(s.mm, at(0), 8 * OM_PAGE_SIZE), 0);
+	space_finish(&s);
+	sim_store_free(store);
+}
+
+/* A swap device may say so as well. It is not asked for each page, and no error is counted. */
+static void test_swap_not_now(void **state)
+{
+	const struct om_store_ops ops = not_now_ops();
+	struct space s = space_start(128, 0);
+	struct sim_store *store = sim_store_ram();
+	unsigned area;
+
+	(void)state;
+	assert_int_equal(om_swapon(s.sys, &ops, store, 64, 0, &area), 0);
+	space_map(&s, 0, 16, RW, 0);
+	space_fill(&s, s.mm, 0, 16, 's');
+	not_now_left = -1;
+	assert_int_equal(om_reclaim_step(s.sys, 100), 0);
+	assert_in_range(not_now_calls, 1, 40);
+	assert_int_equal(space_event(s.sys, OM_EV_SWAP_WRITE_ERR), 0);
+	space_check(&s);
+	space_expect(&s, s.mm, 0, 16, 's');
+	not_now_left = 0;
+	assert_int_equal(om_reclaim_step(s.sys, 16), 16);
+	space_expect(&s, s.mm, 0, 16, 's');
+	space_check(&s);
+	om_mm_destroy(s.mm);
+	s.mm = NULL;
+	assert_int_equal(om_swapoff(s.sys, area), 0);
+	space_finish(&s);
+	sim_store_free(store);
+}
+
+/* Dirty pages of a file fill the memory, and this thread cannot write them. */
+static struct om_mapping *fill_with_dirty(struct space *s, const struct om_store_ops *ops,
+                                          struct sim_store *store, size_t n)
+{
+	struct om_mapping *file;
+
+	assert_int_equal(om_mapping_create(s->sys, ops, store, n * OM_PAGE_SIZE, &file), 0);
+	space_map_file(s, 0, n, RW, 0, file, 0);
+	space_map(s, n, n, RW, 0);
+	for (uintptr_t i = 0; i < n && om_free_frames(s->sys) > 8; i++)
+		space_put(s, s->mm, i, (int)i);
+	not_now_left = -1;
+	return file;
+}
+
+/* Nobody else is there: the request fails, after a bounded number of calls. */
+static void test_not_now_for_ever(void **state)
+{
+	const struct om_store_ops ops = not_now_ops();
+	struct space s = space_start(128, 0);
+	struct sim_store *store = sim_store_ram();
+	struct om_mapping *file = fill_with_dirty(&s, &ops, store, 128);
+	enum om_fault_result r = OM_FAULT_MINOR;
+
+	(void)state;
+	for (uintptr_t i = 128; i < 256 && r == OM_FAULT_MINOR; i++)
+		r = space_try(&s, s.mm, i, true);
+	assert_int_equal(r, OM_FAULT_OOM);
+	assert_in_range(not_now_calls, 1, 1000);
+	space_check(&s);
+	not_now_left = 0;
+	assert_int_equal(space_try(&s, s.mm, 255, true), OM_FAULT_MINOR);
+	assert_int_equal(space_get(&s, s.mm, 50), 50);
+	om_mapping_put(file);
+	om_mm_destroy(s.mm);
+	s.mm = NULL;
+	space_finish(&s);
+	sim_store_free(store);
+}
+
+/* The background thread may write: it is woken, and waited for. */
+static void test_not_now_here(void **state)
+{
+	const struct om_store_ops ops = not_now_ops();
+	struct space s = space_start(128, 0);
+	struct sim_store *store = sim_store_ram();
+	struct om_mapping *file = fill_with_dirty(&s, &ops, store, 128);
+
+	(void)state;
+	sim_store_latency(store, 0, 20000);
+	assert_int_equal(sim_kswapd_start(s.sim, 16), 0);
+	for (uintptr_t i = 128; i < 200; i++)
+		assert_int_equal(space_try(&s, s.mm, i, true), OM_FAULT_MINOR);
+	sim_kswapd_stop(s.sim);
+	not_now_left = 0;
+	for (uintptr_t i = 0; i < 50; i++)
+		assert_int_equal(space_get(&s, s.mm, i), (int)i);
+	om_mapping_put(file);
+	om_mm_destroy(s.mm);
+	s.mm = NULL;
+	space_finish(&s);
+	sim_store_free(store);
+}
+
 /* Pages of one batch get slots side by side, and go out in one transfer. */
 static void test_clusters(void **state)
 {
@@ -459,14 +626,16 @@ static void test_oom(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_second_chance), cmocka_unit_test(test_anon_used),
-	    cmocka_unit_test(test_next_ones),     cmocka_unit_test(test_hot_and_cold),
-	    cmocka_unit_test(test_mlocked),       cmocka_unit_test(test_pinned),
-	    cmocka_unit_test(test_no_swap),       cmocka_unit_test(test_few_left),
-	    cmocka_unit_test(test_full_swap),     cmocka_unit_test(test_file_write),
-	    cmocka_unit_test(test_write_fails),   cmocka_unit_test(test_clusters),
-	    cmocka_unit_test(test_clean_swap),    cmocka_unit_test(test_lazyfree),
-	    cmocka_unit_test(test_direct),        cmocka_unit_test(test_oom),
+	    cmocka_unit_test(test_second_chance),    cmocka_unit_test(test_anon_used),
+	    cmocka_unit_test(test_next_ones),        cmocka_unit_test(test_hot_and_cold),
+	    cmocka_unit_test(test_mlocked),          cmocka_unit_test(test_pinned),
+	    cmocka_unit_test(test_no_swap),          cmocka_unit_test(test_few_left),
+	    cmocka_unit_test(test_full_swap),        cmocka_unit_test(test_file_write),
+	    cmocka_unit_test(test_not_now),          cmocka_unit_test(test_swap_not_now),
+	    cmocka_unit_test(test_not_now_for_ever), cmocka_unit_test(test_not_now_here),
+	    cmocka_unit_test(test_write_fails),      cmocka_unit_test(test_clusters),
+	    cmocka_unit_test(test_clean_swap),       cmocka_unit_test(test_lazyfree),
+	    cmocka_unit_test(test_direct),           cmocka_unit_test(test_oom),
 	};
 
 	return unit_run(tests);

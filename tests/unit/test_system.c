@@ -48,12 +48,15 @@ static void release(struct om_config *c)
 	free(memory);
 }
 
-#define refused(field, wrong)                                                                      \
+/* The rule that is broken begins with `rule`. */
+#define refused(field, wrong, rule)                                                                \
 	do {                                                                                       \
 		struct om_config bad_ = c;                                                         \
                                                                                                    \
 		bad_.field = wrong;                                                                \
 		assert_null(om_system_init(&bad_));                                                \
+		assert_non_null(om_check_config(&bad_));                                           \
+		assert_non_null(strstr(om_check_config(&bad_), rule));                             \
 	} while (0)
 
 static void test_config(void **state)
@@ -63,21 +66,25 @@ static void test_config(void **state)
 
 	(void)state;
 	assert_true(om_system_bytes(&c) <= 1 << 18);
-	refused(arch, NULL);
-	refused(ops, NULL);
-	refused(nr_frames, 1);
-	refused(storage, NULL);
-	refused(storage, (char *)c.storage + 8);
-	refused(swap_cluster, 6);
+	refused(arch, NULL, "arch");
+	refused(ops, NULL, "ops");
+	refused(nr_frames, 1, "nr_frames");
+	refused(storage, NULL, "storage");
+	refused(storage, (char *)c.storage + 8, "aligned");
+	refused(swap_cluster, 6, "swap_cluster");
 	other = ops;
 	other.flush = NULL;
-	refused(ops, &other);
+	refused(ops, &other, "flush");
 	other = ops;
 	other.panic = NULL;
-	refused(ops, &other);
+	refused(ops, &other, "panic");
 	other = ops;
 	other.wait = no_wait; /* without wake */
-	refused(ops, &other);
+	refused(ops, &other, "wake");
+	other = ops;
+	other.wait_briefly = no_wait; /* without wait */
+	refused(ops, &other, "wait_briefly");
+	assert_null(om_check_config(&c));
 	assert_non_null(om_system_init(&c));
 	release(&c);
 }

@@ -13,10 +13,35 @@
 
 static struct om_bug first;
 
+/* With the scratch memory in pages that lie in no order. */
+static unsigned verify_pages(struct space *s, struct om_bug *bug)
+{
+	const size_t pages = (s->sys->nr_frames * 8 + OM_PAGE_SIZE - 1) / OM_PAGE_SIZE;
+	void **page = calloc(pages, sizeof(*page));
+	unsigned n;
+
+	assert_non_null(page);
+	for (size_t i = pages; i-- > 0;) {
+		page[i] = malloc(OM_PAGE_SIZE);
+		assert_non_null(page[i]);
+		memset(page[i], 0xa5, OM_PAGE_SIZE);
+	}
+	n = om_verify_pages(s->sys, page, bug);
+	for (size_t i = 0; i < pages; i++)
+		free(page[i]);
+	free(page);
+	return n;
+}
+
 /* Exactly `rule` is reported first. */
 static void expect_violation(struct space *s, const char *rule)
 {
+	struct om_bug again = {0};
 	unsigned n = om_verify(s->sys, s->scratch, &first);
+
+	assert_int_equal(verify_pages(s, &again), n);
+	if (n)
+		assert_string_equal(again.what, first.what);
 
 	if (!n || strcmp(first.rule, rule))
 		fail_msg("%u violations, first %s (%s), expected %s", n, n ? first.rule : "-",

@@ -457,6 +457,199 @@ static void test_places(void **state)
 	space_finish(&s);
 }
 
+/* The embedder lets programs have page 0: they can, if they name it, and it works as any other. */
+static void test_page_zero(void **state)
+{
+	static const struct om_layout layout = {.highest = PAGES(16), .mmap_base = PAGES(8)};
+	struct space s = space_start(256, 64);
+	struct om_map_request fixed = {.len = PAGES(2),
+	                               .prot = OM_PROT_READ | OM_PROT_WRITE,
+	                               .flags = OM_MAP_PRIVATE | OM_MAP_FIXED};
+	struct om_map_request any = {.len = PAGES(7),
+	                             .prot = OM_PROT_READ | OM_PROT_WRITE,
+	                             .flags = OM_MAP_PRIVATE};
+	struct om_remap_request move = {.old_addr = PAGES(6),
+	                                .old_len = PAGES(1),
+	                                .new_len = PAGES(1),
+	                                .flags = OM_MREMAP_MAYMOVE | OM_MREMAP_DONTUNMAP};
+	struct om_mm *child;
+
+	(void)state;
+	om_mm_destroy(s.mm);
+	assert_int_equal(om_mm_create(s.sys, &layout, NULL, &s.mm), 0);
+	/* Not chosen, though it is free: neither for a new area nor for one that moves. */
+	assert_int_equal(om_mmap(s.mm, &any), 0);
+	assert_int_equal(any.addr, PAGES(1));
+	any.addr = 0;
+	assert_int_equal(om_mmap(s.mm, &any), 0);
+	assert_int_equal(any.addr, PAGES(9));
+	assert_int_equal(om_mremap(s.mm, &move), 0);
+	assert_int_equal(move.new_addr, PAGES(8));
+	move.new_addr = 0;
+	assert_int_equal(om_mremap(s.mm, &move), -OM_ENOMEM);
+	assert_int_equal(om_munmap(s.mm, 0, PAGES(16)), 0);
+
+	assert_int_equal(om_mmap(s.mm, &fixed), 0);
+	assert_int_equal(fixed.addr, 0);
+	sim_put(s.cpu, s.mm, 0, 5);
+	assert_int_equal(sim_get(s.cpu, s.mm, 0), 5);
+	assert_int_equal(om_fork(s.mm, NULL, &child), 0);
+	sim_put(s.cpu, child, 0, 6);
+	while (om_reclaim_step(s.sys, 32))
+		;
+	space_check(&s);
+	assert_int_equal(sim_get(s.cpu, s.mm, 0), 5);
+	assert_int_equal(sim_get(s.cpu, child, 0), 6);
+	om_mm_destroy(child);
+	assert_int_equal(om_mprotect(s.mm, 0, PAGES(1), OM_PROT_READ), 0);
+	move.old_addr = 0;
+	move.new_addr = PAGES(4);
+	move.flags = OM_MREMAP_MAYMOVE | OM_MREMAP_FIXED;
+	assert_int_equal(om_mremap(s.mm, &move), 0);
+	assert_int_equal(sim_get(s.cpu, s.mm, PAGES(4)), 5);
+	move.old_addr = PAGES(4);
+	move.new_addr = 0;
+	assert_int_equal(om_mremap(s.mm, &move), 0);
+	assert_int_equal(sim_get(s.cpu, s.mm, 0), 5);
+	space_check(&s);
+	assert_int_equal(om_munmap(s.mm, 0, PAGES(1)), 0);
+	space_finish(&s);
+}
+
+/* A stack may grow down to address 0, and stays below nothing. */
+static void test_stack_to_zero(void **state)
+{
+	static const struct om_layout layout = {.highest = PAGES(16),
+	                                        .mmap_base = PAGES(8),
+	                                        .guard_gap = PAGES(4)};
+	struct space s = space_start(256, 0);
+	struct om_map_request stack = {.addr = PAGES(2),
+	                               .len = PAGES(1),
+	                               .prot = OM_PROT_READ | OM_PROT_WRITE,
+	                               .flags = OM_MAP_PRIVATE | OM_MAP_FIXED | OM_MAP_GROWSDOWN};
+
+	(void)state;
+	om_mm_destroy(s.mm);
+	assert_int_equal(om_mm_create(s.sys, &layout, NULL, &s.mm), 0);
+	assert_int_equal(om_mmap(s.mm, &stack), 0);
+	sim_put(s.cpu, s.mm, 0, 7);
+	assert_int_equal(sim_get(s.cpu, s.mm, 0), 7);
+	assert_int_equal(s.mm->total_vm, 3);
+	space_check(&s);
+	space_finish(&s);
+}
+
+/* Each rule of a layout, broken alone, is named. */
+static void test_layouts(void **state)
+{
+	const struct om_layout good = {.lowest = PAGES(1),
+	                               .highest = OM_VA_LIMIT,
+	                               .mmap_base = OM_VA_LIMIT,
+	                               .brk_start = PAGES(1) + 1,
+	                               .guard_gap = PAGES(1)};
+	const char *const aligned = "lowest, highest, mmap_base and guard_gap are page aligned";
+	const char *const base = "lowest < mmap_base <= highest";
+	const char *const brk = "brk_start is 0, or lowest <= brk_start < highest";
+	struct {
+		struct om_layout l;
+		const char *broken;
+	} row[] = {{good, NULL},
+	           {good, aligned},
+	           {good, aligned},
+	           {good, aligned},
+	           {good, aligned},
+	           {good, "lowest < highest"},
+	           {good, base},
+	           {good, base},
+	           {good, brk},
+	           {good, brk},
+	           {good, "highest <= OM_VA_LIMIT"}};
+	struct space s = space_start(64, 0);
+
+	(void)state;
+	row[1].l.lowest++;
+	row[2].l.highest--;
+	row[3].l.mmap_base--;
+	row[4].l.guard_gap++;
+	row[5].l.highest = PAGES(1);
+	row[6].l.mmap_base = PAGES(1);
+	row[7].l.highest -= PAGES(1);
+	row[8].l.brk_start = 1;
+	row[9].l.brk_start = OM_VA_LIMIT;
+	row[10].l.highest = OM_VA_LIMIT + PAGES(1);
+	for (size_t i = 0; i < sizeof(row) / sizeof(*row); i++) {
+		const char *broken = om_check_layout(&row[i].l);
+		struct om_mm *mm;
+
+		if (!row[i].broken) {
+			assert_null(broken);
+			continue;
+		}
+		assert_non_null(broken);
+		assert_string_equal(broken, row[i].broken);
+		assert_int_equal(om_mm_create(s.sys, &row[i].l, NULL, &mm), -OM_EINVAL);
+	}
+	row[0].l.lowest = row[0].l.brk_start = row[0].l.guard_gap = 0;
+	assert_null(om_check_layout(&row[0].l));
+	space_finish(&s);
+}
+
+/* ---------------------------------------------------------------- the heap ------------------ */
+
+/* exec says where it begins; what has been made of it stands in the way. */
+static void test_brk_start(void **state)
+{
+	static const struct om_layout layout = {.lowest = PAGES(4),
+	                                        .highest = PAGES(64),
+	                                        .mmap_base = PAGES(48)};
+	struct space s = space_start(256, 0);
+	struct om_mm *child;
+
+	(void)state;
+	om_mm_destroy(s.mm);
+	assert_int_equal(om_mm_create(s.sys, &layout, NULL, &s.mm), 0);
+	assert_int_equal(om_brk(s.mm, PAGES(10)), 0);
+	assert_int_equal(om_set_brk_start(s.mm, PAGES(4) - 1), -OM_EINVAL);
+	assert_int_equal(om_set_brk_start(s.mm, PAGES(64)), -OM_EINVAL);
+	assert_int_equal(om_brk(s.mm, 0), 0);
+	assert_int_equal(om_set_brk_start(s.mm, PAGES(9) + 100), 0);
+	assert_int_equal(om_brk(s.mm, 0), PAGES(9) + 100);
+	assert_int_equal(om_brk(s.mm, PAGES(9)), PAGES(9) + 100); /* below the start */
+	assert_int_equal(om_brk(s.mm, PAGES(11)), PAGES(11));
+	sim_put(s.cpu, s.mm, PAGES(10), 1);
+	assert_int_equal(om_set_brk_start(s.mm, PAGES(20)), -OM_EBUSY);
+	assert_int_equal(om_fork(s.mm, NULL, &child), 0);
+	om_mm_empty(s.mm);
+	assert_int_equal(om_brk(s.mm, 0), PAGES(9) + 100);
+	assert_int_equal(om_set_brk_start(s.mm, PAGES(20)), 0);
+	assert_int_equal(om_brk(s.mm, PAGES(21)), PAGES(21));
+	assert_int_equal(om_brk(child, 0), PAGES(11));
+	assert_int_equal(om_brk(child, PAGES(9) + 100), PAGES(9) + 100);
+	assert_int_equal(om_set_brk_start(child, 0), 0);
+	assert_int_equal(om_brk(child, PAGES(11)), 0);
+	om_mm_destroy(child);
+	space_check(&s);
+	space_finish(&s);
+}
+
+/* The child has the parent's limits. */
+static void test_limits_fork(void **state)
+{
+	struct space s = space_start(64, 0);
+	struct om_mm *child;
+
+	(void)state;
+	for (unsigned i = 0; i < OM_NR_LIMITS; i++)
+		om_set_limit(s.mm, (enum om_limit)i, 1000 + i);
+	assert_int_equal(om_fork(s.mm, NULL, &child), 0);
+	om_set_limit(s.mm, OM_LIMIT_AS, 5);
+	om_mm_empty(child);
+	for (unsigned i = 0; i < OM_NR_LIMITS; i++)
+		assert_int_equal(om_get_limit(child, (enum om_limit)i), 1000 + i);
+	om_mm_destroy(child);
+	space_finish(&s);
+}
+
 /* ---------------------------------------------------------------- random -------------------- */
 
 #define NPAGES 96
@@ -705,6 +898,11 @@ int main(void)
 	    cmocka_unit_test(test_merge_wraps),
 	    cmocka_unit_test(test_counters),
 	    cmocka_unit_test(test_places),
+	    cmocka_unit_test(test_page_zero),
+	    cmocka_unit_test(test_stack_to_zero),
+	    cmocka_unit_test(test_layouts),
+	    cmocka_unit_test(test_brk_start),
+	    cmocka_unit_test(test_limits_fork),
 	    cmocka_unit_test(test_random),
 	};
 
