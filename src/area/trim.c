@@ -104,6 +104,17 @@ static void free_gone(struct trim *t)
 	om_table_free_unlinked(t->mm, t->gone, t->n);
 }
 
+/* Where no area is, there are no tables (I5): a small address space is not looked through. */
+static bool skip_to_area(struct om_mm *mm, uintptr_t *addr)
+{
+	struct om_vma *vma = om_vma_find(mm, *addr);
+	uintptr_t from = vma ? vma->start & ~(OM_TABLE_SPAN - 1) : 0;
+
+	if (from > *addr)
+		*addr = from;
+	return vma;
+}
+
 unsigned om_trim(struct om_mm *mm, uintptr_t *addr, uintptr_t end, enum om_trim how,
                  unsigned *looked)
 {
@@ -114,7 +125,7 @@ unsigned om_trim(struct om_mm *mm, uintptr_t *addr, uintptr_t end, enum om_trim 
 	for (*looked = 0; t.n < OM_TRIM_BATCH && *looked < OM_TRIM_LOOKS; ++*looked) {
 		uintptr_t last;
 
-		table = om_table_lowest(mm, *addr, end);
+		table = skip_to_area(mm, addr) ? om_table_lowest(mm, *addr, end) : NULL;
 		if (!table) {
 			*addr = end;
 			break;

@@ -77,10 +77,12 @@ static size_t copy_page(struct transfer *t, struct om_page *table)
 	size_t offset = t->addr & ~OM_PAGE_MASK, n = OM_PAGE_SIZE - offset;
 	unsigned pos = om_table_pos(t->addr);
 	om_pte_t pte = om_entry_get(sys, table, pos);
+	bool write = t->how == COPY_OUT;
 
-	if (!usable(pte, t->how == COPY_OUT))
+	/* What other address spaces have, too, is not written (I13). */
+	if (!usable(pte, write) || (write && om_table_is_shared(table)))
 		return 0;
-	om_entry_use(sys, table, pos, t->how == COPY_OUT);
+	om_entry_use(sys, table, pos, write);
 	om_work(sys, OM_WORK_PAGE);
 	return copy_bytes(t, (char *)om_arch_frame(&sys->arch, om_pte_pfn(pte)) + offset,
 	                  n < t->len ? n : t->len);
@@ -91,8 +93,7 @@ static size_t copy_through(struct transfer *t)
 	struct om_page *table = om_table_find(t->mm, t->addr);
 	size_t n;
 
-	/* What others have, too, is not written (I13). They do not become more: mmap_lock. */
-	if (!table || (t->write && om_table_is_shared(table)))
+	if (!table)
 		return 0;
 	om_table_lock(t->mm->sys, table);
 	n = copy_page(t, table);
