@@ -256,7 +256,7 @@ static const struct om_port_ops *port_ops(const struct sim *sim)
 
 /*
  * New memory is junk all over. In what another machine has used before, some lines of each frame
- * are enough, since the rest is what that has left: tests that make many machines want them quickly.
+ * are enough, since the rest is what that has left: tests make thousands of machines a second.
  */
 static void spoil(char *ram, size_t bytes, bool all)
 {
