@@ -341,7 +341,7 @@ static void test_fork_fails(void **state)
 		space_check(&s);
 		assert_true(!err || err == -OM_ENOMEM);
 	} while (err);
-	assert_true(k > 4);
+	assert_true(k > OM_LEVELS);
 	assert_true(are_shared(s.mm, child));
 	om_mm_destroy(child);
 	space_finish(&s);
