@@ -42,7 +42,8 @@
 
 struct worker {
 	unsigned nr;
-	bool leader; /* it does what is done once for an address space */
+	bool leader;     /* it does what is done once for an address space */
+	unsigned ranges; /* that the address space has, one for each worker, from the leader's on */
 	char *p;
 	pid_t child; /* 0: none */
 };
@@ -170,9 +171,12 @@ static void fork_sleeper(struct worker *w)
 		pause();
 }
 
+/* Something in each range is written meanwhile: else a fork that shares tables leaves no trace. */
 static void fork_and_end(struct worker *w)
 {
 	fork_sleeper(w);
+	for (unsigned k = 0; k < w->ranges; k++)
+		*(volatile char *)(page(w, 511) + 2 * k * SPAN) = 1;
 	end_child(w);
 }
 
@@ -331,7 +335,7 @@ static void map_range(struct worker *w, bool one)
 
 static void work(unsigned nr, bool one)
 {
-	struct worker w = {.nr = nr, .leader = !one || !nr};
+	struct worker w = {.nr = nr, .leader = !one || !nr, .ranges = one ? nr_workers : 1};
 	cpu_set_t cpu;
 
 	CPU_ZERO(&cpu);

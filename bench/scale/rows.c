@@ -123,12 +123,16 @@ static void fork_all(struct scene *scene)
 	}
 }
 
-/* Each had a child, which has ended. */
+/*
+ * Each had a child, which has ended; and has written something meanwhile, or the child would have
+ * left nothing to be reused: the table would be as before.
+ */
 static void fork_and_end_all(struct scene *scene)
 {
 	fork_all(scene);
 	for (unsigned k = 0; k < scene->cpus; k++) {
 		scale_cpu(k);
+		fault(&scene->job[k], page(&scene->job[k], 511), OM_WRITE);
 		end_child(&scene->job[k]);
 	}
 }

@@ -85,7 +85,7 @@ void om_zap(struct om_gather *g, struct om_vma *vma, uintptr_t start, uintptr_t 
  * The mm ceases to be one of several owners of the table, and counts what it had there. False, and
  * nothing done: it is the only one. As om_table_leave().
  */
-bool om_leave_table(struct om_mm *mm, struct om_page *table);
+bool om_zap_shared(struct om_mm *mm, struct om_page *table);
 
 /* Clear all entries of a table of the area's that nobody else knows of. Takes its lock. */
 void om_zap_table(struct om_gather *g, struct om_vma *vma, struct om_page *table);

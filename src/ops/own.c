@@ -7,18 +7,18 @@
 #include "area/unshare.h"
 #include "area/zap.h"
 
-static void leave_whole(struct om_mm *mm, uintptr_t start, uintptr_t end)
+static void discard_whole(struct om_mm *mm, uintptr_t start, uintptr_t end)
 {
 	om_for_each_table (part, mm, start, end)
 		if (part.end - part.start == OM_TABLE_SPAN)
-			om_leave_table(mm, part.table);
+			om_zap_shared(mm, part.table);
 }
 
 static int own_part(struct om_vma *vma, uintptr_t start, uintptr_t end, bool discard)
 {
 	om_clip(&start, &end, vma->start, vma->end);
 	if (discard)
-		leave_whole(vma->mm, start, end);
+		discard_whole(vma->mm, start, end);
 	return om_unshare(vma, start, end);
 }
 
