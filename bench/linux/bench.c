@@ -217,7 +217,7 @@ static double cow(int child_lives)
 	pid_t child = fork_sleeper();
 	double cost;
 
-	/* So that there is something to reuse: fork may share whole tables until the first write. */
+	/* Else nothing is reused: fork may share whole tables until the first write. */
 	if (!child_lives) {
 		for (size_t i = 0; i < NPAGES; i += 512)
 			p[i * PAGE] = 1;
