@@ -18,6 +18,7 @@ set(OBJRMAP_CORE
   ${OBJRMAP_DIR}/src/area/vma.c
   ${OBJRMAP_DIR}/src/area/vma_place.c
   ${OBJRMAP_DIR}/src/area/zap.c
+  ${OBJRMAP_DIR}/src/area/zap_folded.c
   ${OBJRMAP_DIR}/src/base/bug.c
   ${OBJRMAP_DIR}/src/base/held.c
   ${OBJRMAP_DIR}/src/base/part.c
@@ -27,6 +28,7 @@ set(OBJRMAP_CORE
   ${OBJRMAP_DIR}/src/ops/access.c
   ${OBJRMAP_DIR}/src/ops/address_space.c
   ${OBJRMAP_DIR}/src/ops/cow.c
+  ${OBJRMAP_DIR}/src/ops/foldfault.c
   ${OBJRMAP_DIR}/src/ops/fault.c
   ${OBJRMAP_DIR}/src/ops/fetch.c
   ${OBJRMAP_DIR}/src/ops/fork.c
@@ -40,6 +42,7 @@ set(OBJRMAP_CORE
   ${OBJRMAP_DIR}/src/page/put.c
   ${OBJRMAP_DIR}/src/page/runs.c
   ${OBJRMAP_DIR}/src/page/share.c
+  ${OBJRMAP_DIR}/src/page/fold.c
   ${OBJRMAP_DIR}/src/page/slab.c
   ${OBJRMAP_DIR}/src/page/table.c
   ${OBJRMAP_DIR}/src/page/unevictable.c

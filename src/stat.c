@@ -7,8 +7,8 @@
  */
 #include "area/mm.h"
 #include "base/mem.h"
+#include "page/fold.h"
 #include "page/frame.h"
-#include "page/table.h"
 #include "rmap/rmap.h"
 #include "store/index.h"
 #include "store/swap.h"
@@ -66,6 +66,8 @@ static const char *const event_name[OM_NR_EVENTS] = {
     [OM_EV_TABLE_RECLAIM] = "table_reclaim",
     [OM_EV_TABLE_SHARE] = "table_share",
     [OM_EV_TABLE_UNSHARE] = "table_unshare",
+    [OM_EV_TABLE_FOLD] = "table_fold",
+    [OM_EV_TABLE_UNFOLD] = "table_unfold",
 };
 
 const char *om_event_name(enum om_event ev)
@@ -237,6 +239,8 @@ static void add_entries(struct om_mm *mm, uintptr_t start, uintptr_t end, struct
 
 	om_for_each_table (part, mm, start, end) {
 		om_table_lock(sys, part.table);
+		if (om_table_is_folded(part.table))
+			om_table_spread_use(sys, part.table);
 		for (uintptr_t a = part.start; a < part.end; a += OM_PAGE_SIZE)
 			sum_up_entry(sys, part.table, info,
 			             om_entry_get(sys, part.table, om_table_pos(a)));

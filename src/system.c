@@ -69,11 +69,19 @@ struct om_system *om_system_init(const struct om_config *config)
 	sys->zero_pfn = OM_NO_PFN;
 	sys->swap_cluster = config->swap_cluster;
 	sys->share_tables = OM_READ_ONLY_TABLES && om_rmap_traits.shares_tables;
+	om_set_huge(sys, OM_HUGE_MADVISE);
 	om_free_init(sys, config->nr_cpus);
 	om_parts_init(sys);
 	om_ages_init(sys);
 	om_slab_init(sys, om_rmap_traits.object_bytes);
 	return sys;
+}
+
+void om_set_huge(struct om_system *sys, enum om_huge huge)
+{
+	if (!OM_BIG_ENTRIES || !om_rmap_traits.folds_tables)
+		huge = OM_HUGE_NEVER;
+	atomic_store_explicit(&sys->huge, (uint8_t)huge, memory_order_relaxed);
 }
 
 /* Is every frame free but the zero page? */

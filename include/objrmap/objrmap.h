@@ -130,6 +130,18 @@ OM_API int om_add_memory(struct om_system *sys, om_pfn_t first, om_pfn_t n);
  */
 OM_API int om_set_watermarks(struct om_system *sys, om_pfn_t min, om_pfn_t low, om_pfn_t high);
 
+/*
+ * Where a first write may bring all frames that one leaf table maps (2 MiB on x86-64), mapped by
+ * one big entry: nowhere; in areas with MADV_HUGEPAGE, the default; or everywhere but with
+ * MADV_NOHUGEPAGE. Only private anonymous memory that may be written and not executed, if the area
+ * covers the whole table, nothing is in it yet, and enough frames are free side by side and above
+ * the high watermark; else one page comes, as always. On ports without big entries
+ * (OM_BIG_ENTRIES), and with reverse-map designs that cannot, always NEVER. Any context. It tells
+ * faults that come; what is there stays.
+ */
+enum om_huge { OM_HUGE_NEVER, OM_HUGE_MADVISE, OM_HUGE_ALWAYS };
+OM_API void om_set_huge(struct om_system *sys, enum om_huge huge);
+
 /* The three of this moment, derived or set. Any of the pointers may be NULL. Any context. */
 OM_API void om_get_watermarks(const struct om_system *sys, om_pfn_t *min, om_pfn_t *low,
                               om_pfn_t *high);
@@ -422,6 +434,8 @@ enum om_advice {
 	OM_MADV_REMOVE = 9,
 	OM_MADV_DONTFORK = 10,
 	OM_MADV_DOFORK = 11,
+	OM_MADV_HUGEPAGE = 14,
+	OM_MADV_NOHUGEPAGE = 15,
 	OM_MADV_WIPEONFORK = 18,
 	OM_MADV_KEEPONFORK = 19,
 	OM_MADV_COLD = 20,
@@ -652,6 +666,8 @@ enum om_event {
 	OM_EV_TABLE_RECLAIM, /* page tables reclaim has freed, as they held nothing */
 	OM_EV_TABLE_SHARE,   /* leaf tables that a fork gave to the child as they are */
 	OM_EV_TABLE_UNSHARE, /* leaf tables copied after all, as one owner was about to change it */
+	OM_EV_TABLE_FOLD,    /* leaf tables behind a big entry: om_set_huge() */
+	OM_EV_TABLE_UNFOLD,  /* and such whose entries the MMU sees again */
 	OM_NR_EVENTS
 };
 
@@ -728,6 +744,8 @@ enum om_vma_flags {
 	OM_VM_RAND_READ = 0x1000,
 	OM_VM_SEQ_READ = 0x2000,
 	OM_VM_HIDE_CACHE = 0x4000,
+	OM_VM_HUGEPAGE = 0x8000,
+	OM_VM_NOHUGEPAGE = 0x10000,
 };
 
 /* One area, as a line of /proc/PID/maps. */

@@ -71,7 +71,7 @@ static om_pfn_t find_table(struct sim *sim, struct om_mm *mm, uintptr_t page, un
 	for (unsigned l = OM_LEVELS; l > level; l--) {
 		om_pte_t entry = om_arch_pte_load(entry_in(sim, mm, pfn, l, page));
 
-		if (!om_pte_present(entry))
+		if (!om_pte_present(entry) || om_pte_is_big(entry))
 			return 0;
 		pfn = om_pte_pfn(entry);
 		*writable &= om_pte_write(entry);
@@ -80,8 +80,8 @@ static om_pfn_t find_table(struct sim *sim, struct om_mm *mm, uintptr_t page, un
 }
 
 /*
- * The page's leaf entry, or NULL, as a CPU finds it: from the lowest table that it remembers.
- * *writable: no upper entry on the way forbids it.
+ * The entry that maps the page, in a leaf table or a big one, or NULL, as a CPU finds it: from the
+ * lowest table that it remembers. *writable: no upper entry on the way forbids it.
  */
 static om_pte_t *walk_tables(struct sim_cpu *cpu, struct om_mm *mm, uintptr_t page, bool *writable)
 {
@@ -97,10 +97,13 @@ static om_pte_t *walk_tables(struct sim_cpu *cpu, struct om_mm *mm, uintptr_t pa
 		*writable = sim_upper_slot(cpu, mm, level, page)->writable;
 	}
 	for (; level > 1; level--) {
-		om_pte_t entry = om_arch_pte_load(entry_in(cpu->sim, mm, pfn, level, page));
+		om_pte_t *at = entry_in(cpu->sim, mm, pfn, level, page);
+		om_pte_t entry = om_arch_pte_load(at);
 
 		if (!om_pte_present(entry))
 			return NULL;
+		if (om_pte_is_big(entry))
+			return at;
 		pfn = om_pte_pfn(entry);
 		*writable &= om_pte_write(entry);
 		*sim_upper_slot(cpu, mm, level - 1, page) =
@@ -108,6 +111,12 @@ static om_pte_t *walk_tables(struct sim_cpu *cpu, struct om_mm *mm, uintptr_t pa
 		                       *writable};
 	}
 	return entry_in(cpu->sim, mm, pfn, 1, page);
+}
+
+/* What a big entry says of one page. */
+static om_pte_t leaf_of(om_pte_t e, uintptr_t page)
+{
+	return om_pte_is_big(e) ? om_pte_mksmall(e, page & (sim_table_pages(1) - 1)) : e;
 }
 
 static unsigned pte_prot(om_pte_t pte)
@@ -119,6 +128,7 @@ static unsigned pte_prot(om_pte_t pte)
 static struct sim_tlb_entry translation(struct sim *sim, struct om_mm *mm, uintptr_t page,
                                         om_pte_t pte, unsigned mask)
 {
+	pte = leaf_of(pte, page);
 	if (om_pte_pfn(pte) == 0 || om_pte_pfn(pte) >= sim->nr_frames)
 		SIM_BUG(sim, "a mapped page lies in RAM", mm, page, om_pte_pfn(pte));
 	return (struct sim_tlb_entry){.mm = mm,
@@ -372,15 +382,24 @@ static void note_stale(struct comparison *c, const struct sim_tlb_entry *e)
 		*c->bad = *e;
 }
 
+/* What the page tables say of the page; 0 if there is nothing. */
+static om_pte_t find_leaf(struct sim *sim, struct om_mm *mm, uintptr_t page, bool *writable)
+{
+	om_pfn_t table = find_table(sim, mm, page, 2, writable);
+	om_pte_t e = table ? om_arch_pte_load(entry_in(sim, mm, table, 2, page)) : 0;
+
+	if (om_pte_is_big(e))
+		return leaf_of(e, page);
+	table = find_table(sim, mm, page, 1, writable);
+	return table ? om_arch_pte_load(entry_in(sim, mm, table, 1, page)) : 0;
+}
+
 /* Do the page tables still say at least what this translation says? */
 static bool entry_is_true(const struct comparison *c, const struct sim_tlb_entry *e)
 {
 	bool writable = false;
-	om_pfn_t table = is_alive(c, e->mm) ? find_table(c->sim, e->mm, e->page, 1, &writable) : 0;
-	om_pte_t pte = 0;
+	om_pte_t pte = is_alive(c, e->mm) ? find_leaf(c->sim, e->mm, e->page, &writable) : 0;
 
-	if (table)
-		pte = om_arch_pte_load(entry_in(c->sim, e->mm, table, 1, e->page));
 	return om_pte_present(pte) && om_pte_pfn(pte) == e->pfn &&
 	       (pte_prot(pte) & e->prot) == e->prot && (writable || !(e->prot & OM_PROT_WRITE)) &&
 	       (om_pte_dirty(pte) || !e->dirty || !(e->prot & OM_PROT_WRITE));

@@ -4,7 +4,7 @@
  * Page-table entries are `unsigned long`: 4 levels of 512 on 64-bit hosts, or what SIM_TABLE_SHIFT
  * says, 2 levels of 1024 on 32-bit ones. The layout, from bit 0:
  *
- *     present:  P R W X | D Y 0 0 | ... | pfn << 12
+ *     present:  P R W X | D Y B 0 | ... | pfn << 12   (B: a big one)
  *     swap:     0 1 0 0 ... | slot << 3      (bit 1 set, bit 0 clear, bit 2 clear)
  *     file:     0 1 1 0 ... | offset << 3    (bits 1 and 2 set, bit 0 clear)
  *
@@ -174,6 +174,22 @@ static inline uintptr_t om_pte_pgoff(om_pte_t e)
 static inline om_pte_t om_pte_mktable(om_pfn_t pfn)
 {
 	return (om_pte_t)pfn << OM_PAGE_SHIFT | SIM_P | SIM_W;
+}
+
+/* An entry of level 2 with SIM_B maps as many frames as a table has entries; the rest is a leaf's. */
+#define OM_BIG_ENTRIES 1
+#define SIM_B          0x40ul
+static inline bool om_pte_is_big(om_pte_t e)
+{
+	return e & SIM_B;
+}
+static inline om_pte_t om_pte_mkbig(om_pte_t e)
+{
+	return e | SIM_B;
+}
+static inline om_pte_t om_pte_mksmall(om_pte_t e, unsigned i)
+{
+	return (e & ~SIM_B) + ((om_pte_t)i << OM_PAGE_SHIFT);
 }
 
 /* The number of the CPU that this thread runs on: see sim_run_on(). */

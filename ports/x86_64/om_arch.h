@@ -223,6 +223,24 @@ static inline om_pte_t om_pte_mktable(om_pfn_t pfn)
 	return (om_pte_t)pfn << OM_PAGE_SHIFT | X86_HELD | X86_P | X86_W | X86_U;
 }
 
+/* An entry of level 2 with bit 7 set maps 2 MiB itself; all other bits are as in a leaf. */
+#define OM_BIG_ENTRIES 1
+#define X86_BIG        0x080ul
+static inline bool om_pte_is_big(om_pte_t e)
+{
+	return e & X86_BIG;
+}
+
+static inline om_pte_t om_pte_mkbig(om_pte_t e)
+{
+	return e | X86_BIG;
+}
+
+static inline om_pte_t om_pte_mksmall(om_pte_t e, unsigned i)
+{
+	return (e & ~X86_BIG) + ((om_pte_t)i << OM_PAGE_SHIFT);
+}
+
 /* ---------------------------------------------------------------- the CPU ------------------- */
 
 static inline unsigned om_arch_cpu(void)

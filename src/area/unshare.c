@@ -10,6 +10,7 @@
 #include "area/copy.h"
 #include "area/mm.h"
 #include "area/zap.h"
+#include "page/fold.h"
 #include "page/share.h"
 #include "page/slab.h"
 
@@ -61,7 +62,7 @@ static int unshare_table(struct om_vma *vma, struct om_page *table)
 	if (!c.part.to)
 		return -OM_ENOFRAME;
 	do {
-		om_table_lock(sys, table);
+		om_table_lock_entries(sys, table);
 		err = copy_and_replace(mm, &c, &pos, &gone);
 		om_table_unlock(sys, table);
 	} while (err == OM_COPY_PAUSE);

@@ -15,6 +15,7 @@
 
 #include "area/mm.h"
 #include "page/age.h"
+#include "page/fold.h"
 #include "page/frame.h"
 #include "page/put.h"
 #include "page/share.h"
@@ -192,7 +193,7 @@ OM_INLINE uintptr_t zap_table(struct om_system *sys, struct zap *z, struct om_pa
 	unsigned stopped;
 	bool flush;
 
-	om_table_lock(sys, table);
+	om_table_lock_entries(sys, table);
 	stopped = zap_entries(sys, z, table, pos, pos + n, &flush);
 	stop = om_table_addr(table, stopped);
 	if (om_unlikely(z->written || (z->g->at_once && flush))) {
@@ -264,6 +265,9 @@ void om_zap(struct om_gather *g, struct om_vma *vma, uintptr_t start, uintptr_t 
 			start = part.end;
 			continue;
 		}
+		if (om_unlikely(om_table_is_folded(part.table)) && !filter &&
+		    part.end - part.start == OM_TABLE_SPAN)
+			om_zap_folded(g, part.table);
 		start = zap_table(vma->mm->sys, &z, part.table, part.start, part.end);
 		settle_gather(g->part, &z);
 		if (g->nr == OM_GATHER_PAGES)

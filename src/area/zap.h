@@ -74,6 +74,12 @@ struct om_zap_filter {
 };
 
 /*
+ * The table, of which nothing shall be left, is folded, as it seems: its pages go, but for those
+ * that somebody holds. Flushes. Takes TABLE and below, FREE.
+ */
+void om_zap_folded(struct om_gather *g, struct om_page *table);
+
+/*
  * Clear the entries of vma in [start, end): pages gather, swap slots and file entries are
  * dropped. The caller finishes the gather. Context: mmap_lock, or the lock of the mapping's tree
  * (truncation). Takes TABLE and below. Cost: linear in entries in use.

@@ -35,6 +35,25 @@
 #define OM_READ_ONLY_TABLES 0
 #endif
 
+/* A port that does not say: an entry of level 2 names a table, and nothing else. */
+#ifndef OM_BIG_ENTRIES
+#define OM_BIG_ENTRIES 0
+static inline bool om_pte_is_big(om_pte_t e)
+{
+	(void)e;
+	return false;
+}
+static inline om_pte_t om_pte_mkbig(om_pte_t e)
+{
+	return e;
+}
+static inline om_pte_t om_pte_mksmall(om_pte_t e, unsigned i)
+{
+	(void)i;
+	return e;
+}
+#endif
+
 /* Internal: no frame is free. Outermost functions reclaim and start again (docs/design.md). */
 #define OM_ENOFRAME 4096
 /* Internal: a fault must wait, with no lock held, and start again (src/ops/fetch.h). */
@@ -74,9 +93,10 @@ enum om_pageflag {
 
 /* Flags of a leaf table. They say "perhaps", so that few have to clear them: page/table.h. */
 enum om_tableflag {
-	OM_TABLE_MIXED = 0x0001, /* (T) an entry shows no anonymous page, but zeros, or a slot */
-	OM_TABLE_HELD = 0x0002,  /* (T) a page is pinned or MADV_FREE'd: fork looks at each */
-	OM_TABLE_NEW = 0x0020,   /* (a) nobody has asked yet whether it is used */
+	OM_TABLE_MIXED = 0x0001,  /* (T) an entry shows no anonymous page, but zeros, or a slot */
+	OM_TABLE_HELD = 0x0002,   /* (T) a page is pinned or MADV_FREE'd: fork looks at each */
+	OM_TABLE_FOLDED = 0x0004, /* (T) the upper entry is a big one: page/fold.h (I14) */
+	OM_TABLE_NEW = 0x0020,    /* (a) nobody has asked yet whether it is used */
 };
 
 /*
@@ -425,7 +445,7 @@ struct om_free_list {
  * Aligned runs of frames, as many as a leaf table maps, and of these the free ones that are not
  * linked, a bit each: page/runs.h. Lists are in the order in which frames are taken from them.
  */
-#define OM_RUN_SHIFT (OM_TABLE_SHIFT < 11 ? OM_TABLE_SHIFT : 11)
+#define OM_RUN_SHIFT (OM_TABLE_SHIFT < 6 ? 6 : OM_TABLE_SHIFT < 11 ? OM_TABLE_SHIFT : 11)
 #define OM_RUN       ((om_pfn_t)1 << OM_RUN_SHIFT)
 #define OM_BLOCK     64u /* frames of one word of bits */
 enum om_run_list { OM_RUNS_BLOCKS, OM_RUNS_WHOLE, OM_RUNS_PIECES, OM_NR_RUN_LISTS };
@@ -530,6 +550,7 @@ struct om_system {
 	_Atomic unsigned longest_hold; /* (a) */
 	bool eager;              /* (c) tests: parts at the first chance; all munmaps are large */
 	bool share_tables;       /* (c) fork shares leaf tables where it can */
+	_Atomic uint8_t huge;    /* (a) enum om_huge; NEVER where nothing can be folded */
 	struct om_shard shard[]; /* (a) cpu_mask + 1 of them */
 };
 

@@ -189,7 +189,7 @@ static size_t copy_now(struct transfer *t)
 	if (!om_mm_try_read_lock(mm))
 		return 0;
 	if (area_allows(om_vma_at(mm, t->addr), t->how == COPY_OUT)) {
-		table = om_table_find(mm, t->addr);
+		table = om_table_find_now(mm, t->addr);
 		if (table && om_table_trylock(mm->sys, table)) {
 			n = copy_page(t, table);
 			om_table_unlock(mm->sys, table);

@@ -18,6 +18,7 @@
 #include "area/limits.h"
 #include "base/mem.h"
 #include "ops/own.h"
+#include "page/fold.h"
 #include "page/frame.h"
 #include "page/put.h"
 #include "reclaim/reclaim.h"
@@ -65,6 +66,13 @@ static bool access_ok(unsigned flags, unsigned access)
 	return om_vma_prot(flags) != 0;
 }
 
+/* The big entry may have lost write permission since the table was folded: page/fold.h. */
+static void use_big(struct om_fault *f)
+{
+	if (om_fault_wants_own(f) && !om_table_is_shared(f->table))
+		om_table_protect_big(f->vma->mm, f->table, f->prot, true);
+}
+
 /*
  * The entry allows the access already: another thread's fault resolved it, or the MMU leaves it
  * to software to note the use.
@@ -72,7 +80,10 @@ static bool access_ok(unsigned flags, unsigned access)
 static OM_COLD int fault_spurious(struct om_fault *f)
 {
 	if (om_fault_lock_present(f)) {
-		om_entry_use(f->sys, f->table, f->pos, f->access & OM_WRITE);
+		if (om_table_is_folded(f->table))
+			use_big(f);
+		else
+			om_entry_use(f->sys, f->table, f->pos, f->access & OM_WRITE);
 		om_table_unlock(f->sys, f->table);
 	}
 	return OM_FAULT_MINOR;
@@ -102,6 +113,8 @@ static OM_NOINLINE int find_entry(struct om_fault *f, struct om_mm *mm)
 	f->table = om_table_make(mm, f->part, f->addr);
 	if (!f->table)
 		return om_table_error(mm);
+	if (f->table->mapcount == 0 && om_fault_wants_own(f)) /* a hint: it is asked again */
+		om_fault_fold(f);
 	f->pte = om_arch_pte_load(om_table_entry(f->table, f->pos));
 	if (om_table_is_shared(f->table) && (!om_pte_present(f->pte) || om_fault_wants_own(f)))
 		return -OM_ESHARED;

@@ -38,6 +38,11 @@ int om_fault_swap(struct om_fault *f);
 int om_fault_write(struct om_fault *f); /* present, read-only: COW, reuse, first write to a file */
 
 /*
+ * A write to a table with nothing in it: it is filled and folded, if that may be (om_set_huge()).
+ */
+void om_fault_fold(struct om_fault *f);
+
+/*
  * If the entry at addr, in `table`, shows an anonymous page that others may map, too, give the area
  * one of its own. False if no frame is free. mmap_lock held for writing: only reclaim can come in
  * between, and what it takes is not mapped.

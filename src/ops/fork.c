@@ -14,6 +14,7 @@
 #include "area/copy.h"
 #include "area/limits.h"
 #include "area/mm.h"
+#include "page/fold.h"
 #include "page/share.h"
 #include "reclaim/reclaim.h"
 
@@ -28,7 +29,7 @@ static int copy_locked(struct om_system *sys, struct om_copy *c, unsigned *next,
 
 	if (mapping)
 		om_rwsem_read(sys, &mapping->shape, OM_RANK_SHAPE);
-	om_table_lock(sys, c->part.from);
+	om_table_lock_entries(sys, c->part.from);
 	om_table_lock_second(sys, c->part.to);
 	c->room = OM_COPY_ROOM;
 	err = om_copy_entries(sys, c, next, stop);

@@ -17,6 +17,7 @@
 #include "ops/advise_io.h"
 #include "ops/own.h"
 #include "page/age.h"
+#include "page/fold.h"
 #include "page/put.h"
 #include "reclaim/reclaim.h"
 #include "rmap/rmap.h"
@@ -28,6 +29,7 @@
 static int new_flags(const struct om_vma *vma, int advice, unsigned *flags)
 {
 	const unsigned order = OM_VM_RAND_READ | OM_VM_SEQ_READ;
+	const unsigned huge = OM_VM_HUGEPAGE | OM_VM_NOHUGEPAGE;
 
 	*flags = om_vma_flags(vma);
 	switch (advice) {
@@ -45,6 +47,12 @@ static int new_flags(const struct om_vma *vma, int advice, unsigned *flags)
 		break;
 	case OM_MADV_DOFORK:
 		*flags &= ~(unsigned)OM_VM_DONTFORK;
+		break;
+	case OM_MADV_HUGEPAGE:
+		*flags = (*flags & ~huge) | OM_VM_HUGEPAGE;
+		break;
+	case OM_MADV_NOHUGEPAGE:
+		*flags = (*flags & ~huge) | OM_VM_NOHUGEPAGE;
 		break;
 	case OM_MADV_WIPEONFORK:
 		if (vma->mapping)
@@ -87,7 +95,7 @@ static void visit_part(struct visitor *v, const struct om_table_part *part)
 {
 	struct om_system *sys = v->vma->mm->sys;
 
-	om_table_lock(sys, part->table);
+	om_table_lock_entries(sys, part->table);
 	for (uintptr_t addr = part->start; addr < part->end; addr += OM_PAGE_SIZE) {
 		om_pte_t pte = om_entry_get(sys, part->table, om_table_pos(addr));
 
@@ -235,7 +243,7 @@ static bool is_flag_advice(int advice)
 {
 	return advice <= OM_MADV_SEQUENTIAL ||
 	       (advice >= OM_MADV_DONTFORK && advice <= OM_MADV_DOFORK) ||
-	       advice == OM_MADV_WIPEONFORK || advice == OM_MADV_KEEPONFORK;
+	       (advice >= OM_MADV_HUGEPAGE && advice <= OM_MADV_KEEPONFORK);
 }
 
 /* ---------------------------------------------------------------- ranges -------------------- */
@@ -305,7 +313,8 @@ static int advise_once(struct om_mm *mm, uintptr_t start, uintptr_t end, int adv
 static bool is_known(int advice)
 {
 	return (advice >= OM_MADV_NORMAL && advice <= OM_MADV_DONTNEED) ||
-	       (advice >= OM_MADV_FREE && advice <= OM_MADV_DOFORK) ||
+	       (advice >= OM_MADV_FREE && advice <= OM_MADV_DOFORK) || advice == OM_MADV_HUGEPAGE ||
+	       advice == OM_MADV_NOHUGEPAGE ||
 	       (advice >= OM_MADV_WIPEONFORK && advice <= OM_MADV_DONTNEED_LOCKED);
 }
 

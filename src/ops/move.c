@@ -9,6 +9,7 @@
 
 #include "ops/fault.h"
 #include "ops/own.h"
+#include "page/fold.h"
 #include "rmap/rmap.h"
 
 #define LINE 8 /* entries that move at a time: one by one, half the work is the loop */
@@ -123,6 +124,8 @@ static void move_entries(const struct om_move *m, uintptr_t from, uintptr_t to, 
 
 	if (!t1 || !any_in_use(t1, om_table_pos(from), n))
 		return;
+	om_table_lock_entries(sys, t1); /* nobody folds it again: mmap_lock */
+	om_table_unlock(sys, t1);
 	t2 = om_table_make_reserved(m->mm, to, stock);
 	lock_two(sys, t1, t2);
 	if (move_locked(sys, t1, om_table_pos(from), t2, om_table_pos(to), n))

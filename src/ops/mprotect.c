@@ -13,12 +13,25 @@
 #include "area/unshare.h"
 #include "area/zap.h"
 #include "ops/fault.h"
+#include "page/fold.h"
 #include "reclaim/reclaim.h"
 #include "rmap/rmap.h"
 
 #define PROT_BITS (OM_VM_READ | OM_VM_WRITE | OM_VM_EXEC)
 
-static void protect_part(struct om_gather *g, const struct om_table_part *part, unsigned prot)
+/* The table is locked. A big entry is changed as one, but never gets execute permission: fold.h. */
+static bool protect_big(struct om_gather *g, const struct om_table_part *part, unsigned prot)
+{
+	if (!om_table_is_folded(part->table) || part->end - part->start != OM_TABLE_SPAN ||
+	    (prot & OM_PROT_EXEC))
+		return false;
+	om_table_protect_big(g->mm, part->table, prot, false);
+	om_gather_flush_later(g, part->start, part->end);
+	return true;
+}
+
+/* The table is locked. */
+static void protect_small(struct om_gather *g, const struct om_table_part *part, unsigned prot)
 {
 	struct om_system *sys = g->mm->sys;
 	struct om_page *table = part->table;
@@ -26,7 +39,7 @@ static void protect_part(struct om_gather *g, const struct om_table_part *part, 
 	unsigned read_only = prot & ~(unsigned)OM_PROT_WRITE;
 	unsigned pos = om_table_pos(part->start);
 
-	om_table_lock(sys, table);
+	om_table_show(sys, table);
 	for (uintptr_t addr = part->start; addr < end; addr += OM_PAGE_SIZE, pos++) {
 		om_pte_t pte = om_entry_get(sys, table, pos);
 
@@ -35,7 +48,16 @@ static void protect_part(struct om_gather *g, const struct om_table_part *part, 
 		om_entry_protect(sys, table, pos, om_pte_write(pte) ? prot : read_only);
 		om_gather_flush_later(g, addr, addr + OM_PAGE_SIZE);
 	}
-	om_table_unlock(sys, table);
+}
+
+static void protect_part(struct om_gather *g, const struct om_table_part *part, unsigned prot)
+{
+	struct om_system *sys = g->mm->sys;
+
+	om_table_lock(sys, part->table);
+	if (!protect_big(g, part, prot))
+		protect_small(g, part, prot);
+	om_table_unlock(sys, part->table);
 }
 
 static void protect_entries(struct om_vma *vma)

@@ -386,6 +386,44 @@ struct om_page *om_free_find(struct om_system *sys, unsigned kind)
 	return page ? page : take_last(sys, kind);
 }
 
+/* Bundles of linked frames that are sorted, in search of what lies side by side. */
+#define SORTED_MOST 16
+
+/* free.lock held. *sort: there may be what is asked for when a bundle has been sorted. */
+static om_pfn_t take_table(struct om_system *sys, bool *sort)
+{
+	om_pfn_t pfn = OM_NO_PFN, n = load(&sys->free.n);
+
+	OM_ASSERT(sys, om_held(sys, &sys->free.lock), "free list", &sys->free);
+	*sort = false;
+	if (n < load(&sys->mark_high) + OM_TABLE_ENTRIES)
+		return OM_NO_PFN;
+	pfn = om_runs_take_table(sys);
+	if (pfn == OM_NO_PFN) {
+		*sort = sys->free.head != OM_NO_PFN;
+		return OM_NO_PFN;
+	}
+	set(&sys->free.n, n - OM_TABLE_ENTRIES);
+	set_floor(sys);
+	return pfn;
+}
+
+/* Where there is one CPU, what comes back is not sorted: some of it is, if need be. */
+om_pfn_t om_free_take_table(struct om_system *sys)
+{
+	om_pfn_t pfn = OM_NO_PFN;
+	bool sort = true;
+
+	for (unsigned i = 0; i < SORTED_MOST && pfn == OM_NO_PFN && sort; i++) {
+		om_spin_lock(sys, &sys->free.lock, OM_RANK_FREE);
+		pfn = take_table(sys, &sort);
+		if (sort)
+			sort_linked(sys);
+		om_spin_unlock(sys, &sys->free.lock);
+	}
+	return pfn;
+}
+
 /* ---------------------------------------------------------------- bringing back ------------- */
 
 /* More have come. free.lock held. */

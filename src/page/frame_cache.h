@@ -114,6 +114,13 @@ OM_COLD struct om_page *om_free_find(struct om_system *sys, unsigned kind);
  */
 void om_free_bundle(struct om_system *sys, struct om_bundle b);
 
+/*
+ * As many FREE frames for data as a leaf table maps, side by side (om_runs_take_table()), which
+ * nobody else gets from now on; OM_NO_PFN: there are none, or with them gone less would be free
+ * than the high watermark says. Takes FREE. Cost: linear in their number.
+ */
+om_pfn_t om_free_take_table(struct om_system *sys);
+
 /* Frames of one block that nobody has are the machine's. Takes FREE. Cost: O(1). */
 void om_free_piece(struct om_system *sys, struct om_piece piece);
 

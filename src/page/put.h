@@ -26,11 +26,10 @@ void om_frame_release_dead(struct om_system *sys, struct om_page *page);
 
 /*
  * Freeing many pages at once. An anonymous page that nothing holds but its last entry, which is
- * gone, dies at once: it is FREE, and waits in the chain for om_frame_free_chain(). False, and
- * nothing done: it is not such a page. `flags` are its flags. Frame lock held.
+ * gone, dies at once: it is FREE, and the caller's. False, and nothing done: it is not such a page.
+ * `flags` are its flags. Frame lock held.
  */
-OM_INLINE bool om_page_die(struct om_system *sys, struct om_page *page, unsigned flags,
-                           struct om_frame_chain *chain)
+OM_INLINE bool om_page_end(struct om_system *sys, struct om_page *page, unsigned flags)
 {
 	const unsigned plain = OM_PG_DIRECT | OM_PG_REFERENCED | OM_PG_DIRTY | OM_PG_UPTODATE |
 	                       OM_PG_SWAPBACKED | OM_PG_LAZYFREE | OM_PG_READAHEAD | OM_PG_AGE;
@@ -42,6 +41,15 @@ OM_INLINE bool om_page_die(struct om_system *sys, struct om_page *page, unsigned
 	page->kind = OM_KIND_FREE;
 	page->object = NULL;
 	atomic_store_explicit(&page->flags, 0, memory_order_release);
+	return true;
+}
+
+/* As om_page_end(); it waits in the chain for om_frame_free_chain(). */
+OM_INLINE bool om_page_die(struct om_system *sys, struct om_page *page, unsigned flags,
+                           struct om_frame_chain *chain)
+{
+	if (om_unlikely(!om_page_end(sys, page, flags)))
+		return false;
 	om_frame_chain_add(sys, chain, page);
 	return true;
 }

@@ -3,8 +3,7 @@
  */
 #include "page/runs.h"
 
-#define NO_RUN UINT32_MAX
-#define WHOLE  (~0ull) /* a block of which all frames are free */
+#define WHOLE (~0ull) /* a block of which all frames are free */
 
 unsigned om_count_bits(uint64_t bits)
 {
@@ -65,7 +64,7 @@ size_t om_runs_bytes(om_pfn_t nr_frames)
 void om_runs_init(struct om_system *sys)
 {
 	for (unsigned i = 0; i < OM_NR_RUN_LISTS; i++)
-		sys->runs.head[i] = NO_RUN;
+		sys->runs.head[i] = OM_NO_RUN;
 }
 
 unsigned om_run_list(const struct om_frame_run *run)
@@ -79,11 +78,11 @@ unsigned om_run_list(const struct om_frame_run *run)
 
 static void leave(struct om_system *sys, const struct om_frame_run *run, unsigned list)
 {
-	if (run->prev == NO_RUN)
+	if (run->prev == OM_NO_RUN)
 		sys->runs.head[list] = run->next;
 	else
 		sys->frame_run[run->prev].next = run->next;
-	if (run->next != NO_RUN)
+	if (run->next != OM_NO_RUN)
 		sys->frame_run[run->next].prev = run->prev;
 }
 
@@ -91,9 +90,9 @@ static void enter(struct om_system *sys, struct om_frame_run *run, unsigned list
 {
 	uint32_t nr = (uint32_t)(run - sys->frame_run), next = sys->runs.head[list];
 
-	run->prev = NO_RUN;
+	run->prev = OM_NO_RUN;
 	run->next = next;
-	if (next != NO_RUN)
+	if (next != OM_NO_RUN)
 		sys->frame_run[next].prev = nr;
 	sys->runs.head[list] = nr;
 }
@@ -129,10 +128,10 @@ void om_runs_add(struct om_system *sys, const struct om_piece *piece)
 	move(sys, run, old);
 }
 
-/* The block's frames leave the run. */
-static struct om_piece take_block(struct om_system *sys, struct om_frame_run *run, unsigned block)
+/* Some of a block's frames, which are free, leave the run. */
+static struct om_piece take_frames(struct om_system *sys, struct om_frame_run *run, unsigned block,
+                                   uint64_t frames)
 {
-	uint64_t frames = run->free[block];
 	unsigned old = om_run_list(run);
 	struct om_piece piece = {.first = ((om_pfn_t)(run - sys->frame_run) << OM_RUN_SHIFT) +
 	                                  block * OM_BLOCK,
@@ -140,12 +139,17 @@ static struct om_piece take_block(struct om_system *sys, struct om_frame_run *ru
 	                         .frames = frames};
 
 	om_work(sys, 1);
-	run->free[block] = 0;
+	run->whole = (uint8_t)(run->whole - (run->free[block] == WHOLE));
+	run->free[block] &= ~frames;
 	run->n = (uint16_t)(run->n - piece.n);
-	run->whole = (uint8_t)(run->whole - (frames == WHOLE));
 	sys->runs.n -= piece.n;
 	move(sys, run, old);
 	return piece;
+}
+
+static struct om_piece take_block(struct om_system *sys, struct om_frame_run *run, unsigned block)
+{
+	return take_frames(sys, run, block, run->free[block]);
 }
 
 /* The first block that has what its list promises. */
@@ -164,9 +168,34 @@ struct om_piece om_runs_take(struct om_system *sys)
 	for (unsigned list = 0; list < OM_NR_RUN_LISTS; list++) {
 		uint32_t nr = sys->runs.head[list];
 
-		if (nr != NO_RUN)
+		if (nr != OM_NO_RUN)
 			return take_block(sys, &sys->frame_run[nr],
 			                  find_block(&sys->frame_run[nr], list));
 	}
 	return (struct om_piece){.n = 0};
+}
+
+/* ---------------------------------------------------------------- frames for a table -------- */
+
+/* Tables of tests are smaller than a block: the first frames of a whole one will do. */
+#define TABLE_BLOCKS ((OM_TABLE_ENTRIES + OM_BLOCK - 1) / OM_BLOCK)
+#define TABLE_BITS   (OM_TABLE_ENTRIES < OM_BLOCK ? (1ull << OM_TABLE_ENTRIES % OM_BLOCK) - 1 : WHOLE)
+
+om_pfn_t om_runs_take_table(struct om_system *sys)
+{
+	unsigned list = TABLE_BLOCKS == 1 && sys->runs.head[OM_RUNS_BLOCKS] != OM_NO_RUN
+	                    ? OM_RUNS_BLOCKS
+	                    : OM_RUNS_WHOLE;
+	uint32_t nr = sys->runs.head[list];
+	struct om_frame_run *run;
+	unsigned block;
+
+	OM_ASSERT(sys, om_held(sys, &sys->free.lock), "free list", &sys->free);
+	if (nr == OM_NO_RUN || OM_TABLE_ENTRIES > OM_RUN)
+		return OM_NO_PFN;
+	run = &sys->frame_run[nr];
+	block = find_block(run, list);
+	for (unsigned i = 0; i < TABLE_BLOCKS; i++)
+		take_frames(sys, run, block + i, TABLE_BITS);
+	return (nr << OM_RUN_SHIFT) + block * OM_BLOCK;
 }

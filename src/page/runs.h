@@ -15,6 +15,8 @@
 
 #include "page/page.h"
 
+#define OM_NO_RUN UINT32_MAX /* the end of a list of runs */
+
 /* Free frames of one block. */
 struct om_piece {
 	om_pfn_t first;  /* of the block */
@@ -53,6 +55,12 @@ void om_runs_add(struct om_system *sys, const struct om_piece *piece);
  * is held. None if there are no frames. Cost: one look at the blocks of a run.
  */
 struct om_piece om_runs_take(struct om_system *sys);
+
+/*
+ * As many free frames as a leaf table maps, the first of which has a number that is a multiple of
+ * theirs; OM_NO_PFN: none are known. The free lock is held. Cost: linear in their blocks.
+ */
+om_pfn_t om_runs_take_table(struct om_system *sys);
 
 /* Where a run belongs; OM_NR_RUN_LISTS: it has no free frame. */
 unsigned om_run_list(const struct om_frame_run *run);

@@ -2,12 +2,15 @@
  * share.c: see share.h.
  *
  * Order is what matters. On the way in, the table has a further owner before the child's upper
- * entry names it, and the parent's CPUs are flushed before the child runs: until then they may
+ * entry names it (or is big, as the parent's), and the parent's CPUs are flushed before the child
+ * runs: until then they may
  * write, as they may while fork copies entries. On the way out, the upper entry goes first, then
  * what CPUs keep of it and of the pages, and last the owner: as long as a CPU of X may reach a page
  * by the table, whoever takes an entry finds X among the owners, and flushes it (CVE-2021-4002).
  */
 #include "page/share.h"
+
+#include "page/fold.h"
 
 #include "page/slab.h"
 
@@ -31,26 +34,41 @@ static void count_entries(struct om_system *sys, struct om_page *table, struct o
 		om_page_clear(table, OM_TABLE_MIXED);
 }
 
-/* The parent's upper entry forbids writing from now on. */
-static void forbid_writing(struct om_mm *mm, uintptr_t addr)
+/* The parent's upper entry forbids writing from now on. Returns it. */
+static om_pte_t forbid_writing(struct om_mm *mm, uintptr_t addr)
 {
 	struct om_page *upper = om_table_upper(mm, addr);
 	unsigned pos = om_table_upper_pos(addr);
+	om_pte_t e;
 
-	om_table_lock(mm->sys, upper);
-	if (om_pte_write(om_entry_get(mm->sys, upper, pos)))
-		om_entry_wrprotect(mm->sys, upper, pos);
+	om_table_lock_second(mm->sys, upper);
+	e = om_entry_get(mm->sys, upper, pos);
+	if (om_pte_write(e))
+		e = om_entry_wrprotect(mm->sys, upper, pos);
 	om_table_unlock(mm->sys, upper);
+	return e;
 }
 
-static void add_to_child(struct om_mm *child, struct om_page *upper, struct om_page *table)
+/* As the parent's. */
+static void add_to_child(struct om_mm *child, struct om_page *upper, uintptr_t addr, om_pte_t e)
 {
-	struct om_system *sys = child->sys;
+	om_table_lock_second(child->sys, upper);
+	om_entry_fill(child->sys, upper, om_table_upper_pos(addr), om_pte_wrprotect(e));
+	om_table_unlock(child->sys, upper);
+}
 
-	om_table_lock(sys, upper);
-	om_entry_fill(sys, upper, om_table_upper_pos(om_table_addr(table, 0)),
-	              om_pte_wrprotect(om_pte_mktable(om_page_pfn(sys, table))));
-	om_table_unlock(sys, upper);
+/* The table is locked, so nobody folds or unfolds it half way. */
+static void share_locked(struct om_mm *parent, struct om_mm *child, struct om_page *upper,
+                         struct om_page *table, struct om_owner *owner)
+{
+	struct om_system *sys = parent->sys;
+	uintptr_t addr = om_table_addr(table, 0);
+
+	OM_ASSERT(sys, om_held(sys, &table->lock), "I13", table);
+	if (om_table_is_folded(table) && !om_table_is_shared(table) && om_table_lags(sys, table))
+		om_table_unfold(sys, table);
+	om_table_add_owner(sys, table, owner, child);
+	add_to_child(child, upper, addr, forbid_writing(parent, addr));
 }
 
 int om_table_share(struct om_mm *parent, struct om_mm *child, struct om_page *table,
@@ -75,10 +93,8 @@ int om_table_share(struct om_mm *parent, struct om_mm *child, struct om_page *ta
 	}
 	om_table_lock(sys, table);
 	count_entries(sys, table, f);
-	om_table_add_owner(sys, table, owner, child);
+	share_locked(parent, child, upper, table, owner);
 	om_table_unlock(sys, table);
-	forbid_writing(parent, addr);
-	add_to_child(child, upper, table);
 	return 0;
 }
 

@@ -139,6 +139,8 @@ static inline om_pte_t load_at(struct om_system *sys, om_pfn_t pfn, uintptr_t ad
 	                        level_pos(addr, level));
 }
 
+static OM_NOINLINE struct om_page *behind_big(struct om_mm *mm, uintptr_t addr);
+
 /* The table of `level` that covers addr, or NULL. */
 static inline struct om_page *find_level(struct om_mm *mm, uintptr_t addr, unsigned level)
 {
@@ -149,9 +151,41 @@ static inline struct om_page *find_level(struct om_mm *mm, uintptr_t addr, unsig
 
 		if (!om_pte_present(e))
 			return NULL;
+		if (om_unlikely(om_pte_is_big(e)))
+			return behind_big(mm, addr);
 		pfn = om_pte_pfn(e);
 	}
 	return om_page_of(mm->sys, pfn);
+}
+
+/* The upper table is locked. */
+static struct om_page *leaf_in(struct om_system *sys, struct om_page *upper, uintptr_t addr)
+{
+	om_pte_t e = om_entry_get(sys, upper, level_pos(addr, 2));
+
+	return om_pte_present(e) ? om_table_behind(sys, e) : NULL;
+}
+
+/* Without a lock, an entry was seen to be big. Takes TABLE2. */
+static OM_NOINLINE struct om_page *behind_big(struct om_mm *mm, uintptr_t addr)
+{
+	struct om_page *upper = find_level(mm, addr, 2), *table;
+
+	om_table_lock_second(mm->sys, upper);
+	table = leaf_in(mm->sys, upper, addr);
+	om_table_unlock(mm->sys, upper);
+	return table;
+}
+
+struct om_page *om_table_find_now(struct om_mm *mm, uintptr_t addr)
+{
+	struct om_page *upper = find_level(mm, addr, 2), *table = NULL;
+
+	if (upper && om_table_trylock(mm->sys, upper)) {
+		table = leaf_in(mm->sys, upper, addr);
+		om_table_unlock(mm->sys, upper);
+	}
+	return table;
 }
 
 struct om_page *om_table_find(struct om_mm *mm, uintptr_t addr)
@@ -174,7 +208,7 @@ static struct om_page *make_child(struct om_mm *mm, struct om_page *table, unsig
                                   uintptr_t addr, struct om_table_stock *stock)
 {
 	struct om_system *sys = mm->sys;
-	struct om_page *child = new_table(mm, l - 1, addr, stock);
+	struct om_page *child = new_table(mm, l - 1, addr, stock), *other = NULL;
 	om_pte_t e;
 
 	if (!child)
@@ -184,11 +218,13 @@ static struct om_page *make_child(struct om_mm *mm, struct om_page *table, unsig
 	if (om_pte_none(e))
 		om_entry_install(sys, table, level_pos(addr, l),
 		                 om_pte_mktable(om_page_pfn(sys, child)));
+	else
+		other = om_table_behind(sys, e);
 	om_table_unlock(sys, table);
-	if (om_pte_none(e))
+	if (!other)
 		return child;
 	free_table(mm, child);
-	return om_page_of(sys, om_pte_pfn(e));
+	return other;
 }
 
 /*
@@ -203,6 +239,8 @@ static inline struct om_page *make_level(struct om_mm *mm, uintptr_t addr, unsig
 	for (unsigned l = OM_LEVELS; l > level && table; l--) {
 		om_pte_t e = om_arch_pte_load(om_table_entry(table, level_pos(addr, l)));
 
+		if (om_unlikely(om_pte_is_big(e)))
+			return behind_big(mm, addr);
 		table = om_likely(om_pte_present(e)) ? om_page_of(mm->sys, om_pte_pfn(e))
 		                                     : make_child(mm, table, l, addr, stock);
 	}
@@ -217,7 +255,8 @@ static OM_COLD void allow_writing(struct om_mm *mm, struct om_page *upper, uintp
 
 	om_table_lock(mm->sys, upper);
 	e = om_entry_get(mm->sys, upper, pos);
-	om_entry_replace(mm->sys, upper, pos, om_pte_mktable(om_pte_pfn(e)));
+	if (!om_pte_is_big(e))
+		om_entry_replace(mm->sys, upper, pos, om_pte_mktable(om_pte_pfn(e)));
 	om_table_unlock(mm->sys, upper);
 }
 
@@ -229,6 +268,8 @@ struct om_page *om_table_make(struct om_mm *mm, struct om_mm_part *part, uintptr
 	if (!upper)
 		return NULL;
 	e = om_arch_pte_load(om_table_entry(upper, level_pos(addr, 2)));
+	if (om_unlikely(om_pte_is_big(e)))
+		return behind_big(mm, addr);
 	table = om_likely(om_pte_present(e)) ? om_page_of(mm->sys, om_pte_pfn(e))
 	                                     : make_child(mm, upper, 2, addr, NULL);
 	if (!table || om_unlikely(!om_table_is_sole(table, mm)))
@@ -250,18 +291,23 @@ static inline struct om_page *next_table(struct om_mm *mm, uintptr_t *addr, uint
 {
 	while (*addr < end && *left) {
 		om_pfn_t pfn = om_page_pfn(mm->sys, mm->root);
+		struct om_page *table = NULL;
 		unsigned l = OM_LEVELS;
 		uintptr_t next;
 
 		for (; l > 1; l--) {
 			om_pte_t e = load_at(mm->sys, pfn, *addr, l);
 
-			if (!om_pte_present(e))
+			if (om_unlikely(om_pte_is_big(e)))
+				table = behind_big(mm, *addr);
+			if (!om_pte_present(e) || om_unlikely(om_pte_is_big(e)))
 				break;
 			pfn = om_pte_pfn(e);
 		}
-		if (l == 1)
+		if (om_likely(l == 1))
 			return om_page_of(mm->sys, pfn);
+		if (table)
+			return table;
 		next = (*addr & ~(level_span(l) - 1)) + level_span(l);
 		om_work(mm->sys, 1);
 		--*left;
@@ -483,7 +529,8 @@ struct om_page *om_table_lowest(struct om_mm *mm, uintptr_t addr, uintptr_t end)
 
 			if (!om_pte_present(e))
 				break;
-			table = om_page_of(mm->sys, om_pte_pfn(e));
+			table = om_likely(!om_pte_is_big(e)) ? om_page_of(mm->sys, om_pte_pfn(e))
+			                                     : behind_big(mm, addr);
 		}
 		if (l == 1 || (table->mapcount == 0 && table != mm->root))
 			return table;
@@ -592,34 +639,48 @@ static void free_empty(struct om_mm *mm, struct om_page *upper, uintptr_t addr)
 	free_table(mm, table);
 }
 
+/* `upper` names it, or maps its run, at addr, and does not any more. Returns the entry. */
+static om_pte_t take_away(struct om_system *sys, struct om_page *upper, uintptr_t addr)
+{
+	om_pte_t e;
+
+	om_table_lock_second(sys, upper);
+	e = om_entry_take(sys, upper, level_pos(addr, 2), 0);
+	om_table_unlock(sys, upper);
+	return e;
+}
+
+static void bring_in(struct om_system *sys, struct om_page *upper, uintptr_t addr, om_pte_t e)
+{
+	om_table_lock_second(sys, upper);
+	om_entry_install(sys, upper, level_pos(addr, 2), e);
+	om_table_unlock(sys, upper);
+}
+
 bool om_table_move(struct om_mm *mm, uintptr_t from, uintptr_t to, struct om_table_stock *stock)
 {
 	struct om_system *sys = mm->sys;
 	struct om_page *src = find_level(mm, from, 2), *dst;
 	struct om_page *table = om_table_find(mm, from), *old = om_table_find(mm, to);
+	om_pte_t e;
 
 	if (!table)
 		return false;
 	OM_ASSERT(sys, om_rwsem_is_write_locked(&mm->own.mmap_lock), "mmap_lock", mm);
 	dst = make_level(mm, to, 2, stock);
 	atomic_store_explicit(&mm->own.table_hint, &mm->sys->no_table, memory_order_relaxed);
-	om_table_lock(sys, src);
-	om_entry_take(sys, src, level_pos(from, 2), 0);
-	om_table_unlock(sys, src);
-	/*
-	 * Until the old translations are flushed, nobody may find the entries at the new address: a
-	 * walker would flush the wrong one (hazard 8).
-	 */
-	om_table_lock(sys, table);
-	om_tlb_flush(mm, from, from + OM_TABLE_SPAN, OM_FLUSH_ALL);
-	table->index = to >> OM_PAGE_SHIFT;
-	om_table_unlock(sys, table);
-
 	if (old)
 		free_empty(mm, dst, to);
-	om_table_lock(sys, dst);
-	om_entry_install(sys, dst, level_pos(to, 2), om_pte_mktable(om_page_pfn(sys, table)));
-	om_table_unlock(sys, dst);
+	/*
+	 * Until the old translations are flushed, nobody may find the entries at the new address: a
+	 * walker would flush the wrong one (hazard 8). Nor unfold the table on the way.
+	 */
+	om_table_lock(sys, table);
+	e = take_away(sys, src, from);
+	om_tlb_flush(mm, from, from + OM_TABLE_SPAN, OM_FLUSH_ALL);
+	table->index = to >> OM_PAGE_SHIFT;
+	bring_in(sys, dst, to, om_pte_is_big(e) ? e : om_pte_mktable(om_page_pfn(sys, table)));
+	om_table_unlock(sys, table);
 	return true;
 }
 
@@ -640,6 +701,7 @@ om_pte_t om_entry_protect(struct om_system *sys, struct om_page *table, unsigned
 {
 	om_pte_t old;
 
+	OM_ASSERT_SHOWN(sys, table);
 	OM_ENTRY_UPDATE(sys, table, pos, old, om_pte_modify(old, prot));
 	return old;
 }
@@ -648,6 +710,7 @@ om_pte_t om_entry_clean(struct om_system *sys, struct om_page *table, unsigned p
 {
 	om_pte_t old;
 
+	OM_ASSERT_SHOWN(sys, table);
 	OM_ENTRY_UPDATE(sys, table, pos, old, om_pte_mkclean(om_pte_wrprotect(old)));
 	return old;
 }

@@ -52,11 +52,24 @@ static inline om_pte_t *om_table_entry(const struct om_page *table, unsigned pos
 	return table->entries + pos;
 }
 
+/*
+ * The table that an entry of an upper table stands for. Behind a big entry is the table that its
+ * pages name, and that does not change while the upper table is locked (page/fold.h).
+ */
+static inline struct om_page *om_table_behind(struct om_system *sys, om_pte_t e)
+{
+	struct om_page *page = om_page_of(sys, om_pte_pfn(e));
+
+	return om_unlikely(om_pte_is_big(e)) ? page->object : page;
+}
+
 /* An empty top-level table for `mm`, or NULL. */
 struct om_page *om_table_new_root(struct om_mm *mm);
 
 /* The leaf table that maps addr, or NULL. Lock-free; see above. */
 struct om_page *om_table_find(struct om_mm *mm, uintptr_t addr);
+/* For who may not spin: NULL also if it is not known at once. */
+struct om_page *om_table_find_now(struct om_mm *mm, uintptr_t addr);
 
 /*
  * The leaf table that maps addr, made if it is missing; NULL if no frame is free. It may have other
@@ -245,6 +258,10 @@ static inline om_pte_t om_entry_get(struct om_system *sys, struct om_page *table
 	return om_arch_pte_load(om_table_entry(table, pos));
 }
 
+/* I14: what changes an entry has unfolded its table. */
+#define OM_ASSERT_SHOWN(sys, table)                                                                \
+	OM_ASSERT(sys, !om_page_test(table, OM_TABLE_FOLDED), "I14", table)
+
 /*
  * Fill an entry that is none, or replace one that is absent (swap, file) or unused. No flush is
  * owed.
@@ -256,6 +273,7 @@ static inline void om_entry_install(struct om_system *sys, struct om_page *table
 	om_pte_t old = om_arch_pte_load(p);
 
 	OM_ASSERT(sys, om_held(sys, &table->lock), "I9", table);
+	OM_ASSERT_SHOWN(sys, table);
 	OM_BUG_ON(sys, om_pte_present(old), "I9", table, old, pte);
 	table->counts += om_pte_none(old);
 	om_arch_pte_store(p, pte);
@@ -281,6 +299,7 @@ static inline om_pte_t om_entry_take(struct om_system *sys, struct om_page *tabl
 	om_pte_t old;
 
 	OM_ASSERT(sys, om_held(sys, &table->lock), "I9", table);
+	OM_ASSERT_SHOWN(sys, table);
 	OM_ASSERT(sys, !om_pte_present(absent), "I9", table);
 	old = om_arch_pte_xchg(om_table_entry(table, pos), absent);
 	if (om_pte_none(absent) && !om_pte_none(old))
@@ -292,6 +311,7 @@ static inline om_pte_t om_entry_take(struct om_system *sys, struct om_page *tabl
 static inline om_pte_t om_entry_clear(struct om_system *sys, struct om_page *table, unsigned pos)
 {
 	OM_ASSERT(sys, om_held(sys, &table->lock), "I9", table);
+	OM_ASSERT_SHOWN(sys, table);
 	table->counts--;
 	return om_arch_pte_xchg(om_table_entry(table, pos), 0);
 }
@@ -328,6 +348,7 @@ static inline om_pte_t om_entry_replace(struct om_system *sys, struct om_page *t
 	om_pte_t old;
 
 	OM_ASSERT(sys, om_held(sys, &table->lock), "I9", table);
+	OM_ASSERT_SHOWN(sys, table);
 	old = om_arch_pte_xchg(om_table_entry(table, pos), pte);
 	OM_BUG_ON(sys, !om_pte_present(old), "I9", table, old, pte);
 	return old;
@@ -340,6 +361,7 @@ static inline om_pte_t om_entry_wrprotect(struct om_system *sys, struct om_page 
 	om_pte_t *p = om_table_entry(table, pos), old = om_arch_pte_load(p);
 
 	OM_ASSERT(sys, om_held(sys, &table->lock), "I9", table);
+	OM_ASSERT_SHOWN(sys, table);
 	/* The MMU sets bits at any time: lose none of them. */
 	while (!om_arch_pte_cas(p, &old, om_pte_wrprotect(old)))
 		;

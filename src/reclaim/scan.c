@@ -12,6 +12,7 @@
 #include "reclaim/scan.h"
 
 #include "page/age.h"
+#include "page/fold.h"
 #include "page/put.h"
 #include "reclaim/unmap.h"
 #include "store/swap.h"
@@ -129,8 +130,11 @@ static void keep_table(struct scan *s, struct om_page *table)
 	if (s->table)
 		om_table_unlock(s->sys, s->table);
 	s->table = table;
-	if (table)
-		om_table_lock(s->sys, table);
+	if (!table)
+		return;
+	om_table_lock(s->sys, table);
+	if (om_unlikely(om_table_is_folded(table)))
+		om_table_spread_use(s->sys, table);
 }
 
 /* FRAME held, and the lock of the table that has its entry. */

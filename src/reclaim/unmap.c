@@ -9,6 +9,7 @@
 
 #include "area/vma.h"
 #include "page/age.h"
+#include "page/fold.h"
 #include "page/unevictable.h"
 #include "reclaim/reclaim.h"
 #include "reclaim/sweep.h"
@@ -125,6 +126,7 @@ static enum om_walk_verdict unmap_one(struct om_walk *w, struct om_page *page, s
 
 	if (!absent_entry(w->sys, page, vma, &absent))
 		return keep(w, page);
+	om_table_show(w->sys, table);
 	old = om_entry_take(w->sys, table, pos, absent);
 	flush_entry(table, pos);
 	return leave_entry(w->sys, page, table, pos, old, absent) ? OM_WALK_GO : keep(w, page);
@@ -206,7 +208,7 @@ static void unmap_of_table(struct om_system *sys, struct om_page *table,
 	struct taken t[OM_RECLAIM_BATCH];
 	unsigned got = 0;
 
-	om_table_lock(sys, table);
+	om_table_lock_entries(sys, table);
 	for (unsigned i = 0; i < n; i++)
 		got += take_entry(sys, table, page[i], &t[got]);
 	if (got)
@@ -238,6 +240,8 @@ static enum om_walk_verdict age_one(struct om_walk *w, struct om_page *page, str
 	struct om_uses *uses = w->arg;
 
 	(void)page;
+	if (om_unlikely(om_table_is_folded(table)))
+		om_table_spread_use(w->sys, table);
 	if (om_pte_young(om_entry_age(w->sys, table, pos))) {
 		uses->young++;
 		uses->exec |= vma && (om_vma_flags(vma) & OM_VM_EXEC);
@@ -259,9 +263,11 @@ void om_page_referenced(struct om_system *sys, struct om_page *page, struct om_u
 static enum om_walk_verdict clean_one(struct om_walk *w, struct om_page *page, struct om_vma *vma,
                                       struct om_page *table, unsigned pos)
 {
-	om_pte_t old = om_entry_clean(w->sys, table, pos);
+	om_pte_t old;
 
 	(void)vma;
+	om_table_show(w->sys, table);
+	old = om_entry_clean(w->sys, table, pos);
 	if (om_pte_write(old) || om_pte_dirty(old))
 		flush_entry(table, pos);
 	if (om_pte_dirty(old))

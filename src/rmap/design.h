@@ -29,6 +29,8 @@ struct om_rmap_traits {
 	bool bounded;      /* holds no spinning lock for more than OM_HOLD entries and areas */
 	/* What other designs of the rest of the library could build on. */
 	bool shares_tables; /* an exclusive page needs no look when its table gets another owner */
+	/* A direct page names its table by `object`: so big entries lead to it. */
+	bool folds_tables;
 	bool objectless_fault; /* a fault allocates nothing but the page (I6) */
 };
 extern const struct om_rmap_traits om_rmap_traits;

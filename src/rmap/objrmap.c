@@ -30,6 +30,7 @@ const struct om_rmap_traits om_rmap_traits = {
     .moves_tables = true,
     .bounded = true,
     .shares_tables = true,
+    .folds_tables = true,
     .objectless_fault = true,
 };
 

@@ -76,8 +76,8 @@ static void check_data(struct om_check *c, struct om_page *page)
 /* Nothing of a data page's life is left, or has begun. A page table may be new. */
 static void check_bare(struct om_check *c, struct om_page *page, unsigned refs)
 {
-	unsigned allowed =
-	    page->kind >= OM_KIND_TABLE ? OM_TABLE_NEW | OM_TABLE_MIXED | OM_TABLE_HELD : 0;
+	const unsigned table = OM_TABLE_NEW | OM_TABLE_MIXED | OM_TABLE_HELD | OM_TABLE_FOLDED;
+	unsigned allowed = page->kind >= OM_KIND_TABLE ? table : 0;
 
 	OM_CHECK(c, !(om_page_flags(page) & ~allowed), "I7", page, om_page_flags(page), page->kind);
 	if (page->kind < OM_KIND_TABLE)

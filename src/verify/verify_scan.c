@@ -103,7 +103,7 @@ static void scan_table(struct om_check *c, struct om_mm *mm, struct om_page *tab
 			scan->entry(c, mm, table, i, e);
 		else if (OM_CHECK(c, om_pte_present(e) && om_pte_pfn(e) < sys->nr_frames, "I5",
 		                  table, e, i))
-			scan_table(c, mm, om_page_of(sys, om_pte_pfn(e)), level - 1,
+			scan_table(c, mm, om_table_behind(sys, e), level - 1,
 			           index + ((uintptr_t)i << shift), scan);
 	}
 }

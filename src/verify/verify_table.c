@@ -7,6 +7,7 @@
  * that misses one and visits another twice comes to a different sum.
  */
 #include "area/mm.h"
+#include "page/fold.h"
 #include "rmap/rmap.h"
 #include "store/mapping.h"
 #include "store/swap.h"
@@ -20,6 +21,8 @@ static void check_permissions(struct om_check *c, struct om_vma *vma, struct om_
 {
 	om_pte_t full = om_pte_modify(pte, om_vma_prot(om_vma_flags(vma)));
 
+	if (om_table_is_folded(table))
+		return; /* the big entry is what counts */
 	OM_CHECK(c, pte == full || pte == om_pte_wrprotect(full), "I9", table, pte, pos);
 }
 
@@ -174,6 +177,40 @@ static void check_shared(struct om_check *c, struct om_mm *mm, struct om_page *t
 	OM_CHECK(c, !om_page_test(table, OM_TABLE_HELD), "I13", table, mm, om_page_flags(table));
 }
 
+/* I14: what is around a folded table, and what it shows. */
+static void check_folded(struct om_check *c, struct om_mm *mm, struct om_page *table)
+{
+	uintptr_t start = om_table_addr(table, 0);
+	struct om_page *upper = om_table_upper(mm, start);
+	om_pte_t big = om_arch_pte_load(om_table_entry(upper, om_table_upper_pos(start)));
+	struct om_vma *vma = om_vma_find(mm, start);
+
+	OM_CHECK(c, om_pte_is_big(big) == om_table_is_folded(table), "I14", table, big, start);
+	if (!om_table_is_folded(table) || c->violations)
+		return;
+	OM_CHECK(c, vma && vma->start <= start && vma->end - start >= OM_TABLE_SPAN, "I14", table,
+	         vma, start);
+	OM_CHECK(c, vma && !vma->mapping && !(om_vma_flags(vma) & OM_VM_EXEC), "I14", table, vma,
+	         start);
+	OM_CHECK(c, om_pte_pfn(big) % OM_TABLE_ENTRIES == 0, "I14", table, big, start);
+	OM_CHECK(c, om_pte_dirty(big), "I14", table, big, start);
+	if (vma && !om_table_is_shared(table)) {
+		om_pte_t full = om_pte_modify(big, om_vma_prot(om_vma_flags(vma)));
+
+		OM_CHECK(c, big == full || big == om_pte_wrprotect(full), "I14", table, big, full);
+	}
+	for (unsigned i = 0; i < OM_TABLE_ENTRIES; i++) {
+		om_pte_t e = om_arch_pte_load(om_table_entry(table, i));
+		struct om_page *page = om_page_of(c->sys, om_pte_pfn(e));
+
+		OM_CHECK(c, om_pte_present(e) && om_pte_pfn(e) == om_pte_pfn(big) + i, "I14", table,
+		         e, i);
+		OM_CHECK(c, om_pte_write(e) && om_pte_dirty(e), "I14", table, e, i);
+		OM_CHECK(c, page->object == table && page->index == i, "I14", page, page->object,
+		         i);
+	}
+}
+
 /* Of several owners the first is the one by way of which the entries are looked at. */
 static bool check_table(struct om_check *c, struct om_mm *mm, struct om_page *table, unsigned level,
                         uintptr_t index)
@@ -188,6 +225,8 @@ static bool check_table(struct om_check *c, struct om_mm *mm, struct om_page *ta
 	om_tally_of(c, table)->locked++;
 	if (om_table_is_shared(table))
 		check_shared(c, mm, table);
+	if (level == 1)
+		check_folded(c, mm, table);
 	c->owners += om_owner_of(table->object) && om_owner_mm(table->object) != mm;
 	if (om_table_mm(table) != mm)
 		return false;
@@ -228,7 +267,7 @@ static void tally_table(struct om_system *sys, struct om_page *table, unsigned l
 		if (om_pte_none(pte))
 			continue;
 		if (level > 1)
-			tally_table(sys, om_page_of(sys, om_pte_pfn(pte)), level - 1, s);
+			tally_table(sys, om_table_behind(sys, pte), level - 1, s);
 		else
 			tally_entry(sys, pte, s);
 	}
