@@ -177,28 +177,48 @@ static void check_shared(struct om_check *c, struct om_mm *mm, struct om_page *t
 	OM_CHECK(c, !om_page_test(table, OM_TABLE_HELD), "I13", table, mm, om_page_flags(table));
 }
 
+/* I14: areas cover all of it, and allow the same. Returns the first. */
+static struct om_vma *check_around_folded(struct om_check *c, struct om_mm *mm,
+                                          struct om_page *table)
+{
+	uintptr_t start = om_table_addr(table, 0), at = start;
+	struct om_vma *first = om_vma_find(mm, start), *vma = first;
+
+	for (; vma && vma->start <= at && at - start < OM_TABLE_SPAN; vma = om_vma_after(vma)) {
+		unsigned prot = om_vma_prot(om_vma_flags(vma));
+
+		OM_CHECK(c, !vma->mapping && !(prot & OM_PROT_EXEC), "I14", table, vma, start);
+		OM_CHECK(c, prot == om_vma_prot(om_vma_flags(first)), "I14", table, vma, first);
+		at = vma->end;
+	}
+	OM_CHECK(c, at - start >= OM_TABLE_SPAN, "I14", table, at, start);
+	return first;
+}
+
+/* The big entry allows no more than the areas do. */
+static void check_big(struct om_check *c, struct om_vma *vma, struct om_page *table, om_pte_t big)
+{
+	om_pte_t full = om_pte_modify(big, om_vma_prot(om_vma_flags(vma)));
+
+	OM_CHECK(c, om_pte_pfn(big) % OM_TABLE_ENTRIES == 0, "I14", table, big, vma->start);
+	OM_CHECK(c, om_pte_dirty(big), "I14", table, big, vma->start);
+	OM_CHECK(c, big == full || big == om_pte_wrprotect(full), "I14", table, big, full);
+}
+
 /* I14: what is around a folded table, and what it shows. */
 static void check_folded(struct om_check *c, struct om_mm *mm, struct om_page *table)
 {
 	uintptr_t start = om_table_addr(table, 0);
 	struct om_page *upper = om_table_upper(mm, start);
 	om_pte_t big = om_arch_pte_load(om_table_entry(upper, om_table_upper_pos(start)));
-	struct om_vma *vma = om_vma_find(mm, start);
+	struct om_vma *vma;
 
 	OM_CHECK(c, om_pte_is_big(big) == om_table_is_folded(table), "I14", table, big, start);
-	if (!om_table_is_folded(table) || c->violations)
+	if (!om_table_is_folded(table))
 		return;
-	OM_CHECK(c, vma && vma->start <= start && vma->end - start >= OM_TABLE_SPAN, "I14", table,
-	         vma, start);
-	OM_CHECK(c, vma && !vma->mapping && !(om_vma_flags(vma) & OM_VM_EXEC), "I14", table, vma,
-	         start);
-	OM_CHECK(c, om_pte_pfn(big) % OM_TABLE_ENTRIES == 0, "I14", table, big, start);
-	OM_CHECK(c, om_pte_dirty(big), "I14", table, big, start);
-	if (vma && !om_table_is_shared(table)) {
-		om_pte_t full = om_pte_modify(big, om_vma_prot(om_vma_flags(vma)));
-
-		OM_CHECK(c, big == full || big == om_pte_wrprotect(full), "I14", table, big, full);
-	}
+	vma = check_around_folded(c, mm, table);
+	if (vma)
+		check_big(c, vma, table, big);
 	for (unsigned i = 0; i < OM_TABLE_ENTRIES; i++) {
 		om_pte_t e = om_arch_pte_load(om_table_entry(table, i));
 		struct om_page *page = om_page_of(c->sys, om_pte_pfn(e));

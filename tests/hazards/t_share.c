@@ -7,6 +7,7 @@
 #include "hazards.h"
 
 #include "base/types.h"
+#include "rmap/rmap.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -31,6 +32,7 @@ struct op {
 static struct {
 	const struct op *op[2];
 	bool threads;        /* both tasks are the parent's */
+	om_pfn_t frames;     /* of the machine; 0: as usual */
 	struct view view[2]; /* the parent's, the child's */
 	struct view made[2]; /* by a fork of task 0, 1 */
 } now;
@@ -151,6 +153,13 @@ static void op_discard_all(struct play *p, unsigned t)
 		mine(t)->tag[i] = 0;
 }
 
+/* All of it comes anew: by one fault, where the tables are folded. */
+static void op_refill(struct play *p, unsigned t)
+{
+	op_discard_all(p, t);
+	op_write(p, t);
+}
+
 static void op_free(struct play *p, unsigned t)
 {
 	(void)p;
@@ -202,6 +211,7 @@ static const struct op ops[] = {
     {"move_part", op_move_part, false},
     {"discard_part", op_discard_part, true},
     {"discard_all", op_discard_all, false},
+    {"refill", op_refill, false},
     {"free", op_free, true},
     {"lock", op_lock, false},
     {"pin", op_pin, true},
@@ -226,22 +236,50 @@ static void look(struct view *v, struct om_mm *mm)
 	}
 }
 
-/* p->other is an idle owner, whose entries are nobody's business but its own. */
-static void setup(struct play *p)
+static void setup_memory(struct play *p, bool big)
 {
 	memset(&now.made, 0, sizeof(now.made));
 	p->mm = rig_mm(p->r);
 	p->a = rig_map(p->r, p->mm, HERE, SPAN / RIG_PAGE, RIG_RW, OM_MAP_PRIVATE, NULL, 0);
+	if (big)
+		rig_ok(om_madvise(p->mm, p->a, SPAN, OM_MADV_HUGEPAGE));
 	rig_put(p->r, p->mm, p->a, IN_USE, 100);
+	rig_equal(rig_event(p->r, OM_EV_TABLE_FOLD), big);
 	play_warm(p, p->mm, p->a, IN_USE, true);
+}
+
+/* p->other is an idle owner, whose entries are nobody's business but its own. */
+static void setup_owners(struct play *p)
+{
 	p->child = rig_fork(p->r, p->mm, NULL);
 	p->other = rig_fork(p->r, p->child, NULL);
 	rig_equal(rig_event(p->r, OM_EV_TABLE_SHARE), are_shared() ? 2 : 0);
 	rig_equal(rig_info(p->child, place(0)).kind, OM_PAGE_SHARED);
 	rig_equal(rig_info(p->child, place(0)).mapcount, 3);
-	rig_equal(om_mm_rss(p->child), IN_USE);
+	rig_equal(om_mm_rss(p->child), om_mm_rss(p->mm));
 	look(&now.view[0], p->mm);
 	look(&now.view[1], p->child);
+}
+
+static void setup(struct play *p)
+{
+	setup_memory(p, false);
+	setup_owners(p);
+}
+
+/* The table is folded (I14), and has three owners; or one. */
+static void setup_folded(struct play *p)
+{
+	setup_memory(p, true);
+	setup_owners(p);
+	rig_equal(rig_event(p->r, OM_EV_TABLE_UNFOLD), 0);
+}
+
+static void setup_folded_alone(struct play *p)
+{
+	setup_memory(p, true);
+	look(&now.view[0], p->mm);
+	look(&now.view[1], NULL);
 }
 
 /* The pages of the table are in swap. */
@@ -303,7 +341,7 @@ static void check(struct play *p)
 		check_view(p, &now.made[t], now.threads);
 		write_all(p, &now.view[t], 1000 + 100 * t);
 	}
-	look(&other, p->other);
+	look(&other, p->other); /* NULL: there is none */
 	check_view(p, &other, false);
 	for (unsigned t = 0; t < 2; t++)
 		check_view(p, &now.made[t], now.threads);
@@ -335,6 +373,7 @@ static void play_pairs(const char *kind, void (*before)(struct play *p), bool th
 		for (size_t b = threads ? a : 0; b < OPS; b++) {
 			char name[64];
 			struct scene scene = {.name = name,
+			                      .frames = now.frames,
 			                      .even = true,
 			                      .setup = before,
 			                      .task = {task_0, task_1},
@@ -384,10 +423,32 @@ static void test_threads_of_an_owner(void **state)
 	play_all("threads", setup, true);
 }
 
+static void play_folded(const char *kind, void (*before)(struct play *p), bool threads)
+{
+	NEEDS(OM_BIG_ENTRIES && om_rmap_traits.folds_tables);
+	now.frames = 3 * SPAN / RIG_PAGE;
+	play_all(kind, before, threads);
+	now.frames = 0;
+}
+
+static void test_owners_of_a_folded_table(void **state)
+{
+	(void)state;
+	play_folded("folded", setup_folded, false);
+}
+
+static void test_threads_of_a_folded_table(void **state)
+{
+	(void)state;
+	play_folded("folded_threads", setup_folded_alone, true);
+}
+
 static const struct CMUnitTest list[] = {
     cmocka_unit_test(test_owner_x_owner),
     cmocka_unit_test(test_last_two_owners),
     cmocka_unit_test(test_owner_x_owner_swapped),
     cmocka_unit_test(test_threads_of_an_owner),
+    cmocka_unit_test(test_owners_of_a_folded_table),
+    cmocka_unit_test(test_threads_of_a_folded_table),
 };
 TESTS(share_tests, list);

@@ -20,6 +20,8 @@ static const int advices[] = {
     OM_MADV_REMOVE,
     OM_MADV_DONTFORK,
     OM_MADV_DOFORK,
+    OM_MADV_HUGEPAGE,
+    OM_MADV_NOHUGEPAGE,
     OM_MADV_WIPEONFORK,
     OM_MADV_KEEPONFORK,
     OM_MADV_COLD,
@@ -73,10 +75,18 @@ static void advised_flags(int advice, unsigned *mask, unsigned *set)
 	case OM_MADV_DOFORK:
 		*mask = OM_VM_DONTFORK;
 		break;
+	case OM_MADV_HUGEPAGE:
+	case OM_MADV_NOHUGEPAGE:
+		*mask = OM_VM_HUGEPAGE | OM_VM_NOHUGEPAGE;
+		break;
 	case OM_MADV_WIPEONFORK:
 	case OM_MADV_KEEPONFORK:
 		*mask = OM_VM_WIPEONFORK;
 	}
+	if (advice == OM_MADV_HUGEPAGE)
+		*set = OM_VM_HUGEPAGE;
+	if (advice == OM_MADV_NOHUGEPAGE)
+		*set = OM_VM_NOHUGEPAGE;
 	if (advice == OM_MADV_RANDOM)
 		*set = OM_VM_RAND_READ;
 	if (advice == OM_MADV_SEQUENTIAL)
@@ -178,6 +188,26 @@ static void populate(struct world *w, struct space *s, size_t page, size_t n, in
 
 /* ---------------------------------------------------------------- madvise ------------------- */
 
+/*
+ * There was no frame to unshare a table with: some areas have lost their contents, others have not.
+ */
+static void adopt_contents(struct world *w, struct space *s, size_t page, size_t n)
+{
+	uint8_t have[PAGE];
+
+	for (size_t i = page; i < page + n; i++) {
+		struct mpage *p = &s->page[i];
+
+		if (!p->own)
+			continue;
+		if (p->object && peek_page(w, s, i, have) != PEEK_OWN)
+			forget_own(p);
+		else if (!p->object)
+			p->lazy = true;
+		settle_page(w, s, i);
+	}
+}
+
 void op_madvise(struct world *w, const uint32_t *a)
 {
 	int advice = advices[a[3] % (sizeof(advices) / sizeof(advices[0]))], want, err;
@@ -204,9 +234,11 @@ void op_madvise(struct world *w, const uint32_t *a)
 	near = flags && may_lack_areas(s, page, n, mask, set);
 	want = foresee_advice(s, page, n, advice, &stop);
 	err = om_madvise(s->mm, addr_of(page), n * PAGE, advice);
-	agree_or(w, err, want, -OM_EAGAIN, flags && (near || had_trouble(w)));
+	agree_or(w, err, want, -OM_EAGAIN, (flags && near) || had_trouble(w));
 	if (err == want && !near && !had_trouble(w))
 		note_advice(w, s, page, stop, advice);
+	else if (err == -OM_EAGAIN && !flags)
+		adopt_contents(w, s, page, n);
 	else if (flags)
 		world_adopt_flags(w, s, page, stop - page, mask, set);
 	else

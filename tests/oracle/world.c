@@ -79,6 +79,7 @@ struct world *world_new(const struct world_config *config)
 	w->sys = sim_system(w->sim);
 	w->sys->eager = config->frames % 2;
 	w->sys->hold = 2 + config->frames % 63;
+	om_set_huge(w->sys, config->frames % 4 ? OM_HUGE_ALWAYS : OM_HUGE_MADVISE);
 	sim_on_panic(w->sim, panicked, w);
 	return w;
 }

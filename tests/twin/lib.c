@@ -54,6 +54,7 @@ void lib_open(const struct round *round)
 	if (!twin.sim)
 		fail("lib: no memory for the machine");
 	twin.sys = sim_system(twin.sim);
+	om_set_huge(twin.sys, OM_HUGE_ALWAYS);
 	twin.scratch = malloc(config.nr_frames * 8);
 	sim_on_panic(twin.sim, on_bug, NULL);
 	for (unsigned i = 0; i < 2; i++) {

@@ -11,7 +11,7 @@
 #include "reclaim/reclaim.h"
 
 #define T      OM_TABLE_ENTRIES
-#define FRAMES (6 * T)
+#define FRAMES (6 * T + 512)
 
 static struct om_page *table_at(struct om_mm *mm, uintptr_t page)
 {
