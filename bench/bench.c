@@ -525,7 +525,7 @@ static void grow_areas(unsigned n)
 	MUST(sim_destroy(sim));
 }
 
-/* Fork and exit of a process with n present pages; then it writes to all again as programs do. */
+/* Fork and exit of a process with n present pages; after that, its first writes to each table. */
 static void grow_pages(unsigned n)
 {
 	struct om_mm *mm, *child;
@@ -539,8 +539,7 @@ static void grow_pages(unsigned n)
 	MEASURE(om_mm_destroy(fork_mm(mm)), "grow_fork_exit_pages_%u %u", n, n);
 	MEASURE(child = fork_mm(mm), "grow_fork_pages_%u 1", n);
 	MEASURE(om_mm_destroy(child), "grow_exit_pages_%u 1", n);
-	MEASURE(for (unsigned i = 0; i < n; i++) sim_put(sim_cpu(sim, 0), mm, addr + i * PAGE, i),
-	        "grow_rewrite_pages_%u 1", n);
+	MEASURE(touch_tables(mm, addr, n), "grow_rewrite_pages_%u 1", n);
 	om_mm_destroy(mm);
 	MUST(sim_destroy(sim));
 }

@@ -1,7 +1,7 @@
 /*
  * bench.c: what a kernel's memory management costs, in instructions. One static program that runs
- * under Debian's kernel and under the reference kernel alike (bench/linux/run.sh). The rows are here, in
- * large.c and in serve.c.
+ * under Debian's kernel and under the reference kernel alike (bench/linux/run.sh). The rows are
+ * here, in large.c and in serve.c.
  *
  * QEMU with -icount shift=0 lets one nanosecond of virtual time pass for each instruction, so the
  * processor's time stamp counts instructions; calibrate() finds out how many ticks one is. Each

@@ -1,13 +1,13 @@
 /*
- * large.c: rows about processes that are large: 256 MiB or 1 GiB of private anonymous memory, all of it
- * written. They start at a multiple of 2 MiB, so that huge pages, where a kernel has them, hold them all;
- * the rows "folded" ask for huge pages (MADV_HUGEPAGE), the others leave it to the kernel. Each value is
- * for the whole range.
+ * large.c: rows about processes that are large: 256 MiB or 1 GiB of private anonymous memory, all
+ * of it written. They start at a multiple of 2 MiB, so that huge pages, where a kernel has them,
+ * hold them all; the rows "folded" ask for huge pages (MADV_HUGEPAGE), the others leave it to the
+ * kernel. Each value is for the whole range.
  *
  * There is one CPU, and whether the child runs before its parent comes back from fork() is the
  * scheduler's choice. So what fork() takes in the parent is the parent's own CPU time, less what
  * the clock takes: it stands still while the child runs. The child does nothing but look at the
- * time and end; until its parent knows, nothing else runs, so its end is measured by the time stamp.
+ * time and end; until its parent knows, nothing else runs, so the time stamp measures its end.
  */
 #define _GNU_SOURCE
 #include <string.h>
@@ -67,7 +67,7 @@ static void protect(struct costs *least, char *p, size_t bytes)
 		fail("mprotect");
 }
 
-/* All that is done to such memory, in the order in which each finds it written and nobody else's. */
+/* All that is done to such memory; each step finds it written, and nobody else's. */
 static void measure(struct costs *least, size_t bytes, int folded)
 {
 	const size_t pages = bytes / PAGE;

@@ -58,32 +58,33 @@ debian() { # $1: log, $2: are there huge pages
 
 # ---- the table -----------------------------------------------------------------------------------
 
-# NAME OBJRMAP LINUX LINUX-WITH-HUGE-PAGES RATIO, which is to the one without
+# NAME OBJRMAP LINUX RATIO LINUX-WITH-HUGE-PAGES RATIO
 results() {
-	awk '$1 != "row:" { next }
-		FILENAME != last { last = FILENAME; log_number++ }
-		{ value[log_number, $2] = $3 }
-		log_number == 1 { name[++n] = $2 }
+	awk 'function ratio(linux) { return sprintf(ours < linux / 100 ? "%.4f" : "%.2f", ours / linux) }
+		$1 != "row:" { next }
+		{ value[kernel, $2] = $3 }
+		kernel == 1 { name[++n] = $2 }
 		END {
 			for (i = 1; i <= n; i++) {
-				ours = value[1, name[i]]; linux = value[2, name[i]]; huge = value[3, name[i]]
-				if (linux != "" && huge != "")
-					printf "%s %s %s %s %.2f\n", name[i], ours, linux, huge, ours / linux
+				ours = value[1, name[i]]; linux = value[2, name[i]]; thp = value[3, name[i]]
+				if (linux && thp)
+					print name[i], ours, linux, ratio(linux), thp, ratio(thp)
 			}
-		}' "$work/objrmap.log" "$work/debian.log" "$work/debian-thp.log"
+		}' kernel=1 "$work/objrmap.log" kernel=2 "$work/debian.log" kernel=3 "$work/debian-thp.log"
 }
 
 table() {
 	{
-		echo instructions objrmap linux linux-thp ratio
+		echo instructions objrmap linux ratio linux-thp ratio
 		results
-	} | awk '{ printf "%-26s %12s %12s %12s %6s%s\n", $1, $2, $3, $4, $5, ($5 + 0 > 0.5 ? "  *" : "") }'
+	} | awk '{ printf "%-26s %12s %12s %7s %12s %7s%s\n", $1, $2, $3, $4, $5, $6, ($4 + 0 > 0.5 ? "  *" : "") }'
 }
 
 json() {
 	results | awk 'BEGIN { printf "[" }
 		{ printf "%s\n  {\"name\": \"%s\", \"objrmap\": %s, ", sep, $1, $2; sep = "," }
-		{ printf "\"linux\": %s, \"linux_thp\": %s, \"ratio\": %s}", $3, $4, $5 }
+		{ printf "\"linux\": %s, \"ratio\": %s, ", $3, $4 }
+		{ printf "\"linux_thp\": %s, \"ratio_thp\": %s}", $5, $6 }
 		END { print "\n]" }'
 }
 

@@ -1,13 +1,14 @@
 /*
- * serve.c: how long a server waits for its memory. It has 256 MiB, changes a word somewhere in it for
- * each request, and forks once a second a child that sees it as it was then: so do key-value stores
- * that write themselves to disk. Here the requests are SECONDS times WRITES writes at random.
+ * serve.c: how long a server waits for its memory. It has 256 MiB, changes a word somewhere in it
+ * for each request, and forks once a second a child that sees it as it was then: so do key-value
+ * stores that write themselves to disk. Here the requests are SECONDS times WRITES writes at
+ * random.
  *
- * The child reads a part of the memory in each of the PAUSES that the server has in a second, and ends
- * after three quarters of them; so some requests find it there, and the last ones find it gone. It
- * runs in pauses only, so no write is held up by the child's turn on the only CPU; fork() is
- * measured as in large.c. A write is measured by the time stamp: its fault is in it, and now and
- * then an interrupt.
+ * The child reads a part of the memory in each of the PAUSES that the server has in a second, and
+ * ends after three quarters of them; so some requests find it there, and the last ones find it
+ * gone. It runs in pauses only, so no write is held up by the child's turn on the only CPU; fork()
+ * is measured as in large.c. A write is measured by the time stamp: its fault is in it, and now
+ * and then an interrupt.
  */
 #define _GNU_SOURCE
 #include <string.h>
@@ -18,7 +19,7 @@
 #include "measure.h"
 
 #define BYTES   (256 * MIB)
-#define SECONDS 20
+#define SECONDS 12
 #define WRITES  10000 /* in each */
 #define PAUSES  16
 #define LAST    (PAUSES * 3 / 4) /* the child ends in this one */
