@@ -525,10 +525,10 @@ static void grow_areas(unsigned n)
 	MUST(sim_destroy(sim));
 }
 
-/* Fork and exit of a process with n present pages: per page, this should not change. */
+/* Fork and exit of a process with n present pages; after that, its first writes to each table. */
 static void grow_pages(unsigned n)
 {
-	struct om_mm *mm;
+	struct om_mm *mm, *child;
 	uintptr_t addr;
 
 	machine(n * 2 + 4096);
@@ -537,6 +537,9 @@ static void grow_pages(unsigned n)
 	touch(mm, addr, n, OM_WRITE);
 	om_mm_destroy(fork_mm(mm));
 	MEASURE(om_mm_destroy(fork_mm(mm)), "grow_fork_exit_pages_%u %u", n, n);
+	MEASURE(child = fork_mm(mm), "grow_fork_pages_%u 1", n);
+	MEASURE(om_mm_destroy(child), "grow_exit_pages_%u 1", n);
+	MEASURE(touch_tables(mm, addr, n), "grow_rewrite_pages_%u 1", n);
 	om_mm_destroy(mm);
 	MUST(sim_destroy(sim));
 }
@@ -576,7 +579,7 @@ static void instructions(void)
 	swapping();
 	for (unsigned n = 10; n <= 10000; n *= 10)
 		grow_areas(n);
-	for (unsigned n = 512; n <= 32768; n *= 8)
+	for (unsigned n = 512; n <= 262144; n *= 8)
 		grow_pages(n);
 	for (unsigned n = 1; n <= 1000; n *= 10)
 		grow_family(n, false);

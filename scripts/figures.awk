@@ -68,7 +68,7 @@ function show(key,    kib)
 		fail("no result is called " key)
 	if (value[key] == "null")
 		return "-"
-	if (value[key] !~ /^[0-9.]+$/ || key ~ /\.ratio$/)
+	if (value[key] !~ /^[0-9.]+$/ || key ~ /\.ratio(_thp)?$/)
 		return value[key]
 	if (key ~ /(_s|\.lines(_read)?)(\.linux)?$/)
 		return sprintf("%.2f", value[key])

@@ -1,6 +1,7 @@
 /*
  * bench.c: what a kernel's memory management costs, in instructions. One static program that runs
- * under Debian's kernel and under the reference kernel alike (bench/linux/run.sh).
+ * under Debian's kernel and under the reference kernel alike (bench/linux/run.sh). The rows are
+ * here, in large.c and in serve.c.
  *
  * QEMU with -icount shift=0 lets one nanosecond of virtual time pass for each instruction, so the
  * processor's time stamp counts instructions; calibrate() finds out how many ticks one is. Each
@@ -18,23 +19,17 @@
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <signal.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
+
+#include "measure.h"
 
 #ifndef MADV_PAGEOUT
 #define MADV_PAGEOUT 21
 #endif
 
-#define PAGE   4096ul
-#define MIB    (1ul << 20)
 #define NPAGES 2048ul /* of the rows about faults */
 #define NCALLS 1000ul /* of the rows about single calls */
 
@@ -49,105 +44,6 @@ __asm__(".globl bench_start\n"
         "	xorl %edi, %edi\n"
         "	movl $231, %eax\n" /* exit_group */
         "	syscall\n");
-
-static double ticks_per_instruction;
-
-/* ---------------------------------------------------------------- measuring ----------------- */
-
-static inline uint64_t now(void)
-{
-	uint32_t low, high;
-
-	__asm__ volatile("rdtsc" : "=a"(low), "=d"(high)::"memory");
-	return (uint64_t)high << 32 | low;
-}
-
-static double since(uint64_t start)
-{
-	return (now() - start) / ticks_per_instruction;
-}
-
-static void calibrate(void)
-{
-	uint64_t best = UINT64_MAX;
-
-	for (int i = 0; i < 5; i++) {
-		uint64_t start = now(), ticks;
-		uint32_t n = 500000;
-
-		__asm__ volatile("1: decl %0\n	jnz 1b" : "+r"(n)::"cc");
-		ticks = now() - start;
-		if (ticks < best)
-			best = ticks;
-	}
-	ticks_per_instruction = best / 1e6;
-}
-
-/* One nanosecond is one instruction. */
-static double cpu_time(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-	return t.tv_sec * 1e9 + t.tv_nsec;
-}
-
-static void fail(const char *what)
-{
-	perror(what);
-	exit(1);
-}
-
-static char *map(size_t bytes)
-{
-	char *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	if (p == MAP_FAILED)
-		fail("mmap");
-	return p;
-}
-
-static void unmap(char *p, size_t bytes)
-{
-	if (munmap(p, bytes))
-		fail("munmap");
-}
-
-__attribute__((noinline)) static void read_pages(volatile char *p, size_t n)
-{
-	for (; n; n--, p += PAGE)
-		(void)*p;
-}
-
-__attribute__((noinline)) static void write_pages(volatile char *p, size_t n)
-{
-	for (; n; n--, p += PAGE)
-		*p = 1;
-}
-
-/* Instructions per page of touching n pages, less those of touching them again. */
-static double touch(char *p, size_t n, int write)
-{
-	void (*const pages)(volatile char *, size_t) = write ? write_pages : read_pages;
-	uint64_t start = now();
-	double first, again;
-
-	pages(p, n);
-	first = since(start);
-	start = now();
-	pages(p, n);
-	again = since(start);
-	return (first - again) / n;
-}
-
-/* A mapping whose pages are all there. */
-static char *map_touched(size_t bytes)
-{
-	char *p = map(bytes);
-
-	write_pages(p, bytes / PAGE);
-	return p;
-}
 
 /* ---------------------------------------------------------------- system calls -------------- */
 
@@ -282,24 +178,6 @@ static double shared_read(size_t unused)
 }
 
 /* ---------------------------------------------------------------- processes ----------------- */
-
-/* The kernel's fork, without what the C library adds to it. */
-static void child_and_wait(int exec)
-{
-	static char *const argv[] = {"/bench", "exit", NULL}, *const env[] = {NULL};
-	long pid = syscall(SYS_fork);
-	int status;
-
-	if (pid < 0)
-		fail("fork");
-	if (!pid) {
-		if (exec)
-			execve("/bench", argv, env);
-		syscall(SYS_exit_group, exec);
-	}
-	if (syscall(SYS_wait4, pid, &status, 0, NULL) != pid || status)
-		fail("child");
-}
 
 static double process(size_t bytes, int exec)
 {
@@ -520,14 +398,12 @@ int main(void)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		double best = 1e18;
 
-		for (int n = rows[i].rounds; n; n--) {
-			double cost = rows[i].round(rows[i].arg);
-
-			if (cost < best)
-				best = cost;
-		}
-		printf("row: %s %.0f\n", rows[i].name, best);
+		for (int n = rows[i].rounds; n; n--)
+			keep_least(&best, rows[i].round(rows[i].arg));
+		row(rows[i].name, best);
 	}
+	rows_large();
+	rows_serve();
 	puts("done");
 	return 0;
 }

@@ -1,6 +1,7 @@
 #!/bin/sh
-# What memory management costs in instructions under the reference kernel and under Debian's own:
-# boots the same root image with the same static program (bench.c) under both, in the same machine,
+# What memory management costs in instructions under the reference kernel and under Debian's own, which
+# runs twice: without huge pages and with them wherever it can (transparent_hugepage=never, =always).
+# Boots the same root image with the same static program (bench.c) each time, in the same machine,
 # and sets the results side by side.
 #
 #   run.sh KERNEL [BUILD]     BUILD: the build directory; BUILD/bench-linux.json gets the results
@@ -24,12 +25,13 @@ image() {
 	for d in dev proc tmp run var/tmp; do
 		mkdir -p "$work/root/$d"
 	done
-	${CC:-gcc} -static -O2 -Wall -Wextra -Wl,-e,bench_start -o "$work/root/bench" "$here/bench.c"
+	${CC:-gcc} -static -O2 -Wall -Wextra -Wl,-e,bench_start -o "$work/root/bench" \
+		"$here/bench.c" "$here/measure.c" "$here/large.c" "$here/serve.c"
 	head -c 4M /dev/urandom >"$work/root/bench.dat"
 	/sbin/mke2fs -q -t ext2 -d "$work/root" "$work/root.ext2" 32M >/dev/null
 }
 
-# ---- the two runs --------------------------------------------------------------------------------
+# ---- the runs ------------------------------------------------------------------------------------
 
 boot() { # $1: log, then QEMU's options for the kernel
 	log=$1
@@ -39,7 +41,7 @@ boot() { # $1: log, then QEMU's options for the kernel
 	chmod 600 "$work/swap"
 	/sbin/mkswap -q "$work/swap" 2>"$work/mkswap.log"
 	timeout "$limit" qemu-system-x86_64 -M q35 -icount shift=0,sleep=off -accel tcg \
-		-cpu max,-erms,-fsrm -m 1024 -smp 1 -display none -serial stdio -no-reboot \
+		-cpu max,-erms,-fsrm -m 2048 -smp 1 -display none -serial stdio -no-reboot \
 		-device isa-debug-exit,iobase=0xf4,iosize=4 \
 		-drive "if=none,id=r,format=raw,readonly=on,file=$work/root.ext2" -device virtio-blk-pci,drive=r \
 		-drive "if=none,id=s,format=raw,file=$work/swap" -device virtio-blk-pci,drive=s \
@@ -49,33 +51,50 @@ boot() { # $1: log, then QEMU's options for the kernel
 	grep -q '^done$' "$log" || echo "bench-linux: the run did not end, see $log" >&2
 }
 
-# NAME OBJRMAP LINUX RATIO
+debian() { # $1: log, $2: are there huge pages
+	boot "$1" -kernel "$work/vmlinuz" -initrd "$work/initramfs.gz" \
+		-append "console=ttyS0 quiet mitigations=off transparent_hugepage=$2 nokaslr"
+}
+
+# ---- the table -----------------------------------------------------------------------------------
+
+# NAME OBJRMAP LINUX RATIO LINUX-WITH-HUGE-PAGES RATIO
 results() {
-	awk '$1 != "row:" { next }
-		FNR == NR { ours[$2] = $3; next }
-		($2 in ours) { printf "%s %s %s %.2f\n", $2, ours[$2], $3, ours[$2] / $3 }' \
-		"$work/objrmap.log" "$work/debian.log"
+	awk 'function ratio(linux) { return sprintf(ours < linux / 100 ? "%.4f" : "%.2f", ours / linux) }
+		$1 != "row:" { next }
+		{ value[kernel, $2] = $3 }
+		kernel == 1 { name[++n] = $2 }
+		END {
+			for (i = 1; i <= n; i++) {
+				ours = value[1, name[i]]; linux = value[2, name[i]]; thp = value[3, name[i]]
+				if (linux && thp)
+					print name[i], ours, linux, ratio(linux), thp, ratio(thp)
+			}
+		}' kernel=1 "$work/objrmap.log" kernel=2 "$work/debian.log" kernel=3 "$work/debian-thp.log"
 }
 
 table() {
 	{
-		echo instructions objrmap linux ratio
+		echo instructions objrmap linux ratio linux-thp ratio
 		results
-	} | awk '{ printf "%-26s %12s %12s %6s%s\n", $1, $2, $3, $4, ($4 + 0 > 0.5 ? "  *" : "") }'
+	} | awk '{ printf "%-26s %12s %12s %7s %12s %7s%s\n", $1, $2, $3, $4, $5, $6, ($4 + 0 > 0.5 ? "  *" : "") }'
 }
 
 json() {
 	results | awk 'BEGIN { printf "[" }
 		{ printf "%s\n  {\"name\": \"%s\", \"objrmap\": %s, ", sep, $1, $2; sep = "," }
-		{ printf "\"linux\": %s, \"ratio\": %s}", $3, $4 }
+		{ printf "\"linux\": %s, \"ratio\": %s, ", $3, $4 }
+		{ printf "\"linux_thp\": %s, \"ratio_thp\": %s}", $5, $6 }
 		END { print "\n]" }'
 }
 
 "$here/debian.sh" "$build"
 image
 boot "$work/objrmap.log" -kernel "$kernel" -append "swap init=/bench"
-boot "$work/debian.log" -kernel "$work/vmlinuz" -initrd "$work/initramfs.gz" \
-	-append "console=ttyS0 quiet mitigations=off transparent_hugepage=never nokaslr"
+debian "$work/debian.log" never
+debian "$work/debian-thp.log" always
 table
 json >"$build/bench-linux.json"
-grep -q '^done$' "$work/objrmap.log" && grep -q '^done$' "$work/debian.log"
+for log in objrmap debian debian-thp; do
+	grep -q '^done$' "$work/$log.log"
+done
