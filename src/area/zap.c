@@ -219,7 +219,7 @@ static void settle_gather(struct om_mm_part *part, struct zap *z)
 
 bool om_zap_shared(struct om_mm *mm, struct om_page *table)
 {
-	struct om_table_figures f;
+	struct om_table_figures f = {0, 0};
 
 	if (!om_table_leave(mm, table, &f))
 		return false;

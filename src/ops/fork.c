@@ -68,55 +68,64 @@ static void settle_copy(struct om_copy *c)
 }
 
 /*
- * Can the child have this part's table as it is? Locked pages count their entries. And whoever is
- * on the way to the table by the area of one owner must be in the way of another one that frees it:
- * so both areas have one anon_vma (I5, I13).
+ * Can the child have tables of the area as they are? Locked pages count their entries. And whoever
+ * is on the way to the table by the area of one owner must be in the way of another one that frees
+ * it: so both areas have one anon_vma (I5, I13).
  */
-static bool may_share(const struct om_vma *parent, const struct om_table_part *part)
+static bool may_share(const struct om_vma *parent)
 {
 	return parent->mm->sys->share_tables && !parent->mapping && om_rmap_has_numbers(parent) &&
-	       !(om_vma_flags(parent) & OM_VM_LOCKED) && part->end - part->start == OM_TABLE_SPAN;
+	       !(om_vma_flags(parent) & OM_VM_LOCKED);
 }
 
-/* As om_table_share(). */
-static int share_table(struct om_copy *c, struct om_page *table)
+/* Whole tables from *at on, as far as can be; *at is where it has ended. */
+static int share_tables(struct om_copy *c, uintptr_t *at)
 {
-	struct om_mm *parent = c->part.parent->mm, *child = c->part.child->mm;
-	struct om_table_figures f;
-	int err = om_table_share(parent, child, table, &f);
+	struct om_vma *vma = c->part.parent;
+	struct om_share s = {.parent = vma->mm,
+	                     .child = c->part.child->mm,
+	                     .at = *at,
+	                     .read_only = !(om_vma_flags(vma) & OM_VM_WRITE)};
+	uintptr_t end = vma->end & ~(OM_TABLE_SPAN - 1);
+	int err;
 
-	if (err)
-		return err;
-	parent->shares = child->shares = true;
-	c->flush = true;
-	c->anon += f.anon;
-	c->swap += f.swap;
-	om_count(parent->sys, OM_EV_TABLE_SHARE, 1);
-	return 0;
+	if (*at % OM_TABLE_SPAN || *at >= end || !may_share(vma))
+		return 0;
+	err = om_tables_share(&s, end);
+	if (s.tables) {
+		vma->mm->shares = s.child->shares = true;
+		c->flush = true;
+		c->anon += s.f.anon;
+		c->swap += s.f.swap;
+		om_count(vma->mm->sys, OM_EV_TABLE_SHARE, s.tables);
+	}
+	*at = err ? s.at : end;
+	return err > 0 ? 0 : err;
 }
 
-static int copy_or_share(struct om_copy *c, const struct om_table_part *part)
+/* The first table from *at on. False: there is none. */
+static bool copy_next(struct om_copy *c, uintptr_t *at, int *err)
 {
-	int err = 1;
+	struct om_vma *parent = c->part.parent;
+	struct om_table_part part;
 
-	if (om_dying(c->part.parent->mm->sys))
-		return -OM_EINTR;
-	c->part.from = part->table;
-	if (may_share(c->part.parent, part))
-		err = share_table(c, part->table);
-	return err > 0 ? copy_table(c, part->start, part->end) : err;
+	if (*at >= parent->end || !om_table_part(parent->mm, *at, parent->end, &part))
+		return false;
+	c->part.from = part.table;
+	*err = om_dying(parent->mm->sys) ? -OM_EINTR : copy_table(c, part.start, part.end);
+	*at = part.end;
+	return true;
 }
 
 static int copy_entries(struct om_vma *parent, struct om_vma *child, bool *flush)
 {
 	struct om_copy c = {.part = {.parent = parent, .child = child}};
-	int err = 0;
+	uintptr_t at = parent->start;
+	int err;
 
-	om_for_each_table (part, parent->mm, parent->start, parent->end) {
-		err = copy_or_share(&c, &part);
-		if (err)
-			break;
-	}
+	do
+		err = share_tables(&c, &at);
+	while (!err && copy_next(&c, &at, &err) && !err);
 	settle_copy(&c);
 	*flush |= c.flush;
 	return err;

@@ -82,11 +82,14 @@ static bool same_rights(om_pte_t a, om_pte_t b)
 	return om_pte_mkold(om_pte_mkclean(a)) == om_pte_mkold(om_pte_mkclean(b));
 }
 
-bool om_table_lags(struct om_system *sys, const struct om_page *table)
+/*
+ * Has the big entry of the only owner other permissions than the entries? They have changed since,
+ * or fork has taken that to write, and no write has given it back.
+ */
+static bool lags(const struct om_page *table)
 {
 	struct place p = find_place(om_table_mm(table), table);
 
-	OM_ASSERT(sys, om_held(sys, &table->lock), "I14", table);
 	return !same_rights(om_pte_mksmall(load(&p), 0),
 	                    om_arch_pte_load(om_table_entry(table, 0)));
 }
@@ -134,7 +137,7 @@ void om_table_unfold(struct om_system *sys, struct om_page *table)
 	struct place p = find_place(om_table_mm(table), table);
 
 	/* Writing is forbidden to several owners, and the entries are as they all want them. */
-	if (!om_table_is_shared(table) && om_table_lags(sys, table))
+	if (!om_table_is_shared(table) && lags(table))
 		renew(sys, table, load(&p));
 	else if (is_young(table))
 		mark_young(sys, table);

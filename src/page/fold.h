@@ -60,10 +60,6 @@ static inline void om_table_show(struct om_system *sys, struct om_page *table)
  * TABLE2. */
 OM_COLD void om_table_spread_use(struct om_system *sys, struct om_page *table);
 
-/* Have permissions changed since the table was folded, so that entries say other ones? TABLE held;
- * one owner. */
-bool om_table_lags(struct om_system *sys, const struct om_page *table);
-
 /*
  * The big entry of the only owner gets these permissions; write permission only if it had it, or
  * `write` says that the area has become writable for good. Returns the old one: a flush is owed as

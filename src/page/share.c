@@ -14,88 +14,138 @@
 
 #include "page/slab.h"
 
-/* The table is locked. Of a table that has nothing but anonymous pages, the mark goes. */
-static void count_entries(struct om_system *sys, struct om_page *table, struct om_table_figures *f)
+/* Returns its anonymous pages. If it has nothing else after all, the mark goes. */
+static size_t count_mixed(struct om_system *sys, struct om_page *table, struct om_table_figures *f)
 {
-	f->anon = table->mapcount;
-	f->swap = 0;
-	if (!om_page_test(table, OM_TABLE_MIXED))
-		return;
-	f->anon = 0;
+	size_t anon = 0;
+
 	for (unsigned pos = 0; pos < OM_TABLE_ENTRIES; pos++) {
 		om_pte_t pte = om_entry_get(sys, table, pos);
 
 		if (!om_pte_present(pte))
 			f->swap += om_pte_is_swap(pte);
 		else
-			f->anon += om_pte_pfn(pte) != sys->zero_pfn;
+			anon += om_pte_pfn(pte) != sys->zero_pfn;
 	}
-	if (f->anon == table->mapcount)
+	if (anon == table->mapcount)
 		om_page_clear(table, OM_TABLE_MIXED);
+	return anon;
 }
 
-/* The parent's upper entry forbids writing from now on. Returns it. */
-static om_pte_t forbid_writing(struct om_mm *mm, uintptr_t addr)
+/* They are added to the figures. The table is locked. */
+static void count_entries(struct om_system *sys, struct om_page *table, struct om_table_figures *f)
 {
-	struct om_page *upper = om_table_upper(mm, addr);
-	unsigned pos = om_table_upper_pos(addr);
+	size_t anon = table->mapcount;
+
+	if (om_unlikely(om_page_test(table, OM_TABLE_MIXED)))
+		anon = count_mixed(sys, table, f);
+	f->anon += anon;
+}
+
+/* The upper tables of both at one place. */
+struct uppers {
+	struct om_page *parent, *child;
+};
+
+/* The parent's upper entry forbids writing from now on. Returns it. */
+static om_pte_t forbid_writing(struct om_system *sys, struct om_page *upper, unsigned pos)
+{
 	om_pte_t e;
 
-	om_table_lock_second(mm->sys, upper);
-	e = om_entry_get(mm->sys, upper, pos);
+	om_table_lock_second(sys, upper);
+	e = om_entry_get(sys, upper, pos);
 	if (om_pte_write(e))
-		e = om_entry_wrprotect(mm->sys, upper, pos);
-	om_table_unlock(mm->sys, upper);
+		e = om_entry_wrprotect(sys, upper, pos);
+	om_table_unlock(sys, upper);
 	return e;
 }
 
-/* As the parent's. */
-static void add_to_child(struct om_mm *child, struct om_page *upper, uintptr_t addr, om_pte_t e)
+static void add_to_child(struct om_system *sys, struct om_page *upper, unsigned pos, om_pte_t e)
 {
-	om_table_lock_second(child->sys, upper);
-	om_entry_fill(child->sys, upper, om_table_upper_pos(addr), om_pte_wrprotect(e));
-	om_table_unlock(child->sys, upper);
+	om_table_lock_second(sys, upper);
+	om_entry_fill(sys, upper, pos, om_pte_wrprotect(e));
+	om_table_unlock(sys, upper);
 }
 
-/* The table is locked, so nobody folds or unfolds it half way. */
-static void share_locked(struct om_mm *parent, struct om_mm *child, struct om_page *upper,
-                         struct om_page *table, struct om_owner *owner)
+/* The child's upper entry becomes as the parent's. `owner` is the record for it. */
+static void share_table(struct om_share *s, const struct uppers *u, struct om_page *table,
+                        struct om_owner *owner)
 {
-	struct om_system *sys = parent->sys;
-	uintptr_t addr = om_table_addr(table, 0);
+	struct om_system *sys = s->parent->sys;
+	unsigned pos = om_table_upper_pos(s->at);
 
-	OM_ASSERT(sys, om_held(sys, &table->lock), "I13", table);
-	if (om_table_is_folded(table) && !om_table_is_shared(table) && om_table_lags(sys, table))
-		om_table_unfold(sys, table);
-	om_table_add_owner(sys, table, owner, child);
-	add_to_child(child, upper, addr, forbid_writing(parent, addr));
+	/* With the table locked, nobody folds or unfolds it half way. */
+	om_table_lock(sys, table);
+	/* Entries of a folded table may still allow it; several owners rely on what they say. */
+	if (om_unlikely(s->read_only))
+		om_table_show(sys, table);
+	count_entries(sys, table, &s->f);
+	om_table_add_owner(sys, table, owner, s->child);
+	add_to_child(sys, u->child, pos, forbid_writing(sys, u->parent, pos));
+	om_table_unlock(sys, table);
+	s->tables++;
 }
 
-int om_table_share(struct om_mm *parent, struct om_mm *child, struct om_page *table,
-                   struct om_table_figures *f)
+/* The table at s->at. As om_tables_share(). */
+static int share_one(struct om_share *s, const struct uppers *u, struct om_page *table)
 {
-	struct om_system *sys = parent->sys;
-	uintptr_t addr = om_table_addr(table, 0);
 	struct om_owner *owner;
-	struct om_page *upper;
 
-	OM_ASSERT(sys, om_rwsem_is_write_locked(&parent->own.mmap_lock), "mmap_lock", parent);
 	/* Nobody but the parent's threads makes these other than they are. */
-	if (om_page_test(table, OM_TABLE_HELD) || !table->mapcount)
+	if (om_page_test(table, OM_TABLE_HELD))
 		return 1;
-	upper = om_table_make_upper(child, addr);
-	if (!upper || !om_table_charge(child))
-		return om_table_error(child);
-	owner = om_object_alloc(sys, OM_CACHE_OWNER);
+	if (!table->mapcount)
+		return 0;
+	if (!om_table_charge(s->child))
+		return om_table_error(s->child);
+	owner = om_object_alloc(s->parent->sys, OM_CACHE_OWNER);
 	if (!owner) {
-		om_table_uncharge(child);
+		om_table_uncharge(s->child);
 		return -OM_ENOFRAME;
 	}
-	om_table_lock(sys, table);
-	count_entries(sys, table, f);
-	share_locked(parent, child, upper, table, owner);
-	om_table_unlock(sys, table);
+	share_table(s, u, table, owner);
 	return 0;
+}
+
+/* What lies under the upper table that has s->at. */
+static int share_under_one(struct om_share *s, uintptr_t end)
+{
+	struct om_system *sys = s->parent->sys;
+	struct uppers u = {om_table_upper(s->parent, s->at), om_table_make_upper(s->child, s->at)};
+	unsigned pos = om_table_upper_pos(s->at);
+
+	if (!u.child)
+		return om_table_error(s->child);
+	for (; pos < OM_TABLE_ENTRIES && s->at < end; pos++, s->at += OM_TABLE_SPAN) {
+		om_pte_t e = om_arch_pte_load(om_table_entry(u.parent, pos));
+		int err;
+
+		om_work(sys, 1);
+		if (om_pte_none(e))
+			continue;
+		err = share_one(s, &u,
+		                om_likely(!om_pte_is_big(e)) ? om_page_of(sys, om_pte_pfn(e))
+		                                             : om_table_find(s->parent, s->at));
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+int om_tables_share(struct om_share *s, uintptr_t end)
+{
+	struct om_page *table;
+	int err = 0;
+
+	OM_ASSERT(s->parent->sys, om_rwsem_is_write_locked(&s->parent->own.mmap_lock), "mmap_lock",
+	          s->parent);
+	while (!err && s->at < end && (table = om_table_next(s->parent, s->at, end))) {
+		if (om_dying(s->parent->sys))
+			return -OM_EINTR;
+		s->at = om_table_addr(table, 0);
+		err = share_under_one(s, end);
+	}
+	return err;
 }
 
 /* What the upper entry of mm is from now on: 0, or it names another table. The table is locked. */

@@ -222,6 +222,43 @@ static void test_fork(void **state)
 	finish(&s);
 }
 
+/* What became read-only stays so, also for who is alone again. */
+static void test_fork_read_only(void **state)
+{
+	struct space s = begin();
+	struct om_mm *child;
+
+	(void)state;
+	space_fill(&s, s.mm, 0, T, 1);
+	assert_int_equal(om_mprotect(s.mm, at(0), T * OM_PAGE_SIZE, OM_PROT_READ), 0);
+	assert_int_equal(om_fork(s.mm, NULL, &child), 0);
+	space_check(&s);
+	om_mm_destroy(child);
+	space_check(&s);
+	assert_int_equal(space_try(&s, s.mm, 0, false), OM_FAULT_MINOR);
+	assert_int_equal(space_try(&s, s.mm, 0, true), OM_FAULT_ACCERR);
+	space_check(&s);
+	finish(&s);
+}
+
+/* A child that leaves without a write in between has changed nothing. */
+static void test_fork_twice(void **state)
+{
+	struct space s = begin();
+	struct om_mm *child;
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++) {
+		assert_int_equal(om_fork(s.mm, NULL, &child), 0);
+		om_mm_destroy(child);
+		space_check(&s);
+	}
+	assert_true(is_folded(s.mm, 0));
+	space_fill(&s, s.mm, 0, T, 1);
+	assert_int_equal(space_event(s.sys, OM_EV_TABLE_UNFOLD), 0);
+	finish(&s);
+}
+
 /* ---------------------------------------------------------------- what unfolds it ----------- */
 
 static void test_part_goes(void **state)
@@ -382,6 +419,8 @@ int main(void)
 	    cmocka_unit_test(test_mprotect),
 	    cmocka_unit_test(test_mremap),
 	    cmocka_unit_test(test_fork),
+	    cmocka_unit_test(test_fork_read_only),
+	    cmocka_unit_test(test_fork_twice),
 	    cmocka_unit_test(test_part_goes),
 	    cmocka_unit_test(test_advice),
 	    cmocka_unit_test(test_swap),
