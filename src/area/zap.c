@@ -258,7 +258,7 @@ void om_zap(struct om_gather *g, struct om_vma *vma, uintptr_t start, uintptr_t 
             const struct om_zap_filter *filter)
 {
 	struct zap z = {.g = g, .vma = vma, .filter = filter};
-	struct om_table_part part;
+	struct om_table_part part = {.upper = NULL};
 
 	while (start < end && om_table_part(vma->mm, start, end, &part)) {
 		if (om_unlikely(zap_shared(g, vma, &part))) {

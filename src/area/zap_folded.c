@@ -23,30 +23,36 @@ static bool end_page(struct om_system *sys, struct om_page *page)
 	return ended;
 }
 
-/* Entries from `pos` on, which show the frames from `pfn` on: a bit for each page that has ended. */
-static uint64_t end_block(struct om_system *sys, struct om_page *table, unsigned pos, om_pfn_t pfn)
+/* The frames from `pfn` on, of a block: a bit for each page that has ended. */
+static uint64_t end_block(struct om_system *sys, om_pfn_t pfn)
 {
 	unsigned n = OM_TABLE_ENTRIES < OM_BLOCK ? OM_TABLE_ENTRIES : OM_BLOCK;
-	uint64_t ended = 0;
+	struct om_page *page = om_page_of(sys, pfn);
+	uint64_t held = 0;
 
-	for (unsigned i = 0; i < n; i++) {
-		if (!end_page(sys, om_page_of(sys, pfn + i)))
-			continue;
-		om_entry_clear(sys, table, pos + i);
-		ended |= 1ull << (pfn + i) % OM_BLOCK;
-	}
-	return ended;
+#pragma GCC unroll 4
+	for (unsigned i = 0; i < n; i++)
+		if (om_unlikely(!end_page(sys, page + i)))
+			held |= 1ull << (pfn + i) % OM_BLOCK;
+	return om_piece_range(pfn, n).frames & ~held;
 }
 
-/* TABLE held. `ended` gets the bits of each block; returns the first frame. */
+/*
+ * TABLE held. `ended` gets the bits of each block; returns the first frame. The pages are nobody's
+ * from now on, but cannot be another one's yet. No CPU goes by the table before it is shown, so the
+ * one flush comes after the last access by these entries (I7).
+ */
 static om_pfn_t end_pages(struct om_system *sys, struct om_page *table, uint64_t ended[BLOCKS])
 {
 	om_pfn_t first = om_pte_pfn(om_entry_get(sys, table, 0));
 
-	/* Flushed before the first page can be another one's (I7). */
+	for (unsigned b = 0; b < BLOCKS; b++) {
+		om_pfn_t pfn = first + b * OM_BLOCK;
+
+		ended[b] = end_block(sys, pfn);
+		om_table_clear_folded(sys, table, b * OM_BLOCK, ended[b] >> pfn % OM_BLOCK);
+	}
 	om_table_unfold_last(sys, table);
-	for (unsigned b = 0; b < BLOCKS; b++)
-		ended[b] = end_block(sys, table, b * OM_BLOCK, first + b * OM_BLOCK);
 	return first;
 }
 

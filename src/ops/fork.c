@@ -107,7 +107,7 @@ static int share_tables(struct om_copy *c, uintptr_t *at)
 static bool copy_next(struct om_copy *c, uintptr_t *at, int *err)
 {
 	struct om_vma *parent = c->part.parent;
-	struct om_table_part part;
+	struct om_table_part part = {.upper = NULL};
 
 	if (*at >= parent->end || !om_table_part(parent->mm, *at, parent->end, &part))
 		return false;

@@ -6,6 +6,8 @@
  */
 #include "page/fold.h"
 
+#include "page/runs.h"
+
 /* Where an owner has its big entry. */
 struct place {
 	struct om_page *upper;
@@ -112,6 +114,25 @@ static void show(struct om_system *sys, struct om_page *table)
 	}
 	om_page_clear(table, OM_TABLE_FOLDED);
 	om_count(sys, OM_EV_TABLE_UNFOLD, 1);
+}
+
+void om_table_clear_folded(struct om_system *sys, struct om_page *table, unsigned pos,
+                           uint64_t bits)
+{
+	om_pte_t *e = om_table_entry(table, pos);
+	unsigned n = om_count_bits(bits);
+
+	OM_ASSERT(sys, om_held(sys, &table->lock) && om_table_is_folded(table), "I14", table);
+	table->counts -= n;
+	if (n == OM_BLOCK) {
+#pragma GCC unroll 8
+		for (unsigned i = 0; i < OM_BLOCK; i++)
+			om_arch_pte_store(e + i, 0);
+		return;
+	}
+	for (; bits; bits >>= 1, e++)
+		if (bits & 1)
+			om_arch_pte_store(e, 0);
 }
 
 void om_table_unfold_last(struct om_system *sys, struct om_page *table)

@@ -139,7 +139,25 @@ static inline om_pte_t load_at(struct om_system *sys, om_pfn_t pfn, uintptr_t ad
 	                        level_pos(addr, level));
 }
 
-static OM_NOINLINE struct om_page *behind_big(struct om_mm *mm, uintptr_t addr);
+/* The upper table is locked. */
+static struct om_page *leaf_in(struct om_system *sys, struct om_page *upper, uintptr_t addr)
+{
+	om_pte_t e = om_entry_get(sys, upper, level_pos(addr, 2));
+
+	return om_pte_present(e) ? om_table_behind(sys, e) : NULL;
+}
+
+/* Without a lock, the upper table's entry for addr was seen to be big. Takes TABLE2. */
+static OM_NOINLINE struct om_page *behind_big(struct om_system *sys, struct om_page *upper,
+                                              uintptr_t addr)
+{
+	struct om_page *table;
+
+	om_table_lock_second(sys, upper);
+	table = leaf_in(sys, upper, addr);
+	om_table_unlock(sys, upper);
+	return table;
+}
 
 /* The table of `level` that covers addr, or NULL. */
 static inline struct om_page *find_level(struct om_mm *mm, uintptr_t addr, unsigned level)
@@ -152,29 +170,10 @@ static inline struct om_page *find_level(struct om_mm *mm, uintptr_t addr, unsig
 		if (!om_pte_present(e))
 			return NULL;
 		if (om_unlikely(om_pte_is_big(e)))
-			return behind_big(mm, addr);
+			return behind_big(mm->sys, om_page_of(mm->sys, pfn), addr);
 		pfn = om_pte_pfn(e);
 	}
 	return om_page_of(mm->sys, pfn);
-}
-
-/* The upper table is locked. */
-static struct om_page *leaf_in(struct om_system *sys, struct om_page *upper, uintptr_t addr)
-{
-	om_pte_t e = om_entry_get(sys, upper, level_pos(addr, 2));
-
-	return om_pte_present(e) ? om_table_behind(sys, e) : NULL;
-}
-
-/* Without a lock, an entry was seen to be big. Takes TABLE2. */
-static OM_NOINLINE struct om_page *behind_big(struct om_mm *mm, uintptr_t addr)
-{
-	struct om_page *upper = find_level(mm, addr, 2), *table;
-
-	om_table_lock_second(mm->sys, upper);
-	table = leaf_in(mm->sys, upper, addr);
-	om_table_unlock(mm->sys, upper);
-	return table;
 }
 
 struct om_page *om_table_find_now(struct om_mm *mm, uintptr_t addr)
@@ -240,7 +239,7 @@ static inline struct om_page *make_level(struct om_mm *mm, uintptr_t addr, unsig
 		om_pte_t e = om_arch_pte_load(om_table_entry(table, level_pos(addr, l)));
 
 		if (om_unlikely(om_pte_is_big(e)))
-			return behind_big(mm, addr);
+			return behind_big(mm->sys, table, addr);
 		table = om_likely(om_pte_present(e)) ? om_page_of(mm->sys, om_pte_pfn(e))
 		                                     : make_child(mm, table, l, addr, stock);
 	}
@@ -269,7 +268,7 @@ struct om_page *om_table_make(struct om_mm *mm, struct om_mm_part *part, uintptr
 		return NULL;
 	e = om_arch_pte_load(om_table_entry(upper, level_pos(addr, 2)));
 	if (om_unlikely(om_pte_is_big(e)))
-		return behind_big(mm, addr);
+		return behind_big(mm->sys, upper, addr);
 	table = om_likely(om_pte_present(e)) ? om_page_of(mm->sys, om_pte_pfn(e))
 	                                     : make_child(mm, upper, 2, addr, NULL);
 	if (!table || om_unlikely(!om_table_is_sole(table, mm)))
@@ -285,31 +284,36 @@ struct om_page *om_table_make_upper(struct om_mm *mm, uintptr_t addr)
 	return make_level(mm, addr, 2, NULL);
 }
 
-/* Skips *left spans without a table at most; *addr: where it is then. */
+/*
+ * Skips *left spans without a table at most; *addr: where it is then. *upper: the table of level 2
+ * that names the one returned.
+ */
 static inline struct om_page *next_table(struct om_mm *mm, uintptr_t *addr, uintptr_t end,
-                                         unsigned *left)
+                                         unsigned *left, struct om_page **upper)
 {
+	struct om_system *sys = mm->sys;
+
 	while (*addr < end && *left) {
-		om_pfn_t pfn = om_page_pfn(mm->sys, mm->root);
+		om_pfn_t pfn = om_page_pfn(sys, mm->root);
 		struct om_page *table = NULL;
 		unsigned l = OM_LEVELS;
 		uintptr_t next;
 
 		for (; l > 1; l--) {
-			om_pte_t e = load_at(mm->sys, pfn, *addr, l);
+			om_pte_t e = load_at(sys, pfn, *addr, l);
 
-			if (om_unlikely(om_pte_is_big(e)))
-				table = behind_big(mm, *addr);
-			if (!om_pte_present(e) || om_unlikely(om_pte_is_big(e)))
+			if (!om_pte_present(e))
 				break;
+			*upper = om_page_of(sys, pfn);
+			table = om_page_of(sys, om_pte_pfn(e));
+			if (om_unlikely(om_pte_is_big(e)))
+				table = behind_big(sys, *upper, *addr);
 			pfn = om_pte_pfn(e);
 		}
-		if (om_likely(l == 1))
-			return om_page_of(mm->sys, pfn);
-		if (table)
+		if (l == 1 && om_likely(table))
 			return table;
 		next = (*addr & ~(level_span(l) - 1)) + level_span(l);
-		om_work(mm->sys, 1);
+		om_work(sys, 1);
 		--*left;
 		*addr = next < *addr ? end : next; /* the last span of the machine's addresses */
 	}
@@ -319,21 +323,59 @@ static inline struct om_page *next_table(struct om_mm *mm, uintptr_t *addr, uint
 struct om_page *om_table_next(struct om_mm *mm, uintptr_t addr, uintptr_t end)
 {
 	unsigned left = ~0u;
+	struct om_page *upper;
 
-	return next_table(mm, &addr, end, &left);
+	return next_table(mm, &addr, end, &left, &upper);
 }
 
 struct om_page *om_table_next_within(struct om_mm *mm, uintptr_t *addr, uintptr_t end,
                                      unsigned *left)
 {
-	return next_table(mm, addr, end, left);
+	struct om_page *upper;
+
+	return next_table(mm, addr, end, left, &upper);
+}
+
+/* The first leaf table below `upper` that maps any of [*addr, end), or NULL. */
+static struct om_page *next_below(struct om_system *sys, struct om_page *upper, uintptr_t *addr,
+                                  uintptr_t end)
+{
+	const om_pte_t *entry = om_table_entry(upper, level_pos(*addr, 2));
+	const om_pte_t *last = om_table_entry(upper, OM_TABLE_ENTRIES);
+	struct om_page *table = NULL;
+
+	for (; entry < last && *addr < end; entry++) {
+		om_pte_t e = om_arch_pte_load(entry);
+
+		om_work(sys, 1);
+		if (om_pte_present(e))
+			table = om_likely(!om_pte_is_big(e)) ? om_page_of(sys, om_pte_pfn(e))
+			                                     : behind_big(sys, upper, *addr);
+		if (table)
+			return table;
+		*addr = (*addr & ~(OM_TABLE_SPAN - 1)) + OM_TABLE_SPAN;
+	}
+	return NULL;
+}
+
+/* Does an entry of this table of level 2 map addr? */
+static bool is_below(const struct om_page *upper, uintptr_t addr)
+{
+	uintptr_t from = om_table_addr(upper, 0);
+
+	return (addr ^ from) >> (OM_PAGE_SHIFT + OM_TABLE_SHIFT) >> OM_TABLE_SHIFT == 0;
 }
 
 bool om_table_part(struct om_mm *mm, uintptr_t start, uintptr_t end, struct om_table_part *part)
 {
+	unsigned left = ~0u;
 	uintptr_t base;
 
-	part->table = om_table_next(mm, start, end);
+	part->table = NULL;
+	if (part->upper && is_below(part->upper, start))
+		part->table = next_below(mm->sys, part->upper, &start, end);
+	if (!part->table)
+		part->table = next_table(mm, &start, end, &left, &part->upper);
 	if (!part->table)
 		return false;
 	base = om_table_addr(part->table, 0);
@@ -530,7 +572,7 @@ struct om_page *om_table_lowest(struct om_mm *mm, uintptr_t addr, uintptr_t end)
 			if (!om_pte_present(e))
 				break;
 			table = om_likely(!om_pte_is_big(e)) ? om_page_of(mm->sys, om_pte_pfn(e))
-			                                     : behind_big(mm, addr);
+			                                     : behind_big(mm->sys, table, addr);
 		}
 		if (l == 1 || (table->mapcount == 0 && table != mm->root))
 			return table;

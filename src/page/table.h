@@ -151,14 +151,18 @@ struct om_page *om_table_next_within(struct om_mm *mm, uintptr_t *addr, uintptr_
 struct om_table_part {
 	struct om_page *table;
 	uintptr_t start, end;
+	struct om_page *upper; /* that names the table: the next one is looked for there; or NULL */
 };
 
-/* The first part of [start, end) that has a leaf table. False: none has. Lock-free; see above. */
+/*
+ * The first part of [start, end) that has a leaf table. False: none has. `part` is the one before,
+ * under the same locks, or its `upper` is NULL. Lock-free; see above.
+ */
 bool om_table_part(struct om_mm *mm, uintptr_t start, uintptr_t end, struct om_table_part *part);
 
 /* All parts of [from, to) that have a leaf table, in order. */
 #define om_for_each_table(part, mm, from, to)                                                      \
-	for (struct om_table_part part = {.end = from};                                            \
+	for (struct om_table_part part = {.end = from, .upper = NULL};                             \
 	     part.end < (to) && om_table_part(mm, part.end, to, &part);)
 
 /* Tables taken off the tree of tables, linked by `slot`, and the range that they covered. */
