@@ -1,6 +1,7 @@
 /*
- * large.c: rows about processes that are large: 256 MiB or 1 GiB of private anonymous memory, all
- * of it written. They start at a multiple of 2 MiB, so that huge pages, where a kernel has them,
+ * large.c: the second program, for a machine with more memory. Its rows, and those of serve.c, are
+ * about processes that are large: here 256 MiB or 1 GiB of private anonymous memory, all of it
+ * written. They start at a multiple of 2 MiB, so that huge pages, where a kernel has them,
  * hold them all; the rows "folded" ask for huge pages (MADV_HUGEPAGE), the others leave it to the
  * kernel. Each value is for the whole range.
  *
@@ -133,9 +134,14 @@ static void fork_exec_exit(void)
 	unmap(p, 256 * MIB);
 }
 
-void rows_large(void)
+int main(void)
 {
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	calibrate();
 	measure_256m();
 	measure_1g();
 	fork_exec_exit();
+	rows_serve();
+	puts("done");
+	return 0;
 }

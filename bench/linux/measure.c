@@ -1,5 +1,5 @@
 /*
- * measure.c: what all rows of this benchmark measure with, and the memory they work on.
+ * measure.c: what both programs of this benchmark measure with, and the memory they work on.
  */
 #define _GNU_SOURCE
 #include <sys/mman.h>

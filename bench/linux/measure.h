@@ -1,6 +1,6 @@
 /*
- * measure.h: what all rows of this benchmark measure with, and the memory they work on. How it
- * counts is said in bench.c.
+ * measure.h: what both programs of this benchmark measure with, and the memory they work on. How
+ * they count is said in bench.c.
  */
 #ifndef MEASURE_H
 #define MEASURE_H
@@ -63,8 +63,7 @@ double touch(char *p, size_t n, int write);
 /* Fork; the child ends at once, or becomes another program that does. Wait for it. */
 void child_and_wait(int exec);
 
-/* The rows of large.c, of serve.c. */
-void rows_large(void);
+/* The rows of serve.c. */
 void rows_serve(void);
 
 #endif

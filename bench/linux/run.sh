@@ -1,8 +1,8 @@
 #!/bin/sh
 # What memory management costs in instructions under the reference kernel and under Debian's own, which
 # runs twice: without huge pages and with them wherever it can (transparent_hugepage=never, =always).
-# Boots the same root image with the same static program (bench.c) each time, in the same machine,
-# and sets the results side by side.
+# Boots the same root image with the same static programs (bench.c; large.c, for which the machine has
+# more memory), and sets the results side by side.
 #
 #   run.sh KERNEL [BUILD]     BUILD: the build directory; BUILD/bench-linux.json gets the results
 #
@@ -25,23 +25,25 @@ image() {
 	for d in dev proc tmp run var/tmp; do
 		mkdir -p "$work/root/$d"
 	done
-	${CC:-gcc} -static -O2 -Wall -Wextra -Wl,-e,bench_start -o "$work/root/bench" \
-		"$here/bench.c" "$here/measure.c" "$here/large.c" "$here/serve.c"
+	static="${CC:-gcc} -static -O2 -Wall -Wextra"
+	$static -Wl,-e,bench_start -o "$work/root/bench" "$here/bench.c" "$here/measure.c"
+	$static -o "$work/root/large" "$here/large.c" "$here/serve.c" "$here/measure.c"
 	head -c 4M /dev/urandom >"$work/root/bench.dat"
 	/sbin/mke2fs -q -t ext2 -d "$work/root" "$work/root.ext2" 32M >/dev/null
 }
 
 # ---- the runs ------------------------------------------------------------------------------------
 
-boot() { # $1: log, then QEMU's options for the kernel
-	log=$1
-	shift
+boot() { # $1: which kernel, $2: which program, then QEMU's options for the kernel
+	log=$work/$1-$2.log memory=1024
+	[ "$2" = bench ] || memory=2048
+	shift 2
 	rm -f "$work/swap"
 	truncate -s 256M "$work/swap"
 	chmod 600 "$work/swap"
 	/sbin/mkswap -q "$work/swap" 2>"$work/mkswap.log"
 	timeout "$limit" qemu-system-x86_64 -M q35 -icount shift=0,sleep=off -accel tcg \
-		-cpu max,-erms,-fsrm -m 2048 -smp 1 -display none -serial stdio -no-reboot \
+		-cpu max,-erms,-fsrm -m $memory -smp 1 -display none -serial stdio -no-reboot \
 		-device isa-debug-exit,iobase=0xf4,iosize=4 \
 		-drive "if=none,id=r,format=raw,readonly=on,file=$work/root.ext2" -device virtio-blk-pci,drive=r \
 		-drive "if=none,id=s,format=raw,file=$work/swap" -device virtio-blk-pci,drive=s \
@@ -51,9 +53,14 @@ boot() { # $1: log, then QEMU's options for the kernel
 	grep -q '^done$' "$log" || echo "bench-linux: the run did not end, see $log" >&2
 }
 
-debian() { # $1: log, $2: are there huge pages
-	boot "$1" -kernel "$work/vmlinuz" -initrd "$work/initramfs.gz" \
-		-append "console=ttyS0 quiet mitigations=off transparent_hugepage=$2 nokaslr"
+both() { # both programs, each in a machine of its own; $1: huge pages under Debian's kernel, or "objrmap"
+	for program in bench large; do
+		case $1 in
+		objrmap) boot objrmap $program -kernel "$kernel" -append "swap init=/$program" ;;
+		*) boot "debian-$1" $program -kernel "$work/vmlinuz" -initrd "$work/initramfs.gz" -append \
+			"console=ttyS0 quiet mitigations=off transparent_hugepage=$1 nokaslr -- /$program" ;;
+		esac
+	done
 }
 
 # ---- the table -----------------------------------------------------------------------------------
@@ -70,7 +77,7 @@ results() {
 				if (linux && thp)
 					print name[i], ours, linux, ratio(linux), thp, ratio(thp)
 			}
-		}' kernel=1 "$work/objrmap.log" kernel=2 "$work/debian.log" kernel=3 "$work/debian-thp.log"
+		}' kernel=1 "$work"/objrmap-*.log kernel=2 "$work"/debian-never-*.log kernel=3 "$work"/debian-always-*.log
 }
 
 table() {
@@ -90,11 +97,12 @@ json() {
 
 "$here/debian.sh" "$build"
 image
-boot "$work/objrmap.log" -kernel "$kernel" -append "swap init=/bench"
-debian "$work/debian.log" never
-debian "$work/debian-thp.log" always
+rm -f "$work"/*-bench.log "$work"/*-large.log
+both objrmap
+both never
+both always
 table
 json >"$build/bench-linux.json"
-for log in objrmap debian debian-thp; do
-	grep -q '^done$' "$work/$log.log"
+for log in "$work"/*-bench.log "$work"/*-large.log; do
+	grep -q '^done$' "$log"
 done
