@@ -59,6 +59,24 @@ static const char *check_modify(om_pfn_t pfn)
 	return NULL;
 }
 
+/* What does not fit the run, pfn's last bits, is cut off. */
+static const char *check_big(om_pfn_t pfn)
+{
+	om_pfn_t first = pfn & ~(((om_pfn_t)1 << OM_TABLE_SHIFT) - 1);
+	om_pte_t leaf = om_pte_mkyoung(om_pte_make(first, OM_PROT_READ | OM_PROT_WRITE));
+	om_pte_t big = om_pte_mkbig(leaf);
+
+	CHECK(!om_pte_is_big(leaf) && !om_pte_is_big(0), "no leaf entry is a big one");
+	CHECK(!om_pte_is_big(om_pte_mktable(pfn)), "an entry that names a table is no big one");
+	CHECK(om_pte_is_big(big) && om_pte_present(big), "a big entry is one, and present");
+	CHECK(om_pte_pfn(big) == first, "om_pte_pfn of a big entry is the first frame");
+	CHECK(om_pte_write(big) && om_pte_young(big), "a big entry has the bits of the leaf");
+	CHECK(om_pte_is_big(om_pte_modify(om_pte_wrprotect(big), 0)), "it stays a big entry");
+	CHECK(om_pte_mksmall(big, 0) == leaf, "om_pte_mksmall is the way back");
+	CHECK(om_pte_pfn(om_pte_mksmall(big, 5)) == first + 5, "om_pte_mksmall counts frames");
+	return NULL;
+}
+
 static const char *check_frame(om_pfn_t pfn)
 {
 	const char *rule = check_modify(pfn);
@@ -69,7 +87,7 @@ static const char *check_frame(om_pfn_t pfn)
 		return rule;
 	CHECK(om_pte_present(om_pte_mktable(pfn)), "an entry that names a table is present");
 	CHECK(om_pte_pfn(om_pte_mktable(pfn)) == pfn, "om_pte_pfn of an entry that names a table");
-	return NULL;
+	return OM_BIG_ENTRIES ? check_big(pfn) : NULL;
 }
 
 static const char *check_absent(void)

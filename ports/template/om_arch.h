@@ -310,6 +310,34 @@ static inline om_pte_t om_pte_mktable(om_pfn_t pfn)
 	       PORT_U;
 }
 
+/*
+ * OM_BIG_ENTRIES is 1 if an entry of level 2 may also map, itself, as many frames as a leaf table
+ * has entries: 2 MiB here. 0, or not defined: nothing is folded, and the functions are not wanted.
+ *
+ * A big entry is made of the leaf entry of the first frame, whose number is a multiple of theirs.
+ * All functions for leaf entries are asked of it, too (its permissions, young and dirty bits), and
+ * om_pte_wrprotect() as of one that names a table. om_pte_mksmall() is the way back: the leaf entry
+ * of frame i, with the same permissions and bits. The MMU must allow that an entry which names a
+ * table becomes a big one that shows the same frames, and back, in one store, with a flush after
+ * it. (AArch64 does not: there an entry must be none in between.)
+ */
+#define OM_BIG_ENTRIES 1
+#define PORT_BIG       0x080ul
+static inline bool om_pte_is_big(om_pte_t e)
+{
+	return e & PORT_BIG;
+}
+
+static inline om_pte_t om_pte_mkbig(om_pte_t e)
+{
+	return e | PORT_BIG;
+}
+
+static inline om_pte_t om_pte_mksmall(om_pte_t e, unsigned i)
+{
+	return (e & ~PORT_BIG) + ((om_pte_t)i << OM_PAGE_SHIFT);
+}
+
 /* ---------------------------------------------------------------- the CPU ------------------- */
 
 /*

@@ -37,6 +37,8 @@ static void test_format(void **state)
 	assert_int_equal(om_pte_mkyoung(0), 0x20);
 	assert_int_equal(om_pte_mkdirty(0), 0x40);
 	assert_int_equal(om_pte_mktable(0xfffff), 0xfffff207);
+	assert_int_equal(om_pte_mkbig(om_pte_make(0x12200, RW)), 0x8000000012200287);
+	assert_int_equal(om_pte_mksmall(0x8000000012200287, 3), 0x8000000012203207);
 	assert_int_equal(om_pte_mkswap((1u << OM_SWAP_BITS) - 1) & 1, 0);
 	assert_int_equal(om_pte_mkfile(~0ul >> 12) & 1, 0);
 	assert_int_equal(om_arch_pfn(NULL, om_arch_frame(NULL, 0xfffff)), 0xfffff);
