@@ -16,6 +16,8 @@ const struct file_ops empty_fops;
 
 static _Atomic unsigned nr_open; /* of all processes */
 
+struct mutex watchers_lock = MUTEX_INIT(watchers_lock);
+
 /* ---------------------------------------------------------------- open files ---------------- */
 
 /* An open file takes up to a page, with its path: together no more than a quarter of memory. */
@@ -46,6 +48,7 @@ struct file *file_alloc(const struct file_ops *ops, struct inode *inode, unsigne
 	file->flags = flags;
 	file->data = data;
 	mutex_init(&file->pos_lock);
+	list_init(&file->watchers);
 	return file;
 }
 
@@ -55,10 +58,31 @@ struct file *file_get(struct file *file)
 	return file;
 }
 
+void file_watch(struct file *file, struct file_watcher *w)
+{
+	file->watched = true;
+	list_append(&file->watchers, &w->node);
+}
+
+/* Without a reference nobody can begin to watch it. */
+static void tell_watchers(struct file *file)
+{
+	if (!file->watched)
+		return;
+	mutex_lock(&watchers_lock);
+	while (!list_empty(&file->watchers)) {
+		struct file_watcher *w = list_first(&file->watchers, struct file_watcher, node);
+
+		w->closed(w);
+	}
+	mutex_unlock(&watchers_lock);
+}
+
 void file_put(struct file *file)
 {
 	if (atomic_fetch_sub(&file->refs, 1) != 1)
 		return;
+	tell_watchers(file);
 	locks_drop(file->inode, file);
 	if (file->ops->release)
 		file->ops->release(file);

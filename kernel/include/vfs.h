@@ -140,8 +140,18 @@ struct file {
 	struct mutex pos_lock;
 	uint64_t pos;
 	void *data;
-	char *path; /* as opened, absolute; may be NULL */
+	char *path;           /* as opened, absolute; may be NULL */
+	struct list watchers; /* struct file_watcher, under watchers_lock */
+	bool watched;         /* it has had one */
 };
+
+/* Somebody who has no reference to the file and wants to know when it is closed: epoll. */
+struct file_watcher {
+	struct list node;
+	void (*closed)(struct file_watcher *w); /* the lock is held; must take it off the list */
+};
+extern struct mutex watchers_lock;
+void file_watch(struct file *file, struct file_watcher *w); /* referenced; the lock is held */
 
 /*
  * A file with one reference; takes over the caller's reference to the inode (also on failure).
@@ -152,6 +162,11 @@ struct file *file_alloc(const struct file_ops *ops, struct inode *inode, unsigne
 int file_alloc_error(void);
 struct file *file_get(struct file *file);
 void file_put(struct file *file);
+/*
+ * Open what no file system has, as a new descriptor: `name`, "[eventfd]", is what /proc/PID/fd
+ * shows; `flags`: O_CLOEXEC, O_NONBLOCK. On failure `data` is still the caller's. fs/anon.c
+ */
+int anon_open(const char *name, const struct file_ops *ops, void *data, unsigned flags);
 /* Kernel-side access at a position, whole file systems included: bytes, or an error. */
 long file_read_at(struct file *file, void *buf, size_t n, uint64_t pos);
 
@@ -210,7 +225,18 @@ void vfs_init(struct inode *root);
 
 /* ---------------------------------------------------------------- poll ---------------------- */
 
-void poll_wait(struct poll_table *table, struct waitq *q); /* table may be NULL */
+/* Whoever asks a file with one learns of changes later on. fs/poll.c, event/epoll.c */
+struct poll_table {
+	void (*add)(struct poll_table *table, struct waitq *q);
+};
+
+#define POLL_QUEUES 2 /* a file has no more that announce changes */
+
+static inline void poll_wait(struct poll_table *table, struct waitq *q) /* table may be NULL */
+{
+	if (table)
+		table->add(table, q);
+}
 
 /* ---------------------------------------------------------------- file systems -------------- */
 
