@@ -8,9 +8,9 @@
  *
  * An item has no reference to its file, so that closing a file ends the interest in it.
  *
- * Locks, in this order: watchers_lock, of all epoll files: guards which items there are; epoll->lock,
- * of one after another where they are nested: its holder asks files, and their items stay; the locks
- * of files; those of queues; epoll->ready_lock.
+ * Locks, in this order: watchers_lock, of all epoll files: guards which items there are;
+ * epoll->lock, of one after another where they are nested: its holder asks files, and their items
+ * stay; the locks of files; those of queues; epoll->ready_lock.
  */
 #include <linux/eventpoll.h>
 #include <linux/fcntl.h>
@@ -123,7 +123,7 @@ static void ask_and_note(struct item *item, struct poll_table *table)
 	wake_epoll(item->ep);
 }
 
-/* Take all that are ready off the list, or put what is left of them back in front. ep->lock held. */
+/* Take all that are ready off the list; put what is left of them back in front. ep->lock held. */
 static void take_ready(struct epoll *ep, struct list *taken)
 {
 	unsigned long flags = spin_lock_irq(&ep->ready_lock);

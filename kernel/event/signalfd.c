@@ -1,8 +1,8 @@
 /*
  * signalfd.c: signalfd(): signals that are read instead of handled.
  *
- * What is read is pending for whoever reads, so such a file has nothing of its own but a set. All of
- * them wait on one queue, which every signal wakes: signals are rare.
+ * What is read is pending for whoever reads, so such a file has nothing of its own but a set. All
+ * of them wait on one queue, which every signal wakes: signals are rare.
  */
 #include <asm/poll.h>
 #include <linux/fcntl.h>

@@ -59,6 +59,10 @@ void syscall_init(void); /* fills syscall_table */
 	X(epoll_create) X(epoll_create1) X(epoll_ctl) X(epoll_wait) X(epoll_pwait)                \
 	X(epoll_pwait2) X(eventfd) X(eventfd2) X(timerfd_create) X(timerfd_settime)               \
 	X(timerfd_gettime) X(signalfd) X(signalfd4)                                               \
+	/* sockets: net/ */                                                                       \
+	X(socket) X(socketpair) X(bind) X(listen) X(connect) X(accept) X(accept4) X(shutdown)     \
+	X(getsockname) X(getpeername) X(sendto) X(recvfrom) X(sendmsg) X(recvmsg) X(sendmmsg)     \
+	X(recvmmsg) X(setsockopt) X(getsockopt)                                                   \
 	/* the machine: sys/ */                                                                   \
 	X(uname) X(sysinfo) X(getrandom) X(reboot) X(sethostname) X(syslog)
 /* clang-format on */

@@ -22,6 +22,7 @@ struct file;
 struct file_ops;
 struct proc;
 struct statfs; /* <asm/statfs.h> */
+struct uvec;   /* uvec.h */
 
 /* ---------------------------------------------------------------- inodes -------------------- */
 
@@ -114,6 +115,8 @@ struct file_ops {
 	/* Up to `n` bytes (at most a page) at *pos, which they advance. 0 = end. NULL: -EINVAL. */
 	long (*read)(struct file *file, void *buf, size_t n, uint64_t *pos);
 	long (*write)(struct file *file, const void *buf, size_t n, uint64_t *pos);
+	/* Instead of these two for read(), write() and their kin, if not NULL: no cutting. */
+	long (*transfer)(struct file *file, struct uvec *u, bool writing);
 	/*
 	 * Poll bits that hold now; calls poll_wait() for the queues that announce changes. NULL:
 	 * always ready.
@@ -167,6 +170,9 @@ void file_put(struct file *file);
  * shows; `flags`: O_CLOEXEC, O_NONBLOCK. On failure `data` is still the caller's. fs/anon.c
  */
 int anon_open(const char *name, const struct file_ops *ops, void *data, unsigned flags);
+/* As anon_open(), but a socket to all who look; and what data such a file has, NULL: it is none. */
+int anon_socket(const struct file_ops *ops, void *data, unsigned flags);
+void *anon_socket_data(const struct file *file);
 /* Kernel-side access at a position, whole file systems included: bytes, or an error. */
 long file_read_at(struct file *file, void *buf, size_t n, uint64_t pos);
 
@@ -220,6 +226,8 @@ int path_parent(int dirfd, const char *path, struct inode **parent, const char *
                 unsigned *len, char *full);
 /* Open as open(2) does; kernel string. */
 int path_open(int dirfd, const char *path, unsigned flags, unsigned mode, struct file **out);
+/* Make a node that is no directory, with the umask; kernel string; `*out` comes referenced. */
+int path_make(const char *path, unsigned mode, uint64_t rdev, struct inode **out);
 int mount(const char *path, struct inode *root);
 void vfs_init(struct inode *root);
 
