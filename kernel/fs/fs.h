@@ -54,6 +54,8 @@ void big_free(void *p, size_t bytes);
 /* ---- file.c */
 
 extern const struct file_ops empty_fops; /* none */
+/* New descriptors of the process are below: RLIMIT_NOFILE. No lock: the old limit or the new one. */
+unsigned fd_allowed(const struct proc *p);
 /* May the running process open another file? -EMFILE. */
 int fd_available(void);
 static inline bool file_reads(const struct file *file)

@@ -214,7 +214,7 @@ static long poll_user(uintptr_t user, unsigned n, uint64_t deadline)
 	struct pollfd *fds;
 	long count = -ENOMEM;
 
-	if (n > NR_FILES)
+	if (n > fd_allowed(current->proc))
 		return -EINVAL;
 	items = big_alloc(room * sizeof(*items));
 	fds = big_alloc(room * sizeof(*fds));

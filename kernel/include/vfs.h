@@ -176,7 +176,7 @@ void *anon_socket_data(const struct file *file);
 /* Kernel-side access at a position, whole file systems included: bytes, or an error. */
 long file_read_at(struct file *file, void *buf, size_t n, uint64_t pos);
 
-#define NR_FILES 1024
+#define USUAL_FILES 1024 /* descriptors of a process, unless it asks for more */
 
 struct fd {
 	struct file *file;
@@ -190,6 +190,7 @@ struct file_table {
 	unsigned hint; /* no free one below */
 };
 
+unsigned fd_most(void);      /* descriptors that a process can have at all */
 struct file *fd_get(int fd); /* of the running process, referenced; NULL: -EBADF */
 int fd_install(struct file *file, unsigned flags,
                int lowest); /* O_CLOEXEC; takes the reference; -EMFILE */
