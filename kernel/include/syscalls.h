@@ -63,6 +63,8 @@ void syscall_init(void); /* fills syscall_table */
 	X(socket) X(socketpair) X(bind) X(listen) X(connect) X(accept) X(accept4) X(shutdown)     \
 	X(getsockname) X(getpeername) X(sendto) X(recvfrom) X(sendmsg) X(recvmsg) X(sendmmsg)     \
 	X(recvmmsg) X(setsockopt) X(getsockopt)                                                   \
+	/* System V: ipc/ */                                                                       \
+	X(shmget) X(shmat) X(shmdt) X(shmctl)                                                     \
 	/* the machine: sys/ */                                                                   \
 	X(uname) X(sysinfo) X(getrandom) X(reboot) X(sethostname) X(syslog)
 /* clang-format on */

@@ -99,6 +99,12 @@ struct inode {
 
 struct inode *inode_get(struct inode *inode); /* returns it */
 void inode_put(struct inode *inode);          /* NULL is fine */
+/*
+ * om_vma_next() gives no reference to the inode of an area. So whoever looks at one, as the reader
+ * of /proc/PID/maps does at inode->path, holds `inode_names` over both, and no inode is freed
+ * without taking the lock: file systems call inode_forget() just before they free one.
+ */
+extern struct mutex inode_names;
 /* Does the running process own it, or may it write to it? */
 bool inode_is_ours(const struct inode *inode);
 /* No write() and no new shared mapping may change it. */
@@ -115,7 +121,7 @@ struct file_ops {
 	/* Up to `n` bytes (at most a page) at *pos, which they advance. 0 = end. NULL: -EINVAL. */
 	long (*read)(struct file *file, void *buf, size_t n, uint64_t *pos);
 	long (*write)(struct file *file, const void *buf, size_t n, uint64_t *pos);
-	/* Instead of these two for read(), write() and their kin, if not NULL: no cutting. */
+	/* If not NULL, what read(), write() and their kin call instead: all at a time. */
 	long (*transfer)(struct file *file, struct uvec *u, bool writing);
 	/*
 	 * Poll bits that hold now; calls poll_wait() for the queues that announce changes. NULL:
@@ -190,6 +196,7 @@ struct file_table {
 	unsigned hint; /* no free one below */
 };
 
+int fd_available(void);      /* may the running process open another file? -EMFILE */
 unsigned fd_most(void);      /* descriptors that a process can have at all */
 struct file *fd_get(int fd); /* of the running process, referenced; NULL: -EBADF */
 int fd_install(struct file *file, unsigned flags,

@@ -166,6 +166,9 @@ static long do_accept(struct file *file, struct socket *s, uintptr_t addr, uintp
 	long fd;
 	int err = 0;
 
+	fd = fd_available(); /* before a connection is taken */
+	if (fd)
+		return fd;
 	if (!socket_connects(s))
 		return -EOPNOTSUPP;
 	fd = socket_wait(&s->q, socket_deadline(file, 0, s->rcvtimeo), try_accept(s, &made));
