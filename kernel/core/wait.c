@@ -18,6 +18,7 @@ void wait_begin_key(struct waitq *q, struct waiter *w, enum thread_state state, 
 	w->thread = t;
 	w->q = q;
 	w->key = key;
+	w->fn = NULL;
 	flags = spin_lock_irq(&q->lock);
 	list_append(&q->waiters, &w->node);
 	atomic_store(&t->state, state);
@@ -38,6 +39,24 @@ void wait_end(struct waiter *w)
 	spin_unlock_irq(&w->q->lock, flags);
 }
 
+void wait_watch(struct waitq *q, struct waiter *w, void (*fn)(struct waiter *w, unsigned events))
+{
+	unsigned long flags;
+
+	*w = (struct waiter){.q = q, .fn = fn};
+	flags = spin_lock_irq(&q->lock);
+	list_append(&q->waiters, &w->node);
+	spin_unlock_irq(&q->lock, flags);
+}
+
+void wait_unwatch(struct waiter *w)
+{
+	unsigned long flags = spin_lock_irq(&w->q->lock);
+
+	list_remove(&w->node);
+	spin_unlock_irq(&w->q->lock, flags);
+}
+
 /*
  * Is there nobody to wake? The fence is the other half of what wait_begin() does: either we see the
  * waiter, or it sees what the caller has changed before.
@@ -48,7 +67,7 @@ static bool nobody_waits(const struct waitq *q)
 	return list_empty(&q->waiters);
 }
 
-void wake_all(struct waitq *q)
+void wake_events(struct waitq *q, unsigned events)
 {
 	struct waiter *w;
 	unsigned long flags;
@@ -56,9 +75,18 @@ void wake_all(struct waitq *q)
 	if (nobody_waits(q))
 		return;
 	flags = spin_lock_irq(&q->lock);
-	list_for_each (w, &q->waiters, node)
-		thread_wake(w->thread);
+	list_for_each (w, &q->waiters, node) {
+		if (w->fn)
+			w->fn(w, events);
+		else
+			thread_wake(w->thread);
+	}
 	spin_unlock_irq(&q->lock, flags);
+}
+
+void wake_all(struct waitq *q)
+{
+	wake_events(q, WAKE_EVERYTHING);
 }
 
 void wake_key(struct waitq *q, const void *key)

@@ -39,7 +39,7 @@ static long duplicate_fd(struct file *file, uintptr_t lowest, unsigned flags)
 {
 	int fd;
 
-	if (lowest >= MIN(current->proc->limit[RLIMIT_NOFILE].rlim_cur, NR_FILES))
+	if (lowest >= fd_allowed(current->proc))
 		return -EINVAL;
 	fd = fd_install(file_get(file), flags, (int)lowest);
 	if (fd < 0)
@@ -88,6 +88,7 @@ static long file_control(struct file *file, unsigned cmd, uintptr_t arg)
 	case F_GET_SEALS:
 		return file_get_seals(file);
 	case F_GETOWN:
+	case F_SETOWN: /* there is no SIGIO that anybody could get */
 		return 0;
 	default:
 		return -EINVAL;
@@ -113,16 +114,16 @@ long sys_fcntl(unsigned fd, unsigned cmd, uintptr_t arg)
 
 /* ---------------------------------------------------------------- ioctl --------------------- */
 
-static long set_nonblocking(struct file *file, uintptr_t arg)
+static long set_flag(struct file *file, unsigned flag, uintptr_t arg)
 {
 	int on;
 
 	if (user_get(on, arg))
 		return -EFAULT;
 	if (on)
-		atomic_fetch_or(&file->flags, O_NONBLOCK);
+		atomic_fetch_or(&file->flags, flag);
 	else
-		atomic_fetch_and(&file->flags, ~(unsigned)O_NONBLOCK);
+		atomic_fetch_and(&file->flags, ~flag);
 	return 0;
 }
 
@@ -139,7 +140,9 @@ static long file_ioctl(struct file *file, unsigned cmd, uintptr_t arg)
 	if (file->flags & O_PATH)
 		return -EBADF;
 	if (cmd == FIONBIO)
-		return set_nonblocking(file, arg);
+		return set_flag(file, O_NONBLOCK, arg);
+	if (cmd == FIOASYNC && file->ops->poll)
+		return set_flag(file, FASYNC, arg);
 	if (cmd == FIONREAD && file_is(file, S_IFREG))
 		return bytes_left(file, arg);
 	return file->ops->ioctl ? file->ops->ioctl(file, cmd, arg) : -ENOTTY;

@@ -11,10 +11,13 @@
 #include "sys.h"
 
 #define FIRST_SIZE 64u
+#define MOST_FILES 65536u
 
 const struct file_ops empty_fops;
 
 static _Atomic unsigned nr_open; /* of all processes */
+
+struct mutex watchers_lock = MUTEX_INIT(watchers_lock);
 
 /* ---------------------------------------------------------------- open files ---------------- */
 
@@ -46,6 +49,7 @@ struct file *file_alloc(const struct file_ops *ops, struct inode *inode, unsigne
 	file->flags = flags;
 	file->data = data;
 	mutex_init(&file->pos_lock);
+	list_init(&file->watchers);
 	return file;
 }
 
@@ -55,10 +59,31 @@ struct file *file_get(struct file *file)
 	return file;
 }
 
+void file_watch(struct file *file, struct file_watcher *w)
+{
+	file->watched = true;
+	list_append(&file->watchers, &w->node);
+}
+
+/* Without a reference nobody can begin to watch it. */
+static void tell_watchers(struct file *file)
+{
+	if (!file->watched)
+		return;
+	mutex_lock(&watchers_lock);
+	while (!list_empty(&file->watchers)) {
+		struct file_watcher *w = list_first(&file->watchers, struct file_watcher, node);
+
+		w->closed(w);
+	}
+	mutex_unlock(&watchers_lock);
+}
+
 void file_put(struct file *file)
 {
 	if (atomic_fetch_sub(&file->refs, 1) != 1)
 		return;
+	tell_watchers(file);
 	locks_drop(file->inode, file);
 	if (file->ops->release)
 		file->ops->release(file);
@@ -70,13 +95,15 @@ void file_put(struct file *file)
 
 /* ---------------------------------------------------------------- the table ----------------- */
 
-/*
- * New descriptors are below. Read without proc_lock: a limit being changed is either the old or the
- * new one.
- */
-static unsigned nr_allowed(const struct proc *p)
+/* A table is memory that cannot be paged out, of 16 bytes each. */
+unsigned fd_most(void)
 {
-	return (unsigned)MIN(p->limit[RLIMIT_NOFILE].rlim_cur, NR_FILES);
+	return MIN(MOST_FILES, most_open());
+}
+
+unsigned fd_allowed(const struct proc *p)
+{
+	return (unsigned)MIN(p->limit[RLIMIT_NOFILE].rlim_cur, fd_most());
 }
 
 static size_t table_bytes(unsigned size)
@@ -160,7 +187,7 @@ int fd_install(struct file *file, unsigned flags, int lowest)
 	for (;;) {
 		spin_lock(&p->files_lock);
 		fd = find_free_fd(t, (unsigned)lowest);
-		if (fd >= nr_allowed(p)) {
+		if (fd >= fd_allowed(p)) {
 			spin_unlock(&p->files_lock);
 			return -EMFILE;
 		}
@@ -184,7 +211,7 @@ int fd_available(void)
 	bool full;
 
 	spin_lock(&p->files_lock);
-	full = find_free_fd(&p->files, 0) >= nr_allowed(p);
+	full = find_free_fd(&p->files, 0) >= fd_allowed(p);
 	spin_unlock(&p->files_lock);
 	return full ? -EMFILE : 0;
 }
@@ -310,7 +337,7 @@ static long dup_to(unsigned from, unsigned to, unsigned flags)
 	struct file *file, *old;
 	int err;
 
-	if (to >= nr_allowed(p))
+	if (to >= fd_allowed(p))
 		return -EBADF;
 	file = fd_get((int)from);
 	if (!file)
@@ -353,11 +380,11 @@ long sys_dup3(unsigned from, unsigned to, unsigned flags)
 long sys_close_range(unsigned first, unsigned last, unsigned flags)
 {
 	struct proc *p = current->proc;
-	unsigned end = MIN(last, NR_FILES - 1u);
+	unsigned end = last < p->files.size ? last + 1 : p->files.size;
 
 	if (first > last || (flags & ~(CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC)))
 		return -EINVAL;
-	for (unsigned fd = first; fd <= end; fd++) {
+	for (unsigned fd = first; fd < end; fd++) {
 		if (!(flags & CLOSE_RANGE_CLOEXEC)) {
 			fd_close(p, (int)fd);
 			continue;

@@ -27,12 +27,6 @@ void inode_changed(struct inode *inode);
 /* In bytes; of a symbolic link, the length of its target. */
 uint64_t inode_size(struct inode *inode);
 
-/*
- * inode->path, which /proc/PID/maps shows. That reader learns of an inode from om_vma_next(), which
- * gives it no reference. So it holds `inode_names` over both, and no inode is freed without taking
- * the lock: file systems call inode_forget() just before they free one.
- */
-extern struct mutex inode_names;
 /* Remember where it was opened; without memory the old path stays. */
 void inode_set_path(struct inode *inode, const char *path);
 /* Free the path, and wait for readers. May sleep. */
@@ -54,8 +48,8 @@ void big_free(void *p, size_t bytes);
 /* ---- file.c */
 
 extern const struct file_ops empty_fops; /* none */
-/* May the running process open another file? -EMFILE. */
-int fd_available(void);
+/* New descriptors of the process are below. No lock: RLIMIT_NOFILE is the old one or the new. */
+unsigned fd_allowed(const struct proc *p);
 static inline bool file_reads(const struct file *file)
 {
 	return !(file->flags & O_PATH) && (file->flags & O_ACCMODE) != O_WRONLY;

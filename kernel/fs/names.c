@@ -19,17 +19,25 @@ struct name {
 	bool slash; /* behind it: only a directory will do */
 };
 
+/* The directory is referenced. */
+static int name_find(struct name *n, int dirfd, const char *path)
+{
+	int err = path_parent(dirfd, path, &n->dir, &n->last, &n->len, NULL);
+
+	if (!err)
+		n->slash = n->last[n->len] == '/';
+	return err;
+}
+
 static int name_get(struct name *n, int dirfd, uintptr_t path)
 {
 	int err = path_from_user(path, &n->path);
 
 	if (err)
 		return err;
-	err = path_parent(dirfd, n->path, &n->dir, &n->last, &n->len, NULL);
+	err = name_find(n, dirfd, n->path);
 	if (err)
 		buffer_put(n->path);
-	else
-		n->slash = n->last[n->len] == '/';
 	return err;
 }
 
@@ -61,33 +69,42 @@ static bool exists(const struct name *n)
 
 /* ---------------------------------------------------------------- making -------------------- */
 
-static int make_node(const struct name *n, unsigned mode, uint64_t rdev)
+static int make_node(const struct name *n, unsigned mode, uint64_t rdev, struct inode **made)
 {
-	struct inode *made;
-	int err;
-
 	if (exists(n))
 		return -EEXIST;
 	if (n->slash && !S_ISDIR(mode))
 		return -ENOENT;
 	if (!n->dir->ops->create)
 		return -EROFS;
-	err = n->dir->ops->create(n->dir, n->last, n->len, mode & ~current->proc->fs.umask, rdev,
-	                          &made);
-	if (!err)
-		inode_put(made);
-	return err;
+	return n->dir->ops->create(n->dir, n->last, n->len, mode & ~current->proc->fs.umask, rdev,
+	                           made);
 }
 
 static long make_at(int dirfd, uintptr_t path, unsigned mode, uint64_t rdev)
 {
+	struct inode *made;
 	struct name n;
 	int err = name_get(&n, dirfd, path);
 
 	if (err)
 		return err;
-	err = make_node(&n, mode, rdev);
+	err = make_node(&n, mode, rdev, &made);
+	if (!err)
+		inode_put(made);
 	name_put(&n);
+	return err;
+}
+
+int path_make(const char *path, unsigned mode, uint64_t rdev, struct inode **out)
+{
+	struct name n;
+	int err = name_find(&n, AT_FDCWD, path);
+
+	if (err)
+		return err;
+	err = make_node(&n, mode, rdev, out);
+	inode_put(n.dir);
 	return err;
 }
 

@@ -164,15 +164,15 @@ static unsigned pipe_poll(struct file *file, struct poll_table *table)
 	struct pipe *p = pipe_of(file);
 	unsigned mask = 0;
 
-	poll_wait(table, &p->readable);
-	poll_wait(table, &p->writable);
 	if (file_reads(file)) {
+		poll_wait(table, &p->readable);
 		if (p->used)
 			mask |= POLLIN | POLLRDNORM;
 		if (!p->writers && p->writers_seen)
 			mask |= POLLHUP;
 	}
 	if (file_writes(file)) {
+		poll_wait(table, &p->writable);
 		if (capacity(p) - p->used >= PIPE_BUF)
 			mask |= POLLOUT | POLLWRNORM;
 		if (!p->readers)

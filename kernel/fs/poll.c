@@ -23,7 +23,8 @@ struct waiters {
 	struct waiter waiter[NR_WAITERS];
 };
 
-struct poll_table {
+struct sleeper {
+	struct poll_table table;
 	unsigned n;
 	struct waiter few[8]; /* enough for most */
 	struct waiters *more;
@@ -32,45 +33,43 @@ struct poll_table {
 
 /* ---------------------------------------------------------------- the table ----------------- */
 
-static struct waiter *waiter_new(struct poll_table *table)
+static struct waiter *waiter_new(struct sleeper *s)
 {
-	struct waiters *w = table->more;
+	struct waiters *w = s->more;
 
-	if (table->n < ARRAY_SIZE(table->few))
-		return &table->few[table->n++];
+	if (s->n < ARRAY_SIZE(s->few))
+		return &s->few[s->n++];
 	if (!w || w->n == NR_WAITERS) {
 		w = kmalloc(sizeof(*w));
 		if (!w)
 			return NULL;
-		w->next = table->more;
-		table->more = w;
+		w->next = s->more;
+		s->more = w;
 	}
 	return &w->waiter[w->n++];
 }
 
-void poll_wait(struct poll_table *table, struct waitq *q)
+static void sleeper_add(struct poll_table *table, struct waitq *q)
 {
-	struct waiter *w;
+	struct sleeper *s = container_of(table, struct sleeper, table);
+	struct waiter *w = waiter_new(s);
 
-	if (!table)
-		return;
-	w = waiter_new(table);
 	if (w)
 		wait_begin(q, w, THREAD_RUNNING); /* on the queue, but the sleep comes later */
 	else
-		table->failed = true;
+		s->failed = true;
 }
 
-static void table_end(struct poll_table *table)
+static void sleeper_end(struct sleeper *s)
 {
 	struct waiters *w;
 
-	for (unsigned i = 0; i < table->n; i++)
-		wait_end(&table->few[i]);
-	while ((w = table->more) != NULL) {
+	for (unsigned i = 0; i < s->n; i++)
+		wait_end(&s->few[i]);
+	while ((w = s->more) != NULL) {
 		for (unsigned i = 0; i < w->n; i++)
 			wait_end(&w->waiter[i]);
-		table->more = w->next;
+		s->more = w->next;
 		kfree(w);
 	}
 }
@@ -129,14 +128,14 @@ static long wait_items(struct poll_item *items, unsigned n, uint64_t deadline)
 
 long poll_items(struct poll_item *items, unsigned n, uint64_t deadline)
 {
-	struct poll_table table = {.n = 0};
-	long count = ask_all(items, n, deadline ? &table : NULL);
+	struct sleeper s = {.table.add = sleeper_add};
+	long count = ask_all(items, n, deadline ? &s.table : NULL);
 
-	if (!count && table.failed)
+	if (!count && s.failed)
 		count = -ENOMEM;
 	if (!count && deadline)
 		count = wait_items(items, n, deadline);
-	table_end(&table);
+	sleeper_end(&s);
 	return count;
 }
 
@@ -215,7 +214,7 @@ static long poll_user(uintptr_t user, unsigned n, uint64_t deadline)
 	struct pollfd *fds;
 	long count = -ENOMEM;
 
-	if (n > NR_FILES)
+	if (n > fd_allowed(current->proc))
 		return -EINVAL;
 	items = big_alloc(room * sizeof(*items));
 	fds = big_alloc(room * sizeof(*fds));

@@ -12,100 +12,8 @@
 
 #include "fs.h"
 #include "sys.h"
+#include "uvec.h"
 #include "vm.h"
-
-#define MAX_TRANSFER 0x7ffff000ul /* as in Linux; the result fits an int */
-
-/* ---------------------------------------------------------------- user buffers -------------- */
-
-/* What is left of a list of them. */
-struct uvec {
-	struct iovec *vec;
-	struct iovec one; /* for those that are no list */
-	size_t used;      /* bytes of vec[0] */
-	size_t left;
-};
-
-static void uvec_one(struct uvec *u, uintptr_t buf, size_t n)
-{
-	*u = (struct uvec){.one = {.iov_base = (void *)buf, .iov_len = n}};
-	u->vec = &u->one;
-	u->left = MIN(n, MAX_TRANSFER);
-}
-
-/* Read the list to `vec`, which has room for it. */
-static int uvec_read(struct uvec *u, struct iovec *vec, uintptr_t from, size_t n)
-{
-	int err = user_read(vec, from, n * sizeof(*vec));
-	size_t sum = 0;
-
-	if (err)
-		return err;
-	for (size_t i = 0; i < n; i++) {
-		if (vec[i].iov_len > (size_t)INT64_MAX - sum)
-			return -EINVAL;
-		sum += vec[i].iov_len;
-	}
-	*u = (struct uvec){.vec = vec, .left = MIN(sum, MAX_TRANSFER)};
-	return 0;
-}
-
-/* Copy the next `n` bytes, from user memory (`in`) or to it, without going on. n <= left. */
-static int uvec_copy(const struct uvec *u, char *buf, size_t n, bool in)
-{
-	const struct iovec *v = u->vec;
-	size_t used = u->used;
-
-	while (n) {
-		size_t part = MIN(n, v->iov_len - used);
-		uintptr_t at = (uintptr_t)v->iov_base + used;
-		int err = !part ? 0 : in ? user_read(buf, at, part) : user_write(at, buf, part);
-
-		if (err)
-			return err;
-		buf += part;
-		n -= part;
-		used = 0;
-		v++;
-	}
-	return 0;
-}
-
-/* How many of the next `n` bytes can go to user memory, at least 1, or the error. 0 < n <= left. */
-static long uvec_writable(const struct uvec *u, size_t n)
-{
-	const struct iovec *v = u->vec;
-	size_t used = u->used, sum = 0;
-
-	while (sum < n) {
-		size_t part = MIN(n - sum, v->iov_len - used);
-		long ok = part ? user_writable((uintptr_t)v->iov_base + used, part) : 0;
-
-		if (ok < 0)
-			return sum ? (long)sum : ok;
-		sum += (size_t)ok;
-		if ((size_t)ok < part)
-			break;
-		used = 0;
-		v++;
-	}
-	return (long)sum;
-}
-
-static void uvec_advance(struct uvec *u, size_t n)
-{
-	u->left -= n;
-	while (n) {
-		size_t part = MIN(n, u->vec->iov_len - u->used);
-
-		n -= part;
-		u->used += part;
-		if (u->used == u->vec->iov_len) {
-			u->vec++;
-			u->used = 0;
-		}
-	}
-}
 
 /* ---------------------------------------------------------------- the loops ----------------- */
 
@@ -173,6 +81,8 @@ static long rw_transfer(struct file *file, struct uvec *u, uint64_t *pos, bool w
 	char *buf;
 	long result;
 
+	if (file->ops->transfer)
+		return file->ops->transfer(file, u, writing);
 	if (file_is(file, S_IFDIR) && !writing)
 		return -EISDIR;
 	if (writing ? !file->ops->write : !file->ops->read)
@@ -223,20 +133,13 @@ static long rw_one(unsigned fd, uintptr_t buf, size_t n, const int64_t *at, bool
 
 static long rw_vec(unsigned fd, uintptr_t from, size_t n, const int64_t *at, bool writing)
 {
-	const size_t bytes = n * sizeof(struct iovec);
-	struct iovec *vec;
 	struct uvec u;
-	long result;
+	long result = at && *at < 0 ? -EINVAL : uvec_read(&u, from, n);
 
-	if (n > UIO_MAXIOV || (at && *at < 0))
-		return -EINVAL;
-	vec = big_alloc(MAX(bytes, sizeof(*vec)));
-	if (!vec)
-		return -ENOMEM;
-	result = uvec_read(&u, vec, from, n);
-	if (!result)
-		result = rw(fd, &u, at, writing);
-	big_free(vec, MAX(bytes, sizeof(*vec)));
+	if (result)
+		return result;
+	result = rw(fd, &u, at, writing);
+	uvec_free(&u);
 	return result;
 }
 

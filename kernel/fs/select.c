@@ -9,7 +9,8 @@
 #include "sys.h"
 
 #define WORD_BITS 64u
-#define NR_WORDS  (NR_FILES / WORD_BITS)
+#define NR_FDS    1024u /* FD_SETSIZE: those above are for poll() */
+#define NR_WORDS  (NR_FDS / WORD_BITS)
 
 /* What makes a descriptor ready in each of the three sets. */
 static const unsigned wanted[3] = {POLLIN | POLLRDNORM, POLLOUT | POLLWRNORM, POLLPRI};
@@ -103,7 +104,7 @@ static long select_sets(struct select *s, uint64_t deadline)
 
 static long do_select(int n, uintptr_t in, uintptr_t out, uintptr_t except, uint64_t deadline)
 {
-	struct select s = {.n = (unsigned)MIN(n, NR_FILES), .user = {in, out, except}};
+	struct select s = {.n = MIN((unsigned)n, NR_FDS), .user = {in, out, except}};
 	size_t bytes = MAX(s.n, 1u) * sizeof(*s.items);
 	long count;
 

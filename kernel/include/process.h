@@ -21,6 +21,11 @@
 #include "vm.h"
 
 #define SIGBIT(n) (1ull << ((n)-1)) /* of a sigmask_t */
+#define BIT_KILL  SIGBIT(SIGKILL)
+#define BIT_STOP  SIGBIT(SIGSTOP)
+#define BITS_FAULT                                                                                 \
+	(SIGBIT(SIGSEGV) | SIGBIT(SIGBUS) | SIGBIT(SIGILL) | SIGBIT(SIGTRAP) | SIGBIT(SIGFPE) |    \
+	 SIGBIT(SIGSYS))
 
 /*
  * Work that interrupt handlers leave to a kernel thread, because it needs proc_lock. proc/defer.c
@@ -185,8 +190,27 @@ void signal_set_mask(sigmask_t mask);
  * -EINVAL.
  */
 int signal_temp_mask(uintptr_t set, size_t size);
+/* The set that a call like sigsuspend names: -EFAULT, -EINVAL. May sleep. */
+int sigmask_read(sigmask_t *mask, uintptr_t set, size_t size);
+/* Woken whenever a signal becomes pending, of whatever process: for signalfd. */
+extern struct waitq signal_arrived;
+
+/* ---- proc/pending.c */
+/* Take the next signal of the set that is pending, for the running thread; 0: none. proc_lock. */
+int signal_take(sigmask_t set, siginfo_t *info);
 
 /* ---- proc/time.c */
+/* So many ns from now; UINT64_MAX (never) if that is beyond all time. */
+uint64_t deadline_in(uint64_t ns);
+/* A time by one of the clocks as a deadline: -EOPNOTSUPP if one cannot wait for this clock. */
+int clock_deadline(int clock, uint64_t at, uint64_t *deadline);
+/* A relative timeout at a user address (struct timespec) as a deadline: -EFAULT, -EINVAL. */
+int read_timeout(uintptr_t from, uint64_t *deadline);
+struct __kernel_timespec;
+bool timespec_valid(const struct __kernel_timespec *ts);
+/* Saturates: UINT64_MAX is never. */
+uint64_t timespec_ns(const struct __kernel_timespec *ts);
+struct __kernel_timespec ns_timespec(uint64_t ns);
 /*
  * Sleeps with a relative timeout that a stop, or a signal without handler, interrupts go on to the
  * same deadline: `return restart_at(deadline)` begins the call again, and then restarted(x) is that

@@ -29,12 +29,15 @@ static inline void waitq_init(struct waitq *q)
 
 /*
  * One thread on one queue; on the stack of the sleeper. A thread may be on several queues (poll).
+ * Or a function that is called instead (epoll): then `thread` is NULL.
  */
 struct waiter {
 	struct list node;
 	struct thread *thread;
 	struct waitq *q;
 	const void *key; /* NULL: it wants to be woken by wake_all() and wake_one() alone */
+	/* What has happened, as poll bits. The queue's lock is held, interrupts are off. */
+	void (*fn)(struct waiter *w, unsigned events);
 };
 
 /*
@@ -49,6 +52,16 @@ void wait_begin_key(struct waitq *q, struct waiter *w, enum thread_state state, 
 void wake_all(struct waitq *q);                  /* from anywhere, interrupts included */
 void wake_one(struct waitq *q);                  /* the one that has waited longest */
 void wake_key(struct waitq *q, const void *key); /* those with this key */
+
+/*
+ * Call fn at each wake_all() and wake_events(), until wait_unwatch() has returned. Such a queue has
+ * no use for wake_one().
+ */
+#define WAKE_EVERYTHING 0xffffu
+void wait_watch(struct waitq *q, struct waiter *w, void (*fn)(struct waiter *w, unsigned events));
+void wait_unwatch(struct waiter *w);
+/* As wake_all(), which says WAKE_EVERYTHING to functions; `events`: POLLIN... */
+void wake_events(struct waitq *q, unsigned events);
 
 /* Sleep until cond, which must only look: it is evaluated once more after it was true. */
 #define wait_event(q, cond)                                                                        \

@@ -55,6 +55,16 @@ void syscall_init(void); /* fills syscall_table */
 	X(futimesat) X(utimes) X(utime) X(mknod) X(mknodat) X(flock) X(fadvise64) X(readahead)    \
 	X(sendfile) X(copy_file_range) X(mount) X(getxattr) X(lgetxattr) X(fgetxattr)             \
 	X(listxattr) X(llistxattr) X(flistxattr) X(setxattr) X(lsetxattr) X(fsetxattr)            \
+	/* events: event/ */                                                                      \
+	X(epoll_create) X(epoll_create1) X(epoll_ctl) X(epoll_wait) X(epoll_pwait)                \
+	X(epoll_pwait2) X(eventfd) X(eventfd2) X(timerfd_create) X(timerfd_settime)               \
+	X(timerfd_gettime) X(signalfd) X(signalfd4)                                               \
+	/* sockets: net/ */                                                                       \
+	X(socket) X(socketpair) X(bind) X(listen) X(connect) X(accept) X(accept4) X(shutdown)     \
+	X(getsockname) X(getpeername) X(sendto) X(recvfrom) X(sendmsg) X(recvmsg) X(sendmmsg)     \
+	X(recvmmsg) X(setsockopt) X(getsockopt)                                                   \
+	/* System V: ipc/ */                                                                       \
+	X(shmget) X(shmat) X(shmdt) X(shmctl)                                                     \
 	/* the machine: sys/ */                                                                   \
 	X(uname) X(sysinfo) X(getrandom) X(reboot) X(sethostname) X(syslog)
 /* clang-format on */

@@ -22,6 +22,7 @@ struct file;
 struct file_ops;
 struct proc;
 struct statfs; /* <asm/statfs.h> */
+struct uvec;   /* uvec.h */
 
 /* ---------------------------------------------------------------- inodes -------------------- */
 
@@ -98,6 +99,12 @@ struct inode {
 
 struct inode *inode_get(struct inode *inode); /* returns it */
 void inode_put(struct inode *inode);          /* NULL is fine */
+/*
+ * om_vma_next() gives no reference to the inode of an area. So whoever looks at one, as the reader
+ * of /proc/PID/maps does at inode->path, holds `inode_names` over both, and no inode is freed
+ * without taking the lock: file systems call inode_forget() just before they free one.
+ */
+extern struct mutex inode_names;
 /* Does the running process own it, or may it write to it? */
 bool inode_is_ours(const struct inode *inode);
 /* No write() and no new shared mapping may change it. */
@@ -114,6 +121,8 @@ struct file_ops {
 	/* Up to `n` bytes (at most a page) at *pos, which they advance. 0 = end. NULL: -EINVAL. */
 	long (*read)(struct file *file, void *buf, size_t n, uint64_t *pos);
 	long (*write)(struct file *file, const void *buf, size_t n, uint64_t *pos);
+	/* If not NULL, what read(), write() and their kin call instead: all at a time. */
+	long (*transfer)(struct file *file, struct uvec *u, bool writing);
 	/*
 	 * Poll bits that hold now; calls poll_wait() for the queues that announce changes. NULL:
 	 * always ready.
@@ -140,8 +149,18 @@ struct file {
 	struct mutex pos_lock;
 	uint64_t pos;
 	void *data;
-	char *path; /* as opened, absolute; may be NULL */
+	char *path;           /* as opened, absolute; may be NULL */
+	struct list watchers; /* struct file_watcher, under watchers_lock */
+	bool watched;         /* it has had one */
 };
+
+/* Somebody who has no reference to the file and wants to know when it is closed: epoll. */
+struct file_watcher {
+	struct list node;
+	void (*closed)(struct file_watcher *w); /* the lock is held; must take it off the list */
+};
+extern struct mutex watchers_lock;
+void file_watch(struct file *file, struct file_watcher *w); /* referenced; the lock is held */
 
 /*
  * A file with one reference; takes over the caller's reference to the inode (also on failure).
@@ -152,10 +171,18 @@ struct file *file_alloc(const struct file_ops *ops, struct inode *inode, unsigne
 int file_alloc_error(void);
 struct file *file_get(struct file *file);
 void file_put(struct file *file);
+/*
+ * Open what no file system has, as a new descriptor: `name`, "[eventfd]", is what /proc/PID/fd
+ * shows; `flags`: O_CLOEXEC, O_NONBLOCK. On failure `data` is still the caller's. fs/anon.c
+ */
+int anon_open(const char *name, const struct file_ops *ops, void *data, unsigned flags);
+/* As anon_open(), but a socket to all who look; and what data such a file has, NULL: it is none. */
+int anon_socket(const struct file_ops *ops, void *data, unsigned flags);
+void *anon_socket_data(const struct file *file);
 /* Kernel-side access at a position, whole file systems included: bytes, or an error. */
 long file_read_at(struct file *file, void *buf, size_t n, uint64_t pos);
 
-#define NR_FILES 1024
+#define USUAL_FILES 1024 /* descriptors of a process, unless it asks for more */
 
 struct fd {
 	struct file *file;
@@ -169,6 +196,8 @@ struct file_table {
 	unsigned hint; /* no free one below */
 };
 
+int fd_available(void);      /* may the running process open another file? -EMFILE */
+unsigned fd_most(void);      /* descriptors that a process can have at all */
 struct file *fd_get(int fd); /* of the running process, referenced; NULL: -EBADF */
 int fd_install(struct file *file, unsigned flags,
                int lowest); /* O_CLOEXEC; takes the reference; -EMFILE */
@@ -205,12 +234,25 @@ int path_parent(int dirfd, const char *path, struct inode **parent, const char *
                 unsigned *len, char *full);
 /* Open as open(2) does; kernel string. */
 int path_open(int dirfd, const char *path, unsigned flags, unsigned mode, struct file **out);
+/* Make a node that is no directory, with the umask; kernel string; `*out` comes referenced. */
+int path_make(const char *path, unsigned mode, uint64_t rdev, struct inode **out);
 int mount(const char *path, struct inode *root);
 void vfs_init(struct inode *root);
 
 /* ---------------------------------------------------------------- poll ---------------------- */
 
-void poll_wait(struct poll_table *table, struct waitq *q); /* table may be NULL */
+/* Whoever asks a file with one learns of changes later on. fs/poll.c, event/epoll.c */
+struct poll_table {
+	void (*add)(struct poll_table *table, struct waitq *q);
+};
+
+#define POLL_QUEUES 2 /* a file has no more that announce changes */
+
+static inline void poll_wait(struct poll_table *table, struct waitq *q) /* table may be NULL */
+{
+	if (table)
+		table->add(table, q);
+}
 
 /* ---------------------------------------------------------------- file systems -------------- */
 

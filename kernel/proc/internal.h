@@ -10,12 +10,7 @@
 #include "syscalls.h"
 
 #define NR_SIGNALS 64
-#define BIT_KILL   SIGBIT(SIGKILL)
-#define BIT_STOP   SIGBIT(SIGSTOP)
 #define BITS_STOP  (BIT_STOP | SIGBIT(SIGTSTP) | SIGBIT(SIGTTIN) | SIGBIT(SIGTTOU))
-#define BITS_FAULT                                                                                 \
-	(SIGBIT(SIGSEGV) | SIGBIT(SIGBUS) | SIGBIT(SIGILL) | SIGBIT(SIGTRAP) | SIGBIT(SIGFPE) |    \
-	 SIGBIT(SIGSYS))
 
 /* ---- process.c; proc_lock held except for process_table_init() and proc_alloc() */
 void process_table_init(void);
@@ -118,15 +113,13 @@ void signals_reserve(void);
  */
 int pending_add(struct proc *p, sigmask_t *pending, struct list *infos, int sig,
                 const siginfo_t *info, bool must);
-/* Take the next signal of the set that is pending, for the running thread; 0: none. */
-int signal_take(sigmask_t set, siginfo_t *info);
 /* Forget what is pending: of one list, or of the process and all its threads. */
 void signals_flush(sigmask_t *pending, struct list *infos, sigmask_t set);
 void signals_flush_all(struct proc *p, sigmask_t set);
 /* The siginfo that a timer of timer_create() has pending, or NULL. */
 siginfo_t *signal_of_timer(struct list *infos, int id);
 
-/* ---- signal.c; proc_lock held except for signal_info() and sigmask_read() */
+/* ---- signal.c; proc_lock held except for signal_info() */
 /* A siginfo from the running process. */
 siginfo_t signal_info(int sig, int code);
 /* As signal_proc(), but for sigqueue(): -EAGAIN if the siginfo cannot be kept. */
@@ -144,8 +137,6 @@ void threads_kill(struct proc *p, const struct thread *keep);
 void group_exit(struct proc *p, int status, const struct thread *keep);
 /* exec: handlers are gone. */
 void signals_exec(struct proc *p);
-/* The set that a call like sigsuspend names: -EFAULT, -EINVAL. May sleep. */
-int sigmask_read(sigmask_t *mask, uintptr_t set, size_t size);
 
 /* ---- stop.c: job control; proc_lock held */
 void stop_begin(struct proc *p, int sig);
@@ -188,18 +179,5 @@ void usage_of_child(const struct proc *p, struct rusage *ru);
 
 /* Look at the resident size of the running process. May sleep. */
 void usage_note_rss(struct proc *p);
-
-/* ---- time.c */
-/* So many ns from now; UINT64_MAX (never) if that is beyond all time. */
-uint64_t deadline_in(uint64_t ns);
-/* A time by one of the clocks as a deadline: -EOPNOTSUPP if one cannot wait for this clock. */
-int clock_deadline(int clock, uint64_t at, uint64_t *deadline);
-/* A relative timeout at a user address (struct timespec) as a deadline: -EFAULT, -EINVAL. */
-int read_timeout(uintptr_t from, uint64_t *deadline);
-struct __kernel_timespec;
-bool timespec_valid(const struct __kernel_timespec *ts);
-/* Saturates: UINT64_MAX is never. */
-uint64_t timespec_ns(const struct __kernel_timespec *ts);
-struct __kernel_timespec ns_timespec(uint64_t ns);
 
 #endif

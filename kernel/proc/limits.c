@@ -33,7 +33,7 @@ void limits_init(struct proc *p)
 	limit_set(p, RLIMIT_STACK, STACK_LIMIT, RLIM_INFINITY);
 	limit_set(p, RLIMIT_CORE, 0, RLIM_INFINITY);
 	limit_set(p, RLIMIT_NPROC, threads, threads);
-	limit_set(p, RLIMIT_NOFILE, NR_FILES, NR_FILES);
+	limit_set(p, RLIMIT_NOFILE, MIN(USUAL_FILES, fd_most()), fd_most());
 	limit_set(p, RLIMIT_MEMLOCK, MEMLOCK_LIMIT, MEMLOCK_LIMIT);
 	limit_set(p, RLIMIT_SIGPENDING, threads, threads);
 	limit_set(p, RLIMIT_MSGQUEUE, QUEUE_LIMIT, QUEUE_LIMIT);
@@ -92,7 +92,7 @@ static int check_new(const struct proc *p, unsigned which, const struct rlimit *
 {
 	if (new->rlim_cur > new->rlim_max)
 		return -EINVAL;
-	if (which == RLIMIT_NOFILE && new->rlim_max > NR_FILES)
+	if (which == RLIMIT_NOFILE && new->rlim_max > fd_most())
 		return -EPERM;
 	return new->rlim_max > p->limit[which].rlim_max && !capable(CAP_SYS_RESOURCE) ? -EPERM : 0;
 }

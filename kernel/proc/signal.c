@@ -7,6 +7,8 @@
 #include "internal.h"
 #include "options.h"
 
+struct waitq signal_arrived = WAITQ_INIT(signal_arrived);
+
 /* ---------------------------------------------------------------- dispositions -------------- */
 
 siginfo_t signal_info(int sig, int code)
@@ -138,6 +140,7 @@ static int send_signal(struct proc *p, struct thread *target, int sig, const sig
 	             : pending_add(p, &p->pending, &p->pending_info, sig, info, must);
 	if (!err && thread_accepts(taker, sig))
 		thread_poke(taker, false);
+	wake_all(&signal_arrived);
 	return err;
 }
 

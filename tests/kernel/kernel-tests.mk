@@ -10,8 +10,8 @@ KT_CPUS ?= 2 8 1
 
 # Those whose output must be what tests/kernel/expected/ has, and those that check themselves.
 KT_EQUAL := mmap munmap mprotect mremap brk madvise mlock mincore msync remap_file_pages process_vm memfd \
-	fork limits procfs faults random users rights memlock userlimits procread
-KT_SELF  := fresh pids smp affinity avx storm forkbomb wild swapon swapload pressure crowd oom victim takeall
+	fork limits procfs faults random users rights memlock userlimits procread epoll events sockets inet shm
+KT_SELF  := fresh pids smp affinity avx storm eventstorm socketstorm forkbomb wild swapon swapload pressure crowd oom victim takeall
 KT_PROGRAMS := $(KT_EQUAL) $(KT_SELF) swaperr spare oominit
 
 KT_CFLAGS := -std=gnu11 -O1 -g -D_GNU_SOURCE -pthread -static $(WARN) -Wno-cast-qual

@@ -1,6 +1,7 @@
 /* limits.c: resource limits of memory. Run as root: the one of locked memory does not hold then. */
 #include "test.h"
 
+#include <poll.h>
 #include <sys/resource.h>
 
 static void limit(int which, long bytes)
@@ -109,6 +110,25 @@ static void files(void)
 	result("dup2 at the end", dup2(1, 19));
 }
 
+static void many_files(void)
+{
+	static struct pollfd fds[1501];
+
+	limit(RLIMIT_NOFILE, 1500);
+	for (int i = 0; i < 1501; i++)
+		fds[i].fd = -1;
+	result("dup2 at the end", dup2(1, 1499));
+	result("dup2 beyond", dup2(1, 1500));
+	result("fcntl", fcntl(1, F_DUPFD, 1400));
+	result("write to it", write(1499, "", 0));
+	result("poll", poll(fds, 1500, 0));
+	fds[1499] = (struct pollfd){.fd = 1499, .events = POLLOUT};
+	result("poll", poll(fds, 1500, 0));
+	result("poll beyond", poll(fds, 1501, 0));
+	result("close the last", close_range(1000, ~0u, 0));
+	result("closed", close(1499));
+}
+
 static void inherited(void)
 {
 	struct rlimit l;
@@ -131,6 +151,7 @@ int main(void)
 	in_child("stack", stack);
 	in_child("locked memory", locked_memory);
 	in_child("files", files);
+	in_child("many files", many_files);
 	in_child("inherited", inherited);
 	in_child("stack, caught", stack_caught);
 	return 0;
