@@ -374,7 +374,7 @@ static struct world *world_new(const struct config *cfg)
 	                                         .junk = true,
 	                                         .ops = jitter_ops(cfg->jitter)});
 	w->sys = sim_system(w->sim);
-	w->sys->eager = cfg->seed % 4;                /* or else writers come too often */
+	w->sys->eager = cfg->seed % 4; /* or else writers come too often */
 	om_set_huge(w->sys, OM_HUGE_ALWAYS);
 	w->sys->hold = 2 + (unsigned)(cfg->seed % 8); /* walks let others in all the time */
 	w->scratch = calloc(cfg->frames, 8);
