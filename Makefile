@@ -28,6 +28,8 @@ B       := build/$(V)$(if $(filter-out objrmap,$(RMAP)),-$(RMAP))
 PREFIX  ?= /usr/local
 SECONDS ?= 60
 WERROR  ?=
+# Bytes of stack that the core may need (docs/porting.md).
+STACK_LIMIT ?= 2048
 SIM_MODE ?= all
 
 # ---- flags -------------------------------------------------------------------------------------
@@ -335,6 +337,14 @@ check-letters: ## each field of src/base/types.h says what guards it
 
 check-symbols: $(LIB) ## the library exports om_* only and needs mem* only
 	@scripts/check-symbols.sh $(LIB)
+
+# The core again, by a compiler that writes down frames and calls.
+check-stack: ## no public function needs more stack than docs/porting.md says
+	@$(MAKE) --no-print-directory B=build/stack CFLAGS="$(CFLAGS) -fcallgraph-info=su" stack-graph
+
+.PHONY: stack-graph
+stack-graph: $(CORE_OBJ)
+	@scripts/check-stack.sh $(STACK_LIMIT) $(^:.o=.ci)
 
 check-headers: $(LIB) $(SIM) ## each public header stands alone, in C and in C++, and has nothing that bindgen does not take
 	@scripts/check-headers.sh $(LIB)
