@@ -340,11 +340,11 @@ check-symbols: $(LIB) ## the library exports om_* only and needs mem* only
 
 # The core again, by a compiler that writes down frames and calls.
 check-stack: ## no public function needs more stack than docs/porting.md says
-	@$(MAKE) --no-print-directory B=build/stack CFLAGS="$(CFLAGS) -fcallgraph-info=su" stack-graph
+	@$(MAKE) --no-print-directory B=build/stack CFLAGS="$(CFLAGS) -fcallgraph-info=su -save-temps=obj" stack-graph
 
 .PHONY: stack-graph
 stack-graph: $(CORE_OBJ)
-	@scripts/check-stack.sh $(STACK_LIMIT) $(^:.o=.ci)
+	@scripts/check-stack.sh $(STACK_LIMIT) $^
 
 check-headers: $(LIB) $(SIM) ## each public header stands alone, in C and in C++, and has nothing that bindgen does not take
 	@scripts/check-headers.sh $(LIB)

@@ -1,11 +1,12 @@
 #!/bin/sh
 # The deepest stack of any public function, by gcc's own account of frames and calls.
 #
-#     scripts/check-stack.sh [-v] LIMIT FILE.ci...      -v: the depth of each public function, too
+#     scripts/check-stack.sh [-v] LIMIT OBJECT...      -v: the depth of each public function, too
 #
-# The files are those of a core that was compiled with -fcallgraph-info=su. Hooks of the port, and mem*(), count
-# nothing; what is called through other pointers, and how deep recursion goes, says scripts/stack.in. Calls at
-# the end of a function count as if it stayed on the stack, so the figure may be too large.
+# The objects are those of a core that was compiled with -fcallgraph-info=su -save-temps=obj, so that X.ci and X.s
+# are beside X.o. Hooks of the port, and mem*(), count nothing; what is called through other pointers, and how
+# deep recursion goes, says scripts/stack.in. Who ends with a jump to the function that it calls is on the stack
+# no more.
 #
 # Status 1: deeper than LIMIT, a function without a frame of fixed size, or something that is not in stack.in.
 set -eu
@@ -22,5 +23,7 @@ shift
 	cat scripts/stack.in
 	sed -n 's/^OM_API .*\b\(om_[a-z_0-9]*\)(.*/public: \1/p' include/objrmap/objrmap.h
 	sed -n 's/^\t.*(\*\([a-z_]*\))(.*/hook: \1/p' include/objrmap/port.h
-	cat "$@"
+	for object; do
+		cat "${object%.o}.ci" "${object%.o}.s"
+	done
 } | awk -v verbose="$verbose" -v limit="$limit" -f "${0%/*}/stack.awk"

@@ -2,7 +2,8 @@
 #
 #     public: FUNCTION, hook: POINTER      from the headers
 #     pointer:, depth:                     scripts/stack.in
-#     node:, edge:                         gcc's: functions by title, FILE:NAME if they are static
+#     graph:, node:, edge:                 gcc's: functions by title, FILE:NAME if they are static
+#     NAME:, call NAME, jmp NAME           assembly of the file of the last graph
 #
 # Frames of one function that differ (a header's, in several objects): the largest.
 
@@ -24,6 +25,13 @@ function name_of(title)
 	sub(/.*:/, "", title)
 	sub(/\..*/, "", title)
 	return title
+}
+
+# In the assembly of `file`.
+function title_of(name)
+{
+	sub(/@PLT$/, "", name)
+	return (file ":" name) in frame ? file ":" name : name
 }
 
 $1 == "public:" { public[$2] = 1 }
@@ -70,6 +78,18 @@ $1 == "edge:" {
 		callee[from, ++nr_callees[from]] = to
 	}
 }
+
+$1 == "graph:" { file = text_of("title") }
+
+/^[a-z_][a-z_0-9.]*:/ {
+	from = $1
+	sub(/(\.cold)?:$/, "", from)
+	from = title_of(from)
+}
+
+# x86, RISC-V, AArch64
+/^\t(call|bl|jal)\t/ { calls[from, title_of($2)] = 1 }
+/^\t(j[a-z]*|tail|b)\t/ { jumps[from, title_of($2)] = 1 }
 
 # ---- calls through pointers
 
@@ -126,8 +146,14 @@ function state(    i, s)
 	return s
 }
 
+# Does it call this one by a jump, at its end?
+function ends_in(title, to)
+{
+	return (title, to) in jumps && !((title, to) in calls)
+}
+
 # The deepest stack of a call of this function. `next_call` leads along it.
-function measure(title,    name, key, i, bytes, most, deepest)
+function measure(title,    name, key, i, to, bytes, most, deepest)
 {
 	if (!(title in frame)) {
 		if (title !~ /^mem(cpy|move|set|cmp)$/)
@@ -146,17 +172,18 @@ function measure(title,    name, key, i, bytes, most, deepest)
 	key = title state()
 	if (!(key in worst)) {
 		entered[title] = 1
-		most = 0
+		most = frame[title]
 		deepest = ""
 		for (i = 1; i <= nr_callees[title]; i++) {
-			bytes = measure(callee[title, i])
+			to = callee[title, i]
+			bytes = measure(to) + (ends_in(title, to) ? 0 : frame[title])
 			if (bytes > most) {
 				most = bytes
-				deepest = callee[title, i]
+				deepest = to
 			}
 		}
 		delete entered[title]
-		worst[key] = frame[title] + most
+		worst[key] = most
 		next_call[key] = deepest
 	}
 	if (name in depth)
@@ -169,7 +196,7 @@ function show(title,    key)
 	if (name_of(title) in depth)
 		used_up[name_of(title)]++
 	key = title state()
-	printf "%6d %s\n", frame[title], title
+	printf "%6d %s\n", ends_in(title, next_call[key]) ? 0 : frame[title], title
 	if (next_call[key] != "")
 		show(next_call[key])
 }

@@ -40,43 +40,43 @@ static void zap_part(struct om_gather *g, const struct unmap *u, const struct om
 		om_gather_flush_later(g, p->start, p->end);
 }
 
-/* One flush for each address space, unless its pages fill the gather. */
-static void zap_parts(const struct unmap *u, struct om_part *part, unsigned n)
+/* The address space whose entries are cleared now. */
+static void begin_mm(struct om_gather *g, struct om_mm *mm)
 {
-	struct om_gather g;
-
-	for (unsigned i = 0; i < n; i++) {
-		struct om_mm *mm;
-
-		if (!part[i].vma)
-			continue;
-		mm = part[i].vma->mm;
-		/* Seen by all who see the first entry gone: the table's lock orders the two. */
-		atomic_fetch_add_explicit(&mm->flush_pending, 1, memory_order_relaxed);
-		om_gather_init(&g, mm);
-		for (unsigned k = i; k < n; k++) {
-			if (!part[k].vma || part[k].vma->mm != mm)
-				continue;
-			zap_part(&g, u, &part[k]);
-			part[k].vma = NULL;
-		}
-		om_gather_finish(&g);
-		atomic_fetch_sub_explicit(&mm->flush_pending, 1, memory_order_release);
-	}
+	/* Seen by all who see the first entry gone: the table's lock orders the two. */
+	atomic_fetch_add_explicit(&mm->flush_pending, 1, memory_order_relaxed);
+	om_gather_init(g, mm);
 }
 
-/* As many parts of areas that may show pages [first, last] as one hold of the lock is for. */
+static void end_mm(struct om_gather *g)
+{
+	om_gather_finish(g);
+	atomic_fetch_sub_explicit(&g->mm->flush_pending, 1, memory_order_release);
+}
+
+/*
+ * As many parts of areas that may show pages [first, last] as one hold of the lock is for. One
+ * flush for those of an address space that follow one another, unless their pages fill the gather.
+ */
 static void unmap_piece(const struct unmap *u, struct om_cursor *c, uintptr_t first, uintptr_t last)
 {
 	struct om_system *sys = u->mapping->sys;
-	struct om_part part[OM_HOLD / 2]; /* of one area and one entry at least */
-	unsigned n = 0, left = om_hold(sys);
+	unsigned left = om_hold(sys);
+	struct om_gather g;
+	struct om_part part;
 
+	g.mm = NULL;
 	/* For writing: no fault fills an entry that is cleared, before the flush (hazard 75). */
 	om_write_lock(sys, &u->mapping->lock, OM_RANK_MAPPING);
-	while (om_i_mmap_next(u->mapping, c, first, last, &left, &part[n]))
-		n++;
-	zap_parts(u, part, n);
+	while (om_i_mmap_next(u->mapping, c, first, last, &left, &part)) {
+		if (g.mm && g.mm != part.vma->mm)
+			end_mm(&g);
+		if (g.mm != part.vma->mm)
+			begin_mm(&g, part.vma->mm);
+		zap_part(&g, u, &part);
+	}
+	if (g.mm)
+		end_mm(&g);
 	om_note_hold(sys, om_hold(sys) - left);
 	om_write_unlock(sys, &u->mapping->lock);
 }

@@ -53,24 +53,44 @@ static struct om_target look_at(struct om_system *sys, struct om_page *page)
 	return t;
 }
 
+/* Where `t` belongs among the first n, which are in order. */
+static unsigned place_of(struct om_system *sys, const struct om_victims *b, unsigned n,
+                         const struct om_target *t)
+{
+	unsigned first = 0;
+
+	while (first < n) {
+		unsigned middle = (first + n) / 2;
+		struct om_target other = look_at(sys, b->page[middle]);
+
+		if (comes_before(t, &other))
+			n = middle;
+		else
+			first = middle + 1;
+	}
+	return first;
+}
+
 /*
  * Those of one table, or one file, come in order; an exclusive one may move to another table
  * meanwhile, and is just out of order then. Most are in order already.
  */
 static void sort(struct om_system *sys, struct om_victims *b)
 {
-	struct om_target sorted[OM_RECLAIM_BATCH];
+	struct om_target last = {.page = NULL};
 
 	for (unsigned i = 0; i < b->n; i++) {
 		struct om_target t = look_at(sys, b->page[i]);
 		unsigned at = i;
 
-		for (; at > 0 && comes_before(&t, &sorted[at - 1]); at--)
-			sorted[at] = sorted[at - 1];
-		sorted[at] = t;
+		if (!i || !comes_before(&t, &last)) {
+			last = t;
+			continue;
+		}
+		for (unsigned place = place_of(sys, b, i, &t); at > place; at--)
+			b->page[at] = b->page[at - 1];
+		b->page[at] = t.page;
 	}
-	for (unsigned i = 0; i < b->n; i++)
-		b->page[i] = sorted[i].page;
 }
 
 /* ---------------------------------------------------------------- back ---------------------- */

@@ -153,12 +153,6 @@ enum om_unmap_result om_try_to_unmap(struct om_system *sys, struct om_page *page
 
 /* ---- exclusive pages, a table at a time ---- */
 
-struct taken {
-	struct om_page *page;
-	unsigned pos;
-	om_pte_t old, absent;
-};
-
 static struct om_page *table_of(struct om_system *sys, struct om_page *page)
 {
 	struct om_page *table;
@@ -169,51 +163,50 @@ static struct om_page *table_of(struct om_system *sys, struct om_page *page)
 	return table;
 }
 
-/* TABLE held. False: the page has moved away, or has to stay. */
-static bool take_entry(struct om_system *sys, struct om_page *table, struct om_page *page,
-                       struct taken *t)
+/* TABLE held. The old entry; 0: the page has moved away, or has to stay. */
+static om_pte_t take_entry(struct om_system *sys, struct om_page *table, struct om_page *page)
 {
-	om_pte_t pte;
+	unsigned pos;
+	om_pte_t pte, absent;
 
 	if (table_of(sys, page) != table)
-		return false;
-	t->page = page;
-	t->pos = (unsigned)page->index;
-	pte = om_entry_get(sys, table, t->pos);
+		return 0;
+	pos = (unsigned)page->index;
+	pte = om_entry_get(sys, table, pos);
 	if (!om_pte_present(pte) || om_pte_pfn(pte) != om_page_pfn(sys, page) ||
-	    !absent_entry(sys, page, NULL, &t->absent))
-		return false;
-	t->old = om_entry_take(sys, table, t->pos, t->absent);
-	return true;
-}
-
-static void flush_taken(struct om_page *table, const struct taken *t, unsigned n)
-{
-	unsigned first = t[0].pos, last = t[0].pos;
-
-	for (unsigned i = 1; i < n; i++) {
-		first = t[i].pos < first ? t[i].pos : first;
-		last = t[i].pos > last ? t[i].pos : last;
-	}
-	om_table_flush(table, om_table_addr(table, first),
-	               om_table_addr(table, last) + OM_PAGE_SIZE);
+	    !absent_entry(sys, page, NULL, &absent))
+		return 0;
+	return om_entry_take(sys, table, pos, absent);
 }
 
 /* Pages [0, n) are shown by `table`, as far as we know. */
 static void unmap_of_table(struct om_system *sys, struct om_page *table,
                            struct om_page *const page[], unsigned n)
 {
-	struct taken t[OM_RECLAIM_BATCH];
-	unsigned got = 0;
+	om_pte_t old[OM_RECLAIM_BATCH];
+	unsigned got = 0, first = OM_TABLE_ENTRIES, last = 0;
 
 	om_table_lock(sys, table);
-	for (unsigned i = 0; i < n; i++)
-		got += take_entry(sys, table, page[i], &t[got]);
+	for (unsigned i = 0; i < n; i++) {
+		unsigned pos = (unsigned)page[i]->index;
+
+		old[i] = take_entry(sys, table, page[i]);
+		if (!old[i])
+			continue;
+		got++;
+		first = pos < first ? pos : first;
+		last = pos > last ? pos : last;
+	}
 	if (got)
-		flush_taken(table, t, got);
+		om_table_flush(table, om_table_addr(table, first),
+		               om_table_addr(table, last) + OM_PAGE_SIZE);
 	om_rmap_count(sys, got, got, got);
-	for (unsigned i = 0; i < got; i++)
-		leave_entry(sys, t[i].page, table, t[i].pos, t[i].old, t[i].absent);
+	for (unsigned i = 0; i < n; i++) {
+		unsigned pos = (unsigned)page[i]->index;
+
+		if (old[i])
+			leave_entry(sys, page[i], table, pos, old[i], om_entry_get(sys, table, pos));
+	}
 	om_table_unlock(sys, table);
 }
 
