@@ -259,9 +259,7 @@ static OM_COLD int fault_again(struct om_mm *mm, uintptr_t addr, unsigned access
 	return r;
 }
 
-/* One try, and if it was the first, without `fetch`, those that follow. */
-static OM_NOINLINE int try_fault(struct om_mm *mm, uintptr_t addr, unsigned access,
-                                 struct om_fetch *fetch)
+OM_INLINE int count_try(struct om_mm *mm, uintptr_t addr, unsigned access, struct om_fetch *fetch)
 {
 	struct om_fault f;
 	int r;
@@ -272,11 +270,23 @@ static OM_NOINLINE int try_fault(struct om_mm *mm, uintptr_t addr, unsigned acce
 	r = fault_once(&f, mm, addr, access);
 
 	om_check_low_on(f.sys, f.shard);
-	if (om_likely(r == OM_FAULT_MINOR)) {
+	if (om_likely(r == OM_FAULT_MINOR))
 		om_count_in(f.shard, OM_EV_PGFAULT, 1);
-		return OM_FAULT_MINOR;
-	}
-	return f.fetch ? r : fault_again(mm, addr, access, r);
+	return r;
+}
+
+/*
+ * One try, and if it was the first, without `fetch`, those that follow: by then there is nothing of
+ * the first on the stack.
+ */
+static OM_NOINLINE int try_fault(struct om_mm *mm, uintptr_t addr, unsigned access,
+                                 struct om_fetch *fetch)
+{
+	int r = count_try(mm, addr, access, fetch);
+
+	if (om_likely(r == OM_FAULT_MINOR) || fetch)
+		return r;
+	return fault_again(mm, addr, access, r);
 }
 
 enum om_fault_result om_fault(struct om_mm *mm, uintptr_t addr, enum om_access access)
