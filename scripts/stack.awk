@@ -43,6 +43,10 @@ $1 == "pointer:" {
 	targets[$2] = ""
 	for (i = 3; i <= NF; i++)
 		targets[$2] = targets[$2] " " $i
+	if (split($2, part, ">") == 2) {
+		above[++nr_above] = part[1]
+		pointer_below[nr_above] = part[2]
+	}
 }
 
 $1 == "depth:" {
@@ -115,15 +119,9 @@ function pointer_at(from, place,    part, i, line, rest, name)
 	return line
 }
 
-# Adds to the calls of `from` those that one through a pointer may be.
-function resolve(from, place,    name, list, n, i, k, m, goal, title)
+# Adds to the calls of `from` those of a list, which are made below function `above` alone.
+function add_targets(from, list, above,    n, i, k, m, goal, title)
 {
-	name = pointer_at(name_of(from), place)
-	list = name_of(from) ":" name
-	if (!(list in targets))
-		list = name
-	if (!(list in targets) && !(name in hook))
-		complain("not in stack.in: what " name_of(from) "() calls at " place ", " name)
 	n = split(targets[list], goal, " ")
 	for (i = 1; i <= n; i++) {
 		m = split(titles[goal[i]], title, " ")
@@ -131,18 +129,36 @@ function resolve(from, place,    name, list, n, i, k, m, goal, title)
 			complain("in stack.in, but not in the core: " goal[i])
 		for (k = 1; k <= m; k++) {
 			callee[from, ++nr_callees[from]] = title[k]
+			only_below[from, nr_callees[from]] = above
 			called[title[k]] = 1
 		}
 	}
 }
 
+# Adds to the calls of `from` those that one through a pointer may be.
+function resolve(from, place,    name, list, i)
+{
+	name = pointer_at(name_of(from), place)
+	list = name_of(from) ":" name
+	if (!(list in targets))
+		list = name
+	if (!(list in targets) && !(name in hook))
+		complain("not in stack.in: what " name_of(from) "() calls at " place ", " name)
+	add_targets(from, list, "")
+	for (i = 1; i <= nr_above; i++)
+		if (pointer_below[i] == list)
+			add_targets(from, above[i] ">" list, above[i])
+}
+
 # ---- depths
 
-# What the recursive functions have used up of their depths: the rest of the key of `worst`.
+# What the recursive functions have used up of their depths, and what we are below: the rest of the key of `worst`.
 function state(    i, s)
 {
 	for (i = 1; i <= nr_recursive; i++)
 		s = s " " used_up[recursive[i]] + 0
+	for (i = 1; i <= nr_above; i++)
+		s = s " " (above[i] in entered)
 	return s
 }
 
@@ -169,23 +185,25 @@ function measure(title,    name, key, i, to, bytes, most, deepest)
 		complain("recursion, and not in stack.in: " name)
 		return 0
 	}
+	entered[title] = 1
 	key = title state()
 	if (!(key in worst)) {
-		entered[title] = 1
 		most = frame[title]
 		deepest = ""
 		for (i = 1; i <= nr_callees[title]; i++) {
 			to = callee[title, i]
+			if (only_below[title, i] != "" && !(only_below[title, i] in entered))
+				continue
 			bytes = measure(to) + (ends_in(title, to) ? 0 : frame[title])
 			if (bytes > most) {
 				most = bytes
 				deepest = to
 			}
 		}
-		delete entered[title]
 		worst[key] = most
 		next_call[key] = deepest
 	}
+	delete entered[title]
 	if (name in depth)
 		used_up[name]--
 	return worst[key]
@@ -195,6 +213,7 @@ function show(title,    key)
 {
 	if (name_of(title) in depth)
 		used_up[name_of(title)]++
+	entered[title] = 1
 	key = title state()
 	printf "%6d %s\n", ends_in(title, next_call[key]) ? 0 : frame[title], title
 	if (next_call[key] != "")

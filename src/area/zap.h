@@ -7,7 +7,7 @@
 
 #include "rmap/rmap.h"
 
-#define OM_GATHER_PAGES 64
+#define OM_GATHER_PAGES 32
 
 struct om_gather {
 	struct om_mm *mm;

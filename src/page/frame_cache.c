@@ -101,12 +101,13 @@ static struct om_piece sort_piece(struct om_system *sys, struct om_bundle *b)
 	return piece;
 }
 
-/* Frames off the beginning of a bundle, by blocks, as far as LEAST pieces go. How many pieces? */
-static unsigned sort(struct om_system *sys, struct om_bundle *b, struct om_piece *piece)
+/* Frames off the beginning of a bundle, by blocks, as far as `most` pieces go. How many pieces? */
+static unsigned sort(struct om_system *sys, struct om_bundle *b, struct om_piece *piece,
+                     unsigned most)
 {
 	unsigned n = 0;
 
-	while (b->n && n < LEAST)
+	while (b->n && n < most)
 		piece[n++] = sort_piece(sys, b);
 	return n;
 }
@@ -127,7 +128,7 @@ static void sort_linked(struct om_system *sys)
 	                      .n = linked < OM_BUNDLE ? linked : OM_BUNDLE};
 	struct om_piece piece[LEAST];
 
-	add(sys, piece, sort(sys, &b, piece));
+	add(sys, piece, sort(sys, &b, piece, LEAST));
 	sys->free.head = b.first;
 }
 
@@ -418,10 +419,10 @@ void om_free_piece(struct om_system *sys, struct om_piece piece)
 	to_runs(sys, &piece, 1, piece.n);
 }
 
-/* Past the caches. */
+/* Past the caches, a few pieces at a time: the stack may be deep. */
 static void to_machine(struct om_system *sys, struct om_bundle b)
 {
-	struct om_piece piece[LEAST];
+	struct om_piece piece[4];
 
 	/* A hint: both parts are right. */
 	if (!atomic_load_explicit(&sys->caching, memory_order_relaxed)) {
@@ -430,7 +431,7 @@ static void to_machine(struct om_system *sys, struct om_bundle b)
 	}
 	while (b.n) {
 		om_pfn_t before = b.n;
-		unsigned n = sort(sys, &b, piece);
+		unsigned n = sort(sys, &b, piece, 4);
 
 		to_runs(sys, piece, n, before - b.n);
 	}
