@@ -288,7 +288,7 @@ static int advise_contents(struct om_mm *mm, uintptr_t start, uintptr_t end, int
 	return err;
 }
 
-static int advise_once(struct om_mm *mm, uintptr_t start, uintptr_t end, int advice)
+static OM_NOINLINE int advise_once(struct om_mm *mm, uintptr_t start, uintptr_t end, int advice)
 {
 	int err;
 

@@ -246,10 +246,16 @@ static int mmap_locked(struct om_mm *mm, struct map *m)
 	return err;
 }
 
-static int mmap_once(struct om_mm *mm, struct map *m)
+/* *m: the request, and what has become of it. */
+static OM_NOINLINE int mmap_once(struct om_mm *mm, const struct om_map_request *request,
+                                 struct map *m)
 {
 	int err;
 
+	*m = (struct map){.req = *request};
+	err = check_map_request(m);
+	if (err)
+		return err;
 	om_mm_write_lock(mm);
 	err = mmap_locked(mm, m);
 	om_mm_write_unlock(mm);
@@ -258,17 +264,14 @@ static int mmap_once(struct om_mm *mm, struct map *m)
 
 int om_mmap(struct om_mm *mm, struct om_map_request *request)
 {
-	struct map first = {.req = *request}, m;
+	struct map m;
 	unsigned tries = 0;
-	int err = check_map_request(&first);
+	int err;
 
 	om_might_sleep(mm->sys);
-	if (err)
-		return err;
-	do {
-		m = first;
-		err = mmap_once(mm, &m);
-	} while (om_try_again(mm->sys, &tries, 4, &err));
+	do
+		err = mmap_once(mm, request, &m);
+	while (om_try_again(mm->sys, &tries, 4, &err));
 	if (err)
 		return err;
 	request->addr = m.req.addr;
@@ -304,7 +307,7 @@ static bool is_large(const struct om_mm *mm, uintptr_t start, uintptr_t end)
 	return end - start > OM_TABLE_SPAN || mm->sys->eager;
 }
 
-static int munmap_once(struct om_mm *mm, uintptr_t start, uintptr_t end)
+static OM_NOINLINE int munmap_once(struct om_mm *mm, uintptr_t start, uintptr_t end)
 {
 	int err;
 
@@ -375,7 +378,8 @@ static int brk_locked(struct om_mm *mm, uintptr_t end)
 }
 
 /* *from, *to: what is new, and must be present if the mm locks its future memory. */
-static int brk_once(struct om_mm *mm, uintptr_t end, uintptr_t *now, uintptr_t *from, uintptr_t *to)
+static OM_NOINLINE int brk_once(struct om_mm *mm, uintptr_t end, uintptr_t *now, uintptr_t *from,
+                                uintptr_t *to)
 {
 	int err = 0;
 

@@ -127,7 +127,7 @@ static int protect_range(struct protect *p)
 	return 0;
 }
 
-static int protect_once(struct protect *p)
+static OM_NOINLINE int protect_once(struct protect *p)
 {
 	int err;
 

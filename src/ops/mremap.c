@@ -326,16 +326,6 @@ static int mremap_locked(struct remap *r)
 	return r->flags & OM_MREMAP_FIXED ? remap_fixed(r) : remap_anywhere(r);
 }
 
-static int mremap_once(struct remap *r)
-{
-	int err;
-
-	om_mm_write_lock(r->mm);
-	err = mremap_locked(r);
-	om_mm_write_unlock(r->mm);
-	return err;
-}
-
 static int check_remap_request(const struct remap *r)
 {
 	const int known = OM_MREMAP_MAYMOVE | OM_MREMAP_FIXED | OM_MREMAP_DONTUNMAP;
@@ -359,26 +349,38 @@ static int check_remap_request(const struct remap *r)
 	return 0;
 }
 
-int om_mremap(struct om_mm *mm, struct om_remap_request *request)
+/* *r: the request, and what has become of it. */
+static OM_NOINLINE int mremap_once(struct om_mm *mm, const struct om_remap_request *request,
+                                   struct remap *r)
 {
-	struct remap first = {.mm = mm,
-	                      .old = request->old_addr,
-	                      .new = request->new_addr,
-	                      .flags = request->flags,
-	                      .old_len = om_page_align(request->old_len),
-	                      .new_len = om_page_align(request->new_len)};
-	size_t tables = (first.new_len >> OM_PAGE_SHIFT) / OM_TABLE_ENTRIES + 4;
-	struct remap r;
-	unsigned tries = 0;
-	int err = check_remap_request(&first);
+	int err;
 
-	om_might_sleep(mm->sys);
+	*r = (struct remap){.mm = mm,
+	                    .old = request->old_addr,
+	                    .new = request->new_addr,
+	                    .flags = request->flags,
+	                    .old_len = om_page_align(request->old_len),
+	                    .new_len = om_page_align(request->new_len)};
+	err = check_remap_request(r);
 	if (err)
 		return err;
-	do {
-		r = first;
-		err = mremap_once(&r);
-	} while (om_try_again(mm->sys, &tries, tables, &err));
+	om_mm_write_lock(r->mm);
+	err = mremap_locked(r);
+	om_mm_write_unlock(r->mm);
+	return err;
+}
+
+int om_mremap(struct om_mm *mm, struct om_remap_request *request)
+{
+	size_t tables = (request->new_len >> OM_PAGE_SHIFT) / OM_TABLE_ENTRIES + 4;
+	struct remap r;
+	unsigned tries = 0;
+	int err;
+
+	om_might_sleep(mm->sys);
+	do
+		err = mremap_once(mm, request, &r);
+	while (om_try_again(mm->sys, &tries, tables, &err));
 	if (err)
 		return err;
 	request->new_addr = r.new;

@@ -127,7 +127,8 @@ static void fill_locked(struct om_mm *mm, uintptr_t start, uintptr_t end)
 		(void)om_populate(mm, start, end);
 }
 
-static int remap_pages_once(struct om_mm *mm, uintptr_t start, uintptr_t end, uintptr_t index)
+static OM_NOINLINE int remap_pages_once(struct om_mm *mm, uintptr_t start, uintptr_t end,
+                                        uintptr_t index)
 {
 	int err;
 

@@ -75,7 +75,7 @@ static unsigned place_of(struct om_system *sys, const struct om_victims *b, unsi
  * Those of one table, or one file, come in order; an exclusive one may move to another table
  * meanwhile, and is just out of order then. Most are in order already.
  */
-static void sort(struct om_system *sys, struct om_victims *b)
+static OM_NOINLINE void sort(struct om_system *sys, struct om_victims *b)
 {
 	struct om_target last = {.page = NULL};
 
@@ -109,7 +109,7 @@ static bool needs_slot(struct om_system *sys, struct om_page *page)
 }
 
 /* Give slots to the pages that need one, in runs as long as the devices allow. */
-static void back(struct om_system *sys, struct om_victims *b)
+static OM_NOINLINE void back(struct om_system *sys, struct om_victims *b)
 {
 	unsigned left = 0, have = 0;
 	uint32_t slot = 0;
@@ -137,7 +137,7 @@ static void back(struct om_system *sys, struct om_victims *b)
 
 /* ---------------------------------------------------------------- unmap --------------------- */
 
-static void unmap(struct om_system *sys, struct om_victims *b)
+static OM_NOINLINE void unmap(struct om_system *sys, struct om_victims *b)
 {
 	om_unmap_exclusive(sys, b->page, b->n);
 	for (unsigned i = 0; i < b->n; i++) {
@@ -242,7 +242,7 @@ static unsigned write_file_run(struct om_system *sys, struct om_victims *b, unsi
 	return n;
 }
 
-static void write_out(struct om_system *sys, struct om_victims *b)
+static OM_NOINLINE void write_out(struct om_system *sys, struct om_victims *b)
 {
 	for (unsigned i = 0; i < b->n;) {
 		struct om_page *page = b->page[i];

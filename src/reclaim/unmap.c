@@ -205,7 +205,8 @@ static void unmap_of_table(struct om_system *sys, struct om_page *table,
 		unsigned pos = (unsigned)page[i]->index;
 
 		if (old[i])
-			leave_entry(sys, page[i], table, pos, old[i], om_entry_get(sys, table, pos));
+			leave_entry(sys, page[i], table, pos, old[i],
+			            om_entry_get(sys, table, pos));
 	}
 	om_table_unlock(sys, table);
 }
