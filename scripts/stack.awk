@@ -31,6 +31,8 @@ function name_of(title)
 function title_of(name)
 {
 	sub(/@PLT$/, "", name)
+	if (name ~ /^\*/) # through a pointer, of x86
+		return "*"
 	return (file ":" name) in frame ? file ":" name : name
 }
 
@@ -131,6 +133,8 @@ function add_targets(from, list, above,    n, i, k, m, goal, title)
 			callee[from, ++nr_callees[from]] = title[k]
 			only_below[from, nr_callees[from]] = above
 			called[title[k]] = 1
+			if (ends_in(from, "*"))
+				jumps[from, title[k]] = 1
 		}
 	}
 }

@@ -186,7 +186,7 @@ static unsigned zap_entries(struct om_system *sys, struct zap *z, struct om_page
 OM_INLINE uintptr_t zap_table(struct om_system *sys, struct zap *z, struct om_page *table,
                               uintptr_t addr, uintptr_t end)
 {
-	unsigned pos = om_table_pos(addr), room = OM_GATHER_PAGES - z->g->nr;
+	unsigned pos = om_table_pos(addr), room = z->g->room - z->g->nr;
 	unsigned want = (unsigned)((end - addr) >> OM_PAGE_SHIFT), n = want < room ? want : room;
 	uintptr_t stop;
 	unsigned stopped;
@@ -235,7 +235,7 @@ void om_zap_table(struct om_gather *g, struct om_vma *vma, struct om_page *table
 	while (start < end) {
 		start = zap_table(vma->mm->sys, &z, table, start, end);
 		settle_gather(g->part, &z);
-		if (g->nr == OM_GATHER_PAGES)
+		if (g->nr == g->room)
 			om_gather_finish(g);
 	}
 }
@@ -266,7 +266,7 @@ void om_zap(struct om_gather *g, struct om_vma *vma, uintptr_t start, uintptr_t 
 		}
 		start = zap_table(vma->mm->sys, &z, part.table, part.start, part.end);
 		settle_gather(g->part, &z);
-		if (g->nr == OM_GATHER_PAGES)
+		if (g->nr == g->room)
 			om_gather_finish(g);
 	}
 }

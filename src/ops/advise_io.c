@@ -25,10 +25,11 @@ struct piece {
 	struct om_mapping *mapping; /* WILLNEED: referenced; read `pages` from `index` on */
 	uintptr_t index;
 	size_t pages;
-	uint32_t slot[OM_TRANSFER_MAX]; /* WILLNEED: read these */
-	unsigned slots;
-	struct om_page *page[OM_RECLAIM_BATCH]; /* PAGEOUT: referenced */
-	unsigned victims;
+	unsigned slots, victims;
+	union {
+		uint32_t slot[OM_TRANSFER_MAX];         /* WILLNEED: read these */
+		struct om_page *page[OM_RECLAIM_BATCH]; /* PAGEOUT: referenced */
+	};
 };
 
 /* The swap slots in the tables of [start, p->next), as many as there is room for. */

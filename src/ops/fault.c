@@ -259,7 +259,8 @@ static OM_COLD int fault_again(struct om_mm *mm, uintptr_t addr, unsigned access
 	return r;
 }
 
-OM_INLINE int count_try(struct om_mm *mm, uintptr_t addr, unsigned access, struct om_fetch *fetch)
+OM_INLINE int one_try(struct om_mm *mm, uintptr_t addr, unsigned access, struct om_fetch *fetch,
+                      bool *again)
 {
 	struct om_fault f;
 	int r;
@@ -270,23 +271,26 @@ OM_INLINE int count_try(struct om_mm *mm, uintptr_t addr, unsigned access, struc
 	r = fault_once(&f, mm, addr, access);
 
 	om_check_low_on(f.sys, f.shard);
-	if (om_likely(r == OM_FAULT_MINOR))
+	*again = false;
+	if (om_likely(r == OM_FAULT_MINOR)) {
 		om_count_in(f.shard, OM_EV_PGFAULT, 1);
+		return OM_FAULT_MINOR;
+	}
+	*again = !f.fetch;
 	return r;
 }
 
 /*
- * One try, and if it was the first, without `fetch`, those that follow: by then there is nothing of
- * the first on the stack.
+ * One try, and if it was the first, without `fetch`, those that follow: there is nothing of it on
+ * the stack then.
  */
 static OM_NOINLINE int try_fault(struct om_mm *mm, uintptr_t addr, unsigned access,
                                  struct om_fetch *fetch)
 {
-	int r = count_try(mm, addr, access, fetch);
+	bool again;
+	int r = one_try(mm, addr, access, fetch, &again);
 
-	if (om_likely(r == OM_FAULT_MINOR) || fetch)
-		return r;
-	return fault_again(mm, addr, access, r);
+	return again ? fault_again(mm, addr, access, r) : r;
 }
 
 enum om_fault_result om_fault(struct om_mm *mm, uintptr_t addr, enum om_access access)
@@ -313,7 +317,7 @@ static bool is_resolved(struct om_mm *mm, uintptr_t addr, unsigned access)
 	return om_pte_present(pte) && (!(access & OM_WRITE) || om_pte_write(pte));
 }
 
-int om_populate_access(struct om_mm *mm, uintptr_t start, uintptr_t end, unsigned access)
+OM_INLINE int populate(struct om_mm *mm, uintptr_t start, uintptr_t end, unsigned access)
 {
 	for (uintptr_t addr = start; addr < end;) {
 		switch (om_fault(mm, addr, (enum om_access)access)) {
@@ -334,6 +338,11 @@ int om_populate_access(struct om_mm *mm, uintptr_t start, uintptr_t end, unsigne
 			return -OM_EINTR;
 	}
 	return 0;
+}
+
+int om_populate_access(struct om_mm *mm, uintptr_t start, uintptr_t end, unsigned access)
+{
+	return populate(mm, start, end, access);
 }
 
 bool om_populate_area(struct om_mm *mm, uintptr_t addr, uintptr_t *stop, unsigned *flags)
@@ -361,7 +370,7 @@ int om_populate(struct om_mm *mm, uintptr_t start, uintptr_t end)
 		if ((flags & (OM_VM_WRITE | OM_VM_SHARED)) == OM_VM_WRITE)
 			access = OM_WRITE;
 		if (!(flags & OM_VM_LOCKONFAULT)) {
-			err = om_populate_access(mm, start, stop, access);
+			err = populate(mm, start, stop, access);
 			if (err)
 				return err;
 		}

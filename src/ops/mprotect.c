@@ -43,7 +43,7 @@ static void protect_entries(struct om_vma *vma)
 	unsigned prot = om_vma_prot(om_vma_flags(vma));
 	struct om_gather g;
 
-	om_gather_init(&g, vma->mm);
+	om_gather_init(&g, vma->mm, NULL, 0); /* no page leaves */
 	om_for_each_table (part, vma->mm, vma->start, vma->end)
 		protect_part(&g, &part, prot);
 	om_gather_finish(&g);

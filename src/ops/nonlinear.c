@@ -54,6 +54,7 @@ static int make_nonlinear(struct om_vma *vma, uintptr_t start, uintptr_t end, ui
 {
 	unsigned flags = om_vma_flags(vma);
 	struct om_mm *mm = vma->mm;
+	uintptr_t page[OM_GATHER_PAGES];
 	struct om_gather g;
 	int err;
 
@@ -64,7 +65,7 @@ static int make_nonlinear(struct om_vma *vma, uintptr_t start, uintptr_t end, ui
 		return err;
 	if (!(flags & OM_VM_NONLINEAR))
 		om_vma_change_flags(vma, flags | OM_VM_NONLINEAR);
-	om_gather_init(&g, mm);
+	om_gather_init(&g, mm, page, OM_GATHER_PAGES);
 	om_zap(&g, vma, start, end, NULL);
 	om_gather_finish(&g);
 	set_entries(mm, start, end, index);

@@ -41,11 +41,11 @@ static void zap_part(struct om_gather *g, const struct unmap *u, const struct om
 }
 
 /* The address space whose entries are cleared now. */
-static void begin_mm(struct om_gather *g, struct om_mm *mm)
+static void begin_mm(struct om_gather *g, struct om_mm *mm, uintptr_t page[])
 {
 	/* Seen by all who see the first entry gone: the table's lock orders the two. */
 	atomic_fetch_add_explicit(&mm->flush_pending, 1, memory_order_relaxed);
-	om_gather_init(g, mm);
+	om_gather_init(g, mm, page, OM_GATHER_FEW);
 }
 
 static void end_mm(struct om_gather *g)
@@ -62,6 +62,7 @@ static void unmap_piece(const struct unmap *u, struct om_cursor *c, uintptr_t fi
 {
 	struct om_system *sys = u->mapping->sys;
 	unsigned left = om_hold(sys);
+	uintptr_t page[OM_GATHER_FEW];
 	struct om_gather g;
 	struct om_part part;
 
@@ -72,7 +73,7 @@ static void unmap_piece(const struct unmap *u, struct om_cursor *c, uintptr_t fi
 		if (g.mm && g.mm != part.vma->mm)
 			end_mm(&g);
 		if (g.mm != part.vma->mm)
-			begin_mm(&g, part.vma->mm);
+			begin_mm(&g, part.vma->mm, page);
 		zap_part(&g, u, &part);
 	}
 	if (g.mm)

@@ -94,7 +94,7 @@ static enum om_walk_verdict keep(struct om_walk *w, const struct om_page *page)
  * The entry was taken, and is flushed. Now the page leaves it; false: it must stay, as it was
  * written to after MADV_FREE. TABLE held.
  */
-static bool leave_entry(struct om_system *sys, struct om_page *page, struct om_page *table,
+static OM_NOINLINE bool leave_entry(struct om_system *sys, struct om_page *page, struct om_page *table,
                         unsigned pos, om_pte_t old, om_pte_t absent)
 {
 	bool anon = om_page_test(page, OM_PG_ANON);

@@ -254,7 +254,7 @@ static void look_at(struct om_system *sys, struct om_page *page, struct om_targe
  * although the page still counts it is being zapped, and its flush is under way: there is nothing
  * to visit.
  */
-static bool walk_direct(struct om_walk *w, const struct om_target *t)
+static OM_NOINLINE bool walk_direct(struct om_walk *w, const struct om_target *t)
 {
 	struct om_system *sys = w->sys;
 	struct om_page *page = t->page, *table = t->object;

@@ -93,25 +93,32 @@ static int enter_new(struct om_mapping *mapping, uintptr_t index, struct om_page
 /* ---- the pages of a transfer ---- */
 
 /*
- * Places [first, end) of `page` are the pages of the file from `index` on: new ones that this
- * thread has entered, or NULL, those that were there already.
+ * Places [first, end) of `pfn` are the pages of the file from `index` on: new ones that this thread
+ * has entered, or OM_NO_PFN, those that were there already.
  */
 struct run {
 	uintptr_t index;
 	unsigned first, end;
-	struct om_page *page[OM_TRANSFER_MAX];
+	om_pfn_t pfn[OM_TRANSFER_MAX];
 };
 
-/* A fresh page at a place that is absent; NULL: there is none for it. MAPPING held for writing. */
-static struct om_page *enter_ahead(struct om_mapping *mapping, uintptr_t index)
+static struct om_page *page_at(struct om_system *sys, const struct run *run, unsigned at)
+{
+	return run->pfn[at] == OM_NO_PFN ? NULL : om_page_of(sys, run->pfn[at]);
+}
+
+/* A fresh page at a place that is absent; OM_NO_PFN: there is none. MAPPING held for writing. */
+static om_pfn_t enter_ahead(struct om_mapping *mapping, uintptr_t index)
 {
 	struct om_page *page = fresh_page(mapping);
 
-	if (page && enter(mapping, index, page)) {
+	if (!page)
+		return OM_NO_PFN;
+	if (enter(mapping, index, page)) {
 		om_page_unlock_put(mapping->sys, page);
-		return NULL;
+		return OM_NO_PFN;
 	}
-	return page;
+	return om_page_pfn(mapping->sys, page);
 }
 
 /*
@@ -125,14 +132,14 @@ static unsigned extend(struct om_mapping *mapping, struct run *run, unsigned at,
 	unsigned last = at - (unsigned)step, gap = 0;
 
 	for (; n; n--, at += (unsigned)step) {
-		run->page[at] = NULL;
+		run->pfn[at] = OM_NO_PFN;
 		if (!is_absent(mapping, run->index + at)) {
 			if (++gap > mapping->ops->read_gap)
 				break;
 			continue;
 		}
-		run->page[at] = enter_ahead(mapping, run->index + at);
-		if (!run->page[at])
+		run->pfn[at] = enter_ahead(mapping, run->index + at);
+		if (run->pfn[at] == OM_NO_PFN)
 			break;
 		last = at;
 		gap = 0;
@@ -152,7 +159,7 @@ static void enter_window(struct om_mapping *mapping, uintptr_t index, struct om_
 	w = om_readahead_plan(mapping, index, ahead);
 	at = (unsigned)(index - w.first);
 	run->index = w.first;
-	run->page[at] = page;
+	run->pfn[at] = om_page_pfn(sys, page);
 	run->first = extend(mapping, run, at - 1, -1, at);
 	run->end = extend(mapping, run, at + 1, 1, w.n - at - 1) + 1;
 	w.first += run->first;
@@ -170,7 +177,7 @@ static int read_pages(struct om_mapping *mapping, const struct run *run)
 	void *frame[OM_TRANSFER_MAX];
 
 	for (unsigned i = 0; i < n; i++) {
-		struct om_page *page = run->page[run->first + i];
+		struct om_page *page = page_at(sys, run, run->first + i);
 
 		frame[i] = page ? om_page_ptr(sys, page) : NULL;
 		pages += page != NULL;
@@ -213,7 +220,7 @@ static void put_run(struct om_mapping *mapping, const struct run *run, unsigned 
 	struct om_system *sys = mapping->sys;
 
 	for (unsigned i = run->first; i < run->end; i++) {
-		struct om_page *page = run->page[i];
+		struct om_page *page = page_at(sys, run, i);
 		bool ahead = i < keep || i - keep > asked;
 
 		if (!page || (i == keep && !valid))
@@ -504,26 +511,31 @@ static uintptr_t next_absent(struct om_mapping *mapping, uintptr_t index, uintpt
 	return index;
 }
 
-void om_mapping_readahead(struct om_mapping *mapping, uintptr_t first, size_t n)
+static OM_NOINLINE void readahead_pages(struct om_mapping *mapping, uintptr_t first, uintptr_t end)
 {
-	uint64_t pages = om_mapping_pages(mapping);
 	struct run run;
-	uintptr_t i, end;
 	int err = 0;
 
-	om_might_sleep(mapping->sys);
-	if (first >= pages || n == 0)
-		return;
-	end = n < pages - first ? first + n : (uintptr_t)pages;
-	if (om_mapping_is_shmem(mapping)) {
-		readahead_slots(mapping, first, end - 1);
-		return;
-	}
-	for (i = first; !err && (i = next_absent(mapping, i, end)) < end; i += run.end) {
+	for (uintptr_t i = first; !err && (i = next_absent(mapping, i, end)) < end; i += run.end) {
 		enter_range(mapping, i, end, &run);
 		if (!run.end)
 			return;
 		err = read_pages(mapping, &run);
 		put_run(mapping, &run, OM_TRANSFER_MAX, 0, !err);
 	}
+}
+
+void om_mapping_readahead(struct om_mapping *mapping, uintptr_t first, size_t n)
+{
+	uint64_t pages = om_mapping_pages(mapping);
+	uintptr_t end;
+
+	om_might_sleep(mapping->sys);
+	if (first >= pages || n == 0)
+		return;
+	end = n < pages - first ? first + n : (uintptr_t)pages;
+	if (om_mapping_is_shmem(mapping))
+		readahead_slots(mapping, first, end - 1);
+	else
+		readahead_pages(mapping, first, end);
 }
