@@ -56,6 +56,9 @@ $1 == "depth:" {
 		complain("no reason given: " $0)
 	depth[$2] = $3
 	recursive[++nr_recursive] = $2
+	n = split($2, part, "+")
+	for (i = 1; i <= n; i++)
+		group[part[i]] = $2
 }
 
 $1 == "node:" {
@@ -181,10 +184,10 @@ function measure(title,    name, key, i, to, bytes, most, deepest)
 		return 0
 	}
 	name = name_of(title)
-	if (name in depth) {
-		if (used_up[name] == depth[name])
+	if (name in group) {
+		if (used_up[group[name]] == depth[group[name]])
 			return 0
-		used_up[name]++
+		used_up[group[name]]++
 	} else if (title in entered) {
 		complain("recursion, and not in stack.in: " name)
 		return 0
@@ -208,15 +211,15 @@ function measure(title,    name, key, i, to, bytes, most, deepest)
 		next_call[key] = deepest
 	}
 	delete entered[title]
-	if (name in depth)
-		used_up[name]--
+	if (name in group)
+		used_up[group[name]]--
 	return worst[key]
 }
 
 function show(title,    key)
 {
-	if (name_of(title) in depth)
-		used_up[name_of(title)]++
+	if (name_of(title) in group)
+		used_up[group[name_of(title)]]++
 	entered[title] = 1
 	key = title state()
 	printf "%6d %s\n", ends_in(title, next_call[key]) ? 0 : frame[title], title

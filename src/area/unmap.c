@@ -41,11 +41,19 @@ static void free_tables(struct om_mm *mm, uintptr_t start, uintptr_t end, struct
 	om_mm_free_tables(mm, start, end, floor, ceiling);
 }
 
+static OM_NOINLINE void zap_part(struct om_vma *vma, uintptr_t start, uintptr_t end)
+{
+	uintptr_t page[OM_GATHER_PAGES];
+	struct om_gather g;
+
+	om_gather_init(&g, vma->mm, page, OM_GATHER_PAGES);
+	om_zap(&g, vma, start, end, NULL);
+	om_gather_finish(&g);
+}
+
 int om_unmap_edge(struct om_vma *vma, uintptr_t start, uintptr_t end)
 {
 	struct om_mm *mm = vma->mm;
-	uintptr_t page[OM_GATHER_PAGES];
-	struct om_gather g;
 	int err;
 
 	OM_ASSERT(mm->sys, om_rwsem_is_write_locked(&mm->own.mmap_lock), "mmap_lock", mm);
@@ -54,9 +62,7 @@ int om_unmap_edge(struct om_vma *vma, uintptr_t start, uintptr_t end)
 	err = om_unshare_at(vma, start == vma->start ? end : start);
 	if (err)
 		return err;
-	om_gather_init(&g, mm, page, OM_GATHER_PAGES);
-	om_zap(&g, vma, start, end, NULL);
-	om_gather_finish(&g);
+	zap_part(vma, start, end);
 	if (start == vma->start)
 		om_vma_resize(vma, end, vma->end);
 	else

@@ -147,7 +147,7 @@ static void do_piece(struct om_system *sys, struct piece *p)
 }
 
 /* WILLNEED and PAGEOUT: best effort. */
-static int advise_pieces(struct om_mm *mm, uintptr_t start, uintptr_t end, int advice)
+static OM_NOINLINE int advise_pieces(struct om_mm *mm, uintptr_t start, uintptr_t end, int advice)
 {
 	struct piece p;
 	int hole = 0, err;
@@ -220,7 +220,7 @@ static int remove_part(struct om_mm *mm, uintptr_t start, uintptr_t end, uintptr
 	return err;
 }
 
-static int advise_remove(struct om_mm *mm, uintptr_t start, uintptr_t end)
+static OM_NOINLINE int advise_remove(struct om_mm *mm, uintptr_t start, uintptr_t end)
 {
 	int hole = 0;
 

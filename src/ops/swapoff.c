@@ -263,7 +263,7 @@ static struct om_mapping *next_mapping(struct om_system *sys, struct om_mapping 
 	return next;
 }
 
-static int swap_in_mappings(struct om_system *sys, unsigned device)
+static OM_NOINLINE int swap_in_mappings(struct om_system *sys, unsigned device)
 {
 	struct om_mapping *m = NULL;
 	int err = 0;
@@ -281,7 +281,7 @@ static int swap_in_mappings(struct om_system *sys, unsigned device)
 /* ---------------------------------------------------------------- swap cache ---------------- */
 
 /* Returns whether a slot is left in use. */
-static bool uncache_device(struct om_system *sys, unsigned device)
+static OM_NOINLINE bool uncache_device(struct om_system *sys, unsigned device)
 {
 	uint32_t offset = 0;
 

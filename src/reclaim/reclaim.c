@@ -17,6 +17,7 @@
 #include "page/put.h"
 #include "reclaim/balance.h"
 #include "reclaim/scan.h"
+#include "reclaim/sweep.h"
 #include "reclaim/tables.h"
 #include "reclaim/unmap.h"
 #include "reclaim/writers.h"
@@ -137,6 +138,13 @@ static OM_NOINLINE void back(struct om_system *sys, struct om_victims *b)
 
 /* ---------------------------------------------------------------- unmap --------------------- */
 
+/* Perhaps nonlinear areas have the page. */
+static void sweep(struct om_page *page)
+{
+	if (!om_page_test(page, OM_PG_ANON) && om_mapping_is_shmem(page->object))
+		om_sweep_nonlinear(page->object);
+}
+
 static OM_NOINLINE void unmap(struct om_system *sys, struct om_victims *b)
 {
 	om_unmap_exclusive(sys, b->page, b->n);
@@ -146,6 +154,8 @@ static OM_NOINLINE void unmap(struct om_system *sys, struct om_victims *b)
 		if (!b->page[i])
 			continue;
 		r = om_try_to_unmap(sys, b->page[i], &b->page[i + 1], b->n - i - 1);
+		if (r == OM_UNMAP_AGAIN)
+			sweep(b->page[i]);
 		if (r != OM_UNMAP_SUCCESS)
 			give_up(sys, &b->page[i], r == OM_UNMAP_FAIL);
 	}

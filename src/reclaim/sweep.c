@@ -15,7 +15,7 @@
 #include "page/put.h"
 
 /* Entries that are swept with one flush. */
-#define SWEPT 16
+#define SWEPT 8
 
 struct swept {
 	struct om_page *page[SWEPT];

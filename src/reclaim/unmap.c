@@ -11,7 +11,6 @@
 #include "page/age.h"
 #include "page/unevictable.h"
 #include "reclaim/reclaim.h"
-#include "reclaim/sweep.h"
 #include "store/mapping.h"
 #include "store/swap.h"
 
@@ -94,8 +93,9 @@ static enum om_walk_verdict keep(struct om_walk *w, const struct om_page *page)
  * The entry was taken, and is flushed. Now the page leaves it; false: it must stay, as it was
  * written to after MADV_FREE. TABLE held.
  */
-static OM_NOINLINE bool leave_entry(struct om_system *sys, struct om_page *page, struct om_page *table,
-                        unsigned pos, om_pte_t old, om_pte_t absent)
+static OM_NOINLINE bool leave_entry(struct om_system *sys, struct om_page *page,
+                                    struct om_page *table, unsigned pos, om_pte_t old,
+                                    om_pte_t absent)
 {
 	bool anon = om_page_test(page, OM_PG_ANON);
 
@@ -130,13 +130,6 @@ static enum om_walk_verdict unmap_one(struct om_walk *w, struct om_page *page, s
 	return leave_entry(w->sys, page, table, pos, old, absent) ? OM_WALK_GO : keep(w, page);
 }
 
-/* Perhaps nonlinear areas have the page. */
-static void sweep(struct om_mapping *mapping)
-{
-	if (om_mapping_is_shmem(mapping))
-		om_sweep_nonlinear(mapping);
-}
-
 enum om_unmap_result om_try_to_unmap(struct om_system *sys, struct om_page *page,
                                      struct om_page *const others[], unsigned n)
 {
@@ -144,11 +137,7 @@ enum om_unmap_result om_try_to_unmap(struct om_system *sys, struct om_page *page
 	struct om_walk w = {.visit = unmap_one, .arg = &u, .others = others, .nr_others = n};
 
 	om_rmap_walk(sys, page, &w);
-	if (!om_page_is_mapped(sys, page))
-		return OM_UNMAP_SUCCESS;
-	if (u.result == OM_UNMAP_AGAIN && !om_page_test(page, OM_PG_ANON))
-		sweep(page->object);
-	return u.result;
+	return om_page_is_mapped(sys, page) ? u.result : OM_UNMAP_SUCCESS;
 }
 
 /* ---- exclusive pages, a table at a time ---- */
