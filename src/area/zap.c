@@ -241,12 +241,12 @@ void om_zap_table(struct om_gather *g, struct om_vma *vma, struct om_page *table
 }
 
 /* Is the table left to its other owners? A shared one lies in the area, and goes whole (I13). */
-static bool zap_shared(struct om_gather *g, const struct om_vma *vma,
-                       const struct om_table_part *part)
+static OM_COLD bool zap_shared(struct om_gather *g, const struct om_vma *vma,
+                               const struct om_table_part *part)
 {
 	struct om_system *sys = vma->mm->sys;
 
-	if (om_likely(!om_table_is_shared(part->table)) || !om_zap_shared(vma->mm, part->table))
+	if (!om_zap_shared(vma->mm, part->table))
 		return false;
 	OM_BUG_ON(sys, part->end - part->start != OM_TABLE_SPAN || g->at_once, "I13", part->table,
 	          part->start, part->end);
@@ -260,7 +260,7 @@ void om_zap(struct om_gather *g, struct om_vma *vma, uintptr_t start, uintptr_t 
 	struct om_table_part part;
 
 	while (start < end && om_table_part(vma->mm, start, end, &part)) {
-		if (om_unlikely(zap_shared(g, vma, &part))) {
+		if (om_unlikely(om_table_is_shared(part.table)) && zap_shared(g, vma, &part)) {
 			start = part.end;
 			continue;
 		}

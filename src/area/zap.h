@@ -18,7 +18,7 @@ struct om_gather {
 
 /* Room for pages: as much as pays, and what those take who may have little stack left. */
 #define OM_GATHER_PAGES 64
-#define OM_GATHER_FEW   16
+#define OM_GATHER_FEW   8
 
 #define OM_GATHER_LOCKED 1u /* it was in a VM_LOCKED area */
 #define OM_GATHER_BITS   ((uintptr_t)1)

@@ -27,8 +27,8 @@ struct piece {
 	size_t pages;
 	unsigned slots, victims;
 	union {
-		uint32_t slot[OM_TRANSFER_MAX];         /* WILLNEED: read these */
-		struct om_page *page[OM_RECLAIM_BATCH]; /* PAGEOUT: referenced */
+		uint32_t slot[OM_TRANSFER_MAX];  /* WILLNEED: read these */
+		om_pfn_t page[OM_RECLAIM_BATCH]; /* PAGEOUT: referenced */
 	};
 };
 
@@ -71,7 +71,7 @@ static void find_victim(struct om_system *sys, om_pte_t pte, struct piece *p)
 	om_frame_lock(sys, page);
 	if (page->mapcount == 1 && !om_page_pins(page) && !om_page_test(page, OM_PG_UNEVICTABLE)) {
 		om_page_ref_locked(sys, page);
-		p->page[p->victims++] = page;
+		p->page[p->victims++] = om_pte_pfn(pte);
 	}
 	om_frame_unlock(sys, page);
 }

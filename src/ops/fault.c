@@ -223,8 +223,8 @@ OM_INLINE int fault_once(struct om_fault *f, struct om_mm *mm, uintptr_t addr, u
 }
 
 /* What stopped a try that ended with r < 0 is dealt with, without locks; 0: try again. */
-static int overcome(struct om_mm *mm, uintptr_t addr, int r, unsigned *tries,
-                    struct om_fetch *fetch)
+static OM_NOINLINE int overcome(struct om_mm *mm, uintptr_t addr, int r, unsigned *tries,
+                                struct om_fetch *fetch)
 {
 	om_fetch_unlock(mm->sys, fetch);
 	if (r == -OM_EFETCH)

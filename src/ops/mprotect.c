@@ -154,14 +154,12 @@ static OM_NOINLINE int protect_once(struct om_mm *mm, uintptr_t start, uintptr_t
 static void populate_locked(struct om_mm *mm, uintptr_t start, uintptr_t end)
 {
 	const unsigned mask = OM_VM_LOCKED | OM_VM_SHARED | OM_VM_WRITE;
-	struct om_vmainfo info;
+	uintptr_t stop = end;
+	unsigned flags;
 
-	while (start < end && om_vma_next(mm, start, &info) && info.start < end) {
-		om_clip(&info.start, &info.end, start, end);
-		if ((info.flags & mask) == (OM_VM_LOCKED | OM_VM_WRITE))
-			(void)om_populate(mm, info.start, info.end);
-		start = info.end;
-	}
+	for (; start < end && om_populate_area(mm, start, &stop, &flags); start = stop, stop = end)
+		if ((flags & mask) == (OM_VM_LOCKED | OM_VM_WRITE))
+			(void)om_populate(mm, start, stop);
 }
 
 int om_mprotect(struct om_mm *mm, uintptr_t addr, size_t len, int prot)

@@ -168,7 +168,7 @@ static int overcome(struct swap_in *in, int err, unsigned *tries)
 }
 
 /* A whole address space may need any number of rounds of reclaim, as long as it gets on. */
-static int swap_in_mm(struct om_mm *mm, unsigned device)
+static OM_NOINLINE int swap_in_mm(struct om_mm *mm, unsigned device)
 {
 	struct swap_in in = {.mm = mm, .device = device};
 	uintptr_t last = 0;

@@ -23,6 +23,8 @@ struct unmap {
 	struct om_mapping *mapping;
 	uintptr_t first, last;
 	bool files_only;
+	uintptr_t *gather; /* for so many pages */
+	unsigned room;
 };
 
 static void zap_part(struct om_gather *g, const struct unmap *u, const struct om_part *p)
@@ -40,75 +42,114 @@ static void zap_part(struct om_gather *g, const struct unmap *u, const struct om
 		om_gather_flush_later(g, p->start, p->end);
 }
 
-/* The address space whose entries are cleared now. */
-static void begin_mm(struct om_gather *g, struct om_mm *mm, uintptr_t page[])
+/* Address spaces in a piece, each of which is flushed once, unless its pages fill the gather. */
+#define PIECE_MMS 4
+
+/* Parts of areas that may show pages [first, last]: as many as one hold of the lock is for. */
+struct piece {
+	uintptr_t first, last;
+	struct om_cursor from;
+	unsigned parts, mms;
+	struct om_mm *mm[PIECE_MMS];
+};
+
+/* False: one too many. */
+static bool add_mm(struct piece *p, struct om_mm *mm)
 {
-	/* Seen by all who see the first entry gone: the table's lock orders the two. */
-	atomic_fetch_add_explicit(&mm->flush_pending, 1, memory_order_relaxed);
-	om_gather_init(g, mm, page, OM_GATHER_FEW);
+	for (unsigned i = 0; i < p->mms; i++)
+		if (p->mm[i] == mm)
+			return true;
+	if (p->mms == PIECE_MMS)
+		return false;
+	p->mm[p->mms++] = mm;
+	return true;
 }
 
-static void end_mm(struct om_gather *g)
+/* The piece that begins at c, which moves behind it. Returns how much was looked at. */
+static OM_NOINLINE unsigned find_piece(struct om_mapping *mapping, struct om_cursor *c,
+                                       struct piece *p)
 {
-	om_gather_finish(g);
-	atomic_fetch_sub_explicit(&g->mm->flush_pending, 1, memory_order_release);
+	unsigned left = om_hold(mapping->sys);
+	struct om_cursor behind = *c;
+	struct om_part part;
+
+	p->from = *c;
+	p->parts = p->mms = 0;
+	while (om_i_mmap_next(mapping, &behind, p->first, p->last, &left, &part)) {
+		if (!add_mm(p, part.vma->mm))
+			break;
+		*c = behind;
+		p->parts++;
+	}
+	c->done = behind.done;
+	return om_hold(mapping->sys) - left;
 }
 
-/*
- * As many parts of areas that may show pages [first, last] as one hold of the lock is for. One
- * flush for those of an address space that follow one another, unless their pages fill the gather.
- */
-static void unmap_piece(const struct unmap *u, struct om_cursor *c, uintptr_t first, uintptr_t last)
+/* Nothing has moved since find_piece(). */
+static OM_NOINLINE void unmap_mm(const struct unmap *u, const struct piece *p, struct om_mm *mm)
 {
-	struct om_system *sys = u->mapping->sys;
-	unsigned left = om_hold(sys);
-	uintptr_t page[OM_GATHER_FEW];
+	struct om_cursor c = p->from;
+	unsigned left = om_hold(mm->sys);
 	struct om_gather g;
 	struct om_part part;
 
-	g.mm = NULL;
-	/* For writing: no fault fills an entry that is cleared, before the flush (hazard 75). */
-	om_write_lock(sys, &u->mapping->lock, OM_RANK_MAPPING);
-	while (om_i_mmap_next(u->mapping, c, first, last, &left, &part)) {
-		if (g.mm && g.mm != part.vma->mm)
-			end_mm(&g);
-		if (g.mm != part.vma->mm)
-			begin_mm(&g, part.vma->mm, page);
-		zap_part(&g, u, &part);
+	/* Seen by all who see the first entry gone: the table's lock orders the two. */
+	atomic_fetch_add_explicit(&mm->flush_pending, 1, memory_order_relaxed);
+	om_gather_init(&g, mm, u->gather, u->room);
+	for (unsigned i = 0; i < p->parts; i++) {
+		om_i_mmap_next(u->mapping, &c, p->first, p->last, &left, &part);
+		if (part.vma->mm == mm)
+			zap_part(&g, u, &part);
 	}
-	if (g.mm)
-		end_mm(&g);
-	om_note_hold(sys, om_hold(sys) - left);
-	om_write_unlock(sys, &u->mapping->lock);
+	om_gather_finish(&g);
+	atomic_fetch_sub_explicit(&mm->flush_pending, 1, memory_order_release);
 }
 
 static void unmap_all(const struct unmap *u, uintptr_t first, uintptr_t last)
 {
+	struct om_system *sys = u->mapping->sys;
+	struct piece p = {.first = first, .last = last};
 	struct om_cursor c = {0};
 
-	while (!c.done)
-		unmap_piece(u, &c, first, last);
+	while (!c.done) {
+		/* For writing: no fault fills an entry that is cleared, before the flush (hazard 75). */
+		om_write_lock(sys, &u->mapping->lock, OM_RANK_MAPPING);
+		om_note_hold(sys, find_piece(u->mapping, &c, &p));
+		for (unsigned i = 0; i < p.mms; i++)
+			unmap_mm(u, &p, p.mm[i]);
+		om_write_unlock(sys, &u->mapping->lock);
+	}
 }
 
 /* `page`, if it is one alone, may have lost all its entries before nonlinear areas are scanned. */
-static void unmap_mapping(struct om_mapping *mapping, uintptr_t first, uintptr_t last,
-                          bool files_only, struct om_page *page)
+static void unmap(const struct unmap *u, struct om_page *page)
 {
-	const struct unmap u = {mapping, first, last, files_only};
-	struct om_system *sys = mapping->sys;
+	struct om_system *sys = u->mapping->sys;
 
-	om_rwsem_write(sys, &mapping->shape, OM_RANK_SHAPE);
-	unmap_all(&u, first, last);
-	if (last < OM_NONLINEAR_INDEX && (!page || om_page_is_mapped(sys, page)))
-		unmap_all(&u, OM_NONLINEAR_INDEX, OM_NONLINEAR_INDEX);
-	om_rwsem_write_done(sys, &mapping->shape);
+	om_rwsem_write(sys, &u->mapping->shape, OM_RANK_SHAPE);
+	unmap_all(u, u->first, u->last);
+	if (u->last < OM_NONLINEAR_INDEX && (!page || om_page_is_mapped(sys, page)))
+		unmap_all(u, OM_NONLINEAR_INDEX, OM_NONLINEAR_INDEX);
+	om_rwsem_write_done(sys, &u->mapping->shape);
 }
 
-/* The page is locked, and as empty as what is shown in its place. */
-static int fill_hole(struct om_mapping *mapping, uintptr_t index)
+static OM_NOINLINE void unmap_range(struct om_mapping *mapping, uintptr_t first, uintptr_t last,
+                                    bool files_only)
 {
-	unmap_mapping(mapping, index, index, true, NULL);
-	return 0;
+	uintptr_t room[OM_GATHER_PAGES / 2];
+	const struct unmap u = {mapping, first, last, files_only, room, OM_GATHER_PAGES / 2};
+
+	unmap(&u, NULL);
+}
+
+/* Of one page of the file: there may be little stack left. */
+static OM_NOINLINE void unmap_page(struct om_mapping *mapping, uintptr_t index,
+                                   struct om_page *page)
+{
+	uintptr_t room[OM_GATHER_FEW];
+	const struct unmap u = {mapping, index, index, true, room, OM_GATHER_FEW};
+
+	unmap(&u, page);
 }
 
 int om_file_getpage(struct om_mapping *mapping, uintptr_t index, struct om_ahead ahead,
@@ -116,15 +157,11 @@ int om_file_getpage(struct om_mapping *mapping, uintptr_t index, struct om_ahead
 {
 	int err = om_mapping_getpage(mapping, index, ahead, page, read);
 
-	return err == OM_FILLED_HOLE ? fill_hole(mapping, index) : err;
-}
-
-int om_file_trypage(struct om_mapping *mapping, uintptr_t index, bool keep_hole,
-                    const struct om_page *mine, struct om_page **page)
-{
-	int err = om_mapping_trypage(mapping, index, keep_hole, mine, page);
-
-	return om_unlikely(err == OM_FILLED_HOLE) ? fill_hole(mapping, index) : err;
+	if (err != OM_FILLED_HOLE)
+		return err;
+	/* The page is locked, and as empty as what is shown in its place. */
+	unmap_page(mapping, index, NULL);
+	return 0;
 }
 
 /* ---------------------------------------------------------------- leaving the file ---------- */
@@ -136,14 +173,15 @@ enum evicted { EVICTED, GONE, BUSY };
  * but one that munmap has cleared already counts until munmap's flush: then BUSY, and it cannot
  * take long. GONE: it is not there any more.
  */
-static enum evicted try_evict(struct om_mapping *mapping, uintptr_t index, struct om_page *page)
+static OM_NOINLINE enum evicted try_evict(struct om_mapping *mapping, uintptr_t index,
+                                          struct om_page *page)
 {
 	struct om_system *sys = mapping->sys;
 	enum evicted result = GONE;
 
 	om_page_lock(sys, page);
 	if (om_mapping_has(mapping, page, index)) {
-		unmap_mapping(mapping, index, index, true, page);
+		unmap_page(mapping, index, page);
 		result = om_page_is_mapped(sys, page) ? BUSY : EVICTED;
 		if (result == EVICTED)
 			om_mapping_remove(mapping, page);
@@ -174,7 +212,7 @@ static void evict_range(struct om_mapping *mapping, uintptr_t first, uintptr_t l
 	uintptr_t i = first;
 	om_ientry_t e;
 
-	unmap_mapping(mapping, first, last, files_only, NULL);
+	unmap_range(mapping, first, last, files_only);
 	while ((e = om_mapping_next(mapping, &i, last, &page))) {
 		if (!(page ? evict_page(mapping, i, page) : om_mapping_drop_slot(mapping, i, e)))
 			continue;
@@ -193,5 +231,5 @@ void om_file_cut(struct om_mapping *mapping, uintptr_t first)
 	OM_ASSERT(mapping->sys, om_rwsem_is_write_locked(&mapping->size_lock), "size lock",
 	          mapping);
 	evict_range(mapping, first, UINTPTR_MAX, false);
-	unmap_mapping(mapping, first, UINTPTR_MAX, false, NULL);
+	unmap_range(mapping, first, UINTPTR_MAX, false);
 }

@@ -131,7 +131,7 @@ static enum om_walk_verdict unmap_one(struct om_walk *w, struct om_page *page, s
 }
 
 enum om_unmap_result om_try_to_unmap(struct om_system *sys, struct om_page *page,
-                                     struct om_page *const others[], unsigned n)
+                                     const om_pfn_t others[], unsigned n)
 {
 	struct unmapping u = {page, OM_UNMAP_AGAIN};
 	struct om_walk w = {.visit = unmap_one, .arg = &u, .others = others, .nr_others = n};
@@ -152,6 +152,11 @@ static struct om_page *table_of(struct om_system *sys, struct om_page *page)
 	return table;
 }
 
+static struct om_page *table_of_victim(struct om_system *sys, om_pfn_t page)
+{
+	return page == OM_NO_PFN ? NULL : table_of(sys, om_page_of(sys, page));
+}
+
 /* TABLE held. The old entry; 0: the page has moved away, or has to stay. */
 static om_pte_t take_entry(struct om_system *sys, struct om_page *table, struct om_page *page)
 {
@@ -169,17 +174,18 @@ static om_pte_t take_entry(struct om_system *sys, struct om_page *table, struct 
 }
 
 /* Pages [0, n) are shown by `table`, as far as we know. */
-static void unmap_of_table(struct om_system *sys, struct om_page *table,
-                           struct om_page *const page[], unsigned n)
+static void unmap_of_table(struct om_system *sys, struct om_page *table, const om_pfn_t page[],
+                           unsigned n)
 {
 	om_pte_t old[OM_RECLAIM_BATCH];
 	unsigned got = 0, first = OM_TABLE_ENTRIES, last = 0;
 
 	om_table_lock(sys, table);
 	for (unsigned i = 0; i < n; i++) {
-		unsigned pos = (unsigned)page[i]->index;
+		struct om_page *p = om_page_of(sys, page[i]);
+		unsigned pos = (unsigned)p->index;
 
-		old[i] = take_entry(sys, table, page[i]);
+		old[i] = take_entry(sys, table, p);
 		if (!old[i])
 			continue;
 		got++;
@@ -191,22 +197,22 @@ static void unmap_of_table(struct om_system *sys, struct om_page *table,
 		               om_table_addr(table, last) + OM_PAGE_SIZE);
 	om_rmap_count(sys, got, got, got);
 	for (unsigned i = 0; i < n; i++) {
-		unsigned pos = (unsigned)page[i]->index;
+		struct om_page *p = om_page_of(sys, page[i]);
+		unsigned pos = (unsigned)p->index;
 
 		if (old[i])
-			leave_entry(sys, page[i], table, pos, old[i],
-			            om_entry_get(sys, table, pos));
+			leave_entry(sys, p, table, pos, old[i], om_entry_get(sys, table, pos));
 	}
 	om_table_unlock(sys, table);
 }
 
-void om_unmap_exclusive(struct om_system *sys, struct om_page *const page[], unsigned n)
+void om_unmap_exclusive(struct om_system *sys, const om_pfn_t page[], unsigned n)
 {
 	for (unsigned i = 0, end; i < n; i = end) {
-		struct om_page *table = page[i] ? table_of(sys, page[i]) : NULL;
+		struct om_page *table = table_of_victim(sys, page[i]);
 
-		for (end = i + 1; table && end < n && page[end]; end++)
-			if (table_of(sys, page[end]) != table)
+		for (end = i + 1; table && end < n; end++)
+			if (table_of_victim(sys, page[end]) != table)
 				break;
 		if (table)
 			unmap_of_table(sys, table, page + i, end - i);

@@ -51,7 +51,7 @@ static struct om_part showing(struct om_vma *vma, uintptr_t first, uintptr_t las
  * Of what is to be looked at in one area, the next entries, as many as *left allows. False: none
  * were found as far as p->start; that is the end, or as far as *left allows to go.
  */
-static bool first_part(struct om_part *p, unsigned *left)
+static OM_NOINLINE bool first_part(struct om_part *p, unsigned *left)
 {
 	unsigned most = *left * SKIPS, skips = most;
 	uintptr_t room;

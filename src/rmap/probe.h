@@ -22,8 +22,8 @@ typedef enum om_walk_verdict om_visit(struct om_walk *w, struct om_page *page, s
 struct om_walk {
 	om_visit *visit;
 	void *arg;
-	/* Pages that the caller has locked, too, and will walk next, or NULL: virtual_scan.c. */
-	struct om_page *const *others;
+	/* Pages that the caller has locked, too, and will walk next: virtual_scan.c. */
+	const om_pfn_t *others;
 	unsigned nr_others;
 	bool complete; /* of a file's page, no entry may be missed: holds SHAPE, and may sleep */
 	struct om_system *sys;

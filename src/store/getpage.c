@@ -71,8 +71,18 @@ static int enter(struct om_mapping *mapping, uintptr_t index, struct om_page *pa
 	return err;
 }
 
-/* A fresh page in the index, as enter() puts it there. On failure *result is not changed. */
-static int enter_new(struct om_mapping *mapping, uintptr_t index, struct om_page **result)
+/* May areas show the zero page in holes? Who lets them says so with MAPPING held. */
+static bool shows_holes(const struct om_mapping *mapping)
+{
+	return atomic_load_explicit(&mapping->holes_shown, memory_order_relaxed);
+}
+
+/*
+ * A fresh page in the index, as enter() puts it there; with `unseen` not where an area may show a
+ * hole: -OM_EAGAIN. On failure *result is not changed.
+ */
+static int enter_new(struct om_mapping *mapping, uintptr_t index, bool unseen,
+                     struct om_page **result)
 {
 	struct om_system *sys = mapping->sys;
 	struct om_page *page = fresh_page(mapping);
@@ -81,7 +91,7 @@ static int enter_new(struct om_mapping *mapping, uintptr_t index, struct om_page
 	if (!page)
 		return -OM_ENOFRAME;
 	om_write_lock(sys, &mapping->lock, OM_RANK_MAPPING);
-	err = enter(mapping, index, page);
+	err = unseen && shows_holes(mapping) ? -OM_EAGAIN : enter(mapping, index, page);
 	om_write_unlock(sys, &mapping->lock);
 	if (err)
 		om_page_unlock_put(sys, page);
@@ -259,19 +269,19 @@ static int fill_from_store(struct om_mapping *mapping, uintptr_t index, struct o
 	return err;
 }
 
-/* A hole of shared memory gets a page. On failure *page is NULL. */
-static int fill_with_zeros(struct om_mapping *mapping, uintptr_t index, struct om_page **page)
+/* A hole of shared memory gets a page; `unseen` as in enter_new(). On failure *page is NULL. */
+static int fill_with_zeros(struct om_mapping *mapping, uintptr_t index, bool unseen,
+                           struct om_page **page)
 {
 	struct om_system *sys = mapping->sys;
-	int err = enter_new(mapping, index, page);
+	int err = enter_new(mapping, index, unseen, page);
 
 	if (err)
 		return err;
 	memset(om_page_ptr(sys, *page), 0, OM_PAGE_SIZE);
 	page_arrived(sys, *page, OM_PG_DIRTY);
-	/* Who showed a hole here set this before he let the page in. */
-	return atomic_load_explicit(&mapping->holes_shown, memory_order_relaxed) ? OM_FILLED_HOLE
-	                                                                         : 0;
+	/* Who showed a hole here said so before he let the page in. */
+	return !unseen && shows_holes(mapping) ? OM_FILLED_HOLE : 0;
 }
 
 /* Nothing is at `index`: make a page and fill it. */
@@ -282,8 +292,8 @@ static int fill(struct om_mapping *mapping, uintptr_t index, struct om_ahead ahe
 	int err;
 
 	if (om_mapping_is_shmem(mapping))
-		return fill_with_zeros(mapping, index, page);
-	err = enter_new(mapping, index, page);
+		return fill_with_zeros(mapping, index, false, page);
+	err = enter_new(mapping, index, false, page);
 	if (err)
 		return err;
 	*read = true;
@@ -376,7 +386,7 @@ int om_mapping_trypage(struct om_mapping *mapping, uintptr_t index, bool keep_ho
                        const struct om_page *mine, struct om_page **page)
 {
 	om_ientry_t e;
-	int err = 0;
+	int err;
 
 	*page = NULL;
 	if (index >= om_mapping_pages(mapping))
@@ -385,15 +395,15 @@ int om_mapping_trypage(struct om_mapping *mapping, uintptr_t index, bool keep_ho
 	if (!e && om_mapping_is_shmem(mapping)) {
 		if (keep_hole)
 			return OM_HOLE;
-		err = fill_with_zeros(mapping, index, page);
-		if (err < 0)
+		err = fill_with_zeros(mapping, index, true, page);
+		if (err)
 			return err;
 	} else if (!*page || (*page != mine && !om_page_trylock(mapping->sys, *page))) {
 		return -OM_EAGAIN;
 	}
 	if (is_still_there(mapping, index, *page)) {
 		om_readahead_used(mapping, *page);
-		return err;
+		return 0;
 	}
 	if (*page != mine)
 		om_page_unlock(mapping->sys, *page);
