@@ -320,7 +320,7 @@ build/fuzz/tests/fuzz: $(FUZZ_SRC:%.c=$(B)/%.o) $(B)/libparts.a $(SIM)
 
 FORMATTED = $(wildcard $(foreach d,include/objrmap src $(wildcard src/*) src/rmap/rivals ports/sim ports/template tests tests/unit tests/unit/rivals tests/docs tests/tiers tiers $(PROGRAMS:%=tests/%) examples demo/family bench compare trace ports $(wildcard ports/*64) ports/armv7 $(wildcard examples/tiny examples/tiny/*) $(wildcard kernel/*) tests/kernel bench/linux bench/pressure bench/pressure/guest bench/scale,$d/*.c $d/*.h))
 
-ALL_CHECKS := template check-layers check-letters check-symbols check-headers check-format check-readme check-docs check-install check-embed check-tiers check-dist check-kernel-layers check-comparison check-trace check-scale check-model
+ALL_CHECKS := template check-layers check-letters check-symbols check-stack check-headers check-format check-readme check-docs check-install check-embed check-tiers check-dist check-kernel-layers check-comparison check-trace check-scale check-model
 
 .PHONY: check $(ALL_CHECKS)
 check-model: ## the models of docs/model/, in all their states, with spin

@@ -246,39 +246,45 @@ static int mmap_locked(struct om_mm *mm, struct map *m)
 	return err;
 }
 
-/* *m: the request, and what has become of it. */
-static OM_NOINLINE int mmap_once(struct om_mm *mm, const struct om_map_request *request,
-                                 struct map *m)
+/* Is the new area to be present from the start? */
+static bool is_filled(const struct map *m)
 {
-	int err;
+	return (m->req.flags & OM_MAP_POPULATE) ||
+	       (m->vm_flags & (OM_VM_LOCKED | OM_VM_LOCKONFAULT)) == OM_VM_LOCKED;
+}
 
-	*m = (struct map){.req = *request};
-	err = check_map_request(m);
+/* *fill: so much, from the address on that the request has got. */
+static OM_NOINLINE int mmap_once(struct om_mm *mm, struct om_map_request *request, size_t *fill)
+{
+	struct map m = {.req = *request};
+	int err = check_map_request(&m);
+
 	if (err)
 		return err;
 	om_mm_write_lock(mm);
-	err = mmap_locked(mm, m);
+	err = mmap_locked(mm, &m);
 	om_mm_write_unlock(mm);
-	return err;
+	if (err)
+		return err;
+	request->addr = m.req.addr;
+	*fill = is_filled(&m) ? m.req.len : 0;
+	return 0;
 }
 
 int om_mmap(struct om_mm *mm, struct om_map_request *request)
 {
-	struct map m;
 	unsigned tries = 0;
+	size_t fill;
 	int err;
 
 	om_might_sleep(mm->sys);
 	do
-		err = mmap_once(mm, request, &m);
+		err = mmap_once(mm, request, &fill);
 	while (om_try_again(mm->sys, &tries, 4, &err));
 	if (err)
 		return err;
-	request->addr = m.req.addr;
-	if ((m.req.flags & OM_MAP_POPULATE) ||
-	    (m.vm_flags & (OM_VM_LOCKED | OM_VM_LOCKONFAULT)) == OM_VM_LOCKED)
-		/* As in Linux, a failure is not reported. */
-		(void)om_populate(mm, m.req.addr, m.req.addr + m.req.len);
+	if (fill) /* As in Linux, a failure is not reported. */
+		(void)om_populate(mm, request->addr, request->addr + fill);
 	om_check_low(mm->sys);
 	return 0;
 }

@@ -121,10 +121,11 @@ static int remap_pages_locked(struct om_mm *mm, uintptr_t start, uintptr_t end, 
 /* Locked memory stays present, whatever it shows. */
 static void fill_locked(struct om_mm *mm, uintptr_t start, uintptr_t end)
 {
-	struct om_vmainfo info;
+	uintptr_t stop = end;
+	unsigned flags;
 
-	if (om_vma_next(mm, start, &info) &&
-	    (info.flags & (OM_VM_LOCKED | OM_VM_LOCKONFAULT)) == OM_VM_LOCKED)
+	if (om_populate_area(mm, start, &stop, &flags) &&
+	    (flags & (OM_VM_LOCKED | OM_VM_LOCKONFAULT)) == OM_VM_LOCKED)
 		(void)om_populate(mm, start, end);
 }
 

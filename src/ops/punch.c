@@ -19,7 +19,7 @@
 /* ---------------------------------------------------------------- partial pages ------------- */
 
 /* The page of a byte, referenced and so there to stay; NULL: it is zero, or behind the end. */
-static OM_NOINLINE int hold_page(struct om_mapping *mapping, uint64_t offset, struct om_page **page)
+static int hold_page(struct om_mapping *mapping, uint64_t offset, struct om_page **page)
 {
 	uintptr_t index = (uintptr_t)(offset >> OM_PAGE_SHIFT);
 	int err = om_mapping_getpage_noalloc(mapping, index, OM_ALONE, page, NULL);
@@ -45,7 +45,7 @@ static void zero_held(struct om_mapping *mapping, struct om_page *page, uint64_t
 }
 
 /* Zero bytes [from, to) of one page. */
-static OM_NOINLINE int zero_part(struct om_mapping *mapping, uint64_t from, uint64_t to)
+static int zero_part(struct om_mapping *mapping, uint64_t from, uint64_t to)
 {
 	struct om_page *page = NULL;
 	int err = from < to ? hold_page(mapping, from, &page) : 0;

@@ -133,7 +133,7 @@ static int swap_in_vma(struct swap_in *in, struct om_vma *vma)
 	return 0;
 }
 
-static int swap_in_areas(struct swap_in *in)
+static OM_NOINLINE int swap_in_areas(struct swap_in *in)
 {
 	struct om_vma *vma;
 	int err = 0;
@@ -155,7 +155,7 @@ static bool can_be_overcome(int err)
 }
 
 /* What stopped us at in->addr is dealt with, without locks. */
-static int overcome(struct swap_in *in, int err, unsigned *tries)
+static OM_NOINLINE int overcome(struct swap_in *in, int err, unsigned *tries)
 {
 	struct om_system *sys = in->mm->sys;
 

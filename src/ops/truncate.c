@@ -122,7 +122,7 @@ static void unmap_all(const struct unmap *u, uintptr_t first, uintptr_t last)
 }
 
 /* `page`, if it is one alone, may have lost all its entries before nonlinear areas are scanned. */
-static void unmap(const struct unmap *u, struct om_page *page)
+OM_INLINE void unmap(const struct unmap *u, struct om_page *page)
 {
 	struct om_system *sys = u->mapping->sys;
 
@@ -173,7 +173,7 @@ enum evicted { EVICTED, GONE, BUSY };
  * but one that munmap has cleared already counts until munmap's flush: then BUSY, and it cannot
  * take long. GONE: it is not there any more.
  */
-static OM_NOINLINE enum evicted try_evict(struct om_mapping *mapping, uintptr_t index,
+static enum evicted try_evict(struct om_mapping *mapping, uintptr_t index,
                                           struct om_page *page)
 {
 	struct om_system *sys = mapping->sys;
@@ -205,14 +205,12 @@ static bool evict_page(struct om_mapping *mapping, uintptr_t index, struct om_pa
  * A place whose page has turned into a slot under our eyes (reclaim), or whose slot into a page (a
  * fault), is looked at again.
  */
-static void evict_range(struct om_mapping *mapping, uintptr_t first, uintptr_t last,
-                        bool files_only)
+static void evict_range(struct om_mapping *mapping, uintptr_t first, uintptr_t last)
 {
 	struct om_page *page;
 	uintptr_t i = first;
 	om_ientry_t e;
 
-	unmap_range(mapping, first, last, files_only);
 	while ((e = om_mapping_next(mapping, &i, last, &page))) {
 		if (!(page ? evict_page(mapping, i, page) : om_mapping_drop_slot(mapping, i, e)))
 			continue;
@@ -223,13 +221,15 @@ static void evict_range(struct om_mapping *mapping, uintptr_t first, uintptr_t l
 
 void om_file_evict(struct om_mapping *mapping, uintptr_t first, uintptr_t last)
 {
-	evict_range(mapping, first, last, true);
+	unmap_range(mapping, first, last, true);
+	evict_range(mapping, first, last);
 }
 
 void om_file_cut(struct om_mapping *mapping, uintptr_t first)
 {
 	OM_ASSERT(mapping->sys, om_rwsem_is_write_locked(&mapping->size_lock), "size lock",
 	          mapping);
-	evict_range(mapping, first, UINTPTR_MAX, false);
+	unmap_range(mapping, first, UINTPTR_MAX, false);
+	evict_range(mapping, first, UINTPTR_MAX);
 	unmap_range(mapping, first, UINTPTR_MAX, false);
 }
