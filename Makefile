@@ -28,8 +28,9 @@ B       := build/$(V)$(if $(filter-out objrmap,$(RMAP)),-$(RMAP))
 PREFIX  ?= /usr/local
 SECONDS ?= 60
 WERROR  ?=
-# Bytes of stack that the core may need (docs/porting.md).
+# Bytes of stack that the core may need (docs/porting.md), and where that is found out.
 STACK_LIMIT ?= 2048
+STACK       ?= build/stack
 SIM_MODE ?= all
 
 # ---- flags -------------------------------------------------------------------------------------
@@ -340,7 +341,7 @@ check-symbols: $(LIB) ## the library exports om_* only and needs mem* only
 
 # The core again, by a compiler that writes down frames and calls.
 check-stack: ## no public function needs more stack than docs/porting.md says
-	@$(MAKE) --no-print-directory B=build/stack CFLAGS="$(CFLAGS) -fcallgraph-info=su -save-temps=obj" stack-graph
+	@$(MAKE) --no-print-directory B=$(STACK) CFLAGS="$(CFLAGS) -fcallgraph-info=su -save-temps=obj" stack-graph
 
 .PHONY: stack-graph
 stack-graph: $(CORE_OBJ)

@@ -70,18 +70,19 @@ static OM_NOINLINE unsigned find_piece(struct om_mapping *mapping, struct om_cur
                                        struct piece *p)
 {
 	unsigned left = om_hold(mapping->sys);
-	struct om_cursor behind = *c;
+	struct om_cursor last = *c;
 	struct om_part part;
 
 	p->from = *c;
 	p->parts = p->mms = 0;
-	while (om_i_mmap_next(mapping, &behind, p->first, p->last, &left, &part)) {
-		if (!add_mm(p, part.vma->mm))
+	while (om_i_mmap_next(mapping, c, p->first, p->last, &left, &part)) {
+		if (!add_mm(p, part.vma->mm)) {
+			*c = last; /* this part is for the next piece */
 			break;
-		*c = behind;
+		}
+		last = *c;
 		p->parts++;
 	}
-	c->done = behind.done;
 	return om_hold(mapping->sys) - left;
 }
 
