@@ -341,7 +341,7 @@ check-symbols: $(LIB) ## the library exports om_* only and needs mem* only
 
 # The core again, by a compiler that writes down frames and calls.
 check-stack: ## no public function needs more stack than docs/porting.md says
-	@$(MAKE) --no-print-directory B=$(STACK) CFLAGS="$(CFLAGS) -fcallgraph-info=su -save-temps=obj" stack-graph
+	@$(MAKE) --no-print-directory V=release B=$(STACK) CFLAGS="$(CFLAGS) -fcallgraph-info=su -save-temps=obj" stack-graph
 
 .PHONY: stack-graph
 stack-graph: $(CORE_OBJ)

@@ -149,8 +149,11 @@ function resolve(from, place,    name, list, i)
 	list = name_of(from) ":" name
 	if (!(list in targets))
 		list = name
-	if (!(list in targets) && !(name in hook))
-		complain("not in stack.in: what " name_of(from) "() calls at " place ", " name)
+	if (!(list in targets)) {
+		if (!(name in hook))
+			complain("not in stack.in: what " name_of(from) "() calls at " place ", " name)
+		return
+	}
 	add_targets(from, list, "")
 	for (i = 1; i <= nr_above; i++)
 		if (pointer_below[i] == list)
@@ -179,7 +182,7 @@ function ends_in(title, to)
 function measure(title,    name, key, i, to, bytes, most, deepest)
 {
 	if (!(title in frame)) {
-		if (title !~ /^mem(cpy|move|set|cmp)$/)
+		if (title !~ /^(mem(cpy|move|set|cmp)|__.*)$/) # __: the compiler's own
 			complain("no frame known: " title)
 		return 0
 	}
