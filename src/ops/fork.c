@@ -168,7 +168,7 @@ static int copy_mm(struct om_mm *parent, struct om_mm *child)
 	return err;
 }
 
-static OM_NOINLINE int fork(struct om_mm *parent, void *cookie, struct om_mm **out)
+static int fork(struct om_mm *parent, void *cookie, struct om_mm **out)
 {
 	struct om_system *sys = parent->sys;
 	struct om_mm *child;

@@ -174,8 +174,7 @@ enum evicted { EVICTED, GONE, BUSY };
  * but one that munmap has cleared already counts until munmap's flush: then BUSY, and it cannot
  * take long. GONE: it is not there any more.
  */
-static enum evicted try_evict(struct om_mapping *mapping, uintptr_t index,
-                                          struct om_page *page)
+static enum evicted try_evict(struct om_mapping *mapping, uintptr_t index, struct om_page *page)
 {
 	struct om_system *sys = mapping->sys;
 	enum evicted result = GONE;
