@@ -113,7 +113,7 @@ static void unmap_all(const struct unmap *u, uintptr_t first, uintptr_t last)
 	struct om_cursor c = {0};
 
 	while (!c.done) {
-		/* For writing: no fault fills an entry that is cleared, before the flush (hazard 75). */
+		/* For writing: no fault fills a cleared entry before the flush (hazard 75). */
 		om_write_lock(sys, &u->mapping->lock, OM_RANK_MAPPING);
 		om_note_hold(sys, find_piece(u->mapping, &c, &p));
 		for (unsigned i = 0; i < p.mms; i++)
