@@ -50,7 +50,7 @@ static void protect_entries(struct om_vma *vma)
 }
 
 /* Locked memory that has become writable, first to last. */
-struct fill {
+struct to_fill {
 	uintptr_t start, end;
 };
 
@@ -60,7 +60,7 @@ struct protect {
 	unsigned prot;
 	bool down; /* from the start of the stack on */
 	bool up;   /* to the end of a stack that grows up: there are none */
-	struct fill *fill;
+	struct to_fill *fill;
 };
 
 /* Locked private memory that can be written from now on: its pages are to be copied. */
@@ -133,7 +133,7 @@ static int protect_range(struct protect *p)
 }
 
 static OM_NOINLINE int protect_once(struct om_mm *mm, uintptr_t start, uintptr_t end, int prot,
-                                    struct fill *fill)
+                                    struct to_fill *fill)
 {
 	struct protect p = {.mm = mm,
 	                    .start = start,
@@ -165,7 +165,7 @@ static void populate_locked(struct om_mm *mm, uintptr_t start, uintptr_t end)
 int om_mprotect(struct om_mm *mm, uintptr_t addr, size_t len, int prot)
 {
 	const int grows = OM_PROT_GROWSDOWN | OM_PROT_GROWSUP;
-	struct fill fill = {0, 0};
+	struct to_fill fill = {0, 0};
 	uintptr_t end;
 	unsigned tries = 0;
 	int err;
