@@ -28,6 +28,9 @@ B       := build/$(V)$(if $(filter-out objrmap,$(RMAP)),-$(RMAP))
 PREFIX  ?= /usr/local
 SECONDS ?= 60
 WERROR  ?=
+# Bytes of stack that the core may need (docs/porting.md), and where that is found out.
+STACK_LIMIT ?= 2048
+STACK       ?= build/stack
 SIM_MODE ?= all
 
 # ---- flags -------------------------------------------------------------------------------------
@@ -318,7 +321,7 @@ build/fuzz/tests/fuzz: $(FUZZ_SRC:%.c=$(B)/%.o) $(B)/libparts.a $(SIM)
 
 FORMATTED = $(wildcard $(foreach d,include/objrmap src $(wildcard src/*) src/rmap/rivals ports/sim ports/template tests tests/unit tests/unit/rivals tests/docs tests/tiers tiers $(PROGRAMS:%=tests/%) examples demo/family bench compare trace ports $(wildcard ports/*64) ports/armv7 $(wildcard examples/tiny examples/tiny/*) $(wildcard kernel/*) tests/kernel bench/linux bench/pressure bench/pressure/guest bench/scale,$d/*.c $d/*.h))
 
-ALL_CHECKS := template check-layers check-letters check-symbols check-headers check-format check-readme check-docs check-install check-embed check-tiers check-dist check-kernel-layers check-comparison check-trace check-scale check-model
+ALL_CHECKS := template check-layers check-letters check-symbols check-stack check-headers check-format check-readme check-docs check-install check-embed check-tiers check-dist check-kernel-layers check-comparison check-trace check-scale check-model
 
 .PHONY: check $(ALL_CHECKS)
 check-model: ## the models of docs/model/, in all their states, with spin
@@ -335,6 +338,14 @@ check-letters: ## each field of src/base/types.h says what guards it
 
 check-symbols: $(LIB) ## the library exports om_* only and needs mem* only
 	@scripts/check-symbols.sh $(LIB)
+
+# The core again, by a compiler that writes down frames and calls.
+check-stack: ## no public function needs more stack than docs/porting.md says
+	@$(MAKE) --no-print-directory V=release B=$(STACK) CFLAGS="$(CFLAGS) -fcallgraph-info=su -save-temps=obj" stack-graph
+
+.PHONY: stack-graph
+stack-graph: $(CORE_OBJ)
+	@scripts/check-stack.sh $(STACK_LIMIT) $^
 
 check-headers: $(LIB) $(SIM) ## each public header stands alone, in C and in C++, and has nothing that bindgen does not take
 	@scripts/check-headers.sh $(LIB)

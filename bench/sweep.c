@@ -155,10 +155,12 @@ static unsigned go_round(struct machine *m, struct om_round *round, enum om_scan
 		m->gone_by += before - round->left;
 		n += v.n;
 		for (unsigned i = 0; i < v.n; i++) {
-			om_page_clear(v.page[i], OM_PG_REFERENCED);
-			m->wrong += part_of(m, om_page_pfn(m->sys, v.page[i])) == HOT;
-			arrive(m, v.page[i]);
-			om_page_unlock_put(m->sys, v.page[i]);
+			struct om_page *page = om_page_of(m->sys, v.page[i]);
+
+			om_page_clear(page, OM_PG_REFERENCED);
+			m->wrong += part_of(m, v.page[i]) == HOT;
+			arrive(m, page);
+			om_page_unlock_put(m->sys, page);
 		}
 		if (how <= OM_SCAN_REST)
 			om_balance(m->sys, round->looked,

@@ -66,7 +66,7 @@ bool om_mapping_evict(struct om_mapping *mapping, struct om_page *page)
 	absent(mapping->sys);
 }
 
-int om_mapping_writepages(struct om_mapping *mapping, struct om_page *const page[], unsigned n)
+int om_mapping_writepages(struct om_mapping *mapping, const om_pfn_t page[], unsigned n)
 {
 	(void)page;
 	(void)n;

@@ -44,9 +44,9 @@ size_t om_reclaim_step(struct om_system *sys, size_t pages)
 	return 0;
 }
 
-unsigned om_reclaim_pages(struct om_system *sys, struct om_page *const page[], unsigned n)
+unsigned om_reclaim_pages(struct om_system *sys, const om_pfn_t page[], unsigned n)
 {
 	for (unsigned i = 0; i < n; i++)
-		om_page_put(sys, page[i]);
+		om_page_put(sys, om_page_of(sys, page[i]));
 	return 0;
 }

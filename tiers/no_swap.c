@@ -98,7 +98,7 @@ bool om_swap_near_add(struct om_system *sys, struct om_swap_near *near, uint32_t
 	absent(sys);
 }
 
-int om_swap_write(struct om_system *sys, struct om_page *const page[], unsigned n)
+int om_swap_write(struct om_system *sys, const om_pfn_t page[], unsigned n)
 {
 	(void)page;
 	(void)n;

@@ -178,6 +178,14 @@ static struct om_node *settle(struct om_mm *mm)
 	return gone;
 }
 
+void om_mm_write_unlock_all(struct om_mm *mm)
+{
+	struct om_node *gone = settle(mm);
+
+	OM_BUG_ON(mm->sys, gone, "areas", mm, (uintptr_t)gone, 0);
+	om_rwsem_write_done(mm->sys, &mm->own.mmap_lock);
+}
+
 static OM_COLD void settle_and_unlock(struct om_mm *mm)
 {
 	struct om_node *gone = settle(mm);

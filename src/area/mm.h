@@ -140,6 +140,8 @@ void om_mm_free_tables(struct om_mm *mm, uintptr_t start, uintptr_t end, uintptr
 
 /* May sleep: see om_vma_free_gone(). */
 void om_mm_write_unlock(struct om_mm *mm);
+/* As om_mm_write_unlock(), of who has removed no area. Does not sleep. */
+void om_mm_write_unlock_all(struct om_mm *mm);
 /* As om_mm_write_unlock(), after om_unmap_areas_and_unlock(): the lock is held for reading. */
 void om_mm_emptied_unlock(struct om_mm *mm);
 

@@ -149,7 +149,7 @@ void om_trim_range(struct om_mm *mm, uintptr_t start, uintptr_t end)
 	while (from >= start && from < to) {
 		om_mm_write_lock(mm);
 		om_trim(mm, &from, to, OM_TRIM_EMPTY, &looked);
-		om_mm_write_unlock(mm);
+		om_mm_write_unlock_all(mm);
 	}
 }
 
@@ -161,7 +161,7 @@ unsigned om_trim_mm(struct om_mm *mm)
 	for (uintptr_t addr = 0; addr < OM_VA_LIMIT;) {
 		om_mm_write_lock(mm);
 		n += om_trim(mm, &addr, OM_VA_LIMIT, OM_TRIM_ZERO, &looked);
-		om_mm_write_unlock(mm);
+		om_mm_write_unlock_all(mm);
 	}
 	return n;
 }

@@ -41,10 +41,19 @@ static void free_tables(struct om_mm *mm, uintptr_t start, uintptr_t end, struct
 	om_mm_free_tables(mm, start, end, floor, ceiling);
 }
 
+static OM_NOINLINE void zap_part(struct om_vma *vma, uintptr_t start, uintptr_t end)
+{
+	uintptr_t page[OM_GATHER_PAGES];
+	struct om_gather g;
+
+	om_gather_init(&g, vma->mm, page, OM_GATHER_PAGES);
+	om_zap(&g, vma, start, end, NULL);
+	om_gather_finish(&g);
+}
+
 int om_unmap_edge(struct om_vma *vma, uintptr_t start, uintptr_t end)
 {
 	struct om_mm *mm = vma->mm;
-	struct om_gather g;
 	int err;
 
 	OM_ASSERT(mm->sys, om_rwsem_is_write_locked(&mm->own.mmap_lock), "mmap_lock", mm);
@@ -53,9 +62,7 @@ int om_unmap_edge(struct om_vma *vma, uintptr_t start, uintptr_t end)
 	err = om_unshare_at(vma, start == vma->start ? end : start);
 	if (err)
 		return err;
-	om_gather_init(&g, mm);
-	om_zap(&g, vma, start, end, NULL);
-	om_gather_finish(&g);
+	zap_part(vma, start, end);
 	if (start == vma->start)
 		om_vma_resize(vma, end, vma->end);
 	else
@@ -66,9 +73,10 @@ int om_unmap_edge(struct om_vma *vma, uintptr_t start, uintptr_t end)
 
 void om_zap_areas(struct om_mm *mm, uintptr_t start, uintptr_t end)
 {
+	uintptr_t page[OM_GATHER_PAGES];
 	struct om_gather g;
 
-	om_gather_init(&g, mm);
+	om_gather_init(&g, mm, page, OM_GATHER_PAGES);
 	om_for_each_vma (vma, mm, start, end)
 		om_zap(&g, vma, vma->start > start ? vma->start : start, vma->end, NULL);
 	om_gather_finish(&g);
@@ -128,9 +136,10 @@ static void detach_areas(struct om_mm *mm, uintptr_t start, uintptr_t end, struc
 
 static void free_detached(struct om_mm *mm, struct om_node *first)
 {
+	uintptr_t page[OM_GATHER_PAGES];
 	struct om_gather g;
 
-	om_gather_init(&g, mm);
+	om_gather_init(&g, mm, page, OM_GATHER_PAGES);
 	for (struct om_node *n = first; n; n = n->left)
 		om_zap(&g, of_addr(n), of_addr(n)->start, of_addr(n)->end, NULL);
 	om_gather_finish(&g);

@@ -20,11 +20,12 @@
 static OM_COLD void undo(struct om_vma *vma, const struct om_copy *c)
 {
 	struct om_mm *mm = vma->mm;
+	uintptr_t page[OM_GATHER_FEW];
 	struct om_gather g;
 
 	atomic_fetch_add_explicit(&mm->own.rss_anon, c->anon, memory_order_relaxed);
 	atomic_fetch_add_explicit(&mm->own.swapents, c->swap, memory_order_relaxed);
-	om_gather_init(&g, mm);
+	om_gather_init(&g, mm, page, OM_GATHER_FEW);
 	om_zap_table(&g, vma, c->part.to);
 	om_gather_finish(&g);
 	om_table_free_copy(mm, c->part.to);

@@ -187,7 +187,7 @@ static unsigned zap_entries(struct om_system *sys, struct zap *z, struct om_page
 OM_INLINE uintptr_t zap_table(struct om_system *sys, struct zap *z, struct om_page *table,
                               uintptr_t addr, uintptr_t end)
 {
-	unsigned pos = om_table_pos(addr), room = OM_GATHER_PAGES - z->g->nr;
+	unsigned pos = om_table_pos(addr), room = z->g->room - z->g->nr;
 	unsigned want = (unsigned)((end - addr) >> OM_PAGE_SHIFT), n = want < room ? want : room;
 	uintptr_t stop;
 	unsigned stopped;
@@ -236,18 +236,18 @@ void om_zap_table(struct om_gather *g, struct om_vma *vma, struct om_page *table
 	while (start < end) {
 		start = zap_table(vma->mm->sys, &z, table, start, end);
 		settle_gather(g->part, &z);
-		if (g->nr == OM_GATHER_PAGES)
+		if (g->nr == g->room)
 			om_gather_finish(g);
 	}
 }
 
 /* Is the table left to its other owners? A shared one lies in the area, and goes whole (I13). */
-static bool zap_shared(struct om_gather *g, const struct om_vma *vma,
-                       const struct om_table_part *part)
+static OM_COLD bool zap_shared(struct om_gather *g, const struct om_vma *vma,
+                               const struct om_table_part *part)
 {
 	struct om_system *sys = vma->mm->sys;
 
-	if (om_likely(!om_table_is_shared(part->table)) || !om_zap_shared(vma->mm, part->table))
+	if (!om_zap_shared(vma->mm, part->table))
 		return false;
 	OM_BUG_ON(sys, part->end - part->start != OM_TABLE_SPAN || g->at_once, "I13", part->table,
 	          part->start, part->end);
@@ -261,7 +261,7 @@ void om_zap(struct om_gather *g, struct om_vma *vma, uintptr_t start, uintptr_t 
 	struct om_table_part part = {.upper = NULL};
 
 	while (start < end && om_table_part(vma->mm, start, end, &part)) {
-		if (om_unlikely(zap_shared(g, vma, &part))) {
+		if (om_unlikely(om_table_is_shared(part.table)) && zap_shared(g, vma, &part)) {
 			start = part.end;
 			continue;
 		}
@@ -270,7 +270,7 @@ void om_zap(struct om_gather *g, struct om_vma *vma, uintptr_t start, uintptr_t 
 			om_zap_folded(g, part.table);
 		start = zap_table(vma->mm->sys, &z, part.table, part.start, part.end);
 		settle_gather(g->part, &z);
-		if (g->nr == OM_GATHER_PAGES)
+		if (g->nr == g->room)
 			om_gather_finish(g);
 	}
 }

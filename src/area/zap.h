@@ -7,16 +7,18 @@
 
 #include "rmap/rmap.h"
 
-#define OM_GATHER_PAGES 64
-
 struct om_gather {
 	struct om_mm *mm;
 	struct om_mm_part *part; /* where entries are counted */
 	bool at_once;            /* no flush may be put off: faults go on meanwhile */
 	uintptr_t start, end;    /* to be flushed, if start < end */
-	unsigned nr;
-	uintptr_t page[OM_GATHER_PAGES]; /* whose entry is gone; OM_GATHER_LOCKED in bit 0 */
+	unsigned nr, room;
+	uintptr_t *page; /* whose entry is gone; OM_GATHER_LOCKED in bit 0 */
 };
+
+/* Room for pages: as much as pays, and what those take who may have little stack left. */
+#define OM_GATHER_PAGES 64
+#define OM_GATHER_FEW   8
 
 #define OM_GATHER_LOCKED 1u /* it was in a VM_LOCKED area */
 #define OM_GATHER_BITS   ((uintptr_t)1)
@@ -28,10 +30,16 @@ static inline void om_gather_empty(struct om_gather *g)
 	g->nr = 0;
 }
 
-/* Faults are kept out, or know how to wait: see om_mm_flush_pending(). */
-static inline void om_gather_init(struct om_gather *g, struct om_mm *mm)
+/*
+ * Room is for `room` entries of `page`. Faults are kept out, or know how to wait: see
+ * om_mm_flush_pending().
+ */
+static inline void om_gather_init(struct om_gather *g, struct om_mm *mm, uintptr_t page[],
+                                  unsigned room)
 {
 	g->mm = mm;
+	g->page = page;
+	g->room = room;
 	g->part = &mm->own;
 	g->at_once = false;
 	om_gather_empty(g);
@@ -42,12 +50,11 @@ static inline void om_gather_init(struct om_gather *g, struct om_mm *mm)
  * what is cleared is flushed before the table's lock is released, as by everybody else (I9).
  */
 static inline void om_gather_init_shared(struct om_gather *g, struct om_mm *mm,
-                                         struct om_mm_part *part)
+                                         struct om_mm_part *part, uintptr_t page[], unsigned room)
 {
-	g->mm = mm;
+	om_gather_init(g, mm, page, room);
 	g->part = part;
 	g->at_once = true;
-	om_gather_empty(g);
 }
 
 /* Entries in [start, end) have lost a permission, or their page: a flush is owed (I9). */

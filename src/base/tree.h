@@ -76,8 +76,8 @@ struct om_interval_iter {
 	uintptr_t first, last;
 	unsigned n;     /* nodes on `next` */
 	bool forgotten; /* there are more, above those on `next` */
-	/* What is to be seen, the nearest last. A tree of 2^20 nodes seldom has more on a path. */
-	const struct om_node *next[32];
+	/* What is to be seen, the nearest last. A tree of 2^8 nodes seldom has more on a path. */
+	const struct om_node *next[8];
 };
 
 struct om_node *om_interval_first(struct om_interval_iter *it, struct om_system *sys,

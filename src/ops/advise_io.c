@@ -25,10 +25,11 @@ struct piece {
 	struct om_mapping *mapping; /* WILLNEED: referenced; read `pages` from `index` on */
 	uintptr_t index;
 	size_t pages;
-	uint32_t slot[OM_TRANSFER_MAX]; /* WILLNEED: read these */
-	unsigned slots;
-	struct om_page *page[OM_RECLAIM_BATCH]; /* PAGEOUT: referenced */
-	unsigned victims;
+	unsigned slots, victims;
+	union {
+		uint32_t slot[OM_TRANSFER_MAX];  /* WILLNEED: read these */
+		om_pfn_t page[OM_RECLAIM_BATCH]; /* PAGEOUT: referenced */
+	};
 };
 
 /* The swap slots in the tables of [start, p->next), as many as there is room for. */
@@ -70,7 +71,7 @@ static void find_victim(struct om_system *sys, om_pte_t pte, struct piece *p)
 	om_frame_lock(sys, page);
 	if (page->mapcount == 1 && !om_page_pins(page) && !om_page_test(page, OM_PG_UNEVICTABLE)) {
 		om_page_ref_locked(sys, page);
-		p->page[p->victims++] = page;
+		p->page[p->victims++] = om_pte_pfn(pte);
 	}
 	om_frame_unlock(sys, page);
 }
@@ -146,7 +147,7 @@ static void do_piece(struct om_system *sys, struct piece *p)
 }
 
 /* WILLNEED and PAGEOUT: best effort. */
-static int advise_pieces(struct om_mm *mm, uintptr_t start, uintptr_t end, int advice)
+static OM_NOINLINE int advise_pieces(struct om_mm *mm, uintptr_t start, uintptr_t end, int advice)
 {
 	struct piece p;
 	int hole = 0, err;
@@ -186,18 +187,20 @@ static int advise_populate(struct om_mm *mm, uintptr_t start, uintptr_t end, boo
 }
 
 /*
- * Punch a hole into the object behind one area; references keep the mapping while the lock is
- * off.
+ * Punch a hole into the object behind the first area of [*start, end), up to *start afterwards; a
+ * reference keeps the mapping while the lock is off. *hole becomes -OM_ENOMEM if the area does not
+ * begin there.
  */
-static int remove_part(struct om_mm *mm, uintptr_t start, uintptr_t end, uintptr_t *stop)
+static int remove_part(struct om_mm *mm, uintptr_t *start, uintptr_t end, int *hole)
 {
 	struct om_mm_part *part = om_mm_enter(mm);
-	struct om_vma *vma = om_vma_at_in(mm, part, start);
+	struct om_vma *vma = om_vma_find(mm, *start);
 	struct om_mapping *mapping = NULL;
+	uintptr_t from = *start;
 	uint64_t offset = 0;
 	int err = 0;
 
-	if (!vma) {
+	if (!vma || vma->start >= end) {
 		err = -OM_ENOMEM;
 	} else if ((om_vma_flags(vma) & OM_VM_LOCKED) || !vma->mapping) {
 		err = -OM_EINVAL;
@@ -206,37 +209,31 @@ static int remove_part(struct om_mm *mm, uintptr_t start, uintptr_t end, uintptr
 	} else if (!om_mapping_has_holes(vma->mapping)) {
 		err = -OM_EOPNOTSUPP;
 	} else {
-		*stop = vma->end < end ? vma->end : end;
-		offset = (uint64_t)om_vma_index(vma, start) << OM_PAGE_SHIFT;
+		if (vma->start > from)
+			*hole = -OM_ENOMEM;
+		om_clip(&from, &end, vma->start, vma->end);
+		offset = (uint64_t)om_vma_index(vma, from) << OM_PAGE_SHIFT;
 		mapping = vma->mapping;
 		om_mapping_get(mapping);
 	}
 	om_part_leave(mm->sys, part);
 	if (err)
 		return err;
-	err = om_mapping_punch(mapping, offset, *stop - start);
+	err = om_mapping_punch(mapping, offset, end - from);
 	om_mapping_put(mapping);
+	*start = end;
 	return err;
 }
 
-static int advise_remove(struct om_mm *mm, uintptr_t start, uintptr_t end)
+static OM_NOINLINE int advise_remove(struct om_mm *mm, uintptr_t start, uintptr_t end)
 {
 	int hole = 0;
 
 	while (start < end) {
-		struct om_vmainfo info;
-		uintptr_t stop = end;
-		int err;
+		int err = remove_part(mm, &start, end, &hole);
 
-		if (!om_vma_next(mm, start, &info) || info.start >= end)
-			return -OM_ENOMEM;
-		if (info.start > start)
-			hole = -OM_ENOMEM;
-		start = info.start > start ? info.start : start;
-		err = remove_part(mm, start, end, &stop);
 		if (err)
 			return err;
-		start = stop;
 	}
 	return hole;
 }

@@ -236,8 +236,8 @@ OM_INLINE int fault_once(struct om_fault *f, struct om_mm *mm, uintptr_t addr, u
 }
 
 /* What stopped a try that ended with r < 0 is dealt with, without locks; 0: try again. */
-static int overcome(struct om_mm *mm, uintptr_t addr, int r, unsigned *tries,
-                    struct om_fetch *fetch)
+static OM_NOINLINE int overcome(struct om_mm *mm, uintptr_t addr, int r, unsigned *tries,
+                                struct om_fetch *fetch)
 {
 	om_fetch_unlock(mm->sys, fetch);
 	if (r == -OM_EFETCH)
@@ -272,9 +272,8 @@ static OM_COLD int fault_again(struct om_mm *mm, uintptr_t addr, unsigned access
 	return r;
 }
 
-/* One try, and if it was the first, without `fetch`, those that follow. */
-static OM_NOINLINE int try_fault(struct om_mm *mm, uintptr_t addr, unsigned access,
-                                 struct om_fetch *fetch)
+OM_INLINE int one_try(struct om_mm *mm, uintptr_t addr, unsigned access, struct om_fetch *fetch,
+                      bool *again)
 {
 	struct om_fault f;
 	int r;
@@ -285,11 +284,26 @@ static OM_NOINLINE int try_fault(struct om_mm *mm, uintptr_t addr, unsigned acce
 	r = fault_once(&f, mm, addr, access);
 
 	om_check_low_on(f.sys, f.shard);
+	*again = false;
 	if (om_likely(r == OM_FAULT_MINOR)) {
 		om_count_in(f.shard, OM_EV_PGFAULT, 1);
 		return OM_FAULT_MINOR;
 	}
-	return f.fetch ? r : fault_again(mm, addr, access, r);
+	*again = !f.fetch;
+	return r;
+}
+
+/*
+ * One try, and if it was the first, without `fetch`, those that follow: there is nothing of it on
+ * the stack then.
+ */
+static OM_NOINLINE int try_fault(struct om_mm *mm, uintptr_t addr, unsigned access,
+                                 struct om_fetch *fetch)
+{
+	bool again;
+	int r = one_try(mm, addr, access, fetch, &again);
+
+	return again ? fault_again(mm, addr, access, r) : r;
 }
 
 enum om_fault_result om_fault(struct om_mm *mm, uintptr_t addr, enum om_access access)
@@ -316,7 +330,7 @@ static bool is_resolved(struct om_mm *mm, uintptr_t addr, unsigned access)
 	return om_pte_present(pte) && (!(access & OM_WRITE) || om_pte_write(pte));
 }
 
-int om_populate_access(struct om_mm *mm, uintptr_t start, uintptr_t end, unsigned access)
+OM_INLINE int populate(struct om_mm *mm, uintptr_t start, uintptr_t end, unsigned access)
 {
 	for (uintptr_t addr = start; addr < end;) {
 		switch (om_fault(mm, addr, (enum om_access)access)) {
@@ -337,6 +351,11 @@ int om_populate_access(struct om_mm *mm, uintptr_t start, uintptr_t end, unsigne
 			return -OM_EINTR;
 	}
 	return 0;
+}
+
+int om_populate_access(struct om_mm *mm, uintptr_t start, uintptr_t end, unsigned access)
+{
+	return populate(mm, start, end, access);
 }
 
 bool om_populate_area(struct om_mm *mm, uintptr_t addr, uintptr_t *stop, unsigned *flags)
@@ -364,7 +383,7 @@ int om_populate(struct om_mm *mm, uintptr_t start, uintptr_t end)
 		if ((flags & (OM_VM_WRITE | OM_VM_SHARED)) == OM_VM_WRITE)
 			access = OM_WRITE;
 		if (!(flags & OM_VM_LOCKONFAULT)) {
-			err = om_populate_access(mm, start, stop, access);
+			err = populate(mm, start, stop, access);
 			if (err)
 				return err;
 		}

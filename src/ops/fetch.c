@@ -135,7 +135,7 @@ static void hold(struct om_system *sys, struct om_fetch *fetch, struct om_page *
 	fetch->locked = true;
 }
 
-static int wait_for_file(struct om_system *sys, struct om_fetch *fetch)
+static OM_NOINLINE int wait_for_file(struct om_system *sys, struct om_fetch *fetch)
 {
 	struct om_page *page;
 	int err = om_file_getpage(fetch->mapping, fetch->index, fetch->ahead, &page, &fetch->read);
@@ -159,13 +159,12 @@ static void make_room(struct om_system *sys, struct om_swap_near *near)
 		near->others = 0;
 }
 
-static int wait_for_slot(struct om_system *sys, struct om_fetch *fetch)
+static OM_NOINLINE int wait_for_slot(struct om_system *sys, struct om_fetch *fetch)
 {
 	struct om_page *page;
 	bool read;
 	int err;
 
-	make_room(sys, &fetch->near);
 	om_stall_begin(sys);
 	err = om_swap_readpages(sys, &fetch->near, &page, &read);
 	om_stall_end(sys);
@@ -197,6 +196,7 @@ int om_fetch_wait(struct om_system *sys, struct om_fetch *fetch)
 		err = wait_for_file(sys, fetch);
 		break;
 	case OM_FETCH_SLOT:
+		make_room(sys, &fetch->near);
 		err = wait_for_slot(sys, fetch);
 		break;
 	case OM_FETCH_ASK:

@@ -16,7 +16,6 @@
  */
 #include "base/mem.h"
 #include "ops/fault.h"
-#include "ops/truncate.h"
 #include "page/frame.h"
 #include "page/put.h"
 #include "rmap/rmap.h"
@@ -298,8 +297,8 @@ int om_fault_file(struct om_fault *f, uintptr_t index)
 		om_count(sys, OM_EV_FAULT_FILE, 1);
 		return OM_FAULT_MINOR;
 	}
-	r = om_file_trypage(f->vma->mapping, index, own || keeps_holes(f), om_fetch_mine(f->fetch),
-	                    &page);
+	r = om_mapping_trypage(f->vma->mapping, index, own || keeps_holes(f),
+	                       om_fetch_mine(f->fetch), &page);
 	if (!r && page == om_fetch_mine(f->fetch))
 		om_fetch_taken(f->fetch);
 	if (r == -OM_EAGAIN)

@@ -172,7 +172,7 @@ int om_mapping_write(struct om_mapping *mapping, uint64_t offset, const void *bu
 static int sync_run(struct om_mapping *mapping, struct om_run *run)
 {
 	for (unsigned i = 0; i < run->n; i++)
-		om_page_mkclean(mapping->sys, run->page[i]);
+		om_page_mkclean(mapping->sys, om_page_of(mapping->sys, run->page[i]));
 	return om_mapping_writepages(mapping, run->page, run->n);
 }
 

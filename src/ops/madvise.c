@@ -194,9 +194,10 @@ static void dontneed(struct om_vma *vma, struct om_mm_part *mm_part, uintptr_t s
 {
 	const struct om_zap_filter filter = {.keep_offsets = true};
 	bool nonlinear = om_vma_flags(vma) & OM_VM_NONLINEAR;
+	uintptr_t page[OM_GATHER_PAGES];
 	struct om_gather g;
 
-	om_gather_init_shared(&g, vma->mm, mm_part);
+	om_gather_init_shared(&g, vma->mm, mm_part, page, OM_GATHER_PAGES);
 	om_zap(&g, vma, start, end, nonlinear ? &filter : NULL);
 	om_gather_finish(&g);
 	if (om_unlikely(om_mm_flush_pending(vma->mm)))
@@ -296,7 +297,7 @@ static int advise_contents(struct om_mm *mm, uintptr_t start, uintptr_t end, int
 	return err;
 }
 
-static int advise_once(struct om_mm *mm, uintptr_t start, uintptr_t end, int advice)
+static OM_NOINLINE int advise_once(struct om_mm *mm, uintptr_t start, uintptr_t end, int advice)
 {
 	int err;
 

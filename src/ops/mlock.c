@@ -113,7 +113,7 @@ static size_t locked_in(struct om_mm *mm, uintptr_t start, uintptr_t end)
 	return pages;
 }
 
-static int lock_once(struct om_mm *mm, uintptr_t start, uintptr_t end, unsigned bits)
+static OM_NOINLINE int lock_once(struct om_mm *mm, uintptr_t start, uintptr_t end, unsigned bits)
 {
 	size_t already;
 	int err = 0;
@@ -207,7 +207,7 @@ static void populate_all(struct om_mm *mm)
 			break;
 }
 
-static int lock_all_once(struct om_mm *mm, int flags)
+static OM_NOINLINE int lock_all_once(struct om_mm *mm, int flags)
 {
 	unsigned bits = OM_VM_LOCKED | (flags & OM_MCL_ONFAULT ? OM_VM_LOCKONFAULT : 0u);
 	int err = 0;

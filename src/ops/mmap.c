@@ -246,36 +246,45 @@ static int mmap_locked(struct om_mm *mm, struct map *m)
 	return err;
 }
 
-static int mmap_once(struct om_mm *mm, struct map *m)
+/* Is the new area to be present from the start? */
+static bool is_filled(const struct map *m)
 {
-	int err;
+	return (m->req.flags & OM_MAP_POPULATE) ||
+	       (m->vm_flags & (OM_VM_LOCKED | OM_VM_LOCKONFAULT)) == OM_VM_LOCKED;
+}
 
+/* *fill: so much, from the address on that the request has got. */
+static OM_NOINLINE int mmap_once(struct om_mm *mm, struct om_map_request *request, size_t *fill)
+{
+	struct map m = {.req = *request};
+	int err = check_map_request(&m);
+
+	if (err)
+		return err;
 	om_mm_write_lock(mm);
-	err = mmap_locked(mm, m);
+	err = mmap_locked(mm, &m);
 	om_mm_write_unlock(mm);
-	return err;
+	if (err)
+		return err;
+	request->addr = m.req.addr;
+	*fill = is_filled(&m) ? m.req.len : 0;
+	return 0;
 }
 
 int om_mmap(struct om_mm *mm, struct om_map_request *request)
 {
-	struct map first = {.req = *request}, m;
 	unsigned tries = 0;
-	int err = check_map_request(&first);
+	size_t fill;
+	int err;
 
 	om_might_sleep(mm->sys);
+	do
+		err = mmap_once(mm, request, &fill);
+	while (om_try_again(mm->sys, &tries, 4, &err));
 	if (err)
 		return err;
-	do {
-		m = first;
-		err = mmap_once(mm, &m);
-	} while (om_try_again(mm->sys, &tries, 4, &err));
-	if (err)
-		return err;
-	request->addr = m.req.addr;
-	if ((m.req.flags & OM_MAP_POPULATE) ||
-	    (m.vm_flags & (OM_VM_LOCKED | OM_VM_LOCKONFAULT)) == OM_VM_LOCKED)
-		/* As in Linux, a failure is not reported. */
-		(void)om_populate(mm, m.req.addr, m.req.addr + m.req.len);
+	if (fill) /* As in Linux, a failure is not reported. */
+		(void)om_populate(mm, request->addr, request->addr + fill);
 	om_check_low(mm->sys);
 	return 0;
 }
@@ -304,7 +313,7 @@ static bool is_large(const struct om_mm *mm, uintptr_t start, uintptr_t end)
 	return end - start > OM_TABLE_SPAN || mm->sys->eager;
 }
 
-static int munmap_once(struct om_mm *mm, uintptr_t start, uintptr_t end)
+static OM_NOINLINE int munmap_once(struct om_mm *mm, uintptr_t start, uintptr_t end)
 {
 	int err;
 
@@ -375,7 +384,8 @@ static int brk_locked(struct om_mm *mm, uintptr_t end)
 }
 
 /* *from, *to: what is new, and must be present if the mm locks its future memory. */
-static int brk_once(struct om_mm *mm, uintptr_t end, uintptr_t *now, uintptr_t *from, uintptr_t *to)
+static OM_NOINLINE int brk_once(struct om_mm *mm, uintptr_t end, uintptr_t *now, uintptr_t *from,
+                                uintptr_t *to)
 {
 	int err = 0;
 

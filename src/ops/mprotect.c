@@ -65,19 +65,24 @@ static void protect_entries(struct om_vma *vma)
 	unsigned prot = om_vma_prot(om_vma_flags(vma));
 	struct om_gather g;
 
-	om_gather_init(&g, vma->mm);
+	om_gather_init(&g, vma->mm, NULL, 0); /* no page leaves */
 	om_for_each_table (part, vma->mm, vma->start, vma->end)
 		protect_part(&g, &part, prot);
 	om_gather_finish(&g);
 }
 
+/* Locked memory that has become writable, first to last. */
+struct to_fill {
+	uintptr_t start, end;
+};
+
 struct protect {
 	struct om_mm *mm;
 	uintptr_t start, end;
 	unsigned prot;
-	bool down;                /* from the start of the stack on */
-	bool up;                  /* to the end of a stack that grows up: there are none */
-	uintptr_t fill, fill_end; /* out: locked memory that has become writable, first to last */
+	bool down; /* from the start of the stack on */
+	bool up;   /* to the end of a stack that grows up: there are none */
+	struct to_fill *fill;
 };
 
 /* Locked private memory that can be written from now on: its pages are to be copied. */
@@ -86,9 +91,9 @@ static void note_fill(struct protect *p, unsigned old, uintptr_t from, uintptr_t
 	if ((old & (OM_VM_WRITE | OM_VM_SHARED | OM_VM_LOCKED)) != OM_VM_LOCKED ||
 	    !(p->prot & OM_VM_WRITE))
 		return;
-	if (!p->fill_end)
-		p->fill = from;
-	p->fill_end = to;
+	if (!p->fill->end)
+		p->fill->start = from;
+	p->fill->end = to;
 }
 
 /* Change the part of `vma` inside the range; *vma becomes the area that covers it afterwards. */
@@ -149,39 +154,41 @@ static int protect_range(struct protect *p)
 	return 0;
 }
 
-static int protect_once(struct protect *p)
+static OM_NOINLINE int protect_once(struct om_mm *mm, uintptr_t start, uintptr_t end, int prot,
+                                    struct to_fill *fill)
 {
+	struct protect p = {.mm = mm,
+	                    .start = start,
+	                    .end = end,
+	                    .prot = (unsigned)prot & PROT_BITS,
+	                    .down = prot & OM_PROT_GROWSDOWN,
+	                    .up = prot & OM_PROT_GROWSUP,
+	                    .fill = fill};
 	int err;
 
-	om_mm_write_lock(p->mm);
-	err = protect_range(p);
-	om_mm_write_unlock(p->mm);
+	om_mm_write_lock(mm);
+	err = protect_range(&p);
+	om_mm_write_unlock(mm);
 	return err;
 }
 
 /* So that no fault is left to do it. Other areas between are passed over. */
-static void populate_locked(const struct protect *p)
+static void populate_locked(struct om_mm *mm, uintptr_t start, uintptr_t end)
 {
 	const unsigned mask = OM_VM_LOCKED | OM_VM_SHARED | OM_VM_WRITE;
-	uintptr_t start = p->fill, end = p->fill_end;
-	struct om_vmainfo info;
+	uintptr_t stop = end;
+	unsigned flags;
 
-	while (start < end && om_vma_next(p->mm, start, &info) && info.start < end) {
-		om_clip(&info.start, &info.end, start, end);
-		if ((info.flags & mask) == (OM_VM_LOCKED | OM_VM_WRITE))
-			(void)om_populate(p->mm, info.start, info.end);
-		start = info.end;
-	}
+	for (; start < end && om_populate_area(mm, start, &stop, &flags); start = stop, stop = end)
+		if ((flags & mask) == (OM_VM_LOCKED | OM_VM_WRITE))
+			(void)om_populate(mm, start, stop);
 }
 
 int om_mprotect(struct om_mm *mm, uintptr_t addr, size_t len, int prot)
 {
 	const int grows = OM_PROT_GROWSDOWN | OM_PROT_GROWSUP;
-	struct protect p = {.mm = mm,
-	                    .start = addr,
-	                    .prot = (unsigned)prot & PROT_BITS,
-	                    .down = prot & OM_PROT_GROWSDOWN,
-	                    .up = prot & OM_PROT_GROWSUP};
+	struct to_fill fill = {0, 0};
+	uintptr_t end;
 	unsigned tries = 0;
 	int err;
 
@@ -190,13 +197,13 @@ int om_mprotect(struct om_mm *mm, uintptr_t addr, size_t len, int prot)
 		return -OM_EINVAL;
 	if (len == 0)
 		return 0;
-	if (!om_range(addr, len, &p.end) || p.end == addr)
+	if (!om_range(addr, len, &end) || end == addr)
 		return -OM_ENOMEM;
 	if (prot & ~(int)(PROT_BITS | (unsigned)grows))
 		return -OM_EINVAL;
 	do
-		err = protect_once(&p);
+		err = protect_once(mm, addr, end, prot, &fill);
 	while (om_try_again(mm->sys, &tries, 2, &err));
-	populate_locked(&p);
+	populate_locked(mm, fill.start, fill.end);
 	return err;
 }

@@ -326,16 +326,6 @@ static int mremap_locked(struct remap *r)
 	return r->flags & OM_MREMAP_FIXED ? remap_fixed(r) : remap_anywhere(r);
 }
 
-static int mremap_once(struct remap *r)
-{
-	int err;
-
-	om_mm_write_lock(r->mm);
-	err = mremap_locked(r);
-	om_mm_write_unlock(r->mm);
-	return err;
-}
-
 static int check_remap_request(const struct remap *r)
 {
 	const int known = OM_MREMAP_MAYMOVE | OM_MREMAP_FIXED | OM_MREMAP_DONTUNMAP;
@@ -359,30 +349,46 @@ static int check_remap_request(const struct remap *r)
 	return 0;
 }
 
+/* What is left to be done: memory to be made present. And where the area is. */
+struct outcome {
+	uintptr_t new, fill, fill_end;
+};
+
+static OM_NOINLINE int mremap_once(struct om_mm *mm, const struct om_remap_request *request,
+                                   struct outcome *out)
+{
+	struct remap r = {.mm = mm,
+	                  .old = request->old_addr,
+	                  .new = request->new_addr,
+	                  .flags = request->flags,
+	                  .old_len = om_page_align(request->old_len),
+	                  .new_len = om_page_align(request->new_len)};
+	int err = check_remap_request(&r);
+
+	if (err)
+		return err;
+	om_mm_write_lock(mm);
+	err = mremap_locked(&r);
+	om_mm_write_unlock(mm);
+	*out = (struct outcome){r.new, r.fill, r.fill_end};
+	return err;
+}
+
 int om_mremap(struct om_mm *mm, struct om_remap_request *request)
 {
-	struct remap first = {.mm = mm,
-	                      .old = request->old_addr,
-	                      .new = request->new_addr,
-	                      .flags = request->flags,
-	                      .old_len = om_page_align(request->old_len),
-	                      .new_len = om_page_align(request->new_len)};
-	size_t tables = (first.new_len >> OM_PAGE_SHIFT) / OM_TABLE_ENTRIES + 4;
-	struct remap r;
+	size_t tables = (request->new_len >> OM_PAGE_SHIFT) / OM_TABLE_ENTRIES + 4;
+	struct outcome out;
 	unsigned tries = 0;
-	int err = check_remap_request(&first);
+	int err;
 
 	om_might_sleep(mm->sys);
+	do
+		err = mremap_once(mm, request, &out);
+	while (om_try_again(mm->sys, &tries, tables, &err));
 	if (err)
 		return err;
-	do {
-		r = first;
-		err = mremap_once(&r);
-	} while (om_try_again(mm->sys, &tries, tables, &err));
-	if (err)
-		return err;
-	request->new_addr = r.new;
-	if (r.fill < r.fill_end)
-		(void)om_populate(mm, r.fill, r.fill_end);
+	request->new_addr = out.new;
+	if (out.fill < out.fill_end)
+		(void)om_populate(mm, out.fill, out.fill_end);
 	return 0;
 }

@@ -54,6 +54,7 @@ static int make_nonlinear(struct om_vma *vma, uintptr_t start, uintptr_t end, ui
 {
 	unsigned flags = om_vma_flags(vma);
 	struct om_mm *mm = vma->mm;
+	uintptr_t page[OM_GATHER_PAGES];
 	struct om_gather g;
 	int err;
 
@@ -64,7 +65,7 @@ static int make_nonlinear(struct om_vma *vma, uintptr_t start, uintptr_t end, ui
 		return err;
 	if (!(flags & OM_VM_NONLINEAR))
 		om_vma_change_flags(vma, flags | OM_VM_NONLINEAR);
-	om_gather_init(&g, mm);
+	om_gather_init(&g, mm, page, OM_GATHER_PAGES);
 	om_zap(&g, vma, start, end, NULL);
 	om_gather_finish(&g);
 	set_entries(mm, start, end, index);
@@ -120,14 +121,16 @@ static int remap_pages_locked(struct om_mm *mm, uintptr_t start, uintptr_t end, 
 /* Locked memory stays present, whatever it shows. */
 static void fill_locked(struct om_mm *mm, uintptr_t start, uintptr_t end)
 {
-	struct om_vmainfo info;
+	uintptr_t stop = end;
+	unsigned flags;
 
-	if (om_vma_next(mm, start, &info) &&
-	    (info.flags & (OM_VM_LOCKED | OM_VM_LOCKONFAULT)) == OM_VM_LOCKED)
+	if (om_populate_area(mm, start, &stop, &flags) &&
+	    (flags & (OM_VM_LOCKED | OM_VM_LOCKONFAULT)) == OM_VM_LOCKED)
 		(void)om_populate(mm, start, end);
 }
 
-static int remap_pages_once(struct om_mm *mm, uintptr_t start, uintptr_t end, uintptr_t index)
+static OM_NOINLINE int remap_pages_once(struct om_mm *mm, uintptr_t start, uintptr_t end,
+                                        uintptr_t index)
 {
 	int err;
 

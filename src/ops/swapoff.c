@@ -133,7 +133,7 @@ static int swap_in_vma(struct swap_in *in, struct om_vma *vma)
 	return 0;
 }
 
-static int swap_in_areas(struct swap_in *in)
+static OM_NOINLINE int swap_in_areas(struct swap_in *in)
 {
 	struct om_vma *vma;
 	int err = 0;
@@ -155,7 +155,7 @@ static bool can_be_overcome(int err)
 }
 
 /* What stopped us at in->addr is dealt with, without locks. */
-static int overcome(struct swap_in *in, int err, unsigned *tries)
+static OM_NOINLINE int overcome(struct swap_in *in, int err, unsigned *tries)
 {
 	struct om_system *sys = in->mm->sys;
 
@@ -168,7 +168,7 @@ static int overcome(struct swap_in *in, int err, unsigned *tries)
 }
 
 /* A whole address space may need any number of rounds of reclaim, as long as it gets on. */
-static int swap_in_mm(struct om_mm *mm, unsigned device)
+static OM_NOINLINE int swap_in_mm(struct om_mm *mm, unsigned device)
 {
 	struct swap_in in = {.mm = mm, .device = device};
 	uintptr_t last = 0;
@@ -263,7 +263,7 @@ static struct om_mapping *next_mapping(struct om_system *sys, struct om_mapping 
 	return next;
 }
 
-static int swap_in_mappings(struct om_system *sys, unsigned device)
+static OM_NOINLINE int swap_in_mappings(struct om_system *sys, unsigned device)
 {
 	struct om_mapping *m = NULL;
 	int err = 0;
@@ -281,7 +281,7 @@ static int swap_in_mappings(struct om_system *sys, unsigned device)
 /* ---------------------------------------------------------------- swap cache ---------------- */
 
 /* Returns whether a slot is left in use. */
-static bool uncache_device(struct om_system *sys, unsigned device)
+static OM_NOINLINE bool uncache_device(struct om_system *sys, unsigned device)
 {
 	uint32_t offset = 0;
 

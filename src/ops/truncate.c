@@ -23,6 +23,8 @@ struct unmap {
 	struct om_mapping *mapping;
 	uintptr_t first, last;
 	bool files_only;
+	uintptr_t *gather; /* for so many pages */
+	unsigned room;
 };
 
 static void zap_part(struct om_gather *g, const struct unmap *u, const struct om_part *p)
@@ -40,74 +42,115 @@ static void zap_part(struct om_gather *g, const struct unmap *u, const struct om
 		om_gather_flush_later(g, p->start, p->end);
 }
 
-/* One flush for each address space, unless its pages fill the gather. */
-static void zap_parts(const struct unmap *u, struct om_part *part, unsigned n)
+/* Address spaces in a piece, each of which is flushed once, unless its pages fill the gather. */
+#define PIECE_MMS 4
+
+/* Parts of areas that may show pages [first, last]: as many as one hold of the lock is for. */
+struct piece {
+	uintptr_t first, last;
+	struct om_cursor from;
+	unsigned parts, mms;
+	struct om_mm *mm[PIECE_MMS];
+};
+
+/* False: one too many. */
+static bool add_mm(struct piece *p, struct om_mm *mm)
 {
-	struct om_gather g;
-
-	for (unsigned i = 0; i < n; i++) {
-		struct om_mm *mm;
-
-		if (!part[i].vma)
-			continue;
-		mm = part[i].vma->mm;
-		/* Seen by all who see the first entry gone: the table's lock orders the two. */
-		atomic_fetch_add_explicit(&mm->flush_pending, 1, memory_order_relaxed);
-		om_gather_init(&g, mm);
-		for (unsigned k = i; k < n; k++) {
-			if (!part[k].vma || part[k].vma->mm != mm)
-				continue;
-			zap_part(&g, u, &part[k]);
-			part[k].vma = NULL;
-		}
-		om_gather_finish(&g);
-		atomic_fetch_sub_explicit(&mm->flush_pending, 1, memory_order_release);
-	}
+	for (unsigned i = 0; i < p->mms; i++)
+		if (p->mm[i] == mm)
+			return true;
+	if (p->mms == PIECE_MMS)
+		return false;
+	p->mm[p->mms++] = mm;
+	return true;
 }
 
-/* As many parts of areas that may show pages [first, last] as one hold of the lock is for. */
-static void unmap_piece(const struct unmap *u, struct om_cursor *c, uintptr_t first, uintptr_t last)
+/* The piece that begins at c, which moves behind it. Returns how much was looked at. */
+static OM_NOINLINE unsigned find_piece(struct om_mapping *mapping, struct om_cursor *c,
+                                       struct piece *p)
 {
-	struct om_system *sys = u->mapping->sys;
-	struct om_part part[OM_HOLD / 2]; /* of one area and one entry at least */
-	unsigned n = 0, left = om_hold(sys);
+	unsigned left = om_hold(mapping->sys);
+	struct om_cursor last = *c;
+	struct om_part part;
 
-	/* For writing: no fault fills an entry that is cleared, before the flush (hazard 75). */
-	om_write_lock(sys, &u->mapping->lock, OM_RANK_MAPPING);
-	while (om_i_mmap_next(u->mapping, c, first, last, &left, &part[n]))
-		n++;
-	zap_parts(u, part, n);
-	om_note_hold(sys, om_hold(sys) - left);
-	om_write_unlock(sys, &u->mapping->lock);
+	p->from = *c;
+	p->parts = p->mms = 0;
+	while (om_i_mmap_next(mapping, c, p->first, p->last, &left, &part)) {
+		if (!add_mm(p, part.vma->mm)) {
+			*c = last; /* this part is for the next piece */
+			break;
+		}
+		last = *c;
+		p->parts++;
+	}
+	return om_hold(mapping->sys) - left;
+}
+
+/* Nothing has moved since find_piece(). */
+static OM_NOINLINE void unmap_mm(const struct unmap *u, const struct piece *p, struct om_mm *mm)
+{
+	struct om_cursor c = p->from;
+	unsigned left = om_hold(mm->sys);
+	struct om_gather g;
+	struct om_part part;
+
+	/* Seen by all who see the first entry gone: the table's lock orders the two. */
+	atomic_fetch_add_explicit(&mm->flush_pending, 1, memory_order_relaxed);
+	om_gather_init(&g, mm, u->gather, u->room);
+	for (unsigned i = 0; i < p->parts; i++) {
+		om_i_mmap_next(u->mapping, &c, p->first, p->last, &left, &part);
+		if (part.vma->mm == mm)
+			zap_part(&g, u, &part);
+	}
+	om_gather_finish(&g);
+	atomic_fetch_sub_explicit(&mm->flush_pending, 1, memory_order_release);
 }
 
 static void unmap_all(const struct unmap *u, uintptr_t first, uintptr_t last)
 {
+	struct om_system *sys = u->mapping->sys;
+	struct piece p = {.first = first, .last = last};
 	struct om_cursor c = {0};
 
-	while (!c.done)
-		unmap_piece(u, &c, first, last);
+	while (!c.done) {
+		/* For writing: no fault fills a cleared entry before the flush (hazard 75). */
+		om_write_lock(sys, &u->mapping->lock, OM_RANK_MAPPING);
+		om_note_hold(sys, find_piece(u->mapping, &c, &p));
+		for (unsigned i = 0; i < p.mms; i++)
+			unmap_mm(u, &p, p.mm[i]);
+		om_write_unlock(sys, &u->mapping->lock);
+	}
 }
 
 /* `page`, if it is one alone, may have lost all its entries before nonlinear areas are scanned. */
-static void unmap_mapping(struct om_mapping *mapping, uintptr_t first, uintptr_t last,
-                          bool files_only, struct om_page *page)
+OM_INLINE void unmap(const struct unmap *u, struct om_page *page)
 {
-	const struct unmap u = {mapping, first, last, files_only};
-	struct om_system *sys = mapping->sys;
+	struct om_system *sys = u->mapping->sys;
 
-	om_rwsem_write(sys, &mapping->shape, OM_RANK_SHAPE);
-	unmap_all(&u, first, last);
-	if (last < OM_NONLINEAR_INDEX && (!page || om_page_is_mapped(sys, page)))
-		unmap_all(&u, OM_NONLINEAR_INDEX, OM_NONLINEAR_INDEX);
-	om_rwsem_write_done(sys, &mapping->shape);
+	om_rwsem_write(sys, &u->mapping->shape, OM_RANK_SHAPE);
+	unmap_all(u, u->first, u->last);
+	if (u->last < OM_NONLINEAR_INDEX && (!page || om_page_is_mapped(sys, page)))
+		unmap_all(u, OM_NONLINEAR_INDEX, OM_NONLINEAR_INDEX);
+	om_rwsem_write_done(sys, &u->mapping->shape);
 }
 
-/* The page is locked, and as empty as what is shown in its place. */
-static int fill_hole(struct om_mapping *mapping, uintptr_t index)
+static OM_NOINLINE void unmap_range(struct om_mapping *mapping, uintptr_t first, uintptr_t last,
+                                    bool files_only)
 {
-	unmap_mapping(mapping, index, index, true, NULL);
-	return 0;
+	uintptr_t room[OM_GATHER_PAGES / 2];
+	const struct unmap u = {mapping, first, last, files_only, room, OM_GATHER_PAGES / 2};
+
+	unmap(&u, NULL);
+}
+
+/* Of one page of the file: there may be little stack left. */
+static OM_NOINLINE void unmap_page(struct om_mapping *mapping, uintptr_t index,
+                                   struct om_page *page)
+{
+	uintptr_t room[OM_GATHER_FEW];
+	const struct unmap u = {mapping, index, index, true, room, OM_GATHER_FEW};
+
+	unmap(&u, page);
 }
 
 int om_file_getpage(struct om_mapping *mapping, uintptr_t index, struct om_ahead ahead,
@@ -115,15 +158,11 @@ int om_file_getpage(struct om_mapping *mapping, uintptr_t index, struct om_ahead
 {
 	int err = om_mapping_getpage(mapping, index, ahead, page, read);
 
-	return err == OM_FILLED_HOLE ? fill_hole(mapping, index) : err;
-}
-
-int om_file_trypage(struct om_mapping *mapping, uintptr_t index, bool keep_hole,
-                    const struct om_page *mine, struct om_page **page)
-{
-	int err = om_mapping_trypage(mapping, index, keep_hole, mine, page);
-
-	return om_unlikely(err == OM_FILLED_HOLE) ? fill_hole(mapping, index) : err;
+	if (err != OM_FILLED_HOLE)
+		return err;
+	/* The page is locked, and as empty as what is shown in its place. */
+	unmap_page(mapping, index, NULL);
+	return 0;
 }
 
 /* ---------------------------------------------------------------- leaving the file ---------- */
@@ -142,7 +181,7 @@ static enum evicted try_evict(struct om_mapping *mapping, uintptr_t index, struc
 
 	om_page_lock(sys, page);
 	if (om_mapping_has(mapping, page, index)) {
-		unmap_mapping(mapping, index, index, true, page);
+		unmap_page(mapping, index, page);
 		result = om_page_is_mapped(sys, page) ? BUSY : EVICTED;
 		if (result == EVICTED)
 			om_mapping_remove(mapping, page);
@@ -166,14 +205,12 @@ static bool evict_page(struct om_mapping *mapping, uintptr_t index, struct om_pa
  * A place whose page has turned into a slot under our eyes (reclaim), or whose slot into a page (a
  * fault), is looked at again.
  */
-static void evict_range(struct om_mapping *mapping, uintptr_t first, uintptr_t last,
-                        bool files_only)
+static void evict_range(struct om_mapping *mapping, uintptr_t first, uintptr_t last)
 {
 	struct om_page *page;
 	uintptr_t i = first;
 	om_ientry_t e;
 
-	unmap_mapping(mapping, first, last, files_only, NULL);
 	while ((e = om_mapping_next(mapping, &i, last, &page))) {
 		if (!(page ? evict_page(mapping, i, page) : om_mapping_drop_slot(mapping, i, e)))
 			continue;
@@ -184,13 +221,15 @@ static void evict_range(struct om_mapping *mapping, uintptr_t first, uintptr_t l
 
 void om_file_evict(struct om_mapping *mapping, uintptr_t first, uintptr_t last)
 {
-	evict_range(mapping, first, last, true);
+	unmap_range(mapping, first, last, true);
+	evict_range(mapping, first, last);
 }
 
 void om_file_cut(struct om_mapping *mapping, uintptr_t first)
 {
 	OM_ASSERT(mapping->sys, om_rwsem_is_write_locked(&mapping->size_lock), "size lock",
 	          mapping);
-	evict_range(mapping, first, UINTPTR_MAX, false);
-	unmap_mapping(mapping, first, UINTPTR_MAX, false, NULL);
+	unmap_range(mapping, first, UINTPTR_MAX, false);
+	evict_range(mapping, first, UINTPTR_MAX);
+	unmap_range(mapping, first, UINTPTR_MAX, false);
 }

@@ -7,14 +7,11 @@
 #include "store/readahead.h"
 
 /*
- * om_mapping_getpage() and om_mapping_trypage() for those above the reverse map. If the page fills
- * a hole of shared memory, private areas may show the zero page there: these entries are gone
- * before the page can change.
+ * om_mapping_getpage() for those above the reverse map. If the page fills a hole of shared memory,
+ * private areas may show the zero page there: these entries are gone before the page can change.
  */
 int om_file_getpage(struct om_mapping *mapping, uintptr_t index, struct om_ahead ahead,
                     struct om_page **page, bool *read);
-int om_file_trypage(struct om_mapping *mapping, uintptr_t index, bool keep_hole,
-                    const struct om_page *mine, struct om_page **page);
 
 /*
  * Pages from `first` on leave the file and all areas. The size, which ends before them, cannot

@@ -19,9 +19,12 @@
  */
 #include "page/frame_cache.h"
 
-/* The least that a cache gets, of so many pieces of blocks at most; and the most. */
+/* The least that a cache gets, if there is so much; and the most. */
 #define LEAST (OM_BUNDLE / 4)
 #define MOST  (OM_BUNDLE + LEAST)
+
+/* Pieces of blocks between a cache and the machine at a time: the stack may be deep. */
+#define FEW 4
 
 static om_pfn_t load(const _Atomic om_pfn_t *n)
 {
@@ -101,12 +104,12 @@ static struct om_piece sort_piece(struct om_system *sys, struct om_bundle *b)
 	return piece;
 }
 
-/* Frames off the beginning of a bundle, by blocks, as far as LEAST pieces go. How many pieces? */
+/* Frames off the beginning of a bundle, by blocks, as far as FEW pieces go. How many pieces? */
 static unsigned sort(struct om_system *sys, struct om_bundle *b, struct om_piece *piece)
 {
 	unsigned n = 0;
 
-	while (b->n && n < LEAST)
+	while (b->n && n < FEW)
 		piece[n++] = sort_piece(sys, b);
 	return n;
 }
@@ -119,15 +122,16 @@ static void add(struct om_system *sys, const struct om_piece *piece, unsigned n)
 	set_floor(sys);
 }
 
-/* Linked frames go into runs: a bundle at most. free.lock held. */
+/* Linked frames go into runs: a bundle, or LEAST pieces, at most. free.lock held. */
 static void sort_linked(struct om_system *sys)
 {
 	om_pfn_t linked = load(&sys->free.n) - sys->runs.n;
 	struct om_bundle b = {.first = sys->free.head,
 	                      .n = linked < OM_BUNDLE ? linked : OM_BUNDLE};
-	struct om_piece piece[LEAST];
+	struct om_piece piece[FEW];
 
-	add(sys, piece, sort(sys, &b, piece));
+	for (unsigned n = 0; b.n && n < LEAST; n += FEW)
+		add(sys, piece, sort(sys, &b, piece));
 	sys->free.head = b.first;
 }
 
@@ -147,7 +151,7 @@ static void link_block(struct om_system *sys)
 
 /*
  * Frames that leave the machine, which has MOST of them or more: a block, if there is any, else
- * LEAST of them at least. How many pieces? free.lock held.
+ * LEAST of them, or FEW pieces. How many pieces? free.lock held.
  */
 static unsigned cut(struct om_system *sys, struct om_piece *piece)
 {
@@ -160,7 +164,7 @@ static unsigned cut(struct om_system *sys, struct om_piece *piece)
 	do {
 		piece[n] = om_runs_take(sys);
 		frames += piece[n].n;
-	} while (piece[n++].n && frames < LEAST && n < LEAST);
+	} while (piece[n++].n && frames < LEAST && n < FEW);
 	set(&sys->free.n, load(&sys->free.n) - frames);
 	set_floor(sys);
 	return n;
@@ -312,15 +316,18 @@ void om_free_settle(struct om_system *sys)
 static struct om_bundle refill(struct om_system *sys, struct om_frame_cache *cache)
 {
 	struct om_bundle b = {.n = 0};
-	struct om_piece piece[LEAST];
-	unsigned n = 0;
+	struct om_piece piece[FEW];
+	unsigned n, got;
 
-	om_spin_lock(sys, &sys->free.lock, OM_RANK_FREE);
-	if (load(&sys->free.n) >= load(&sys->free.low) + MOST && open_up(sys, cache))
-		n = cut(sys, piece);
-	om_spin_unlock(sys, &sys->free.lock);
-	while (n--)
-		om_piece_link(sys, &piece[n], &b);
+	do {
+		n = 0;
+		om_spin_lock(sys, &sys->free.lock, OM_RANK_FREE);
+		if (load(&sys->free.n) >= load(&sys->free.low) + MOST && open_up(sys, cache))
+			n = cut(sys, piece);
+		om_spin_unlock(sys, &sys->free.lock);
+		for (got = n; n; n--)
+			om_piece_link(sys, &piece[n - 1], &b);
+	} while (got == FEW && b.n < LEAST);
 	return b;
 }
 
@@ -459,7 +466,7 @@ void om_free_piece(struct om_system *sys, struct om_piece piece)
 /* Past the caches. */
 static void to_machine(struct om_system *sys, struct om_bundle b)
 {
-	struct om_piece piece[LEAST];
+	struct om_piece piece[FEW];
 
 	/* A hint: both parts are right. */
 	if (!atomic_load_explicit(&sys->caching, memory_order_relaxed)) {

@@ -38,7 +38,8 @@ int om_tables_share(struct om_share *s, uintptr_t end);
 
 /*
  * The table, in which mm has no area any more, or all of whose contents it gives up, goes on
- * without mm; what mm had of it is added to *f. False, and nothing done: mm is the only owner. Flushes.
+ * without mm; what mm had of it is added to *f. False, and nothing done: mm is the only owner.
+ * Flushes.
  * mmap_lock held for writing, or the areas have left the tree (area/unmap.c). Takes TABLE.
  */
 bool om_table_leave(struct om_mm *mm, struct om_page *table, struct om_table_figures *f);

@@ -19,7 +19,7 @@ struct om_round {
 	size_t looked;  /* frames looked at are added; those of regions passed by are not */
 	unsigned early; /* NEXT: pages leave so many rounds before their time; REST: may do so */
 	/* OLD and REST add: pages that were not used and stay, by the rounds they have left. */
-	size_t stay[OM_AGE_MAX + 1];
+	om_pfn_t stay[OM_AGE_MAX + 1];
 	struct om_region *rest; /* REST: the region that is being looked at */
 	bool put_off;           /* a store has said that it will not write just now */
 };

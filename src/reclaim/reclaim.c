@@ -17,6 +17,7 @@
 #include "page/put.h"
 #include "reclaim/balance.h"
 #include "reclaim/scan.h"
+#include "reclaim/sweep.h"
 #include "reclaim/tables.h"
 #include "reclaim/unmap.h"
 #include "reclaim/writers.h"
@@ -24,14 +25,22 @@
 #include "store/swap.h"
 
 /* It does not leave now, but when the hand comes again; `keep`: nor then, because it cannot. */
-static void give_up(struct om_system *sys, struct om_page **page, bool keep)
+static void give_up(struct om_system *sys, om_pfn_t *victim, bool keep)
 {
+	struct om_page *page = om_page_of(sys, *victim);
+
 	if (keep)
-		om_page_set_age(*page, 0);
+		om_page_set_age(page, 0);
 	else
-		om_region_wake(sys, *page);
-	om_page_unlock_put(sys, *page);
-	*page = NULL;
+		om_region_wake(sys, page);
+	om_page_unlock_put(sys, page);
+	*victim = OM_NO_PFN;
+}
+
+/* NULL: it has been given up. */
+static struct om_page *victim(struct om_system *sys, const struct om_victims *b, unsigned i)
+{
+	return b->page[i] == OM_NO_PFN ? NULL : om_page_of(sys, b->page[i]);
 }
 
 /* ---------------------------------------------------------------- sort ---------------------- */
@@ -53,24 +62,45 @@ static struct om_target look_at(struct om_system *sys, struct om_page *page)
 	return t;
 }
 
+/* Where `t` belongs among the first n, which are in order. */
+static unsigned place_of(struct om_system *sys, const struct om_victims *b, unsigned n,
+                         const struct om_target *t)
+{
+	unsigned first = 0;
+
+	while (first < n) {
+		unsigned middle = (first + n) / 2;
+		struct om_target other = look_at(sys, om_page_of(sys, b->page[middle]));
+
+		if (comes_before(t, &other))
+			n = middle;
+		else
+			first = middle + 1;
+	}
+	return first;
+}
+
 /*
  * Those of one table, or one file, come in order; an exclusive one may move to another table
  * meanwhile, and is just out of order then. Most are in order already.
  */
-static void sort(struct om_system *sys, struct om_victims *b)
+static OM_NOINLINE void sort(struct om_system *sys, struct om_victims *b)
 {
-	struct om_target sorted[OM_RECLAIM_BATCH];
+	struct om_target last = {.page = NULL};
 
 	for (unsigned i = 0; i < b->n; i++) {
-		struct om_target t = look_at(sys, b->page[i]);
+		om_pfn_t pfn = b->page[i];
+		struct om_target t = look_at(sys, om_page_of(sys, pfn));
 		unsigned at = i;
 
-		for (; at > 0 && comes_before(&t, &sorted[at - 1]); at--)
-			sorted[at] = sorted[at - 1];
-		sorted[at] = t;
+		if (!i || !comes_before(&t, &last)) {
+			last = t;
+			continue;
+		}
+		for (unsigned place = place_of(sys, b, i, &t); at > place; at--)
+			b->page[at] = b->page[at - 1];
+		b->page[at] = pfn;
 	}
-	for (unsigned i = 0; i < b->n; i++)
-		b->page[i] = sorted[i].page;
 }
 
 /* ---------------------------------------------------------------- back ---------------------- */
@@ -89,15 +119,17 @@ static bool needs_slot(struct om_system *sys, struct om_page *page)
 }
 
 /* Give slots to the pages that need one, in runs as long as the devices allow. */
-static void back(struct om_system *sys, struct om_victims *b)
+static OM_NOINLINE void back(struct om_system *sys, struct om_victims *b)
 {
 	unsigned left = 0, have = 0;
 	uint32_t slot = 0;
 
 	for (unsigned i = 0; i < b->n; i++)
-		left += needs_slot(sys, b->page[i]);
+		left += needs_slot(sys, om_page_of(sys, b->page[i]));
 	for (unsigned i = 0; i < b->n && left; i++) {
-		if (!needs_slot(sys, b->page[i]))
+		struct om_page *page = om_page_of(sys, b->page[i]);
+
+		if (!needs_slot(sys, page))
 			continue;
 		if (!have)
 			have = om_slot_alloc(sys, left, &slot);
@@ -106,8 +138,8 @@ static void back(struct om_system *sys, struct om_victims *b)
 			left--;
 			continue;
 		}
-		om_swapcache_add(sys, b->page[i], slot++);
-		om_page_set(b->page[i], OM_PG_DIRTY);
+		om_swapcache_add(sys, page, slot++);
+		om_page_set(page, OM_PG_DIRTY);
 		have--;
 		left--;
 	}
@@ -117,15 +149,25 @@ static void back(struct om_system *sys, struct om_victims *b)
 
 /* ---------------------------------------------------------------- unmap --------------------- */
 
-static void unmap(struct om_system *sys, struct om_victims *b)
+/* Perhaps nonlinear areas have the page. */
+static void sweep(struct om_page *page)
+{
+	if (!om_page_test(page, OM_PG_ANON) && om_mapping_is_shmem(page->object))
+		om_sweep_nonlinear(page->object);
+}
+
+static OM_NOINLINE void unmap(struct om_system *sys, struct om_victims *b)
 {
 	om_unmap_exclusive(sys, b->page, b->n);
 	for (unsigned i = 0; i < b->n; i++) {
+		struct om_page *page = victim(sys, b, i);
 		enum om_unmap_result r;
 
-		if (!b->page[i])
+		if (!page)
 			continue;
-		r = om_try_to_unmap(sys, b->page[i], &b->page[i + 1], b->n - i - 1);
+		r = om_try_to_unmap(sys, page, &b->page[i + 1], b->n - i - 1);
+		if (r == OM_UNMAP_AGAIN)
+			sweep(page);
 		if (r != OM_UNMAP_SUCCESS)
 			give_up(sys, &b->page[i], r == OM_UNMAP_FAIL);
 	}
@@ -158,22 +200,26 @@ static OM_COLD void keep_run(struct om_system *sys, struct om_victims *b, unsign
                              int err)
 {
 	for (unsigned k = i; k < i + n; k++)
-		if (om_page_test(b->page[k], OM_PG_DIRTY))
+		if (om_page_test(om_page_of(sys, b->page[k]), OM_PG_DIRTY))
 			give_up(sys, &b->page[k], err && err != -OM_EAGAIN);
 	b->put_off |= err == -OM_EAGAIN;
 }
 
-/* Write the run of consecutive slots that begins at page i; returns its length. */
-static unsigned write_run(struct om_system *sys, struct om_victims *b, unsigned i)
+/* Write the run of consecutive slots that begins with `first`, page i; returns its length. */
+static unsigned write_run(struct om_system *sys, struct om_victims *b, unsigned i,
+                          const struct om_page *first)
 {
-	unsigned n = 1, device = b->page[i]->slot >> OM_SWAP_DEVICE_SHIFT;
+	unsigned n = 1, device = first->slot >> OM_SWAP_DEVICE_SHIFT;
 	_Atomic uint8_t *place = om_swap_writer_begin(sys, device);
 	int err = 0;
 
-	while (i + n < b->n && is_dirty_swap(b->page[i + n]) &&
-	       b->page[i + n]->slot == b->page[i]->slot + n &&
-	       b->page[i + n]->slot >> OM_SWAP_DEVICE_SHIFT == device)
-		n++;
+	for (; i + n < b->n; n++) {
+		struct om_page *next = victim(sys, b, i + n);
+
+		if (!is_dirty_swap(next) || next->slot != first->slot + n ||
+		    next->slot >> OM_SWAP_DEVICE_SHIFT != device)
+			break;
+	}
 	if (place)
 		err = om_swap_write(sys, &b->page[i], n);
 	if (!place || err)
@@ -201,20 +247,22 @@ static struct om_mapping *file_to_write(struct om_system *sys, struct om_page *p
 	return mapping;
 }
 
-/* Write the pages of `mapping` that begin with page i and follow one another; returns how many. */
+/* Write the pages of `mapping` that begin with `first`, page i, and follow; returns how many. */
 static unsigned write_file_run(struct om_system *sys, struct om_victims *b, unsigned i,
-                               struct om_mapping *mapping)
+                               const struct om_page *first, struct om_mapping *mapping)
 {
 	struct om_mapping **place = om_file_writer_begin(sys, mapping);
-	struct om_page **run = &b->page[i];
 	unsigned n = 1;
 	int err = 0;
 
-	while (i + n < b->n && n < OM_TRANSFER_MAX && file_to_write(sys, run[n]) == mapping &&
-	       run[n]->index == run[0]->index + n)
-		n++;
+	for (; i + n < b->n && n < OM_TRANSFER_MAX; n++) {
+		struct om_page *next = victim(sys, b, i + n);
+
+		if (file_to_write(sys, next) != mapping || next->index != first->index + n)
+			break;
+	}
 	if (place)
-		err = om_mapping_writepages(mapping, run, n);
+		err = om_mapping_writepages(mapping, &b->page[i], n);
 	if (!place || err)
 		keep_run(sys, b, i, n, err);
 	if (place)
@@ -222,18 +270,18 @@ static unsigned write_file_run(struct om_system *sys, struct om_victims *b, unsi
 	return n;
 }
 
-static void write_out(struct om_system *sys, struct om_victims *b)
+static OM_NOINLINE void write_out(struct om_system *sys, struct om_victims *b)
 {
 	for (unsigned i = 0; i < b->n;) {
-		struct om_page *page = b->page[i];
+		struct om_page *page = victim(sys, b, i);
 		struct om_mapping *file;
 
 		if (is_dirty_swap(page) && !is_orphan(sys, page)) {
-			i += write_run(sys, b, i);
+			i += write_run(sys, b, i, page);
 			continue;
 		}
 		file = file_to_write(sys, page);
-		i += file ? write_file_run(sys, b, i, file) : 1;
+		i += file ? write_file_run(sys, b, i, page, file) : 1;
 	}
 }
 
@@ -261,16 +309,19 @@ static bool release(struct om_system *sys, struct om_page *page)
 	return free;
 }
 
-static bool free_victim(struct om_system *sys, struct om_page **page, enum om_age_kind kind)
+static bool free_victim(struct om_system *sys, struct om_victims *b, unsigned i,
+                        enum om_age_kind kind)
 {
-	if (!release(sys, *page)) {
-		give_up(sys, page, false);
+	struct om_page *page = om_page_of(sys, b->page[i]);
+
+	if (!release(sys, page)) {
+		give_up(sys, &b->page[i], false);
 		return false;
 	}
 	om_count(sys, kind == OM_AGE_ANON ? OM_EV_PGSTEAL_ANON : OM_EV_PGSTEAL_FILE, 1);
-	if (om_page_test(*page, OM_PG_LAZYFREE))
+	if (om_page_test(page, OM_PG_LAZYFREE))
 		om_count(sys, OM_EV_PGLAZYFREED, 1);
-	om_page_unlock_put(sys, *page);
+	om_page_unlock_put(sys, page);
 	return true;
 }
 
@@ -282,25 +333,29 @@ static void reclaim_victims(struct om_system *sys, struct om_victims *b, unsigne
 	unmap(sys, b);
 	write_out(sys, b);
 	for (unsigned i = 0; i < b->n; i++) {
-		if (b->page[i]) {
-			enum om_age_kind kind = om_age_kind_of(om_page_flags(b->page[i]));
+		struct om_page *page = victim(sys, b, i);
 
-			evicted[kind] += free_victim(sys, &b->page[i], kind);
+		if (page) {
+			enum om_age_kind kind = om_age_kind_of(om_page_flags(page));
+
+			evicted[kind] += free_victim(sys, b, i, kind);
 		}
 	}
 }
 
-unsigned om_reclaim_pages(struct om_system *sys, struct om_page *const page[], unsigned n)
+unsigned om_reclaim_pages(struct om_system *sys, const om_pfn_t page[], unsigned n)
 {
 	unsigned evicted[OM_NR_AGE_KINDS] = {0};
 	struct om_victims b = {.n = 0};
 
 	om_might_sleep(sys);
 	for (unsigned i = 0; i < n; i++) {
-		if (om_page_trylock(sys, page[i]))
+		struct om_page *p = om_page_of(sys, page[i]);
+
+		if (om_page_trylock(sys, p))
 			b.page[b.n++] = page[i];
 		else
-			om_page_put(sys, page[i]);
+			om_page_put(sys, p);
 	}
 	reclaim_victims(sys, &b, evicted);
 	return evicted[OM_AGE_ANON] + evicted[OM_AGE_FILE];
@@ -383,7 +438,8 @@ static size_t shrink(struct om_system *sys, size_t pages, bool *put_off)
 		freed += go_round(sys, &round, OM_SCAN_ALL, pages - freed);
 	if (!freed)
 		freed = om_reclaim_tables(sys, OM_TABLES_ALL, pages);
-	*put_off = round.put_off;
+	if (put_off)
+		*put_off = round.put_off;
 	return freed;
 }
 
@@ -428,7 +484,5 @@ size_t om_reclaim_some(struct om_system *sys, size_t pages, bool *put_off)
 
 size_t om_reclaim_step(struct om_system *sys, size_t pages)
 {
-	bool put_off;
-
-	return om_reclaim_some(sys, pages, &put_off);
+	return om_reclaim_some(sys, pages, NULL);
 }

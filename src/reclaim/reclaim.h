@@ -51,7 +51,7 @@ static inline void om_check_low(struct om_system *sys)
 
 /*
  * om_reclaim_step(), which says, too, whether a store has put off writing (-OM_EAGAIN): another
- * thread may be able to free what this one has left.
+ * thread may be able to free what this one has left. `put_off` may be NULL.
  */
 size_t om_reclaim_some(struct om_system *sys, size_t pages, bool *put_off);
 
@@ -62,6 +62,6 @@ size_t om_reclaim_some(struct om_system *sys, size_t pages, bool *put_off);
  * Write out and free what can be freed of these pages, even if they were used a moment ago. Each
  * comes with a reference, which is dropped. Returns how many were freed. May sleep.
  */
-unsigned om_reclaim_pages(struct om_system *sys, struct om_page *const page[], unsigned n);
+unsigned om_reclaim_pages(struct om_system *sys, const om_pfn_t page[], unsigned n);
 
 #endif

@@ -70,7 +70,7 @@ static void wait_for_background(struct om_system *sys, const struct others *o)
  * We found nothing: perhaps because other threads have all pages isolated. Wait until one of them
  * has freed some; false if none has, or they hang, so that it was really nothing.
  */
-static bool wait_for_others(struct om_system *sys, bool put_off)
+static OM_COLD bool wait_for_others(struct om_system *sys, bool put_off)
 {
 	struct others o = {&sys->reclaimers, atomic_load(&sys->reclaimers.won)};
 	unsigned left = PATIENCE;

@@ -190,7 +190,7 @@ static void look_by_walk(struct scan *s, struct om_page *page, bool many)
 {
 	keep_table(s, NULL);
 	if (is_too_old_by_walk(s, page, many))
-		s->v->page[s->v->n++] = page;
+		s->v->page[s->v->n++] = om_page_pfn(s->sys, page);
 	else
 		om_page_unlock_put(s->sys, page);
 }
@@ -209,7 +209,7 @@ static bool look(struct scan *s, struct om_page *page, struct om_page **table)
 	*table = may ? om_anon_page_table(page) : NULL;
 	if (*table && *table == s->table) {
 		if (is_too_old(s, page) && take(s, page))
-			s->v->page[s->v->n++] = page;
+			s->v->page[s->v->n++] = om_page_pfn(s->sys, page);
 		*table = NULL;
 	} else if (may && !*table) {
 		taken = take(s, page);

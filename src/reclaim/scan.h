@@ -9,7 +9,7 @@
 
 /* Pages that are to leave: locked, and with a reference. */
 struct om_victims {
-	struct om_page *page[OM_RECLAIM_BATCH]; /* NULL: given up */
+	om_pfn_t page[OM_RECLAIM_BATCH]; /* OM_NO_PFN: given up */
 	unsigned n;
 	bool put_off; /* a store has said that it will not write just now */
 };

@@ -14,9 +14,12 @@
 
 #include "page/put.h"
 
+/* Entries that are swept with one flush. */
+#define SWEPT 8
+
 struct swept {
-	struct om_page *page[OM_HOLD];
-	bool dirty[OM_HOLD];
+	struct om_page *page[SWEPT];
+	bool dirty[SWEPT];
 	unsigned n;
 };
 
@@ -64,22 +67,30 @@ static void forget_entry(struct om_system *sys, struct om_page *page, bool dirty
 	om_page_unlock_or_free(sys, page);
 }
 
-static bool sweep_part(void *arg, const struct om_part *p)
+static void sweep_some(struct om_system *sys, struct om_mm *mm, struct om_page *table,
+                       uintptr_t start, uintptr_t end)
 {
-	struct om_mm *mm = p->vma->mm;
-	struct om_system *sys = arg;
-	struct swept s = {.n = 0};
+	struct swept s;
 
-	om_table_lock(sys, p->table);
-	for (uintptr_t a = p->start; a < p->end; a += OM_PAGE_SIZE)
-		sweep_entry(sys, p->table, om_table_pos(a), &s);
+	s.n = 0;
+	om_table_lock(sys, table);
+	for (uintptr_t a = start; a < end; a += OM_PAGE_SIZE)
+		sweep_entry(sys, table, om_table_pos(a), &s);
 	/* Before anybody can see that the entries are gone (hazard 9). */
 	if (s.n)
-		om_tlb_flush(mm, p->start, p->end, OM_FLUSH_PAGES);
-	om_table_unlock(sys, p->table);
+		om_tlb_flush(mm, start, end, OM_FLUSH_PAGES);
+	om_table_unlock(sys, table);
 	atomic_fetch_sub_explicit(&mm->own.rss_file, s.n, memory_order_relaxed);
 	for (unsigned i = 0; i < s.n; i++)
 		forget_entry(sys, s.page[i], s.dirty[i]);
+}
+
+static bool sweep_part(void *arg, const struct om_part *p)
+{
+	const uintptr_t some = SWEPT * OM_PAGE_SIZE;
+
+	for (uintptr_t a = p->start; a < p->end; a += some)
+		sweep_some(arg, p->vma->mm, p->table, a, p->end - a < some ? p->end : a + some);
 	return true;
 }
 

@@ -102,7 +102,7 @@ size_t om_reclaim_tables(struct om_system *sys, enum om_tables how, size_t targe
 			break;
 		if (lock_mm(mm, how, all)) {
 			freed += om_trim(mm, &addr, OM_VA_LIMIT, which, &looked);
-			om_mm_write_unlock(mm);
+			om_mm_write_unlock_all(mm);
 		} else {
 			addr = OM_VA_LIMIT;
 		}

@@ -12,7 +12,6 @@
 #include "page/fold.h"
 #include "page/unevictable.h"
 #include "reclaim/reclaim.h"
-#include "reclaim/sweep.h"
 #include "store/mapping.h"
 #include "store/swap.h"
 
@@ -95,8 +94,9 @@ static enum om_walk_verdict keep(struct om_walk *w, const struct om_page *page)
  * The entry was taken, and is flushed. Now the page leaves it; false: it must stay, as it was
  * written to after MADV_FREE. TABLE held.
  */
-static bool leave_entry(struct om_system *sys, struct om_page *page, struct om_page *table,
-                        unsigned pos, om_pte_t old, om_pte_t absent)
+static OM_NOINLINE bool leave_entry(struct om_system *sys, struct om_page *page,
+                                    struct om_page *table, unsigned pos, om_pte_t old,
+                                    om_pte_t absent)
 {
 	bool anon = om_page_test(page, OM_PG_ANON);
 
@@ -132,34 +132,17 @@ static enum om_walk_verdict unmap_one(struct om_walk *w, struct om_page *page, s
 	return leave_entry(w->sys, page, table, pos, old, absent) ? OM_WALK_GO : keep(w, page);
 }
 
-/* Perhaps nonlinear areas have the page. */
-static void sweep(struct om_mapping *mapping)
-{
-	if (om_mapping_is_shmem(mapping))
-		om_sweep_nonlinear(mapping);
-}
-
 enum om_unmap_result om_try_to_unmap(struct om_system *sys, struct om_page *page,
-                                     struct om_page *const others[], unsigned n)
+                                     const om_pfn_t others[], unsigned n)
 {
 	struct unmapping u = {page, OM_UNMAP_AGAIN};
 	struct om_walk w = {.visit = unmap_one, .arg = &u, .others = others, .nr_others = n};
 
 	om_rmap_walk(sys, page, &w);
-	if (!om_page_is_mapped(sys, page))
-		return OM_UNMAP_SUCCESS;
-	if (u.result == OM_UNMAP_AGAIN && !om_page_test(page, OM_PG_ANON))
-		sweep(page->object);
-	return u.result;
+	return om_page_is_mapped(sys, page) ? u.result : OM_UNMAP_SUCCESS;
 }
 
 /* ---- exclusive pages, a table at a time ---- */
-
-struct taken {
-	struct om_page *page;
-	unsigned pos;
-	om_pte_t old, absent;
-};
 
 static struct om_page *table_of(struct om_system *sys, struct om_page *page)
 {
@@ -171,61 +154,70 @@ static struct om_page *table_of(struct om_system *sys, struct om_page *page)
 	return table;
 }
 
-/* TABLE held. False: the page has moved away, or has to stay. */
-static bool take_entry(struct om_system *sys, struct om_page *table, struct om_page *page,
-                       struct taken *t)
+static struct om_page *table_of_victim(struct om_system *sys, om_pfn_t page)
 {
-	om_pte_t pte;
-
-	if (table_of(sys, page) != table)
-		return false;
-	t->page = page;
-	t->pos = (unsigned)page->index;
-	pte = om_entry_get(sys, table, t->pos);
-	if (!om_pte_present(pte) || om_pte_pfn(pte) != om_page_pfn(sys, page) ||
-	    !absent_entry(sys, page, NULL, &t->absent))
-		return false;
-	t->old = om_entry_take(sys, table, t->pos, t->absent);
-	return true;
+	return page == OM_NO_PFN ? NULL : table_of(sys, om_page_of(sys, page));
 }
 
-static void flush_taken(struct om_page *table, const struct taken *t, unsigned n)
+/* TABLE held. The old entry; 0: the page has moved away, or has to stay. */
+static om_pte_t take_entry(struct om_system *sys, struct om_page *table, struct om_page *page)
 {
-	unsigned first = t[0].pos, last = t[0].pos;
+	unsigned pos;
+	om_pte_t pte, absent;
 
-	for (unsigned i = 1; i < n; i++) {
-		first = t[i].pos < first ? t[i].pos : first;
-		last = t[i].pos > last ? t[i].pos : last;
-	}
-	om_table_flush(table, om_table_addr(table, first),
-	               om_table_addr(table, last) + OM_PAGE_SIZE);
+	if (table_of(sys, page) != table)
+		return 0;
+	pos = (unsigned)page->index;
+	pte = om_entry_get(sys, table, pos);
+	if (!om_pte_present(pte) || om_pte_pfn(pte) != om_page_pfn(sys, page) ||
+	    !absent_entry(sys, page, NULL, &absent))
+		return 0;
+	return om_entry_take(sys, table, pos, absent);
 }
 
 /* Pages [0, n) are shown by `table`, as far as we know. */
-static void unmap_of_table(struct om_system *sys, struct om_page *table,
-                           struct om_page *const page[], unsigned n)
+static void unmap_of_table(struct om_system *sys, struct om_page *table, const om_pfn_t page[],
+                           unsigned n)
 {
-	struct taken t[OM_RECLAIM_BATCH];
-	unsigned got = 0;
+	om_pte_t old[OM_RECLAIM_BATCH];
+	unsigned got = 0, first = OM_TABLE_ENTRIES, last = 0;
 
 	om_table_lock_entries(sys, table);
-	for (unsigned i = 0; i < n; i++)
-		got += take_entry(sys, table, page[i], &t[got]);
+	for (unsigned i = 0; i < n; i++) {
+		struct om_page *p = om_page_of(sys, page[i]);
+		unsigned pos;
+
+		old[i] = take_entry(sys, table, p);
+		if (!old[i])
+			continue;
+		pos = (unsigned)p->index;
+		got++;
+		first = pos < first ? pos : first;
+		last = pos > last ? pos : last;
+	}
 	if (got)
-		flush_taken(table, t, got);
+		om_table_flush(table, om_table_addr(table, first),
+		               om_table_addr(table, last) + OM_PAGE_SIZE);
 	om_rmap_count(sys, got, got, got);
-	for (unsigned i = 0; i < got; i++)
-		leave_entry(sys, t[i].page, table, t[i].pos, t[i].old, t[i].absent);
+	for (unsigned i = 0; i < n; i++) {
+		struct om_page *p = om_page_of(sys, page[i]);
+		unsigned pos;
+
+		if (!old[i])
+			continue;
+		pos = (unsigned)p->index;
+		leave_entry(sys, p, table, pos, old[i], om_entry_get(sys, table, pos));
+	}
 	om_table_unlock(sys, table);
 }
 
-void om_unmap_exclusive(struct om_system *sys, struct om_page *const page[], unsigned n)
+void om_unmap_exclusive(struct om_system *sys, const om_pfn_t page[], unsigned n)
 {
 	for (unsigned i = 0, end; i < n; i = end) {
-		struct om_page *table = page[i] ? table_of(sys, page[i]) : NULL;
+		struct om_page *table = table_of_victim(sys, page[i]);
 
-		for (end = i + 1; table && end < n && page[end]; end++)
-			if (table_of(sys, page[end]) != table)
+		for (end = i + 1; table && end < n; end++)
+			if (table_of_victim(sys, page[end]) != table)
 				break;
 		if (table)
 			unmap_of_table(sys, table, page + i, end - i);

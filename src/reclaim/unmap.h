@@ -19,18 +19,18 @@ enum om_unmap_result {
  * Replace every entry by a swap entry (anonymous pages, which must be in the swap cache, or clean
  * and MADV_FREE'd), a file-offset entry (nonlinear areas) or nothing. Dirty bits go to
  * OM_PG_DIRTY. Partial: on AGAIN and FAIL some entries may have been replaced; each is consistent
- * by itself. The n `others`, or NULL, are locked as well and will be unmapped next: entries of
+ * by itself. The n `others`, or OM_NO_PFN, are locked as well and will be unmapped next: entries of
  * theirs may go already.
  */
 enum om_unmap_result om_try_to_unmap(struct om_system *sys, struct om_page *page,
-                                     struct om_page *const others[], unsigned n);
+                                     const om_pfn_t others[], unsigned n);
 
 /*
- * Of n locked pages, those of which the reverse map names the table at once: what
+ * Of n locked pages, or OM_NO_PFN, those of which the reverse map names the table at once: what
  * om_try_to_unmap() does, with one lock and one flush for all that a table shows. Others are left
  * alone, and so is what has to stay.
  */
-void om_unmap_exclusive(struct om_system *sys, struct om_page *const page[], unsigned n);
+void om_unmap_exclusive(struct om_system *sys, const om_pfn_t page[], unsigned n);
 
 /* Entries that have been used since the last call, and are not any more. */
 struct om_uses {

@@ -51,7 +51,7 @@ static struct om_part showing(struct om_vma *vma, uintptr_t first, uintptr_t las
  * Of what is to be looked at in one area, the next entries, as many as *left allows. False: none
  * were found as far as p->start; that is the end, or as far as *left allows to go.
  */
-static bool first_part(struct om_part *p, unsigned *left)
+static OM_NOINLINE bool first_part(struct om_part *p, unsigned *left)
 {
 	unsigned most = *left * SKIPS, skips = most;
 	uintptr_t room;
@@ -121,7 +121,7 @@ void om_i_mmap_set_hand(struct om_mapping *mapping, const struct om_cursor *c)
 	atomic_store_explicit(&mapping->hand_addr, c->addr, memory_order_relaxed);
 }
 
-bool om_i_mmap_hold(struct om_mapping *mapping, struct om_cursor *c, om_part_fn *fn, void *arg)
+OM_INLINE bool hold(struct om_mapping *mapping, struct om_cursor *c, om_part_fn *fn, void *arg)
 {
 	struct om_system *sys = mapping->sys;
 	unsigned left = om_hold(sys);
@@ -137,12 +137,17 @@ bool om_i_mmap_hold(struct om_mapping *mapping, struct om_cursor *c, om_part_fn 
 	return go;
 }
 
+bool om_i_mmap_hold(struct om_mapping *mapping, struct om_cursor *c, om_part_fn *fn, void *arg)
+{
+	return hold(mapping, c, fn, arg);
+}
+
 void om_i_mmap_window(struct om_mapping *mapping, struct om_cursor *c, om_part_fn *fn, void *arg)
 {
 	bool again = c->node != 0;
 
 	for (unsigned holds = OM_WINDOW / om_hold(mapping->sys); holds && !c->done; holds--) {
-		if (!om_i_mmap_hold(mapping, c, fn, arg))
+		if (!hold(mapping, c, fn, arg))
 			return;
 		if (c->done && again) {
 			*c = (struct om_cursor){.key = OM_NONLINEAR_INDEX};

@@ -255,7 +255,7 @@ static void look_at(struct om_system *sys, struct om_page *page, struct om_targe
  * although the page still counts it is being zapped, and its flush is under way: there is nothing
  * to visit.
  */
-static bool walk_direct(struct om_walk *w, const struct om_target *t)
+static OM_NOINLINE bool walk_direct(struct om_walk *w, const struct om_target *t)
 {
 	struct om_system *sys = w->sys;
 	struct om_page *page = t->page, *table = t->object;
@@ -280,33 +280,37 @@ static bool walk_direct(struct om_walk *w, const struct om_target *t)
 	return still;
 }
 
+/* What a walk was asked to do, while visit_only() stands in its place. */
+struct asked {
+	om_visit *visit;
+	void *arg;
+};
+
 /* The only entry, as it seemed: if it is, and will be, the next walk need not look for it. */
 static enum om_walk_verdict visit_only(struct om_walk *w, struct om_page *page, struct om_vma *vma,
                                        struct om_page *table, unsigned pos)
 {
-	struct om_walk *asked = w->arg;
+	const struct asked *asked = w->arg;
 
 	om_frame_lock(w->sys, page);
 	om_rmap_page_claim(w->sys, om_shard(w->sys), page, vma, table, pos);
 	om_frame_unlock(w->sys, page);
-	return asked->visit(asked, page, vma, table, pos);
+	w->visit = asked->visit;
+	w->arg = asked->arg;
+	return w->visit(w, page, vma, table, pos);
 }
 
 static OM_NOINLINE void walk_shared(struct om_walk *w, const struct om_target *t)
 {
 	struct om_anon_vma *av = t->object;
 	struct om_areas areas = {&anon_tree, &av->root, &av->lock, OM_RANK_ANON, anon_area};
-	struct om_walk only = *w;
+	struct asked asked = {w->visit, w->arg};
 
-	if (t->mapcount > 1) {
-		om_probe_areas(w, t, &areas);
-	} else {
-		only.visit = visit_only;
-		only.arg = w;
-		om_probe_areas(&only, t, &areas);
-		w->probed = only.probed;
-		w->found = only.found;
+	if (t->mapcount == 1) {
+		w->visit = visit_only;
+		w->arg = &asked;
 	}
+	om_probe_areas(w, t, &areas);
 	anon_vma_put(w->sys, av);
 }
 

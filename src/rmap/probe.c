@@ -11,8 +11,8 @@ static bool shows(struct om_walk *w, om_pte_t pte, const struct om_page *page)
 	return om_pte_present(pte) && om_pte_pfn(pte) == om_page_pfn(w->sys, page);
 }
 
-bool om_probe_entry(struct om_walk *w, const struct om_target *t, struct om_vma *vma,
-                    struct om_page *table, unsigned pos)
+OM_INLINE bool probe_entry(struct om_walk *w, const struct om_target *t, struct om_vma *vma,
+                           struct om_page *table, unsigned pos)
 {
 	om_pte_t pte = om_entry_get(w->sys, table, pos);
 
@@ -20,6 +20,12 @@ bool om_probe_entry(struct om_walk *w, const struct om_target *t, struct om_vma 
 		return true;
 	w->found++;
 	return w->visit(w, t->page, vma, table, pos) == OM_WALK_GO && w->found < t->mapcount;
+}
+
+bool om_probe_entry(struct om_walk *w, const struct om_target *t, struct om_vma *vma,
+                    struct om_page *table, unsigned pos)
+{
+	return probe_entry(w, t, vma, table, pos);
 }
 
 bool om_probe(struct om_walk *w, const struct om_target *t, struct om_mm *mm, struct om_vma *vma,
@@ -42,7 +48,7 @@ bool om_probe(struct om_walk *w, const struct om_target *t, struct om_mm *mm, st
 		return true;
 	om_table_lock(w->sys, table);
 	/* A table with several owners is looked at once: by way of the first (I13). */
-	go = om_table_mm(table) != mm || om_probe_entry(w, t, vma, table, pos);
+	go = om_table_mm(table) != mm || probe_entry(w, t, vma, table, pos);
 	om_table_unlock(w->sys, table);
 	return go;
 }

@@ -9,17 +9,21 @@
 
 enum om_walk_verdict { OM_WALK_GO, OM_WALK_STOP };
 
+struct om_walk;
+
+/*
+ * Called for each entry that maps the page, with the table's lock held. `vma` is NULL when the
+ * design finds the entry without one. May take FRAME and leaves, and flush. Perhaps also for
+ * entries of `others`, whatever it returns then.
+ */
+typedef enum om_walk_verdict om_visit(struct om_walk *w, struct om_page *page, struct om_vma *vma,
+                                      struct om_page *table, unsigned pos);
+
 struct om_walk {
-	/*
-	 * Called for each entry that maps the page, with the table's lock held. `vma` is NULL
-	 * when the design finds the entry without one. May take FRAME and leaves, and flush.
-	 * Perhaps also for entries of `others`, whatever it returns then.
-	 */
-	enum om_walk_verdict (*visit)(struct om_walk *w, struct om_page *page, struct om_vma *vma,
-	                              struct om_page *table, unsigned pos);
+	om_visit *visit;
 	void *arg;
-	/* Pages that the caller has locked, too, and will walk next, or NULL: virtual_scan.c. */
-	struct om_page *const *others;
+	/* Pages that the caller has locked, too, and will walk next: virtual_scan.c. */
+	const om_pfn_t *others;
 	unsigned nr_others;
 	bool complete; /* of a file's page, no entry may be missed: holds SHAPE, and may sleep */
 	struct om_system *sys;

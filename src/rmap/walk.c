@@ -28,7 +28,7 @@ static bool probe_part(void *arg, const struct om_part *p)
 }
 
 /* All nonlinear areas, or what the window shows of them. Only shared memory has them. */
-static void walk_nonlinear(struct om_walk *w, const struct om_target *t)
+static OM_NOINLINE void walk_nonlinear(struct om_walk *w, const struct om_target *t)
 {
 	struct om_mapping *mapping = t->object;
 	struct om_cursor c = {.key = OM_NONLINEAR_INDEX};

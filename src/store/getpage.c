@@ -71,8 +71,18 @@ static int enter(struct om_mapping *mapping, uintptr_t index, struct om_page *pa
 	return err;
 }
 
-/* A fresh page in the index, as enter() puts it there. On failure *result is not changed. */
-static int enter_new(struct om_mapping *mapping, uintptr_t index, struct om_page **result)
+/* May areas show the zero page in holes? Who lets them says so with MAPPING held. */
+static bool shows_holes(const struct om_mapping *mapping)
+{
+	return atomic_load_explicit(&mapping->holes_shown, memory_order_relaxed);
+}
+
+/*
+ * A fresh page in the index, as enter() puts it there; with `unseen` not where an area may show a
+ * hole: -OM_EAGAIN. On failure *result is not changed.
+ */
+static int enter_new(struct om_mapping *mapping, uintptr_t index, bool unseen,
+                     struct om_page **result)
 {
 	struct om_system *sys = mapping->sys;
 	struct om_page *page = fresh_page(mapping);
@@ -81,7 +91,7 @@ static int enter_new(struct om_mapping *mapping, uintptr_t index, struct om_page
 	if (!page)
 		return -OM_ENOFRAME;
 	om_write_lock(sys, &mapping->lock, OM_RANK_MAPPING);
-	err = enter(mapping, index, page);
+	err = unseen && shows_holes(mapping) ? -OM_EAGAIN : enter(mapping, index, page);
 	om_write_unlock(sys, &mapping->lock);
 	if (err)
 		om_page_unlock_put(sys, page);
@@ -93,25 +103,32 @@ static int enter_new(struct om_mapping *mapping, uintptr_t index, struct om_page
 /* ---- the pages of a transfer ---- */
 
 /*
- * Places [first, end) of `page` are the pages of the file from `index` on: new ones that this
- * thread has entered, or NULL, those that were there already.
+ * Places [first, end) of `pfn` are the pages of the file from `index` on: new ones that this thread
+ * has entered, or OM_NO_PFN, those that were there already.
  */
 struct run {
 	uintptr_t index;
 	unsigned first, end;
-	struct om_page *page[OM_TRANSFER_MAX];
+	om_pfn_t pfn[OM_TRANSFER_MAX];
 };
 
-/* A fresh page at a place that is absent; NULL: there is none for it. MAPPING held for writing. */
-static struct om_page *enter_ahead(struct om_mapping *mapping, uintptr_t index)
+static struct om_page *page_at(struct om_system *sys, const struct run *run, unsigned at)
+{
+	return run->pfn[at] == OM_NO_PFN ? NULL : om_page_of(sys, run->pfn[at]);
+}
+
+/* A fresh page at a place that is absent; OM_NO_PFN: there is none. MAPPING held for writing. */
+static om_pfn_t enter_ahead(struct om_mapping *mapping, uintptr_t index)
 {
 	struct om_page *page = fresh_page(mapping);
 
-	if (page && enter(mapping, index, page)) {
+	if (!page)
+		return OM_NO_PFN;
+	if (enter(mapping, index, page)) {
 		om_page_unlock_put(mapping->sys, page);
-		return NULL;
+		return OM_NO_PFN;
 	}
-	return page;
+	return om_page_pfn(mapping->sys, page);
 }
 
 /*
@@ -125,14 +142,14 @@ static unsigned extend(struct om_mapping *mapping, struct run *run, unsigned at,
 	unsigned last = at - (unsigned)step, gap = 0;
 
 	for (; n; n--, at += (unsigned)step) {
-		run->page[at] = NULL;
+		run->pfn[at] = OM_NO_PFN;
 		if (!is_absent(mapping, run->index + at)) {
 			if (++gap > mapping->ops->read_gap)
 				break;
 			continue;
 		}
-		run->page[at] = enter_ahead(mapping, run->index + at);
-		if (!run->page[at])
+		run->pfn[at] = enter_ahead(mapping, run->index + at);
+		if (run->pfn[at] == OM_NO_PFN)
 			break;
 		last = at;
 		gap = 0;
@@ -152,7 +169,7 @@ static void enter_window(struct om_mapping *mapping, uintptr_t index, struct om_
 	w = om_readahead_plan(mapping, index, ahead);
 	at = (unsigned)(index - w.first);
 	run->index = w.first;
-	run->page[at] = page;
+	run->pfn[at] = om_page_pfn(sys, page);
 	run->first = extend(mapping, run, at - 1, -1, at);
 	run->end = extend(mapping, run, at + 1, 1, w.n - at - 1) + 1;
 	w.first += run->first;
@@ -170,7 +187,7 @@ static int read_pages(struct om_mapping *mapping, const struct run *run)
 	void *frame[OM_TRANSFER_MAX];
 
 	for (unsigned i = 0; i < n; i++) {
-		struct om_page *page = run->page[run->first + i];
+		struct om_page *page = page_at(sys, run, run->first + i);
 
 		frame[i] = page ? om_page_ptr(sys, page) : NULL;
 		pages += page != NULL;
@@ -213,7 +230,7 @@ static void put_run(struct om_mapping *mapping, const struct run *run, unsigned 
 	struct om_system *sys = mapping->sys;
 
 	for (unsigned i = run->first; i < run->end; i++) {
-		struct om_page *page = run->page[i];
+		struct om_page *page = page_at(sys, run, i);
 		bool ahead = i < keep || i - keep > asked;
 
 		if (!page || (i == keep && !valid))
@@ -252,19 +269,19 @@ static int fill_from_store(struct om_mapping *mapping, uintptr_t index, struct o
 	return err;
 }
 
-/* A hole of shared memory gets a page. On failure *page is NULL. */
-static int fill_with_zeros(struct om_mapping *mapping, uintptr_t index, struct om_page **page)
+/* A hole of shared memory gets a page; `unseen` as in enter_new(). On failure *page is NULL. */
+static int fill_with_zeros(struct om_mapping *mapping, uintptr_t index, bool unseen,
+                           struct om_page **page)
 {
 	struct om_system *sys = mapping->sys;
-	int err = enter_new(mapping, index, page);
+	int err = enter_new(mapping, index, unseen, page);
 
 	if (err)
 		return err;
 	memset(om_page_ptr(sys, *page), 0, OM_PAGE_SIZE);
 	page_arrived(sys, *page, OM_PG_DIRTY);
-	/* Who showed a hole here set this before he let the page in. */
-	return atomic_load_explicit(&mapping->holes_shown, memory_order_relaxed) ? OM_FILLED_HOLE
-	                                                                         : 0;
+	/* Who showed a hole here said so before he let the page in. */
+	return !unseen && shows_holes(mapping) ? OM_FILLED_HOLE : 0;
 }
 
 /* Nothing is at `index`: make a page and fill it. */
@@ -275,8 +292,8 @@ static int fill(struct om_mapping *mapping, uintptr_t index, struct om_ahead ahe
 	int err;
 
 	if (om_mapping_is_shmem(mapping))
-		return fill_with_zeros(mapping, index, page);
-	err = enter_new(mapping, index, page);
+		return fill_with_zeros(mapping, index, false, page);
+	err = enter_new(mapping, index, false, page);
 	if (err)
 		return err;
 	*read = true;
@@ -369,7 +386,7 @@ int om_mapping_trypage(struct om_mapping *mapping, uintptr_t index, bool keep_ho
                        const struct om_page *mine, struct om_page **page)
 {
 	om_ientry_t e;
-	int err = 0;
+	int err;
 
 	*page = NULL;
 	if (index >= om_mapping_pages(mapping))
@@ -378,15 +395,15 @@ int om_mapping_trypage(struct om_mapping *mapping, uintptr_t index, bool keep_ho
 	if (!e && om_mapping_is_shmem(mapping)) {
 		if (keep_hole)
 			return OM_HOLE;
-		err = fill_with_zeros(mapping, index, page);
-		if (err < 0)
+		err = fill_with_zeros(mapping, index, true, page);
+		if (err)
 			return err;
 	} else if (!*page || (*page != mine && !om_page_trylock(mapping->sys, *page))) {
 		return -OM_EAGAIN;
 	}
 	if (is_still_there(mapping, index, *page)) {
 		om_readahead_used(mapping, *page);
-		return err;
+		return 0;
 	}
 	if (*page != mine)
 		om_page_unlock(mapping->sys, *page);
@@ -504,26 +521,31 @@ static uintptr_t next_absent(struct om_mapping *mapping, uintptr_t index, uintpt
 	return index;
 }
 
-void om_mapping_readahead(struct om_mapping *mapping, uintptr_t first, size_t n)
+static OM_NOINLINE void readahead_pages(struct om_mapping *mapping, uintptr_t first, uintptr_t end)
 {
-	uint64_t pages = om_mapping_pages(mapping);
 	struct run run;
-	uintptr_t i, end;
 	int err = 0;
 
-	om_might_sleep(mapping->sys);
-	if (first >= pages || n == 0)
-		return;
-	end = n < pages - first ? first + n : (uintptr_t)pages;
-	if (om_mapping_is_shmem(mapping)) {
-		readahead_slots(mapping, first, end - 1);
-		return;
-	}
-	for (i = first; !err && (i = next_absent(mapping, i, end)) < end; i += run.end) {
+	for (uintptr_t i = first; !err && (i = next_absent(mapping, i, end)) < end; i += run.end) {
 		enter_range(mapping, i, end, &run);
 		if (!run.end)
 			return;
 		err = read_pages(mapping, &run);
 		put_run(mapping, &run, OM_TRANSFER_MAX, 0, !err);
 	}
+}
+
+void om_mapping_readahead(struct om_mapping *mapping, uintptr_t first, size_t n)
+{
+	uint64_t pages = om_mapping_pages(mapping);
+	uintptr_t end;
+
+	om_might_sleep(mapping->sys);
+	if (first >= pages || n == 0)
+		return;
+	end = n < pages - first ? first + n : (uintptr_t)pages;
+	if (om_mapping_is_shmem(mapping))
+		readahead_slots(mapping, first, end - 1);
+	else
+		readahead_pages(mapping, first, end);
 }

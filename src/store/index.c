@@ -27,7 +27,7 @@ _Static_assert(MAX_HEIGHT <= 7, "om_index.top has three bits for it");
 /* Nodes taken ahead of a change: a new spine above the root, and a new path below it. */
 struct spare {
 	unsigned n;
-	struct om_page *node[2 * MAX_HEIGHT];
+	om_pfn_t node[2 * MAX_HEIGHT];
 };
 
 void om_index_init(struct om_index *ix)
@@ -263,6 +263,11 @@ static unsigned missing(struct om_system *sys, const struct om_index *ix, uintpt
 	return 0;
 }
 
+static struct om_page *spare_take(struct om_system *sys, struct spare *spare)
+{
+	return om_page_of(sys, spare->node[--spare->n]);
+}
+
 static bool spare_fill(struct om_system *sys, struct spare *spare, unsigned n)
 {
 	for (spare->n = 0; spare->n < n; spare->n++) {
@@ -271,18 +276,13 @@ static bool spare_fill(struct om_system *sys, struct spare *spare, unsigned n)
 		if (!node)
 			break;
 		node->slot = 0;
-		spare->node[spare->n] = node;
+		spare->node[spare->n] = om_page_pfn(sys, node);
 	}
 	if (spare->n == n)
 		return true;
 	while (spare->n)
-		om_frame_release(sys, spare->node[--spare->n]);
+		om_frame_release(sys, spare_take(sys, spare));
 	return false;
-}
-
-static struct om_page *spare_take(struct spare *spare)
-{
-	return spare->node[--spare->n];
 }
 
 /* Put new roots on top until the tree covers i. */
@@ -295,11 +295,11 @@ static void grow(struct om_system *sys, struct om_index *ix, uintptr_t i, struct
 	if (root && height >= need)
 		return;
 	if (!root) {
-		root = spare_take(spare);
+		root = spare_take(sys, spare);
 		height = need;
 	}
 	for (; height < need; height++) {
-		above = spare_take(spare);
+		above = spare_take(sys, spare);
 		replace_entry(sys, above, 0, om_ientry_page(om_page_pfn(sys, root)));
 		above->slot = root->slot;
 		root->slot = 0;
@@ -319,7 +319,7 @@ static struct om_page *make_leaf(struct om_system *sys, struct om_index *ix, uin
 	for (level = om_index_height(top) - 1u; level > 0; level--) {
 		next = child(sys, node, digit(i, level));
 		if (!next) {
-			next = spare_take(spare);
+			next = spare_take(sys, spare);
 			replace_entry(sys, node, digit(i, level),
 			              om_ientry_page(om_page_pfn(sys, next)));
 		}

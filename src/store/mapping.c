@@ -184,30 +184,32 @@ bool om_mapping_evict(struct om_mapping *mapping, struct om_page *page)
 
 /* ---- writing ---- */
 
-static int write_pages(struct om_mapping *mapping, struct om_page *const page[], unsigned n)
+static int write_pages(struct om_mapping *mapping, const om_pfn_t page[], unsigned n)
 {
 	struct om_system *sys = mapping->sys;
 	void *frame[OM_TRANSFER_MAX] = {NULL};
 	int err;
 
 	for (unsigned i = 0; i < n; i++) {
-		OM_ASSERT(sys, om_page_test(page[i], OM_PG_LOCKED), "page lock", page[i]);
-		frame[i] = om_page_ptr(sys, page[i]);
+		struct om_page *p = om_page_of(sys, page[i]);
+
+		OM_ASSERT(sys, om_page_test(p, OM_PG_LOCKED), "page lock", p);
+		frame[i] = om_arch_frame(&sys->arch, page[i]);
 		/* Before the write starts, so that a store that comes while it runs is not lost. */
-		om_page_clear(page[i], OM_PG_DIRTY);
+		om_page_clear(p, OM_PG_DIRTY);
 	}
 	om_might_transfer(sys);
-	err = mapping->ops->write(mapping->store, page[0]->index, n, frame);
+	err = mapping->ops->write(mapping->store, om_page_of(sys, page[0])->index, n, frame);
 	if (!err) {
 		om_count(sys, OM_EV_PGPGOUT, n);
 		return 0;
 	}
 	for (unsigned i = 0; i < n; i++)
-		om_page_set(page[i], OM_PG_DIRTY);
+		om_page_set(om_page_of(sys, page[i]), OM_PG_DIRTY);
 	return om_write_error(err);
 }
 
-int om_mapping_writepages(struct om_mapping *mapping, struct om_page *const page[], unsigned n)
+int om_mapping_writepages(struct om_mapping *mapping, const om_pfn_t page[], unsigned n)
 {
 	int err, first = 0;
 
@@ -251,13 +253,17 @@ static bool lock_dirty(struct om_mapping *mapping, struct om_page *page, uintptr
 /* The first dirty page at or after run->next. */
 static bool begin_run(struct om_mapping *mapping, struct om_run *run)
 {
-	while (om_mapping_next(mapping, &run->next, run->last, &run->page[0])) {
+	struct om_page *page;
+
+	while (om_mapping_next(mapping, &run->next, run->last, &page)) {
 		uintptr_t at = run->next;
 
 		run->end = at == run->last;
 		run->next = at + 1;
-		if (run->page[0] && lock_dirty(mapping, run->page[0], at, true))
+		if (page && lock_dirty(mapping, page, at, true)) {
+			run->page[0] = om_page_pfn(mapping->sys, page);
 			return true;
+		}
 		if (run->end)
 			return false;
 	}
@@ -273,7 +279,7 @@ bool om_mapping_next_dirty(struct om_mapping *mapping, struct om_run *run)
 
 		if (!page || !lock_dirty(mapping, page, run->next, false))
 			break;
-		run->page[run->n] = page;
+		run->page[run->n] = om_page_pfn(mapping->sys, page);
 		run->end = run->next++ == run->last;
 	}
 	return true;
@@ -282,7 +288,7 @@ bool om_mapping_next_dirty(struct om_mapping *mapping, struct om_run *run)
 void om_run_put(struct om_system *sys, struct om_run *run)
 {
 	for (unsigned i = 0; i < run->n; i++)
-		om_page_unlock_put(sys, run->page[i]);
+		om_page_unlock_put(sys, om_page_of(sys, run->page[i]));
 }
 
 /* ---- dropping ---- */

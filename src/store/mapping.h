@@ -72,8 +72,9 @@ int om_mapping_getpage(struct om_mapping *mapping, uintptr_t index, struct om_ah
 
 /*
  * The page at `index`, as om_mapping_getpage() gives it, if that takes no waiting: it is in memory
- * and not locked, or it is `mine`, which the caller has locked; or it is a hole of shared memory,
- * which is filled with zeros, or with `keep_hole` stays one: OM_HOLE, and *page is NULL.
+ * and not locked, or it is `mine`, which the caller has locked; or it is a hole of shared memory
+ * that no area can show, which is filled with zeros, or with `keep_hole` stays one: OM_HOLE, and
+ * *page is NULL.
  * Errors: -OM_EAGAIN (*page is the page, referenced, if its lock is what must be waited for, else
  * NULL), -OM_ENOFRAME, -OM_EFAULT (beyond the end). `mine` stays locked after an error. Any context
  * in which MAPPING may be taken.
@@ -148,11 +149,13 @@ static inline int om_write_error(int err)
  * (om_page_mkclean). 0, or the first error: pages that could not be written are dirty again;
  * -OM_EAGAIN, if the store does not write just now: then it is not asked for each. May sleep.
  */
-int om_mapping_writepages(struct om_mapping *mapping, struct om_page *const page[], unsigned n);
+int om_mapping_writepages(struct om_mapping *mapping, const om_pfn_t page[], unsigned n);
 
 static inline int om_mapping_writepage(struct om_mapping *mapping, struct om_page *page)
 {
-	return om_mapping_writepages(mapping, &page, 1);
+	om_pfn_t pfn = om_page_pfn(mapping->sys, page);
+
+	return om_mapping_writepages(mapping, &pfn, 1);
 }
 
 /* Consecutive dirty pages, each referenced and locked; and where to look for the next ones. */
@@ -160,7 +163,7 @@ struct om_run {
 	uintptr_t next, last; /* in: places in the file */
 	bool end;             /* `last` has been looked at */
 	unsigned n;
-	struct om_page *page[OM_TRANSFER_MAX];
+	om_pfn_t page[OM_TRANSFER_MAX];
 };
 
 /*

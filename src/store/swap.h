@@ -159,7 +159,7 @@ struct om_page *om_swapcache_lookup(struct om_system *sys, uint32_t slot);
  * Write n pages that are cached in consecutive slots, `page[0]` in the first. Page locks held.
  * Clears OM_PG_DIRTY on success. On an error the pages stay dirty. May sleep.
  */
-int om_swap_write(struct om_system *sys, struct om_page *const page[], unsigned n);
+int om_swap_write(struct om_system *sys, const om_pfn_t page[], unsigned n);
 
 /* ---- reading (swapin.c) ---- */
 

@@ -128,33 +128,36 @@ struct om_page *om_swapcache_lookup(struct om_system *sys, uint32_t slot)
 /* ---- writing ---- */
 
 /* One transfer. DIRTY goes before it starts, so that no later store is taken for written. */
-static int write_slots(struct om_system *sys, struct om_page *const page[], unsigned n)
+static int write_slots(struct om_system *sys, const om_pfn_t page[], unsigned n)
 {
-	const struct om_swap_device *device = om_slot_device(sys, page[0]->slot);
+	uint32_t slot = om_page_of(sys, page[0])->slot;
+	const struct om_swap_device *device = om_slot_device(sys, slot);
 	void *frame[OM_SWAP_RUN];
 	unsigned i;
 	int err;
 
 	for (i = 0; i < n; i++) {
-		OM_ASSERT(sys, page[i]->slot == page[0]->slot + i, "I11", page[i]);
-		om_page_clear(page[i], OM_PG_DIRTY);
-		frame[i] = om_page_ptr(sys, page[i]);
+		struct om_page *p = om_page_of(sys, page[i]);
+
+		OM_ASSERT(sys, p->slot == slot + i, "I11", p);
+		om_page_clear(p, OM_PG_DIRTY);
+		frame[i] = om_arch_frame(&sys->arch, page[i]);
 	}
 	om_might_transfer(sys);
-	err = device->ops->write(device->store, om_slot_offset(page[0]->slot), n, frame);
+	err = device->ops->write(device->store, om_slot_offset(slot), n, frame);
 	if (!err) {
 		om_count(sys, OM_EV_PSWPOUT, n);
 		return 0;
 	}
 	for (i = 0; i < n; i++)
-		om_page_set(page[i], OM_PG_DIRTY);
+		om_page_set(om_page_of(sys, page[i]), OM_PG_DIRTY);
 	if (err == -OM_EAGAIN)
 		return err;
 	om_count(sys, OM_EV_SWAP_WRITE_ERR, 1);
 	return -OM_EIO;
 }
 
-int om_swap_write(struct om_system *sys, struct om_page *const page[], unsigned n)
+int om_swap_write(struct om_system *sys, const om_pfn_t page[], unsigned n)
 {
 	int err = 0, run_err;
 

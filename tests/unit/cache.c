@@ -108,7 +108,7 @@ bool cache_victim(struct om_system *sys, struct om_page **page)
 	struct om_round round = {.how = OM_SCAN_ALL, .left = sys->nr_frames};
 
 	om_scan(sys, &round, 1, &v);
-	*page = v.page[0];
+	*page = om_page_of(sys, v.page[0]);
 	return v.n;
 }
 

@@ -75,7 +75,7 @@ static unsigned go_round(struct machine *m, enum om_scan how, unsigned early)
 	m->round = (struct om_round){.how = how, .left = m->sys->nr_frames, .early = early};
 	om_scan(m->sys, &m->round, OM_RECLAIM_BATCH, &v);
 	for (unsigned i = 0; i < v.n; i++)
-		om_page_unlock_put(m->sys, v.page[i]);
+		om_page_unlock_put(m->sys, om_page_of(m->sys, v.page[i]));
 	return v.n;
 }
 

@@ -270,8 +270,10 @@ static void expect_run(struct om_mapping *m, struct om_run *run, uintptr_t first
 		return;
 	assert_int_equal(run->n, n);
 	for (unsigned i = 0; i < n; i++) {
-		assert_int_equal(run->page[i]->index, first + i);
-		assert_true(om_page_test(run->page[i], OM_PG_LOCKED));
+		struct om_page *page = om_page_of(m->sys, run->page[i]);
+
+		assert_int_equal(page->index, first + i);
+		assert_true(om_page_test(page, OM_PG_LOCKED));
 	}
 	om_run_put(m->sys, run);
 }

@@ -49,7 +49,7 @@ static unsigned go_round(struct space *s, enum om_scan how, unsigned n)
 		om_region_wake(s->sys, &s->sys->page[i]);
 	om_scan(s->sys, &round, n, &v);
 	for (unsigned i = 0; i < v.n; i++)
-		om_page_unlock(s->sys, v.page[i]);
+		om_page_unlock(s->sys, om_page_of(s->sys, v.page[i]));
 	return om_reclaim_pages(s->sys, v.page, v.n);
 }
 
@@ -162,6 +162,7 @@ static void test_mlocked(void **state)
 {
 	struct space s = space_start(128, 64);
 	struct om_page *page;
+	om_pfn_t pfn;
 
 	(void)state;
 	space_map(&s, 0, 8, RW, 0);
@@ -179,11 +180,12 @@ static void test_mlocked(void **state)
 
 	/* A page that is locked while reclaim has it stays. */
 	assert_int_equal(om_munlock(s.mm, at(2), 3 * OM_PAGE_SIZE), 0);
+	pfn = om_page_pfn(s.sys, page);
 	om_frame_lock(s.sys, page);
 	om_page_ref_locked(s.sys, page);
 	om_frame_unlock(s.sys, page);
 	assert_int_equal(om_mlock(s.mm, at(2), OM_PAGE_SIZE, 0), 0);
-	assert_int_equal(om_reclaim_pages(s.sys, &page, 1), 0);
+	assert_int_equal(om_reclaim_pages(s.sys, &pfn, 1), 0);
 	assert_int_equal(space_kind(s.mm, 2), OM_PAGE_DIRECT);
 	space_check(&s);
 	space_expect(&s, s.mm, 0, 8, 'a');

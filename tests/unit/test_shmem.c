@@ -14,6 +14,7 @@ static bool swap_out(struct om_mapping *m, uintptr_t index)
 {
 	struct om_system *sys = m->sys;
 	struct om_page *page = om_mapping_lookup(m, index);
+	om_pfn_t pfn = om_page_pfn(sys, page);
 	uint32_t slot;
 	bool done;
 
@@ -23,7 +24,7 @@ static bool swap_out(struct om_mapping *m, uintptr_t index)
 	assert_int_equal(om_slot_alloc(sys, 1, &slot), 1);
 	om_swapcache_add(sys, page, slot);
 	assert_false(om_mapping_evict(m, page)); /* it is not written */
-	assert_int_equal(om_swap_write(sys, &page, 1), 0);
+	assert_int_equal(om_swap_write(sys, &pfn, 1), 0);
 	done = om_mapping_evict(m, page);
 	cache_let_go(sys, page);
 	return done;
@@ -158,10 +159,12 @@ static void shrink(struct om_system *sys)
 {
 	struct om_mapping *m;
 	struct om_page *page;
+	om_pfn_t pfn;
 	uint32_t slot;
 
 	if (!cache_victim(sys, &page))
 		return;
+	pfn = om_page_pfn(sys, page);
 	om_frame_lock(sys, page);
 	m = page->object;
 	om_frame_unlock(sys, page);
@@ -169,7 +172,7 @@ static void shrink(struct om_system *sys)
 		if (!om_page_test(page, OM_PG_SWAPCACHE) && om_slot_alloc(sys, 1, &slot))
 			om_swapcache_add(sys, page, slot);
 		if (om_page_test(page, OM_PG_SWAPCACHE) && om_page_test(page, OM_PG_DIRTY))
-			om_swap_write(sys, &page, 1);
+			om_swap_write(sys, &pfn, 1);
 		om_mapping_evict(m, page);
 	} else if (m) {
 		if (om_page_test(page, OM_PG_DIRTY))

@@ -349,25 +349,27 @@ static void test_write(void **state)
 	enum { N = 40 }; /* more than one transfer takes */
 	struct om_system *sys = start(60, 0);
 	struct om_page *page[N];
+	om_pfn_t pfn[N];
 	uint32_t slot;
 
 	(void)state;
 	assert_int_equal(om_slot_alloc(sys, N, &slot), N);
 	for (unsigned i = 0; i < N; i++) {
 		page[i] = victim(sys, (unsigned char)(200 - i));
+		pfn[i] = om_page_pfn(sys, page[i]);
 		om_swapcache_add(sys, page[i], slot + i);
 		assert_true(om_page_test(page[i], OM_PG_DIRTY));
 		assert_int_equal(om_page_refs(page[i]), 2);
 		assert_int_equal(om_slot_count(sys, slot + i), 1);
 	}
 	atomic_store(&ram.bad_page, 35);
-	assert_int_equal(om_swap_write(sys, page, N), -OM_EIO);
+	assert_int_equal(om_swap_write(sys, pfn, N), -OM_EIO);
 	assert_int_equal(cache_event(sys, OM_EV_SWAP_WRITE_ERR), 1);
 	assert_int_equal(cache_event(sys, OM_EV_PSWPOUT), OM_SWAP_RUN);
 	for (unsigned i = 0; i < N; i++)
 		assert_int_equal(om_page_test(page[i], OM_PG_DIRTY), i >= OM_SWAP_RUN);
 	atomic_store(&ram.bad_page, RAM_NEVER);
-	assert_int_equal(om_swap_write(sys, page, N), 0);
+	assert_int_equal(om_swap_write(sys, pfn, N), 0);
 	assert_int_equal(cache_event(sys, OM_EV_PSWPOUT), OM_SWAP_RUN + N);
 	for (unsigned i = 0; i < N; i++) {
 		assert_false(om_page_test(page[i], OM_PG_DIRTY));

@@ -121,11 +121,12 @@ static void set_hand(struct om_system *sys, const struct place *at)
 static bool is_other(const struct om_walk *w, const struct om_page *page)
 {
 	const unsigned both = OM_PG_ANON | OM_PG_LOCKED;
+	om_pfn_t pfn = om_page_pfn(w->sys, page);
 
 	if ((om_page_flags(page) & both) != both)
 		return false;
 	for (unsigned i = 0; i < w->nr_others; i++)
-		if (w->others[i] == page)
+		if (w->others[i] == pfn)
 			return true;
 	return false;
 }
