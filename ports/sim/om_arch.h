@@ -176,7 +176,7 @@ static inline om_pte_t om_pte_mktable(om_pfn_t pfn)
 	return (om_pte_t)pfn << OM_PAGE_SHIFT | SIM_P | SIM_W;
 }
 
-/* With SIM_B an entry of level 2 maps as many frames as a table has entries: else it is a leaf's. */
+/* With SIM_B, an entry of level 2 maps as many frames as a table has entries. */
 #define OM_BIG_ENTRIES 1
 #define SIM_B          0x40ul
 static inline bool om_pte_is_big(om_pte_t e)

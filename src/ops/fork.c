@@ -117,7 +117,7 @@ static bool copy_next(struct om_copy *c, uintptr_t *at, int *err)
 	return true;
 }
 
-static int copy_entries(struct om_vma *parent, struct om_vma *child, bool *flush)
+static OM_NOINLINE int copy_entries(struct om_vma *parent, struct om_vma *child, bool *flush)
 {
 	struct om_copy c = {.part = {.parent = parent, .child = child}};
 	uintptr_t at = parent->start;

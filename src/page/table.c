@@ -169,7 +169,7 @@ static inline struct om_page *find_level(struct om_mm *mm, uintptr_t addr, unsig
 
 		if (!om_pte_present(e))
 			return NULL;
-		if (om_unlikely(om_pte_is_big(e)))
+		if (l == 2 && om_unlikely(om_pte_is_big(e)))
 			return behind_big(mm->sys, om_page_of(mm->sys, pfn), addr);
 		pfn = om_pte_pfn(e);
 	}
@@ -238,7 +238,7 @@ static inline struct om_page *make_level(struct om_mm *mm, uintptr_t addr, unsig
 	for (unsigned l = OM_LEVELS; l > level && table; l--) {
 		om_pte_t e = om_arch_pte_load(om_table_entry(table, level_pos(addr, l)));
 
-		if (om_unlikely(om_pte_is_big(e)))
+		if (l == 2 && om_unlikely(om_pte_is_big(e)))
 			return behind_big(mm->sys, table, addr);
 		table = om_likely(om_pte_present(e)) ? om_page_of(mm->sys, om_pte_pfn(e))
 		                                     : make_child(mm, table, l, addr, stock);
@@ -286,7 +286,7 @@ struct om_page *om_table_make_upper(struct om_mm *mm, uintptr_t addr)
 
 /*
  * Skips *left spans without a table at most; *addr: where it is then. *upper: the table of level 2
- * that names the one returned.
+ * that names the one returned; NULL: who asks knows that he has no folded ones.
  */
 static inline struct om_page *next_table(struct om_mm *mm, uintptr_t *addr, uintptr_t end,
                                          unsigned *left, struct om_page **upper)
@@ -304,10 +304,11 @@ static inline struct om_page *next_table(struct om_mm *mm, uintptr_t *addr, uint
 
 			if (!om_pte_present(e))
 				break;
-			*upper = om_page_of(sys, pfn);
 			table = om_page_of(sys, om_pte_pfn(e));
+			if (upper)
+				*upper = om_page_of(sys, pfn);
 			if (om_unlikely(om_pte_is_big(e)))
-				table = behind_big(sys, *upper, *addr);
+				table = upper ? behind_big(sys, *upper, *addr) : NULL;
 			pfn = om_pte_pfn(e);
 		}
 		if (l == 1 && om_likely(table))
@@ -331,9 +332,7 @@ struct om_page *om_table_next(struct om_mm *mm, uintptr_t addr, uintptr_t end)
 struct om_page *om_table_next_within(struct om_mm *mm, uintptr_t *addr, uintptr_t end,
                                      unsigned *left)
 {
-	struct om_page *upper;
-
-	return next_table(mm, addr, end, left, &upper);
+	return next_table(mm, addr, end, left, NULL);
 }
 
 /* The first leaf table below `upper` that maps any of [*addr, end), or NULL. */

@@ -141,8 +141,9 @@ void om_table_unreserve(struct om_mm *mm, struct om_table_stock *stock);
 /* The first leaf table that maps any of [addr, end), or NULL; skips what has no table at once. */
 struct om_page *om_table_next(struct om_mm *mm, uintptr_t addr, uintptr_t end);
 /*
- * As om_table_next(), for who may not look for long: from *addr on, which moves, and over no more
- * than *left spans without a table, which decreases. NULL: *left is 0, or there is no table.
+ * As om_table_next(), in areas of files, for who may not look for long: from *addr on, which moves,
+ * and over no more than *left spans without a table, which decreases. NULL: *left is 0, or there is
+ * no table. Passes over folded ones, which files do not have.
  */
 struct om_page *om_table_next_within(struct om_mm *mm, uintptr_t *addr, uintptr_t end,
                                      unsigned *left);

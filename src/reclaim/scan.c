@@ -122,6 +122,14 @@ static bool grow_older(struct scan *s, struct om_page *page)
 
 /* ---------------------------------------------------------------- exclusive pages ----------- */
 
+/* If the table is folded, its entries say now whether they were used. */
+static OM_NOINLINE void lock_table(struct om_system *sys, struct om_page *table)
+{
+	om_table_lock(sys, table);
+	if (om_unlikely(om_table_is_folded(table)))
+		om_table_spread_use(sys, table);
+}
+
 /* The lock of another table than until now, or of none. */
 static void keep_table(struct scan *s, struct om_page *table)
 {
@@ -130,11 +138,8 @@ static void keep_table(struct scan *s, struct om_page *table)
 	if (s->table)
 		om_table_unlock(s->sys, s->table);
 	s->table = table;
-	if (!table)
-		return;
-	om_table_lock(s->sys, table);
-	if (om_unlikely(om_table_is_folded(table)))
-		om_table_spread_use(s->sys, table);
+	if (table)
+		lock_table(s->sys, table);
 }
 
 /* FRAME held, and the lock of the table that has its entry. */
