@@ -59,6 +59,7 @@ static const char *check_modify(om_pfn_t pfn)
 	return NULL;
 }
 
+#if defined(OM_BIG_ENTRIES) && OM_BIG_ENTRIES
 /* What does not fit the run, pfn's last bits, is cut off. */
 static const char *check_big(om_pfn_t pfn)
 {
@@ -76,6 +77,13 @@ static const char *check_big(om_pfn_t pfn)
 	CHECK(om_pte_pfn(om_pte_mksmall(big, 5)) == first + 5, "om_pte_mksmall counts frames");
 	return NULL;
 }
+#else
+static const char *check_big(om_pfn_t pfn)
+{
+	(void)pfn;
+	return NULL;
+}
+#endif
 
 static const char *check_frame(om_pfn_t pfn)
 {
@@ -87,7 +95,7 @@ static const char *check_frame(om_pfn_t pfn)
 		return rule;
 	CHECK(om_pte_present(om_pte_mktable(pfn)), "an entry that names a table is present");
 	CHECK(om_pte_pfn(om_pte_mktable(pfn)) == pfn, "om_pte_pfn of an entry that names a table");
-	return OM_BIG_ENTRIES ? check_big(pfn) : NULL;
+	return check_big(pfn);
 }
 
 static const char *check_absent(void)
