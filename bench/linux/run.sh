@@ -53,10 +53,11 @@ boot() { # $1: which kernel, $2: which program, then QEMU's options for the kern
 	grep -q '^done$' "$log" || echo "bench-linux: the run did not end, see $log" >&2
 }
 
-both() { # both programs, each in a machine of its own; $1: huge pages under Debian's kernel, or "objrmap"
+both() { # both programs, each in a machine of its own; $1: huge pages under Debian's kernel, or ours
 	for program in bench large; do
 		case $1 in
-		objrmap) boot objrmap $program -kernel "$kernel" -append "swap init=/$program" ;;
+		ours) boot ours $program -kernel "$kernel" -append "swap huge=never init=/$program" ;;
+		huge) boot huge $program -kernel "$kernel" -append "swap huge=always init=/$program" ;;
 		*) boot "debian-$1" $program -kernel "$work/vmlinuz" -initrd "$work/initramfs.gz" -append \
 			"console=ttyS0 quiet mitigations=off transparent_hugepage=$1 nokaslr -- /$program" ;;
 		esac
@@ -65,41 +66,44 @@ both() { # both programs, each in a machine of its own; $1: huge pages under Deb
 
 # ---- the table -----------------------------------------------------------------------------------
 
-# NAME OBJRMAP LINUX RATIO LINUX-WITH-HUGE-PAGES RATIO
+# NAME OBJRMAP LINUX RATIO, and with huge pages: OBJRMAP LINUX RATIO
 results() {
-	awk 'function ratio(linux) { return sprintf(ours < linux / 100 ? "%.4f" : "%.2f", ours / linux) }
+	awk 'function ratio(a, b) { return sprintf(a < b / 100 ? "%.4f" : "%.2f", a / b) }
 		$1 != "row:" { next }
 		{ value[kernel, $2] = $3 }
 		kernel == 1 { name[++n] = $2 }
 		END {
 			for (i = 1; i <= n; i++) {
-				ours = value[1, name[i]]; linux = value[2, name[i]]; thp = value[3, name[i]]
-				if (linux && thp)
-					print name[i], ours, linux, ratio(linux), thp, ratio(thp)
+				ours = value[1, name[i]]; linux = value[2, name[i]]
+				huge = value[3, name[i]]; thp = value[4, name[i]]
+				if (linux && huge && thp)
+					print name[i], ours, linux, ratio(ours, linux), huge, thp, ratio(huge, thp)
 			}
-		}' kernel=1 "$work"/objrmap-*.log kernel=2 "$work"/debian-never-*.log kernel=3 "$work"/debian-always-*.log
+		}' kernel=1 "$work"/ours-*.log kernel=2 "$work"/debian-never-*.log \
+		kernel=3 "$work"/huge-*.log kernel=4 "$work"/debian-always-*.log
 }
 
 table() {
 	{
-		echo instructions objrmap linux ratio linux-thp ratio
+		echo instructions objrmap linux ratio objrmap-huge linux-thp ratio
 		results
-	} | awk '{ printf "%-26s %12s %12s %7s %12s %7s%s\n", $1, $2, $3, $4, $5, $6, ($4 + 0 > 0.5 ? "  *" : "") }'
+	} | awk '{ printf "%-26s %12s %12s %7s %12s %12s %7s%s\n", $1, $2, $3, $4, $5, $6, $7, ($4 + 0 > 0.5 ? "  *" : "") }'
 }
 
 json() {
 	results | awk 'BEGIN { printf "[" }
 		{ printf "%s\n  {\"name\": \"%s\", \"objrmap\": %s, ", sep, $1, $2; sep = "," }
 		{ printf "\"linux\": %s, \"ratio\": %s, ", $3, $4 }
-		{ printf "\"linux_thp\": %s, \"ratio_thp\": %s}", $5, $6 }
+		{ printf "\"objrmap_huge\": %s, \"linux_thp\": %s, \"ratio_thp\": %s}", $5, $6, $7 }
 		END { print "\n]" }'
 }
 
 "$here/debian.sh" "$build"
 image
 rm -f "$work"/*-bench.log "$work"/*-large.log
-both objrmap
+both ours
 both never
+both huge
 both always
 table
 json >"$build/bench-linux.json"

@@ -7,6 +7,7 @@
  */
 #include "boot.h"
 #include "kmem.h"
+#include "options.h"
 #include "pressure.h"
 #include "random.h"
 #include "om_arch.h"
@@ -215,6 +216,19 @@ static void check_storage(const struct memory_range *ranges, unsigned n, uint64_
 	panic("no room for the page array");
 }
 
+/* The boot option `huge`. */
+static void set_huge(const char *where)
+{
+	if (!where)
+		return;
+	if (!strcmp(where, "never"))
+		om_set_huge(vm, OM_HUGE_NEVER);
+	else if (!strcmp(where, "always"))
+		om_set_huge(vm, OM_HUGE_ALWAYS);
+	else if (strcmp(where, "madvise"))
+		printk("huge=%s: never, madvise or always\n", where);
+}
+
 void vm_init(const struct memory_range *ranges, unsigned n, uint64_t first_free)
 {
 	static const struct om_arch arch;
@@ -237,6 +251,7 @@ void vm_init(const struct memory_range *ranges, unsigned n, uint64_t first_free)
 		add_part(&ranges[i], LOWEST_MEMORY, KERNEL_START);
 		add_part(&ranges[i], end, MEMORY_LIMIT);
 	}
+	set_huge(boot_option(OPTION_huge));
 	kmem_init(vm);
 	vmalloc_init();
 }
