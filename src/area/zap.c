@@ -267,7 +267,7 @@ void om_zap(struct om_gather *g, struct om_vma *vma, uintptr_t start, uintptr_t 
 		}
 		if (om_unlikely(om_table_is_folded(part.table)) && !filter &&
 		    part.end - part.start == OM_TABLE_SPAN)
-			om_zap_folded(g, part.table);
+			om_zap_folded(g, vma, part.table);
 		start = zap_table(vma->mm->sys, &z, part.table, part.start, part.end);
 		settle_gather(g->part, &z);
 		if (g->nr == g->room)

@@ -81,10 +81,10 @@ struct om_zap_filter {
 };
 
 /*
- * The table, of which nothing shall be left, is folded, as it seems: its pages go, but for those
- * that somebody holds. Flushes. Takes TABLE and below, FREE.
+ * The table, of which nothing shall be left, is folded, as it seems: its pages go, or gather if
+ * somebody holds them. Flushes. Takes TABLE and below, FREE.
  */
-void om_zap_folded(struct om_gather *g, struct om_page *table);
+void om_zap_folded(struct om_gather *g, const struct om_vma *vma, struct om_page *table);
 
 /*
  * Clear the entries of vma in [start, end): pages gather, swap slots and file entries are

@@ -6,8 +6,6 @@
  */
 #include "page/fold.h"
 
-#include "page/runs.h"
-
 /* Where an owner has its big entry. */
 struct place {
 	struct om_page *upper;
@@ -116,27 +114,17 @@ static void show(struct om_system *sys, struct om_page *table)
 	om_count(sys, OM_EV_TABLE_UNFOLD, 1);
 }
 
-void om_table_clear_folded(struct om_system *sys, struct om_page *table, unsigned pos,
-                           uint64_t bits)
+void om_table_empty_folded(struct om_system *sys, struct om_page *table)
 {
-	om_pte_t *e = om_table_entry(table, pos);
-	unsigned n = om_count_bits(bits);
+	om_pte_t *e = om_table_entry(table, 0);
 
-	OM_ASSERT(sys, om_held(sys, &table->lock) && om_table_is_folded(table), "I14", table);
-	table->counts -= n;
-	if (n == OM_BLOCK) {
+	OM_BUG_ON(sys, !om_table_is_folded(table) || om_table_is_shared(table), "I14", table,
+	          table->mapcount, table->index);
+	/* While they are hidden: no CPU shall find one of them between this and the flush. */
 #pragma GCC unroll 8
-		for (unsigned i = 0; i < OM_BLOCK; i++)
-			om_arch_pte_store(e + i, 0);
-		return;
-	}
-	for (; bits; bits >>= 1, e++)
-		if (bits & 1)
-			om_arch_pte_store(e, 0);
-}
-
-void om_table_unfold_last(struct om_system *sys, struct om_page *table)
-{
+	for (unsigned i = 0; i < OM_TABLE_ENTRIES; i++)
+		om_arch_pte_store(e + i, 0);
+	table->counts -= OM_TABLE_ENTRIES;
 	show(sys, table);
 }
 

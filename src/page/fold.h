@@ -39,13 +39,10 @@ void om_table_fold(struct om_mm *mm, struct om_page *table);
 OM_COLD void om_table_unfold(struct om_system *sys, struct om_page *table);
 
 /*
- * Of a folded table: entries from `pos` on whose bits are set, of one block at most, are none from
- * now on. Then om_table_unfold_last(): what is left is not brought up to date, since it is about to
- * go. Between the two the big entry still maps all pages. TABLE held.
+ * All entries of a folded table are none, and then the MMU sees them. TABLE held, of the only
+ * owner. Takes TABLE2. Flushes: no CPU reaches the pages any more. Cost: linear in the entries.
  */
-void om_table_clear_folded(struct om_system *sys, struct om_page *table, unsigned pos,
-                           uint64_t bits);
-void om_table_unfold_last(struct om_system *sys, struct om_page *table);
+void om_table_empty_folded(struct om_system *sys, struct om_page *table);
 
 /* The table's lock, to change entries. */
 static inline void om_table_lock_entries(struct om_system *sys, struct om_page *table)

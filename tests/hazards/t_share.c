@@ -443,6 +443,59 @@ static void test_threads_of_a_folded_table(void **state)
 	play_folded("folded_threads", setup_folded_alone, true);
 }
 
+/* ---------------------------------------------------------------- all of a folded table ----- */
+
+static void task_discard(struct play *p)
+{
+	rig_ok(om_madvise(p->mm, HERE, SPAN, OM_MADV_DONTNEED));
+}
+
+/* Another thread reads and writes there, and perhaps brings all of it anew. */
+static void task_use(struct play *p)
+{
+	unsigned long word = 1;
+
+	rig_equal(get_word(p, p->mm, place(3), &word), OM_FAULT_MINOR);
+	rig_check(word == 103 || word == 0);
+	sched_step();
+	rig_equal(rig_set(sched_cpu(p), p->mm, place(4), 904), OM_FAULT_MINOR);
+	sched_step();
+	word = get_tag(p, p->mm, place(5));
+	rig_check(word == 105 || word == 0);
+}
+
+static void check_discarded(struct play *p)
+{
+	unsigned long word = get_tag(p, p->mm, place(4));
+
+	rig_equal(get_tag(p, p->mm, place(0)), 0);
+	rig_equal(get_tag(p, p->mm, place(5)), 0);
+	rig_check(word == 904 || word == 0);
+}
+
+static void test_discard_of_a_folded_table(void **state)
+{
+	const om_pfn_t frames = 3 * SPAN / RIG_PAGE;
+
+	(void)state;
+	NEEDS(OM_BIG_ENTRIES && om_rmap_traits.folds_tables);
+	EXPLORE({.name = "fold_discard_x_use",
+	         .frames = frames,
+	         .setup = setup_folded_alone,
+	         .task = {task_discard, task_use},
+	         .check = check_discarded},
+	        {.name = "fold_discard_x_use_x_reclaim",
+	         .frames = frames,
+	         .setup = setup_folded_alone,
+	         .task = {task_discard, task_use, task_reclaim},
+	         .check = check_discarded},
+	        {.name = "fold_discard_twice",
+	         .frames = frames,
+	         .setup = setup_folded_alone,
+	         .task = {task_discard, task_discard, task_use},
+	         .check = check_discarded});
+}
+
 static const struct CMUnitTest list[] = {
     cmocka_unit_test(test_owner_x_owner),
     cmocka_unit_test(test_last_two_owners),
@@ -450,5 +503,6 @@ static const struct CMUnitTest list[] = {
     cmocka_unit_test(test_threads_of_an_owner),
     cmocka_unit_test(test_owners_of_a_folded_table),
     cmocka_unit_test(test_threads_of_a_folded_table),
+    cmocka_unit_test(test_discard_of_a_folded_table),
 };
 TESTS(share_tests, list);
