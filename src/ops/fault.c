@@ -113,9 +113,9 @@ static OM_NOINLINE int find_entry(struct om_fault *f, struct om_mm *mm)
 	f->table = om_table_make(mm, f->part, f->addr);
 	if (!f->table)
 		return om_table_error(mm);
-	if (f->table->mapcount == 0 && om_fault_wants_own(f)) /* a hint: it is asked again */
-		om_fault_fold(f);
 	f->pte = om_arch_pte_load(om_table_entry(f->table, f->pos));
+	if (om_pte_none(f->pte) && om_fault_wants_own(f) && om_fault_fold(f))
+		f->pte = om_arch_pte_load(om_table_entry(f->table, f->pos));
 	if (om_table_is_shared(f->table) && (!om_pte_present(f->pte) || om_fault_wants_own(f)))
 		return -OM_ESHARED;
 	return 0;

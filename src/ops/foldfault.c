@@ -75,22 +75,34 @@ static bool fill(struct om_fault *f, om_pfn_t first)
 	return empty;
 }
 
-void om_fault_fold(struct om_fault *f)
+/* As far as one can see before there are frames for it. */
+static bool is_empty(struct om_system *sys, struct om_page *table)
+{
+	bool empty;
+
+	om_table_lock(sys, table);
+	empty = table->mapcount == 0;
+	om_table_unlock(sys, table);
+	return empty;
+}
+
+bool om_fault_fold(struct om_fault *f)
 {
 	struct om_system *sys = f->sys;
 	om_pfn_t first;
 
-	if (!may_fold(f) || OM_FAIL_HOOK(sys))
-		return;
+	if (!may_fold(f) || !is_empty(sys, f->table) || OM_FAIL_HOOK(sys))
+		return false;
 	first = om_free_take_table(sys);
 	if (first == OM_NO_PFN)
-		return;
+		return false;
 	make_zero(sys, first);
 	if (!om_rmap_prepare(f->vma) || !fill(f, first)) {
 		free_again(sys, first);
-		return;
+		return false;
 	}
 	atomic_fetch_add_explicit(&f->part->rss_anon, OM_TABLE_ENTRIES, memory_order_relaxed);
 	om_count_mapped(sys, OM_MAPPED_ANON, OM_TABLE_ENTRIES);
 	om_count_in(f->shard, OM_EV_TABLE_FOLD, 1);
+	return true;
 }

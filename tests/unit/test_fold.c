@@ -105,6 +105,33 @@ static void test_not_folded(void **state)
 	finish(&s);
 }
 
+/* Another CPU remembers where the table is, from a time when there was nothing in it. */
+static void test_remembered(void **state)
+{
+	struct space s = space_start_cpus(FRAMES, 0, 2);
+	char byte = 1;
+
+	(void)state;
+	space_map(&s, 0, T, RW, 0);
+	space_put(&s, s.mm, 3, 1);
+	assert_int_equal(om_madvise(s.mm, at(3), OM_PAGE_SIZE, OM_MADV_FREE), 0);
+	assert_int_equal(om_madvise(s.mm, at(3), OM_PAGE_SIZE, OM_MADV_PAGEOUT), 0);
+	assert_int_equal(om_mm_rss(s.mm), 0);
+	assert_non_null(table_at(s.mm, 0));
+	space_map(&s, 2 * T, 1, RW, 0);
+	space_put(&s, s.mm, 2 * T, 1); /* faults remember another table */
+	assert_int_equal(om_mprotect(s.mm, at(0), T * OM_PAGE_SIZE, OM_PROT_READ), 0);
+	assert_int_equal(sim_store(sim_cpu(s.sim, 1), s.mm, at(3), &byte, 1), OM_FAULT_ACCERR);
+	assert_int_equal(om_mprotect(s.mm, at(0), T * OM_PAGE_SIZE, OM_PROT_READ | OM_PROT_WRITE),
+	                 0);
+	sim_run_on(s.cpu);
+	assert_int_equal(om_madvise(s.mm, at(0), T * OM_PAGE_SIZE, OM_MADV_HUGEPAGE), 0);
+	space_put(&s, s.mm, 3, 2);
+	space_check(&s);
+	assert_true(is_folded(s.mm, 0));
+	finish(&s);
+}
+
 /* Nothing is reclaimed for it, and what is not to be had does not matter. */
 static void test_short_of_memory(void **state)
 {
@@ -154,6 +181,20 @@ static void test_mprotect(void **state)
 	assert_false(is_folded(s.mm, 0));
 	assert_int_equal(space_try(&s, s.mm, 5, true), OM_FAULT_ACCERR);
 	space_expect(&s, s.mm, 0, T, 2);
+	finish(&s);
+}
+
+static void test_exec(void **state)
+{
+	struct space s = begin();
+
+	(void)state;
+	space_fill(&s, s.mm, 0, T, 1);
+	assert_int_equal(om_mprotect(s.mm, at(0), T * OM_PAGE_SIZE, OM_PROT_READ | OM_PROT_EXEC),
+	                 0);
+	space_check(&s);
+	assert_false(is_folded(s.mm, 0));
+	space_expect(&s, s.mm, 0, T, 1);
 	finish(&s);
 }
 
@@ -232,6 +273,11 @@ static void test_fork_read_only(void **state)
 	space_fill(&s, s.mm, 0, T, 1);
 	assert_int_equal(om_mprotect(s.mm, at(0), T * OM_PAGE_SIZE, OM_PROT_READ), 0);
 	assert_int_equal(om_fork(s.mm, NULL, &child), 0);
+	space_check(&s);
+	/* Reclaim unfolds the table of both: what its entries say is what counts from now on. */
+	for (unsigned i = 0; i < 50 && !space_event(s.sys, OM_EV_PGSTEAL_ANON); i++)
+		om_reclaim_step(s.sys, 32);
+	assert_false(is_folded(s.mm, 0));
 	space_check(&s);
 	om_mm_destroy(child);
 	space_check(&s);
@@ -413,22 +459,15 @@ static void test_discard(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_one_fault),
-	    cmocka_unit_test(test_not_folded),
-	    cmocka_unit_test(test_short_of_memory),
-	    cmocka_unit_test(test_mprotect),
-	    cmocka_unit_test(test_mremap),
-	    cmocka_unit_test(test_fork),
-	    cmocka_unit_test(test_fork_read_only),
-	    cmocka_unit_test(test_fork_twice),
-	    cmocka_unit_test(test_part_goes),
-	    cmocka_unit_test(test_advice),
-	    cmocka_unit_test(test_swap),
-	    cmocka_unit_test(test_use),
-	    cmocka_unit_test(test_munmap),
-	    cmocka_unit_test(test_whole_again),
-	    cmocka_unit_test(test_held),
-	    cmocka_unit_test(test_discard),
+	    cmocka_unit_test(test_one_fault),      cmocka_unit_test(test_not_folded),
+	    cmocka_unit_test(test_remembered),     cmocka_unit_test(test_short_of_memory),
+	    cmocka_unit_test(test_mprotect),       cmocka_unit_test(test_exec),
+	    cmocka_unit_test(test_mremap),         cmocka_unit_test(test_fork),
+	    cmocka_unit_test(test_fork_read_only), cmocka_unit_test(test_fork_twice),
+	    cmocka_unit_test(test_part_goes),      cmocka_unit_test(test_advice),
+	    cmocka_unit_test(test_swap),           cmocka_unit_test(test_use),
+	    cmocka_unit_test(test_munmap),         cmocka_unit_test(test_whole_again),
+	    cmocka_unit_test(test_held),           cmocka_unit_test(test_discard),
 	};
 
 	if (!OM_BIG_ENTRIES || !om_rmap_traits.folds_tables)
