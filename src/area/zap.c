@@ -254,6 +254,18 @@ static OM_COLD bool zap_shared(struct om_gather *g, const struct om_vma *vma,
 	return true;
 }
 
+static OM_NOINLINE void zap_folded(struct om_gather *g, const struct om_vma *vma,
+                                   struct om_page *table)
+{
+	om_pfn_t pfn = om_clear_folded(g, table), end = pfn + OM_TABLE_ENTRIES;
+
+	while (pfn != OM_NO_PFN && pfn < end) {
+		pfn = om_end_folded(g, vma, pfn);
+		if (g->nr == g->room)
+			om_gather_finish(g);
+	}
+}
+
 void om_zap(struct om_gather *g, struct om_vma *vma, uintptr_t start, uintptr_t end,
             const struct om_zap_filter *filter)
 {
@@ -267,7 +279,7 @@ void om_zap(struct om_gather *g, struct om_vma *vma, uintptr_t start, uintptr_t 
 		}
 		if (om_unlikely(om_table_is_folded(part.table)) && !filter &&
 		    part.end - part.start == OM_TABLE_SPAN)
-			om_zap_folded(g, vma, part.table);
+			zap_folded(g, vma, part.table);
 		start = zap_table(vma->mm->sys, &z, part.table, part.start, part.end);
 		settle_gather(g->part, &z);
 		if (g->nr == g->room)

@@ -81,10 +81,16 @@ struct om_zap_filter {
 };
 
 /*
- * The table, of which nothing shall be left, is folded, as it seems: its pages go, or gather if
- * somebody holds them. Flushes. Takes TABLE and below, FREE.
+ * The table, of which nothing shall be left, is folded, as it seems: its entries go, flushed. The
+ * first of the frames, whose pages are to be ended, or OM_NO_PFN: it is not. Takes TABLE, TABLE2.
  */
-void om_zap_folded(struct om_gather *g, const struct om_vma *vma, struct om_page *table);
+om_pfn_t om_clear_folded(struct om_gather *g, struct om_page *table);
+
+/*
+ * Pages from `pfn` on, of a block at most, are free, or gather if somebody holds them. Where it has
+ * ended: perhaps because the gather is full. Takes FRAME, FREE.
+ */
+om_pfn_t om_end_folded(struct om_gather *g, const struct om_vma *vma, om_pfn_t pfn);
 
 /*
  * Clear the entries of vma in [start, end): pages gather, swap slots and file entries are

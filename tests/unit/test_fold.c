@@ -442,6 +442,20 @@ static void test_held(void **state)
 	finish(&s);
 }
 
+/* All of them are held in a way: each counts a locked entry. */
+static void test_locked(void **state)
+{
+	struct space s = begin();
+
+	(void)state;
+	assert_int_equal(om_mlock(s.mm, at(0), T * OM_PAGE_SIZE, OM_MLOCK_ONFAULT), 0);
+	assert_true(is_folded(s.mm, 0));
+	space_check(&s);
+	assert_int_equal(om_munmap(s.mm, at(0), T * OM_PAGE_SIZE), 0);
+	assert_int_equal(om_mm_rss(s.mm), 0);
+	finish(&s);
+}
+
 /* MADV_DONTNEED of all of it, while others may fault. */
 static void test_discard(void **state)
 {
@@ -467,7 +481,8 @@ int main(void)
 	    cmocka_unit_test(test_part_goes),      cmocka_unit_test(test_advice),
 	    cmocka_unit_test(test_swap),           cmocka_unit_test(test_use),
 	    cmocka_unit_test(test_munmap),         cmocka_unit_test(test_whole_again),
-	    cmocka_unit_test(test_held),           cmocka_unit_test(test_discard),
+	    cmocka_unit_test(test_held),           cmocka_unit_test(test_locked),
+	    cmocka_unit_test(test_discard),
 	};
 
 	if (!OM_BIG_ENTRIES || !om_rmap_traits.folds_tables)
