@@ -48,8 +48,8 @@ static void zap_part(struct om_gather *g, const struct unmap *u, const struct om
 /* Parts of areas that may show pages [first, last]: as many as one hold of the lock is for. */
 struct piece {
 	uintptr_t first, last;
-	struct om_cursor from;
-	unsigned parts, mms;
+	struct om_cursor from, to;
+	unsigned mms;
 	struct om_mm *mm[PIECE_MMS];
 };
 
@@ -74,32 +74,41 @@ static OM_NOINLINE unsigned find_piece(struct om_mapping *mapping, struct om_cur
 	struct om_part part;
 
 	p->from = *c;
-	p->parts = p->mms = 0;
+	p->mms = 0;
 	while (om_i_mmap_next(mapping, c, p->first, p->last, &left, &part)) {
 		if (!add_mm(p, part.vma->mm)) {
 			*c = last; /* this part is for the next piece */
 			break;
 		}
 		last = *c;
-		p->parts++;
 	}
+	p->to = *c;
 	return om_hold(mapping->sys) - left;
 }
 
-/* Nothing has moved since find_piece(). */
+/* In the order in which the tree is gone through: om_cursor says what is behind it. */
+static bool is_past(const struct om_cursor *c, const struct om_cursor *end)
+{
+	if (c->done || c->key != end->key)
+		return c->done || c->key > end->key;
+	return c->node > end->node || (c->node == end->node && c->addr >= end->addr);
+}
+
+/* Areas are as find_piece() has found them. Faults may have made tables meanwhile. */
 static OM_NOINLINE void unmap_mm(const struct unmap *u, const struct piece *p, struct om_mm *mm)
 {
 	struct om_cursor c = p->from;
-	unsigned left = om_hold(mm->sys);
 	struct om_gather g;
 	struct om_part part;
 
 	/* Seen by all who see the first entry gone: the table's lock orders the two. */
 	atomic_fetch_add_explicit(&mm->flush_pending, 1, memory_order_relaxed);
 	om_gather_init(&g, mm, u->gather, u->room);
-	for (unsigned i = 0; i < p->parts; i++) {
-		om_i_mmap_next(u->mapping, &c, p->first, p->last, &left, &part);
-		if (part.vma->mm == mm)
+	while (!is_past(&c, &p->to)) {
+		unsigned left = om_hold(mm->sys);
+
+		if (om_i_mmap_next(u->mapping, &c, p->first, p->last, &left, &part) &&
+		    part.vma->mm == mm)
 			zap_part(&g, u, &part);
 	}
 	om_gather_finish(&g);
