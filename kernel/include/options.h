@@ -11,7 +11,7 @@
 
 /* All there are: name, value, meaning. */
 #define BOOT_OPTIONS(X)                                                                            \
-	X(huge, "=WHERE", "2 MiB at once: never, madvise (as without it), always")                  \
+	X(huge, "=WHERE", "2 MiB at once: never, madvise (as without it), always")                 \
 	X(init, "=PATH", "the program of process 1; without it, /sbin/init")                       \
 	X(log_signals, "", "report programs that a fault ends")                                    \
 	X(log_syscalls, "", "report system calls that are missing, each once")                     \

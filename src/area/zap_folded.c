@@ -2,8 +2,8 @@
  * zap_folded.c: taking out the pages of a folded table, all at once.
  *
  * As anywhere (zap.c) entries go first, then what CPUs keep of them, and then the pages: each still
- * counts its entry, so nobody else frees it. But they came as neighbours, and mostly nobody holds any
- * of them: then they are the machine's neighbours again, and no list is made of them.
+ * counts its entry, so nobody else frees it. But they came as neighbours, and mostly nobody holds
+ * any of them: then they are the machine's neighbours again, and no list is made of them.
  */
 #include "area/mm.h"
 #include "area/zap.h"

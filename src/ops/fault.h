@@ -37,7 +37,7 @@ int om_fault_file(struct om_fault *f, uintptr_t index);
 int om_fault_swap(struct om_fault *f);
 int om_fault_write(struct om_fault *f); /* present, read-only: COW, reuse, first write to a file */
 
-/* A write to a table in which nothing is: it is filled and folded, if that may be (om_set_huge()). */
+/* A write to an empty table: it is filled and folded, if that may be (om_set_huge()). */
 bool om_fault_fold(struct om_fault *f);
 
 /*
