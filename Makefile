@@ -262,7 +262,7 @@ for_designs = for d in $(DESIGNS); do echo "=== RMAP=$$d"; { $(1); } || exit 1; 
 with_design = $(MAKE) --no-print-directory $(PARALLEL) V=$(TEST_V) RMAP=$$d
 
 # A short run: few steps where a program takes a number of them, and nothing that real threads decide.
-DESIGN_STEPS := hazards=10 oracle=8000 twin=4000
+DESIGN_STEPS := hazards=5 oracle=8000 twin=4000
 
 all-designs: ## the library, the sim port and the examples with each reverse-map design
 	+@$(call for_designs,$(MAKE) --no-print-directory $(PARALLEL) RMAP=$$d all)
