@@ -394,7 +394,7 @@ struct om_page *om_free_find(struct om_system *sys, unsigned kind)
 }
 
 /* Bundles of linked frames that are sorted, in search of what lies side by side. */
-#define SORTED_MOST 16
+#define SORTED_MOST (2 * OM_TABLE_ENTRIES / OM_BUNDLE + 1)
 
 /* free.lock held. *sort: there may be what is asked for when a bundle has been sorted. */
 static om_pfn_t take_table(struct om_system *sys, bool *sort)
