@@ -45,6 +45,7 @@ set(OBJRMAP_CORE
   ${OBJRMAP_DIR}/src/page/fold.c
   ${OBJRMAP_DIR}/src/page/slab.c
   ${OBJRMAP_DIR}/src/page/table.c
+  ${OBJRMAP_DIR}/src/page/table_free.c
   ${OBJRMAP_DIR}/src/page/unevictable.c
   ${OBJRMAP_DIR}/src/rmap/anon_page.c
   ${OBJRMAP_DIR}/src/rmap/area.c

@@ -450,7 +450,7 @@ enum om_advice {
  * area), ENOMEM (hole: partial, the mapped parts have been advised), EAGAIN (a split would pass
  * OM_LIMIT_VMAS or no frame), EFAULT (POPULATE beyond EOF), EIO (WILLNEED, POPULATE, REMOVE),
  * EACCES, EOPNOTSUPP (REMOVE, as om_mapping_punch()), EINTR (POPULATE, between two pages). DONTNEED
- * gives back the page tables, too, that it empties.
+ * gives back the page tables, too, that it empties. HUGEPAGE, NOHUGEPAGE: see om_set_huge().
  */
 OM_API int om_madvise(struct om_mm *mm, uintptr_t addr, size_t len, int advice);
 

@@ -51,15 +51,21 @@ long sys_sendto(int fd, uintptr_t buf, size_t n, unsigned flags, uintptr_t addr,
 	return do_send(fd, &u, &msg, flags);
 }
 
+/* A message's head and buffers, of a program's. */
+static long read_message(uintptr_t at, struct msghdr *msg, struct uvec *u)
+{
+	if (user_get(*msg, at))
+		return -EFAULT;
+	return msg->nr_vec > UIO_MAXIOV ? -EMSGSIZE : uvec_read(u, msg->vec, msg->nr_vec);
+}
+
 long sys_sendmsg(int fd, uintptr_t at, unsigned flags)
 {
 	struct msghdr msg;
 	struct uvec u;
 	long result;
 
-	if (user_get(msg, at))
-		return -EFAULT;
-	result = msg.nr_vec > UIO_MAXIOV ? -EMSGSIZE : uvec_read(&u, msg.vec, msg.nr_vec);
+	result = read_message(at, &msg, &u);
 	if (result)
 		return result;
 	result = do_send(fd, &u, &msg, flags);
@@ -126,9 +132,7 @@ long sys_recvmsg(int fd, uintptr_t at, unsigned flags)
 	struct uvec u;
 	long result;
 
-	if (user_get(msg, at))
-		return -EFAULT;
-	result = msg.nr_vec > UIO_MAXIOV ? -EMSGSIZE : uvec_read(&u, msg.vec, msg.nr_vec);
+	result = read_message(at, &msg, &u);
 	if (result)
 		return result;
 	result = do_receive(fd, &u, &msg, flags);

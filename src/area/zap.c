@@ -254,16 +254,20 @@ static OM_COLD bool zap_shared(struct om_gather *g, const struct om_vma *vma,
 	return true;
 }
 
-static OM_NOINLINE void zap_folded(struct om_gather *g, const struct om_vma *vma,
+/* False: the table is not folded any more, or is shared. */
+static OM_NOINLINE bool zap_folded(struct om_gather *g, const struct om_vma *vma,
                                    struct om_page *table)
 {
 	om_pfn_t pfn = om_clear_folded(g, table), end = pfn + OM_TABLE_ENTRIES;
 
-	while (pfn != OM_NO_PFN && pfn < end) {
+	if (pfn == OM_NO_PFN)
+		return false;
+	while (pfn < end) {
 		pfn = om_end_folded(g, vma, pfn);
 		if (g->nr == g->room)
 			om_gather_finish(g);
 	}
+	return true;
 }
 
 void om_zap(struct om_gather *g, struct om_vma *vma, uintptr_t start, uintptr_t end,
@@ -273,13 +277,12 @@ void om_zap(struct om_gather *g, struct om_vma *vma, uintptr_t start, uintptr_t 
 	struct om_table_part part = {.upper = NULL};
 
 	while (start < end && om_table_part(vma->mm, start, end, &part)) {
-		if (om_unlikely(om_table_is_shared(part.table)) && zap_shared(g, vma, &part)) {
+		if ((om_unlikely(om_table_is_shared(part.table)) && zap_shared(g, vma, &part)) ||
+		    (om_unlikely(om_table_is_folded(part.table)) && !filter &&
+		     part.end - part.start == OM_TABLE_SPAN && zap_folded(g, vma, part.table))) {
 			start = part.end;
 			continue;
 		}
-		if (om_unlikely(om_table_is_folded(part.table)) && !filter &&
-		    part.end - part.start == OM_TABLE_SPAN)
-			zap_folded(g, vma, part.table);
 		start = zap_table(vma->mm->sys, &z, part.table, part.start, part.end);
 		settle_gather(g->part, &z);
 		if (g->nr == g->room)

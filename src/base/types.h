@@ -91,7 +91,7 @@ enum om_pageflag {
 	OM_PG_AGE = 0xf000,         /* (a) how often reclaim has looked since it was used: age.h */
 };
 
-/* Flags of a leaf table. They say "perhaps", so that few have to clear them: page/table.h. */
+/* Flags of a leaf table. The first two say "perhaps", so that few have to clear them. */
 enum om_tableflag {
 	OM_TABLE_MIXED = 0x0001,  /* (T) an entry shows no anonymous page, but zeros, or a slot */
 	OM_TABLE_HELD = 0x0002,   /* (T) a page is pinned or MADV_FREE'd: fork looks at each */

@@ -11,7 +11,6 @@
  */
 #include "base/mem.h"
 #include "ops/fault.h"
-#include "page/fold.h"
 #include "page/frame.h"
 #include "page/put.h"
 #include "rmap/rmap.h"
@@ -166,22 +165,12 @@ static OM_NOINLINE int make_writable(struct om_fault *f, struct om_page *page)
 	return OM_FAULT_MINOR;
 }
 
-/* Who wants another page here, or permissions of its own, sees single entries. */
-static OM_COLD int show_entries(struct om_fault *f)
-{
-	om_table_lock_entries(f->sys, f->table);
-	om_table_unlock(f->sys, f->table);
-	return OM_FAULT_MINOR; /* and comes back */
-}
-
 int om_fault_write(struct om_fault *f)
 {
 	struct om_system *sys = f->sys;
 	struct om_page *page = om_page_of(sys, om_pte_pfn(f->pte)), *table = f->table;
 	unsigned pos = f->pos;
 
-	if (om_unlikely(om_table_is_folded(table)))
-		return show_entries(f);
 	if (om_pte_pfn(f->pte) == sys->zero_pfn)
 		return copy(f, NULL);
 	if (!om_fault_lock_present(f))

@@ -18,7 +18,6 @@
 #include "area/limits.h"
 #include "base/mem.h"
 #include "ops/own.h"
-#include "page/fold.h"
 #include "page/frame.h"
 #include "page/put.h"
 #include "reclaim/reclaim.h"

@@ -6,7 +6,7 @@
 
 #include "area/mm.h"
 #include "ops/fetch.h"
-#include "page/table.h"
+#include "page/fold.h"
 
 /*
  * Beside OM_READ, OM_WRITE and OM_EXEC: whatever is mapped in a private area becomes this mm's own
@@ -53,10 +53,14 @@ static inline bool om_fault_wants_own(const struct om_fault *f)
 	return f->access & (OM_WRITE | OM_UNSHARE);
 }
 
-/* The pages of a shared area are the file's own: there is nothing to unshare. */
+/*
+ * The pages of a shared area are the file's own, and those of a folded table its only owner's:
+ * there is nothing to unshare.
+ */
 static inline bool om_fault_unshares(const struct om_fault *f)
 {
-	return (f->access & OM_UNSHARE) && !(om_vma_flags(f->vma) & OM_VM_SHARED);
+	return (f->access & OM_UNSHARE) && !(om_vma_flags(f->vma) & OM_VM_SHARED) &&
+	       !om_table_is_folded(f->table);
 }
 
 /* What a page of the area's own is mapped with: writable, and then dirty, if the area is. */

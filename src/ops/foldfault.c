@@ -7,7 +7,6 @@
  */
 #include "base/mem.h"
 #include "ops/fault.h"
-#include "page/fold.h"
 #include "rmap/rmap.h"
 
 /* Is it wanted, and can the table be folded as long as the area is as it is? */

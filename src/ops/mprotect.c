@@ -19,7 +19,7 @@
 
 #define PROT_BITS (OM_VM_READ | OM_VM_WRITE | OM_VM_EXEC)
 
-/* The table is locked. A big entry is changed as one, but never gets execute permission: fold.h. */
+/* The table is locked. A big entry is changed as one, but never gets execute permission (I14). */
 static bool protect_big(struct om_gather *g, const struct om_table_part *part, unsigned prot)
 {
 	if (!om_table_is_folded(part->table) || part->end - part->start != OM_TABLE_SPAN ||

@@ -179,17 +179,15 @@ void om_table_spread_use(struct om_system *sys, struct om_page *table)
 		mark_young(sys, table);
 }
 
-om_pte_t om_table_protect_big(struct om_mm *mm, struct om_page *table, unsigned prot, bool write)
+void om_table_protect_big(struct om_mm *mm, struct om_page *table, unsigned prot, bool write)
 {
 	struct om_system *sys = mm->sys;
 	struct place p = find_place(mm, table);
-	om_pte_t old;
 
 	OM_ASSERT(sys, om_table_is_sole(table, mm), "I13", table);
 	om_table_lock_second(sys, p.upper);
 	if (!write && !om_pte_write(load(&p)))
 		prot &= ~(unsigned)OM_PROT_WRITE;
-	old = om_entry_protect(sys, p.upper, p.pos, prot);
+	om_entry_protect(sys, p.upper, p.pos, prot);
 	om_table_unlock(sys, p.upper);
-	return old;
 }

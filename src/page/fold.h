@@ -34,8 +34,10 @@ static inline bool om_table_is_folded(const struct om_page *table)
  */
 void om_table_fold(struct om_mm *mm, struct om_page *table);
 
-/* Entries of a folded table are what the MMU sees again, for all owners. TABLE held. Takes TABLE2.
- * Flushes. Cost: O(1) if the big entry was neither used nor changed; else linear in the entries. */
+/*
+ * Entries of a folded table are what the MMU sees again, for all owners. TABLE held. Takes TABLE2.
+ * Flushes. Cost: O(1) if the big entry was neither used nor changed; else linear in the entries.
+ */
 OM_COLD void om_table_unfold(struct om_system *sys, struct om_page *table);
 
 /*
@@ -44,14 +46,6 @@ OM_COLD void om_table_unfold(struct om_system *sys, struct om_page *table);
  */
 void om_table_empty_folded(struct om_system *sys, struct om_page *table);
 
-/* The table's lock, to change entries. */
-static inline void om_table_lock_entries(struct om_system *sys, struct om_page *table)
-{
-	om_table_lock(sys, table);
-	if (om_unlikely(om_table_is_folded(table)))
-		om_table_unfold(sys, table);
-}
-
 /* Entries are about to be changed. TABLE held. */
 static inline void om_table_show(struct om_system *sys, struct om_page *table)
 {
@@ -59,15 +53,23 @@ static inline void om_table_show(struct om_system *sys, struct om_page *table)
 		om_table_unfold(sys, table);
 }
 
-/* A folded table was used: its entries say so from now on, not the big one. TABLE held. Takes
- * TABLE2. */
+/* The table's lock, to change entries. */
+static inline void om_table_lock_entries(struct om_system *sys, struct om_page *table)
+{
+	om_table_lock(sys, table);
+	om_table_show(sys, table);
+}
+
+/*
+ * If a folded table was used, its entries say so from now on, and not the big one. TABLE held.
+ * Takes TABLE2.
+ */
 OM_COLD void om_table_spread_use(struct om_system *sys, struct om_page *table);
 
 /*
  * The big entry of the only owner gets these permissions; write permission only if it had it, or
- * `write` says that the area has become writable for good. Returns the old one: a flush is owed as
- * for any entry. TABLE held. Takes TABLE2.
+ *  `write` says so. A flush is owed as for any entry. TABLE held. Takes TABLE2.
  */
-om_pte_t om_table_protect_big(struct om_mm *mm, struct om_page *table, unsigned prot, bool write);
+void om_table_protect_big(struct om_mm *mm, struct om_page *table, unsigned prot, bool write);
 
 #endif

@@ -111,7 +111,8 @@ static int share_one(struct om_share *s, const struct uppers *u, struct om_page 
 static int share_under_one(struct om_share *s, uintptr_t end)
 {
 	struct om_system *sys = s->parent->sys;
-	struct uppers u = {om_table_upper(s->parent, s->at), om_table_make_upper(s->child, s->at)};
+	struct uppers u = {om_table_upper(s->parent, s->at),
+	                   om_table_make_upper(s->child, s->at, NULL)};
 	unsigned pos = om_table_upper_pos(s->at);
 
 	if (!u.child)

@@ -1,12 +1,10 @@
 /*
- * table.c: page tables.
+ * table.c: finding and making page tables; what changes entries.
  *
- * Tables are made top-down by faults, fork and mremap. They are freed with mmap_lock held for
- * writing: by munmap, exit and failed forks after every area over them has left the reverse map
- * (I5); or one by one, when they hold nothing, by area/trim.c, which says how. So a reader that
- * knows an area is there may walk down without a lock. A reverse-map walker that comes from a
- * direct page knows no area; it locks the table it learnt from the page and then looks whether the
- * page still names it.
+ * Tables are made top-down by faults, fork and mremap. As they are freed (table_free.c) after all
+ * areas over them are gone, or who is under way has been waited for, a reader that knows an area is
+ * there may walk down without a lock. A reverse-map walker that comes from a direct page knows no
+ * area; it locks the table it learnt from the page and then looks whether the page still names it.
  *
  * A call that may still fail when it knows which tables it needs reserves frames for them, and
  * makes the tables when it cannot fail any more (I10). They count as tables from then on.
@@ -14,18 +12,6 @@
 #include "page/table.h"
 
 #include "page/frame.h"
-
-static inline unsigned level_pos(uintptr_t addr, unsigned level)
-{
-	return (unsigned)(addr >> (OM_PAGE_SHIFT + (level - 1) * OM_TABLE_SHIFT)) &
-	       (OM_TABLE_ENTRIES - 1);
-}
-
-/* Bytes that one entry of a table of this level covers. */
-static inline uintptr_t level_span(unsigned level)
-{
-	return (uintptr_t)1 << (OM_PAGE_SHIFT + (level - 1) * OM_TABLE_SHIFT);
-}
 
 /* OM_LIMIT_TABLES, which another thread may set at any time, in tables. */
 static size_t most_tables(const struct om_mm *mm)
@@ -85,7 +71,7 @@ static void init_table(struct om_mm *mm, struct om_page *table, unsigned level, 
 	table->object = mm;
 	table->entries = om_page_ptr(mm->sys, table);
 	table->index =
-	    level == OM_LEVELS ? 0 : (addr & ~(level_span(level + 1) - 1)) >> OM_PAGE_SHIFT;
+	    level == OM_LEVELS ? 0 : (addr & ~(om_level_span(level + 1) - 1)) >> OM_PAGE_SHIFT;
 	om_table_unlock(mm->sys, table);
 }
 
@@ -100,7 +86,7 @@ static struct om_page *new_table(struct om_mm *mm, unsigned level, uintptr_t add
 	return table;
 }
 
-static void free_table(struct om_mm *mm, struct om_page *table)
+void om_table_free(struct om_mm *mm, struct om_page *table)
 {
 	om_table_uncharge(mm);
 	om_frame_release(mm->sys, table);
@@ -129,20 +115,20 @@ struct om_page *om_table_new_root(struct om_mm *mm)
 void om_table_free_root(struct om_mm *mm)
 {
 	OM_BUG_ON(mm->sys, mm->root->mapcount != 0, "I5", mm, mm->root->mapcount, 0);
-	free_table(mm, mm->root);
+	om_table_free(mm, mm->root);
 }
 
 /* The entry for addr in the table of this level that is in frame pfn. */
 static inline om_pte_t load_at(struct om_system *sys, om_pfn_t pfn, uintptr_t addr, unsigned level)
 {
 	return om_arch_pte_load((om_pte_t *)om_arch_frame(&sys->arch, pfn) +
-	                        level_pos(addr, level));
+	                        om_level_pos(addr, level));
 }
 
 /* The upper table is locked. */
 static struct om_page *leaf_in(struct om_system *sys, struct om_page *upper, uintptr_t addr)
 {
-	om_pte_t e = om_entry_get(sys, upper, level_pos(addr, 2));
+	om_pte_t e = om_entry_get(sys, upper, om_level_pos(addr, 2));
 
 	return om_pte_present(e) ? om_table_behind(sys, e) : NULL;
 }
@@ -179,8 +165,11 @@ static inline struct om_page *find_level(struct om_mm *mm, uintptr_t addr, unsig
 struct om_page *om_table_find_now(struct om_mm *mm, uintptr_t addr)
 {
 	struct om_page *upper = find_level(mm, addr, 2), *table = NULL;
+	om_pte_t e = upper ? om_arch_pte_load(om_table_entry(upper, om_level_pos(addr, 2))) : 0;
 
-	if (upper && om_table_trylock(mm->sys, upper)) {
+	if (!om_pte_is_big(e))
+		return om_pte_present(e) ? om_page_of(mm->sys, om_pte_pfn(e)) : NULL;
+	if (om_table_trylock(mm->sys, upper)) {
 		table = leaf_in(mm->sys, upper, addr);
 		om_table_unlock(mm->sys, upper);
 	}
@@ -197,9 +186,9 @@ struct om_page *om_table_upper(struct om_mm *mm, uintptr_t addr)
 	return find_level(mm, addr, 2);
 }
 
-unsigned om_table_upper_pos(uintptr_t addr)
+struct om_page *om_table_at_level(struct om_mm *mm, uintptr_t addr, unsigned level)
 {
-	return level_pos(addr, 2);
+	return find_level(mm, addr, level);
 }
 
 /* The child of `table` (of level l) at addr, made if it is missing; two faults may race for it. */
@@ -213,16 +202,16 @@ static struct om_page *make_child(struct om_mm *mm, struct om_page *table, unsig
 	if (!child)
 		return NULL;
 	om_table_lock(sys, table);
-	e = om_entry_get(sys, table, level_pos(addr, l));
+	e = om_entry_get(sys, table, om_level_pos(addr, l));
 	if (om_pte_none(e))
-		om_entry_install(sys, table, level_pos(addr, l),
+		om_entry_install(sys, table, om_level_pos(addr, l),
 		                 om_pte_mktable(om_page_pfn(sys, child)));
 	else
 		other = om_table_behind(sys, e);
 	om_table_unlock(sys, table);
 	if (!other)
 		return child;
-	free_table(mm, child);
+	om_table_free(mm, child);
 	return other;
 }
 
@@ -236,7 +225,7 @@ static inline struct om_page *make_level(struct om_mm *mm, uintptr_t addr, unsig
 	struct om_page *table = mm->root;
 
 	for (unsigned l = OM_LEVELS; l > level && table; l--) {
-		om_pte_t e = om_arch_pte_load(om_table_entry(table, level_pos(addr, l)));
+		om_pte_t e = om_arch_pte_load(om_table_entry(table, om_level_pos(addr, l)));
 
 		if (l == 2 && om_unlikely(om_pte_is_big(e)))
 			return behind_big(mm->sys, table, addr);
@@ -249,7 +238,7 @@ static inline struct om_page *make_level(struct om_mm *mm, uintptr_t addr, unsig
 /* The others have gone since fork: this owner may write again. No flush is owed. */
 static OM_COLD void allow_writing(struct om_mm *mm, struct om_page *upper, uintptr_t addr)
 {
-	unsigned pos = level_pos(addr, 2);
+	unsigned pos = om_level_pos(addr, 2);
 	om_pte_t e;
 
 	om_table_lock(mm->sys, upper);
@@ -266,7 +255,7 @@ struct om_page *om_table_make(struct om_mm *mm, struct om_mm_part *part, uintptr
 
 	if (!upper)
 		return NULL;
-	e = om_arch_pte_load(om_table_entry(upper, level_pos(addr, 2)));
+	e = om_arch_pte_load(om_table_entry(upper, om_level_pos(addr, 2)));
 	if (om_unlikely(om_pte_is_big(e)))
 		return behind_big(mm->sys, upper, addr);
 	table = om_likely(om_pte_present(e)) ? om_page_of(mm->sys, om_pte_pfn(e))
@@ -279,9 +268,9 @@ struct om_page *om_table_make(struct om_mm *mm, struct om_mm_part *part, uintptr
 	return table;
 }
 
-struct om_page *om_table_make_upper(struct om_mm *mm, uintptr_t addr)
+struct om_page *om_table_make_upper(struct om_mm *mm, uintptr_t addr, struct om_table_stock *stock)
 {
-	return make_level(mm, addr, 2, NULL);
+	return make_level(mm, addr, 2, stock);
 }
 
 /*
@@ -313,7 +302,7 @@ static inline struct om_page *next_table(struct om_mm *mm, uintptr_t *addr, uint
 		}
 		if (l == 1 && om_likely(table))
 			return table;
-		next = (*addr & ~(level_span(l) - 1)) + level_span(l);
+		next = (*addr & ~(om_level_span(l) - 1)) + om_level_span(l);
 		om_work(sys, 1);
 		--*left;
 		*addr = next < *addr ? end : next; /* the last span of the machine's addresses */
@@ -339,7 +328,7 @@ struct om_page *om_table_next_within(struct om_mm *mm, uintptr_t *addr, uintptr_
 static struct om_page *next_below(struct om_system *sys, struct om_page *upper, uintptr_t *addr,
                                   uintptr_t end)
 {
-	const om_pte_t *entry = om_table_entry(upper, level_pos(*addr, 2));
+	const om_pte_t *entry = om_table_entry(upper, om_level_pos(*addr, 2));
 	const om_pte_t *last = om_table_entry(upper, OM_TABLE_ENTRIES);
 	struct om_page *table = NULL;
 
@@ -410,7 +399,7 @@ int om_table_reserve(struct om_mm *mm, uintptr_t addr, unsigned level, struct om
 	for (unsigned l = lowest_level(mm, addr); l > level; l--) {
 		struct om_page *frame;
 
-		if ((addr ^ stock->last) < level_span(l))
+		if ((addr ^ stock->last) < om_level_span(l))
 			continue;
 		frame = new_frame(mm);
 		if (!frame)
@@ -432,297 +421,7 @@ struct om_page *om_table_make_reserved(struct om_mm *mm, uintptr_t addr,
 void om_table_unreserve(struct om_mm *mm, struct om_table_stock *stock)
 {
 	while (stock->first != OM_NO_PFN)
-		free_table(mm, take_reserved(mm->sys, stock));
-}
-
-/* ---------------------------------------------------------------- freeing ------------------- */
-
-/* Clear an upper entry in use; returns the table it named. */
-static struct om_page *unlink_child(struct om_mm *mm, struct om_page *table, unsigned pos)
-{
-	struct om_system *sys = mm->sys;
-	om_pte_t e;
-
-	om_table_lock(sys, table);
-	e = om_entry_take(sys, table, pos, 0);
-	om_table_unlock(sys, table);
-	return om_page_of(sys, om_pte_pfn(e));
-}
-
-/*
- * Take `table`, already unlinked from its parent, and all below it off the tree and onto *list.
- * Most tables have few children, near `hint`: start there.
- */
-static void unlink_subtree(struct om_mm *mm, struct om_page *table, unsigned level, uintptr_t hint,
-                           om_pfn_t *list)
-{
-	struct om_system *sys = mm->sys;
-
-	for (unsigned i = level_pos(hint, level), n = 0;
-	     level > 1 && table->mapcount && n < OM_TABLE_ENTRIES;
-	     i = (i + 1) % OM_TABLE_ENTRIES, n++) {
-		if (!om_pte_none(om_arch_pte_load(om_table_entry(table, i))))
-			unlink_subtree(mm, unlink_child(mm, table, i), level - 1, hint, list);
-	}
-	/* A walker may still be on its way here, and look at `entries`: they stay, and are none. */
-	om_table_lock(sys, table);
-	OM_BUG_ON(sys, table->mapcount != 0, "I5", table, table->mapcount, table->index);
-	table->link.next = *list;
-	om_table_unlock(sys, table);
-	*list = om_page_pfn(sys, table);
-}
-
-/* What om_table_unlink_range() was asked for, and what it has found. */
-struct hole {
-	uintptr_t start, end, floor, ceiling;
-	struct om_table_list list;
-};
-
-/* Unlink child i of `table`, of this level, with all below it; the child covers from `from` on. */
-static void unlink_whole(struct om_mm *mm, struct om_page *table, unsigned i, unsigned level,
-                         uintptr_t from, struct hole *h)
-{
-	unlink_subtree(mm, unlink_child(mm, table, i), level - 1, h->start, &h->list.first);
-	if (h->list.start > from)
-		h->list.start = from;
-	h->list.end = from + level_span(level);
-}
-
-/* While a large range leaves, faults may add children to a table that goes on: it is not asked. */
-static bool is_used_up(const struct om_mm *mm, const struct om_page *table)
-{
-	return !atomic_load_explicit(&mm->emptying, memory_order_relaxed) && !table->mapcount;
-}
-
-/*
- * Unlink the children of `table`, whose range begins at `base`, that the hole allows; descend at
- * its edges.
- */
-static void unlink_range(struct om_mm *mm, struct om_page *table, unsigned level, uintptr_t base,
-                         struct hole *h)
-{
-	uintptr_t span = level_span(level);
-	uintptr_t from = base > h->start ? base : h->start & ~(span - 1);
-
-	for (unsigned i = level_pos(from, level);
-	     i < OM_TABLE_ENTRIES && from < h->end && !is_used_up(mm, table); i++, from += span) {
-		om_pte_t e = om_arch_pte_load(om_table_entry(table, i));
-
-		if (om_pte_none(e))
-			continue;
-		if (from >= h->floor && from + (span - 1) <= h->ceiling - 1)
-			unlink_whole(mm, table, i, level, from, h);
-		else if (level > 2)
-			unlink_range(mm, om_page_of(mm->sys, om_pte_pfn(e)), level - 1, from, h);
-		if (from + span < from)
-			break;
-	}
-}
-
-struct om_table_list om_table_unlink_range(struct om_mm *mm, uintptr_t start, uintptr_t end,
-                                           uintptr_t floor, uintptr_t ceiling)
-{
-	struct hole h = {start, end, floor, ceiling, {OM_NO_PFN, UINTPTR_MAX, 0}};
-
-	OM_ASSERT(mm->sys, om_rwsem_is_locked(&mm->own.mmap_lock), "mmap_lock", mm);
-	atomic_store_explicit(&mm->own.table_hint, &mm->sys->no_table, memory_order_relaxed);
-	unlink_range(mm, mm->root, OM_LEVELS, 0, &h);
-	return h.list;
-}
-
-void om_table_free_list(struct om_mm *mm, const struct om_table_list *list)
-{
-	om_pfn_t next = list->first;
-
-	if (next == OM_NO_PFN)
-		return;
-	/* MMUs cache upper entries, too: no table is reused before these are gone (I7). */
-	om_tlb_flush(mm, list->start, list->end, OM_FLUSH_TABLES);
-	while (next != OM_NO_PFN) {
-		struct om_page *table = om_page_of(mm->sys, next);
-
-		next = table->link.next;
-		free_table(mm, table);
-	}
-}
-
-/* ---------------------------------------------------------------- single tables ------------- */
-
-static inline unsigned level_of(const struct om_page *table)
-{
-	return table->kind - OM_KIND_TABLE;
-}
-
-uintptr_t om_table_last(const struct om_page *table)
-{
-	return om_table_addr(table, 0) + (level_span(level_of(table) + 1) - 1);
-}
-
-struct om_page *om_table_lowest(struct om_mm *mm, uintptr_t addr, uintptr_t end)
-{
-	while (addr < end) {
-		struct om_page *table = mm->root;
-		unsigned l = OM_LEVELS;
-		uintptr_t next;
-
-		for (; l > 1; l--) {
-			om_pte_t e = om_arch_pte_load(om_table_entry(table, level_pos(addr, l)));
-
-			if (!om_pte_present(e))
-				break;
-			table = om_likely(!om_pte_is_big(e)) ? om_page_of(mm->sys, om_pte_pfn(e))
-			                                     : behind_big(mm->sys, table, addr);
-		}
-		if (l == 1 || (table->mapcount == 0 && table != mm->root))
-			return table;
-		next = (addr & ~(level_span(l) - 1)) + level_span(l);
-		if (next < addr) /* the last span of the machine's addresses */
-			return NULL;
-		addr = next;
-	}
-	return NULL;
-}
-
-/* The table is locked, and not empty. */
-static enum om_table_use use_of_entries(struct om_system *sys, struct om_page *table)
-{
-	enum om_table_use use = OM_TABLE_ZEROS;
-	uint32_t left = table->mapcount;
-
-	for (unsigned pos = 0; left; pos++) {
-		om_pte_t pte = om_entry_get(sys, table, pos);
-
-		if (om_pte_none(pte))
-			continue;
-		if (!om_pte_present(pte) || om_pte_pfn(pte) != sys->zero_pfn)
-			return OM_TABLE_USED;
-		if (om_pte_young(om_entry_age(sys, table, pos)))
-			use = OM_TABLE_YOUNG;
-		left--;
-	}
-	return use;
-}
-
-enum om_table_use om_table_use(struct om_mm *mm, struct om_page *table, bool zeros)
-{
-	struct om_system *sys = mm->sys;
-	enum om_table_use use = OM_TABLE_USED;
-
-	OM_ASSERT(sys, om_rwsem_is_write_locked(&mm->own.mmap_lock), "mmap_lock", mm);
-	om_table_lock(sys, table);
-	if (table->mapcount == 0)
-		use = OM_TABLE_EMPTY;
-	else if (zeros && level_of(table) == 1 && !om_table_is_shared(table))
-		use = use_of_entries(sys, table);
-	om_table_unlock(sys, table);
-	return use;
-}
-
-void om_table_clear_zeros(struct om_mm *mm, struct om_page *table)
-{
-	struct om_system *sys = mm->sys;
-	uintptr_t start = om_table_addr(table, 0);
-
-	OM_ASSERT(sys, om_rwsem_is_write_locked(&mm->own.mmap_lock), "mmap_lock", mm);
-	om_table_lock(sys, table);
-	for (unsigned pos = 0; table->mapcount; pos++)
-		om_entry_take(sys, table, pos, 0);
-	/* Nobody shall find nothing here as long as a CPU can still read the zeros. */
-	om_tlb_flush(mm, start, start + OM_TABLE_SPAN, OM_FLUSH_PAGES);
-	om_table_unlock(sys, table);
-}
-
-void om_table_unlink(struct om_mm *mm, struct om_page *table)
-{
-	unsigned above = level_of(table) + 1;
-	uintptr_t addr = om_table_addr(table, 0);
-	struct om_page *gone;
-
-	OM_ASSERT(mm->sys, om_rwsem_is_write_locked(&mm->own.mmap_lock), "mmap_lock", mm);
-	OM_BUG_ON(mm->sys, table->mapcount != 0, "I5", table, table->mapcount, addr);
-	atomic_store_explicit(&mm->own.table_hint, &mm->sys->no_table, memory_order_relaxed);
-	gone = unlink_child(mm, find_level(mm, addr, above), level_pos(addr, above));
-	OM_BUG_ON(mm->sys, gone != table, "I5", table, gone, addr);
-}
-
-void om_table_free_unlinked(struct om_mm *mm, struct om_page *const table[], unsigned n)
-{
-	struct om_system *sys = mm->sys;
-	uintptr_t start = UINTPTR_MAX, last = 0;
-
-	for (unsigned i = 0; i < n; i++) {
-		uintptr_t from = om_table_addr(table[i], 0), to = om_table_last(table[i]);
-
-		/* One that came by a page's own pointer may still look at the entries. */
-		om_table_lock(sys, table[i]);
-		OM_BUG_ON(sys, table[i]->mapcount != 0, "I5", table[i], table[i]->mapcount, from);
-		om_table_unlock(sys, table[i]);
-		start = from < start ? from : start;
-		last = to > last ? to : last;
-	}
-	/* MMUs cache upper entries, too: no table is reused before these are gone (I7). */
-	if (n)
-		om_tlb_flush(mm, start, last < OM_VA_LIMIT ? last + 1 : OM_VA_LIMIT,
-		             OM_FLUSH_TABLES);
-	for (unsigned i = 0; i < n; i++)
-		free_table(mm, table[i]);
-}
-
-/* ---------------------------------------------------------------- moving -------------------- */
-
-/* Free the leaf table at `addr`, which `upper` names and in which no entry is in use. */
-static void free_empty(struct om_mm *mm, struct om_page *upper, uintptr_t addr)
-{
-	struct om_page *table = unlink_child(mm, upper, level_pos(addr, 2));
-
-	OM_BUG_ON(mm->sys, table->mapcount != 0, "I5", table, table->mapcount, addr);
-	om_tlb_flush(mm, addr, addr + OM_TABLE_SPAN, OM_FLUSH_TABLES);
-	free_table(mm, table);
-}
-
-/* `upper` names it, or maps its run, at addr, and does not any more. Returns the entry. */
-static om_pte_t take_away(struct om_system *sys, struct om_page *upper, uintptr_t addr)
-{
-	om_pte_t e;
-
-	om_table_lock_second(sys, upper);
-	e = om_entry_take(sys, upper, level_pos(addr, 2), 0);
-	om_table_unlock(sys, upper);
-	return e;
-}
-
-static void bring_in(struct om_system *sys, struct om_page *upper, uintptr_t addr, om_pte_t e)
-{
-	om_table_lock_second(sys, upper);
-	om_entry_install(sys, upper, level_pos(addr, 2), e);
-	om_table_unlock(sys, upper);
-}
-
-bool om_table_move(struct om_mm *mm, uintptr_t from, uintptr_t to, struct om_table_stock *stock)
-{
-	struct om_system *sys = mm->sys;
-	struct om_page *src = find_level(mm, from, 2), *dst;
-	struct om_page *table = om_table_find(mm, from), *old = om_table_find(mm, to);
-	om_pte_t e;
-
-	if (!table)
-		return false;
-	OM_ASSERT(sys, om_rwsem_is_write_locked(&mm->own.mmap_lock), "mmap_lock", mm);
-	dst = make_level(mm, to, 2, stock);
-	atomic_store_explicit(&mm->own.table_hint, &mm->sys->no_table, memory_order_relaxed);
-	if (old)
-		free_empty(mm, dst, to);
-	/*
-	 * Until the old translations are flushed, nobody may find the entries at the new address: a
-	 * walker would flush the wrong one (hazard 8). Nor unfold the table on the way.
-	 */
-	om_table_lock(sys, table);
-	e = take_away(sys, src, from);
-	om_tlb_flush(mm, from, from + OM_TABLE_SPAN, OM_FLUSH_ALL);
-	table->index = to >> OM_PAGE_SHIFT;
-	bring_in(sys, dst, to, om_pte_is_big(e) ? e : om_pte_mktable(om_page_pfn(sys, table)));
-	om_table_unlock(sys, table);
-	return true;
+		om_table_free(mm, take_reserved(mm->sys, stock));
 }
 
 /* ---------------------------------------------------------------- entries ------------------- */

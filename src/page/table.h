@@ -16,6 +16,8 @@
 
 #include "page/owners.h"
 
+struct om_table_stock;
+
 static inline void om_table_lock(struct om_system *sys, struct om_page *table)
 {
 	om_spin_lock(sys, &table->lock, OM_RANK_TABLE);
@@ -40,6 +42,18 @@ static inline void om_table_unlock(struct om_system *sys, struct om_page *table)
 static inline unsigned om_table_pos(uintptr_t addr)
 {
 	return (unsigned)(addr >> OM_PAGE_SHIFT) & (OM_TABLE_ENTRIES - 1);
+}
+
+/* Where addr stands in a table of this level, and the bytes that one entry there covers. */
+static inline unsigned om_level_pos(uintptr_t addr, unsigned level)
+{
+	return (unsigned)(addr >> (OM_PAGE_SHIFT + (level - 1) * OM_TABLE_SHIFT)) &
+	       (OM_TABLE_ENTRIES - 1);
+}
+
+static inline uintptr_t om_level_span(unsigned level)
+{
+	return (uintptr_t)1 << (OM_PAGE_SHIFT + (level - 1) * OM_TABLE_SHIFT);
 }
 
 static inline uintptr_t om_table_addr(const struct om_page *table, unsigned pos)
@@ -77,11 +91,16 @@ struct om_page *om_table_find_now(struct om_mm *mm, uintptr_t addr);
  * mmap_lock held. Takes TABLE.
  */
 struct om_page *om_table_make(struct om_mm *mm, struct om_mm_part *part, uintptr_t addr);
-/* As om_table_make(), down to level 2 only, of which the leaf is an entry. */
-struct om_page *om_table_make_upper(struct om_mm *mm, uintptr_t addr);
-/* The table of level 2 that maps addr, or NULL; and the place of a leaf table in it. */
+/* As om_table_make(), down to level 2, of which the leaf is an entry; of a stock, if not NULL. */
+struct om_page *om_table_make_upper(struct om_mm *mm, uintptr_t addr, struct om_table_stock *stock);
+/* The table of level 2 that maps addr, or NULL; and of another level. */
 struct om_page *om_table_upper(struct om_mm *mm, uintptr_t addr);
-unsigned om_table_upper_pos(uintptr_t addr);
+struct om_page *om_table_at_level(struct om_mm *mm, uintptr_t addr, unsigned level);
+/* Where a leaf table stands in that of level 2. */
+static inline unsigned om_table_upper_pos(uintptr_t addr)
+{
+	return om_level_pos(addr, 2);
+}
 
 /*
  * An empty leaf table for the place of `table`, of which nobody knows yet, or NULL. The limit is
@@ -89,6 +108,9 @@ unsigned om_table_upper_pos(uintptr_t addr);
  */
 struct om_page *om_table_new_copy(struct om_mm *mm, const struct om_page *table);
 void om_table_free_copy(struct om_mm *mm, struct om_page *copy);
+
+/* A table that nobody can reach any more, with nothing in it. */
+void om_table_free(struct om_mm *mm, struct om_page *table);
 
 /* One table more or less in the figures of an mm; false: OM_LIMIT_TABLES. */
 bool om_table_charge(struct om_mm *mm);
